@@ -1,0 +1,163 @@
+//! The payment event. Its body is flat and fixed, since other systems speak it; ours adds
+//! `event_id`, `order_id` and `amount`.
+
+use chrono::{DateTime, Utc};
+use kernel::{Money, OrderId, TransactionId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::topology;
+
+/// What happened to a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was paid.
+    #[serde(rename = "transaction_completed")]
+    Completed,
+    /// It was canceled.
+    #[serde(rename = "transaction_canceled")]
+    Canceled,
+}
+
+impl Outcome {
+    /// The routing key, also the name of the signal that a saga gets.
+    pub const fn routing_key(self) -> &'static str {
+        match self {
+            Self::Completed => topology::TRANSACTION_COMPLETED,
+            Self::Canceled => topology::TRANSACTION_CANCELED,
+        }
+    }
+}
+
+/// The body of a payment event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct PaymentEvent {
+    /// The transaction that moved.
+    pub transaction_id: TransactionId,
+    /// Where it moved to.
+    pub outcome: Outcome,
+    /// When it moved, by payments' clock.
+    pub at: DateTime<Utc>,
+    /// Unique per event; absent in minimal events of foreign producers.
+    pub event_id: Option<Uuid>,
+    /// The order it pays; absent in minimal events.
+    pub order_id: Option<OrderId>,
+    /// What was (to be) paid; absent in minimal events, which are verified by asking payments.
+    pub amount: Option<Money>,
+}
+
+impl PaymentEvent {
+    /// By this it is deduplicated, always: the same fact has one effect, however often it is told.
+    pub fn dedup_key(&self) -> String {
+        format!("{}/{}", self.transaction_id, self.outcome.routing_key())
+    }
+
+    /// Whether it says too little to be believed without asking payments.
+    pub fn is_minimal(&self) -> bool {
+        self.amount.is_none()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    transaction_id: TransactionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canceled_at: Option<DateTime<Utc>>,
+    routing_key: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Money>,
+}
+
+impl TryFrom<Wire> for PaymentEvent {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        let at = match wire.routing_key {
+            Outcome::Completed => wire
+                .completed_at
+                .ok_or("transaction_completed needs `completed_at`")?,
+            Outcome::Canceled => wire
+                .canceled_at
+                .ok_or("transaction_canceled needs `canceled_at`")?,
+        };
+        Ok(Self {
+            transaction_id: wire.transaction_id,
+            outcome: wire.routing_key,
+            at,
+            event_id: wire.event_id,
+            order_id: wire.order_id,
+            amount: wire.amount,
+        })
+    }
+}
+
+impl From<PaymentEvent> for Wire {
+    fn from(event: PaymentEvent) -> Self {
+        let at = |outcome| (event.outcome == outcome).then_some(event.at);
+        Self {
+            transaction_id: event.transaction_id,
+            completed_at: at(Outcome::Completed),
+            canceled_at: at(Outcome::Canceled),
+            routing_key: event.outcome,
+            event_id: event.event_id,
+            order_id: event.order_id,
+            amount: event.amount,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimal_event_of_the_specification_is_understood() {
+        let event: PaymentEvent = serde_json::from_str(
+            r#"{"transaction_id": "12b0d3e0-befa-11f0-aa62-2f547971bbe0",
+                "canceled_at": "2025-11-11T12:33:31Z", "routing_key": "transaction_canceled"}"#,
+        )
+        .unwrap();
+        assert_eq!(event.outcome, Outcome::Canceled);
+        assert!(event.is_minimal());
+        assert_eq!(
+            event.dedup_key(),
+            "12b0d3e0-befa-11f0-aa62-2f547971bbe0/transaction_canceled"
+        );
+    }
+
+    #[test]
+    fn an_event_reads_back_as_written() {
+        let event = PaymentEvent {
+            transaction_id: TransactionId::new(),
+            outcome: Outcome::Completed,
+            at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            event_id: Some(Uuid::now_v7()),
+            order_id: Some(OrderId::new()),
+            amount: Some(Money::new(1999, "EUR".parse().unwrap())),
+        };
+        let body = serde_json::to_string(&event).unwrap();
+        assert!(!body.contains("canceled_at"), "{body}");
+        assert_eq!(serde_json::from_str::<PaymentEvent>(&body).unwrap(), event);
+    }
+
+    #[test]
+    fn a_time_that_does_not_fit_the_outcome_is_refused() {
+        for wrong in [
+            r#"{"transaction_id":"12b0d3e0-befa-11f0-aa62-2f547971bbe0","canceled_at":"2025-11-11T12:33:31Z","routing_key":"transaction_completed"}"#,
+            r#"{"transaction_id":"12b0d3e0-befa-11f0-aa62-2f547971bbe0","routing_key":"transaction_canceled"}"#,
+            r#"{"transaction_id":"12b0d3e0-befa-11f0-aa62-2f547971bbe0","canceled_at":"2025-11-11T12:33:31Z","routing_key":"refunded"}"#,
+        ] {
+            assert!(
+                serde_json::from_str::<PaymentEvent>(wrong).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

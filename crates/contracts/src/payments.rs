@@ -1,0 +1,111 @@
+//! The HTTP calls to payments: their paths, bodies and the problems that callers tell apart.
+
+use chrono::{DateTime, Utc};
+use kernel::{Money, OrderId, TransactionId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// `POST`: create a transaction; `GET ?order_id=`: find one.
+pub const TRANSACTIONS: &str = "/transactions";
+/// `POST`: the payer pays (simulator).
+pub const COMPLETE: &str = "/transactions/complete";
+/// `POST`: the payer cancels (simulator).
+pub const CANCEL: &str = "/transactions/cancel";
+/// `POST`: the shop cancels what it may or may not have created.
+pub const CANCEL_BY_ORDER: &str = "/transactions/cancel-by-order";
+
+/// Problem type of a creation that differs from what stands under the same order.
+pub const PROBLEM_DIFFERS: &str = "transaction-differs";
+/// Problem type of a creation for an order whose transaction is canceled, or tombstoned.
+pub const PROBLEM_CANCELED: &str = "transaction-canceled";
+/// Problem type of a cancellation that lost to a payment; carries the `transaction`.
+pub const PROBLEM_PAID: &str = "transaction-paid";
+
+/// Scope that a service token needs for the calls of the shop.
+pub const SCOPE_SERVICE: &str = "transactions";
+/// Audience of tokens for payments.
+pub const AUDIENCE: &str = "payments";
+/// Audience of tokens for the shop's api.
+pub const SHOP_AUDIENCE: &str = "shop";
+
+/// Creates a transaction; idempotent by `order_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitTransaction {
+    /// The order to be paid.
+    pub order_id: OrderId,
+    /// Who pays it.
+    pub user_id: UserId,
+    /// How much.
+    pub amount: Money,
+    /// Chosen by the caller, so that a lost answer can be asked for again; else payments chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<TransactionId>,
+}
+
+/// Names the transaction to pay or to cancel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionRef {
+    /// The transaction.
+    pub transaction_id: TransactionId,
+}
+
+/// Cancels by order, whether or not the transaction was ever created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelByOrder {
+    /// The order that must not be paid any more.
+    pub order_id: OrderId,
+    /// The id that the transaction would have had; the tombstone takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<TransactionId>,
+}
+
+/// State of a transaction. The only arrows are pending → paid and pending → canceled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its payer.
+    Pending,
+    /// Paid; final.
+    Paid,
+    /// Canceled; final.
+    Canceled,
+}
+
+impl Status {
+    /// As stored and as written in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// A transaction as payments shows it. A tombstone has neither payer nor amount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Transaction {
+    /// Its id.
+    pub transaction_id: TransactionId,
+    /// The order it pays.
+    pub order_id: OrderId,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// How much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was created (or tombstoned).
+    pub created_at: DateTime<Utc>,
+    /// When it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When it was canceled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canceled_at: Option<DateTime<Utc>>,
+}

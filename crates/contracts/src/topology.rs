@@ -1,0 +1,14 @@
+//! Names in RabbitMQ. They are a contract: other systems publish and bind to them.
+
+/// Topic exchange that payments publishes its events to.
+pub const PAYMENTS_EVENTS: &str = "payments_events";
+/// The shop's queue of payment events.
+pub const PAYMENTS_EVENTS_QUEUE: &str = "payments_events_queue";
+/// Routing key of [`crate::payment_event::Outcome::Completed`].
+pub const TRANSACTION_COMPLETED: &str = "transaction_completed";
+/// Routing key of [`crate::payment_event::Outcome::Canceled`].
+pub const TRANSACTION_CANCELED: &str = "transaction_canceled";
+/// Exchange and queue of async commands.
+pub const MESSAGES: &str = "messages";
+/// Exchange and queue of messages that could not be handled: the dead-letter queue.
+pub const FAILED: &str = "failed";

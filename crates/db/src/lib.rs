@@ -1,0 +1,19 @@
+//! PostgreSQL: the pool, the migrations of both databases, errors told apart, and the
+//! synchronous domain-event bus.
+//!
+//! A function that joins its caller's transaction takes `&mut PgConnection` first; whoever
+//! handles the use case opens the transaction and commits it.
+
+mod bus;
+mod error;
+mod pool;
+
+pub use bus::{Bus, Listener};
+pub use error::{constraint, is_retryable, is_unreachable};
+pub use pool::{PoolConfig, connect, migrate, wait_until_ready};
+
+/// Migrations of the shop's database.
+pub static SHOP: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/shop");
+
+/// Migrations of payments' database.
+pub static PAYMENTS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/payments");

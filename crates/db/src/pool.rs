@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use sqlx::{
+    Connection, PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tracing::warn;
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// Most connections that this process takes.
+    pub max_connections: u32,
+    /// How long a caller waits for a connection before it is told that there is none.
+    pub acquire_timeout: Duration,
+    /// What the server calls this process (`pg_stat_activity.application_name`).
+    pub application: &'static str,
+}
+
+impl PoolConfig {
+    /// The usual pool of a process.
+    pub fn new(application: &'static str, max_connections: u32) -> Self {
+        Self {
+            max_connections,
+            acquire_timeout: Duration::from_secs(3),
+            application,
+        }
+    }
+}
+
+/// A pool that connects when it is first used, so a process can start before its database.
+///
+/// # Errors
+/// When `url` is no PostgreSQL URL.
+pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
+    let options = url
+        .parse::<PgConnectOptions>()?
+        .application_name(config.application)
+        .options([("idle_in_transaction_session_timeout", "30s")]);
+    Ok(PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.acquire_timeout)
+        // a connection that lay idle may be dead since the server restarted: ask it first
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > Duration::from_secs(1) {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+/// Waits until the database answers, saying once in a while what it waits for.
+pub async fn wait_until_ready(pool: &PgPool, what: &str) {
+    loop {
+        match sqlx::query("select 1").execute(pool).await {
+            Ok(_) => return,
+            Err(error) => warn!(error = %error, "waiting for {what}: it does not answer yet"),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Brings a database up to date.
+///
+/// # Errors
+/// When the database cannot be reached, or a migration differs from what was applied before.
+pub async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
+    migrator.run(pool).await
+}
