@@ -1,1 +1,9 @@
-//! (empty)
+//! The shop's sagas, one file each: open it and the whole life is there.
+//!
+//! - [`checkout`]: from a submitted basket to a paid order.
+//! - [`payments`]: the port through which sagas talk to payments; `payments-client` is its HTTP
+//!   adapter.
+
+pub mod checkout;
+pub mod payments;
+pub mod submit;

@@ -1,1 +1,42 @@
-//! (empty)
+//! The saga engine: durable multi-step jobs that end whole or undone, never in between.
+//!
+//! ```text
+//!  plan.rs ──shape──▶ machine.rs   pure: (state, event, kept signals) → decision
+//!     │                   │
+//!     │ code of steps     ▼
+//!     └────────▶ transition.rs     pure: what a decision means for rows and entries
+//!                         │
+//!  executor.rs  ──────────┘        one attempt: run the step, then commit its outcome
+//!  engine.rs                       create, signal, pause, resume, retry: the other ways in
+//!                         │
+//!                         ▼
+//!                     store.rs     all SQL; `save` is the only way in which a saga moves
+//! ```
+//!
+//! - **The row is the truth, the entry is the right to act.** `saga.saga` says where a saga
+//!   stands (state, revision, deadline); its one entry in `messaging.outbox` says when to act
+//!   next and, by its epoch, who may write. A worker that lost its lease writes nothing.
+//! - **Unknown is not failed.** A time-out is [`Outcome::Unknown`]: the step is asked again under
+//!   the same effect key, and compensated whether or not an answer ever came.
+//! - **Signals are kept, always**, with a verdict; every transition takes up those that waited.
+//! - **Local steps join the transition's transaction**, so they take effect exactly once.
+//!
+//! Start with [`Saga`] and [`Plan`] to write one, with [`machine`] to understand one.
+
+mod engine;
+mod executor;
+pub mod machine;
+mod plan;
+mod shape;
+mod signal;
+pub mod store;
+mod transition;
+
+pub use engine::{Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started, Verb};
+pub use executor::{AfterCommit, Signaled};
+pub use plan::{
+    BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError, LocalStep, LocalUndo,
+    Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Step, StepCx, Undo, WaitStep,
+};
+pub use shape::{Kind, Role, Shape, StepShape};
+pub use signal::{CANCEL, Class, NewSignal, Verdict};

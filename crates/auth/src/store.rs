@@ -1,0 +1,162 @@
+//! SQL of accounts and refresh tokens.
+
+use std::time::Duration;
+
+use kernel::UserId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub(crate) struct UserRow {
+    pub(crate) user_id: UserId,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) password_hash: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) disabled: bool,
+}
+
+pub(crate) async fn insert_user(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &str,
+    name: &str,
+    password_hash: &str,
+    roles: &[String],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"insert into auth."user" (user_id, email, name, password_hash, roles) values ($1, $2, $3, $4, $5)"#,
+        id.uuid(),
+        email,
+        name,
+        password_hash,
+        roles,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn find_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        from auth."user"
+        where email = $1
+        "#,
+        email,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(crate) async fn find_by_id(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        from auth."user"
+        where user_id = $1
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(crate) async fn grant(conn: &mut PgConnection, email: &str, role: &str) -> sqlx::Result<bool> {
+    let result = sqlx::query!(
+        r#"
+        update auth."user"
+        set roles = (select array_agg(distinct r) from unnest(roles || $2::text) as r)
+        where email = $1
+        "#,
+        email,
+        role,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Name and address to write to; read when a mail is sent, never stored in a message.
+pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<(String, String)>> {
+    let row = sqlx::query!(r#"select name, email from auth."user" where user_id = $1"#, id.uuid())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| (row.name, row.email)))
+}
+
+pub(crate) async fn insert_refresh(
+    conn: &mut PgConnection,
+    hash: &[u8],
+    family: Uuid,
+    user_id: UserId,
+    lifetime: Duration,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into auth.refresh_token (token_hash, family_id, user_id, expires_at)
+        values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+        "#,
+        hash,
+        family,
+        user_id.uuid(),
+        lifetime.as_secs_f64(),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(crate) struct RefreshRow {
+    pub(crate) family_id: Uuid,
+    pub(crate) user_id: UserId,
+    pub(crate) used: bool,
+    pub(crate) good: bool,
+}
+
+/// Locks a refresh token's row, so that of two uses at once one comes second.
+pub(crate) async fn lock_refresh(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<RefreshRow>> {
+    sqlx::query_as!(
+        RefreshRow,
+        r#"
+        select family_id, user_id as "user_id: UserId", used_at is not null as "used!",
+               (revoked_at is null and expires_at > clock_timestamp()) as "good!"
+        from auth.refresh_token
+        where token_hash = $1
+        for update
+        "#,
+        hash,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(crate) async fn mark_used(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!("update auth.refresh_token set used_at = clock_timestamp() where token_hash = $1", hash)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update auth.refresh_token set revoked_at = clock_timestamp() where family_id = $1 and revoked_at is null",
+        family,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Forgets refresh tokens that ran out longer ago than `age`. Returns how many.
+pub async fn purge_refresh_tokens(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        "delete from auth.refresh_token where expires_at < clock_timestamp() - make_interval(secs => $1)",
+        age.as_secs_f64(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

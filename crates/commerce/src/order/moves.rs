@@ -1,0 +1,288 @@
+//! The moves of an order, each for a batch: all of it moves, or nothing does.
+//!
+//! Lock order: orders by id (their sagas are locked by the caller), then stock by product id.
+
+use contracts::{command::Command, topology};
+use kernel::{OrderId, ProductId, TraceRef, UserId};
+use messaging::{Message, outbox};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{NewOrder, PlaceError};
+
+/// Writes orders with their lines and reserves their stock.
+///
+/// # Errors
+/// [`PlaceError::OutOfStock`] names the first product that there is not enough of.
+pub async fn place(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(), PlaceError> {
+    reserve(conn, orders).await?;
+    insert(conn, orders).await?;
+    Ok(())
+}
+
+async fn reserve(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(), PlaceError> {
+    let lines = || orders.iter().flat_map(|order| &order.basket.lines);
+    let products: Vec<_> = lines().map(|line| line.product_id.uuid()).collect();
+    let quantities: Vec<_> = lines().map(|line| i64::from(line.quantity)).collect();
+    let reserved = sqlx::query_scalar!(
+        r#"
+        with wanted as (
+            select product_id, sum(quantity)::bigint as quantity
+            from unnest($1::uuid[], $2::bigint[]) as w(product_id, quantity)
+            group by product_id
+        ), locked as (
+            select s.product_id, w.quantity
+            from commerce.stock s join wanted w using (product_id)
+            order by s.product_id
+            for update of s
+        )
+        update commerce.stock s
+        set reserved = s.reserved + l.quantity
+        from locked l
+        where s.product_id = l.product_id
+          and s.received - s.sold - s.reserved >= l.quantity
+        returning s.product_id
+        "#,
+        &products,
+        &quantities,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let Some(missing) = lines().find(|line| !reserved.contains(&line.product_id.uuid())) else { return Ok(()) };
+    let left = sqlx::query_scalar!(
+        r#"select received - sold - reserved as "left!" from commerce.stock where product_id = $1"#,
+        missing.product_id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    let wanted = lines().filter(|line| line.product_id == missing.product_id).map(|line| i64::from(line.quantity)).sum();
+    Err(PlaceError::OutOfStock {
+        product_id: ProductId::from(missing.product_id.uuid()),
+        name: missing.name.clone(),
+        wanted,
+        left: left.unwrap_or(0),
+    })
+}
+
+async fn insert(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> sqlx::Result<()> {
+    let lines: Vec<_> = orders
+        .iter()
+        .flat_map(|order| order.basket.lines.iter().zip(1i16..).map(|(line, number)| (order.id, number, line)))
+        .collect();
+    let text = |pick: fn(&NewOrder<'_>) -> String| orders.iter().map(pick).collect::<Vec<_>>();
+    let ids = |pick: fn(&NewOrder<'_>) -> Uuid| orders.iter().map(pick).collect::<Vec<_>>();
+    sqlx::query!(
+        r#"
+        with placed as (
+            insert into commerce."order" (order_id, user_id, saga_id, transaction_id, status, total_amount, currency,
+                                          trace_id)
+            select o.order_id, o.user_id, o.saga_id, o.transaction_id, 'pending', o.total, o.currency, o.trace_id
+            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[])
+                 as o(order_id, user_id, saga_id, transaction_id, total, currency, trace_id)
+        ), history as (
+            insert into commerce.order_status (order_id, seq, status)
+            select order_id, 1, 'pending' from unnest($1::uuid[]) as o(order_id)
+        )
+        insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
+        select *
+        from unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::text[], $12::integer[], $13::bigint[])
+        "#,
+        &ids(|order| order.id.uuid()),
+        &ids(|order| order.user_id.uuid()),
+        &ids(|order| order.saga_id.uuid()),
+        &ids(|order| order.transaction_id.uuid()),
+        &orders.iter().map(|order| order.basket.total.amount).collect::<Vec<_>>(),
+        &text(|order| order.basket.total.currency.to_string()),
+        &text(|order| order.trace_id.to_owned()),
+        &lines.iter().map(|(id, ..)| id.uuid()).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, number, _)| *number).collect::<Vec<_>>(),
+        &lines.iter().map(|(.., line)| line.product_id.uuid()).collect::<Vec<_>>(),
+        &lines.iter().map(|(.., line)| line.name.clone()).collect::<Vec<_>>(),
+        &lines.iter().map(|(.., line)| i32::try_from(line.quantity).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+        &lines.iter().map(|(.., line)| line.unit_price.amount).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Their transactions exist: `pending` → `awaiting_payment`.
+pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<()> {
+    let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
+    let moved = sqlx::query!(
+        r#"
+        with moved as (
+            update commerce."order"
+            set status = 'awaiting_payment', updated_at = clock_timestamp()
+            where order_id = any($1)
+              and status = 'pending'
+            returning order_id
+        )
+        insert into commerce.order_status (order_id, seq, status)
+        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
+               'awaiting_payment'
+        from moved m
+        "#,
+        &ids,
+    )
+    .execute(conn)
+    .await?;
+    all_moved(moved.rows_affected(), &ids, "await payment")
+}
+
+/// They are being undone from now on, each for its reason; their status stays.
+pub async fn begin_canceling(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx::Result<()> {
+    let (ids, reasons) = split(orders);
+    let moved = sqlx::query!(
+        r#"
+        with moved as (
+            update commerce."order" o
+            set canceling = true, updated_at = clock_timestamp()
+            from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
+            where o.order_id = r.order_id
+              and o.status in ('pending', 'awaiting_payment')
+            returning o.order_id, r.reason
+        )
+        insert into commerce.order_status (order_id, seq, status, reason)
+        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
+               'canceling', m.reason
+        from moved m
+        "#,
+        &ids,
+        &reasons,
+    )
+    .execute(conn)
+    .await?;
+    all_moved(moved.rows_affected(), &ids, "begin canceling")
+}
+
+/// They are paid: `awaiting_payment` → `completed`, their stock sold, confirmation mails queued.
+pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<()> {
+    let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
+    let moved = sqlx::query!(
+        r#"
+        with moved as (
+            update commerce."order"
+            set status = 'completed', canceling = false, updated_at = clock_timestamp()
+            where order_id = any($1)
+              and status = 'awaiting_payment'
+            returning order_id, user_id, trace_id
+        ), history as (
+            insert into commerce.order_status (order_id, seq, status)
+            select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
+                   'completed'
+            from moved m
+        )
+        select order_id, user_id, trace_id from moved
+        "#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    all_moved(moved.len() as u64, &ids, "complete")?;
+    sell(conn, &ids).await?;
+    let mails: Result<Vec<_>, _> = moved
+        .into_iter()
+        .map(|order| confirmation(OrderId::from(order.order_id), UserId::from(order.user_id), &order.trace_id))
+        .collect();
+    let mails = mails.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    outbox::enqueue(conn, &mails).await
+}
+
+fn confirmation(order_id: OrderId, user_id: UserId, trace_id: &str) -> serde_json::Result<Message> {
+    let command = Command::SendOrderConfirmation { user_id, order_id };
+    let trace = TraceRef::new(trace_id, TraceRef::random().span_id()).ok();
+    Message::new(topology::MESSAGES, command.name(), command.name(), &command, trace)
+}
+
+async fn sell(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with held as (
+            select product_id, sum(quantity)::bigint as quantity
+            from commerce.order_line
+            where order_id = any($1)
+            group by product_id
+        ), locked as (
+            select s.product_id, h.quantity
+            from commerce.stock s join held h using (product_id)
+            order by s.product_id
+            for update of s
+        )
+        update commerce.stock s
+        set reserved = s.reserved - l.quantity, sold = s.sold + l.quantity
+        from locked l
+        where s.product_id = l.product_id
+        "#,
+        ids,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// They will never be paid: `pending` or `awaiting_payment` → `canceled`, their stock released.
+pub async fn cancel(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx::Result<()> {
+    let (ids, reasons) = split(orders);
+    let moved = sqlx::query!(
+        r#"
+        with moved as (
+            update commerce."order" o
+            set status = 'canceled', canceling = false, updated_at = clock_timestamp()
+            from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
+            where o.order_id = r.order_id
+              and o.status in ('pending', 'awaiting_payment')
+            returning o.order_id, r.reason
+        )
+        insert into commerce.order_status (order_id, seq, status, reason)
+        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
+               'canceled', m.reason
+        from moved m
+        "#,
+        &ids,
+        &reasons,
+    )
+    .execute(&mut *conn)
+    .await?;
+    all_moved(moved.rows_affected(), &ids, "cancel")?;
+    release(conn, &ids).await
+}
+
+async fn release(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with held as (
+            select product_id, sum(quantity)::bigint as quantity
+            from commerce.order_line
+            where order_id = any($1)
+            group by product_id
+        ), locked as (
+            select s.product_id, h.quantity
+            from commerce.stock s join held h using (product_id)
+            order by s.product_id
+            for update of s
+        )
+        update commerce.stock s
+        set reserved = s.reserved - l.quantity
+        from locked l
+        where s.product_id = l.product_id
+        "#,
+        ids,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+fn split(orders: &[(OrderId, &str)]) -> (Vec<Uuid>, Vec<String>) {
+    orders.iter().map(|(id, reason)| (id.uuid(), (*reason).to_owned())).unzip()
+}
+
+/// Fewer rows than asked for: an order was not where its saga believed it to be.
+fn all_moved(moved: u64, ids: &[Uuid], doing: &str) -> sqlx::Result<()> {
+    if moved == ids.len() as u64 {
+        Ok(())
+    } else {
+        Err(sqlx::Error::Protocol(format!("only {moved} of the orders {ids:?} could {doing}")))
+    }
+}

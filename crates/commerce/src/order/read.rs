@@ -1,0 +1,178 @@
+//! Reading orders: three statements a page, whatever its length.
+
+use chrono::{DateTime, Utc};
+use kernel::{Currency, Money, OrderId, ProductId, SagaId, TransactionId, UserId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Line, Order, PaymentTerms, Status, StatusChange};
+use crate::page::{Cursor, Page};
+
+pub(super) struct Offer {
+    pub(super) product_id: ProductId,
+    pub(super) name: String,
+    pub(super) price_amount: i64,
+    pub(super) currency: Currency,
+}
+
+pub(super) async fn offers(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Offer>> {
+    sqlx::query_as!(
+        Offer,
+        r#"
+        select product_id as "product_id: ProductId", name, price_amount, currency as "currency: Currency"
+        from commerce.product
+        where product_id = any($1)
+          and deleted_at is null
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What payments for these transactions must fit; unknown transactions are missing.
+pub async fn find_terms(conn: &mut PgConnection, transactions: &[TransactionId]) -> sqlx::Result<Vec<PaymentTerms>> {
+    let ids: Vec<_> = transactions.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select order_id as "order_id: OrderId", saga_id as "saga_id: SagaId",
+               transaction_id as "transaction_id: TransactionId", total_amount, currency as "currency: Currency"
+        from commerce."order"
+        where transaction_id = any($1)
+        "#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let terms = rows.into_iter().map(|row| PaymentTerms {
+        order_id: row.order_id,
+        saga_id: row.saga_id,
+        transaction_id: row.transaction_id,
+        total: Money::new(row.total_amount, row.currency),
+    });
+    Ok(terms.collect())
+}
+
+/// An order; of somebody else's, when `owner` is given, nothing.
+pub async fn find(conn: &mut PgConnection, id: OrderId, owner: Option<UserId>) -> sqlx::Result<Option<Order>> {
+    let head = sqlx::query_as!(
+        Head,
+        r#"
+        select order_id, user_id, saga_id, transaction_id, status, canceling, total_amount,
+               currency as "currency: Currency", created_at, trace_id
+        from commerce."order"
+        where order_id = $1
+          and ($2::uuid is null or user_id = $2)
+        "#,
+        id.uuid(),
+        owner.map(UserId::uuid),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    Ok(with_details(conn, head.into_iter().collect()).await?.pop())
+}
+
+/// A page of orders, newest first: of one owner or of all, of one status or of all.
+pub async fn list(
+    conn: &mut PgConnection,
+    owner: Option<UserId>,
+    status: Option<Status>,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> sqlx::Result<Page<Order>> {
+    let heads = sqlx::query_as!(
+        Head,
+        r#"
+        select order_id, user_id, saga_id, transaction_id, status, canceling, total_amount,
+               currency as "currency: Currency", created_at, trace_id
+        from commerce."order"
+        where ($1::uuid is null or user_id = $1)
+          and ($2::text is null or status = $2)
+          and ($3::uuid is null or order_id < $3)
+        order by order_id desc
+        limit $4
+        "#,
+        owner.map(UserId::uuid),
+        status.map(Status::as_str),
+        cursor.map(|cursor| cursor.0),
+        i64::from(limit) + 1,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let page = Page::from_rows(heads, limit, |head| head.order_id);
+    Ok(Page { items: with_details(conn, page.items).await?, next_cursor: page.next_cursor })
+}
+
+struct Head {
+    order_id: Uuid,
+    user_id: Uuid,
+    saga_id: Uuid,
+    transaction_id: Uuid,
+    status: String,
+    canceling: bool,
+    total_amount: i64,
+    currency: Currency,
+    created_at: DateTime<Utc>,
+    trace_id: String,
+}
+
+async fn with_details(conn: &mut PgConnection, heads: Vec<Head>) -> sqlx::Result<Vec<Order>> {
+    if heads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = heads.iter().map(|head| head.order_id).collect();
+    let lines = sqlx::query!(
+        r#"
+        select order_id, product_id, name, quantity, unit_amount
+        from commerce.order_line
+        where order_id = any($1)
+        order by order_id, line_no
+        "#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let history = sqlx::query!(
+        "select order_id, seq, status, reason, at from commerce.order_status where order_id = any($1) order by order_id, seq",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let orders = heads.into_iter().map(|head| {
+        let of_order = |id: Uuid| id == head.order_id;
+        let status = Status::parse(&head.status)
+            .ok_or_else(|| sqlx::Error::Protocol(format!("order {} has status {}", head.order_id, head.status)))?;
+        Ok(Order {
+            id: OrderId::from(head.order_id),
+            user_id: UserId::from(head.user_id),
+            saga_id: SagaId::from(head.saga_id),
+            transaction_id: TransactionId::from(head.transaction_id),
+            status,
+            canceling: head.canceling,
+            lines: lines
+                .iter()
+                .filter(|row| of_order(row.order_id))
+                .map(|row| Line {
+                    product_id: ProductId::from(row.product_id),
+                    name: row.name.clone(),
+                    quantity: row.quantity.unsigned_abs(),
+                    unit_price: Money::new(row.unit_amount, head.currency.clone()),
+                })
+                .collect(),
+            total: Money::new(head.total_amount, head.currency.clone()),
+            created_at: head.created_at,
+            history: history
+                .iter()
+                .filter(|row| of_order(row.order_id))
+                .map(|row| StatusChange {
+                    seq: row.seq,
+                    status: row.status.clone(),
+                    reason: row.reason.clone(),
+                    at: row.at,
+                })
+                .collect(),
+            trace_id: head.trace_id,
+        })
+    });
+    orders.collect()
+}

@@ -1,0 +1,89 @@
+//! The catalog.
+
+mod demo;
+mod store;
+
+pub use demo::seed;
+pub use store::{create, delete, find, find_by_slug, search, update};
+
+use chrono::{DateTime, Utc};
+use kernel::{Money, ProductId};
+
+/// A product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// Its name in URLs; never changes.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// What it costs.
+    pub price: Money,
+    /// How many can still be ordered.
+    pub available: i64,
+    /// Raised by each edit.
+    pub version: i64,
+    /// When it came into the catalog.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What an admin writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// What it costs.
+    pub price: Money,
+    /// How many lie in stock, those reserved included; sold ones are not.
+    pub stock: i64,
+}
+
+/// Why an edit was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is no such product, or not any more.
+    #[error("there is no product {0}")]
+    NotFound(ProductId),
+    /// Somebody else edited it first.
+    #[error("the product is at version {current} now")]
+    Stale {
+        /// Its version.
+        current: i64,
+    },
+    /// Orders hold more than the stock that is to be set.
+    #[error("orders hold more pieces than this stock")]
+    StockBelowReserved,
+    /// The database failed.
+    #[error("could not write the product")]
+    Db(sqlx::Error),
+}
+
+impl From<sqlx::Error> for EditError {
+    fn from(error: sqlx::Error) -> Self {
+        if db::constraint(&error) == Some("stock_reserved_within") { Self::StockBelowReserved } else { Self::Db(error) }
+    }
+}
+
+/// The slug that a name gives: lower case, digits and single hyphens.
+pub fn slug_of(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let words: Vec<_> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "product".to_owned() } else { words.join("-") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_made_of_the_names_words() {
+        assert_eq!(slug_of("Enamel Mug, 0.3 l"), "enamel-mug-0-3-l");
+        assert_eq!(slug_of("  --  "), "product");
+    }
+}

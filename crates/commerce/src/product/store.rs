@@ -1,0 +1,208 @@
+//! SQL of the catalog.
+
+use chrono::{DateTime, Utc};
+use kernel::{Currency, Money, ProductId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Draft, EditError, Product, slug_of};
+use crate::page::{Cursor, Page};
+
+struct Row {
+    product_id: Uuid,
+    slug: String,
+    name: String,
+    description: String,
+    price_amount: i64,
+    currency: Currency,
+    available: i64,
+    version: i64,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Product {
+    fn from(row: Row) -> Self {
+        Self {
+            id: ProductId::from(row.product_id),
+            slug: row.slug,
+            name: row.name,
+            description: row.description,
+            price: Money::new(row.price_amount, row.currency),
+            available: row.available,
+            version: row.version,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A page of the catalog, newest first; with `query`, what fits it: by words, by their beginnings
+/// and in spite of typing mistakes.
+pub async fn search(
+    conn: &mut PgConnection,
+    query: Option<&str>,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> sqlx::Result<Page<Product>> {
+    let query = query.map(str::trim).filter(|query| !query.is_empty());
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
+               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+        from commerce.product p join commerce.stock s using (product_id)
+        where p.deleted_at is null
+          and ($1::uuid is null or p.product_id < $1)
+          and ($2::text is null
+               or p.search @@ websearch_to_tsquery('english', $2)
+               or p.name ilike '%' || replace(replace(replace($2, '\', '\\'), '%', '\%'), '_', '\_') || '%'
+               or word_similarity($2, p.name) >= 0.4)
+        order by p.product_id desc
+        limit $3
+        "#,
+        cursor.map(|cursor| cursor.0),
+        query,
+        i64::from(limit) + 1,
+    )
+    .fetch_all(conn)
+    .await?;
+    let page = Page::from_rows(rows, limit, |row| row.product_id);
+    Ok(Page { items: page.items.into_iter().map(Product::from).collect(), next_cursor: page.next_cursor })
+}
+
+/// A product by its slug, unless it is deleted.
+pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Option<Product>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
+               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+        from commerce.product p join commerce.stock s using (product_id)
+        where p.slug = $1
+          and p.deleted_at is null
+        "#,
+        slug,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Product::from))
+}
+
+/// A product, unless it is deleted.
+pub async fn find(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<Option<Product>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
+               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+        from commerce.product p join commerce.stock s using (product_id)
+        where p.product_id = $1
+          and p.deleted_at is null
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Product::from))
+}
+
+/// Adds a product. Its slug comes from its name; where that is taken, with a number behind it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create(conn: &mut PgConnection, id: ProductId, draft: &Draft) -> Result<Product, EditError> {
+    let slug = slug_of(&draft.name);
+    // two products of one name at once: the lock makes the second see the first
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", slug).execute(&mut *conn).await?;
+    sqlx::query!(
+        r#"
+        with product as (
+            insert into commerce.product (product_id, slug, name, description, price_amount, currency)
+            select $1,
+                   (select $2 || case when n = 1 then '' else '-' || n end
+                    from generate_series(1, 10000) as n
+                    where not exists (select from commerce.product p
+                                      where p.slug = $2 || case when n = 1 then '' else '-' || n end)
+                    order by n
+                    limit 1),
+                   $3, $4, $5, $6
+        )
+        insert into commerce.stock (product_id, received) values ($1, $7)
+        "#,
+        id.uuid(),
+        slug,
+        draft.name,
+        draft.description,
+        draft.price.amount,
+        draft.price.currency.as_str(),
+        draft.stock,
+    )
+    .execute(&mut *conn)
+    .await?;
+    find(conn, id).await?.ok_or(EditError::NotFound(id))
+}
+
+/// Writes a product, if it is still at `version`.
+///
+/// # Errors
+/// [`EditError`]
+pub async fn update(
+    conn: &mut PgConnection,
+    id: ProductId,
+    version: i64,
+    draft: &Draft,
+) -> Result<Product, EditError> {
+    let updated = sqlx::query!(
+        r#"
+        update commerce.product
+        set name = $3, description = $4, price_amount = $5, currency = $6, version = version + 1,
+            updated_at = clock_timestamp()
+        where product_id = $1
+          and version = $2
+          and deleted_at is null
+        "#,
+        id.uuid(),
+        version,
+        draft.name,
+        draft.description,
+        draft.price.amount,
+        draft.price.currency.as_str(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    if updated.rows_affected() == 0 {
+        return Err(stale(conn, id).await?);
+    }
+    sqlx::query!("update commerce.stock set received = sold + $2 where product_id = $1", id.uuid(), draft.stock)
+        .execute(&mut *conn)
+        .await?;
+    find(conn, id).await?.ok_or(EditError::NotFound(id))
+}
+
+/// Takes a product out of the catalog, if it is still at `version`. Orders keep what they have.
+///
+/// # Errors
+/// [`EditError`]
+pub async fn delete(conn: &mut PgConnection, id: ProductId, version: i64) -> Result<(), EditError> {
+    let deleted = sqlx::query!(
+        r#"
+        update commerce.product
+        set deleted_at = clock_timestamp(), version = version + 1
+        where product_id = $1
+          and version = $2
+          and deleted_at is null
+        "#,
+        id.uuid(),
+        version,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if deleted.rows_affected() == 0 {
+        return Err(stale(conn, id).await?);
+    }
+    Ok(())
+}
+
+async fn stale(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<EditError> {
+    let found = find(conn, id).await?;
+    Ok(found.map_or(EditError::NotFound(id), |product| EditError::Stale { current: product.version }))
+}

@@ -1,0 +1,323 @@
+//! The outbox: everything that must still happen outside the transaction that wrote it.
+//!
+//! An entry's lease is nothing but its due time: a claim moves `due_at` to the lease's end and
+//! raises the epoch. Whoever held it before can no longer write, since every write names its epoch.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use kernel::{EntryId, SagaId, TraceRef};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A message to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Also the AMQP message id.
+    pub id: EntryId,
+    /// Where to.
+    pub exchange: String,
+    /// Under which key.
+    pub routing_key: String,
+    /// AMQP `type`.
+    pub message_type: String,
+    /// JSON.
+    pub body: Value,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceRef>,
+}
+
+impl Message {
+    /// A message with a new id.
+    ///
+    /// # Errors
+    /// When `body` cannot be written as JSON.
+    pub fn new(
+        exchange: &str,
+        routing_key: &str,
+        message_type: &str,
+        body: &impl Serialize,
+        trace: Option<TraceRef>,
+    ) -> serde_json::Result<Self> {
+        Ok(Self {
+            id: EntryId::new(),
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+            message_type: message_type.to_owned(),
+            body: serde_json::to_value(body)?,
+            trace,
+        })
+    }
+}
+
+/// Writes messages in the caller's transaction, in one statement.
+pub async fn enqueue(conn: &mut PgConnection, messages: &[Message]) -> sqlx::Result<()> {
+    let ids: Vec<_> = messages.iter().map(|message| message.id.uuid()).collect();
+    let exchanges: Vec<_> = messages.iter().map(|message| message.exchange.clone()).collect();
+    let keys: Vec<_> = messages.iter().map(|message| message.routing_key.clone()).collect();
+    let types: Vec<_> = messages.iter().map(|message| message.message_type.clone()).collect();
+    let bodies: Vec<_> = messages.iter().map(|message| message.body.clone()).collect();
+    let traces: Vec<_> = messages.iter().map(|message| message.trace.as_ref().map(ToString::to_string)).collect();
+    sqlx::query!(
+        r#"
+        insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, traceparent)
+        select m.entry_id, 'message', m.exchange, m.routing_key, m.message_type, m.body, m.traceparent
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[])
+             as m(entry_id, exchange, routing_key, message_type, body, traceparent)
+        "#,
+        &ids,
+        &exchanges,
+        &keys,
+        &types,
+        &bodies,
+        &traces as &[Option<String>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What a saga's entry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A remote step or an undo to be run.
+    Step,
+    /// A deadline.
+    Timer,
+}
+
+/// Which plans a worker knows: it claims no other sagas' entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanKey {
+    /// Stored name.
+    pub name: String,
+    /// Version.
+    pub version: i32,
+    /// Hash of the shape.
+    pub hash: String,
+}
+
+/// The right to act on a saga's entry, until the lease ends.
+#[derive(Debug, Clone)]
+pub struct SagaClaim {
+    /// The entry.
+    pub entry_id: EntryId,
+    /// The saga.
+    pub saga_id: SagaId,
+    /// What for.
+    pub kind: Kind,
+    /// Step name, or `<step>/undo`.
+    pub step: String,
+    /// Fences out earlier holders.
+    pub epoch: i64,
+    /// Number of this attempt, from 1.
+    pub attempt: i32,
+    /// When this work was first due.
+    pub since: DateTime<Utc>,
+    /// When the claim was sent, by this process' clock: the holder's time runs from here.
+    pub claimed_at: Instant,
+}
+
+/// Claims up to `limit` due steps and timers of known plans, oldest due first.
+///
+/// Nobody claims more than it has free slots for: what is claimed and waits loses its lease.
+pub async fn claim_sagas(
+    conn: &mut PgConnection,
+    plans: &[PlanKey],
+    lease: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<SagaClaim>> {
+    let claimed_at = Instant::now();
+    let names: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
+    let versions: Vec<_> = plans.iter().map(|plan| plan.version).collect();
+    let hashes: Vec<_> = plans.iter().map(|plan| plan.hash.clone()).collect();
+    let rows = sqlx::query!(
+        r#"
+        with due as (
+            select o.entry_id
+            from messaging.outbox o
+            where o.kind in ('step', 'timer')
+              and o.parked_at is null
+              -- the sub-select makes the clock a constant, so that the index is bound by it
+              and o.due_at <= (select clock_timestamp())
+              and (o.plan, o.plan_version, o.plan_hash) in
+                  (select * from unnest($1::text[], $2::integer[], $3::text[]))
+            order by o.due_at
+            limit $5
+            -- leave what another worker is claiming right now
+            for update skip locked
+        )
+        update messaging.outbox o
+        set due_at = clock_timestamp() + make_interval(secs => $4), epoch = o.epoch + 1, attempt = o.attempt + 1
+        from due
+        where o.entry_id = due.entry_id
+        returning o.entry_id, o.saga_id as "saga_id!", o.kind, o.step as "step!", o.epoch, o.attempt, o.since
+        "#,
+        &names,
+        &versions,
+        &hashes,
+        lease.as_secs_f64(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let claims = rows.into_iter().map(|row| SagaClaim {
+        entry_id: EntryId::from(row.entry_id),
+        saga_id: SagaId::from(row.saga_id),
+        kind: if row.kind == "timer" { Kind::Timer } else { Kind::Step },
+        step: row.step,
+        epoch: row.epoch,
+        attempt: row.attempt,
+        since: row.since,
+        claimed_at,
+    });
+    Ok(claims.collect())
+}
+
+/// The right to publish a message, until the lease ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageClaim {
+    /// What to publish.
+    pub message: Message,
+    /// Fences out earlier holders.
+    pub epoch: i64,
+    /// Number of this attempt, from 1.
+    pub attempt: i32,
+}
+
+/// Claims up to `limit` due messages, oldest due first.
+pub async fn claim_messages(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<MessageClaim>> {
+    let rows = sqlx::query!(
+        r#"
+        with due as (
+            select entry_id
+            from messaging.outbox
+            where kind = 'message'
+              and parked_at is null
+              and due_at <= (select clock_timestamp())
+            order by due_at
+            limit $2
+            for update skip locked
+        )
+        update messaging.outbox o
+        set due_at = clock_timestamp() + make_interval(secs => $1), epoch = o.epoch + 1, attempt = o.attempt + 1
+        from due
+        where o.entry_id = due.entry_id
+        returning o.entry_id, o.exchange as "exchange!", o.routing_key as "routing_key!",
+                  o.message_type as "message_type!", o.body as "body!", o.traceparent, o.epoch, o.attempt
+        "#,
+        lease.as_secs_f64(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let claims = rows.into_iter().map(|row| MessageClaim {
+        message: Message {
+            id: EntryId::from(row.entry_id),
+            exchange: row.exchange,
+            routing_key: row.routing_key,
+            message_type: row.message_type,
+            body: row.body,
+            trace: row.traceparent.and_then(|trace| trace.parse().ok()),
+        },
+        epoch: row.epoch,
+        attempt: row.attempt,
+    });
+    Ok(claims.collect())
+}
+
+/// Deletes published messages that are still held under these epochs. Returns how many were.
+pub async fn delete_published(conn: &mut PgConnection, published: &[(EntryId, i64)]) -> sqlx::Result<u64> {
+    let (ids, epochs): (Vec<Uuid>, Vec<i64>) = published.iter().map(|(id, epoch)| (id.uuid(), *epoch)).unzip();
+    let result = sqlx::query!(
+        r#"
+        delete from messaging.outbox o
+        using unnest($1::uuid[], $2::bigint[]) as p(entry_id, epoch)
+        where o.entry_id = p.entry_id
+          and o.epoch = p.epoch
+        "#,
+        &ids,
+        &epochs,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// Puts a message back for later, with what went wrong.
+///
+/// An unreachable broker is no attempt (`counted` false): it says nothing about the message.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    id: EntryId,
+    epoch: i64,
+    delay: Duration,
+    error: &str,
+    counted: bool,
+) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        update messaging.outbox
+        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4,
+            attempt = attempt - case when $5 then 0 else 1 end
+        where entry_id = $1
+          and epoch = $2
+        "#,
+        id.uuid(),
+        epoch,
+        delay.as_secs_f64(),
+        error,
+        counted,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// Takes a message out of the relay's sight after its last attempt; an operator decides.
+pub async fn park(conn: &mut PgConnection, id: EntryId, epoch: i64, error: &str) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        update messaging.outbox
+        set parked_at = clock_timestamp(), last_error = $3
+        where entry_id = $1
+          and epoch = $2
+          and kind = 'message'
+        "#,
+        id.uuid(),
+        epoch,
+        error,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// How the outbox stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lag {
+    /// Messages not yet published.
+    pub unpublished: i64,
+    /// Messages that an operator must decide on.
+    pub parked: i64,
+    /// How long the oldest due entry of any kind has been waiting, seconds.
+    pub oldest_seconds: f64,
+}
+
+/// Measures the outbox, for metrics.
+pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<Lag> {
+    sqlx::query_as!(
+        Lag,
+        r#"
+        select count(*) filter (where kind = 'message' and parked_at is null) as "unpublished!",
+               count(*) filter (where parked_at is not null) as "parked!",
+               coalesce(extract(epoch from clock_timestamp() - min(due_at) filter (where parked_at is null
+                   and due_at <= clock_timestamp())), 0)::float8 as "oldest_seconds!"
+        from messaging.outbox
+        "#,
+    )
+    .fetch_one(conn)
+    .await
+}

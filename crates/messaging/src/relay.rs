@@ -1,0 +1,177 @@
+//! The relay: publishes the outbox' messages, on any number of replicas.
+//!
+//! At least once: a crash between the confirm and the delete publishes again, under the same
+//! message id. No order is promised.
+
+use std::time::Duration;
+
+use kernel::RetryPolicy;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::{
+    Wakeup,
+    outbox::{self, MessageClaim},
+    rabbit::{Link, LinkError, Published, Publisher},
+};
+
+/// How a relay runs.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayConfig {
+    /// Most messages a batch.
+    pub batch: i64,
+    /// For how long a claim gives the right to publish.
+    pub lease: Duration,
+    /// How long the broker may take to confirm a batch.
+    pub confirm_deadline: Duration,
+    /// Between polls; up to as much again is added at random.
+    pub poll: Duration,
+    /// Refusals after which a message is parked.
+    pub max_attempts: i32,
+    /// Delays after a refusal.
+    pub retry: RetryPolicy,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            batch: 200,
+            lease: Duration::from_secs(30),
+            confirm_deadline: Duration::from_secs(5),
+            poll: Duration::from_millis(100),
+            max_attempts: 20,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Publishes what stands in the outbox of `pool`'s database.
+pub struct Relay {
+    pool: PgPool,
+    amqp_url: String,
+    config: RelayConfig,
+    wakeup: Wakeup,
+}
+
+impl Relay {
+    /// A relay; nothing runs yet.
+    pub fn new(pool: PgPool, amqp_url: impl Into<String>, config: RelayConfig, wakeup: Wakeup) -> Self {
+        Self { pool, amqp_url: amqp_url.into(), config, wakeup }
+    }
+
+    /// Publishes until `shutdown`, rebuilding connection and channel whenever they break.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut failures = 0;
+        while !shutdown.is_cancelled() {
+            match self.connected(&shutdown).await {
+                Ok(()) => return,
+                Err(error) => {
+                    failures += 1;
+                    warn!("The relay lost RabbitMQ ({error}): connecting again");
+                }
+            }
+            let pause = RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), ..self.config.retry };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause.delay(failures.min(6))) => {}
+            }
+        }
+    }
+
+    async fn connected(&self, shutdown: &CancellationToken) -> Result<(), LinkError> {
+        let link = Link::open(&self.amqp_url, "relay").await?;
+        let publisher = link.publisher().await?;
+        loop {
+            if shutdown.is_cancelled() {
+                link.close().await;
+                return Ok(());
+            }
+            let published = match self.batch(&publisher).await {
+                Ok(published) => published,
+                Err(BatchError::Link(error)) => return Err(error),
+                Err(BatchError::Db(error)) => {
+                    warn!(%error, "The relay could not use its database: trying again");
+                    0
+                }
+            };
+            if published < self.config.batch {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = self.wakeup.wait(self.config.poll) => {}
+                }
+            }
+        }
+    }
+
+    /// Claims, publishes and settles one batch; returns how many messages were claimed.
+    async fn batch(&self, publisher: &Publisher) -> Result<i64, BatchError> {
+        let mut conn = self.pool.acquire().await?;
+        let claims = outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await?;
+        if claims.is_empty() {
+            return Ok(0);
+        }
+        drop(conn); // no connection is held across the network call
+        let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
+        let answers = publisher.publish(&messages, self.config.confirm_deadline).await;
+        let mut conn = self.pool.acquire().await?;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(error) => {
+                for claim in &claims {
+                    self.postpone(&mut conn, claim, &error.to_string(), false).await?;
+                }
+                metrics::counter!("outbox_publish_total", "result" => "unreachable").increment(claims.len() as u64);
+                return Err(BatchError::Link(error));
+            }
+        };
+        let confirmed: Vec<_> = claims
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| **answer == Published::Confirmed)
+            .map(|(claim, _)| (claim.message.id, claim.epoch))
+            .collect();
+        let deleted = outbox::delete_published(&mut conn, &confirmed).await?;
+        debug!("Published {} messages, deleted {deleted}", confirmed.len());
+        metrics::counter!("outbox_publish_total", "result" => "ack").increment(confirmed.len() as u64);
+        for (claim, answer) in claims.iter().zip(&answers) {
+            if let Published::Refused(why) = answer {
+                self.refused(&mut conn, claim, why).await?;
+            }
+        }
+        Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX))
+    }
+
+    async fn refused(&self, conn: &mut sqlx::PgConnection, claim: &MessageClaim, why: &str) -> sqlx::Result<()> {
+        metrics::counter!("outbox_publish_total", "result" => "refused").increment(1);
+        let id = claim.message.id;
+        if claim.attempt < self.config.max_attempts {
+            warn!(message.id = %id, "Message {id} was refused ({why}): trying again");
+            return self.postpone(conn, claim, why, true).await;
+        }
+        error!(message.id = %id, "Message {id} was refused {} times ({why}) and is parked: an operator decides", claim.attempt);
+        outbox::park(conn, id, claim.epoch, why).await.map(drop)
+    }
+
+    async fn postpone(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        claim: &MessageClaim,
+        why: &str,
+        counted: bool,
+    ) -> sqlx::Result<()> {
+        let delay = if counted { self.config.retry.delay(claim.attempt.unsigned_abs()) } else { Duration::ZERO };
+        outbox::postpone(conn, claim.message.id, claim.epoch, delay, why, counted).await.map(drop)
+    }
+}
+
+enum BatchError {
+    Link(LinkError),
+    Db(sqlx::Error),
+}
+
+impl From<sqlx::Error> for BatchError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error)
+    }
+}

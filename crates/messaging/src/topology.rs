@@ -1,0 +1,57 @@
+//! Exchanges and queues, described as plain data; declared by the migrate step, checked passively
+//! by the processes.
+//!
+//! All queues are durable quorum queues. A consumer's queue dead-letters to `failed`, so that a
+//! broker's own delivery limit drops nothing. Its delay queues dead-letter back to the *queue*,
+//! through the default exchange, at least once.
+
+use std::time::Duration;
+
+use crate::rabbit::{Link, LinkError};
+
+/// Exchange and queue of messages that could not be handled.
+pub const FAILED: &str = "failed";
+
+/// Delays of the retry ladder; after the last, a message goes to [`FAILED`].
+pub const LADDER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// How an exchange routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeType {
+    /// By the exact key.
+    Direct,
+    /// By a pattern of the key.
+    Topic,
+}
+
+/// An exchange with the queue that one consumer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The exchange.
+    pub exchange: String,
+    /// How it routes.
+    pub exchange_type: ExchangeType,
+    /// The queue.
+    pub queue: String,
+    /// The keys that bind them.
+    pub routing_keys: Vec<String>,
+}
+
+/// Name of the delay queue of `queue` for `delay`.
+pub fn delay_queue(queue: &str, delay: Duration) -> String {
+    format!("{queue}.retry.{}s", delay.as_secs())
+}
+
+/// Declares everything. Declaring what is there already, unchanged, does nothing.
+///
+/// # Errors
+/// When the broker cannot be reached, or something stands there under other arguments.
+pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), LinkError> {
+    let link = Link::open(amqp_url, "migrate").await?;
+    link.declare_failed().await?;
+    for route in routes {
+        link.declare_route(route).await?;
+    }
+    link.close().await;
+    Ok(())
+}

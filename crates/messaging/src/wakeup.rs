@@ -1,0 +1,26 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+
+/// Rings the workers of this process at a commit that left them something to do.
+///
+/// Other processes find it by polling; losing a ring only delays.
+#[derive(Debug, Clone, Default)]
+pub struct Wakeup(Arc<Notify>);
+
+impl Wakeup {
+    /// Rings.
+    pub fn notify(&self) {
+        self.0.notify_waiters();
+        self.0.notify_one();
+    }
+
+    /// Waits for a ring, or for the poll interval: `base` plus up to as much again, at random, so
+    /// that replicas do not poll in step.
+    pub async fn wait(&self, base: Duration) {
+        let interval = base.mul_f64(1.0 + rand::random::<f64>());
+        if tokio::time::timeout(interval, self.0.notified()).await.is_err() {
+            tracing::trace!("polling");
+        }
+    }
+}

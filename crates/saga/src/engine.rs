@@ -1,0 +1,372 @@
+//! The engine of one plan, and the ways in that are not an attempt: create, signal, operator verbs.
+
+use std::{sync::Arc, time::Duration};
+
+use kernel::{EntryId, RetryPolicy, RetryPolicyError, SagaId, TraceRef};
+use messaging::{
+    Wakeup,
+    outbox::{Kind as EntryKind, PlanKey, SagaClaim},
+};
+use sqlx::{PgConnection, PgPool};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    executor::{AfterCommit, Signaled, transact},
+    machine::{self, Event, Kept, State},
+    plan::{Complete, LocalError, Plan, Refusal, Saga},
+    shape::Shape,
+    signal::NewSignal,
+    store,
+    transition::{Cause, Rules, encode_state, entry_of},
+};
+
+/// How an engine runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EngineConfig {
+    /// For how long a claim gives the right to act. Another worker takes over after it.
+    pub lease: Duration,
+    /// Longest time of one attempt at a remote step.
+    pub call_timeout: Duration,
+    /// Time kept at the end of a lease for storing the outcome.
+    pub margin: Duration,
+    /// Delays and budget of attempts.
+    pub retry: RetryPolicy,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(3),
+            margin: Duration::from_secs(2),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// A configuration that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineConfigError {
+    /// The holder would still be calling when its lease ends.
+    #[error("the call time-out ({call_timeout:?}) plus {margin:?} must fit into the lease ({lease:?})")]
+    TimeoutBeyondLease {
+        /// Configured time-out.
+        call_timeout: Duration,
+        /// Configured margin.
+        margin: Duration,
+        /// Configured lease.
+        lease: Duration,
+    },
+    /// The retry policy would spin or contradicts itself.
+    #[error(transparent)]
+    Retry(#[from] RetryPolicyError),
+}
+
+impl EngineConfig {
+    /// Refuses nonsense.
+    ///
+    /// # Errors
+    /// When the call time-out plus the margin is longer than the lease, or the retry policy is wrong.
+    pub fn checked(self) -> Result<Self, EngineConfigError> {
+        if self.call_timeout.is_zero() || self.call_timeout + self.margin > self.lease {
+            return Err(EngineConfigError::TimeoutBeyondLease {
+                call_timeout: self.call_timeout,
+                margin: self.margin,
+                lease: self.lease,
+            });
+        }
+        self.retry.checked()?;
+        Ok(self)
+    }
+}
+
+/// A saga to be created.
+#[derive(Debug, Clone)]
+pub struct NewSaga<I> {
+    /// Its id.
+    pub id: SagaId,
+    /// What was chosen before anything leaves.
+    pub input: I,
+    /// Its one trace; the span id is the root span's.
+    pub trace: TraceRef,
+}
+
+/// Why a saga was not created. The caller's transaction must roll back.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its first step was refused by business.
+    #[error("{}", .0.reason)]
+    Refused(Refusal),
+    /// The input cannot be stored as JSON.
+    #[error("could not write the saga's input")]
+    Input(#[from] serde_json::Error),
+    /// The database failed.
+    #[error("could not store the saga")]
+    Db(#[from] sqlx::Error),
+}
+
+/// Why a transition was not stored. The caller's transaction must roll back.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Somebody else moved the saga, or took over its entry, first.
+    #[error("somebody else moved a saga of this batch first")]
+    Fenced,
+    /// There is no such saga.
+    #[error("there is no saga {0}")]
+    NotFound(SagaId),
+    /// What an operator asks for does not fit the saga's state.
+    #[error("saga {saga_id} {why}")]
+    Conflict {
+        /// The saga.
+        saga_id: SagaId,
+        /// Why not, as the end of a sentence.
+        why: &'static str,
+    },
+    /// A stored saga cannot be worked on by this binary.
+    #[error("saga {saga_id}: {why}")]
+    Unreadable {
+        /// The saga.
+        saga_id: SagaId,
+        /// Why not.
+        why: String,
+    },
+    /// A local step refused after its saga had been stored.
+    #[error("a local step refused: {0}")]
+    Refused(String),
+    /// The database failed.
+    #[error("could not store the transition")]
+    Db(#[from] sqlx::Error),
+}
+
+/// What an operator may do to a saga beside sending it signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Run the current work now; its retry budget begins again.
+    Retry,
+    /// Keep signals, run nothing.
+    Pause,
+    /// Apply what was kept, then go on.
+    Resume,
+}
+
+impl Verb {
+    /// As stored and typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+/// A created saga, before its transaction is committed.
+#[derive(Debug)]
+#[must_use = "after the commit, hand it to `Engine::go`"]
+pub struct Started<I> {
+    pub(crate) claim: Option<SagaClaim>,
+    pub(crate) saga_id: SagaId,
+    pub(crate) state: State,
+    pub(crate) input: I,
+    pub(crate) trace: TraceRef,
+}
+
+/// Runs the sagas of one plan.
+pub struct Engine<S: Saga> {
+    pub(crate) inner: Arc<Inner<S>>,
+}
+
+impl<S: Saga> Clone for Engine<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+pub(crate) struct Inner<S: Saga> {
+    pub(crate) saga: S,
+    pub(crate) plan: Plan<S, Complete>,
+    pub(crate) shape: Shape,
+    pub(crate) hash: String,
+    pub(crate) config: EngineConfig,
+    pub(crate) pool: PgPool,
+    pub(crate) wakeup: Wakeup,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl<S: Saga> Inner<S> {
+    pub(crate) fn rules(&self) -> Rules<'_, S> {
+        Rules {
+            saga: &self.saga,
+            plan: &self.plan,
+            shape: &self.shape,
+            hash: &self.hash,
+            retry: &self.config.retry,
+        }
+    }
+}
+
+impl<S: Saga> Engine<S> {
+    /// An engine for `saga`'s plan.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense.
+    pub fn new(saga: S, pool: PgPool, config: EngineConfig, wakeup: Wakeup) -> Result<Self, EngineConfigError> {
+        let plan = S::plan();
+        let shape = plan.shape();
+        let hash = shape.hash();
+        let config = config.checked()?;
+        let inner = Inner { saga, plan, shape, hash, config, pool, wakeup, tasks: TaskTracker::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The plan's shape.
+    pub fn shape(&self) -> &Shape {
+        &self.inner.shape
+    }
+
+    /// What this engine may claim.
+    pub fn plan_key(&self) -> PlanKey {
+        PlanKey { name: S::NAME.to_owned(), version: S::VERSION, hash: self.inner.hash.clone() }
+    }
+
+    /// The engine's pool.
+    pub fn pool(&self) -> &PgPool {
+        &self.inner.pool
+    }
+
+    /// The engine's configuration.
+    pub fn config(&self) -> EngineConfig {
+        self.inner.config
+    }
+
+    /// Creates a saga in the caller's transaction: its row, its journal, its entry and the local
+    /// steps that it begins with commit together, or not at all (I1).
+    ///
+    /// With `eager`, the entry is inserted as claimed by this process; after the commit, [`Engine::go`]
+    /// runs the first attempt at once.
+    ///
+    /// # Errors
+    /// When a first step refuses, or the database fails.
+    pub async fn start(
+        &self,
+        conn: &mut PgConnection,
+        new: NewSaga<S::Input>,
+        eager: bool,
+    ) -> Result<Started<S::Input>, StartError> {
+        let claimed_at = std::time::Instant::now();
+        let inner = &*self.inner;
+        let begun = State::Running { step: 0 };
+        let decision = machine::advance::<kernel::SignalId>(&inner.shape, begun, &Event::Begun, &[] as &[Kept<_>]);
+        let entry = entry_of(&inner.shape, decision.wake);
+        let eager = eager && entry.as_ref().is_some_and(|entry| entry.kind == "step");
+        let (step, _) = encode_state(&inner.shape, decision.state);
+        let wait = match decision.state {
+            State::Waiting { step } => Some(inner.rules().wait_of(step).as_secs_f64()),
+            _ => None,
+        };
+        let due_in = if eager { inner.config.lease.as_secs_f64() } else { wait.unwrap_or(0.0) };
+        let create = store::Create {
+            saga_id: new.id,
+            plan: S::NAME,
+            plan_version: S::VERSION,
+            plan_hash: &inner.hash,
+            state: decision.state.name(),
+            step,
+            deadline_in: wait,
+            input: serde_json::to_value(&new.input)?,
+            trace_id: new.trace.trace_id(),
+            root_span_id: new.trace.span_id(),
+            entry: entry.clone(),
+            due_in,
+            leased: eager,
+        };
+        let (entry_id, since) = store::create(conn, &create).await?;
+        for op in &decision.ops {
+            inner.run_op(conn, *op, &[(&new.input, "")]).await.map_err(|error| match error {
+                LocalError::Refused(refusal) => StartError::Refused(refusal),
+                LocalError::Db(error) => StartError::Db(error),
+            })?;
+        }
+        let claim = entry.filter(|_| eager).map(|entry| SagaClaim {
+            entry_id: EntryId::from(entry_id),
+            saga_id: new.id,
+            kind: EntryKind::Step,
+            step: entry.step.into_owned(),
+            epoch: 1,
+            attempt: 1,
+            since,
+            claimed_at,
+        });
+        Ok(Started { claim, saga_id: new.id, state: decision.state, input: new.input, trace: new.trace })
+    }
+
+    /// After the commit of [`Engine::start`]: exports the saga's root span and runs the first
+    /// attempt as a task of its own, so that a client that hangs up cancels nothing.
+    ///
+    /// Without an eager claim it only wakes the workers of this process, and there is no task.
+    pub fn go(&self, started: Started<S::Input>) -> Option<JoinHandle<()>> {
+        telemetry::root_span(
+            "saga",
+            &started.trace,
+            &[("saga.id", started.saga_id.to_string()), ("saga.name", S::NAME.to_owned())],
+        );
+        metrics::counter!("saga_started_total", "plan" => S::NAME).increment(1);
+        let Some(claim) = started.claim else {
+            self.inner.wakeup.notify();
+            return None;
+        };
+        let engine = self.clone();
+        Some(self.inner.tasks.spawn(async move {
+            engine.attempt_known(&claim, started.state, &started.input, &started.trace).await;
+        }))
+    }
+
+    /// Records signals in the caller's transaction and moves their sagas, in the sequence given.
+    ///
+    /// After the commit, call [`Signaled::after`]'s [`AfterCommit::emit`].
+    ///
+    /// # Errors
+    /// When a saga cannot be moved. A signal to a saga that does not exist is no error: its
+    /// [`Signaled`] verdict is missing.
+    pub async fn signal(&self, conn: &mut PgConnection, signals: Vec<NewSignal>) -> Result<Signaled, EngineError> {
+        let causes = signals.into_iter().map(|signal| (signal.saga_id, Cause::Signal(signal))).collect();
+        transact(&self.inner, conn, causes).await
+    }
+
+    /// Does what an operator asks for, in the caller's transaction, under the saga's lock: whoever
+    /// holds the saga's entry is fenced out.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], [`EngineError::Conflict`] when the verb does not fit the state.
+    pub async fn operate(
+        &self,
+        conn: &mut PgConnection,
+        saga_id: SagaId,
+        verb: Verb,
+        actor: &str,
+        reason: &str,
+    ) -> Result<AfterCommit, EngineError> {
+        let rows = store::lock(conn, &[saga_id.uuid()]).await?;
+        let row = rows.first().ok_or(EngineError::NotFound(saga_id))?;
+        let at_rest = matches!(row.state.as_str(), "completed" | "compensated");
+        let why = match (verb, at_rest, row.paused) {
+            (_, true, _) => "is at rest: there is nothing to do",
+            (Verb::Retry, _, true) => "is paused: resume it",
+            (Verb::Pause, _, true) => "is paused already",
+            (Verb::Resume, _, false) => "is not paused",
+            _ => "",
+        };
+        if !why.is_empty() {
+            return Err(EngineError::Conflict { saga_id, why });
+        }
+        let cause = Cause::Operator { verb, actor: actor.to_owned(), reason: reason.to_owned() };
+        Ok(transact(&self.inner, conn, vec![(saga_id, cause)]).await?.after)
+    }
+
+    /// Waits until the attempts that this process has begun are over.
+    pub async fn drain(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+}

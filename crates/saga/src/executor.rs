@@ -1,0 +1,369 @@
+//! The one place that runs a step, and the one transaction that stores what came of it.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt;
+use kernel::{SagaId, SignalId, TraceRef};
+use messaging::outbox::{Kind as EntryKind, SagaClaim};
+use sqlx::PgConnection;
+use tracing::{Instrument, debug, error, info_span, warn};
+
+use crate::{
+    engine::{Engine, EngineError, Inner},
+    machine::{Op, State},
+    plan::{Body, LocalError, Outcome, Saga, StepCx, Undo},
+    signal::{NewSignal, Verdict},
+    store::{self, EntryChange, Save},
+    transition::{Cause, Ended, Transition, Unreadable, decode_state, keep_undecided},
+};
+
+/// How long the outcome of an attempt is held while the database cannot be reached.
+const COMMIT_RETRY: Duration = Duration::from_millis(100);
+
+/// What is to be said once a transaction is committed: spans, metrics, wake-ups.
+#[derive(Debug, Default)]
+#[must_use = "call `emit` after the commit"]
+pub struct AfterCommit {
+    moved: Vec<Moved>,
+    wakeup: Option<messaging::Wakeup>,
+}
+
+#[derive(Debug)]
+struct Moved {
+    saga_id: SagaId,
+    plan: &'static str,
+    before: State,
+    after: State,
+    breach: bool,
+}
+
+impl AfterCommit {
+    /// Wakes this process' workers and counts what moved.
+    pub fn emit(self) {
+        for moved in &self.moved {
+            if moved.before != moved.after {
+                metrics::counter!("saga_transitions_total", "plan" => moved.plan, "state" => moved.after.name())
+                    .increment(1);
+                debug!(saga.id = %moved.saga_id, saga.state = moved.after.name(), "Saga moved");
+            }
+            if moved.breach {
+                metrics::counter!("saga_breaches_total", "plan" => moved.plan).increment(1);
+                error!(
+                    saga.id = %moved.saga_id,
+                    "A fact contradicts what saga {} had already decided: compare its order with its transaction",
+                    moved.saga_id,
+                );
+            }
+        }
+        if let Some(wakeup) = self.wakeup {
+            wakeup.notify();
+        }
+    }
+}
+
+/// What became of a batch of signals.
+#[derive(Debug)]
+pub struct Signaled {
+    /// Verdicts by signal; none for a signal that is kept undecided. Signals to sagas that do not
+    /// exist are missing.
+    pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
+    /// To be emitted after the commit.
+    pub after: AfterCommit,
+}
+
+/// Locks the sagas, works out what the causes mean, stores it and runs the local steps: the body
+/// of every transaction that moves sagas, one or a batch.
+pub(crate) async fn transact<S: Saga>(
+    inner: &Inner<S>,
+    conn: &mut PgConnection,
+    causes: Vec<(SagaId, Cause)>,
+) -> Result<Signaled, EngineError> {
+    let mut by_saga = BTreeMap::<SagaId, Vec<Cause>>::new();
+    for (saga_id, cause) in causes {
+        by_saga.entry(saga_id).or_default().push(cause);
+    }
+    let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
+    let rows = store::lock(conn, &ids).await?;
+    let with_kept: Vec<_> = rows.iter().filter(|row| row.kept > 0).map(|row| row.saga_id.uuid()).collect();
+    let kept = if with_kept.is_empty() { Vec::new() } else { store::kept_signals(conn, &with_kept).await? };
+
+    let rules = inner.rules();
+    let (mut transitions, mut undecided) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
+        let kept: Vec<_> = kept.iter().filter(|signal| signal.saga_id == row.saga_id).cloned().collect();
+        match (rules.knows(row), only_signals(&causes)) {
+            (Err(Unreadable::Plan { .. }), Some(signals)) => undecided.push(keep_undecided(row, signals)),
+            _ => transitions.push(rules.transition(row, &kept, causes).map_err(|why| {
+                EngineError::Unreadable { saga_id: row.saga_id, why: why.to_string() }
+            })?),
+        }
+    }
+    save_all(conn, &transitions, &undecided).await?;
+    inner.run_ops(conn, &transitions).await?;
+    Ok(signaled(inner, &transitions, &undecided))
+}
+
+fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
+    causes
+        .iter()
+        .map(|cause| match cause {
+            Cause::Signal(signal) => Some(signal.clone()),
+            Cause::Attempt(..) | Cause::Operator { .. } => None,
+        })
+        .collect()
+}
+
+async fn save_all<S: Saga>(
+    conn: &mut PgConnection,
+    transitions: &[Transition<S>],
+    undecided: &[Save],
+) -> Result<(), EngineError> {
+    let saves: Vec<_> = transitions.iter().map(|transition| &transition.save).chain(undecided).cloned().collect();
+    if saves.is_empty() {
+        return Ok(());
+    }
+    let saved = store::save(conn, &saves).await?;
+    let entries = saves.iter().filter(|save| save.entry != EntryChange::Unchanged).count();
+    if usize::try_from(saved.sagas) == Ok(saves.len()) && usize::try_from(saved.entries) == Ok(entries) {
+        Ok(())
+    } else {
+        Err(EngineError::Fenced)
+    }
+}
+
+fn signaled<S: Saga>(inner: &Inner<S>, transitions: &[Transition<S>], undecided: &[Save]) -> Signaled {
+    let moved = transitions.iter().map(|transition| Moved {
+        saga_id: SagaId::from(transition.save.saga_id),
+        plan: S::NAME,
+        before: transition.before,
+        after: transition.after,
+        breach: transition.breach,
+    });
+    let decided = transitions.iter().flat_map(|transition| transition.verdicts.iter().copied());
+    let kept = undecided.iter().flat_map(|save| save.signals.iter().map(|row| (SignalId::from(row.signal_id), None)));
+    Signaled {
+        verdicts: decided.chain(kept).collect(),
+        after: AfterCommit { moved: moved.collect(), wakeup: Some(inner.wakeup.clone()) },
+    }
+}
+
+impl<S: Saga> Inner<S> {
+    /// Runs what the decisions ask for inside the transaction: forward steps in plan order, then
+    /// the news of compensations, then undos in reverse, each for all sagas of the batch at once.
+    async fn run_ops(&self, conn: &mut PgConnection, transitions: &[Transition<S>]) -> Result<(), EngineError> {
+        let steps = 0..self.plan.steps.len();
+        let forward = steps.clone().flat_map(|step| [Op::Record(step), Op::Run(step)]);
+        let backward = steps.rev().map(Op::Undo);
+        for op in forward.chain([Op::BeginCompensation]).chain(backward) {
+            let sagas: Vec<_> = transitions
+                .iter()
+                .filter(|transition| transition.ops.contains(&op))
+                .map(|transition| (&transition.input, transition.reason()))
+                .collect();
+            if !sagas.is_empty() {
+                self.run_op(conn, op, &sagas).await.map_err(|error| match error {
+                    LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
+                    LocalError::Db(error) => EngineError::Db(error),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn run_op(
+        &self,
+        conn: &mut PgConnection,
+        op: Op,
+        sagas: &[(&S::Input, &str)],
+    ) -> Result<(), LocalError> {
+        let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
+        match op {
+            Op::BeginCompensation => self.saga.begin_compensation(conn, sagas).await?,
+            Op::Record(step) => {
+                if let Body::Remote(body) = &self.plan.steps[step].body {
+                    body.record(conn, &inputs).await?;
+                }
+            }
+            Op::Run(step) => {
+                if let Body::Local(body) = &self.plan.steps[step].body {
+                    body.run(conn, &inputs).await?;
+                }
+            }
+            Op::Undo(step) => {
+                if let Body::Local(body) = &self.plan.steps[step].body {
+                    body.undo(conn, sagas).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: Saga> Engine<S> {
+    /// Does the work of one claimed entry and stores what came of it. No other code runs a step.
+    ///
+    /// Never fails: what cannot be stored is left to whoever claims the entry after the lease.
+    pub async fn attempt(&self, claim: &SagaClaim) {
+        let row = match self.load(claim.saga_id).await {
+            Ok(Some(row)) => row,
+            Ok(None) => return warn!(saga.id = %claim.saga_id, "An entry names saga {}, which is not there", claim.saga_id),
+            Err(error) => return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id),
+        };
+        let read = self.inner.rules().knows(&row).and_then(|()| {
+            let state = decode_state(&self.inner.shape, &row)?;
+            let input = serde_json::from_value(row.input.clone()).map_err(|_| Unreadable::Corrupt { what: "input" })?;
+            let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
+                .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
+            Ok((state, input, trace))
+        });
+        match read {
+            Ok((state, input, trace)) => self.attempt_known(claim, state, &input, &trace).await,
+            Err(error) => error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id),
+        }
+    }
+
+    /// Stores that timers were due, in one transaction; should that fail, one by one.
+    pub async fn timers(&self, claims: &[SagaClaim]) {
+        let causes = |claims: &[SagaClaim]| -> Vec<_> {
+            claims.iter().map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer))).collect()
+        };
+        if self.commit(causes(claims)).await.is_ok() {
+            return;
+        }
+        for claim in claims {
+            if let Err(error) = self.commit(causes(std::slice::from_ref(claim))).await {
+                debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
+            }
+        }
+    }
+
+    async fn load(&self, saga_id: SagaId) -> sqlx::Result<Option<store::Row>> {
+        let mut conn = self.inner.pool.acquire().await?;
+        Ok(store::load(&mut conn, &[saga_id.uuid()]).await?.pop())
+    }
+
+    pub(crate) async fn attempt_known(&self, claim: &SagaClaim, state: State, input: &S::Input, trace: &TraceRef) {
+        let span = info_span!(
+            "saga.step",
+            saga.id = %claim.saga_id,
+            saga.name = S::NAME,
+            saga.state = state.name(),
+            saga.step = %claim.step,
+            saga.attempt = claim.attempt,
+            saga.outcome = tracing::field::Empty,
+            trace_id = trace.trace_id(),
+            error = tracing::field::Empty,
+        );
+        telemetry::continue_trace(&span, trace);
+        async {
+            let begun = std::time::Instant::now();
+            let Some(ended) = self.run(claim, state, input, trace).await else {
+                return debug!("The entry is not what its saga needs any more: nothing to do");
+            };
+            let outcome = describe(&ended);
+            tracing::Span::current().record("saga.outcome", outcome);
+            self.store_outcome(claim, ended).await;
+            metrics::histogram!(
+                "saga_step_duration_seconds", "plan" => S::NAME, "step" => claim.step.clone(), "outcome" => outcome
+            )
+            .record(begun.elapsed().as_secs_f64());
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Runs the step or undo that the saga's state asks for; `None` when the entry is stale.
+    async fn run(&self, claim: &SagaClaim, state: State, input: &S::Input, trace: &TraceRef) -> Option<Ended> {
+        let (index, undo) = match state {
+            State::Running { step } => (step, false),
+            State::Compensating { step, .. } => (step, true),
+            State::Waiting { .. } if claim.kind == EntryKind::Timer => return Some(Ended::Timer),
+            State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
+        };
+        let step = &self.inner.plan.steps[index];
+        let Body::Remote(body) = &step.body else { return None };
+        let expected = claim.step.strip_suffix("/undo").map_or((claim.step.as_str(), false), |name| (name, true));
+        if expected != (step.name, undo) {
+            return None;
+        }
+        let here = telemetry::current().unwrap_or_else(|| trace.child());
+        let cx = StepCx {
+            saga: &self.inner.saga,
+            saga_id: claim.saga_id,
+            input,
+            step: step.name,
+            attempt: claim.attempt,
+            trace: &here,
+        };
+        // the holder's clock runs from before the claim
+        let config = self.inner.config;
+        let left = (config.lease - config.margin).saturating_sub(claim.claimed_at.elapsed());
+        let limit = config.call_timeout.min(left);
+        Some(if undo {
+            Ended::Undo(guarded(limit, body.undo(&cx)).await.unwrap_or_else(Undo::Unknown))
+        } else {
+            Ended::Step(guarded(limit, body.run(&cx)).await.unwrap_or_else(Outcome::Unknown))
+        })
+    }
+
+    /// Stores the outcome, for as long as the lease lasts.
+    async fn store_outcome(&self, claim: &SagaClaim, ended: Ended) {
+        if let Some(why) = failure(&ended) {
+            tracing::Span::current().record("error", why);
+            warn!("Step {} of saga {} did not end: {why}", claim.step, claim.saga_id);
+        }
+        loop {
+            let causes = vec![(claim.saga_id, Cause::Attempt(claim.clone(), ended.clone()))];
+            match self.commit(causes).await {
+                Ok(()) => return,
+                Err(EngineError::Fenced) => return debug!("Fenced out: somebody else has moved on"),
+                Err(EngineError::Db(error)) if db::is_unreachable(&error) || db::is_retryable(&error) => {
+                    if claim.claimed_at.elapsed() + COMMIT_RETRY > self.inner.config.lease {
+                        return warn!(%error, "Could not store the outcome within the lease: left to the next claim");
+                    }
+                    tokio::time::sleep(COMMIT_RETRY).await;
+                }
+                Err(error) => return error!(%error, cause = ?std::error::Error::source(&error), "Could not store the outcome: left to the next claim"),
+            }
+        }
+    }
+
+    async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
+        let mut tx = self.inner.pool.begin().await?;
+        let signaled = transact(&self.inner, &mut tx, causes).await?;
+        tx.commit().await?;
+        signaled.after.emit();
+        Ok(())
+    }
+}
+
+/// Awaits `work` for at most `limit`. A time-out and a panic are unknown outcomes: what was asked
+/// for may have happened.
+async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Result<T, String> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(_)) => Err("the step panicked; whether it took effect is unknown".to_owned()),
+        Err(_) => Err(format!("no answer within {limit:?}; whether it took effect is unknown")),
+    }
+}
+
+fn describe(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Step(Outcome::Done) => "done",
+        Ended::Step(Outcome::Refused(_)) => "refused",
+        Ended::Step(Outcome::Transient(_)) | Ended::Undo(Undo::Transient(_)) => "transient",
+        Ended::Step(Outcome::Unknown(_)) | Ended::Undo(Undo::Unknown(_)) => "unknown",
+        Ended::Undo(Undo::Done) => "undone",
+        Ended::Undo(Undo::Overtaken) => "overtaken",
+        Ended::Timer => "timer",
+    }
+}
+
+fn failure(ended: &Ended) -> Option<&str> {
+    match ended {
+        Ended::Step(Outcome::Transient(why) | Outcome::Unknown(why))
+        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why)) => Some(why),
+        _ => None,
+    }
+}

@@ -1,0 +1,347 @@
+//! Deciding, as a pure function: `(plan's shape, state, event, kept signals) → decision`.
+//!
+//! Nothing here knows of databases, time or networks. The same function runs in production, in
+//! model checks, in `why` and in dry runs; the executor does what it says, in one transaction.
+
+use crate::{
+    shape::{Kind, Role, Shape},
+    signal::{Class, Verdict},
+};
+
+/// Where a saga stands. Numbers are indices into the plan's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The remote step is to be run, or is running.
+    Running {
+        /// That step.
+        step: usize,
+    },
+    /// Waits for a signal or its deadline.
+    Waiting {
+        /// The waiting step, the pivot.
+        step: usize,
+    },
+    /// The remote step is to be undone, or is being undone; all started ones above it are.
+    Compensating {
+        /// The step being undone.
+        step: usize,
+        /// The highest step that had started when compensation began.
+        from: usize,
+    },
+    /// At rest: every step is done.
+    Completed,
+    /// At rest: every started step is undone.
+    Compensated {
+        /// The highest step that had started.
+        from: usize,
+    },
+}
+
+impl State {
+    /// As stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running { .. } => "running",
+            Self::Waiting { .. } => "waiting",
+            Self::Compensating { .. } => "compensating",
+            Self::Completed => "completed",
+            Self::Compensated { .. } => "compensated",
+        }
+    }
+
+    /// Whether nothing will ever happen to it again.
+    pub const fn is_at_rest(self) -> bool {
+        matches!(self, Self::Completed | Self::Compensated { .. })
+    }
+}
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The saga is being created.
+    Begun,
+    /// The running step took effect.
+    Done,
+    /// The running step was refused for a business reason.
+    Refused(String),
+    /// The running step did not end: it never left, or its answer is unknown.
+    NotDone {
+        /// Whether the time for further attempts is used up.
+        budget_spent: bool,
+    },
+    /// The undo took effect.
+    Undone,
+    /// The undo found that the pivot had been decided the other way.
+    Overtaken,
+    /// The undo did not end.
+    NotUndone,
+    /// The wait's deadline has passed.
+    DeadlinePassed,
+    /// A worker looked at it for no other reason than kept signals.
+    Woken,
+    /// A signal came in.
+    Signal(Class),
+}
+
+/// Work to be done inside the transaction that stores the decision, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Write down that the remote step took effect.
+    Record(usize),
+    /// Run the local step.
+    Run(usize),
+    /// Say that the saga is being undone from now on.
+    BeginCompensation,
+    /// Undo the local step.
+    Undo(usize),
+}
+
+/// What becomes of the saga's outbox entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// It stays as it is.
+    Unchanged,
+    /// The same work again, after a backoff.
+    Retry,
+    /// Run this remote step, now.
+    Step(usize),
+    /// Undo this remote step, now.
+    Undo(usize),
+    /// Wake at the deadline of this wait.
+    Deadline(usize),
+    /// None: the saga is at rest.
+    Nothing,
+}
+
+/// A signal that was kept because nobody could decide on it, or because it came early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept<Id> {
+    /// Which one.
+    pub id: Id,
+    /// What it says.
+    pub class: Class,
+}
+
+/// What the machine wants to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<Id> {
+    /// The new state.
+    pub state: State,
+    /// Work inside the transaction.
+    pub ops: Vec<Op>,
+    /// What becomes of the entry.
+    pub wake: Wake,
+    /// Verdict on the event, when it was a signal.
+    pub verdict: Option<Verdict>,
+    /// Verdicts on kept signals, as far as they changed.
+    pub taken_up: Vec<(Id, Verdict)>,
+    /// Why the saga is compensated, when it begins to be.
+    pub reason: Option<String>,
+    /// A fact arrived that contradicts what was already decided: an operator must look.
+    pub breach: bool,
+}
+
+/// Decides what `event` means for a saga in `state`, and takes up the signals kept for it.
+pub fn advance<Id: Copy + PartialEq>(
+    shape: &Shape,
+    state: State,
+    event: &Event,
+    kept: &[Kept<Id>],
+) -> Decision<Id> {
+    let mut machine = Machine { shape, decision: unchanged(state) };
+    // A fact about the pivot's wait proves that the step right before it took effect.
+    let proven = kept.iter().any(|signal| signal.class != Class::Cancel);
+    machine.decision.verdict = machine.apply(event, proven);
+    machine.take_up(kept);
+    machine.decision
+}
+
+/// The entry that a saga in `state` must own: what `resume` and `retry` write.
+pub fn wake_of(shape: &Shape, state: State) -> Wake {
+    debug_assert!(shape.steps.len() < usize::from(u16::MAX));
+    match state {
+        State::Running { step } => Wake::Step(step),
+        State::Waiting { step } => Wake::Deadline(step),
+        State::Compensating { step, .. } => Wake::Undo(step),
+        State::Completed | State::Compensated { .. } => Wake::Nothing,
+    }
+}
+
+fn unchanged<Id>(state: State) -> Decision<Id> {
+    Decision {
+        state,
+        ops: Vec::new(),
+        wake: Wake::Unchanged,
+        verdict: None,
+        taken_up: Vec::new(),
+        reason: None,
+        breach: false,
+    }
+}
+
+struct Machine<'a, Id> {
+    shape: &'a Shape,
+    decision: Decision<Id>,
+}
+
+impl<Id: Copy + PartialEq> Machine<'_, Id> {
+    fn apply(&mut self, event: &Event, proven: bool) -> Option<Verdict> {
+        if let Event::Signal(class) = event {
+            return Some(self.signal(*class));
+        }
+        match (self.decision.state, event) {
+            (State::Running { step: 0 }, Event::Begun) => self.forward(0),
+            (State::Running { step }, Event::Done) => self.recorded(step),
+            (State::Running { step }, Event::NotDone { .. }) if proven && step + 1 == self.shape.pivot() => {
+                self.recorded(step);
+            }
+            (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => self.compensate(step, why),
+            (State::Running { step }, Event::NotDone { budget_spent: true }) if self.may_refuse(step) => {
+                self.compensate(step, "it could not be done in time");
+            }
+            (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
+            | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
+            (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
+            (State::Compensating { step, from }, Event::Overtaken) => {
+                if self.may_turn_forward(step, from) {
+                    self.turn_forward(from);
+                } else {
+                    self.decision.breach = true;
+                    self.decision.wake = Wake::Retry;
+                }
+            }
+            (State::Waiting { step }, Event::DeadlinePassed) => self.compensate(step, "it was not paid in time"),
+            (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
+            _ => {}
+        }
+        None
+    }
+
+    fn signal(&mut self, class: Class) -> Verdict {
+        match (self.decision.state, class) {
+            (State::Running { step }, Class::Cancel) if self.may_refuse(step) => {
+                self.compensate(step, "it was canceled");
+                Verdict::Applied
+            }
+            (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => Verdict::Early,
+            (State::Waiting { step }, Class::Proceed) => {
+                self.forward(step + 1);
+                Verdict::Applied
+            }
+            (State::Waiting { step }, Class::Abort) => {
+                self.compensate(step, "the payment was canceled");
+                Verdict::Applied
+            }
+            (State::Waiting { step }, Class::Cancel) => {
+                self.compensate(step, "it was canceled");
+                Verdict::Applied
+            }
+            (State::Compensating { step, from }, Class::Proceed) if self.may_turn_forward(step, from) => {
+                self.turn_forward(from);
+                Verdict::Applied
+            }
+            // paid, though something is undone already: nobody may decide that alone
+            (State::Compensating { .. } | State::Compensated { .. }, Class::Proceed) => {
+                self.decision.breach = true;
+                Verdict::Late
+            }
+            (State::Compensating { .. } | State::Compensated { .. }, Class::Abort | Class::Cancel)
+            | (State::Running { .. } | State::Completed, Class::Proceed) => Verdict::Duplicate,
+            (State::Running { .. } | State::Completed, Class::Abort) => {
+                self.decision.breach = true;
+                Verdict::Late
+            }
+            (State::Running { .. } | State::Completed, Class::Cancel) => Verdict::Late,
+        }
+    }
+
+    /// Feeds the kept signals until none of them changes anything any more.
+    fn take_up(&mut self, kept: &[Kept<Id>]) {
+        let mut open: Vec<_> = kept.to_vec();
+        loop {
+            let before = self.decision.state;
+            open.retain(|signal| match self.signal(signal.class) {
+                Verdict::Early => true,
+                verdict => {
+                    self.decision.taken_up.push((signal.id, verdict));
+                    false
+                }
+            });
+            if self.decision.state == before {
+                break;
+            }
+        }
+        self.decision.taken_up.extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
+    }
+
+    /// A step before the pivot may still end the saga by being refused.
+    fn may_refuse(&self, step: usize) -> bool {
+        self.shape.steps[step].role != Role::Retryable
+    }
+
+    fn recorded(&mut self, step: usize) {
+        self.decision.ops.push(Op::Record(step));
+        self.forward(step + 1);
+    }
+
+    /// Runs local steps until one needs the network or has to wait.
+    fn forward(&mut self, first: usize) {
+        for step in first..self.shape.steps.len() {
+            let (state, wake) = match self.shape.steps[step].kind {
+                Kind::Local => {
+                    self.decision.ops.push(Op::Run(step));
+                    continue;
+                }
+                Kind::Remote => (State::Running { step }, Wake::Step(step)),
+                Kind::Wait => (State::Waiting { step }, Wake::Deadline(step)),
+            };
+            self.decision.state = state;
+            self.decision.wake = wake;
+            return;
+        }
+        self.decision.state = State::Completed;
+        self.decision.wake = Wake::Nothing;
+    }
+
+    fn compensate(&mut self, from: usize, why: &str) {
+        self.decision.reason = Some(why.to_owned());
+        self.decision.ops.push(Op::BeginCompensation);
+        self.undo_below(from + 1, from);
+    }
+
+    /// Undoes what started below `above`, in reverse, until an undo needs the network.
+    fn undo_below(&mut self, above: usize, from: usize) {
+        for step in (0..above).rev() {
+            match self.shape.steps[step].kind {
+                Kind::Wait => {}
+                Kind::Local => self.decision.ops.push(Op::Undo(step)),
+                Kind::Remote => {
+                    self.decision.state = State::Compensating { step, from };
+                    self.decision.wake = Wake::Undo(step);
+                    return;
+                }
+            }
+        }
+        self.decision.state = State::Compensated { from };
+        self.decision.wake = Wake::Nothing;
+    }
+
+    /// Legal only while nothing has been undone, and only when all steps before the pivot are
+    /// done or are proven to be by the fact that overtook the undo.
+    fn may_turn_forward(&self, step: usize, from: usize) -> bool {
+        let nothing_undone = (step + 1..=from).all(|above| self.shape.steps[above].kind == Kind::Wait);
+        nothing_undone && from + 1 >= self.shape.pivot()
+    }
+
+    fn turn_forward(&mut self, from: usize) {
+        let pivot = self.shape.pivot();
+        if from < pivot {
+            self.decision.ops.push(Op::Record(from));
+        }
+        self.forward(pivot + 1);
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

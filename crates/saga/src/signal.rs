@@ -1,0 +1,65 @@
+//! Signals: input from outside, kept always, with a verdict.
+
+use kernel::{SagaId, SignalId};
+use serde_json::Value;
+
+/// Name of the signal by which a user or an operator asks for the saga to be undone.
+pub const CANCEL: &str = "cancel";
+
+/// What a signal says to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The pivot is decided: go on.
+    Proceed,
+    /// The pivot is decided: undo.
+    Abort,
+    /// Somebody asks for the saga to be undone; the participant still decides.
+    Cancel,
+}
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It moved the saga.
+    Applied,
+    /// It says what is already so.
+    Duplicate,
+    /// It cannot act yet; the next transition takes it up.
+    Early,
+    /// It cannot act any more.
+    Late,
+}
+
+impl Verdict {
+    /// As stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Duplicate => "duplicate",
+            Self::Early => "early",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// A signal as it comes in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSignal {
+    /// Its own id.
+    pub id: SignalId,
+    /// To whom.
+    pub saga_id: SagaId,
+    /// What it is called; the plan's wait maps the name to a [`Class`].
+    pub name: String,
+    /// What came with it, for people.
+    pub payload: Value,
+    /// Where it came from: a message id, a user, an operator.
+    pub source: String,
+}
+
+impl NewSignal {
+    /// A request to undo the saga.
+    pub fn cancel(saga_id: SagaId, source: impl Into<String>) -> Self {
+        Self { id: SignalId::new(), saga_id, name: CANCEL.to_owned(), payload: Value::Null, source: source.into() }
+    }
+}

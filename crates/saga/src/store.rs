@@ -1,0 +1,414 @@
+//! All SQL of the engine.
+//!
+//! Lock order, everywhere: saga rows by id, then their entries, then what the local steps lock
+//! (orders, then stock by product id). A claim takes entries in a commit of its own.
+
+use chrono::{DateTime, Utc};
+use kernel::{SagaId, SignalId};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+/// A saga row, as locked or read.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Its plan's name.
+    pub plan: String,
+    /// Its plan's version.
+    pub plan_version: i32,
+    /// Its plan's hash.
+    pub plan_hash: String,
+    /// Stored state.
+    pub state: String,
+    /// Index of the current step.
+    pub step: i16,
+    /// Index of the highest step that had started when compensation began.
+    pub undo_from: Option<i16>,
+    /// Whether an operator holds it.
+    pub paused: bool,
+    /// Raised by every write.
+    pub revision: i64,
+    /// Absolute end of the wait.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Why it is compensated.
+    pub reason: Option<String>,
+    /// Signals that wait to be taken up.
+    pub kept: i32,
+    /// What was chosen before anything left.
+    pub input: Value,
+    /// Its one trace.
+    pub trace_id: String,
+    /// The trace's root.
+    pub root_span_id: String,
+    /// Database time of the read.
+    pub now: DateTime<Utc>,
+}
+
+/// Locks sagas, ordered by id. Those that do not exist are missing from the answer.
+pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"
+        select saga_id, plan, plan_version, plan_hash, state, step, undo_from, paused, revision, deadline, reason,
+               kept, input, trace_id, root_span_id, clock_timestamp() as "now!"
+        from saga.saga
+        where saga_id = any($1)
+        order by saga_id
+        for update
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Reads sagas without locking them.
+pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"
+        select saga_id, plan, plan_version, plan_hash, state, step, undo_from, paused, revision, deadline, reason,
+               kept, input, trace_id, root_span_id, clock_timestamp() as "now!"
+        from saga.saga
+        where saga_id = any($1)
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A signal without a final verdict.
+#[derive(Debug, Clone)]
+pub struct KeptRow {
+    /// Which saga's.
+    pub saga_id: SagaId,
+    /// Its id.
+    pub signal_id: SignalId,
+    /// Its name.
+    pub name: String,
+    /// `early`, or nothing.
+    pub verdict: Option<String>,
+}
+
+/// The signals kept for sagas that the caller has locked, oldest first.
+///
+/// A statement of its own: what `lock` waited for is visible only to a later snapshot.
+pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<KeptRow>> {
+    sqlx::query_as!(
+        KeptRow,
+        r#"
+        select saga_id, signal_id, name, verdict
+        from saga.signal
+        where saga_id = any($1)
+          and (verdict is null or verdict = 'early')
+        order by received_at, signal_id
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A new saga with its first entry.
+pub struct Create<'a> {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Plan name.
+    pub plan: &'a str,
+    /// Plan version.
+    pub plan_version: i32,
+    /// Plan hash.
+    pub plan_hash: &'a str,
+    /// State after the first decision.
+    pub state: &'a str,
+    /// Current step.
+    pub step: i16,
+    /// Seconds until the deadline, for a plan that begins with a wait.
+    pub deadline_in: Option<f64>,
+    /// Input.
+    pub input: Value,
+    /// Trace id.
+    pub trace_id: &'a str,
+    /// Root span id.
+    pub root_span_id: &'a str,
+    /// Kind and step of the entry; none when the saga is at rest at once.
+    pub entry: Option<EntryWrite<'a>>,
+    /// Seconds until the entry is due; of a leased one, the lease.
+    pub due_in: f64,
+    /// Whether it is inserted as claimed by the caller: epoch 1, attempt 1.
+    pub leased: bool,
+}
+
+/// What an entry is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryWrite<'a> {
+    /// `step` or `timer`.
+    pub kind: &'a str,
+    /// Step name, or `<step>/undo`.
+    pub step: std::borrow::Cow<'a, str>,
+}
+
+/// Inserts the saga, its journal's first rows and its entry, in one statement. Returns the entry's
+/// id and database time.
+pub async fn create(conn: &mut PgConnection, new: &Create<'_>) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
+    let entry_id = Uuid::now_v7();
+    let since = sqlx::query_scalar!(
+        r#"
+        with born as (
+            insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input,
+                                   trace_id, root_span_id)
+            values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7), $8, $9, $10)
+        ), journal as (
+            insert into saga.journal (saga_id, revision, n, kind, step, state)
+            values ($1, 1, 0, 'begun', $12, $5)
+        ), entry as (
+            insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step,
+                                          due_at, epoch, attempt)
+            select $11, $13, $1, $2, $3, $4, $12, clock_timestamp() + make_interval(secs => $14), $15::integer, $15::integer
+            where $13::text is not null
+        )
+        select clock_timestamp() as "now!"
+        "#,
+        new.saga_id.uuid(),
+        new.plan,
+        new.plan_version,
+        new.plan_hash,
+        new.state,
+        new.step,
+        new.deadline_in,
+        new.input,
+        new.trace_id,
+        new.root_span_id,
+        entry_id,
+        new.entry.as_ref().map(|entry| entry.step.as_ref()),
+        new.entry.as_ref().map(|entry| entry.kind),
+        new.due_in,
+        i32::from(new.leased),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((entry_id, since))
+}
+
+/// One saga's part of a [`save`]. Serialized: the whole batch goes to the database as one array.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Save {
+    /// The saga, locked by the caller.
+    pub saga_id: Uuid,
+    /// The revision that the decision was made on.
+    pub revision: i64,
+    /// New state.
+    pub state: &'static str,
+    /// New step.
+    pub step: i16,
+    /// New `undo_from`.
+    pub undo_from: Option<i16>,
+    /// New paused flag.
+    pub paused: bool,
+    /// New deadline.
+    pub deadline: Option<DateTime<Utc>>,
+    /// New reason.
+    pub reason: Option<String>,
+    /// New count of kept signals.
+    pub kept: i32,
+    /// What becomes of the entry.
+    pub entry: EntryChange,
+    /// Plan, for a new entry.
+    pub plan: String,
+    /// Plan version, for a new entry.
+    pub plan_version: i32,
+    /// Plan hash, for a new entry.
+    pub plan_hash: String,
+    /// Rows for the journal.
+    pub journal: Vec<JournalRow>,
+    /// Signals received now.
+    pub signals: Vec<SignalRow>,
+    /// Verdicts on signals received before.
+    pub verdicts: Vec<VerdictRow>,
+}
+
+/// What becomes of a saga's entry.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum EntryChange {
+    /// Nothing.
+    Unchanged,
+    /// The same work again.
+    Retry {
+        /// Under this epoch only.
+        fence: i64,
+        /// When.
+        due_at: DateTime<Utc>,
+        /// What the attempt said.
+        error: String,
+    },
+    /// Other work, under the next epoch.
+    Replace {
+        /// Under this epoch only; without it, whoever holds the entry is fenced out.
+        fence: Option<i64>,
+        /// `step` or `timer`.
+        kind: &'static str,
+        /// Step name, or `<step>/undo`.
+        step: String,
+        /// When.
+        due_at: DateTime<Utc>,
+    },
+    /// None any more.
+    Remove {
+        /// Under this epoch only.
+        fence: Option<i64>,
+    },
+    /// Due at once, whoever holds it: for a binary that can decide what this one cannot.
+    DueNow,
+    /// A new entry: the saga had none.
+    Insert {
+        /// `step` or `timer`.
+        kind: &'static str,
+        /// Step name, or `<step>/undo`.
+        step: String,
+        /// When.
+        due_at: DateTime<Utc>,
+    },
+}
+
+/// A row of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct JournalRow {
+    /// What happened.
+    pub kind: &'static str,
+    /// At which step.
+    pub step: Option<String>,
+    /// In which attempt.
+    pub attempt: Option<i32>,
+    /// Error, verdict or reason.
+    pub detail: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+}
+
+/// A signal to keep.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SignalRow {
+    /// Its id.
+    pub signal_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The verdict, if there is one yet.
+    pub verdict: Option<&'static str>,
+    /// What came with it.
+    pub payload: Value,
+    /// Where it came from.
+    pub source: String,
+}
+
+/// A verdict on a kept signal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct VerdictRow {
+    /// The signal.
+    pub signal_id: Uuid,
+    /// The verdict.
+    pub verdict: &'static str,
+}
+
+/// How many rows a [`save`] moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// Saga rows.
+    pub sagas: i64,
+    /// Entries retried, replaced, removed, made due or inserted.
+    pub entries: i64,
+}
+
+/// Stores transitions, all or none, in one statement: the only way in which a stored saga moves.
+///
+/// The caller compares [`Saved`] with what it asked for; fewer rows mean that somebody else moved
+/// first, and it rolls back.
+pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved> {
+    sqlx::query_as!(
+        Saved,
+        r#"
+        with t as (
+            select t.*, e.change, e.fence, e.kind, e.step as entry_step, e.due_at, e.error
+            from jsonb_to_recordset($1) as t(
+                     saga_id uuid, revision bigint, state text, step smallint, undo_from smallint, paused boolean,
+                     deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
+                     plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
+                 jsonb_to_record(t.entry) as e(
+                     change text, fence bigint, kind text, step text, due_at timestamptz, error text)
+        ), moved as (
+            update saga.saga s
+            set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
+                reason = t.reason, kept = t.kept, revision = s.revision + 1, updated_at = clock_timestamp()
+            from t
+            where s.saga_id = t.saga_id
+              and s.revision = t.revision
+            returning s.saga_id
+        ), journal as (
+            insert into saga.journal (saga_id, revision, n, kind, step, attempt, detail, state, actor)
+            select t.saga_id, t.revision + 1, j.n - 1, j.row->>'kind', j.row->>'step', (j.row->>'attempt')::integer,
+                   j.row->>'detail', t.state, j.row->>'actor'
+            from t, jsonb_array_elements(t.journal) with ordinality as j(row, n)
+        ), signal as (
+            insert into saga.signal (signal_id, saga_id, name, verdict, payload, source, decided_at)
+            select (g.row->>'signal_id')::uuid, t.saga_id, g.row->>'name', g.row->>'verdict', g.row->'payload',
+                   g.row->>'source', case when g.row->>'verdict' is not null then clock_timestamp() end
+            from t, jsonb_array_elements(t.signals) as g(row)
+        ), verdict as (
+            update saga.signal g
+            set verdict = v.row->>'verdict', decided_at = clock_timestamp()
+            from t, jsonb_array_elements(t.verdicts) as v(row)
+            where g.signal_id = (v.row->>'signal_id')::uuid
+        ), retried as (
+            update messaging.outbox o
+            set due_at = t.due_at, last_error = t.error
+            from t
+            where t.change = 'retry'
+              and o.saga_id = t.saga_id
+              and o.kind in ('step', 'timer')
+              and o.epoch = t.fence
+            returning 1
+        ), replaced as (
+            update messaging.outbox o
+            set kind = t.kind, step = t.entry_step, since = clock_timestamp(), due_at = t.due_at,
+                epoch = o.epoch + 1, attempt = 0, last_error = null
+            from t
+            where t.change = 'replace'
+              and o.saga_id = t.saga_id
+              and o.kind in ('step', 'timer')
+              and o.epoch = coalesce(t.fence, o.epoch)
+            returning 1
+        ), removed as (
+            delete from messaging.outbox o
+            using t
+            where t.change = 'remove'
+              and o.saga_id = t.saga_id
+              and o.kind in ('step', 'timer')
+              and o.epoch = coalesce(t.fence, o.epoch)
+            returning 1
+        ), hastened as (
+            update messaging.outbox o
+            set due_at = clock_timestamp()
+            from t
+            where t.change = 'due_now'
+              and o.saga_id = t.saga_id
+              and o.kind in ('step', 'timer')
+            returning 1
+        ), inserted as (
+            insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, due_at)
+            select gen_random_uuid(), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash, t.entry_step, t.due_at
+            from t
+            where t.change = 'insert'
+            returning 1
+        )
+        select (select count(*) from moved) as "sagas!",
+               (select count(*) from retried) + (select count(*) from replaced) + (select count(*) from removed)
+                   + (select count(*) from hastened) + (select count(*) from inserted) as "entries!"
+        "#,
+        Json(saves) as _,
+    )
+    .fetch_one(conn)
+    .await
+}

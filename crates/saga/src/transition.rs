@@ -1,0 +1,483 @@
+//! What a decision means for rows and entries: pure, like the machine, but in terms of what is
+//! stored.
+
+use std::{borrow::Cow, time::Duration};
+
+use chrono::{DateTime, Utc};
+use kernel::RetryPolicy;
+use messaging::outbox::SagaClaim;
+use uuid::Uuid;
+
+use crate::{
+    engine::Verb,
+    machine::{self, Event, Kept, Op, State, Wake},
+    plan::{Body, Outcome, Plan, Saga, Undo},
+    shape::Shape,
+    signal::{CANCEL, Class, NewSignal, Verdict},
+    store::{EntryChange, EntryWrite, JournalRow, KeptRow, Row, Save, SignalRow, VerdictRow},
+};
+
+/// Why a saga is looked at.
+#[derive(Debug, Clone)]
+pub(crate) enum Cause {
+    /// An entry's work has ended.
+    Attempt(SagaClaim, Ended),
+    /// Input from outside.
+    Signal(NewSignal),
+    /// An operator's act.
+    Operator {
+        /// What is to be done.
+        verb: Verb,
+        /// By whom.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How an entry's work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A step was run.
+    Step(Outcome),
+    /// An undo was run.
+    Undo(Undo),
+    /// A timer was due.
+    Timer,
+}
+
+/// What is to be stored for one saga, and done in the same transaction.
+pub(crate) struct Transition<S: Saga> {
+    pub(crate) save: Save,
+    pub(crate) input: S::Input,
+    pub(crate) before: State,
+    pub(crate) after: State,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
+    pub(crate) breach: bool,
+}
+
+impl<S: Saga> Transition<S> {
+    /// Why it is compensated; empty while it is not.
+    pub(crate) fn reason(&self) -> &str {
+        self.save.reason.as_deref().unwrap_or_default()
+    }
+}
+
+/// Why a row cannot be worked on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// Its plan has another name, version or hash than ours.
+    #[error("plan {plan} v{version} ({hash}) is not known to this binary")]
+    Plan {
+        /// Name.
+        plan: String,
+        /// Version.
+        version: i32,
+        /// Hash.
+        hash: String,
+    },
+    /// Its state or input does not fit its plan.
+    #[error("stored {what} does not fit the plan")]
+    Corrupt {
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+pub(crate) fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
+    let corrupt = Unreadable::Corrupt { what: "state" };
+    let index = |n: i16| usize::try_from(n).ok().filter(|n| *n < shape.steps.len()).ok_or(corrupt.clone());
+    let from = || row.undo_from.ok_or(corrupt.clone()).and_then(index);
+    match row.state.as_str() {
+        "running" => Ok(State::Running { step: index(row.step)? }),
+        "waiting" => Ok(State::Waiting { step: index(row.step)? }),
+        "compensating" => Ok(State::Compensating { step: index(row.step)?, from: from()? }),
+        "completed" => Ok(State::Completed),
+        "compensated" => Ok(State::Compensated { from: from()? }),
+        _ => Err(corrupt),
+    }
+}
+
+/// Step index and `undo_from` as stored.
+pub(crate) fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
+    let small = |n: usize| i16::try_from(n).expect("a plan has fewer than 32768 steps");
+    match state {
+        State::Running { step } | State::Waiting { step } => (small(step), None),
+        State::Compensating { step, from } => (small(step), Some(small(from))),
+        State::Completed => (small(shape.steps.len() - 1), None),
+        State::Compensated { from } => (0, Some(small(from))),
+    }
+}
+
+/// Kind and stored step name of the entry that `wake` asks for; none for the others.
+pub(crate) fn entry_of(shape: &Shape, wake: Wake) -> Option<EntryWrite<'static>> {
+    match wake {
+        Wake::Step(i) => Some(EntryWrite { kind: "step", step: Cow::Borrowed(shape.steps[i].name) }),
+        Wake::Undo(i) => Some(EntryWrite { kind: "step", step: Cow::Owned(format!("{}/undo", shape.steps[i].name)) }),
+        Wake::Deadline(i) => Some(EntryWrite { kind: "timer", step: Cow::Borrowed(shape.steps[i].name) }),
+        Wake::Unchanged | Wake::Retry | Wake::Nothing => None,
+    }
+}
+
+/// The plan with all that is needed to work on its rows.
+pub(crate) struct Rules<'a, S: Saga> {
+    pub(crate) saga: &'a S,
+    pub(crate) plan: &'a Plan<S, crate::plan::Complete>,
+    pub(crate) shape: &'a Shape,
+    pub(crate) hash: &'a str,
+    pub(crate) retry: &'a RetryPolicy,
+}
+
+impl<S: Saga> Rules<'_, S> {
+    /// Whether this binary's plan is the row's.
+    pub(crate) fn knows(&self, row: &Row) -> Result<(), Unreadable> {
+        if row.plan == self.shape.name && row.plan_version == self.shape.version && row.plan_hash == self.hash {
+            Ok(())
+        } else {
+            Err(Unreadable::Plan {
+                plan: row.plan.clone(),
+                version: row.plan_version,
+                hash: row.plan_hash.clone(),
+            })
+        }
+    }
+
+    /// Works out, one after the other, what `causes` mean for the locked `row`.
+    pub(crate) fn transition(
+        &self,
+        row: &Row,
+        kept: &[KeptRow],
+        causes: Vec<Cause>,
+    ) -> Result<Transition<S>, Unreadable> {
+        self.knows(row)?;
+        let state = decode_state(self.shape, row)?;
+        let input = serde_json::from_value(row.input.clone()).map_err(|_| Unreadable::Corrupt { what: "input" })?;
+        let mut work = Work {
+            rules: self,
+            row,
+            kept: kept.to_vec(),
+            state,
+            paused: row.paused,
+            reason: row.reason.clone(),
+            deadline: row.deadline,
+            ops: Vec::new(),
+            wake: Wake::Unchanged,
+            fence: None,
+            retry_at: row.now,
+            error: String::new(),
+            rewrite: false,
+            journal: Vec::new(),
+            signals: Vec::new(),
+            verdict_rows: Vec::new(),
+            verdicts: Vec::new(),
+            breach: false,
+        };
+        for cause in causes {
+            work.apply(cause);
+        }
+        Ok(work.finish(input, state))
+    }
+
+    fn classify(&self, name: &str) -> Option<Class> {
+        if name == CANCEL {
+            return Some(Class::Cancel);
+        }
+        self.plan.steps.iter().find_map(|step| match &step.body {
+            Body::Wait(wait) => (wait.classify)(name),
+            Body::Local(_) | Body::Remote(_) => None,
+        })
+    }
+
+    pub(crate) fn wait_of(&self, step: usize) -> Duration {
+        match &self.plan.steps[step].body {
+            Body::Wait(wait) => (wait.deadline)(self.saga),
+            Body::Local(_) | Body::Remote(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// A keeps-and-decides pass over one saga.
+struct Work<'a, S: Saga> {
+    rules: &'a Rules<'a, S>,
+    row: &'a Row,
+    kept: Vec<KeptRow>,
+    state: State,
+    paused: bool,
+    reason: Option<String>,
+    deadline: Option<DateTime<Utc>>,
+    ops: Vec<Op>,
+    wake: Wake,
+    fence: Option<i64>,
+    retry_at: DateTime<Utc>,
+    error: String,
+    /// An operator wants the entry written anew.
+    rewrite: bool,
+    journal: Vec<JournalRow>,
+    signals: Vec<SignalRow>,
+    verdict_rows: Vec<VerdictRow>,
+    verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
+    breach: bool,
+}
+
+impl<S: Saga> Work<'_, S> {
+    fn apply(&mut self, cause: Cause) {
+        match cause {
+            Cause::Attempt(claim, ended) => self.ended(&claim, ended),
+            Cause::Signal(signal) => self.signal(signal),
+            Cause::Operator { verb, actor, reason } => self.operator(verb, &actor, &reason),
+        }
+    }
+
+    fn ended(&mut self, claim: &SagaClaim, ended: Ended) {
+        let delay = self.rules.retry.delay(claim.attempt.unsigned_abs());
+        self.fence = Some(claim.epoch);
+        self.retry_at = self.row.now + delay;
+        let (kind, event, detail) = match ended {
+            Ended::Step(Outcome::Done) => ("done", Event::Done, None),
+            Ended::Step(Outcome::Refused(why)) => ("refused", Event::Refused(why.clone()), Some(why)),
+            Ended::Step(outcome @ (Outcome::Transient(_) | Outcome::Unknown(_))) => {
+                let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
+                let (kind, why) = match outcome {
+                    Outcome::Transient(why) => ("transient", why),
+                    Outcome::Unknown(why) | Outcome::Refused(why) => ("unknown", why),
+                    Outcome::Done => ("unknown", String::new()),
+                };
+                self.error.clone_from(&why);
+                (kind, Event::NotDone { budget_spent }, Some(why))
+            }
+            Ended::Undo(Undo::Done) => ("undone", Event::Undone, None),
+            Ended::Undo(Undo::Overtaken) => ("overtaken", Event::Overtaken, None),
+            Ended::Undo(Undo::Transient(why)) => ("transient", Event::NotUndone, Some(self.failed(why))),
+            Ended::Undo(Undo::Unknown(why)) => ("unknown", Event::NotUndone, Some(self.failed(why))),
+            Ended::Timer if self.deadline.is_some_and(|deadline| deadline <= self.row.now) => {
+                ("deadline_passed", Event::DeadlinePassed, None)
+            }
+            Ended::Timer => ("woken", Event::Woken, None),
+        };
+        self.note(kind, Some(claim.step.clone()), Some(claim.attempt), detail, None);
+        self.decide(&event);
+    }
+
+    fn failed(&mut self, why: String) -> String {
+        self.error.clone_from(&why);
+        why
+    }
+
+    fn signal(&mut self, signal: NewSignal) {
+        let class = self.rules.classify(&signal.name);
+        let verdict = match class {
+            // kept without a verdict: `resume` applies it first
+            _ if self.paused => None,
+            None => Some(Verdict::Late),
+            Some(class) => self.decide(&Event::Signal(class)),
+        };
+        let said = verdict.map_or("kept", Verdict::as_str);
+        self.note("signal", None, None, Some(format!("{}: {said}", signal.name)), Some(signal.source.clone()));
+        if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
+            self.kept.push(KeptRow {
+                saga_id: signal.saga_id,
+                signal_id: signal.id,
+                name: signal.name.clone(),
+                verdict: verdict.map(|verdict| verdict.as_str().to_owned()),
+            });
+        }
+        self.verdicts.push((signal.id, verdict));
+        self.signals.push(SignalRow {
+            signal_id: signal.id.uuid(),
+            name: signal.name,
+            verdict: verdict.map(Verdict::as_str),
+            payload: signal.payload,
+            source: signal.source,
+        });
+    }
+
+    fn operator(&mut self, verb: Verb, actor: &str, reason: &str) {
+        self.note("operator", None, None, Some(format!("{}: {reason}", verb.as_str())), Some(actor.to_owned()));
+        match verb {
+            Verb::Pause => self.paused = true,
+            Verb::Resume => {
+                self.paused = false;
+                self.decide(&Event::Woken);
+            }
+            Verb::Retry => {}
+        }
+        self.rewrite = true;
+    }
+
+    /// Asks the machine, and takes up what was kept.
+    fn decide(&mut self, event: &Event) -> Option<Verdict> {
+        let kept: Vec<_> = self
+            .kept
+            .iter()
+            .filter_map(|row| Some(Kept { id: row.signal_id, class: self.rules.classify(&row.name)? }))
+            .collect();
+        let decision = machine::advance(self.rules.shape, self.state, event, &kept);
+        for (id, verdict) in decision.taken_up {
+            self.took_up(id, verdict);
+        }
+        let entered_wait = matches!(decision.state, State::Waiting { .. }) && decision.state != self.state;
+        if let (true, State::Waiting { step }) = (entered_wait, decision.state) {
+            self.deadline = Some(self.row.now + self.rules.wait_of(step));
+        }
+        self.state = decision.state;
+        self.ops.extend(decision.ops);
+        if decision.wake != Wake::Unchanged {
+            self.wake = decision.wake;
+        }
+        if let Some(reason) = decision.reason {
+            self.note("compensation_begun", None, None, Some(reason.clone()), None);
+            self.reason = Some(reason);
+        }
+        if decision.breach {
+            self.breach = true;
+            let what = "a fact contradicts what was already decided; compare the order with its transaction";
+            self.note("breach", None, None, Some(what.to_owned()), None);
+        }
+        decision.verdict
+    }
+
+    fn took_up(&mut self, id: kernel::SignalId, verdict: Verdict) {
+        let Some(at) = self.kept.iter().position(|row| row.signal_id == id) else { return };
+        if self.kept[at].verdict.as_deref() == Some(verdict.as_str()) {
+            return;
+        }
+        self.note("signal", None, None, Some(format!("{}: {}", self.kept[at].name, verdict.as_str())), None);
+        match self.signals.iter_mut().find(|row| row.signal_id == id.uuid()) {
+            Some(new) => new.verdict = Some(verdict.as_str()),
+            None => self.verdict_rows.push(VerdictRow { signal_id: id.uuid(), verdict: verdict.as_str() }),
+        }
+        if let Some(told) = self.verdicts.iter_mut().find(|(told, _)| *told == id) {
+            told.1 = Some(verdict);
+        }
+        if verdict == Verdict::Early {
+            self.kept[at].verdict = Some(verdict.as_str().to_owned());
+        } else {
+            self.kept.remove(at);
+        }
+    }
+
+    fn note(
+        &mut self,
+        kind: &'static str,
+        step: Option<String>,
+        attempt: Option<i32>,
+        detail: Option<String>,
+        actor: Option<String>,
+    ) {
+        self.journal.push(JournalRow { kind, step, attempt, detail, actor });
+    }
+
+    fn finish(self, input: S::Input, before: State) -> Transition<S> {
+        let entry = self.entry();
+        let (step, undo_from) = encode_state(self.rules.shape, self.state);
+        let turned_forward = undo_from.is_none();
+        let save = Save {
+            saga_id: self.row.saga_id.uuid(),
+            revision: self.row.revision,
+            state: self.state.name(),
+            step,
+            undo_from,
+            paused: self.paused,
+            deadline: self.deadline,
+            reason: if turned_forward { None } else { self.reason },
+            kept: i32::try_from(self.kept.len()).unwrap_or(i32::MAX),
+            entry,
+            plan: self.row.plan.clone(),
+            plan_version: self.row.plan_version,
+            plan_hash: self.row.plan_hash.clone(),
+            journal: self.journal,
+            signals: self.signals,
+            verdicts: self.verdict_rows,
+        };
+        Transition {
+            save,
+            input,
+            before,
+            after: self.state,
+            ops: self.ops,
+            verdicts: self.verdicts,
+            breach: self.breach,
+        }
+    }
+
+    /// What becomes of the entry, in the end.
+    fn entry(&self) -> EntryChange {
+        if self.paused {
+            // pausing removes it; a paused saga has none that could change
+            return if self.row.paused { EntryChange::Unchanged } else { EntryChange::Remove { fence: None } };
+        }
+        let wake = if self.rewrite { machine::wake_of(self.rules.shape, self.state) } else { self.wake };
+        let fence = if self.rewrite { None } else { self.fence };
+        match (wake, entry_of(self.rules.shape, wake)) {
+            (Wake::Retry, _) => EntryChange::Retry {
+                fence: fence.unwrap_or_default(),
+                due_at: self.retry_at,
+                error: self.error.clone(),
+            },
+            (_, Some(EntryWrite { kind, step })) => {
+                let step = step.into_owned();
+                let due_at = match wake {
+                    Wake::Deadline(_) => self.deadline.unwrap_or(self.row.now),
+                    _ => self.row.now,
+                };
+                if self.row.paused {
+                    EntryChange::Insert { kind, step, due_at }
+                } else {
+                    EntryChange::Replace { fence, kind, step, due_at }
+                }
+            }
+            (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
+            _ => EntryChange::Unchanged,
+        }
+    }
+}
+
+/// What to store for a signal to a saga that this binary cannot decide on: the signal without a
+/// verdict, and the entry due now, for a binary that can.
+pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
+    let journal = signals.iter().map(|signal| JournalRow {
+        kind: "signal",
+        step: None,
+        attempt: None,
+        detail: Some(format!("{}: kept, the plan is not known to the receiver", signal.name)),
+        actor: Some(signal.source.clone()),
+    });
+    let journal = journal.collect();
+    let added = i32::try_from(signals.len()).unwrap_or(i32::MAX);
+    let at_rest = matches!(row.state.as_str(), "completed" | "compensated");
+    Save {
+        saga_id: row.saga_id.uuid(),
+        revision: row.revision,
+        state: stored_state(&row.state),
+        step: row.step,
+        undo_from: row.undo_from,
+        paused: row.paused,
+        deadline: row.deadline,
+        reason: row.reason.clone(),
+        kept: row.kept.saturating_add(added),
+        entry: if row.paused || at_rest { EntryChange::Unchanged } else { EntryChange::DueNow },
+        plan: row.plan.clone(),
+        plan_version: row.plan_version,
+        plan_hash: row.plan_hash.clone(),
+        journal,
+        signals: signals
+            .into_iter()
+            .map(|signal| SignalRow {
+                signal_id: Uuid::from(signal.id),
+                name: signal.name,
+                verdict: None,
+                payload: signal.payload,
+                source: signal.source,
+            })
+            .collect(),
+        verdicts: Vec::new(),
+    }
+}
+
+fn stored_state(state: &str) -> &'static str {
+    ["running", "waiting", "compensating", "completed"]
+        .into_iter()
+        .find(|known| *known == state)
+        .unwrap_or("compensated")
+}

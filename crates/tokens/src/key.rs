@@ -1,0 +1,41 @@
+use base64::{Engine, prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD}};
+use aws_lc_rs::{encoding::AsDer, signature::{Ed25519KeyPair, KeyPair}};
+use sha2::{Digest, Sha256};
+
+/// Not an Ed25519 private key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signing key is not an Ed25519 private key in PKCS#8 PEM (`shopctl keygen` makes one)")]
+pub struct KeyError;
+
+/// A key pair, as far as we need it.
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    pub(crate) pem: String,
+    /// The public key, base64url: `x` of the JWK.
+    pub(crate) x: String,
+    /// RFC 7638 thumbprint of the public key.
+    pub(crate) kid: String,
+}
+
+/// A new Ed25519 private key, PKCS#8 PEM.
+///
+/// # Errors
+/// When the machine has no randomness to give.
+pub fn generate_key_pem() -> Result<String, KeyError> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| KeyError)?;
+    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError)?;
+    let body = BASE64_STANDARD.encode(der.as_ref());
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+}
+
+impl SigningKey {
+    pub(crate) fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+        let der = BASE64_STANDARD.decode(body).map_err(|_| KeyError)?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError)?;
+        let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+        let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        let kid = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(canonical));
+        Ok(Self { pem: pem.to_owned(), x, kid })
+    }
+}

@@ -1,0 +1,215 @@
+//! Checkout: from a submitted basket to a paid order.
+//!
+//! Ends `completed` (transaction paid, stock sold) or `compensated` (order canceled, nothing held,
+//! nothing owed). Safe to run twice at any point.
+
+use std::{sync::Arc, time::Duration};
+
+use commerce::order::{self, Basket, NewOrder, PaymentTerms, PlaceError};
+use contracts::{
+    payments::{InitTransaction, Transaction},
+    topology,
+};
+use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
+use saga::{
+    Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep,
+    Saga, StepCx, Undo, WaitStep,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+
+/// The checkout saga, with what its steps need.
+pub struct Checkout {
+    /// Where transactions are made.
+    pub payments: Arc<dyn Payments>,
+    /// How long an order waits for its payment.
+    pub payment_deadline: Duration,
+}
+
+/// What is chosen before anything leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckoutInput {
+    /// The order.
+    pub order_id: OrderId,
+    /// The saga, as the order remembers it.
+    pub saga_id: SagaId,
+    /// Who ordered.
+    pub user_id: UserId,
+    /// The transaction that the order will be paid through.
+    pub transaction_id: TransactionId,
+    /// What it costs.
+    pub total: Money,
+    /// The order's trace.
+    pub trace_id: String,
+    /// What was ordered: known while it is being placed, then the order's lines are the truth.
+    #[serde(skip)]
+    pub basket: Option<Basket>,
+}
+
+impl Saga for Checkout {
+    const NAME: &'static str = "checkout"; // stored: rename only with a migration
+    const VERSION: i32 = 1;
+    type Input = CheckoutInput;
+
+    fn plan() -> Plan<Self, Complete> {
+        Plan::start()
+            .compensable(Local(PlaceOrder)) // undo: cancel the order, release the stock
+            .compensable(Remote(InitPayment)) // undo: cancel by order, which leaves a tombstone
+            .pivot(AwaitPayment) // paid, canceled or too late; from here on, only forward
+            .retryable(Local(CompleteOrder))
+    }
+
+    async fn begin_compensation(&self, conn: &mut PgConnection, sagas: &[(&CheckoutInput, &str)]) -> sqlx::Result<()> {
+        order::begin_canceling(conn, &orders_with_reason(sagas)).await
+    }
+}
+
+/// Writes the order at catalog prices and reserves its stock.
+struct PlaceOrder;
+
+impl LocalStep<Checkout> for PlaceOrder {
+    const NAME: &'static str = "place_order";
+
+    async fn run(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> Result<(), LocalError> {
+        let orders: Vec<_> = sagas
+            .iter()
+            .filter_map(|input| {
+                Some(NewOrder {
+                    id: input.order_id,
+                    user_id: input.user_id,
+                    saga_id: input.saga_id,
+                    transaction_id: input.transaction_id,
+                    basket: input.basket.as_ref()?,
+                    trace_id: &input.trace_id,
+                })
+            })
+            .collect();
+        order::place(conn, &orders).await.map_err(|error| match error {
+            PlaceError::Db(error) => LocalError::Db(error),
+            refused => LocalError::Refused(Refusal { reason: refused.to_string(), cause: Box::new(refused) }),
+        })
+    }
+}
+
+impl LocalUndo<Checkout> for PlaceOrder {
+    async fn compensate(&self, conn: &mut PgConnection, sagas: &[(&CheckoutInput, &str)]) -> sqlx::Result<()> {
+        order::cancel(conn, &orders_with_reason(sagas)).await
+    }
+}
+
+/// Asks payments for the transaction that this order is paid through.
+struct InitPayment;
+
+impl RemoteStep<Checkout> for InitPayment {
+    const NAME: &'static str = "init_payment";
+
+    async fn run(&self, cx: &StepCx<'_, Checkout>) -> Outcome {
+        let input = cx.input();
+        let request = InitTransaction {
+            order_id: input.order_id,
+            user_id: input.user_id,
+            amount: input.total.clone(),
+            transaction_id: Some(input.transaction_id),
+        };
+        let call = Call { effect_key: cx.effect_key(), trace: cx.trace() };
+        match cx.saga().payments.init(call, request).await {
+            Ok(()) => Outcome::Done,
+            Err(InitError::Refused(why)) => Outcome::Refused(why), // business no: compensate
+            Err(InitError::NoAnswer(NoAnswer::Unreachable(why))) => Outcome::Transient(why), // never left: try again
+            Err(InitError::NoAnswer(NoAnswer::Unknown(why))) => Outcome::Unknown(why), // may have happened: ask again
+        }
+    }
+
+    async fn record(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> sqlx::Result<()> {
+        let orders: Vec<_> = sagas.iter().map(|input| input.order_id).collect();
+        order::await_payment(conn, &orders).await
+    }
+}
+
+impl Compensable<Checkout> for InitPayment {
+    /// Keyed by the order, which we knew before we asked: it works whether or not an answer came.
+    async fn compensate(&self, cx: &StepCx<'_, Checkout>) -> Undo {
+        let input = cx.input();
+        let call = Call { effect_key: cx.undo_key(), trace: cx.trace() };
+        match cx.saga().payments.cancel_by_order(call, input.order_id, input.transaction_id).await {
+            Ok(Cancellation::Canceled) => Undo::Done,
+            Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
+                Ok(()) => Undo::Overtaken, // the user was faster: forward
+                Err(mismatch) => Undo::Unknown(mismatch), // neither direction: stuck, and seen
+            },
+            Err(NoAnswer::Unreachable(why)) => Undo::Transient(why),
+            Err(NoAnswer::Unknown(why)) => Undo::Unknown(why),
+        }
+    }
+}
+
+/// Waits for what payments says of the transaction; payments decides, not the shop.
+struct AwaitPayment;
+
+impl WaitStep<Checkout> for AwaitPayment {
+    const NAME: &'static str = "await_payment";
+
+    fn deadline(saga: &Checkout) -> Duration {
+        saga.payment_deadline
+    }
+
+    fn classify(signal: &str) -> Option<Class> {
+        match signal {
+            topology::TRANSACTION_COMPLETED => Some(Class::Proceed),
+            topology::TRANSACTION_CANCELED => Some(Class::Abort),
+            _ => None,
+        }
+    }
+}
+
+/// Sells the stock and queues the confirmation mail.
+struct CompleteOrder;
+
+impl LocalStep<Checkout> for CompleteOrder {
+    const NAME: &'static str = "complete_order";
+
+    async fn run(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> Result<(), LocalError> {
+        let orders: Vec<_> = sagas.iter().map(|input| input.order_id).collect();
+        Ok(order::complete(conn, &orders).await?)
+    }
+}
+
+impl CheckoutInput {
+    /// Checks a paid transaction, from whatever source, against the order.
+    fn verify(&self, paid: &Transaction) -> Result<(), String> {
+        let terms = PaymentTerms {
+            order_id: self.order_id,
+            saga_id: self.saga_id,
+            transaction_id: self.transaction_id,
+            total: self.total.clone(),
+        };
+        let amount = paid.amount.as_ref().ok_or("payment-mismatch: the paid transaction has no amount")?;
+        order::verify_payment(&terms, paid.transaction_id, amount).map_err(|error| format!("payment-mismatch: {error}"))
+    }
+}
+
+fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, &'a str)> {
+    sagas.iter().map(|(input, reason)| (input.order_id, *reason)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_this_table() {
+        let shape = Checkout::plan().shape();
+        assert_eq!(
+            shape.to_string(),
+            "checkout v1\n\
+             place_order      local   compensable\n\
+             init_payment     remote  compensable\n\
+             await_payment    wait    pivot\n\
+             complete_order   local   retryable\n"
+        );
+        // stored with every saga: a binary whose plan hashes otherwise leaves these sagas alone
+        assert_eq!(shape.hash().len(), 16);
+    }
+}

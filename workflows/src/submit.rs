@@ -1,0 +1,125 @@
+//! The way into checkout: one commit for the idempotency key, the order, its stock, its saga, the
+//! journal and the entry of its first step (I1).
+
+use commerce::{
+    idempotency::{self, Claim, ClaimError},
+    order::{self, Item, PlaceError, PriceError},
+};
+use kernel::{OrderId, SagaId, TraceRef, TransactionId, UserId};
+use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Verdict};
+use tokio::task::JoinHandle;
+
+use crate::checkout::{Checkout, CheckoutInput};
+
+/// A basket to be ordered.
+#[derive(Debug, Clone)]
+pub struct Submit<'a> {
+    /// Who orders.
+    pub user_id: UserId,
+    /// The caller's name for this intent.
+    pub idempotency_key: &'a str,
+    /// SHA-256 of what is asked for.
+    pub request_hash: &'a [u8; 32],
+    /// What is ordered.
+    pub items: &'a [Item],
+    /// The order's one trace; the span id becomes the saga's root span.
+    pub trace: TraceRef,
+    /// Whether this process makes the first attempt at payment itself, at once.
+    pub eager: bool,
+}
+
+/// What came of a [`Submit`].
+#[derive(Debug)]
+pub enum Submitted {
+    /// A new order.
+    New {
+        /// The order.
+        order_id: OrderId,
+        /// The first attempt at its payment, when this process makes it.
+        attempt: Option<JoinHandle<()>>,
+    },
+    /// The order that this key made before.
+    Repeat {
+        /// The order.
+        order_id: OrderId,
+    },
+}
+
+/// Why nothing was ordered. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The key stands for another request, or its first use has not committed yet.
+    #[error(transparent)]
+    Key(ClaimError),
+    /// The basket cannot be priced.
+    #[error(transparent)]
+    Price(PriceError),
+    /// The order cannot be placed.
+    #[error(transparent)]
+    Place(PlaceError),
+    /// The saga could not be stored.
+    #[error("could not store the order")]
+    Saga(#[source] StartError),
+    /// The database failed.
+    #[error("could not store the order")]
+    Db(#[from] sqlx::Error),
+}
+
+/// Places an order, whole or not at all.
+///
+/// # Errors
+/// [`SubmitError`]; the transaction has rolled back then.
+pub async fn submit(engine: &Engine<Checkout>, request: Submit<'_>) -> Result<Submitted, SubmitError> {
+    let mut tx = engine.pool().begin().await?;
+    let order_id = OrderId::new();
+    let claim =
+        idempotency::claim(&mut tx, request.user_id, request.idempotency_key, request.request_hash, order_id).await;
+    match claim.map_err(SubmitError::Key)? {
+        Claim::Repeat(order_id) => return Ok(Submitted::Repeat { order_id }),
+        Claim::New => {}
+    }
+    let basket = order::price(&mut tx, request.items).await.map_err(SubmitError::Price)?;
+    let saga_id = SagaId::new();
+    let input = CheckoutInput {
+        order_id,
+        saga_id,
+        user_id: request.user_id,
+        transaction_id: TransactionId::new(),
+        total: basket.total.clone(),
+        trace_id: request.trace.trace_id().to_owned(),
+        basket: Some(basket),
+    };
+    let new = NewSaga { id: saga_id, input, trace: request.trace };
+    let started = engine.start(&mut tx, new, request.eager).await.map_err(refused)?;
+    tx.commit().await?;
+    Ok(Submitted::New { order_id, attempt: engine.go(started) })
+}
+
+fn refused(error: StartError) -> SubmitError {
+    match error {
+        StartError::Refused(refusal) => match refusal.cause.downcast::<PlaceError>() {
+            Ok(place) => SubmitError::Place(*place),
+            Err(cause) => SubmitError::Saga(StartError::Refused(saga::Refusal { reason: refusal.reason, cause })),
+        },
+        error => SubmitError::Saga(error),
+    }
+}
+
+/// Asks for an order to be canceled. Payments decides: an order that is paid meanwhile completes.
+///
+/// # Errors
+/// When the saga cannot be moved; see [`EngineError`].
+pub async fn cancel(
+    engine: &Engine<Checkout>,
+    saga_id: SagaId,
+    source: impl Into<String>,
+) -> Result<Option<Verdict>, EngineError> {
+    let mut tx = engine.pool().begin().await?;
+    let signal = NewSignal::cancel(saga_id, source);
+    let id = signal.id;
+    let signaled = engine.signal(&mut tx, vec![signal]).await?;
+    let verdict = *signaled.verdicts.get(&id).ok_or(EngineError::NotFound(saga_id))?;
+    tx.commit().await?;
+    signaled.after.emit();
+    Ok(verdict)
+}
