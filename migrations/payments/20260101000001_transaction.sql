@@ -9,6 +9,7 @@ create table payments.transaction (
     currency text,
     status text not null,
     tombstone boolean not null default false,
+    trace text,
     created_at timestamptz not null default clock_timestamp(),
     completed_at timestamptz,
     canceled_at timestamptz,
@@ -31,6 +32,7 @@ comment on table payments.transaction is 'One per order. Whoever moves it out of
 comment on column payments.transaction.transaction_id is 'Chosen by the caller before it calls.';
 comment on column payments.transaction.amount is 'Minor units; null only in a tombstone.';
 comment on column payments.transaction.tombstone is 'Canceled before it was ever created: the late creation is refused.';
+comment on column payments.transaction.trace is 'W3C traceparent of the creation: its events belong to that trace.';
 
 create function payments.refuse_illegal_transaction_move() returns trigger language plpgsql as $$
 begin

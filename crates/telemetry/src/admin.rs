@@ -1,8 +1,14 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics`, and nothing else.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, sync::OnceLock};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, sync::OnceLock, time::Duration};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -10,12 +16,21 @@ use tokio_util::sync::CancellationToken;
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
+/// A readiness check that takes longer says no.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often recorded durations are sorted into their buckets when nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 pub(crate) fn install_recorder() -> anyhow::Result<()> {
-    let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let buckets = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    ];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)?
         .install_recorder()?;
-    METRICS.set(handle).map_err(|_| anyhow::anyhow!("telemetry was started before"))
+    METRICS
+        .set(handle)
+        .map_err(|_| anyhow::anyhow!("telemetry was started before"))
 }
 
 /// Whether the process can do its work.
@@ -36,24 +51,122 @@ impl Readiness {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub async fn serve(listen: SocketAddr, ready: Readiness, shutdown: CancellationToken) -> io::Result<JoinHandle<()>> {
+pub async fn serve(
+    listen: SocketAddr,
+    ready: Readiness,
+    shutdown: CancellationToken,
+) -> io::Result<JoinHandle<()>> {
     let listener = TcpListener::bind(listen).await?;
-    let app = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(|| async { METRICS.get().map(PrometheusHandle::render).unwrap_or_default() }))
-        .with_state(ready);
+    tokio::spawn(upkeep(shutdown.clone()));
     Ok(tokio::spawn(async move {
-        let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        let served = axum::serve(listener, app(ready))
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await;
         if let Err(error) = served {
             tracing::error!(%error, "The admin port broke");
         }
     }))
 }
 
+fn app(ready: Readiness) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(render))
+        .with_state(ready)
+}
+
 async fn readyz(State(ready): State<Readiness>) -> (StatusCode, String) {
-    match (ready.0)().await {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    match tokio::time::timeout(CHECK_TIMEOUT, (ready.0)()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the check took longer than {CHECK_TIMEOUT:?}\n"),
+        ),
+    }
+}
+
+async fn render() -> impl IntoResponse {
+    let metrics = METRICS
+        .get()
+        .map(PrometheusHandle::render)
+        .unwrap_or_default();
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        metrics,
+    )
+}
+
+async fn upkeep(shutdown: CancellationToken) {
+    let mut interval = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        if let Some(metrics) = METRICS.get() {
+            metrics.run_upkeep();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get_from(ready: Readiness, path: &str) -> (StatusCode, String) {
+        let response = app(ready)
+            .oneshot(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn readyz_says_what_is_missing_while_livez_says_alive() {
+        let missing = Readiness::new(|| async { Err("the database does not answer".to_owned()) });
+        assert_eq!(
+            get_from(missing.clone(), "/readyz").await,
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n".to_owned()
+            )
+        );
+        assert_eq!(get_from(missing, "/livez").await.0, StatusCode::OK);
+        assert_eq!(
+            get_from(Readiness::new(|| async { Ok(()) }), "/readyz")
+                .await
+                .0,
+            StatusCode::OK
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_is_no_readiness() {
+        let hangs = Readiness::new(std::future::pending);
+        assert_eq!(
+            get_from(hangs, "/readyz").await.0,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+    }
+
+    #[tokio::test]
+    async fn durations_are_published_in_buckets() {
+        install_recorder().unwrap();
+        metrics::histogram!("work_seconds").record(0.02);
+        let (status, text) = get_from(Readiness::new(|| async { Ok(()) }), "/metrics").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            text.contains(r#"work_seconds_bucket{le="0.025"} 1"#),
+            "{text}"
+        );
     }
 }

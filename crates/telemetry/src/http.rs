@@ -4,45 +4,137 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    middleware::Next,
+    http::Method,
+    middleware::{FromFnLayer, Next, from_fn},
     response::Response,
 };
+use futures::future::BoxFuture;
 use kernel::TraceRef;
-use tracing::{Instrument, field, info_span};
+use tracing::{Instrument, Span, field, info_span};
 
-/// The trace that a request belongs to: the caller's, continued, or a new one.
+/// The place in a trace at which a request is handled: in the trace of its `traceparent`, or in a
+/// new one.
 ///
 /// In the request's extensions, so that handlers and problem documents can name it whether or not
 /// anything is exported.
 #[derive(Debug, Clone)]
 pub struct RequestTrace(pub TraceRef);
 
-/// Middleware (`axum::middleware::from_fn`): names the request's trace, spans and counts it.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// What [`trace_layer`] returns.
+pub type TraceLayer =
+    FromFnLayer<fn(Request, Next) -> BoxFuture<'static, Response>, (), (Request,)>;
+
+/// One server span a request, named `{method} {route}`, and
+/// `http_server_request_duration_seconds{method, route, status}`; puts a [`RequestTrace`] into the
+/// request. For `Router::layer`, outermost but for what must not be traced.
+pub fn trace_layer() -> TraceLayer {
+    from_fn(|request, next| Box::pin(trace(request, next)))
+}
+
+async fn trace(mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let method = request.method().to_string();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let incoming: Option<TraceRef> =
-        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let parent = incoming.unwrap_or_else(TraceRef::random);
+    let method = known(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let span = info_span!(
         "http.request",
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
+        otel.status_code = field::Empty,
         http.request.method = method,
         http.route = route,
         http.response.status_code = field::Empty,
-        trace_id = parent.trace_id(),
+        trace_id = field::Empty,
     );
-    crate::continue_trace(&span, &parent);
-    let here = span.in_scope(crate::current).unwrap_or(parent);
+    let here = place(&span, &request);
+    span.record("trace_id", here.trace_id());
     request.extensions_mut().insert(RequestTrace(here));
     let response = next.run(request).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    span.record("http.response.status_code", status);
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     metrics::histogram!(
-        "http_server_request_duration_seconds", "method" => method, "route" => route, "status" => status.to_string()
+        "http_server_request_duration_seconds",
+        "method" => method, "route" => route, "status" => status.as_u16().to_string()
     )
     .record(begun.elapsed().as_secs_f64());
     response
+}
+
+/// Where the request stands: a child of its `traceparent` when it has a good one.
+fn place(span: &Span, request: &Request) -> TraceRef {
+    let header = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let caller: Option<TraceRef> = header.and_then(|text| text.parse().ok());
+    if let Some(caller) = &caller {
+        crate::continue_trace(span, caller);
+    }
+    let here = span.in_scope(crate::current);
+    here.unwrap_or_else(|| caller.map_or_else(TraceRef::random, |caller| caller.child()))
+}
+
+/// A method that anybody may make up must not become a label.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Extension, Router, body::Body, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn trace_of(traceparent: Option<&str>) -> TraceRef {
+        let handler = |Extension(RequestTrace(trace)): Extension<RequestTrace>| async move {
+            trace.to_string()
+        };
+        let app: Router = Router::new()
+            .route("/thing/{id}", get(handler))
+            .layer(trace_layer());
+        let mut request = Request::get("/thing/1");
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
+        }
+        let response = app
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .unwrap();
+        String::from_utf8(body.to_vec()).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_continues_its_callers_trace_under_a_span_of_its_own() {
+        let caller = TraceRef::random();
+        let here = trace_of(Some(&caller.to_string())).await;
+        assert_eq!(here.trace_id(), caller.trace_id());
+        assert_ne!(here.span_id(), caller.span_id());
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_good_traceparent_begins_a_trace() {
+        assert_ne!(
+            trace_of(None).await.trace_id(),
+            trace_of(Some("nonsense")).await.trace_id()
+        );
+    }
 }

@@ -1,14 +1,29 @@
 //! Logs, traces and metrics; the only crate that names opentelemetry.
 //!
-//! - [`init`] at the start of a process, its [`Guard`] shut down at the end.
+//! - [`init`] at the start of a process, inside its tokio runtime; its [`Guard`] is shut down at
+//!   the end.
 //! - One trace id for a saga's whole life: [`root_span`] exports the zero-length root at once,
-//!   [`continue_trace`] makes later spans, in whatever process, its children.
+//!   [`continue_trace`] makes later spans, in whatever process, its children, and [`link`] ties a
+//!   span to what caused it without making it a child.
+//! - Logs are lines for people or JSON, one object a line, with the fields of the surrounding
+//!   spans (`saga.id`, `order.id`, …) and their `trace_id` at the top level.
 //! - [`admin`] serves `/livez`, `/readyz` and `/metrics` on a port of their own.
 //! - [`http`] gives every request a span and a duration.
+//!
+//! ```no_run
+//! # async fn run() -> anyhow::Result<()> {
+//! let config = telemetry::Config { otlp_endpoint: Some("http://localhost:4317".into()), json: true };
+//! let telemetry = telemetry::init("payments", &config)?;
+//! tracing::info!("Ready");
+//! telemetry.shutdown();
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod admin;
 pub mod http;
 mod init;
+mod logs;
 mod trace;
 
 pub use init::{Config, Guard, init};
@@ -22,6 +37,23 @@ pub trait WarnOnFail<T> {
 
 impl<T, E: std::fmt::Display> WarnOnFail<T> for Result<T, E> {
     fn warn_on_fail(self, doing: &str) -> Option<T> {
-        self.map_err(|error| tracing::warn!(%error, "{doing} failed")).ok()
+        self.map_err(|error| tracing::warn!(%error, "{doing} failed"))
+            .ok()
     }
+}
+
+/// An error with all its causes, on one line: for the one place that logs it.
+///
+/// A cause that its effect already tells is not told again.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.ends_with(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
 }

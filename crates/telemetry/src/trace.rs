@@ -8,6 +8,9 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Registry, registry::LookupSpan};
+
+use crate::logs::Continued;
 
 thread_local! {
     /// The ids of the next span that this thread builds, when they are fixed beforehand.
@@ -20,11 +23,15 @@ pub(crate) struct ReservedIds(RandomIdGenerator);
 
 impl IdGenerator for ReservedIds {
     fn new_trace_id(&self) -> TraceId {
-        RESERVED.get().map_or_else(|| self.0.new_trace_id(), |(trace_id, _)| trace_id)
+        RESERVED
+            .get()
+            .map_or_else(|| self.0.new_trace_id(), |(trace_id, _)| trace_id)
     }
 
     fn new_span_id(&self) -> SpanId {
-        RESERVED.get().map_or_else(|| self.0.new_span_id(), |(_, span_id)| span_id)
+        RESERVED
+            .get()
+            .map_or_else(|| self.0.new_span_id(), |(_, span_id)| span_id)
     }
 }
 
@@ -33,7 +40,9 @@ impl IdGenerator for ReservedIds {
 pub fn root_span(name: &'static str, at: &TraceRef, attributes: &[(&'static str, String)]) {
     let Some(ids) = ids(at) else { return };
     let tracer = global::tracer("shop");
-    let attributes = attributes.iter().map(|(key, value)| KeyValue::new(*key, value.clone()));
+    let attributes = attributes
+        .iter()
+        .map(|(key, value)| KeyValue::new(*key, value.clone()));
     let builder = tracer.span_builder(name).with_attributes(attributes);
     RESERVED.set(Some(ids));
     let mut span = tracer.build_with_context(builder, &Context::new());
@@ -41,8 +50,17 @@ pub fn root_span(name: &'static str, at: &TraceRef, attributes: &[(&'static str,
     span.end();
 }
 
-/// Makes `span` a child of a span that lives, or lived, elsewhere.
+/// Makes `span` a child of a span that lives, or lived, elsewhere. To be called before the span is
+/// entered.
 pub fn continue_trace(span: &Span, parent: &TraceRef) {
+    span.with_subscriber(|(id, dispatch)| {
+        if let Some(span) = dispatch
+            .downcast_ref::<Registry>()
+            .and_then(|registry| registry.span(id))
+        {
+            span.extensions_mut().replace(Continued(parent.clone()));
+        }
+    });
     if let Some(parent) = remote(parent) {
         // without an exporter there is nothing to set
         if let Err(error) = span.set_parent(Context::new().with_remote_span_context(parent)) {
@@ -69,11 +87,20 @@ pub fn current() -> Option<TraceRef> {
 
 fn remote(at: &TraceRef) -> Option<SpanContext> {
     let (trace_id, span_id) = ids(at)?;
-    Some(SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, TraceState::default()))
+    Some(SpanContext::new(
+        trace_id,
+        span_id,
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::default(),
+    ))
 }
 
 fn ids(at: &TraceRef) -> Option<(TraceId, SpanId)> {
-    Some((TraceId::from_hex(at.trace_id()).ok()?, SpanId::from_hex(at.span_id()).ok()?))
+    Some((
+        TraceId::from_hex(at.trace_id()).ok()?,
+        SpanId::from_hex(at.span_id()).ok()?,
+    ))
 }
 
 #[cfg(test)]

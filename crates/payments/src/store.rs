@@ -1,0 +1,155 @@
+//! All SQL of transactions. Every move carries its guard: `where status = 'pending'`.
+
+use chrono::{DateTime, Utc};
+use contracts::payments::{InitTransaction, Status, Transaction};
+use kernel::{Currency, Money, OrderId, TraceRef, TransactionId, UserId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+struct Row {
+    transaction_id: Uuid,
+    order_id: Uuid,
+    user_id: Option<Uuid>,
+    amount: Option<i64>,
+    currency: Option<Currency>,
+    status: String,
+    trace: Option<String>,
+    created_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    canceled_at: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for Transaction {
+    fn from(row: Row) -> Self {
+        let status = match row.status.as_str() {
+            "paid" => Status::Paid,
+            "canceled" => Status::Canceled,
+            _ => Status::Pending,
+        };
+        Self {
+            transaction_id: TransactionId::from(row.transaction_id),
+            order_id: OrderId::from(row.order_id),
+            user_id: row.user_id.map(UserId::from),
+            amount: row.amount.zip(row.currency).map(|(amount, currency)| Money::new(amount, currency)),
+            status,
+            created_at: row.created_at,
+            completed_at: row.completed_at,
+            canceled_at: row.canceled_at,
+        }
+    }
+}
+
+/// Inserts a transaction, unless its order or its id is taken.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    id: TransactionId,
+    request: &InitTransaction,
+    trace: Option<&TraceRef>,
+) -> sqlx::Result<Option<Transaction>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        insert into payments.transaction (transaction_id, order_id, user_id, amount, currency, status, trace)
+        values ($1, $2, $3, $4, $5, 'pending', $6)
+        on conflict do nothing
+        returning transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+                  created_at, completed_at, canceled_at
+        "#,
+        id.uuid(),
+        request.order_id.uuid(),
+        request.user_id.uuid(),
+        request.amount.amount,
+        request.amount.currency.as_str(),
+        trace.map(ToString::to_string),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Transaction::from))
+}
+
+/// Inserts a tombstone, unless the order or the id is taken.
+pub(crate) async fn entomb(
+    conn: &mut PgConnection,
+    id: TransactionId,
+    order_id: OrderId,
+) -> sqlx::Result<Option<Transaction>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        insert into payments.transaction (transaction_id, order_id, status, tombstone, canceled_at)
+        values ($1, $2, 'canceled', true, clock_timestamp())
+        on conflict do nothing
+        returning transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+                  created_at, completed_at, canceled_at
+        "#,
+        id.uuid(),
+        order_id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Transaction::from))
+}
+
+/// Moves a pending transaction; nothing when it is not pending, not there, or not the payer's.
+pub(crate) async fn decide(
+    conn: &mut PgConnection,
+    id: TransactionId,
+    payer: Option<UserId>,
+    status: Status,
+) -> sqlx::Result<Option<(Transaction, Option<String>)>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        update payments.transaction
+        set status = $3,
+            completed_at = case when $3 = 'paid' then clock_timestamp() end,
+            canceled_at = case when $3 = 'canceled' then clock_timestamp() end
+        where transaction_id = $1
+          and ($2::uuid is null or user_id = $2)
+          and status = 'pending'
+        returning transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+                  created_at, completed_at, canceled_at
+        "#,
+        id.uuid(),
+        payer.map(UserId::uuid),
+        status.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|mut row| {
+        let trace = row.trace.take();
+        (row.into(), trace)
+    }))
+}
+
+pub(crate) async fn find(conn: &mut PgConnection, id: TransactionId) -> sqlx::Result<Option<Transaction>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        select transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+               created_at, completed_at, canceled_at
+        from payments.transaction
+        where transaction_id = $1
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Transaction::from))
+}
+
+pub(crate) async fn find_by_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Option<Transaction>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        select transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+               created_at, completed_at, canceled_at
+        from payments.transaction
+        where order_id = $1
+        "#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Transaction::from))
+}

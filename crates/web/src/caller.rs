@@ -1,0 +1,81 @@
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{header, request::Parts},
+};
+use tokens::{Identity, Verifier, VerifyError};
+
+use crate::problem::{Problem, kinds};
+
+/// What callers' tokens are checked by. Part of a service's state.
+#[derive(Clone)]
+pub struct Gate {
+    /// Checks signatures.
+    pub verifier: Verifier,
+    /// The audience that this service is.
+    pub audience: &'static str,
+}
+
+/// Who calls: a request without a good bearer token is answered with 401.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Identity);
+
+impl Caller {
+    /// The user who calls; services are refused.
+    ///
+    /// # Errors
+    /// 403 for a service.
+    pub fn user(&self) -> Result<kernel::UserId, Problem> {
+        self.0.user_id.ok_or_else(|| Problem::new(kinds::FORBIDDEN).detail("This call is for people."))
+    }
+
+    /// Refuses everybody without this role.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_role(&self, role: &str) -> Result<(), Problem> {
+        if self.0.has_role(role) {
+            Ok(())
+        } else {
+            Err(Problem::new(kinds::FORBIDDEN).detail(format!("This call is for people with the role `{role}`.")))
+        }
+    }
+
+    /// Refuses everybody but services with this scope.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
+        if self.0.has_scope(scope) {
+            Ok(())
+        } else {
+            Err(Problem::new(kinds::FORBIDDEN).detail(format!("This call is for services with the scope `{scope}`.")))
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let unauthenticated = |detail: &str| Problem::new(kinds::UNAUTHENTICATED).detail(detail);
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| unauthenticated("Send the header `Authorization: Bearer <access token>`."))?;
+        let gate = Gate::from_ref(state);
+        gate.verifier.verify(token, gate.audience).await.map(Self).map_err(|error| match error {
+            VerifyError::Expired => unauthenticated("The token has expired: refresh it."),
+            VerifyError::Audience | VerifyError::Invalid => unauthenticated("The token is not valid here: log in."),
+            VerifyError::KeysUnavailable(why) => {
+                tracing::warn!("Tokens cannot be checked: {why}");
+                Problem::new(kinds::UNAVAILABLE).detail("Tokens cannot be checked right now. Try again.")
+            }
+        })
+    }
+}

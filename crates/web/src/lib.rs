@@ -1,0 +1,15 @@
+//! The HTTP edge that api and payments share: problem documents, strict extractors, callers,
+//! headers and a graceful server.
+//!
+//! Whatever goes wrong, the client gets an RFC 9457 problem document with the trace id: handlers
+//! return a [`Problem`], and [`finish`] turns every other error response of the stack into one.
+
+mod caller;
+mod extract;
+mod problem;
+mod server;
+
+pub use caller::{Caller, Gate};
+pub use extract::{Json, Path, Query};
+pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
+pub use server::{Layers, finish, serve, shutdown_signal};

@@ -1,0 +1,219 @@
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A kind of problem. Its page is `docs/problems/<slug>.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Last part of the problem's `type`.
+    pub slug: &'static str,
+    /// The same for every occurrence.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+}
+
+impl Kind {
+    /// A kind.
+    pub const fn new(status: u16, slug: &'static str, title: &'static str) -> Self {
+        Self { slug, title, status }
+    }
+}
+
+/// Problems that any of our services may answer with.
+pub mod kinds {
+    use super::Kind;
+
+    /// 400
+    pub const MALFORMED: Kind = Kind::new(400, "malformed", "The request cannot be read");
+    /// 401
+    pub const UNAUTHENTICATED: Kind = Kind::new(401, "unauthenticated", "Who asks is not known");
+    /// 403
+    pub const FORBIDDEN: Kind = Kind::new(403, "forbidden", "This is for others");
+    /// 404
+    pub const NOT_FOUND: Kind = Kind::new(404, "not-found", "There is nothing here");
+    /// 405
+    pub const METHOD: Kind = Kind::new(405, "method-not-allowed", "This cannot be done here");
+    /// 408
+    pub const TIMEOUT: Kind = Kind::new(408, "request-timeout", "The request took too long to arrive");
+    /// 413
+    pub const TOO_LARGE: Kind = Kind::new(413, "too-large", "The request is too large");
+    /// 415
+    pub const MEDIA_TYPE: Kind = Kind::new(415, "unsupported-media-type", "The request is not JSON");
+    /// 422
+    pub const INVALID: Kind = Kind::new(422, "invalid", "The request does not make sense");
+    /// 429
+    pub const TOO_MANY: Kind = Kind::new(429, "too-many-requests", "Too many requests");
+    /// 500
+    pub const INTERNAL: Kind = Kind::new(500, "internal", "Something of ours broke");
+    /// 503
+    pub const UNAVAILABLE: Kind = Kind::new(503, "unavailable", "Something that is needed is not there right now");
+}
+
+/// All of [`kinds`].
+pub const COMMON: &[Kind] = &[
+    kinds::MALFORMED,
+    kinds::UNAUTHENTICATED,
+    kinds::FORBIDDEN,
+    kinds::NOT_FOUND,
+    kinds::METHOD,
+    kinds::TIMEOUT,
+    kinds::TOO_LARGE,
+    kinds::MEDIA_TYPE,
+    kinds::INVALID,
+    kinds::TOO_MANY,
+    kinds::INTERNAL,
+    kinds::UNAVAILABLE,
+];
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Path of the field, such as `items[0].quantity`.
+    pub field: String,
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// A problem document (RFC 9457), as documented.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ProblemBody {
+    /// Stable name of the kind of problem: `/problems/<slug>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for every problem of the kind.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened here, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The request's trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// More, by kind of problem.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub more: Map<String, Value>,
+}
+
+/// A problem, on its way to the client.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    body: ProblemBody,
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: Kind) -> Self {
+        let body = ProblemBody {
+            kind: format!("/problems/{}", kind.slug),
+            title: kind.title.to_owned(),
+            status: kind.status,
+            detail: None,
+            trace_id: None,
+            errors: Vec::new(),
+            more: Map::new(),
+        };
+        Self { body, retry_after: (kind.status == 503).then_some(2) }
+    }
+
+    /// Says what happened here, and what to do.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.body.detail = Some(detail.into());
+        self
+    }
+
+    /// Names a field and what is wrong with it.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
+        self.body.errors.push(FieldError { field: field.into(), code: code.to_owned(), message: message.into() });
+        self
+    }
+
+    /// Adds a member of the kind's own.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.body.more.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Says when to try again, seconds from now.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// One field that makes no sense.
+    pub fn invalid(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
+        Self::new(kinds::INVALID).field(field, code, message)
+    }
+
+    /// Something of ours broke: logs the whole chain, once; the client gets the trace id only.
+    pub fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            chain = format!("{chain}: {error}");
+            cause = error.source();
+        }
+        tracing::error!("Could not {doing}: {chain}");
+        Self::new(kinds::INTERNAL).detail("It is logged under this trace id. Trying again may help.")
+    }
+
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let kind = COMMON.iter().find(|kind| kind.status == status.as_u16());
+        let fallback = if status.is_server_error() { kinds::INTERNAL } else { kinds::MALFORMED };
+        let mut problem = Self::new(kind.copied().unwrap_or(fallback));
+        problem.body.status = status.as_u16();
+        problem
+    }
+
+    pub(crate) fn render(mut self, trace_id: Option<String>) -> Response {
+        self.body.trace_id = trace_id;
+        let status = StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.render(None)
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        if db::is_unreachable(&error) || db::is_retryable(&error) {
+            tracing::warn!(%error, "The database cannot be used right now");
+            return Self::new(kinds::UNAVAILABLE).detail("The database cannot be used right now. Try again.");
+        }
+        Self::internal("use the database", &error)
+    }
+}
