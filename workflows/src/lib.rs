@@ -1,9 +1,11 @@
 //! The shop's sagas, one file each: open it and the whole life is there.
 //!
 //! - [`checkout`]: from a submitted basket to a paid order.
+//! - [`settings`]: how they run, by environment.
 //! - [`payments`]: the port through which sagas talk to payments; `payments-client` is its HTTP
 //!   adapter.
 
 pub mod checkout;
 pub mod payments;
+pub mod settings;
 pub mod submit;

@@ -288,10 +288,7 @@ impl Auth {
         let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let hash = Sha256::digest(&refresh_token);
         store::insert_refresh(conn, &hash, family, profile.id, self.config.refresh_ttl).await?;
-        let access_token = self
-            .signer
-            .access_token(profile.id, &profile.roles, self.config.access_ttl)
-            .map_err(|error| AuthError::Internal { doing: "sign a token", source: error.into() })?;
+        let access_token = self.signer.access_token(profile.id, &profile.roles, self.config.access_ttl);
         Ok(Session {
             profile,
             access_token,

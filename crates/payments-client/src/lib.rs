@@ -1,1 +1,191 @@
-//! (empty)
+//! The HTTP adapter of the payments port: what an answer of payments means to a saga.
+//!
+//! The one rule that matters: only a connect error means that nothing happened. A time-out, a cut
+//! connection and an answer that makes no sense mean that it *may* have.
+
+use std::time::Duration;
+
+use contracts::payments::{
+    CANCEL_BY_ORDER, CancelByOrder, InitTransaction, PROBLEM_PAID, SCOPE_SERVICE, Status, TRANSACTIONS, Transaction,
+};
+use futures::future::BoxFuture;
+use kernel::{OrderId, TraceRef, TransactionId};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use tokens::Signer;
+use tracing::{Instrument, info_span};
+use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+
+/// Calls payments over HTTP.
+#[derive(Debug, Clone)]
+pub struct PaymentsClient {
+    base_url: String,
+    signer: Signer,
+    http: reqwest::Client,
+}
+
+/// What we read of a problem document.
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: Option<String>,
+    #[serde(default)]
+    transaction: Option<Transaction>,
+}
+
+impl PaymentsClient {
+    /// Calls the server at `base_url`, each call with a service token of its own and at most
+    /// `timeout` long.
+    ///
+    /// # Errors
+    /// When no HTTP client can be built.
+    pub fn new(base_url: &str, signer: Signer, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), signer, http })
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        effect_key: Option<&str>,
+        trace: Option<&TraceRef>,
+    ) -> Result<Response, NoAnswer> {
+        let token = self.signer.service_token(SCOPE_SERVICE, None);
+        let mut request = request.bearer_auth(token);
+        if let Some(key) = effect_key {
+            request = request.header("idempotency-key", key);
+        }
+        let span = info_span!("payments.call", otel.kind = "client", http.response.status_code = tracing::field::Empty);
+        let here = span.in_scope(telemetry::current).or_else(|| trace.cloned());
+        if let Some(trace) = here {
+            request = request.header("traceparent", trace.to_string());
+        }
+        let answer = request.send().instrument(span.clone()).await.map_err(no_answer);
+        if let Ok(response) = &answer {
+            span.record("http.response.status_code", response.status().as_u16());
+        }
+        answer
+    }
+
+    async fn init(&self, call: Call<'_>, request: InitTransaction) -> Result<(), InitError> {
+        let post = self.http.post(format!("{}{TRANSACTIONS}", self.base_url)).json(&request);
+        let response = self.send(post, Some(&call.effect_key), Some(call.trace)).await?;
+        match response.status() {
+            StatusCode::CREATED | StatusCode::OK => {
+                let created: Transaction = read(response).await?;
+                let ours = created.order_id == request.order_id
+                    && request.transaction_id.is_none_or(|id| id == created.transaction_id)
+                    && created.amount.as_ref() == Some(&request.amount);
+                if ours { Ok(()) } else { Err(unknown("it answered with another transaction").into()) }
+            }
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
+                let problem: Problem = read(response).await?;
+                Err(InitError::Refused(problem.detail.unwrap_or(problem.title)))
+            }
+            status => Err(unknown(&format!("status {status}")).into()),
+        }
+    }
+
+    async fn cancel_by_order(
+        &self,
+        call: Call<'_>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> Result<Cancellation, NoAnswer> {
+        let body = CancelByOrder { order_id, transaction_id: Some(transaction_id) };
+        let post = self.http.post(format!("{}{CANCEL_BY_ORDER}", self.base_url)).json(&body);
+        let response = self.send(post, Some(&call.effect_key), Some(call.trace)).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let transaction: Transaction = read(response).await?;
+                if transaction.order_id == order_id && transaction.status == Status::Canceled {
+                    Ok(Cancellation::Canceled)
+                } else {
+                    Err(unknown("it says OK, but not that this order's transaction is canceled"))
+                }
+            }
+            StatusCode::CONFLICT => {
+                let problem: Problem = read(response).await?;
+                let paid = problem.transaction.filter(|_| problem.kind.ends_with(PROBLEM_PAID));
+                match paid.filter(|paid| paid.order_id == order_id && paid.status == Status::Paid) {
+                    Some(paid) => Ok(Cancellation::AlreadyPaid(Box::new(paid))),
+                    None => Err(unknown(&problem.detail.unwrap_or(problem.title))),
+                }
+            }
+            status => Err(unknown(&format!("status {status}"))),
+        }
+    }
+
+    async fn find(
+        &self,
+        transaction_id: TransactionId,
+        trace: Option<&TraceRef>,
+    ) -> Result<Option<Transaction>, NoAnswer> {
+        let get = self.http.get(format!("{}{TRANSACTIONS}/{transaction_id}", self.base_url));
+        let response = self.send(get, None, trace).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let transaction: Transaction = read(response).await?;
+                let ours = transaction.transaction_id == transaction_id;
+                if ours { Ok(Some(transaction)) } else { Err(unknown("it answered with another transaction")) }
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(unknown(&format!("status {status}"))),
+        }
+    }
+}
+
+impl Payments for PaymentsClient {
+    fn init<'a>(&'a self, call: Call<'a>, request: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
+        Box::pin(self.init(call, request))
+    }
+
+    fn cancel_by_order<'a>(
+        &'a self,
+        call: Call<'a>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        Box::pin(self.cancel_by_order(call, order_id, transaction_id))
+    }
+
+    fn find<'a>(
+        &'a self,
+        transaction_id: TransactionId,
+        trace: Option<&'a TraceRef>,
+    ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
+        Box::pin(self.find(transaction_id, trace))
+    }
+}
+
+fn unknown(why: &str) -> NoAnswer {
+    NoAnswer::Unknown(why.to_owned())
+}
+
+async fn read<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, NoAnswer> {
+    response.json().await.map_err(|error| NoAnswer::Unknown(chain(&error.without_url())))
+}
+
+fn no_answer(error: reqwest::Error) -> NoAnswer {
+    let never_left = error.is_connect();
+    let why = chain(&error.without_url());
+    if never_left { NoAnswer::Unreachable(why) } else { NoAnswer::Unknown(why) }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

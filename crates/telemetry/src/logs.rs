@@ -18,7 +18,7 @@ use tracing_subscriber::{
         time::{FormatTime, SystemTime},
     },
     layer::Context,
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 /// One JSON object per event and line. The fields of the event and of the spans around it stand
@@ -83,7 +83,7 @@ where
         for span in context
             .event_scope(event)
             .into_iter()
-            .flat_map(|scope| scope.from_root())
+            .flat_map(Scope::from_root)
         {
             let extensions = span.extensions();
             if let Some(Continued(trace)) = extensions.get() {

@@ -1,5 +1,11 @@
-use base64::{Engine, prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD}};
-use aws_lc_rs::{encoding::AsDer, signature::{Ed25519KeyPair, KeyPair}};
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use sha2::{Digest, Sha256};
 
 /// Not an Ed25519 private key.
@@ -19,23 +25,33 @@ pub(crate) struct SigningKey {
 
 /// A new Ed25519 private key, PKCS#8 PEM.
 ///
-/// # Errors
-/// When the machine has no randomness to give.
-pub fn generate_key_pem() -> Result<String, KeyError> {
-    let pair = Ed25519KeyPair::generate().map_err(|_| KeyError)?;
-    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError)?;
+/// # Panics
+/// When the machine has no randomness to give, without which nothing here can work.
+pub fn generate_key_pem() -> String {
+    let pair = Ed25519KeyPair::generate().expect("the machine has randomness to give");
+    let der: Pkcs8V1Der<'_> = pair
+        .as_der()
+        .expect("a key pair just made can be written down");
     let body = BASE64_STANDARD.encode(der.as_ref());
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+    format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
 }
 
 impl SigningKey {
     pub(crate) fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+        let body: String = pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .map(str::trim)
+            .collect();
         let der = BASE64_STANDARD.decode(body).map_err(|_| KeyError)?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError)?;
         let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
         let kid = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(canonical));
-        Ok(Self { pem: pem.to_owned(), x, kid })
+        Ok(Self {
+            pem: pem.to_owned(),
+            x,
+            kid,
+        })
     }
 }

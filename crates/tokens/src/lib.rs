@@ -3,13 +3,28 @@
 //! The shop signs with one key and publishes its public half as JWKS; payments checks by that. A
 //! token names its key by `kid`, which is looked up in the known set only: no key ever comes from
 //! a token. (RFC 7519, RFC 8725 "JSON Web Token Best Current Practices".)
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use kernel::{Clock, UserId};
+//!
+//! let signer = tokens::Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
+//! let user = UserId::new();
+//! let token = signer.access_token(user, &["admin".to_owned()], Duration::from_secs(600));
+//! let identity = tokens::Verifier::with_key(&signer).verify(&token, "shop").await?;
+//! assert_eq!(identity.user_id, Some(user));
+//! # Ok(())
+//! # }
+//! ```
 
 mod key;
 mod sign;
 mod verify;
 
 pub use key::{KeyError, generate_key_pem};
-pub use sign::{Claims, SignError, Signer};
+pub use sign::{Claims, Signer};
 pub use verify::{Identity, Verifier, VerifyError};
 
 /// Issuer of all our tokens.

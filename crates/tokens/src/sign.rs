@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use contracts::payments::{AUDIENCE, SHOP_AUDIENCE};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use kernel::{Clock, UserId};
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use crate::{ISSUER, KeyError, key::SigningKey};
 
 /// How long a service token lives.
-const SERVICE_TTL: Duration = Duration::from_secs(60);
+const SERVICE_TTL: Duration = Duration::from_mins(1);
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +31,13 @@ pub struct Claims {
     /// What a service may do, separated by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// The user whose wish a service carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<UserId>,
     /// What a user may do beside shopping.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
 }
-
-/// The token could not be signed.
-#[derive(Debug, thiserror::Error)]
-#[error("could not sign a token")]
-pub struct SignError(#[from] jsonwebtoken::errors::Error);
 
 /// Signs tokens.
 #[derive(Clone)]
@@ -50,7 +49,9 @@ pub struct Signer {
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer").field("kid", &self.key.kid).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("kid", &self.key.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,33 +63,36 @@ impl Signer {
     pub fn from_pem(pem: &str, clock: Clock) -> Result<Self, KeyError> {
         let key = SigningKey::from_pem(pem)?;
         let encoding = EncodingKey::from_ed_pem(key.pem.as_bytes()).map_err(|_| KeyError)?;
-        Ok(Self { encoding, key, clock })
+        let signer = Self {
+            encoding,
+            key,
+            clock,
+        };
+        // a key that cannot sign is refused here, so that nothing below has to
+        signer
+            .try_sign(&signer.claims(String::new(), Duration::ZERO))
+            .map_err(|_| KeyError)?;
+        Ok(signer)
     }
 
     /// A token for a user, good for the shop and for payments.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn access_token(&self, user_id: UserId, roles: &[String], ttl: Duration) -> Result<String, SignError> {
-        let claims = Claims {
-            aud: vec![contracts::payments::SHOP_AUDIENCE.to_owned(), contracts::payments::AUDIENCE.to_owned()],
+    pub fn access_token(&self, user_id: UserId, roles: &[String], ttl: Duration) -> String {
+        self.sign(&Claims {
+            aud: vec![SHOP_AUDIENCE.to_owned(), AUDIENCE.to_owned()],
             roles: roles.to_vec(),
             ..self.claims(user_id.to_string(), ttl)
-        };
-        self.sign(&claims)
+        })
     }
 
-    /// A token by which the shop calls payments, good for a minute.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn service_token(&self) -> Result<String, SignError> {
-        let claims = Claims {
-            aud: vec![contracts::payments::AUDIENCE.to_owned()],
-            scope: Some(contracts::payments::SCOPE_SERVICE.to_owned()),
+    /// A token by which the shop calls payments, good for a minute: what it may do there
+    /// (`scope`), and for which user when it carries out a user's wish.
+    pub fn service_token(&self, scope: &str, on_behalf_of: Option<UserId>) -> String {
+        self.sign(&Claims {
+            aud: vec![AUDIENCE.to_owned()],
+            scope: Some(scope.to_owned()),
+            on_behalf_of,
             ..self.claims("service:shop".to_owned(), SERVICE_TTL)
-        };
-        self.sign(&claims)
+        })
     }
 
     /// The public keys, as published.
@@ -114,16 +118,22 @@ impl Signer {
             iat: now,
             jti: Uuid::new_v4(),
             scope: None,
+            on_behalf_of: None,
             roles: Vec::new(),
         }
     }
 
-    fn sign(&self, claims: &Claims) -> Result<String, SignError> {
+    fn sign(&self, claims: &Claims) -> String {
+        self.try_sign(claims)
+            .expect("a key that has signed before signs again")
+    }
+
+    fn try_sign(&self, claims: &Claims) -> jsonwebtoken::errors::Result<String> {
         let header = Header {
             typ: Some("at+jwt".to_owned()),
             kid: Some(self.key.kid.clone()),
             ..Header::new(Algorithm::EdDSA)
         };
-        Ok(jsonwebtoken::encode(&header, claims, &self.encoding)?)
+        jsonwebtoken::encode(&header, claims, &self.encoding)
     }
 }

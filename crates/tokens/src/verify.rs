@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,9 @@ use crate::{Claims, ISSUER, Signer};
 /// Clocks may differ by this much, seconds.
 const LEEWAY: u64 = 5;
 /// An unknown key id makes us ask for the keys again, at most this often.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
+/// The same, after an answer that could not be had.
+const RETRY: Duration = Duration::from_secs(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Who asks.
@@ -23,6 +25,8 @@ pub struct Identity {
     pub user_id: Option<UserId>,
     /// What a service may do.
     pub scopes: Vec<String>,
+    /// The user whose wish a service carries out, when it says so.
+    pub on_behalf_of: Option<UserId>,
     /// What a user may do beside shopping.
     pub roles: Vec<String>,
 }
@@ -56,34 +60,53 @@ pub enum VerifyError {
     KeysUnavailable(String),
 }
 
-/// Checks tokens.
+/// Checks tokens. Clones share their keys.
 #[derive(Clone)]
 pub struct Verifier {
-    keys: Arc<Mutex<Keys>>,
-    source: Option<(String, reqwest::Client)>,
+    keys: Arc<RwLock<Keys>>,
+    source: Option<Arc<Source>>,
 }
 
-#[derive(Default)]
-struct Keys {
-    by_kid: HashMap<String, DecodingKey>,
-    asked: Option<Instant>,
+type Keys = HashMap<String, DecodingKey>;
+
+/// Where keys come from; the lock lets one ask at a time, while known keys go on being used.
+struct Source {
+    url: String,
+    client: reqwest::Client,
+    last: Mutex<Option<Fetched>>,
+}
+
+struct Fetched {
+    at: Instant,
+    result: Result<(), String>,
 }
 
 impl Verifier {
     /// Checks by the public half of `signer`'s key.
-    pub fn of(signer: &Signer) -> Self {
-        let keys = Keys { by_kid: parse(&signer.jwks().to_string()).unwrap_or_default(), asked: None };
-        Self { keys: Arc::new(Mutex::new(keys)), source: None }
+    pub fn with_key(signer: &Signer) -> Self {
+        let keys = parse(&signer.jwks().to_string()).unwrap_or_default();
+        Self {
+            keys: Arc::new(RwLock::new(keys)),
+            source: None,
+        }
     }
 
     /// Checks by the keys published at `url`, fetched when first needed and when an unknown key
-    /// turns up.
+    /// turns up: at most once a minute, but at every call while there is none.
     ///
     /// # Errors
     /// When no HTTP client can be built.
     pub fn from_jwks_url(url: &str) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build()?;
-        Ok(Self { keys: Arc::default(), source: Some((url.to_owned(), client)) })
+        let source = Source {
+            url: url.to_owned(),
+            client,
+            last: Mutex::new(None),
+        };
+        Ok(Self {
+            keys: Arc::default(),
+            source: Some(Arc::new(source)),
+        })
     }
 
     /// Who asks, if `token` is one of ours, for `audience`, and good now.
@@ -113,43 +136,105 @@ impl Verifier {
             Some(_) => None,
             None => Some(claims.sub.parse().map_err(|_| VerifyError::Invalid)?),
         };
-        let scopes = claims.scope.iter().flat_map(|scope| scope.split(' ')).map(str::to_owned).collect();
-        Ok(Identity { user_id, scopes, roles: claims.roles })
+        let scopes = claims
+            .scope
+            .iter()
+            .flat_map(|scope| scope.split(' '))
+            .map(str::to_owned)
+            .collect();
+        Ok(Identity {
+            user_id,
+            scopes,
+            on_behalf_of: claims.on_behalf_of,
+            roles: claims.roles,
+        })
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, VerifyError> {
-        let mut keys = self.keys.lock().await;
-        if let Some(key) = keys.by_kid.get(kid) {
-            return Ok(key.clone());
+        if let Some(key) = self.known(kid) {
+            return Ok(key);
         }
-        let Some((url, client)) = &self.source else { return Err(VerifyError::Invalid) };
-        let asked_lately = keys.asked.is_some_and(|asked| asked.elapsed() < REFRESH);
-        if keys.by_kid.is_empty() || !asked_lately {
-            let unavailable = |error: reqwest::Error| VerifyError::KeysUnavailable(error.without_url().to_string());
-            let response = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-            let body = response.map_err(unavailable)?.text().await.map_err(unavailable)?;
-            keys.by_kid = parse(&body)
-                .ok_or_else(|| VerifyError::KeysUnavailable("the answer is no key set".to_owned()))?;
-            keys.asked = Some(Instant::now());
+        let source = self.source.as_ref().ok_or(VerifyError::Invalid)?;
+        let came = Instant::now();
+        let mut last = source.last.lock().await;
+        let answered = last.as_ref().filter(|last| {
+            // somebody asked while we waited, or lately enough
+            let pause = if last.result.is_ok() { REFRESH } else { RETRY };
+            last.at >= came || (!self.has_none() && last.at.elapsed() < pause)
+        });
+        let result = if let Some(answered) = answered {
+            answered.result.clone()
+        } else {
+            let result = source
+                .fetch()
+                .await
+                .map(|keys| *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys);
+            *last = Some(Fetched {
+                at: Instant::now(),
+                result: result.clone(),
+            });
+            result
+        };
+        match self.known(kid) {
+            Some(key) => Ok(key),
+            None => Err(result
+                .err()
+                .map_or(VerifyError::Invalid, VerifyError::KeysUnavailable)),
         }
-        keys.by_kid.get(kid).cloned().ok_or(VerifyError::Invalid)
+    }
+
+    fn known(&self, kid: &str) -> Option<DecodingKey> {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(kid)
+            .cloned()
+    }
+
+    fn has_none(&self) -> bool {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
-fn parse(jwks: &str) -> Option<HashMap<String, DecodingKey>> {
+impl Source {
+    async fn fetch(&self) -> Result<Keys, String> {
+        let said = |error: reqwest::Error| error.without_url().to_string();
+        let response = self
+            .client
+            .get(&self.url)
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        let body = response.map_err(said)?.text().await.map_err(said)?;
+        parse(&body)
+            .filter(|keys| !keys.is_empty())
+            .ok_or_else(|| "the answer is no key set".to_owned())
+    }
+}
+
+fn parse(jwks: &str) -> Option<Keys> {
     let set: JwkSet = serde_json::from_str(jwks).ok()?;
-    let keys = set.keys.iter().filter_map(|jwk| {
-        Some((jwk.common.key_id.clone()?, DecodingKey::from_jwk(jwk).ok()?))
-    });
+    let keys = set
+        .keys
+        .iter()
+        .filter_map(|jwk| Some((jwk.common.key_id.clone()?, DecodingKey::from_jwk(jwk).ok()?)));
     Some(keys.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use axum::{Router, routing::get};
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use chrono::TimeDelta;
+    use jsonwebtoken::{EncodingKey, Header};
     use kernel::Clock;
     use serde_json::{Value, json};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::generate_key_pem;
@@ -161,21 +246,28 @@ mod tests {
     fn encode(signer: &Signer, header: &Value, claims: &Value) -> String {
         let typ = header["typ"].as_str().map(str::to_owned);
         let kid = header["kid"].as_str().map(str::to_owned);
-        let header = jsonwebtoken::Header { typ, kid, ..jsonwebtoken::Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            typ,
+            kid,
+            ..Header::new(Algorithm::EdDSA)
+        };
         jsonwebtoken::encode(&header, claims, &signer_key(signer)).unwrap()
     }
 
-    fn signer_key(signer: &Signer) -> jsonwebtoken::EncodingKey {
-        jsonwebtoken::EncodingKey::from_ed_pem(signer.pem().as_bytes()).unwrap()
+    fn signer_key(signer: &Signer) -> EncodingKey {
+        EncodingKey::from_ed_pem(signer.pem().as_bytes()).unwrap()
     }
 
     #[tokio::test]
     async fn a_users_token_is_good_for_the_shop_and_for_payments() {
-        let signer = signer(&generate_key_pem().unwrap(), 0);
+        let signer = signer(&generate_key_pem(), 0);
         let user = UserId::new();
-        let token = signer.access_token(user, &["admin".to_owned()], Duration::from_secs(60)).unwrap();
+        let token = signer.access_token(user, &["admin".to_owned()], Duration::from_mins(1));
         for audience in ["shop", "payments"] {
-            let identity = Verifier::of(&signer).verify(&token, audience).await.unwrap();
+            let identity = Verifier::with_key(&signer)
+                .verify(&token, audience)
+                .await
+                .unwrap();
             assert_eq!(identity.user_id, Some(user));
             assert!(identity.has_role("admin") && !identity.has_scope("transactions"));
         }
@@ -183,16 +275,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_token_is_good_for_payments_only() {
-        let signer = signer(&generate_key_pem().unwrap(), 0);
-        let token = signer.service_token().unwrap();
-        let identity = Verifier::of(&signer).verify(&token, "payments").await.unwrap();
+        let signer = signer(&generate_key_pem(), 0);
+        let token = signer.service_token("transactions", None);
+        let identity = Verifier::with_key(&signer)
+            .verify(&token, "payments")
+            .await
+            .unwrap();
         assert!(identity.has_scope("transactions") && identity.user_id.is_none());
-        assert_eq!(Verifier::of(&signer).verify(&token, "shop").await, Err(VerifyError::Audience));
+        assert_eq!(
+            Verifier::with_key(&signer).verify(&token, "shop").await,
+            Err(VerifyError::Audience)
+        );
     }
 
     #[tokio::test]
     async fn whatever_is_wrong_with_a_token_it_is_refused() {
-        let pem = generate_key_pem().unwrap();
+        let pem = generate_key_pem();
         let ours = signer(&pem, 0);
         let now = Clock::System.now().timestamp();
         let kid = ours.jwks()["keys"][0]["kid"].clone();
@@ -209,39 +307,172 @@ mod tests {
             claims.as_object_mut().unwrap().remove(key);
             claims
         };
-        let verifier = Verifier::of(&ours);
+        let verifier = Verifier::with_key(&ours);
         let good = encode(&ours, &header, &claims);
         assert!(verifier.verify(&good, "shop").await.is_ok());
 
-        let stranger = signer(&generate_key_pem().unwrap(), 0);
+        let stranger = signer(&generate_key_pem(), 0);
         let parts: Vec<&str> = good.split('.').collect();
-        let none = BASE64_URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "at+jwt", "kid": kid}).to_string());
-        let hs256 = jsonwebtoken::encode(
-            &jsonwebtoken::Header { kid: kid.as_str().map(str::to_owned), typ: Some("at+jwt".into()), ..Default::default() },
-            &claims,
-            &jsonwebtoken::EncodingKey::from_secret(ours.jwks()["keys"][0]["x"].as_str().unwrap().as_bytes()),
-        )
-        .unwrap();
+        let none = BASE64_URL_SAFE_NO_PAD
+            .encode(json!({"alg": "none", "typ": "at+jwt", "kid": kid}).to_string());
+        let x = ours.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
+        let hs256 = |secret: &[u8]| {
+            let header = Header {
+                kid: kid.as_str().map(str::to_owned),
+                typ: Some("at+jwt".into()),
+                ..Header::default()
+            };
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+        };
+        let richer = BASE64_URL_SAFE_NO_PAD.encode(with("roles", json!(["admin"])).to_string());
         for (what, token) in [
             ("alg none", format!("{none}.{}.", parts[1])),
-            ("HS256 with the public key", hs256),
-            ("tampered", format!("{}.{}x.{}", parts[0], parts[1], parts[2])),
-            ("another's key under our kid", encode(&stranger, &header, &claims)),
-            ("unknown kid", encode(&ours, &json!({"typ": "at+jwt", "kid": "other"}), &claims)),
+            (
+                "HS256 with the public key",
+                hs256(&BASE64_URL_SAFE_NO_PAD.decode(&x).unwrap()),
+            ),
+            (
+                "HS256 with the public key as published",
+                hs256(x.as_bytes()),
+            ),
+            ("tampered", format!("{}.{richer}.{}", parts[0], parts[2])),
+            ("without a signature", format!("{}.{}.", parts[0], parts[1])),
+            (
+                "another's key under our kid",
+                encode(&stranger, &header, &claims),
+            ),
+            (
+                "unknown kid",
+                encode(&ours, &json!({"typ": "at+jwt", "kid": "other"}), &claims),
+            ),
             ("no kid", encode(&ours, &json!({"typ": "at+jwt"}), &claims)),
-            ("another type", encode(&ours, &json!({"typ": "JWT", "kid": kid}), &claims)),
-            ("another issuer", encode(&ours, &header, &with("iss", json!("else")))),
+            (
+                "another type",
+                encode(&ours, &json!({"typ": "JWT", "kid": kid}), &claims),
+            ),
+            (
+                "another issuer",
+                encode(&ours, &header, &with("iss", json!("else"))),
+            ),
             ("no audience", encode(&ours, &header, &without("aud"))),
-            ("another audience", encode(&ours, &header, &with("aud", json!(["else"])))),
+            (
+                "another audience",
+                encode(&ours, &header, &with("aud", json!(["else"]))),
+            ),
             ("no subject", encode(&ours, &header, &without("sub"))),
-            ("a subject that is nobody", encode(&ours, &header, &with("sub", json!("me")))),
+            (
+                "a subject that is nobody",
+                encode(&ours, &header, &with("sub", json!("me"))),
+            ),
             ("no expiry", encode(&ours, &header, &without("exp"))),
-            ("expiry as text", encode(&ours, &header, &with("exp", json!("2999")))),
-            ("expired six seconds ago", encode(&ours, &header, &with("exp", json!(now - 6)))),
-            ("not yet good", encode(&ours, &header, &with("nbf", json!(now + 60)))),
+            (
+                "expiry as text",
+                encode(&ours, &header, &with("exp", json!("2999"))),
+            ),
+            (
+                "expired six seconds ago",
+                encode(&ours, &header, &with("exp", json!(now - 6))),
+            ),
+            (
+                "not yet good",
+                encode(&ours, &header, &with("nbf", json!(now + 60))),
+            ),
             ("no token", String::new()),
         ] {
             assert!(verifier.verify(&token, "shop").await.is_err(), "{what}");
         }
+    }
+
+    #[tokio::test]
+    async fn clocks_may_differ_by_a_few_seconds() {
+        let pem = generate_key_pem();
+        let verifier = Verifier::with_key(&signer(&pem, 0));
+        for (shifted, ttl, good) in [
+            (-60, 58, true),
+            (-60, 54, false),
+            (3, 60, true),
+            (8, 60, false),
+        ] {
+            let token =
+                signer(&pem, shifted).access_token(UserId::new(), &[], Duration::from_secs(ttl));
+            assert_eq!(
+                verifier.verify(&token, "shop").await.is_ok(),
+                good,
+                "shifted by {shifted} s, lives {ttl} s"
+            );
+        }
+    }
+
+    /// Publishes `signer`'s keys, or garbage without one, and counts how often it is asked.
+    fn publish(listener: TcpListener, signer: Option<&Signer>) -> Arc<AtomicUsize> {
+        let body = signer.map_or_else(|| "?".to_owned(), |signer| signer.jwks().to_string());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let app = Router::new().route(
+            "/jwks",
+            get(move || {
+                counter.fetch_add(1, SeqCst);
+                let body = body.clone();
+                async move { body }
+            }),
+        );
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        asked
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_once_and_an_unknown_one_asks_again_at_most_once_a_minute() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        let signer = signer(&generate_key_pem(), 0);
+        let asked = publish(listener, Some(&signer));
+        let verifier = Verifier::from_jwks_url(&url).unwrap();
+        let token = signer.access_token(UserId::new(), &[], Duration::from_mins(1));
+        let stranger = super::tests::signer(&generate_key_pem(), 0);
+        let foreign = stranger.access_token(UserId::new(), &[], Duration::from_mins(1));
+        let (first, second) = tokio::join!(
+            verifier.verify(&token, "shop"),
+            verifier.verify(&token, "payments")
+        );
+        assert!(first.is_ok() && second.is_ok());
+        for _ in 0..5 {
+            assert_eq!(
+                verifier.verify(&foreign, "shop").await,
+                Err(VerifyError::Invalid)
+            );
+        }
+        assert_eq!(asked.load(SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn while_no_keys_can_be_had_nothing_is_said_about_the_token() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let verifier = Verifier::from_jwks_url(&format!("http://{address}/jwks")).unwrap();
+        let signer = signer(&generate_key_pem(), 0);
+        let token = signer.access_token(UserId::new(), &[], Duration::from_mins(1));
+        let error = verifier.verify(&token, "shop").await.unwrap_err();
+        assert!(matches!(error, VerifyError::KeysUnavailable(_)), "{error}");
+        publish(TcpListener::bind(address).await.unwrap(), Some(&signer));
+        assert!(
+            verifier.verify(&token, "shop").await.is_ok(),
+            "asks again at once while it has none"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_key_set_is_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        publish(listener, None);
+        let token =
+            signer(&generate_key_pem(), 0).access_token(UserId::new(), &[], Duration::from_mins(1));
+        let error = Verifier::from_jwks_url(&url)
+            .unwrap()
+            .verify(&token, "shop")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, VerifyError::KeysUnavailable(_)), "{error}");
     }
 }

@@ -1,0 +1,127 @@
+//! The HTTP API: one file an operation, or a few that share their shapes.
+
+mod account;
+mod cancel_order;
+mod create_order;
+mod limiter;
+mod problems;
+mod products;
+mod read_orders;
+mod shapes;
+
+use std::{sync::Arc, time::Duration};
+
+use auth::Auth;
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::{HeaderValue, header},
+    routing::get,
+};
+use saga::Engine;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+use web::Gate;
+use workflows::checkout::Checkout;
+
+pub use limiter::Limiter;
+pub use problems::KINDS;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The shop's database.
+    pub pool: PgPool,
+    /// Runs checkouts.
+    pub engine: Engine<Checkout>,
+    /// Accounts.
+    pub auth: Auth,
+    /// What callers' tokens are checked by.
+    pub gate: Gate,
+    /// The public keys, as published.
+    pub jwks: Arc<serde_json::Value>,
+    /// How long `POST /api/orders` waits.
+    pub order_wait: Duration,
+    /// How many first attempts this process may still make.
+    pub eager: Arc<Semaphore>,
+    /// Whether the refresh cookie is sent over TLS only.
+    pub secure_cookie: bool,
+    /// Limits logins and registrations.
+    pub logins: Arc<Limiter>,
+}
+
+impl FromRef<App> for Gate {
+    fn from_ref(app: &App) -> Self {
+        app.gate.clone()
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Shop",
+        description = "Accounts, catalog, orders. Errors are problem documents (RFC 9457).",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    modifiers(&Bearer)
+)]
+struct Doc;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+impl App {
+    /// All routes.
+    pub fn router(self) -> Router {
+        let (router, openapi) = operations().with_state(self.clone()).split_for_parts();
+        let csp = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+        let docs = Router::new()
+            .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
+            .layer(SetResponseHeaderLayer::overriding(
+                header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(csp),
+            ));
+        let keys = Router::new().route("/.well-known/jwks.json", get(jwks)).with_state(self);
+        router.merge(docs).merge(keys)
+    }
+}
+
+fn operations() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Doc::openapi())
+        .routes(routes!(account::register))
+        .routes(routes!(account::login))
+        .routes(routes!(account::refresh))
+        .routes(routes!(account::logout))
+        .routes(routes!(account::me))
+        .routes(routes!(products::search, products::create))
+        .routes(routes!(products::find))
+        .routes(routes!(products::update, products::delete))
+        .routes(routes!(create_order::create_order, read_orders::list))
+        .routes(routes!(read_orders::find))
+        .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(read_orders::list_all))
+}
+
+/// The OpenAPI document, pretty-printed.
+pub fn openapi() -> String {
+    operations().into_openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// The keys that our tokens are checked by. (RFC 7517)
+async fn jwks(State(app): State<App>) -> ([(header::HeaderName, &'static str); 1], Json<serde_json::Value>) {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json((*app.jwks).clone()))
+}

@@ -1,0 +1,172 @@
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use commerce::{
+    idempotency::ClaimError,
+    order::{self, Item, PlaceError, PriceError, Status},
+};
+use kernel::{OrderId, ProductId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use telemetry::http::RequestTrace;
+use tokio::task::JoinHandle;
+use utoipa::ToSchema;
+use web::{Caller, Json, Problem, ProblemBody, kinds};
+use workflows::submit::{Submit, SubmitError, Submitted, submit};
+
+use super::{App, problems, shapes};
+
+/// What is ordered.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateOrder {
+    items: Vec<CreateLine>,
+}
+
+/// Of what, and how many. The price is the catalog's.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateLine {
+    product_id: ProductId,
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: u32,
+}
+
+/// Order.
+///
+/// The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
+/// it is by then. `Prefer: respond-async` asks for 202 at once.
+#[utoipa::path(
+    post, path = "/api/orders", security(("bearer" = [])), request_body = CreateOrder,
+    params(
+        ("Idempotency-Key" = String, Header, description = "The caller's name for this intent, up to 255 characters"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`"),
+    ),
+    responses(
+        (status = 201, body = shapes::Order, description = "Its payment is initialised"),
+        (status = 202, body = shapes::Order, description = "It is accepted; look at `Location` later"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+         description = "`idempotency-key-missing`, `malformed`"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`out-of-stock`, `idempotency-key-in-flight`"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json",
+         description = "`invalid`, `idempotency-key-reused`"),
+    )
+)]
+pub(super) async fn create_order(
+    State(app): State<App>,
+    caller: Caller,
+    Extension(trace): Extension<RequestTrace>,
+    headers: HeaderMap,
+    Json(request): Json<CreateOrder>,
+) -> Result<Response, Problem> {
+    let user_id = caller.user()?;
+    let key = idempotency_key(&headers)?;
+    let items: Vec<_> =
+        request.items.iter().map(|line| Item { product_id: line.product_id, quantity: line.quantity }).collect();
+    let canonical = serde_json::to_vec(&request).map_err(|error| Problem::internal("read the request", &error))?;
+    let hash: [u8; 32] = Sha256::digest(canonical).into();
+    // overloaded, or asked to: a worker makes the first attempt
+    let permit = if prefers_async(&headers) { None } else { app.eager.try_acquire().ok() };
+    let submitted = submit(
+        &app.engine,
+        Submit {
+            user_id,
+            idempotency_key: &key,
+            request_hash: &hash,
+            items: &items,
+            trace: trace.0.child(),
+            eager: permit.is_some(),
+        },
+    )
+    .await
+    .map_err(problem)?;
+    match submitted {
+        Submitted::New { order_id, attempt } => {
+            tracing::info!(order.id = %order_id, "Accepted order {order_id}");
+            if let Some(attempt) = attempt {
+                wait_for(attempt, &app, order_id).await;
+            }
+            answer(&app, order_id, false).await
+        }
+        Submitted::Repeat { order_id } => answer(&app, order_id, true).await,
+    }
+}
+
+/// Waits for the attempt, not for ever; it goes on by itself.
+async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
+    match tokio::time::timeout(app.order_wait, attempt).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(order.id = %order_id, %error, "The first attempt broke: a worker goes on"),
+        Err(_) => tracing::warn!(order.id = %order_id, "The first attempt takes long: answering without it"),
+    }
+}
+
+async fn answer(app: &App, order_id: OrderId, repeated: bool) -> Result<Response, Problem> {
+    let order = order::find(&mut *app.pool.acquire().await?, order_id, None).await?;
+    let order = order.ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail(format!("There is no order {order_id}.")))?;
+    let status = if order.status == Status::Pending { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    let mut response = (status, Json(shapes::Order::from(order))).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/orders/{order_id}")) {
+        headers.insert(header::LOCATION, location);
+    }
+    if repeated {
+        headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let prefer = headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    prefer.split(',').any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+/// Bare or quoted, as a structured header would be.
+fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let missing = || {
+        Problem::new(problems::KEY_MISSING)
+            .detail("Send the header `Idempotency-Key` with a value of your own, 1 to 255 characters, new for each order.")
+            .field("Idempotency-Key", "missing", "is required")
+    };
+    let value = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).ok_or_else(missing)?.trim();
+    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    if (1..=255).contains(&bare.len()) { Ok(bare.to_owned()) } else { Err(missing()) }
+}
+
+fn problem(error: SubmitError) -> Problem {
+    match error {
+        SubmitError::Key(ClaimError::InFlight) => Problem::new(problems::KEY_IN_FLIGHT)
+            .detail("The first request under this key is still under way. Try again in a moment.")
+            .retry_after(1),
+        SubmitError::Key(ClaimError::DifferentRequest) => Problem::new(problems::KEY_REUSED)
+            .detail("This key was used for another basket. Use a new key for a new order."),
+        SubmitError::Key(ClaimError::Db(error)) | SubmitError::Db(error) => error.into(),
+        SubmitError::Price(error) => unpriceable(error),
+        SubmitError::Place(PlaceError::OutOfStock { product_id, name, left, .. }) => {
+            Problem::new(problems::OUT_OF_STOCK)
+                .detail(format!("Only {left} of {name} left."))
+                .with("product_id", product_id)
+                .with("left", left)
+        }
+        SubmitError::Place(PlaceError::Db(error)) | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
+        SubmitError::Saga(error) => Problem::internal("place an order", &error),
+    }
+}
+
+fn unpriceable(error: PriceError) -> Problem {
+    let message = error.to_string();
+    match error {
+        PriceError::Empty | PriceError::TooManyLines => Problem::invalid("items", "length", message),
+        PriceError::Quantity { index } => Problem::invalid(format!("items[{index}].quantity"), "range", message),
+        PriceError::Duplicate { index } => Problem::invalid(format!("items[{index}].product_id"), "duplicate", message),
+        PriceError::UnknownProduct { index, .. } => {
+            Problem::invalid(format!("items[{index}].product_id"), "unknown", message)
+        }
+        PriceError::MixedCurrencies | PriceError::TooMuch => Problem::invalid("items", "total", message),
+        PriceError::Db(error) => error.into(),
+    }
+}

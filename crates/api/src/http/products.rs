@@ -1,0 +1,202 @@
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use commerce::product::{self, Draft, EditError};
+use kernel::{Money, ProductId};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use web::{Caller, Json, Path, Problem, ProblemBody, Query, kinds};
+
+use super::{App, problems, shapes};
+
+/// Largest price, minor units, and largest stock.
+const MAX: i64 = 1_000_000_000;
+
+#[derive(Deserialize, IntoParams)]
+pub(super) struct Search {
+    /// Words, their beginnings, typing mistakes included.
+    search: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 100; 20 by default.
+    limit: Option<u32>,
+}
+
+/// The catalog, newest first.
+#[utoipa::path(
+    get, path = "/api/products", params(Search),
+    responses((status = 200, body = shapes::Page<shapes::Product>))
+)]
+pub(super) async fn search(
+    State(app): State<App>,
+    Query(query): Query<Search>,
+) -> Result<Json<shapes::Page<shapes::Product>>, Problem> {
+    if query.search.as_ref().is_some_and(|search| search.len() > 200 || search.contains('\0')) {
+        return Err(Problem::invalid("search", "length", "has at most 200 bytes, none of them zero"));
+    }
+    let (cursor, limit) = shapes::Paging::new(query.cursor, query.limit).checked()?;
+    let page = product::search(&mut *app.pool.acquire().await?, query.search.as_deref(), cursor, limit).await?;
+    Ok(Json(shapes::Page::of(page)))
+}
+
+/// Look at a product.
+#[utoipa::path(
+    get, path = "/api/products/{slug}", params(("slug" = String, Path, description = "Its name in URLs")),
+    responses(
+        (status = 200, body = shapes::Product),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+    )
+)]
+pub(super) async fn find(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, Problem> {
+    let not_found = || Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.");
+    if slug.contains('\0') {
+        return Err(not_found());
+    }
+    let found = product::find_by_slug(&mut *app.pool.acquire().await?, &slug).await?;
+    Ok(tagged(StatusCode::OK, found.ok_or_else(not_found)?))
+}
+
+/// What an admin writes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteProduct {
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    #[schema(max_length = 5000)]
+    description: String,
+    price: Money,
+    /// Pieces that lie in stock, those held by orders included.
+    #[schema(minimum = 0)]
+    stock: i64,
+}
+
+impl WriteProduct {
+    fn checked(self) -> Result<Draft, Problem> {
+        let name = self.name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+            return Err(Problem::invalid("name", "length", "has 1 to 200 characters, none of them a control character"));
+        }
+        if self.description.chars().count() > 5000 || self.description.contains('\0') {
+            return Err(Problem::invalid("description", "length", "has at most 5000 characters"));
+        }
+        if !(1..=MAX).contains(&self.price.amount) {
+            return Err(Problem::invalid("price.amount", "range", format!("must be from 1 to {MAX}")));
+        }
+        if !(0..=MAX).contains(&self.stock) {
+            return Err(Problem::invalid("stock", "range", format!("must be from 0 to {MAX}")));
+        }
+        Ok(Draft { name, description: self.description, price: self.price, stock: self.stock })
+    }
+}
+
+/// Add a product.
+#[utoipa::path(
+    post, path = "/api/products", security(("bearer" = [])), request_body = WriteProduct,
+    responses(
+        (status = 201, body = shapes::Product),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "`forbidden`"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(request): Json<WriteProduct>,
+) -> Result<Response, Problem> {
+    caller.require_role("admin")?;
+    let draft = request.checked()?;
+    let mut tx = app.pool.begin().await?;
+    let product = product::create(&mut tx, ProductId::new(), &draft).await.map_err(not_edited)?;
+    tx.commit().await?;
+    Ok(tagged(StatusCode::CREATED, product))
+}
+
+/// Edit a product; its slug stays.
+#[utoipa::path(
+    put, path = "/api/products/{id}", security(("bearer" = [])), request_body = WriteProduct,
+    params(
+        ("id" = ProductId, Path, description = "The product"),
+        ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
+    ),
+    responses(
+        (status = 200, body = shapes::Product),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
+        (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+    Json(request): Json<WriteProduct>,
+) -> Result<Response, Problem> {
+    caller.require_role("admin")?;
+    let version = version(&headers)?;
+    let draft = request.checked()?;
+    let mut tx = app.pool.begin().await?;
+    let product = product::update(&mut tx, id, version, &draft).await.map_err(not_edited)?;
+    tx.commit().await?;
+    Ok(tagged(StatusCode::OK, product))
+}
+
+/// Take a product out of the catalog; orders keep what they have.
+#[utoipa::path(
+    delete, path = "/api/products/{id}", security(("bearer" = [])),
+    params(
+        ("id" = ProductId, Path, description = "The product"),
+        ("If-Match" = String, Header, description = "The version that was seen, as its `ETag` said"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    caller.require_role("admin")?;
+    let version = version(&headers)?;
+    product::delete(&mut *app.pool.acquire().await?, id, version).await.map_err(not_edited)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn tagged(status: StatusCode, product: product::Product) -> Response {
+    let tag = format!("\"{}\"", product.version);
+    let mut response = (status, Json(shapes::Product::from(product))).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn version(headers: &HeaderMap) -> Result<i64, Problem> {
+    let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).ok_or_else(|| {
+        Problem::new(problems::IF_MATCH_MISSING).detail("Send the header `If-Match` with the `ETag` that you saw.")
+    })?;
+    value.trim().trim_matches('"').parse().map_err(|_| {
+        Problem::new(kinds::MALFORMED).field("If-Match", "malformed", "is an `ETag` of ours, such as \"3\"")
+    })
+}
+
+fn not_edited(error: EditError) -> Problem {
+    match error {
+        EditError::NotFound(_) => Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product."),
+        EditError::Stale { current } => Problem::new(problems::STALE)
+            .detail("Look at the product again, then edit what is there now.")
+            .with("version", current),
+        EditError::StockBelowReserved => {
+            Problem::new(problems::STOCK_HELD).detail("Orders hold more pieces than this stock.").field(
+                "stock",
+                "range",
+                "must not be below what orders hold",
+            )
+        }
+        EditError::Db(error) => error.into(),
+    }
+}

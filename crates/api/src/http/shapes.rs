@@ -1,0 +1,144 @@
+//! Shapes that several operations answer with.
+
+use chrono::{DateTime, Utc};
+use commerce::{order, page, product};
+use kernel::{Money, OrderId, ProductId, TransactionId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use web::Problem;
+
+/// Some items, and where the next ones begin.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Send it as `cursor` for the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    pub(super) fn of<U>(page: page::Page<U>) -> Self
+    where
+        T: From<U>,
+    {
+        Self {
+            items: page.items.into_iter().map(T::from).collect(),
+            next_cursor: page.next_cursor.map(|cursor| cursor.to_string()),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct Paging {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 100; 20 by default.
+    limit: Option<u32>,
+}
+
+impl Paging {
+    pub(super) fn new(cursor: Option<String>, limit: Option<u32>) -> Self {
+        Self { cursor, limit }
+    }
+
+    pub(super) fn checked(&self) -> Result<(Option<page::Cursor>, u32), Problem> {
+        let limit = self.limit.unwrap_or(page::DEFAULT_LIMIT);
+        if !(1..=page::MAX_LIMIT).contains(&limit) {
+            return Err(Problem::invalid("limit", "range", format!("must be from 1 to {}", page::MAX_LIMIT)));
+        }
+        let cursor = self.cursor.as_deref().map(str::parse).transpose();
+        let cursor = cursor.map_err(|error: page::CursorError| {
+            Problem::new(web::kinds::MALFORMED).field("cursor", "malformed", error.to_string())
+        })?;
+        Ok((cursor, limit))
+    }
+}
+
+/// A product.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Product {
+    id: ProductId,
+    slug: String,
+    name: String,
+    description: String,
+    price: Money,
+    in_stock: bool,
+    /// What `If-Match` compares.
+    version: i64,
+}
+
+impl From<product::Product> for Product {
+    fn from(product: product::Product) -> Self {
+        Self {
+            id: product.id,
+            slug: product.slug,
+            name: product.name,
+            description: product.description,
+            price: product.price,
+            in_stock: product.available > 0,
+            version: product.version,
+        }
+    }
+}
+
+/// A line of an order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Line {
+    product_id: ProductId,
+    name: String,
+    quantity: u32,
+    unit_price: Money,
+}
+
+/// A change of an order's status.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StatusChange {
+    /// The new status; `canceling` when it began to be undone.
+    status: String,
+    at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// An order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Order {
+    pub(super) id: OrderId,
+    /// `pending`, `awaiting_payment`, `completed` or `canceled`.
+    pub(super) status: &'static str,
+    /// Whether it is being undone.
+    canceling: bool,
+    /// The transaction to pay; there once the order is awaiting payment.
+    transaction_id: TransactionId,
+    items: Vec<Line>,
+    total: Money,
+    created_at: DateTime<Utc>,
+    history: Vec<StatusChange>,
+    /// The one trace of its whole life.
+    trace_id: String,
+}
+
+impl From<order::Order> for Order {
+    fn from(order: order::Order) -> Self {
+        let line = |line: order::Line| Line {
+            product_id: line.product_id,
+            name: line.name,
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+        };
+        let change =
+            |change: order::StatusChange| StatusChange { status: change.status, at: change.at, reason: change.reason };
+        Self {
+            id: order.id,
+            status: order.status.as_str(),
+            canceling: order.canceling,
+            transaction_id: order.transaction_id,
+            items: order.lines.into_iter().map(line).collect(),
+            total: order.total,
+            created_at: order.created_at,
+            history: order.history.into_iter().map(change).collect(),
+            trace_id: order.trace_id,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The shop's HTTP API: accounts, catalog, orders.
+//!
+//! `POST /api/orders` commits the order with its saga and makes the first attempt at its payment
+//! itself; everything later is the workers' job. One file is one operation, under `http`.
+
+pub mod config;
+pub mod http;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use auth::{Auth, AuthConfig, Hasher};
+use commerce::client::CreateClientOnRegistration;
+use db::Bus;
+use kernel::Clock;
+use messaging::Wakeup;
+use payments_client::PaymentsClient;
+use saga::Engine;
+use telemetry::admin::Readiness;
+use tokens::{Signer, Verifier};
+use web::{Gate, Layers};
+use workflows::checkout::Checkout;
+
+pub use config::Config;
+pub use http::{App, openapi};
+
+/// Runs the API until it is told to stop.
+///
+/// # Errors
+/// When the configuration makes no sense or a port cannot be bound.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let guard = telemetry::init("api", &config.telemetry)?;
+    let shutdown = web::shutdown_signal();
+    let pool = db::connect(&config.database_url, &db::PoolConfig::new("api", config.database_max_connections))
+        .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let probe = pool.clone();
+    let ready = Readiness::new(move || {
+        let pool = probe.clone();
+        async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|error| format!("database: {error}")) }
+    });
+    let admin = telemetry::admin::serve(config.admin_listen, ready, shutdown.clone())
+        .await
+        .with_context(|| format!("API_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        () = db::wait_until_ready(&pool, "the shop's database") => {}
+    }
+    let signer = Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let payments = PaymentsClient::new(&config.payments_url, signer.clone(), config.checkout.call_timeout())
+        .context("PAYMENTS_URL")?;
+    let checkout =
+        Checkout { payments: Arc::new(payments), payment_deadline: config.checkout.payment_deadline() };
+    let engine = Engine::new(checkout, pool.clone(), config.checkout.engine_config()?, Wakeup::default())?;
+    let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
+    let bus = Bus::default().with(CreateClientOnRegistration);
+    let app = App {
+        auth: Auth::new(pool.clone(), bus, signer.clone(), hasher, AuthConfig::default()),
+        gate: Gate { verifier: Verifier::with_key(&signer), audience: contracts::payments::SHOP_AUDIENCE },
+        jwks: Arc::new(signer.jwks()),
+        pool,
+        engine: engine.clone(),
+        order_wait: config.order_wait,
+        eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),
+        secure_cookie: config.secure_cookie,
+        logins: Arc::new(http::Limiter::new(config.logins_per_minute)),
+    };
+    let layers = Layers { cors_origins: config.cors_origins.clone() };
+    web::serve(config.listen, layers.wrap(app.router()), shutdown.clone())
+        .await
+        .with_context(|| format!("API_LISTEN: {} cannot be bound", config.listen))?;
+    engine.drain().await;
+    admin.await?;
+    guard.shutdown();
+    Ok(())
+}

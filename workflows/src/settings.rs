@@ -1,0 +1,78 @@
+//! How checkout runs, by environment: the same settings for every process that runs it.
+
+use std::time::Duration;
+
+use clap::Args;
+use kernel::RetryPolicy;
+use saga::{EngineConfig, EngineConfigError};
+
+/// What the environment says of checkout.
+#[derive(Args, Debug, Clone)]
+pub struct CheckoutSettings {
+    /// For how long a claim gives the right to act on a saga, milliseconds.
+    #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000)]
+    saga_lease_ms: u64,
+    /// Longest time of one call to payments, milliseconds.
+    #[arg(long, env = "SAGA_CALL_TIMEOUT_MS", default_value_t = 3_000)]
+    saga_call_timeout_ms: u64,
+    /// Time kept at the end of a lease for storing the outcome, milliseconds.
+    #[arg(long, env = "SAGA_LEASE_MARGIN_MS", default_value_t = 2_000)]
+    saga_lease_margin_ms: u64,
+    /// Delay after the first failed attempt, milliseconds.
+    #[arg(long, env = "SAGA_RETRY_BASE_MS", default_value_t = 1_000)]
+    saga_retry_base_ms: u64,
+    /// Longest delay between attempts, milliseconds.
+    #[arg(long, env = "SAGA_RETRY_CAP_MS", default_value_t = 30_000)]
+    saga_retry_cap_ms: u64,
+    /// For how long a step is tried before the saga compensates, milliseconds.
+    #[arg(long, env = "SAGA_RETRY_BUDGET_MS", default_value_t = 900_000)]
+    saga_retry_budget_ms: u64,
+    /// How long an order waits for its payment, milliseconds.
+    #[arg(long, env = "PAYMENT_DEADLINE_MS", default_value_t = 1_800_000)]
+    payment_deadline_ms: u64,
+}
+
+impl CheckoutSettings {
+    /// How the engine runs.
+    ///
+    /// # Errors
+    /// When lease, time-out and margin do not fit, or the delays contradict themselves.
+    pub fn engine_config(&self) -> Result<EngineConfig, SettingsError> {
+        let config = EngineConfig {
+            lease: Duration::from_millis(self.saga_lease_ms),
+            call_timeout: self.call_timeout(),
+            margin: Duration::from_millis(self.saga_lease_margin_ms),
+            retry: RetryPolicy {
+                base: Duration::from_millis(self.saga_retry_base_ms),
+                cap: Duration::from_millis(self.saga_retry_cap_ms),
+                budget: Duration::from_millis(self.saga_retry_budget_ms),
+                ..RetryPolicy::default()
+            },
+        };
+        config.checked().map_err(|error| match error {
+            EngineConfigError::TimeoutBeyondLease { .. } => SettingsError::Lease,
+            EngineConfigError::Retry(error) => SettingsError::Retry(error.to_string()),
+        })
+    }
+
+    /// Longest time of one call to payments.
+    pub fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.saga_call_timeout_ms)
+    }
+
+    /// How long an order waits for its payment.
+    pub fn payment_deadline(&self) -> Duration {
+        Duration::from_millis(self.payment_deadline_ms)
+    }
+}
+
+/// Settings that make no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Whoever calls would still be calling when its lease ends.
+    #[error("SAGA_CALL_TIMEOUT_MS must be at least 1 and, with SAGA_LEASE_MARGIN_MS added, fit into SAGA_LEASE_MS")]
+    Lease,
+    /// The delays contradict themselves.
+    #[error("SAGA_RETRY_BASE_MS, SAGA_RETRY_CAP_MS: {0}")]
+    Retry(String),
+}
