@@ -35,6 +35,8 @@ pub enum Verdict {
     Retry(String),
     /// It can never work: to `failed` at once.
     Failed(String),
+    /// What it needs cannot be reached: no attempt, it stays with the broker until that is back.
+    Unreachable(String),
 }
 
 /// Something the handler needs cannot be reached: no attempt. Nothing of the batch took effect.
@@ -137,7 +139,11 @@ async fn session<H: Handler>(
             break if shutdown.is_cancelled() { Ended::Shutdown } else { Ended::Canceled };
         };
         match handle(handler, &batch).await {
-            Ok(verdicts) => settle(&subscription, &publisher, queue, &batch, verdicts).await?,
+            Ok(verdicts) => {
+                if let Some(why) = settle(&subscription, &publisher, queue, &batch, verdicts).await? {
+                    break Ended::Unreachable(why);
+                }
+            }
             Err(Unreachable(why)) => break Ended::Unreachable(why),
         }
     };
@@ -199,13 +205,15 @@ fn delivery(taken: &Taken) -> Delivery {
     }
 }
 
+/// Does with each message what its verdict says; returns what was unreachable, if anything was.
 async fn settle(
     subscription: &Subscription,
     publisher: &Publisher,
     queue: &str,
     batch: &[Taken],
     verdicts: Vec<Verdict>,
-) -> Result<(), LinkError> {
+) -> Result<Option<String>, LinkError> {
+    let mut unreachable = None;
     for (taken, verdict) in batch.iter().zip(verdicts) {
         let id = taken.message_id().unwrap_or_else(|| "without id".to_owned());
         match verdict {
@@ -221,7 +229,8 @@ async fn settle(
                 metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => "failed").increment(1);
                 subscription.send_to_failed(publisher, taken, &why).await?;
             }
+            Verdict::Unreachable(why) => unreachable = Some(why),
         }
     }
-    Ok(())
+    Ok(unreachable)
 }

@@ -1,2 +1,142 @@
-//! (empty)
-fn main() {}
+//! The shop's workers: roles of one binary, one or several at a time.
+//!
+//! - `saga`: advances sagas: steps, undos, deadlines.
+//! - `payments`: takes payment events from RabbitMQ and signals the sagas.
+//! - `async`: takes commands from RabbitMQ and sends mails; runs the background jobs.
+//! - `relay`: publishes the outbox.
+//!
+//! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts.
+//!
+//! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
+//! ends or its connection breaks. SIGTERM lets what is under way end first.
+
+mod config;
+mod jobs;
+mod mail;
+mod messages;
+mod migrate;
+mod payment_events;
+mod sagas;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+use contracts::topology;
+use kernel::Clock;
+use messaging::{
+    Wakeup,
+    consumer::{self, ConsumerConfig},
+    relay::{Relay, RelayConfig},
+};
+use payments_client::PaymentsClient;
+use saga::Engine;
+use sqlx::PgPool;
+use telemetry::admin::Readiness;
+use tokens::Signer;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use workflows::{checkout::Checkout, payments::Payments};
+
+use crate::config::{Args, Config, Role};
+
+/// How long a stopping worker waits for what is under way; longer than the longest attempt.
+const GRACE: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    if args.migrates() {
+        return migrate::run(&args).await;
+    }
+    run(args.checked()?).await
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let guard = telemetry::init("worker", &config.telemetry)?;
+    let shutdown = web::shutdown_signal();
+    let pool = db::connect(&config.database_url, &db::PoolConfig::new("worker", config.database_max_connections))
+        .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
+        .await
+        .with_context(|| format!("WORKER_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        () = db::wait_until_ready(&pool, "the shop's database") => {}
+    }
+    let signer = Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let payments: Arc<dyn Payments> = Arc::new(
+        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout()).context("PAYMENTS_URL")?,
+    );
+    let wakeup = Wakeup::default();
+    let checkout = Checkout {
+        payments: Arc::clone(&payments),
+        payment_deadline: config.checkout.payment_deadline(),
+    };
+    let engine = Engine::new(checkout, pool.clone(), config.checkout.engine_config()?, wakeup.clone())?;
+    let mut roles = start(&config, &pool, &engine, &payments, &wakeup, &shutdown)?;
+    tracing::info!("Working as {:?}", config.roles);
+    let ended = roles.join_next().await;
+    if !shutdown.is_cancelled() {
+        shutdown.cancel();
+        if let Some(Err(error)) = ended {
+            tracing::error!(%error, "A role broke: the process ends, to be started anew");
+        }
+    }
+    let rest = async { while roles.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, rest).await.is_err() {
+        tracing::warn!("Not everything ended within {GRACE:?}: the leases of what is left run out");
+    }
+    admin.await?;
+    guard.shutdown();
+    Ok(())
+}
+
+fn readiness(pool: &PgPool) -> Readiness {
+    let pool = pool.clone();
+    Readiness::new(move || {
+        let pool = pool.clone();
+        async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|error| format!("database: {error}")) }
+    })
+}
+
+/// Starts every role that this process has.
+fn start(
+    config: &Config,
+    pool: &PgPool,
+    engine: &Engine<Checkout>,
+    payments: &Arc<dyn Payments>,
+    wakeup: &Wakeup,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<JoinSet<()>> {
+    let mut roles = JoinSet::new();
+    for role in &config.roles {
+        let (stop, amqp_url) = (shutdown.clone(), config.amqp_url.clone());
+        match role {
+            Role::Saga => {
+                let sagas = sagas::Sagas::new(engine.clone(), wakeup.clone(), config.saga_concurrency);
+                roles.spawn(async move { sagas.run(stop).await });
+            }
+            Role::Relay => {
+                let relay = Relay::new(pool.clone(), amqp_url, RelayConfig::default(), wakeup.clone());
+                roles.spawn(async move { relay.run(stop).await });
+            }
+            Role::Payments => {
+                let handler = payment_events::PaymentEvents::new(engine.clone(), Arc::clone(payments));
+                let queue = topology::PAYMENTS_EVENTS_QUEUE;
+                roles.spawn(async move {
+                    consumer::run(&amqp_url, queue, ConsumerConfig::default(), &handler, stop).await;
+                });
+            }
+            Role::Async => {
+                let handler = messages::Messages::new(pool.clone(), mail::Mailer::new(&config.mail)?);
+                let consumer_config = ConsumerConfig { prefetch: 20, max_batch: 10, ..ConsumerConfig::default() };
+                roles.spawn(async move {
+                    consumer::run(&amqp_url, topology::MESSAGES, consumer_config, &handler, stop).await;
+                });
+                roles.spawn(jobs::run(config.database_url.clone(), shutdown.clone()));
+            }
+        }
+    }
+    Ok(roles)
+}

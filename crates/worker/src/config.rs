@@ -1,0 +1,168 @@
+//! Configuration by environment; `worker --help` is its reference.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use workflows::settings::CheckoutSettings;
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Advance sagas.
+    Saga,
+    /// Take payment events.
+    Payments,
+    /// Take commands, run background jobs.
+    Async,
+    /// Publish the outbox.
+    Relay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Task {
+    Saga,
+    Payments,
+    Async,
+    Relay,
+    /// Prepare the databases and RabbitMQ, then end.
+    Migrate,
+}
+
+/// The shop's workers.
+#[derive(Parser, Clone)]
+#[command(name = "worker", version)]
+pub(crate) struct Args {
+    /// What to do: one role, several, or `migrate` alone.
+    #[arg(required = true)]
+    tasks: Vec<Task>,
+    /// Address of `/livez`, `/readyz` and `/metrics`.
+    #[arg(long, env = "WORKER_ADMIN_LISTEN", default_value = "127.0.0.1:9082")]
+    admin_listen: SocketAddr,
+    /// PostgreSQL URL of the shop's database.
+    #[arg(long, env = "SHOP_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// PostgreSQL URL of payments' database; only for `migrate`.
+    #[arg(long, env = "PAYMENTS_DATABASE_URL", hide_env_values = true)]
+    pub(crate) payments_database_url: Option<String>,
+    /// Most connections to the shop's database.
+    #[arg(long, env = "SHOP_DATABASE_MAX_CONNECTIONS", default_value_t = 16)]
+    database_max_connections: u32,
+    /// RabbitMQ URL.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub(crate) amqp_url: Option<String>,
+    /// Where payments is.
+    #[arg(long, env = "PAYMENTS_URL", default_value = "http://127.0.0.1:8081")]
+    payments_url: String,
+    /// File with the Ed25519 key (PKCS#8 PEM) that service tokens are signed with.
+    #[arg(long, env = "TOKEN_SIGNING_KEY_FILE")]
+    token_signing_key_file: Option<PathBuf>,
+    /// Attempts that the saga role makes at once.
+    #[arg(long, env = "SAGA_CONCURRENCY", default_value_t = 64)]
+    saga_concurrency: u32,
+    /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
+    #[arg(long, env = "SMTP_URL", hide_env_values = true)]
+    smtp_url: Option<String>,
+    /// Where mails are written as `.eml` files when there is no SMTP server.
+    #[arg(long, env = "MAIL_DIR", default_value = ".dev/mail")]
+    mail_dir: PathBuf,
+    /// Who the mails are from.
+    #[arg(long, env = "MAIL_FROM", default_value = "Shop <shop@localhost>")]
+    mail_from: String,
+    /// OTLP endpoint (gRPC) for traces.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// `json` or `text`.
+    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
+    log_format: String,
+    #[command(flatten)]
+    checkout: CheckoutSettings,
+}
+
+/// How mails leave.
+#[derive(Clone)]
+pub(crate) struct MailConfig {
+    pub(crate) smtp_url: Option<String>,
+    pub(crate) dir: PathBuf,
+    pub(crate) from: String,
+}
+
+/// A configuration that makes sense.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) roles: Vec<Role>,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) database_url: String,
+    pub(crate) database_max_connections: u32,
+    pub(crate) amqp_url: String,
+    pub(crate) payments_url: String,
+    pub(crate) signing_key: String,
+    pub(crate) saga_concurrency: u32,
+    pub(crate) mail: MailConfig,
+    pub(crate) telemetry: telemetry::Config,
+    pub(crate) checkout: CheckoutSettings,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("roles", &self.roles)
+            .field("database_url", &"***")
+            .field("amqp_url", &"***")
+            .field("signing_key", &"***")
+            .field("checkout", &self.checkout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Args {
+    pub(crate) fn migrates(&self) -> bool {
+        self.tasks == [Task::Migrate]
+    }
+
+    pub(crate) fn telemetry(&self) -> telemetry::Config {
+        telemetry::Config {
+            otlp_endpoint: self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+            json: self.log_format == "json",
+        }
+    }
+
+    /// Refuses nonsense, naming the variable.
+    pub(crate) fn checked(self) -> anyhow::Result<Config> {
+        self.checkout.engine_config()?;
+        anyhow::ensure!(self.database_max_connections >= 2, "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2");
+        anyhow::ensure!(self.saga_concurrency >= 1, "SAGA_CONCURRENCY must be at least 1");
+        anyhow::ensure!(self.payments_url.starts_with("http"), "PAYMENTS_URL must be an http(s) URL");
+        let roles = self.tasks.iter().map(|task| match task {
+            Task::Saga => Ok(Role::Saga),
+            Task::Payments => Ok(Role::Payments),
+            Task::Async => Ok(Role::Async),
+            Task::Relay => Ok(Role::Relay),
+            Task::Migrate => Err(anyhow::anyhow!("`migrate` ends when it is done: it goes with no other role")),
+        });
+        let roles = roles.collect::<anyhow::Result<_>>()?;
+        let telemetry = self.telemetry();
+        let key_file = self.token_signing_key_file.context(
+            "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
+        )?;
+        let signing_key = std::fs::read_to_string(&key_file)
+            .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", key_file.display()))?;
+        Ok(Config {
+            roles,
+            admin_listen: self.admin_listen,
+            database_url: self.database_url.context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
+            database_max_connections: self.database_max_connections,
+            amqp_url: self.amqp_url.context("AMQP_URL is not set: it is the RabbitMQ URL")?,
+            payments_url: self.payments_url,
+            signing_key,
+            saga_concurrency: self.saga_concurrency,
+            mail: MailConfig {
+                smtp_url: self.smtp_url.filter(|url| !url.is_empty()),
+                dir: self.mail_dir,
+                from: self.mail_from,
+            },
+            telemetry,
+            checkout: self.checkout,
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! The migrate step: brings both databases up to date and declares RabbitMQ's topology. Running it
+//! again does nothing.
+
+use anyhow::Context;
+use contracts::{command::Command, topology as names};
+use messaging::topology::{self, ExchangeType, Route};
+
+use crate::{config::Args, jobs};
+
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let guard = telemetry::init("migrate", &args.telemetry())?;
+    let pool_config = db::PoolConfig::new("migrate", 2);
+    if let Some(url) = &args.database_url {
+        let pool = db::connect(url, &pool_config).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+        db::wait_until_ready(&pool, "the shop's database").await;
+        db::migrate(&pool, &db::SHOP).await.context("could not migrate the shop's database")?;
+        jobs::migrate(&pool).await.context("could not prepare the background jobs' tables")?;
+        tracing::info!("The shop's database is up to date");
+    }
+    if let Some(url) = &args.payments_database_url {
+        let pool = db::connect(url, &pool_config).context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
+        db::wait_until_ready(&pool, "payments' database").await;
+        db::migrate(&pool, &db::PAYMENTS).await.context("could not migrate payments' database")?;
+        tracing::info!("Payments' database is up to date");
+    }
+    if let Some(url) = &args.amqp_url {
+        topology::declare(url, &routes()).await.context("could not declare RabbitMQ's exchanges and queues")?;
+        tracing::info!("RabbitMQ's topology is declared");
+    }
+    guard.shutdown();
+    Ok(())
+}
+
+/// What our consumers read.
+fn routes() -> [Route; 2] {
+    let keys = |keys: [&str; 2]| keys.map(str::to_owned).to_vec();
+    [
+        Route {
+            exchange: names::PAYMENTS_EVENTS.to_owned(),
+            exchange_type: ExchangeType::Topic,
+            queue: names::PAYMENTS_EVENTS_QUEUE.to_owned(),
+            routing_keys: keys([names::TRANSACTION_COMPLETED, names::TRANSACTION_CANCELED]),
+        },
+        Route {
+            exchange: names::MESSAGES.to_owned(),
+            exchange_type: ExchangeType::Direct,
+            queue: names::MESSAGES.to_owned(),
+            routing_keys: keys([Command::SEND_WELCOME_EMAIL, Command::SEND_ORDER_CONFIRMATION]),
+        },
+    ]
+}

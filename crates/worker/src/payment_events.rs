@@ -1,0 +1,228 @@
+//! The payments role: payment events become signals to the sagas that wait for them.
+//!
+//! A batch is one transaction: inbox, signals, sagas, orders, entries. A minimal event, which says
+//! too little to be believed, leaves the batch first: payments is asked, then it is handled alone.
+
+use std::sync::Arc;
+
+use commerce::order::{self, PaymentTerms};
+use contracts::{
+    payment_event::{Outcome, PaymentEvent},
+    payments::{Status, Transaction},
+    topology,
+};
+use kernel::{Money, SignalId, TransactionId};
+use messaging::{
+    consumer::{Delivery, Handler, Unreachable, Verdict},
+    inbox,
+};
+use saga::{Engine, EngineError, NewSignal};
+use sqlx::PgConnection;
+use tracing::{Instrument, info_span};
+use workflows::{
+    checkout::Checkout,
+    payments::{NoAnswer, Payments},
+};
+
+/// Name in the inbox.
+const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
+
+pub(crate) struct PaymentEvents {
+    engine: Engine<Checkout>,
+    payments: Arc<dyn Payments>,
+}
+
+/// An event with the amount that it stands for; a canceled transaction may have none.
+#[derive(Debug, Clone)]
+struct Fact {
+    event: PaymentEvent,
+    source: String,
+}
+
+/// Why a batch did not commit.
+enum NotStored {
+    Unreachable(Unreachable),
+    /// Somebody moved a saga meanwhile, or a row refused.
+    Failed(String),
+}
+
+impl From<sqlx::Error> for NotStored {
+    fn from(error: sqlx::Error) -> Self {
+        if db::is_unreachable(&error) {
+            Self::Unreachable(Unreachable(format!("the shop's database cannot be used: {error}")))
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<EngineError> for NotStored {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Db(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl PaymentEvents {
+    pub(crate) fn new(engine: Engine<Checkout>, payments: Arc<dyn Payments>) -> Self {
+        Self { engine, payments }
+    }
+
+    /// Stores facts, together if that works, else one by one.
+    async fn store(&self, facts: &[Fact]) -> Result<Vec<Verdict>, Unreachable> {
+        match self.commit(facts).await {
+            Ok(verdicts) => return Ok(verdicts),
+            Err(NotStored::Unreachable(why)) => return Err(why),
+            Err(NotStored::Failed(why)) => tracing::debug!("A batch of {} did not commit ({why})", facts.len()),
+        }
+        let mut verdicts = Vec::with_capacity(facts.len());
+        for fact in facts {
+            match self.commit(std::slice::from_ref(fact)).await {
+                Ok(verdict) => verdicts.extend(verdict),
+                Err(NotStored::Unreachable(why)) => return Err(why),
+                Err(NotStored::Failed(why)) => verdicts.push(Verdict::Retry(why)),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    async fn commit(&self, facts: &[Fact]) -> Result<Vec<Verdict>, NotStored> {
+        if facts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.engine.pool().begin().await?;
+        let transactions: Vec<_> = facts.iter().map(|fact| fact.event.transaction_id).collect();
+        let terms = order::find_terms(&mut tx, &transactions).await?;
+        let checked: Vec<_> = facts.iter().map(|fact| check(fact, &terms)).collect();
+        let believed: Vec<_> =
+            facts.iter().zip(&checked).filter_map(|(fact, terms)| Some((fact, terms.as_ref().ok()?))).collect();
+        let signals = self.new_signals(&mut tx, &believed).await?;
+        let signaled = self.engine.signal(&mut tx, signals).await?;
+        tx.commit().await?;
+        for verdict in signaled.verdicts.values() {
+            let verdict = verdict.map_or("kept", saga::Verdict::as_str);
+            metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => verdict).increment(1);
+        }
+        signaled.after.emit();
+        Ok(checked.into_iter().map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done)).collect())
+    }
+
+    /// Signals for the facts that the inbox has not seen: deduplicated by (transaction, outcome).
+    async fn new_signals(
+        &self,
+        conn: &mut PgConnection,
+        believed: &[(&Fact, &PaymentTerms)],
+    ) -> sqlx::Result<Vec<NewSignal>> {
+        let keys: Vec<_> = believed.iter().map(|(fact, _)| fact.event.dedup_key()).collect();
+        let new = inbox::record(conn, CONSUMER, &keys).await?;
+        let duplicates = new.iter().filter(|new| !**new).count() as u64;
+        metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => "duplicate").increment(duplicates);
+        let signals = believed.iter().zip(new).filter(|(_, new)| *new).map(|((fact, terms), _)| NewSignal {
+            id: SignalId::new(),
+            saga_id: terms.saga_id,
+            name: fact.event.outcome.routing_key().to_owned(),
+            payload: serde_json::to_value(&fact.event).unwrap_or_default(),
+            source: fact.source.clone(),
+        });
+        Ok(signals.collect())
+    }
+
+    /// Asks payments what a minimal event does not say.
+    async fn verify(&self, mut fact: Fact, delivery: &Delivery) -> Result<Fact, Verdict> {
+        let id = fact.event.transaction_id;
+        let found = self.payments.find(id, delivery.trace.as_ref()).await.map_err(|error| match error {
+            NoAnswer::Unreachable(_) | NoAnswer::Unknown(_) => Verdict::Unreachable(error.to_string()),
+        })?;
+        let found: Transaction =
+            found.ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
+        let says = match fact.event.outcome {
+            Outcome::Completed => Status::Paid,
+            Outcome::Canceled => Status::Canceled,
+        };
+        if found.status != says {
+            let status = found.status.as_str();
+            return Err(Verdict::Retry(format!("payments says that transaction {id} is {status}")));
+        }
+        fact.event.amount = found.amount;
+        fact.event.order_id = Some(found.order_id);
+        Ok(fact)
+    }
+}
+
+impl Handler for PaymentEvents {
+    async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, Unreachable> {
+        let span = info_span!(
+            "process payments_events_queue",
+            otel.kind = "consumer",
+            messaging.system = "rabbitmq",
+            messaging.batch.message_count = batch.len(),
+        );
+        for trace in batch.iter().filter_map(|delivery| delivery.trace.as_ref()) {
+            telemetry::link(&span, trace);
+        }
+        if let [Delivery { trace: Some(trace), .. }] = batch {
+            telemetry::continue_trace(&span, trace);
+        }
+        async {
+            let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
+            let (mut whole, mut minimal) = (Vec::new(), Vec::new());
+            for (index, delivery) in batch.iter().enumerate() {
+                match decode(delivery) {
+                    Ok(fact) if fact.event.is_minimal() => minimal.push((index, fact)),
+                    Ok(fact) => whole.push((index, fact)),
+                    Err(why) => verdicts[index] = Some(Verdict::Failed(why)),
+                }
+            }
+            let facts: Vec<_> = whole.iter().map(|(_, fact)| fact.clone()).collect();
+            for ((index, _), verdict) in whole.iter().zip(self.store(&facts).await?) {
+                verdicts[*index] = Some(verdict);
+            }
+            for (index, fact) in minimal {
+                verdicts[index] = match self.verify(fact, &batch[index]).await {
+                    Ok(fact) => self.store(&[fact]).await?.pop(),
+                    Err(verdict) => Some(verdict),
+                };
+            }
+            let unanswered = || Verdict::Retry("it was not answered".to_owned());
+            Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect())
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn is_reachable(&self) -> bool {
+        let database = sqlx::query("select 1").execute(self.engine.pool()).await.is_ok();
+        // any id will do: an answer is an answer
+        database && self.payments.find(TransactionId::new(), None).await.is_ok()
+    }
+}
+
+fn decode(delivery: &Delivery) -> Result<Fact, String> {
+    let event: PaymentEvent =
+        serde_json::from_slice(&delivery.body).map_err(|error| format!("undecodable: {error}"))?;
+    let source = delivery.message_id.clone().unwrap_or_else(|| event.dedup_key());
+    Ok(Fact { event, source: format!("message {source}") })
+}
+
+/// What the fact is about, when it fits the order in transaction, amount and currency.
+fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, String> {
+    let id = fact.event.transaction_id;
+    let terms = terms.iter().find(|terms| terms.transaction_id == id);
+    let terms = terms.ok_or_else(|| format!("unknown transaction: no order is paid through {id}"))?;
+    if fact.event.order_id.is_some_and(|order_id| order_id != terms.order_id) {
+        return Err(format!("payment-mismatch: transaction {id} pays order {}", terms.order_id));
+    }
+    match (&fact.event.amount, fact.event.outcome) {
+        (Some(amount), _) => verify(terms, id, amount),
+        (None, Outcome::Canceled) => Ok(terms.clone()), // a tombstone has no amount
+        (None, Outcome::Completed) => Err(format!("payment-mismatch: the payment of {id} has no amount")),
+    }
+}
+
+fn verify(terms: &PaymentTerms, id: TransactionId, amount: &Money) -> Result<PaymentTerms, String> {
+    order::verify_payment(terms, id, amount)
+        .map(|()| terms.clone())
+        .map_err(|error| format!("payment-mismatch: {error}"))
+}

@@ -1,0 +1,82 @@
+//! The saga role: claims due entries and hands each to the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use messaging::{
+    Wakeup,
+    outbox::{self, Kind, SagaClaim},
+};
+use saga::Engine;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use workflows::checkout::Checkout;
+
+/// Between polls; up to as much again is added at random.
+const POLL: Duration = Duration::from_millis(100);
+
+pub(crate) struct Sagas {
+    engine: Engine<Checkout>,
+    wakeup: Wakeup,
+    slots: Arc<Semaphore>,
+}
+
+impl Sagas {
+    pub(crate) fn new(engine: Engine<Checkout>, wakeup: Wakeup, concurrency: u32) -> Self {
+        Self { engine, wakeup, slots: Arc::new(Semaphore::new(concurrency as usize)) }
+    }
+
+    /// Works until `shutdown`; the attempts under way end first.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let attempts = TaskTracker::new();
+        while !shutdown.is_cancelled() {
+            // nobody claims more than it has free slots for
+            let free = self.slots.available_permits();
+            let claims = if free == 0 { Vec::new() } else { self.claim(free).await };
+            let idle = claims.len() < free || free == 0;
+            self.hand_out(claims, &attempts);
+            if idle {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = self.wakeup.wait(POLL) => {}
+                }
+            }
+        }
+        attempts.close();
+        attempts.wait().await;
+        self.engine.drain().await;
+    }
+
+    async fn claim(&self, limit: usize) -> Vec<SagaClaim> {
+        let plans = [self.engine.plan_key()];
+        let lease = self.engine.config().lease;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let claimed = async {
+            let mut conn = self.engine.pool().acquire().await?;
+            outbox::claim_sagas(&mut conn, &plans, lease, limit).await
+        };
+        claimed.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "Could not look for due sagas: trying again");
+            Vec::new()
+        })
+    }
+
+    /// Steps run each on their own; timers wait for nobody and are stored together.
+    fn hand_out(&self, claims: Vec<SagaClaim>, attempts: &TaskTracker) {
+        let (timers, steps): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| claim.kind == Kind::Timer);
+        for claim in steps {
+            if claim.attempt > 1 {
+                metrics::counter!("saga_recoveries_total").increment(1);
+            }
+            let (engine, slots, wakeup) = (self.engine.clone(), Arc::clone(&self.slots), self.wakeup.clone());
+            attempts.spawn(async move {
+                let Ok(_slot) = slots.acquire().await else { return };
+                engine.attempt(&claim).await;
+                wakeup.notify();
+            });
+        }
+        if !timers.is_empty() {
+            let engine = self.engine.clone();
+            attempts.spawn(async move { engine.timers(&timers).await });
+        }
+    }
+}
