@@ -1,1 +1,79 @@
-fn main() {}
+//! `cargo xtask …`: run the whole system, prove it, keep its generated files fresh.
+
+mod cargo;
+mod down;
+mod env;
+mod lint;
+mod metadata;
+mod processes;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use servers::{Error, Result};
+
+const USAGE: &str = "\
+cargo xtask up [--fresh] [--release] [--without payments,api,worker] [-d]
+    Run the whole system on this machine; Ctrl-C stops it.
+    --fresh     begin with empty databases
+    --release   build optimised
+    --without   leave parts out, to run them by hand or to replace them
+    -d          return when all is ready; `cargo xtask down` stops it
+cargo xtask down
+    Stop what `up -d` started.
+cargo xtask test [--wide] [cargo test arguments]
+    Run all tests, against a private PostgreSQL and RabbitMQ.
+cargo xtask lint
+    Formatting, clippy, licences, fresh generated files.
+cargo xtask generate
+    Write the generated files: query metadata (.sqlx) and OpenAPI documents.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let result = match arguments.first().map(String::as_str) {
+        Some("up") => match up::Options::parse(rest) {
+            Ok(options) => up::run(&options),
+            Err(what) => return usage(&what),
+        },
+        Some("down") if rest.is_empty() => down::run(),
+        Some("test") => test::run(rest),
+        Some("lint") if rest.is_empty() => lint::run(),
+        Some("generate") if rest.is_empty() => metadata::generate(),
+        Some("help" | "--help" | "-h") => {
+            eprint!("{USAGE}");
+            Ok(())
+        }
+        _ => return usage("this is not a command of ours"),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error(sentence)) => {
+            eprintln!("error: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(what: &str) -> ExitCode {
+    eprint!("error: {what}\n\n{USAGE}");
+    ExitCode::from(2)
+}
+
+/// An error of our own.
+fn fail<T>(sentence: impl Into<String>) -> Result<T> {
+    Err(Error(sentence.into()))
+}
+
+/// Names what was being done when something failed.
+trait Doing<T> {
+    fn doing(self, what: &str) -> Result<T>;
+}
+
+impl<T, E: std::fmt::Display> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, what: &str) -> Result<T> {
+        self.map_err(|error| Error(format!("could not {what}: {error}")))
+    }
+}

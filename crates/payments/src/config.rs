@@ -1,58 +1,84 @@
 //! Configuration by environment; `payments --help` is its reference.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
-use anyhow::Context;
-use axum::http::HeaderValue;
-use clap::Args as ClapArgs;
+use anyhow::{Context, bail, ensure};
+use axum::http::{HeaderValue, Uri};
 
-/// What the environment says.
-#[derive(ClapArgs, Clone)]
+/// What the environment says. Everything is text here, so that [`Args::checked`] can refuse
+/// nonsense in a sentence that names the variable.
+#[derive(clap::Args, Clone)]
 pub struct Args {
     /// Address of the API.
-    #[arg(long, env = "PAYMENTS_LISTEN", default_value = "127.0.0.1:8081")]
-    listen: SocketAddr,
+    #[arg(
+        long,
+        env = "PAYMENTS_LISTEN",
+        default_value = "127.0.0.1:8081",
+        value_name = "ADDRESS"
+    )]
+    listen: String,
     /// Address of `/livez`, `/readyz` and `/metrics`.
-    #[arg(long, env = "PAYMENTS_ADMIN_LISTEN", default_value = "127.0.0.1:9081")]
-    admin_listen: SocketAddr,
-    /// PostgreSQL URL of payments' own database.
-    #[arg(long, env = "PAYMENTS_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "PAYMENTS_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9081",
+        value_name = "ADDRESS"
+    )]
+    admin_listen: String,
+    /// PostgreSQL URL of payments' own database (required).
+    #[arg(
+        long,
+        env = "PAYMENTS_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database_url: Option<String>,
     /// Most connections to it.
-    #[arg(long, env = "PAYMENTS_DATABASE_MAX_CONNECTIONS", default_value_t = 16)]
-    database_max_connections: u32,
-    /// RabbitMQ URL.
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "PAYMENTS_DATABASE_MAX_CONNECTIONS",
+        default_value = "16",
+        value_name = "NUMBER"
+    )]
+    database_max_connections: String,
+    /// RabbitMQ URL (required).
+    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     amqp_url: Option<String>,
     /// Where the keys are that tokens are checked by.
-    #[arg(long, env = "JWKS_URL", default_value = "http://127.0.0.1:8080/.well-known/jwks.json")]
+    #[arg(
+        long,
+        env = "JWKS_URL",
+        default_value = "http://127.0.0.1:8080/.well-known/jwks.json",
+        value_name = "URL"
+    )]
     jwks_url: String,
     /// 1: people may pay and cancel by calling us, as if we were a payment provider.
-    #[arg(long, env = "PAYMENTS_SIMULATOR", default_value = "0")]
+    #[arg(
+        long,
+        env = "PAYMENTS_SIMULATOR",
+        default_value = "0",
+        value_name = "0|1"
+    )]
     simulator: String,
     /// Origins whose pages may call us, separated by commas.
-    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
-    cors_origins: Vec<String>,
-    #[command(flatten)]
-    telemetry: Telemetry,
-}
-
-/// Where logs and traces go.
-#[derive(ClapArgs, Clone, Debug)]
-pub struct Telemetry {
-    /// OTLP endpoint (gRPC) for traces.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
-    otlp_endpoint: Option<String>,
-    /// `json` or `text`.
-    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
+    #[arg(long, env = "CORS_ORIGINS", default_value = "", value_name = "ORIGINS")]
+    cors_origins: String,
+    /// Where traces go: OTLP over gRPC, such as `http://localhost:4317`; nowhere by default.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default_value = "",
+        value_name = "URL"
+    )]
+    otlp_endpoint: String,
+    /// How logs are written: `json` or `text`.
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "json",
+        value_name = "FORMAT"
+    )]
     log_format: String,
-}
-
-impl Telemetry {
-    pub(crate) fn config(&self) -> telemetry::Config {
-        let otlp_endpoint = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty());
-        telemetry::Config { otlp_endpoint, json: self.log_format == "json" }
-    }
 }
 
 /// A configuration that makes sense.
@@ -75,7 +101,7 @@ pub struct Config {
     /// Origins whose pages may call us.
     pub cors_origins: Vec<HeaderValue>,
     /// Where logs and traces go.
-    pub telemetry: Telemetry,
+    pub telemetry: telemetry::Config,
 }
 
 impl fmt::Debug for Config {
@@ -84,46 +110,215 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("admin_listen", &self.admin_listen)
             .field("database_url", &"***")
+            .field("database_max_connections", &self.database_max_connections)
             .field("amqp_url", &"***")
             .field("jwks_url", &self.jwks_url)
             .field("simulator", &self.simulator)
-            .finish_non_exhaustive()
+            .field("cors_origins", &self.cors_origins)
+            .field("telemetry", &self.telemetry)
+            .finish()
     }
 }
 
 impl Args {
-    /// Refuses nonsense, naming the variable.
+    /// Refuses nonsense.
     ///
     /// # Errors
-    /// When a needed variable is missing, or one makes no sense.
+    /// A sentence that names the variable which is missing or makes no sense.
     pub fn checked(self) -> anyhow::Result<Config> {
-        let simulator = match self.simulator.as_str() {
-            "0" | "" => false,
-            "1" => true,
-            other => anyhow::bail!("PAYMENTS_SIMULATOR must be 0 or 1, not `{other}`"),
-        };
-        anyhow::ensure!(self.database_max_connections >= 2, "PAYMENTS_DATABASE_MAX_CONNECTIONS must be at least 2");
-        anyhow::ensure!(self.jwks_url.starts_with("http"), "JWKS_URL must be an http(s) URL");
-        let origins = self.cors_origins.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty());
-        let cors_origins = origins
-            .map(|origin| {
-                anyhow::ensure!(
-                    origin.starts_with("http") && !origin.ends_with('/'),
-                    "CORS_ORIGINS: `{origin}` is not an origin such as https://shop.example"
-                );
-                HeaderValue::from_str(origin).with_context(|| format!("CORS_ORIGINS: `{origin}`"))
-            })
-            .collect::<anyhow::Result<_>>()?;
+        let listen = address("PAYMENTS_LISTEN", &self.listen)?;
+        let admin_listen = address("PAYMENTS_ADMIN_LISTEN", &self.admin_listen)?;
+        ensure!(
+            listen != admin_listen || listen.port() == 0,
+            "PAYMENTS_ADMIN_LISTEN must differ from PAYMENTS_LISTEN: both are {listen}"
+        );
+        let connections = self
+            .database_max_connections
+            .parse()
+            .ok()
+            .filter(|number| (2..=1000).contains(number));
+        if !self.otlp_endpoint.is_empty() {
+            url(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                &self.otlp_endpoint,
+                &["http", "https"],
+            )?;
+        }
         Ok(Config {
-            listen: self.listen,
-            admin_listen: self.admin_listen,
-            database_url: self.database_url.context("PAYMENTS_DATABASE_URL is not set: it is the PostgreSQL URL")?,
-            database_max_connections: self.database_max_connections,
-            amqp_url: self.amqp_url.context("AMQP_URL is not set: it is the RabbitMQ URL")?,
-            jwks_url: self.jwks_url,
-            simulator,
-            cors_origins,
-            telemetry: self.telemetry,
+            listen,
+            admin_listen,
+            database_url: required(
+                "PAYMENTS_DATABASE_URL",
+                self.database_url,
+                &["postgres", "postgresql"],
+            )?,
+            database_max_connections: connections
+                .context("PAYMENTS_DATABASE_MAX_CONNECTIONS must be a number from 2 to 1000")?,
+            amqp_url: required("AMQP_URL", self.amqp_url, &["amqp", "amqps"])?,
+            jwks_url: url("JWKS_URL", &self.jwks_url, &["http", "https"])
+                .map(|()| self.jwks_url)?,
+            simulator: switch("PAYMENTS_SIMULATOR", &self.simulator)?,
+            cors_origins: origins(&self.cors_origins)?,
+            telemetry: telemetry::Config {
+                json: match self.log_format.as_str() {
+                    "json" => true,
+                    "text" => false,
+                    other => bail!("LOG_FORMAT must be `json` or `text`, not `{other}`"),
+                },
+                otlp_endpoint: Some(self.otlp_endpoint).filter(|endpoint| !endpoint.is_empty()),
+            },
         })
+    }
+}
+
+fn address(variable: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().ok().with_context(|| {
+        format!("{variable} must be an address such as 127.0.0.1:8081, not `{text}`")
+    })
+}
+
+fn switch(variable: &str, text: &str) -> anyhow::Result<bool> {
+    match text {
+        "" | "0" => Ok(false),
+        "1" => Ok(true),
+        other => bail!("{variable} must be 0 or 1, not `{other}`"),
+    }
+}
+
+/// A URL that must be there. It may hold a password, so no error repeats it.
+fn required(variable: &str, text: Option<String>, schemes: &[&str]) -> anyhow::Result<String> {
+    let expected = format!("{}://user:password@host:port/…", schemes[0]);
+    let text = text
+        .filter(|text| !text.is_empty())
+        .with_context(|| format!("{variable} is not set: give it as {expected}"))?;
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    ensure!(
+        scheme.is_some_and(|scheme| schemes.contains(&scheme)),
+        "{variable} must be a URL such as {expected}"
+    );
+    Ok(text)
+}
+
+fn url(variable: &str, text: &str, schemes: &[&str]) -> anyhow::Result<()> {
+    let uri = Uri::from_str(text).ok();
+    let good = uri.is_some_and(|uri| {
+        uri.scheme_str()
+            .is_some_and(|scheme| schemes.contains(&scheme))
+            && uri.host().is_some()
+    });
+    ensure!(
+        good,
+        "{variable} must be a URL that starts with {}://, not `{text}`",
+        schemes.join(":// or ")
+    );
+    Ok(())
+}
+
+fn origins(text: &str) -> anyhow::Result<Vec<HeaderValue>> {
+    let origins = text
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty());
+    origins
+        .map(|origin| {
+            let host = origin
+                .strip_prefix("https://")
+                .or_else(|| origin.strip_prefix("http://"));
+            ensure!(
+                host.is_some_and(
+                    |host| !host.is_empty() && !host.contains(['/', '*', '@', '?', '#'])
+                ),
+                "CORS_ORIGINS: `{origin}` is not an origin such as https://shop.example"
+            );
+            HeaderValue::from_str(origin)
+                .with_context(|| format!("CORS_ORIGINS: `{origin}` is not an origin"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn config(given: &[&str]) -> anyhow::Result<Config> {
+        let needed = [
+            "--database-url=postgres://app:hush@db/payments",
+            "--amqp-url=amqp://app:hush@mq",
+        ];
+        let rest = [
+            "--listen=127.0.0.1:8081",
+            "--admin-listen=127.0.0.1:9081",
+            "--jwks-url=http://api/jwks",
+        ];
+        // the last one of each counts
+        let args = ["payments"].iter().chain(&needed).chain(&rest).chain(given);
+        let mut by_name = std::collections::BTreeMap::new();
+        for arg in args {
+            by_name.insert(arg.split('=').next().unwrap(), *arg);
+        }
+        let program = by_name.remove("payments").unwrap();
+        Cli::try_parse_from([program].into_iter().chain(by_name.into_values()))?
+            .args
+            .checked()
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_sentence_that_names_the_variable() {
+        for (given, variable) in [
+            ("--listen=here", "PAYMENTS_LISTEN"),
+            ("--admin-listen=80", "PAYMENTS_ADMIN_LISTEN"),
+            ("--admin-listen=127.0.0.1:8081", "PAYMENTS_ADMIN_LISTEN"),
+            ("--database-url=", "PAYMENTS_DATABASE_URL"),
+            (
+                "--database-url=mysql://app:hush@db/payments",
+                "PAYMENTS_DATABASE_URL",
+            ),
+            (
+                "--database-max-connections=0",
+                "PAYMENTS_DATABASE_MAX_CONNECTIONS",
+            ),
+            (
+                "--database-max-connections=many",
+                "PAYMENTS_DATABASE_MAX_CONNECTIONS",
+            ),
+            ("--amqp-url=http://app:hush@mq", "AMQP_URL"),
+            ("--jwks-url=api/jwks", "JWKS_URL"),
+            ("--simulator=yes", "PAYMENTS_SIMULATOR"),
+            ("--cors-origins=*", "CORS_ORIGINS"),
+            ("--cors-origins=https://shop.example/", "CORS_ORIGINS"),
+            ("--otlp-endpoint=collector", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            ("--log-format=xml", "LOG_FORMAT"),
+        ] {
+            let error = config(&[given]).expect_err(given).to_string();
+            assert!(error.starts_with(variable), "{given}: {error}");
+            assert!(!error.contains("hush"), "{given}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_print_as_stars_and_origins_are_a_list() {
+        let config = config(&[
+            "--cors-origins=https://shop.example, http://localhost:8080",
+            "--simulator=1",
+        ])
+        .unwrap();
+        assert_eq!(
+            config.cors_origins,
+            ["https://shop.example", "http://localhost:8080"]
+        );
+        assert!(config.simulator);
+        let printed = format!("{config:?}");
+        assert!(
+            printed.contains("***") && !printed.contains("hush"),
+            "{printed}"
+        );
     }
 }

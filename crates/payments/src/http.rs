@@ -1,27 +1,25 @@
 //! The HTTP API: one file an operation.
 
+mod cancel;
 mod cancel_by_order;
-mod decide;
+mod complete;
+mod docs;
+mod find;
+mod find_by_order;
 mod init;
 mod problems;
-mod read;
 
-use axum::{
-    Router,
-    extract::FromRef,
-    http::{HeaderValue, header},
-};
+use axum::{Router, extract::FromRef};
+use contracts::payments::{SCOPE_SERVICE, Transaction};
+use kernel::UserId;
 use messaging::Wakeup;
 use sqlx::PgPool;
-use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use utoipa_swagger_ui::SwaggerUi;
-use web::Gate;
+use web::{Caller, Gate, Json, Problem, kinds};
 
+use crate::transaction::Moved;
+
+pub use docs::openapi;
 pub use problems::KINDS;
 
 /// What the handlers share.
@@ -29,7 +27,6 @@ pub use problems::KINDS;
 pub struct App {
     pool: PgPool,
     gate: Gate,
-    /// Whether people may pay and cancel here.
     simulator: bool,
     wakeup: Wakeup,
 }
@@ -40,57 +37,69 @@ impl FromRef<App> for Gate {
     }
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Payments",
-        description = "Decides whether an order is paid. Errors are problem documents (RFC 9457).",
-        license(name = "MIT OR Apache-2.0")
-    ),
-    modifiers(&Bearer)
-)]
-struct Doc;
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}
-
 impl App {
-    /// The service's state.
+    /// The service's state. Only with `simulator` may people pay and cancel here; `wakeup` rings
+    /// the relay.
     pub fn new(pool: PgPool, gate: Gate, simulator: bool, wakeup: Wakeup) -> Self {
-        Self { pool, gate, simulator, wakeup }
+        Self {
+            pool,
+            gate,
+            simulator,
+            wakeup,
+        }
     }
 
-    /// All routes.
-    pub fn router(self) -> Router {
+    /// All routes, without what goes round them: see [`crate::app`].
+    pub(crate) fn router(self) -> Router {
         let (router, openapi) = operations().with_state(self).split_for_parts();
-        let csp = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
-        let docs = Router::new()
-            .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
-            .layer(SetResponseHeaderLayer::overriding(
-                header::CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static(csp),
+        router.merge(docs::router(openapi))
+    }
+
+    /// The payer for whom a simulated payment is decided; none for a service.
+    fn simulated_payer(&self, caller: &Caller) -> Result<Option<UserId>, Problem> {
+        let payer = payer_or_service(caller)?;
+        if payer.is_some() && !self.simulator {
+            return Err(Problem::new(kinds::NOT_FOUND).detail(
+                "People cannot pay or cancel here: this is no simulator (PAYMENTS_SIMULATOR is not 1).",
             ));
-        router.merge(docs)
+        }
+        Ok(payer)
+    }
+
+    fn answer(&self, moved: Moved) -> Result<Json<Transaction>, Problem> {
+        match moved {
+            Moved::Now(transaction) => {
+                self.wakeup.notify();
+                tracing::info!(
+                    order.id = %transaction.order_id,
+                    "Transaction {} is {}", transaction.transaction_id, transaction.status.as_str(),
+                );
+                Ok(Json(transaction))
+            }
+            Moved::Before(transaction) => Ok(Json(transaction)),
+            Moved::Lost(transaction) => Err(problems::decided(transaction)),
+            Moved::NotFound => Err(not_found()),
+        }
     }
 }
 
 fn operations() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Doc::openapi())
-        .routes(routes!(init::init, read::find_by_order))
-        .routes(routes!(decide::complete))
-        .routes(routes!(decide::cancel))
+    OpenApiRouter::with_openapi(docs::document())
+        .routes(routes!(init::init, find_by_order::find_by_order))
+        .routes(routes!(find::find))
+        .routes(routes!(complete::complete))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(cancel_by_order::cancel_by_order))
-        .routes(routes!(read::find))
 }
 
-/// The OpenAPI document, pretty-printed.
-pub fn openapi() -> String {
-    operations().into_openapi().to_pretty_json().unwrap_or_default()
+/// The user who calls, who sees their own only; none for a service of the shop, which sees all.
+fn payer_or_service(caller: &Caller) -> Result<Option<UserId>, Problem> {
+    match caller.0.user_id {
+        Some(user_id) => Ok(Some(user_id)),
+        None => caller.require_scope(SCOPE_SERVICE).map(|()| None),
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::new(kinds::NOT_FOUND).detail("There is no such transaction of yours.")
 }

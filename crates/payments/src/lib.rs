@@ -1,12 +1,19 @@
 //! Payments: the service that decides whether an order is paid.
 //!
 //! A transaction moves `pending` → `paid` or `pending` → `canceled`, once; whoever moves it first
-//! has won, everyone else is told. Each move and its event commit together (outbox); a relay inside
-//! publishes them to RabbitMQ, on any number of replicas.
+//! has won, everyone else is told how it ended. Each move and its event commit together; a relay
+//! inside publishes the events to RabbitMQ, on any number of replicas.
+//!
+//! ```text
+//!  shop ──POST /transactions, …/cancel-by-order──▶ http ─▶ transaction ─▶ store ─▶ PostgreSQL
+//!  payer ──POST …/complete, …/cancel─────────────▶                                    │ outbox
+//!                                                     RabbitMQ payments_events ◀─ relay ┘
+//! ```
 //!
 //! - [`transaction`]: the rules, each use case in one transaction.
 //! - `store`: all SQL.
-//! - `http`: one file an operation.
+//! - [`http`]: one file an operation. [`app`] is the whole service as a router.
+//! - [`config`]: the settings. [`serve`] runs it all.
 
 pub mod config;
 pub mod http;
@@ -16,54 +23,111 @@ pub mod transaction;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use messaging::{
     Wakeup,
     relay::{Relay, RelayConfig},
 };
+use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokens::Verifier;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
 
 pub use config::Config;
 pub use http::{App, openapi};
 
-/// Runs the service until it is told to stop.
+/// How long the relay may take to end at shutdown.
+const RELAY_DRAIN: Duration = Duration::from_secs(10);
+
+/// The whole service as a router: operations, documentation, and what goes round them.
+pub fn app(state: App, layers: &Layers) -> Router {
+    layers.wrap(state.router())
+}
+
+/// Runs the service until it is told to stop: then no request is begun, those under way end, the
+/// relay ends its batch, and the last traces are sent.
 ///
 /// # Errors
 /// When the configuration makes no sense or a port cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let guard = telemetry::init("payments", &config.telemetry.config())?;
+    let telemetry = telemetry::init("payments", &config.telemetry)?;
+    tracing::info!("Starting with {config:?}");
     let shutdown = web::shutdown_signal();
-    let pool = db::connect(&config.database_url, &db::PoolConfig::new("payments", config.database_max_connections))
-        .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
-    let probe = pool.clone();
-    let ready = Readiness::new(move || {
-        let pool = probe.clone();
-        async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|error| format!("database: {error}")) }
-    });
-    let admin = telemetry::admin::serve(config.admin_listen, ready, shutdown.clone())
+    let done = run(config, &shutdown).await;
+    shutdown.cancel();
+    telemetry.shutdown();
+    done
+}
+
+async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let pool = db::connect(
+        &config.database_url,
+        &db::PoolConfig::new("payments", config.database_max_connections),
+    )
+    .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
+    let verifier = Verifier::from_jwks_url(&config.jwks_url).context("JWKS_URL cannot be used")?;
+    let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
         .await
-        .with_context(|| format!("PAYMENTS_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
+        .with_context(|| {
+            format!(
+                "PAYMENTS_ADMIN_LISTEN: cannot listen on {}",
+                config.admin_listen
+            )
+        })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "payments' database") => {}
     }
     let wakeup = Wakeup::default();
-    let relay = Relay::new(pool.clone(), &config.amqp_url, RelayConfig::default(), wakeup.clone());
-    let relaying = shutdown.clone();
-    let relay = tokio::spawn(async move { relay.run(relaying).await });
-
-    let verifier = Verifier::from_jwks_url(&config.jwks_url).context("JWKS_URL cannot be used")?;
-    let gate = Gate { verifier, audience: contracts::payments::AUDIENCE };
-    let app = App::new(pool, gate, config.simulator, wakeup).router();
-    let layers = Layers { cors_origins: config.cors_origins.clone() };
-    web::serve(config.listen, layers.wrap(app), shutdown.clone())
-        .await
-        .with_context(|| format!("PAYMENTS_LISTEN: {} cannot be bound", config.listen))?;
-    if tokio::time::timeout(Duration::from_secs(10), relay).await.is_err() {
-        tracing::warn!("The relay did not end in time: what it held goes to another one");
+    let relay = start_relay(&pool, &config.amqp_url, &wakeup, shutdown);
+    let gate = Gate {
+        verifier,
+        audience: contracts::payments::AUDIENCE,
+    };
+    let state = App::new(pool.clone(), gate, config.simulator, wakeup);
+    let layers = Layers {
+        cors_origins: config.cors_origins,
+    };
+    let served = web::serve(config.listen, app(state, &layers), shutdown.clone()).await;
+    shutdown.cancel();
+    if tokio::time::timeout(RELAY_DRAIN, relay).await.is_err() {
+        tracing::warn!(
+            "The relay did not end in time: what it held goes to another one when its lease ends"
+        );
     }
     admin.await?;
-    guard.shutdown();
-    Ok(())
+    pool.close().await;
+    served.with_context(|| format!("PAYMENTS_LISTEN: cannot listen on {}", config.listen))
+}
+
+/// Ready when the database answers and has our tables. RabbitMQ is not needed: the outbox keeps
+/// events until it is there.
+fn readiness(pool: &PgPool) -> Readiness {
+    let pool = pool.clone();
+    Readiness::new(move || {
+        let pool = pool.clone();
+        async move {
+            store::probe(&pool)
+                .await
+                .map_err(|error| format!("the database cannot be used: {error}"))
+        }
+    })
+}
+
+fn start_relay(
+    pool: &PgPool,
+    amqp_url: &str,
+    wakeup: &Wakeup,
+    shutdown: &CancellationToken,
+) -> JoinHandle<()> {
+    let relay = Relay::new(
+        pool.clone(),
+        amqp_url,
+        RelayConfig::default(),
+        wakeup.clone(),
+    );
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move { relay.run(shutdown).await })
 }

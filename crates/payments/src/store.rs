@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::payments::{InitTransaction, Status, Transaction};
 use kernel::{Currency, Money, OrderId, TraceRef, TransactionId, UserId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 struct Row {
@@ -19,24 +19,57 @@ struct Row {
     canceled_at: Option<DateTime<Utc>>,
 }
 
-impl From<Row> for Transaction {
-    fn from(row: Row) -> Self {
+/// A transaction and the trace that its events belong to.
+pub(crate) struct Stored {
+    pub(crate) transaction: Transaction,
+    pub(crate) trace: Option<TraceRef>,
+}
+
+impl TryFrom<Row> for Stored {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
         let status = match row.status.as_str() {
+            "pending" => Status::Pending,
             "paid" => Status::Paid,
             "canceled" => Status::Canceled,
-            _ => Status::Pending,
+            other => {
+                return Err(sqlx::Error::Decode(
+                    format!("`{other}` is no status of a transaction").into(),
+                ));
+            }
         };
-        Self {
+        let transaction = Transaction {
             transaction_id: TransactionId::from(row.transaction_id),
             order_id: OrderId::from(row.order_id),
             user_id: row.user_id.map(UserId::from),
-            amount: row.amount.zip(row.currency).map(|(amount, currency)| Money::new(amount, currency)),
+            amount: row
+                .amount
+                .zip(row.currency)
+                .map(|(amount, currency)| Money::new(amount, currency)),
             status,
             created_at: row.created_at,
             completed_at: row.completed_at,
             canceled_at: row.canceled_at,
-        }
+        };
+        Ok(Self {
+            transaction,
+            trace: row.trace.and_then(|trace| trace.parse().ok()),
+        })
     }
+}
+
+fn transaction(row: Option<Row>) -> sqlx::Result<Option<Transaction>> {
+    row.map(|row| Ok(Stored::try_from(row)?.transaction))
+        .transpose()
+}
+
+/// Fails when the database does not answer or lacks our tables.
+pub(crate) async fn probe(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!("select transaction_id from payments.transaction limit 1")
+        .fetch_optional(pool)
+        .await
+        .map(drop)
 }
 
 /// Inserts a transaction, unless its order or its id is taken.
@@ -64,7 +97,7 @@ pub(crate) async fn insert(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(Transaction::from))
+    transaction(row)
 }
 
 /// Inserts a tombstone, unless the order or the id is taken.
@@ -87,7 +120,7 @@ pub(crate) async fn entomb(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(Transaction::from))
+    transaction(row)
 }
 
 /// Moves a pending transaction; nothing when it is not pending, not there, or not the payer's.
@@ -96,7 +129,7 @@ pub(crate) async fn decide(
     id: TransactionId,
     payer: Option<UserId>,
     status: Status,
-) -> sqlx::Result<Option<(Transaction, Option<String>)>> {
+) -> sqlx::Result<Option<Stored>> {
     let row = sqlx::query_as!(
         Row,
         r#"
@@ -116,13 +149,14 @@ pub(crate) async fn decide(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|mut row| {
-        let trace = row.trace.take();
-        (row.into(), trace)
-    }))
+    row.map(Stored::try_from).transpose()
 }
 
-pub(crate) async fn find(conn: &mut PgConnection, id: TransactionId) -> sqlx::Result<Option<Transaction>> {
+/// The transaction with this id.
+pub(crate) async fn find(
+    conn: &mut PgConnection,
+    id: TransactionId,
+) -> sqlx::Result<Option<Transaction>> {
     let row = sqlx::query_as!(
         Row,
         r#"
@@ -135,10 +169,14 @@ pub(crate) async fn find(conn: &mut PgConnection, id: TransactionId) -> sqlx::Re
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(Transaction::from))
+    transaction(row)
 }
 
-pub(crate) async fn find_by_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Option<Transaction>> {
+/// The transaction of this order; there is one at most.
+pub(crate) async fn find_by_order(
+    conn: &mut PgConnection,
+    id: OrderId,
+) -> sqlx::Result<Option<Transaction>> {
     let row = sqlx::query_as!(
         Row,
         r#"
@@ -151,5 +189,5 @@ pub(crate) async fn find_by_order(conn: &mut PgConnection, id: OrderId) -> sqlx:
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(Transaction::from))
+    transaction(row)
 }

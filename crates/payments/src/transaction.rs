@@ -8,13 +8,18 @@ use contracts::{
 };
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
 use messaging::{Message, outbox};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
+use tracing::{Instrument, Span, info_span, warn};
 use uuid::Uuid;
 
-use crate::store;
+use crate::store::{self, Stored};
 
 /// Largest amount that is taken, minor units.
 pub const MAX_AMOUNT: i64 = 1_000_000_000_000;
+
+/// How often a decision looks again because somebody wrote between its two looks. A row never
+/// vanishes and moves once, so the second look already finds what the first one missed.
+const LOOKS: usize = 4;
 
 /// What came of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +28,8 @@ pub enum Created {
     New(Transaction),
     /// It was there, the same.
     Same(Transaction),
-    /// Another one stands under this order, or this id.
-    Differs,
+    /// Another one stands under this order, or, with none to show, under this id.
+    Differs(Option<Transaction>),
     /// It is canceled, or tombstoned.
     Canceled(Transaction),
 }
@@ -32,38 +37,54 @@ pub enum Created {
 /// What came of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moved {
-    /// It is where it was to go, now or since before.
-    There(Transaction),
+    /// It went where it was to go, just now.
+    Now(Transaction),
+    /// It has been there since before.
+    Before(Transaction),
     /// It went the other way before.
     Lost(Transaction),
     /// There is no such transaction, or it is somebody else's.
     NotFound,
 }
 
-/// Creates a transaction; idempotent by order.
+/// Creates a transaction; idempotent by order. `trace` is the one that its events will belong to.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn init(pool: &PgPool, request: &InitTransaction, trace: Option<&TraceRef>) -> sqlx::Result<Created> {
+pub async fn init(
+    pool: &PgPool,
+    request: &InitTransaction,
+    trace: Option<&TraceRef>,
+) -> sqlx::Result<Created> {
     let id = request.transaction_id.unwrap_or_else(TransactionId::new);
     let mut conn = pool.acquire().await?;
     if let Some(transaction) = store::insert(&mut conn, id, request, trace).await? {
         return Ok(Created::New(transaction));
     }
-    let Some(found) = store::find_by_order(&mut conn, request.order_id).await? else {
-        return Ok(Created::Differs); // the id is taken by another order
-    };
-    let same = found.user_id == Some(request.user_id)
-        && found.amount.as_ref() == Some(&request.amount)
-        && request.transaction_id.is_none_or(|id| id == found.transaction_id);
-    Ok(match found.status {
-        Status::Canceled => Created::Canceled(found),
-        Status::Pending | Status::Paid if same => Created::Same(found),
-        Status::Pending | Status::Paid => Created::Differs,
+    let found = store::find_by_order(&mut conn, request.order_id).await?;
+    Ok(match found {
+        // the order has none: it is the id that is taken, by another order
+        None => Created::Differs(None),
+        Some(found) => judge_repeat(found, request),
     })
 }
 
-/// Moves a transaction out of `pending`; the move and its event commit together.
+/// What a creation finds that comes for an order which has a transaction.
+fn judge_repeat(found: Transaction, request: &InitTransaction) -> Created {
+    let same = found.user_id == Some(request.user_id)
+        && found.amount.as_ref() == Some(&request.amount)
+        && request
+            .transaction_id
+            .is_none_or(|id| id == found.transaction_id);
+    match found.status {
+        Status::Canceled => Created::Canceled(found),
+        Status::Pending | Status::Paid if same => Created::Same(found),
+        Status::Pending | Status::Paid => Created::Differs(Some(found)),
+    }
+}
+
+/// Moves a transaction out of `pending`, for its payer or, with none, for a service; the move and
+/// its event commit together.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,58 +94,77 @@ pub async fn decide(
     payer: Option<UserId>,
     outcome: Outcome,
 ) -> sqlx::Result<Moved> {
-    let mut tx = pool.begin().await?;
-    let moved = store::decide(&mut tx, id, payer, target(outcome)).await?;
-    if let Some((transaction, trace)) = moved {
-        publish(&mut tx, &transaction, outcome, trace).await?;
-        tx.commit().await?;
-        return Ok(Moved::There(transaction));
+    for _ in 0..LOOKS {
+        if let Some(moved) = try_move(pool, id, payer, outcome).await? {
+            return Ok(Moved::Now(moved));
+        }
+        match find(pool, id, payer).await? {
+            None => return Ok(Moved::NotFound),
+            Some(found) if found.status == target(outcome) => return Ok(Moved::Before(found)),
+            Some(found) if found.status != Status::Pending => return Ok(Moved::Lost(found)),
+            Some(_) => {} // it was created between the two looks
+        }
     }
-    let found = store::find(&mut tx, id).await?;
-    let found = found.filter(|found| payer.is_none() || found.user_id == payer);
-    Ok(match found {
-        None => Moved::NotFound,
-        Some(found) if found.status == target(outcome) => Moved::There(found),
-        Some(found) => Moved::Lost(found),
-    })
+    Err(contended())
 }
 
 /// Makes sure that an order is never paid: cancels its transaction or, where none has arrived yet,
 /// leaves a tombstone, so that the late creation is refused.
 ///
+/// A tombstone takes the id that the transaction would have had. Should another order have that
+/// one, the tombstone gets an id of its own: what matters is the order.
+///
 /// # Errors
 /// When the database fails.
 pub async fn cancel_by_order(pool: &PgPool, request: &CancelByOrder) -> sqlx::Result<Moved> {
-    let mut tx = pool.begin().await?;
-    let id = request.transaction_id.unwrap_or_else(TransactionId::new);
-    // unique(order_id) decides between this and a creation under way
-    if let Some(tombstone) = store::entomb(&mut tx, id, request.order_id).await? {
-        tx.commit().await?;
-        return Ok(Moved::There(tombstone));
+    let mut id = request.transaction_id.unwrap_or_else(TransactionId::new);
+    for look in 0..LOOKS {
+        let mut conn = pool.acquire().await?;
+        if let Some(found) = store::find_by_order(&mut conn, request.order_id).await? {
+            drop(conn);
+            return decide(pool, found.transaction_id, None, Outcome::Canceled).await;
+        }
+        if look > 0 {
+            warn!(order.id = %request.order_id, "Transaction id {id} is taken by another order: the tombstone gets a new one");
+            id = TransactionId::new();
+        }
+        // unique(order_id) decides between this and a creation under way
+        if let Some(tombstone) = store::entomb(&mut conn, id, request.order_id).await? {
+            return Ok(Moved::Now(tombstone));
+        }
     }
-    let Some(found) = store::find_by_order(&mut tx, request.order_id).await? else {
-        return Ok(Moved::NotFound); // the id is taken by another order
-    };
-    drop(tx);
-    decide(pool, found.transaction_id, None, Outcome::Canceled).await
+    Err(contended())
 }
 
-/// Reads a transaction; of somebody else's, nothing.
+/// Reads a transaction, for its payer or, with none, for a service; of somebody else's, nothing.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find(pool: &PgPool, id: TransactionId, payer: Option<UserId>) -> sqlx::Result<Option<Transaction>> {
+pub async fn find(
+    pool: &PgPool,
+    id: TransactionId,
+    payer: Option<UserId>,
+) -> sqlx::Result<Option<Transaction>> {
     let found = store::find(&mut *pool.acquire().await?, id).await?;
-    Ok(found.filter(|found| payer.is_none() || found.user_id == payer))
+    Ok(found.filter(|found| may_see(payer, found)))
 }
 
-/// Reads an order's transaction; of somebody else's, nothing.
+/// Reads an order's transaction, for its payer or, with none, for a service; of somebody else's,
+/// nothing.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_by_order(pool: &PgPool, id: OrderId, payer: Option<UserId>) -> sqlx::Result<Option<Transaction>> {
+pub async fn find_by_order(
+    pool: &PgPool,
+    id: OrderId,
+    payer: Option<UserId>,
+) -> sqlx::Result<Option<Transaction>> {
     let found = store::find_by_order(&mut *pool.acquire().await?, id).await?;
-    Ok(found.filter(|found| payer.is_none() || found.user_id == payer))
+    Ok(found.filter(|found| may_see(payer, found)))
+}
+
+fn may_see(payer: Option<UserId>, transaction: &Transaction) -> bool {
+    payer.is_none() || transaction.user_id == payer
 }
 
 const fn target(outcome: Outcome) -> Status {
@@ -134,24 +174,172 @@ const fn target(outcome: Outcome) -> Status {
     }
 }
 
-async fn publish(
-    conn: &mut PgConnection,
+/// The move and its event, in one transaction; nothing when there is nothing to move.
+async fn try_move(
+    pool: &PgPool,
+    id: TransactionId,
+    payer: Option<UserId>,
+    outcome: Outcome,
+) -> sqlx::Result<Option<Transaction>> {
+    let mut tx = pool.begin().await?;
+    let Some(Stored { transaction, trace }) =
+        store::decide(&mut tx, id, payer, target(outcome)).await?
+    else {
+        return Ok(None);
+    };
+    let span = decision_span(&transaction, trace.as_ref());
+    let trace = span.in_scope(telemetry::current).or(trace);
+    let message = event(&transaction, outcome, trace)?;
+    let committed = async {
+        outbox::enqueue(&mut tx, &[message]).await?;
+        tx.commit().await
+    };
+    committed.instrument(span).await?;
+    metrics::counter!("payments_decisions_total", "status" => transaction.status.as_str())
+        .increment(1);
+    Ok(Some(transaction))
+}
+
+/// A span in the trace that created the transaction, so that one trace shows its whole life; it
+/// and the request that decides, in a trace of its own, link to each other.
+fn decision_span(transaction: &Transaction, trace: Option<&TraceRef>) -> Span {
+    let span = info_span!(
+        "transaction.decide",
+        order.id = %transaction.order_id,
+        transaction.id = %transaction.transaction_id,
+        transaction.status = transaction.status.as_str(),
+    );
+    if let Some(trace) = trace {
+        telemetry::continue_trace(&span, trace);
+        telemetry::link(&Span::current(), trace);
+        if let Some(request) = telemetry::current() {
+            telemetry::link(&span, &request);
+        }
+    }
+    span
+}
+
+fn event(
     transaction: &Transaction,
     outcome: Outcome,
-    trace: Option<String>,
-) -> sqlx::Result<()> {
-    let at = transaction.completed_at.or(transaction.canceled_at).unwrap_or(transaction.created_at);
+    trace: Option<TraceRef>,
+) -> sqlx::Result<Message> {
+    let at = match outcome {
+        Outcome::Completed => transaction.completed_at,
+        Outcome::Canceled => transaction.canceled_at,
+    };
     let event = PaymentEvent {
         transaction_id: transaction.transaction_id,
         outcome,
-        at,
+        at: at
+            .ok_or_else(|| sqlx::Error::Decode("a decided transaction without its time".into()))?,
         event_id: Some(Uuid::now_v7()),
         order_id: Some(transaction.order_id),
         amount: transaction.amount.clone(),
     };
     let key = outcome.routing_key();
-    let trace = trace.and_then(|trace| trace.parse().ok());
-    let message = Message::new(topology::PAYMENTS_EVENTS, key, key, &event, trace)
-        .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    outbox::enqueue(conn, &[message]).await
+    Message::new(topology::PAYMENTS_EVENTS, key, key, &event, trace)
+        .map_err(|error| sqlx::Error::Encode(Box::new(error)))
+}
+
+/// Reads as "not reachable right now", so the caller asks again.
+fn contended() -> sqlx::Error {
+    sqlx::Error::Protocol("a transaction was written to at every look".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use kernel::Money;
+
+    use super::*;
+
+    fn eur(amount: i64) -> Money {
+        Money::new(amount, "EUR".parse().unwrap())
+    }
+
+    fn pending() -> Transaction {
+        Transaction {
+            transaction_id: TransactionId::new(),
+            order_id: OrderId::new(),
+            user_id: Some(UserId::new()),
+            amount: Some(eur(1999)),
+            status: Status::Pending,
+            created_at: DateTime::UNIX_EPOCH,
+            completed_at: None,
+            canceled_at: None,
+        }
+    }
+
+    fn request_of(transaction: &Transaction) -> InitTransaction {
+        InitTransaction {
+            order_id: transaction.order_id,
+            user_id: transaction.user_id.unwrap(),
+            amount: transaction.amount.clone().unwrap(),
+            transaction_id: Some(transaction.transaction_id),
+        }
+    }
+
+    #[test]
+    fn a_repeat_is_the_same_only_when_user_amount_and_given_id_are() {
+        let found = pending();
+        let same = request_of(&found);
+        let unnamed = InitTransaction {
+            transaction_id: None,
+            ..same.clone()
+        };
+        for request in [&same, &unnamed] {
+            assert_eq!(
+                judge_repeat(found.clone(), request),
+                Created::Same(found.clone())
+            );
+        }
+        for differs in [
+            InitTransaction {
+                user_id: UserId::new(),
+                ..same.clone()
+            },
+            InitTransaction {
+                amount: eur(2000),
+                ..same.clone()
+            },
+            InitTransaction {
+                amount: Money::new(1999, "USD".parse().unwrap()),
+                ..same.clone()
+            },
+            InitTransaction {
+                transaction_id: Some(TransactionId::new()),
+                ..same.clone()
+            },
+        ] {
+            assert_eq!(
+                judge_repeat(found.clone(), &differs),
+                Created::Differs(Some(found.clone()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_paid_one_is_still_the_same_and_a_canceled_one_is_canceled_whatever_is_asked() {
+        let paid = Transaction {
+            status: Status::Paid,
+            ..pending()
+        };
+        assert_eq!(
+            judge_repeat(paid.clone(), &request_of(&paid)),
+            Created::Same(paid)
+        );
+        let canceled = Transaction {
+            status: Status::Canceled,
+            ..pending()
+        };
+        let other = InitTransaction {
+            amount: eur(1),
+            ..request_of(&canceled)
+        };
+        assert_eq!(
+            judge_repeat(canceled.clone(), &other),
+            Created::Canceled(canceled)
+        );
+    }
 }

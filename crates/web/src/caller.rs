@@ -25,7 +25,9 @@ impl Caller {
     /// # Errors
     /// 403 for a service.
     pub fn user(&self) -> Result<kernel::UserId, Problem> {
-        self.0.user_id.ok_or_else(|| Problem::new(kinds::FORBIDDEN).detail("This call is for people."))
+        self.0
+            .user_id
+            .ok_or_else(|| Problem::new(kinds::FORBIDDEN).detail("This call is for people."))
     }
 
     /// Refuses everybody without this role.
@@ -36,7 +38,8 @@ impl Caller {
         if self.0.has_role(role) {
             Ok(())
         } else {
-            Err(Problem::new(kinds::FORBIDDEN).detail(format!("This call is for people with the role `{role}`.")))
+            Err(Problem::new(kinds::FORBIDDEN)
+                .detail(format!("This call is for people with the role `{role}`.")))
         }
     }
 
@@ -48,7 +51,9 @@ impl Caller {
         if self.0.has_scope(scope) {
             Ok(())
         } else {
-            Err(Problem::new(kinds::FORBIDDEN).detail(format!("This call is for services with the scope `{scope}`.")))
+            Err(Problem::new(kinds::FORBIDDEN).detail(format!(
+                "This call is for services with the scope `{scope}`."
+            )))
         }
     }
 }
@@ -62,20 +67,32 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let unauthenticated = |detail: &str| Problem::new(kinds::UNAUTHENTICATED).detail(detail);
-        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = header
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| unauthenticated("Send the header `Authorization: Bearer <access token>`."))?;
+            .ok_or_else(|| {
+                unauthenticated("Send the header `Authorization: Bearer <access token>`.")
+            })?;
         let gate = Gate::from_ref(state);
-        gate.verifier.verify(token, gate.audience).await.map(Self).map_err(|error| match error {
-            VerifyError::Expired => unauthenticated("The token has expired: refresh it."),
-            VerifyError::Audience | VerifyError::Invalid => unauthenticated("The token is not valid here: log in."),
-            VerifyError::KeysUnavailable(why) => {
-                tracing::warn!("Tokens cannot be checked: {why}");
-                Problem::new(kinds::UNAVAILABLE).detail("Tokens cannot be checked right now. Try again.")
-            }
-        })
+        gate.verifier
+            .verify(token, gate.audience)
+            .await
+            .map(Self)
+            .map_err(|error| match error {
+                VerifyError::Expired => unauthenticated("The token has expired: refresh it."),
+                VerifyError::Audience | VerifyError::Invalid => {
+                    unauthenticated("The token is not valid here: log in.")
+                }
+                VerifyError::KeysUnavailable(why) => {
+                    tracing::warn!("Tokens cannot be checked: {why}");
+                    Problem::new(kinds::UNAVAILABLE)
+                        .detail("Tokens cannot be checked right now. Try again.")
+                }
+            })
     }
 }

@@ -7,8 +7,12 @@ use axum::{
     response::IntoResponse,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::problem::{Problem, kinds};
+use crate::{
+    problem::{Problem, kinds},
+    strict::Strict,
+};
 
 /// A JSON body. 415 when it is not said to be JSON, 400 when it is not, 422 when it does not fit.
 #[derive(Debug, Clone)]
@@ -24,41 +28,64 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim).unwrap_or_default();
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = content_type
+            .and_then(|value| value.split(';').next())
+            .map(str::trim)
+            .unwrap_or_default();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(kinds::MEDIA_TYPE).detail("Send the header `Content-Type: application/json`."));
+            return Err(Problem::new(kinds::MEDIA_TYPE)
+                .detail("Send the header `Content-Type: application/json`."));
         }
-        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let error = error.into_inner();
-            if !error.is_data() {
-                return Problem::new(kinds::MALFORMED).detail(format!("The body is not JSON: {error}"));
-            }
-            let message = error.to_string();
-            // serde says which field is unknown or missing in its text only
-            let named = message.split('`').nth(1).filter(|_| message.contains("field `"));
-            let field = match (path.as_str(), named) {
-                (".", Some(name)) => name.to_owned(),
-                (".", None) => "body".to_owned(),
-                (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
-                (path, _) => path.to_owned(),
-            };
-            let code = match () {
-                () if message.starts_with("unknown field") => "unknown",
-                () if message.starts_with("missing field") => "missing",
-                () => "wrong-type",
-            };
-            Problem::invalid(field, code, message)
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unreadable(&rejection))?;
+        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+            Problem::new(kinds::MALFORMED).detail(format!("The body is not JSON: {error}"))
         })?;
-        json.end().map_err(|error| Problem::new(kinds::MALFORMED).detail(format!("The body is not JSON: {error}")))?;
-        Ok(Self(value))
+        serde_path_to_error::deserialize(Strict(value))
+            .map(Self)
+            .map_err(|error| {
+                let path = error.path().to_string();
+                misfit(&path, &error.into_inner().to_string())
+            })
     }
 }
 
-fn unreadable(rejection: BytesRejection) -> Problem {
+/// JSON that does not fit: which field, and why.
+fn misfit(path: &str, message: &str) -> Problem {
+    // serde says only in its text which field is unknown or missing
+    let named = |start: &str| {
+        message
+            .strip_prefix(start)
+            .and_then(|rest| rest.split('`').nth(1))
+    };
+    let (code, name) = if let Some(name) = named("missing field ") {
+        ("missing", Some(name))
+    } else if let Some(name) = named("unknown field ") {
+        // the path leads to the unknown field itself or to the object that has it
+        (
+            "unknown",
+            Some(name).filter(|name| path.rsplit('.').next() != Some(name)),
+        )
+    } else if message.starts_with("invalid type") {
+        ("wrong-type", None)
+    } else {
+        ("invalid", None)
+    };
+    let field = match (path, name) {
+        (".", Some(name)) => name.to_owned(),
+        (".", None) => "body".to_owned(),
+        (path, Some(name)) => format!("{path}.{name}"),
+        (path, None) => path.to_owned(),
+    };
+    Problem::invalid(field, code, message)
+}
+
+fn unreadable(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(kinds::TOO_LARGE).detail("A request has at most 64 KiB.")
     } else {

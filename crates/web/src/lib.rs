@@ -5,11 +5,14 @@
 //! return a [`Problem`], and [`finish`] turns every other error response of the stack into one.
 
 mod caller;
+mod doc;
 mod extract;
 mod problem;
 mod server;
+mod strict;
 
 pub use caller::{Caller, Gate};
+pub use doc::{BodyProblems, CallerProblems};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
 pub use server::{Layers, finish, serve, shutdown_signal};

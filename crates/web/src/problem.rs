@@ -20,7 +20,11 @@ pub struct Kind {
 impl Kind {
     /// A kind.
     pub const fn new(status: u16, slug: &'static str, title: &'static str) -> Self {
-        Self { slug, title, status }
+        Self {
+            slug,
+            title,
+            status,
+        }
     }
 }
 
@@ -39,11 +43,16 @@ pub mod kinds {
     /// 405
     pub const METHOD: Kind = Kind::new(405, "method-not-allowed", "This cannot be done here");
     /// 408
-    pub const TIMEOUT: Kind = Kind::new(408, "request-timeout", "The request took too long to arrive");
+    pub const TIMEOUT: Kind = Kind::new(
+        408,
+        "request-timeout",
+        "The request took too long to arrive",
+    );
     /// 413
     pub const TOO_LARGE: Kind = Kind::new(413, "too-large", "The request is too large");
     /// 415
-    pub const MEDIA_TYPE: Kind = Kind::new(415, "unsupported-media-type", "The request is not JSON");
+    pub const MEDIA_TYPE: Kind =
+        Kind::new(415, "unsupported-media-type", "The request is not JSON");
     /// 422
     pub const INVALID: Kind = Kind::new(422, "invalid", "The request does not make sense");
     /// 429
@@ -51,7 +60,11 @@ pub mod kinds {
     /// 500
     pub const INTERNAL: Kind = Kind::new(500, "internal", "Something of ours broke");
     /// 503
-    pub const UNAVAILABLE: Kind = Kind::new(503, "unavailable", "Something that is needed is not there right now");
+    pub const UNAVAILABLE: Kind = Kind::new(
+        503,
+        "unavailable",
+        "Something that is needed is not there right now",
+    );
 }
 
 /// All of [`kinds`].
@@ -109,14 +122,14 @@ pub struct ProblemBody {
 /// A problem, on its way to the client.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    body: ProblemBody,
+    body: Box<ProblemBody>,
     retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(kind: Kind) -> Self {
-        let body = ProblemBody {
+        let body = Box::new(ProblemBody {
             kind: format!("/problems/{}", kind.slug),
             title: kind.title.to_owned(),
             status: kind.status,
@@ -124,8 +137,11 @@ impl Problem {
             trace_id: None,
             errors: Vec::new(),
             more: Map::new(),
-        };
-        Self { body, retry_after: (kind.status == 503).then_some(2) }
+        });
+        Self {
+            body,
+            retry_after: (kind.status == 503).then_some(2),
+        }
     }
 
     /// Says what happened here, and what to do.
@@ -137,8 +153,17 @@ impl Problem {
 
     /// Names a field and what is wrong with it.
     #[must_use]
-    pub fn field(mut self, field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
-        self.body.errors.push(FieldError { field: field.into(), code: code.to_owned(), message: message.into() });
+    pub fn field(
+        mut self,
+        field: impl Into<String>,
+        code: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        self.body.errors.push(FieldError {
+            field: field.into(),
+            code: code.to_owned(),
+            message: message.into(),
+        });
         self
     }
 
@@ -172,12 +197,17 @@ impl Problem {
             cause = error.source();
         }
         tracing::error!("Could not {doing}: {chain}");
-        Self::new(kinds::INTERNAL).detail("It is logged under this trace id. Trying again may help.")
+        Self::new(kinds::INTERNAL)
+            .detail("It is logged under this trace id. Trying again may help.")
     }
 
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let kind = COMMON.iter().find(|kind| kind.status == status.as_u16());
-        let fallback = if status.is_server_error() { kinds::INTERNAL } else { kinds::MALFORMED };
+        let fallback = if status.is_server_error() {
+            kinds::INTERNAL
+        } else {
+            kinds::MALFORMED
+        };
         let mut problem = Self::new(kind.copied().unwrap_or(fallback));
         problem.body.status = status.as_u16();
         problem
@@ -185,12 +215,16 @@ impl Problem {
 
     pub(crate) fn render(mut self, trace_id: Option<String>) -> Response {
         self.body.trace_id = trace_id;
-        let status = StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -212,7 +246,8 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if db::is_unreachable(&error) || db::is_retryable(&error) {
             tracing::warn!(%error, "The database cannot be used right now");
-            return Self::new(kinds::UNAVAILABLE).detail("The database cannot be used right now. Try again.");
+            return Self::new(kinds::UNAVAILABLE)
+                .detail("The database cannot be used right now. Try again.");
         }
         Self::internal("use the database", &error)
     }

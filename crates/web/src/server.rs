@@ -23,6 +23,9 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// Longest time of a request, longer than any handler's own limits.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long connections may take to end at shutdown.
+const DRAIN: Duration = Duration::from_secs(20);
+
 /// What goes round every router of ours.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
@@ -45,10 +48,13 @@ impl Layers {
                 HeaderName::from_static("traceparent"),
             ])
             .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER])
-            .max_age(Duration::from_secs(600));
+            .max_age(Duration::from_mins(10));
         router
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                REQUEST_TIMEOUT,
+            ))
             .layer(CatchPanicLayer::new())
             .layer(middleware::from_fn(finish))
             .layer(telemetry::http::trace_layer())
@@ -59,37 +65,61 @@ impl Layers {
 /// Gives every error response the form of a problem document with the trace id, and every response
 /// the headers that browsers should see.
 pub async fn finish(request: Request, next: Next) -> Response {
-    let trace_id = request.extensions().get::<RequestTrace>().map(|trace| trace.0.trace_id().to_owned());
+    let trace_id = request
+        .extensions()
+        .get::<RequestTrace>()
+        .map(|trace| trace.0.trace_id().to_owned());
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions().get::<Problem>().cloned();
         let allow = response.headers().get(header::ALLOW).cloned();
-        response = problem.unwrap_or_else(|| Problem::of_status(status)).render(trace_id);
+        response = problem
+            .unwrap_or_else(|| Problem::of_status(status))
+            .render(trace_id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
     let headers = response.headers_mut();
     let mut default = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     };
     default(header::CACHE_CONTROL, "no-store");
     default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(header::REFERRER_POLICY, "no-referrer");
-    default(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    default(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
     response
 }
 
-/// Serves `app` until `shutdown`, then lets the requests under way end.
+/// Serves `app` until `shutdown`, then lets the requests under way end, for a while.
 ///
 /// # Errors
 /// When the address cannot be bound, or the listener breaks.
-pub async fn serve(listen: SocketAddr, app: Router, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listen: SocketAddr,
+    app: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned()) => served,
+        () = drained => {
+            tracing::warn!("Some connections did not end in {DRAIN:?}: they are cut");
+            Ok(())
+        }
+    }
 }
 
 /// A token that is canceled by SIGTERM or Ctrl-C.

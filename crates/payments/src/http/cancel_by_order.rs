@@ -1,19 +1,22 @@
 use axum::extract::State;
 use contracts::payments::{CancelByOrder, SCOPE_SERVICE, Transaction};
-use web::{Caller, Json, Problem, ProblemBody};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody};
 
-use super::{App, decide::answer, problems};
-use crate::transaction::{self, Moved};
+use super::App;
+use crate::transaction;
 
 /// Make sure that an order is never paid.
 ///
-/// Cancels its transaction; where none has arrived yet, leaves a tombstone that refuses the late one.
+/// For the shop. Cancels the order's transaction; where none has arrived yet, leaves a tombstone
+/// that refuses the late one.
 #[utoipa::path(
-    post, path = "/transactions/cancel-by-order", security(("bearer" = [])), request_body = CancelByOrder,
+    post, path = "/transactions/cancel-by-order", tag = "shop", security(("bearer" = [])),
+    request_body = CancelByOrder,
     responses(
         (status = 200, body = Transaction, description = "It is canceled, or a tombstone"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
          description = "`transaction-paid`, with the `transaction`"),
+        CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn cancel_by_order(
@@ -22,10 +25,5 @@ pub(super) async fn cancel_by_order(
     Json(request): Json<CancelByOrder>,
 ) -> Result<Json<Transaction>, Problem> {
     caller.require_scope(SCOPE_SERVICE)?;
-    let moved = transaction::cancel_by_order(&app.pool, &request).await?;
-    app.wakeup.notify();
-    if moved == Moved::NotFound {
-        return Err(Problem::new(problems::DIFFERS).detail("This transaction id belongs to another order."));
-    }
-    answer(moved)
+    app.answer(transaction::cancel_by_order(&app.pool, &request).await?)
 }

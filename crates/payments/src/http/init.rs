@@ -1,22 +1,22 @@
 use axum::{Extension, extract::State, http::StatusCode};
 use contracts::payments::{InitTransaction, SCOPE_SERVICE, Transaction};
 use telemetry::http::RequestTrace;
-use web::{Caller, Json, Problem, ProblemBody};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
 
 use super::{App, problems};
 use crate::transaction::{self, Created, MAX_AMOUNT};
 
 /// Create a transaction.
 ///
-/// Idempotent by order: a repeat is answered with the transaction that is there.
+/// For the shop. Idempotent by order: a repeat is answered with the transaction that is there.
 #[utoipa::path(
-    post, path = "/transactions", security(("bearer" = [])), request_body = InitTransaction,
+    post, path = "/transactions", tag = "shop", security(("bearer" = [])), request_body = InitTransaction,
     responses(
         (status = 201, body = Transaction, description = "It is new"),
         (status = 200, body = Transaction, description = "It was there, the same"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
          description = "`transaction-differs` or `transaction-canceled`"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
+        CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn init(
@@ -26,8 +26,20 @@ pub(super) async fn init(
     Json(request): Json<InitTransaction>,
 ) -> Result<(StatusCode, Json<Transaction>), Problem> {
     caller.require_scope(SCOPE_SERVICE)?;
+    if caller
+        .0
+        .on_behalf_of
+        .is_some_and(|user_id| user_id != request.user_id)
+    {
+        return Err(Problem::new(kinds::FORBIDDEN)
+            .detail("The token speaks for another user than `user_id`."));
+    }
     if !(1..=MAX_AMOUNT).contains(&request.amount.amount) {
-        return Err(Problem::invalid("amount.amount", "range", format!("must be from 1 to {MAX_AMOUNT}")));
+        return Err(Problem::invalid(
+            "amount.amount",
+            "range",
+            format!("must be from 1 to {MAX_AMOUNT}"),
+        ));
     }
     match transaction::init(&app.pool, &request, Some(&trace.0)).await? {
         Created::New(transaction) => {
@@ -35,10 +47,7 @@ pub(super) async fn init(
             Ok((StatusCode::CREATED, Json(transaction)))
         }
         Created::Same(transaction) => Ok((StatusCode::OK, Json(transaction))),
-        Created::Differs => Err(Problem::new(problems::DIFFERS)
-            .detail("This order or this transaction id has another transaction already.")),
-        Created::Canceled(transaction) => Err(Problem::new(problems::CANCELED)
-            .detail("This order was canceled and can never be paid.")
-            .with("transaction", transaction)),
+        Created::Differs(transaction) => Err(problems::differs(transaction)),
+        Created::Canceled(transaction) => Err(problems::canceled(transaction)),
     }
 }

@@ -1,0 +1,156 @@
+//! What only both databases together can tell.
+//!
+//! The statements on payments' database are not checked at build time: the macros of this crate
+//! know the shop's database only. A test runs each.
+
+use std::{collections::HashMap, time::Duration};
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::Violation;
+
+/// Orders looked at in one statement.
+const PAGE: i64 = 5_000;
+/// Violations told of each kind.
+const ENOUGH: usize = 100;
+
+#[derive(sqlx::FromRow)]
+struct Transaction {
+    transaction_id: Uuid,
+    order_id: Uuid,
+    amount: Option<i64>,
+    currency: Option<String>,
+    status: String,
+}
+
+struct Order {
+    order_id: Uuid,
+    transaction_id: Uuid,
+    total_amount: i64,
+    currency: String,
+    status: String,
+    settled: bool,
+}
+
+pub(crate) async fn examine(shop: &PgPool, payments: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
+    let mut violations = unpublished(payments, grace).await?;
+    let mut last = Uuid::nil();
+    loop {
+        let orders = orders_after(shop, last, grace).await?;
+        let Some(end) = orders.last() else { break };
+        last = end.order_id;
+        let ids: Vec<_> = orders.iter().map(|order| order.order_id).collect();
+        // read after the orders: what an order says of its transaction was true before
+        let transactions: Vec<Transaction> = sqlx::query_as(
+            "select transaction_id, order_id, amount, currency, status from payments.transaction where order_id = any($1)",
+        )
+        .bind(&ids)
+        .fetch_all(payments)
+        .await?;
+        let by_order: HashMap<_, _> = transactions.iter().map(|found| (found.order_id, found)).collect();
+        violations.extend(orders.iter().flat_map(|order| compare(order, by_order.get(&order.order_id).copied())));
+        if violations.len() > ENOUGH * 10 {
+            break;
+        }
+    }
+    violations.extend(orphans(shop, payments).await?);
+    Ok(violations)
+}
+
+async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Result<Vec<Order>> {
+    sqlx::query_as!(
+        Order,
+        r#"
+        select order_id, transaction_id, total_amount, currency, status,
+               updated_at < clock_timestamp() - make_interval(secs => $2) as "settled!"
+        from commerce."order"
+        where order_id > $1
+        order by order_id
+        limit $3
+        "#,
+        last,
+        grace.as_secs_f64(),
+        PAGE,
+    )
+    .fetch_all(shop)
+    .await
+}
+
+/// I2 and I3 for one order.
+fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
+    let subject = format!("order {}", order.order_id);
+    let say = |check, what: String| Violation { check, subject: subject.clone(), what };
+    let status = order.status.as_str();
+    let Some(found) = found else {
+        if status == "canceled" {
+            return vec![say("I3", "it is canceled, and its transaction could still be created: no tombstone".to_owned())];
+        }
+        let has_none = matches!(status, "awaiting_payment" | "completed") || (status == "pending" && order.settled);
+        return if has_none { vec![say("I2", format!("it is {status} and has no transaction"))] } else { Vec::new() };
+    };
+    let mut violations = Vec::new();
+    if found.transaction_id != order.transaction_id {
+        violations.push(say("I3", format!("payments knows it by transaction {}", found.transaction_id)));
+    }
+    let same = found.amount == Some(order.total_amount) && found.currency.as_deref() == Some(&order.currency);
+    if found.status == "paid" && !same {
+        violations.push(say("I3", format!("it costs {}, paid were {:?}", order.total_amount, found.amount)));
+    }
+    let fits = match status {
+        "completed" => found.status == "paid",
+        "canceled" => found.status == "canceled",
+        _ => !order.settled || found.status == "pending",
+    };
+    if !fits {
+        violations.push(say("I3", format!("it is {status}, its transaction is {}", found.status)));
+    }
+    violations
+}
+
+/// I5: outcomes that wait to be published for longer than the time of grace.
+async fn unpublished(payments: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
+    let waiting: Vec<Uuid> = sqlx::query_scalar(
+        "select entry_id from messaging.outbox
+         where kind = 'message' and since < clock_timestamp() - make_interval(secs => $1)
+         order by since limit 100",
+    )
+    .bind(grace.as_secs_f64())
+    .fetch_all(payments)
+    .await?;
+    let violation = |id| Violation {
+        check: "I5",
+        subject: format!("message {id}"),
+        what: "payments has not published it".to_owned(),
+    };
+    Ok(waiting.into_iter().map(violation).collect())
+}
+
+/// I2, the other way round: paid or pending transactions that no order knows.
+async fn orphans(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Vec<Violation>> {
+    let mut violations = Vec::new();
+    let mut last = Uuid::nil();
+    loop {
+        let page: Vec<(Uuid, Uuid)> = sqlx::query_as(
+            "select transaction_id, order_id from payments.transaction
+             where transaction_id > $1 and not tombstone order by transaction_id limit $2",
+        )
+        .bind(last)
+        .bind(PAGE)
+        .fetch_all(payments)
+        .await?;
+        let Some((end, _)) = page.last() else { return Ok(violations) };
+        last = *end;
+        let ids: Vec<_> = page.iter().map(|(_, order_id)| *order_id).collect();
+        let known = sqlx::query_scalar!(r#"select order_id from commerce."order" where order_id = any($1)"#, &ids)
+            .fetch_all(shop)
+            .await?;
+        let known: std::collections::HashSet<_> = known.into_iter().collect();
+        let orphaned = page.iter().filter(|(_, order_id)| !known.contains(order_id));
+        violations.extend(orphaned.take(ENOUGH).map(|(id, order_id)| Violation {
+            check: "I2",
+            subject: format!("transaction {id}"),
+            what: format!("the shop has no order {order_id}"),
+        }));
+    }
+}

@@ -1,0 +1,34 @@
+use axum::extract::State;
+use contracts::{
+    payment_event::Outcome,
+    payments::{Transaction, TransactionRef},
+};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody};
+
+use super::App;
+use crate::transaction;
+
+/// Cancel.
+///
+/// A simulator of a payment provider: people can call it only with `PAYMENTS_SIMULATOR=1`.
+/// Repeating it is 200; of a paid transaction it is 409.
+#[utoipa::path(
+    post, path = "/transactions/cancel", tag = "payer", security(("bearer" = [])), request_body = TransactionRef,
+    responses(
+        (status = 200, body = Transaction, description = "It is canceled"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+         description = "`transaction-paid`, with the `transaction`"),
+        CallerProblems, BodyProblems,
+    )
+)]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Json(request): Json<TransactionRef>,
+) -> Result<Json<Transaction>, Problem> {
+    let payer = app.simulated_payer(&caller)?;
+    app.answer(
+        transaction::decide(&app.pool, request.transaction_id, payer, Outcome::Canceled).await?,
+    )
+}

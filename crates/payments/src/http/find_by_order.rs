@@ -1,0 +1,39 @@
+use axum::extract::State;
+use contracts::payments::Transaction;
+use kernel::OrderId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use web::{Caller, CallerProblems, Json, Problem, ProblemBody, Query};
+
+use super::{App, not_found, payer_or_service};
+use crate::transaction;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ByOrder {
+    /// The order that it pays.
+    order_id: OrderId,
+}
+
+/// Look at an order's transaction.
+#[utoipa::path(
+    get, path = "/transactions", tag = "payer", security(("bearer" = [])), params(ByOrder),
+    responses(
+        (status = 200, body = Transaction, description = "The transaction"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn find_by_order(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ByOrder>,
+) -> Result<Json<Transaction>, Problem> {
+    let payer = payer_or_service(&caller)?;
+    transaction::find_by_order(&app.pool, query.order_id, payer)
+        .await?
+        .map(Json)
+        .ok_or_else(not_found)
+}

@@ -1,0 +1,107 @@
+//! What we say of ourselves: the OpenAPI document, its reader, and the pages of our problems.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::Payments;
+
+fn document() -> Value {
+    serde_json::from_str(&payments::openapi()).unwrap()
+}
+
+/// Calls `visit` on every object of the document.
+fn walk(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            visit(object);
+            object.values().for_each(|value| walk(value, visit));
+        }
+        Value::Array(values) => values.iter().for_each(|value| walk(value, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_is_whole() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    walk(&document, &mut |object| {
+        if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+            assert!(
+                document
+                    .pointer(reference.trim_start_matches('#'))
+                    .is_some(),
+                "{reference} leads nowhere"
+            );
+        }
+        if let Some(responses) = object.get("responses").and_then(Value::as_object) {
+            for (status, response) in responses {
+                assert!(
+                    response["description"].is_string(),
+                    "{status} of {object:?} is not described"
+                );
+            }
+        }
+    });
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        paths,
+        [
+            "/transactions",
+            "/transactions/cancel",
+            "/transactions/cancel-by-order",
+            "/transactions/complete",
+            "/transactions/{id}",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn it_is_published_and_can_be_read_under_a_policy_that_lets_no_stranger_in() {
+    let payments = Payments::start().await;
+    let published = payments.get("/openapi.json", "").await;
+    assert_eq!((published.status, published.json()), (200, document()));
+    let page = payments.get("/docs/", "").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("swagger-ui-bundle.js"), "{}", page.text);
+    assert!(
+        !page.text.contains("<script>"),
+        "no inline script: the policy forbids them"
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.contains("script-src 'self'") && policy.contains("default-src 'none'"),
+        "{policy}"
+    );
+    for asset in [
+        "swagger-ui-bundle.js",
+        "swagger-ui.css",
+        "swagger-initializer.js",
+    ] {
+        let asset = payments.get(&format!("/docs/{asset}"), "").await;
+        assert_eq!(asset.status, 200);
+        assert_eq!(asset.header("content-security-policy"), Some(policy));
+    }
+    let initializer = payments.get("/docs/swagger-initializer.js", "").await;
+    assert!(
+        initializer.text.contains("/openapi.json"),
+        "{}",
+        initializer.text
+    );
+}
+
+#[test]
+fn every_problem_has_a_page() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems");
+    for kind in web::COMMON.iter().chain(payments::http::KINDS) {
+        let page = pages.join(format!("{}.md", kind.slug));
+        let text = std::fs::read_to_string(&page)
+            .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        assert!(
+            text.contains(&format!("/problems/{}", kind.slug)),
+            "{} says what it is",
+            page.display()
+        );
+    }
+}

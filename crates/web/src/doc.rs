@@ -1,0 +1,64 @@
+//! What OpenAPI documents say of the problems that many calls have.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    IntoResponses,
+    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
+};
+
+/// Responses of every call that needs a token, for `#[utoipa::path(responses(…, CallerProblems))]`.
+///
+/// The document must hold the schema [`crate::ProblemBody`].
+#[derive(Debug)]
+pub struct CallerProblems;
+
+impl IntoResponses for CallerProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (
+                "401",
+                "`unauthenticated`: no token, or none that is good here",
+            ),
+            ("403", "`forbidden`: a call for others"),
+            (
+                "503",
+                "`unavailable`: something that is needed is not there right now; see `Retry-After`",
+            ),
+        ])
+    }
+}
+
+/// Responses of every call with a JSON body, beside others.
+#[derive(Debug)]
+pub struct BodyProblems;
+
+impl IntoResponses for BodyProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            ("400", "`malformed`: the body is not JSON"),
+            ("413", "`too-large`: more than 64 KiB"),
+            ("415", "`unsupported-media-type`: not `application/json`"),
+            (
+                "422",
+                "`invalid`: `errors` names each field and what is wrong with it",
+            ),
+        ])
+    }
+}
+
+fn problems(described: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
+    let response = |description: &str| {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("ProblemBody")))
+            .build();
+        ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", content)
+            .build()
+    };
+    described
+        .iter()
+        .map(|(status, text)| ((*status).to_owned(), response(text).into()))
+        .collect()
+}

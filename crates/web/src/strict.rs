@@ -1,0 +1,151 @@
+//! JSON taken at its word: an object is an object.
+//!
+//! serde also reads a struct from an array of its fields in order, which no document of ours
+//! promises and a caller would hit only by mistake.
+
+use serde::{
+    Deserializer,
+    de::{
+        Error as _, IntoDeserializer, Unexpected, Visitor,
+        value::{MapDeserializer, SeqDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::{Error, Value};
+
+/// Deserializes from a JSON value, structs from objects only.
+pub(crate) struct Strict(pub(crate) Value);
+
+impl IntoDeserializer<'_, Error> for Strict {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Strict {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Array(items) => {
+                let mut items = SeqDeserializer::new(items.into_iter().map(Strict));
+                let value = visitor.visit_seq(&mut items)?;
+                items.end().map(|()| value)
+            }
+            Value::Object(members) => {
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| (name, Strict(value)));
+                let mut members = MapDeserializer::new(members);
+                let value = visitor.visit_map(&mut members)?;
+                members.end().map(|()| value)
+            }
+            simple => simple.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &"an object")),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        name: String,
+        quantity: Option<u32>,
+        #[serde(default)]
+        more: Vec<Line>,
+    }
+
+    fn read(value: Value) -> Result<Line, String> {
+        Line::deserialize(Strict(value)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn objects_are_read_as_always() {
+        let line = |name: &str, quantity, more| Line {
+            name: name.to_owned(),
+            quantity,
+            more,
+        };
+        let value = json!({"name": "a", "quantity": 2, "more": [{"name": "b", "quantity": null}]});
+        assert_eq!(
+            read(value),
+            Ok(line("a", Some(2), vec![line("b", None, Vec::new())]))
+        );
+    }
+
+    #[test]
+    fn an_array_is_no_object_at_any_depth() {
+        for wrong in [
+            json!(["a", 2, []]),
+            json!({"name": "a", "quantity": 2, "more": [["b", 1, []]]}),
+        ] {
+            assert!(
+                read(wrong)
+                    .unwrap_err()
+                    .starts_with("invalid type: sequence, expected an object")
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_types_and_unknown_members_are_refused() {
+        for wrong in [
+            json!("a"),
+            json!({"name": 1}),
+            json!({"name": "a", "quantity": 2.5}),
+            json!({"name": "a", "x": 1}),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Where things are, and how cargo is called.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use servers::Result;
+
+use crate::{Doing, fail};
+
+/// The checkout.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// What this machine keeps of the system: data, logs, keys.
+pub(crate) fn dev_dir() -> PathBuf {
+    root().join(".dev")
+}
+
+/// Where the binaries of a build are.
+pub(crate) fn bin_dir(release: bool) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(if release { "release" } else { "debug" })
+}
+
+/// A cargo that compiles against the committed query metadata, whatever databases are about.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(arguments)
+        .current_dir(root())
+        .env("SQLX_OFFLINE", "true")
+        .env_remove("SHOP_DATABASE_URL")
+        .env_remove("PAYMENTS_DATABASE_URL")
+        .env_remove("DATABASE_URL");
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(mut command: Command, what: &str) -> Result<()> {
+    let status = command.status().doing(what)?;
+    if status.success() { Ok(()) } else { fail(format!("{what} failed: its output above says why")) }
+}
+
+/// Runs a command and returns what it says.
+pub(crate) fn output(mut command: Command, what: &str) -> Result<String> {
+    let output = command.output().doing(what)?;
+    if output.status.success() {
+        return String::from_utf8(output.stdout).doing(what);
+    }
+    fail(format!("{what} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}

@@ -1,0 +1,45 @@
+//! `cargo xtask down`: stops what runs, in order: our processes, then the servers.
+
+use std::{fs, time::Duration};
+
+use servers::{Process, RabbitMq, Result};
+
+use crate::{cargo::dev_dir, processes};
+
+/// Longer than a worker takes to end what is under way.
+const GRACE: Duration = Duration::from_secs(25);
+
+pub(crate) fn run() -> Result<()> {
+    let running = processes::read();
+    if running.is_empty() {
+        eprintln!("nothing runs");
+    }
+    stop(&running);
+    Ok(())
+}
+
+/// Stops everything, the last started first.
+pub(crate) fn stop(running: &[(String, Process)]) {
+    let is_server = |role: &str| role == "postgres" || role == "rabbitmq";
+    let ours: Vec<_> = running.iter().filter(|(role, _)| !is_server(role)).collect();
+    for (_, process) in &ours {
+        process.signal_term();
+    }
+    for (role, process) in ours.iter().rev() {
+        if !process.wait(GRACE) {
+            eprintln!("{role} did not end within {GRACE:?}: killing it");
+            process.kill();
+        }
+    }
+    for (role, process) in running.iter().rev().filter(|(role, _)| is_server(role)) {
+        eprintln!("stopping {role}");
+        if role == "rabbitmq" {
+            RabbitMq::stop_detached(&dev_dir().join("rabbitmq"), *process);
+        } else {
+            process.interrupt();
+            process.wait(GRACE);
+            process.kill();
+        }
+    }
+    fs::remove_file(processes::file()).ok();
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask test`: everything, against private servers whose data need not survive.
+
+use std::{fs, time::Instant};
+
+use servers::{Postgres, PostgresOptions, RabbitMq, Result};
+
+use crate::{
+    Doing,
+    cargo::{self, bin_dir, cargo, dev_dir},
+};
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let begun = Instant::now();
+    let wide = arguments.iter().any(|argument| argument == "--wide");
+    let rest: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--wide").collect();
+
+    eprintln!("building");
+    cargo::run(cargo(&["build", "--workspace", "--bins", "--tests"]), "the build")?;
+    eprintln!("starting PostgreSQL and RabbitMQ for the tests");
+    let (postgres, rabbitmq) = servers()?;
+    let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    test.args(rest)
+        .env("TEST_POSTGRES_URL", postgres.url("postgres"))
+        .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))
+        .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
+        .env("TEST_BIN_DIR", bin_dir(false))
+        .env("TEST_DEV_DIR", dev_dir().join("test"));
+    if wide {
+        test.env("TEST_WIDE", "1");
+    }
+    let result = cargo::run(test, "the test run");
+    eprintln!("{} s", begun.elapsed().as_secs());
+    result
+}
+
+/// New servers, without anything of earlier runs.
+fn servers() -> Result<(Postgres, RabbitMq)> {
+    let dir = dev_dir().join("test");
+    for part in ["postgres", "rabbitmq", "run"] {
+        let path = dir.join(part);
+        let path = fs::read_link(&path).unwrap_or(path);
+        if path.exists() {
+            fs::remove_dir_all(&path).doing(&format!("wipe {}", path.display()))?;
+        }
+    }
+    fs::create_dir_all(dir.join("run")).doing("make .dev/test")?;
+    let postgres =
+        Postgres::start(&dir.join("postgres"), PostgresOptions { durable: false, max_connections: 500 })?;
+    let rabbitmq = RabbitMq::start(&dir.join("rabbitmq"))?;
+    Ok((postgres, rabbitmq))
+}
