@@ -43,7 +43,8 @@ pub(super) async fn search(
 
 /// Look at a product.
 #[utoipa::path(
-    get, path = "/api/products/{slug}", params(("slug" = String, Path, description = "Its name in URLs")),
+    get, path = "/api/products/{product}",
+    params(("product" = String, Path, description = "Its slug")),
     responses(
         (status = 200, body = shapes::Product),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
@@ -115,9 +116,9 @@ pub(super) async fn create(
 
 /// Edit a product; its slug stays.
 #[utoipa::path(
-    put, path = "/api/products/{id}", security(("bearer" = [])), request_body = WriteProduct,
+    put, path = "/api/products/{product}", security(("bearer" = [])), request_body = WriteProduct,
     params(
-        ("id" = ProductId, Path, description = "The product"),
+        ("product" = ProductId, Path, description = "Its id"),
         ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
     ),
     responses(
@@ -144,9 +145,9 @@ pub(super) async fn update(
 
 /// Take a product out of the catalog; orders keep what they have.
 #[utoipa::path(
-    delete, path = "/api/products/{id}", security(("bearer" = [])),
+    delete, path = "/api/products/{product}", security(("bearer" = [])),
     params(
-        ("id" = ProductId, Path, description = "The product"),
+        ("product" = ProductId, Path, description = "Its id"),
         ("If-Match" = String, Header, description = "The version that was seen, as its `ETag` said"),
     ),
     responses(
