@@ -1,13 +1,15 @@
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use opentelemetry::{KeyValue, global, trace::TracerProvider};
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use tracing::Level;
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
+    filter::{FilterExt, ParseError, filter_fn},
+    layer::{Filter, SubscriberExt},
+    registry::LookupSpan,
 };
 
 use crate::{logs::JsonLines, trace::ReservedIds};
@@ -48,19 +50,17 @@ impl Drop for Guard {
 /// When `RUST_LOG` or the endpoint makes no sense, or telemetry was started before.
 pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) => filter
-            .parse::<EnvFilter>()
-            .context("RUST_LOG is not a filter such as `info,sqlx=warn`")?,
-        Err(_) => EnvFilter::new("info"),
+        Ok(filter) => {
+            logged(&filter).context("RUST_LOG is not a filter such as `info,sqlx=warn`")?
+        }
+        Err(_) => logged("info")?,
     };
-    // the filter is for events: what they say of the spans around them must not depend on it
-    let filter = filter.or(filter_fn(|metadata| {
-        metadata.is_span() && *metadata.level() <= Level::INFO
-    }));
     let logs = if config.json {
         JsonLines::new(service, std::io::stdout).boxed()
     } else {
-        tracing_subscriber::fmt::layer().boxed()
+        tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stdout().is_terminal())
+            .boxed()
     };
     let endpoint = config
         .otlp_endpoint
@@ -77,12 +77,26 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     if let Some(provider) = &provider {
         global::set_tracer_provider(provider.clone());
     }
-    tracing_subscriber::registry()
+    let subscriber = tracing_subscriber::registry()
         .with(logs.with_filter(filter))
-        .with(traces)
-        .try_init()?;
+        .with(traces);
+    // not `try_init`, which also listens to the `log` crate: asking it whether something would be
+    // logged leaves the filters in a state in which the next event can get lost
+    tracing::subscriber::set_global_default(subscriber).context("telemetry was started before")?;
     crate::admin::install_recorder()?;
     Ok(Guard(provider))
+}
+
+/// What is logged. The filter is for events: what they say of the spans around them does not
+/// depend on it.
+fn logged<S>(filter: &str) -> Result<impl Filter<S> + use<S>, ParseError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
+    Ok(filter
+        .parse::<EnvFilter>()?
+        .or(spans.with_max_level_hint(LevelFilter::INFO)))
 }
 
 /// Our own spans, whatever is logged; not those of libraries.
@@ -110,4 +124,51 @@ fn provider(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerPr
         .with_id_generator(ReservedIds::default())
         .with_resource(resource)
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{info, info_span, warn};
+
+    use super::*;
+    use crate::logs::testing::{Sink, with_subscriber};
+
+    fn lines(filter: &str, body: impl FnOnce()) -> Vec<serde_json::Value> {
+        let sink = Sink::default();
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
+        let subscriber = tracing_subscriber::registry()
+            .with(JsonLines::new("test", sink.maker()).with_filter(logged(filter).unwrap()))
+            .with(
+                tracing_opentelemetry::layer()
+                    .with_tracer(tracer)
+                    .with_filter(exported()),
+            );
+        with_subscriber(subscriber, body);
+        sink.lines()
+    }
+
+    #[test]
+    fn an_event_knows_its_spans_however_little_is_logged() {
+        let lines = lines("warn", || {
+            let _span = info_span!("saga.step", saga.id = "s-1").entered();
+            info!("too chatty");
+            warn!("loud enough");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(
+            (&lines[0]["message"], &lines[0]["saga.id"]),
+            (&"loud enough".into(), &"s-1".into())
+        );
+    }
+
+    #[test]
+    fn asking_whether_something_would_be_logged_loses_nothing() {
+        let lines = lines("info", || {
+            for _ in 0..3 {
+                let asked = tracing::enabled!(target: "sqlx::query", Level::DEBUG);
+                info!(asked, "still here");
+            }
+        });
+        assert_eq!(lines.len(), 3, "{lines:?}");
+    }
 }

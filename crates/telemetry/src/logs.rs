@@ -170,21 +170,43 @@ impl Visit for Fields {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use std::{
         io,
-        sync::{Arc, Mutex},
+        sync::{Arc, Mutex, PoisonError},
     };
 
-    use opentelemetry::trace::TracerProvider;
-    use opentelemetry_sdk::trace::SdkTracerProvider;
-    use tracing::{field::Empty, info, info_span, warn};
-    use tracing_subscriber::layer::SubscriberExt;
+    use tracing::{Dispatch, dispatcher};
 
-    use super::*;
+    use super::{Value, Write};
 
+    /// Runs `body` under a subscriber of its own. One at a time: tracing keeps for each callsite
+    /// who listens, which several subscribers at once, coming and going, can race on.
+    pub(crate) fn with_subscriber(subscriber: impl Into<Dispatch>, body: impl FnOnce()) {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        dispatcher::with_default(&subscriber.into(), body);
+        drop(alone);
+    }
+
+    /// Keeps what is logged.
     #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Sink {
+        pub(crate) fn maker(&self) -> impl Fn() -> Self + use<> {
+            let sink = self.clone();
+            move || sink.clone()
+        }
+
+        pub(crate) fn lines(&self) -> Vec<Value> {
+            let written = self.0.lock().unwrap().clone();
+            let text = String::from_utf8(written).unwrap();
+            text.lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        }
+    }
 
     impl Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -195,21 +217,27 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::{field::Empty, info, info_span, warn};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::{testing::Sink, *};
 
     fn lines(body: impl FnOnce()) -> Vec<Value> {
         let sink = Sink::default();
-        let writer = sink.clone();
-        let provider = SdkTracerProvider::builder().build();
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
         let subscriber = tracing_subscriber::registry()
-            .with(JsonLines::new("payments", move || writer.clone()))
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
-        tracing::subscriber::with_default(subscriber, body);
-        let written = sink.0.lock().unwrap().clone();
-        String::from_utf8(written)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+            .with(JsonLines::new("payments", sink.maker()))
+            .with(tracing_opentelemetry::layer().with_tracer(tracer));
+        testing::with_subscriber(subscriber, body);
+        sink.lines()
     }
 
     #[test]

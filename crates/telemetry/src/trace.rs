@@ -123,7 +123,7 @@ mod tests {
         root_span("saga", &at, &[("saga.id", "1".to_owned())]);
 
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        crate::logs::testing::with_subscriber(tracing_subscriber::registry().with(layer), || {
             let span = tracing::info_span!("saga.step");
             continue_trace(&span, &at);
             let here = span.in_scope(current).unwrap();

@@ -1,1 +1,26 @@
-//! (empty)
+//! What tests share: fresh databases and vhosts on the servers of `cargo xtask test`, waiting for a
+//! condition, a payments that misbehaves on demand, and the whole system as real processes.
+//!
+//! A development dependency only: nothing that is shipped uses it.
+
+mod broker;
+mod payments;
+mod postgres;
+mod proxy;
+mod system;
+mod wait;
+
+pub use broker::vhost;
+pub use payments::{FakePayments, Mode};
+pub use proxy::{Fault, Proxy};
+pub use postgres::{database, payments_db, shop_db};
+pub use system::{Buyer, Servers, System, SystemOptions};
+pub use wait::{eventually, eventually_some};
+
+/// A variable that `cargo xtask test` sets.
+///
+/// # Panics
+/// When it is not set.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `cargo xtask test`"))
+}

@@ -288,98 +288,120 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn whatever_is_wrong_with_a_token_it_is_refused() {
-        let pem = generate_key_pem();
-        let ours = signer(&pem, 0);
-        let now = Clock::System.now().timestamp();
-        let kid = ours.jwks()["keys"][0]["kid"].clone();
-        let header = json!({"typ": "at+jwt", "kid": kid});
-        let claims = json!({"iss": "shop", "sub": UserId::new(), "aud": ["shop"], "exp": now + 60, "nbf": now,
-                            "iat": now, "jti": uuid::Uuid::nil()});
-        let with = |key: &str, value: Value| {
-            let mut claims = claims.clone();
-            claims[key] = value;
-            claims
-        };
-        let without = |key: &str| {
-            let mut claims = claims.clone();
-            claims.as_object_mut().unwrap().remove(key);
-            claims
-        };
-        let verifier = Verifier::with_key(&ours);
-        let good = encode(&ours, &header, &claims);
-        assert!(verifier.verify(&good, "shop").await.is_ok());
+    /// A good token, taken apart.
+    struct Good {
+        signer: Signer,
+        header: Value,
+        claims: Value,
+    }
 
-        let stranger = signer(&generate_key_pem(), 0);
-        let parts: Vec<&str> = good.split('.').collect();
-        let none = BASE64_URL_SAFE_NO_PAD
-            .encode(json!({"alg": "none", "typ": "at+jwt", "kid": kid}).to_string());
-        let x = ours.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
-        let hs256 = |secret: &[u8]| {
+    impl Good {
+        fn new() -> Self {
+            let signer = signer(&generate_key_pem(), 0);
+            let now = Clock::System.now().timestamp();
+            Self {
+                header: json!({"typ": "at+jwt", "kid": signer.jwks()["keys"][0]["kid"]}),
+                claims: json!({"iss": "shop", "sub": UserId::new(), "aud": ["shop"], "exp": now + 60, "nbf": now,
+                               "iat": now, "jti": uuid::Uuid::nil()}),
+                signer,
+            }
+        }
+
+        fn token(&self) -> String {
+            encode(&self.signer, &self.header, &self.claims)
+        }
+
+        /// The same with another claim, or without it.
+        fn claiming(&self, key: &str, value: Option<Value>) -> String {
+            let mut claims = self.claims.clone();
+            claims.as_object_mut().unwrap().remove(key);
+            if let Some(value) = value {
+                claims[key] = value;
+            }
+            encode(&self.signer, &self.header, &claims)
+        }
+
+        fn hs256(&self, secret: &[u8]) -> String {
+            let kid = self.header["kid"].as_str().map(str::to_owned);
             let header = Header {
-                kid: kid.as_str().map(str::to_owned),
+                kid,
                 typ: Some("at+jwt".into()),
                 ..Header::default()
             };
-            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
-        };
-        let richer = BASE64_URL_SAFE_NO_PAD.encode(with("roles", json!(["admin"])).to_string());
+            jsonwebtoken::encode(&header, &self.claims, &EncodingKey::from_secret(secret)).unwrap()
+        }
+
+        async fn assert_refused(&self, what: &str, token: &str) {
+            let verifier = Verifier::with_key(&self.signer);
+            assert!(verifier.verify(&self.token(), "shop").await.is_ok());
+            assert!(verifier.verify(token, "shop").await.is_err(), "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_not_signed_by_us_as_it_stands_is_refused() {
+        let good = Good::new();
+        let (token, kid) = (good.token(), good.header["kid"].clone());
+        let parts: Vec<&str> = token.split('.').collect();
+        let base64 = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+        let none = base64(&json!({"alg": "none", "typ": "at+jwt", "kid": kid}));
+        let mut richer = good.claims.clone();
+        richer["roles"] = json!(["admin"]);
+        let x = good.signer.jwks()["keys"][0]["x"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let stranger = signer(&generate_key_pem(), 0);
+        let headed = |header: Value| encode(&good.signer, &header, &good.claims);
         for (what, token) in [
             ("alg none", format!("{none}.{}.", parts[1])),
             (
                 "HS256 with the public key",
-                hs256(&BASE64_URL_SAFE_NO_PAD.decode(&x).unwrap()),
+                good.hs256(&BASE64_URL_SAFE_NO_PAD.decode(&x).unwrap()),
             ),
             (
                 "HS256 with the public key as published",
-                hs256(x.as_bytes()),
+                good.hs256(x.as_bytes()),
             ),
-            ("tampered", format!("{}.{richer}.{}", parts[0], parts[2])),
+            (
+                "tampered",
+                format!("{}.{}.{}", parts[0], base64(&richer), parts[2]),
+            ),
             ("without a signature", format!("{}.{}.", parts[0], parts[1])),
             (
                 "another's key under our kid",
-                encode(&stranger, &header, &claims),
+                encode(&stranger, &good.header, &good.claims),
             ),
             (
                 "unknown kid",
-                encode(&ours, &json!({"typ": "at+jwt", "kid": "other"}), &claims),
+                headed(json!({"typ": "at+jwt", "kid": "other"})),
             ),
-            ("no kid", encode(&ours, &json!({"typ": "at+jwt"}), &claims)),
-            (
-                "another type",
-                encode(&ours, &json!({"typ": "JWT", "kid": kid}), &claims),
-            ),
-            (
-                "another issuer",
-                encode(&ours, &header, &with("iss", json!("else"))),
-            ),
-            ("no audience", encode(&ours, &header, &without("aud"))),
-            (
-                "another audience",
-                encode(&ours, &header, &with("aud", json!(["else"]))),
-            ),
-            ("no subject", encode(&ours, &header, &without("sub"))),
-            (
-                "a subject that is nobody",
-                encode(&ours, &header, &with("sub", json!("me"))),
-            ),
-            ("no expiry", encode(&ours, &header, &without("exp"))),
-            (
-                "expiry as text",
-                encode(&ours, &header, &with("exp", json!("2999"))),
-            ),
-            (
-                "expired six seconds ago",
-                encode(&ours, &header, &with("exp", json!(now - 6))),
-            ),
-            (
-                "not yet good",
-                encode(&ours, &header, &with("nbf", json!(now + 60))),
-            ),
+            ("no kid", headed(json!({"typ": "at+jwt"}))),
+            ("another type", headed(json!({"typ": "JWT", "kid": kid}))),
+            ("no type", headed(json!({"kid": kid}))),
             ("no token", String::new()),
         ] {
-            assert!(verifier.verify(&token, "shop").await.is_err(), "{what}");
+            good.assert_refused(what, &token).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_lacks_a_claim_or_has_a_wrong_one_is_refused() {
+        let good = Good::new();
+        let now = Clock::System.now().timestamp();
+        for (what, key, value) in [
+            ("no issuer", "iss", None),
+            ("another issuer", "iss", Some(json!("else"))),
+            ("no audience", "aud", None),
+            ("another audience", "aud", Some(json!(["else"]))),
+            ("no subject", "sub", None),
+            ("a subject that is nobody", "sub", Some(json!("me"))),
+            ("no expiry", "exp", None),
+            ("expiry as text", "exp", Some(json!((now + 60).to_string()))),
+            ("expired six seconds ago", "exp", Some(json!(now - 6))),
+            ("not yet good", "nbf", Some(json!(now + 60))),
+        ] {
+            good.assert_refused(what, &good.claiming(key, value)).await;
         }
     }
 

@@ -1,7 +1,6 @@
 //! The payments service through its router, on a real PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod database;
 mod deciding;
 mod documents;
 mod edge;

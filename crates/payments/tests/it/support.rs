@@ -43,11 +43,11 @@ pub(crate) struct Answer {
 
 impl Payments {
     pub(crate) async fn start() -> Self {
-        Self::on(crate::database::payments_db().await, true)
+        Self::on(testkit::payments_db().await, true)
     }
 
     pub(crate) async fn without_simulator() -> Self {
-        Self::on(crate::database::payments_db().await, false)
+        Self::on(testkit::payments_db().await, false)
     }
 
     pub(crate) fn on(pool: PgPool, simulator: bool) -> Self {

@@ -1,0 +1,124 @@
+//! Processes killed at the worst moment.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use testkit::{Fault, System, SystemOptions, eventually};
+
+use super::hurried;
+
+fn text<'a>(order: &'a Value, field: &str) -> &'a str {
+    order[field].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
+    let mut options = SystemOptions { proxies: true, ..hurried() };
+    options.env.insert("EAGER_ATTEMPTS", "0".to_owned()); // workers make the first attempt
+    let system = System::prepare(options).await;
+    for role in ["payments", "api", "worker saga"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let proxy = &system.proxies.as_ref().unwrap().payments;
+    proxy.will(Fault::NoAnswers);
+    let (_, order) = buyer.order().await;
+    eventually("the call to reach payments", || async {
+        let there: i64 =
+            sqlx::query_scalar("select count(*) from payments.transaction").fetch_one(&system.payments).await.unwrap();
+        there == 1
+    })
+    .await;
+    system.kill("worker saga");
+    proxy.will(Fault::None);
+    system.spawn("worker").await;
+    let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    system.settle().await;
+    system.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
+    let system = System::start(SystemOptions { proxies: true, ..hurried() }).await;
+    let buyer = system.buyer().await;
+    let proxy = &system.proxies.as_ref().unwrap().payments;
+    proxy.will(Fault::NoRequests);
+    let mug = system.product("enamel-mug").await;
+    let ordering = buyer.try_order(&mug, 1, "killed");
+    let killing = async {
+        eventually("the order to be committed", || async {
+            let there: i64 =
+                sqlx::query_scalar("select count(*) from commerce.\"order\"").fetch_one(&system.shop).await.unwrap();
+            there == 1
+        })
+        .await;
+        system.kill("api");
+    };
+    let (answer, ()) = tokio::join!(ordering, killing);
+    assert!(answer.is_err(), "the client hears nothing");
+    proxy.will(Fault::None);
+    system.spawn("api").await;
+    // the client asks again under its key
+    let again: Value = buyer.try_order(&mug, 1, "killed").await.unwrap().json().await.unwrap();
+    let order = buyer.awaits(text(&again, "id"), "awaiting_payment").await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    system.settle().await;
+    system.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered_again_without_effect() {
+    let system = System::prepare(SystemOptions { proxies: true, ..hurried() }).await;
+    for role in ["payments", "api", "worker saga relay", "worker payments"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    // from now on the worker hears RabbitMQ, which does not hear it: its ack is lost
+    system.proxies.as_ref().unwrap().rabbitmq.will(Fault::NoRequests);
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    system.kill("worker payments");
+    system.proxies.as_ref().unwrap().rabbitmq.will(Fault::None);
+    system.spawn("worker").await;
+    let (_, next) = buyer.order().await;
+    buyer.pay(text(&next, "transaction_id")).await;
+    buyer.awaits(text(&next, "id"), "completed").await; // the redelivered one is behind us
+    system.settle().await;
+    system.assert_whole().await;
+    let signals: i64 = sqlx::query_scalar("select count(*) from saga.signal").fetch_one(&system.shop).await.unwrap();
+    assert_eq!(signals, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
+    let mut options = SystemOptions { proxies: true, ..hurried() };
+    options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
+    let system = System::prepare(options).await;
+    for role in ["payments", "api", "worker saga"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let proxy = &system.proxies.as_ref().unwrap().payments;
+    proxy.will(Fault::SlowAnswers(Duration::from_millis(500)));
+    let (_, order) = buyer.order().await;
+    eventually("the call to reach payments", || async {
+        let there: i64 =
+            sqlx::query_scalar("select count(*) from payments.transaction").fetch_one(&system.payments).await.unwrap();
+        there == 1
+    })
+    .await;
+    system.signal("worker saga", Signal::SIGSTOP);
+    proxy.will(Fault::None);
+    system.spawn("worker").await;
+    let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+    system.signal("worker saga", Signal::SIGCONT);
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    system.settle().await;
+    system.assert_whole().await;
+}

@@ -1,0 +1,30 @@
+//! The whole system as real processes, on real PostgreSQL and RabbitMQ.
+
+mod crashes;
+mod events;
+mod orders;
+mod outages;
+mod unknown;
+
+use testkit::SystemOptions;
+
+/// Short leases and delays, so that a test of a crash takes a second or two.
+fn hurried() -> SystemOptions {
+    let settings = [
+        ("SAGA_LEASE_MS", "1500"),
+        ("SAGA_CALL_TIMEOUT_MS", "800"),
+        ("SAGA_LEASE_MARGIN_MS", "500"),
+        ("SAGA_RETRY_BASE_MS", "200"),
+        ("SAGA_RETRY_CAP_MS", "500"),
+        ("ORDER_WAIT_MS", "1000"),
+    ];
+    let env = settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    SystemOptions { env, ..SystemOptions::default() }
+}
+
+/// As [`hurried`], and a step is given up after a second.
+fn impatient() -> SystemOptions {
+    let mut options = hurried();
+    options.env.insert("SAGA_RETRY_BUDGET_MS", "1000".to_owned());
+    options
+}

@@ -1,0 +1,180 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use contracts::payments::{InitTransaction, Status, Transaction};
+use futures::future::BoxFuture;
+use kernel::{Clock, OrderId, TraceRef, TransactionId};
+use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It does not: it is done, and answered.
+    Answer,
+    /// It never leaves.
+    Unreachable,
+    /// It is done, and the answer is lost.
+    DoneButUnknown,
+    /// It is not done, and there is no answer.
+    Unknown,
+    /// Business says no.
+    Refuse,
+    /// Nothing ever comes back.
+    Hang,
+    /// The code panics.
+    Panic,
+}
+
+/// A payments whose transactions are real and whose network is not.
+#[derive(Debug, Clone)]
+pub struct FakePayments(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    init: Mode,
+    cancel: Mode,
+    transactions: HashMap<OrderId, Transaction>,
+    calls: Vec<String>,
+}
+
+impl Default for FakePayments {
+    fn default() -> Self {
+        let state = State {
+            init: Mode::Answer,
+            cancel: Mode::Answer,
+            transactions: HashMap::new(),
+            calls: Vec::new(),
+        };
+        Self(Arc::new(Mutex::new(state)))
+    }
+}
+
+impl FakePayments {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How creations go from now on.
+    pub fn init_will(&self, mode: Mode) {
+        self.state().init = mode;
+    }
+
+    /// How cancellations go from now on.
+    pub fn cancel_will(&self, mode: Mode) {
+        self.state().cancel = mode;
+    }
+
+    /// The effect keys of all calls so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// An order's transaction.
+    pub fn transaction(&self, order: OrderId) -> Option<Transaction> {
+        self.state().transactions.get(&order).cloned()
+    }
+
+    /// The payer pays; false when it is too late.
+    pub fn pay(&self, order: OrderId) -> bool {
+        let mut state = self.state();
+        let found = state.transactions.get_mut(&order).filter(|found| found.status == Status::Pending);
+        found.map(|found| found.status = Status::Paid).is_some()
+    }
+
+    fn init(&self, key: String, request: &InitTransaction) -> Result<(), InitError> {
+        let mut state = self.state();
+        state.calls.push(key);
+        if let Mode::Refuse = state.init {
+            return Err(InitError::Refused("the fake says no".to_owned()));
+        }
+        if matches!(state.init, Mode::Answer | Mode::DoneButUnknown) {
+            let new = Transaction {
+                transaction_id: request.transaction_id.unwrap_or_else(TransactionId::new),
+                order_id: request.order_id,
+                user_id: Some(request.user_id),
+                amount: Some(request.amount.clone()),
+                status: Status::Pending,
+                created_at: Clock::System.now(),
+                completed_at: None,
+                canceled_at: None,
+            };
+            let there = state.transactions.entry(request.order_id).or_insert(new);
+            if there.status == Status::Canceled {
+                return Err(InitError::Refused("the order is canceled".to_owned()));
+            }
+        }
+        Ok(outcome(state.init)?)
+    }
+
+    fn cancel(&self, key: String, order: OrderId, id: TransactionId) -> Result<Cancellation, NoAnswer> {
+        let mut state = self.state();
+        state.calls.push(key);
+        if matches!(state.cancel, Mode::Answer | Mode::DoneButUnknown) {
+            let tombstone = Transaction {
+                transaction_id: id,
+                order_id: order,
+                user_id: None,
+                amount: None,
+                status: Status::Canceled,
+                created_at: Clock::System.now(),
+                completed_at: None,
+                canceled_at: None,
+            };
+            let there = state.transactions.entry(order).or_insert(tombstone);
+            if there.status == Status::Paid {
+                return Ok(Cancellation::AlreadyPaid(Box::new(there.clone())));
+            }
+            there.status = Status::Canceled;
+        }
+        outcome(state.cancel).map(|()| Cancellation::Canceled)
+    }
+}
+
+fn outcome(mode: Mode) -> Result<(), NoAnswer> {
+    match mode {
+        Mode::Answer => Ok(()),
+        Mode::Unreachable => Err(NoAnswer::Unreachable("the fake's network is cut".to_owned())),
+        Mode::Panic => panic!("the fake was told to panic"),
+        Mode::DoneButUnknown | Mode::Unknown | Mode::Hang | Mode::Refuse => {
+            Err(NoAnswer::Unknown("the fake's answer was lost".to_owned()))
+        }
+    }
+}
+
+impl Payments for FakePayments {
+    fn init<'a>(&'a self, call: Call<'a>, request: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
+        Box::pin(async move {
+            if self.state().init == Mode::Hang {
+                std::future::pending::<()>().await;
+            }
+            self.init(call.effect_key, &request)
+        })
+    }
+
+    fn cancel_by_order<'a>(
+        &'a self,
+        call: Call<'a>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        Box::pin(async move {
+            if self.state().cancel == Mode::Hang {
+                std::future::pending::<()>().await;
+            }
+            self.cancel(call.effect_key, order_id, transaction_id)
+        })
+    }
+
+    fn find<'a>(
+        &'a self,
+        transaction_id: TransactionId,
+        _trace: Option<&'a TraceRef>,
+    ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
+        Box::pin(async move {
+            let state = self.state();
+            Ok(state.transactions.values().find(|found| found.transaction_id == transaction_id).cloned())
+        })
+    }
+}

@@ -1,0 +1,437 @@
+//! The whole system as real processes, on databases and a vhost of its own.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::OpenOptions,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use servers::{Postgres, PostgresOptions, RabbitMq, free_port};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{Proxy, database, eventually, eventually_some, variable, vhost};
+
+/// How a system is set up.
+#[derive(Debug, Clone, Default)]
+pub struct SystemOptions {
+    /// Variables for all processes, beside those that every test system has.
+    pub env: BTreeMap<&'static str, String>,
+    /// A PostgreSQL and a RabbitMQ of its own, to be stopped and killed.
+    pub own_servers: bool,
+    /// A proxy between the shop and payments; and one between the workers and RabbitMQ.
+    pub proxies: bool,
+}
+
+/// What stands between the shop and others.
+pub struct Proxies {
+    /// Between api and workers, and payments.
+    pub payments: Proxy,
+    /// Between workers and RabbitMQ.
+    pub rabbitmq: Proxy,
+}
+
+/// Servers of one system alone.
+pub struct Servers {
+    /// Both databases.
+    pub postgres: Mutex<Postgres>,
+    /// The broker.
+    pub rabbitmq: Mutex<RabbitMq>,
+}
+
+/// Real processes; killed when dropped.
+pub struct System {
+    /// The API.
+    pub api_url: String,
+    /// Payments.
+    pub payments_url: String,
+    /// RabbitMQ.
+    pub amqp_url: String,
+    /// The shop's database.
+    pub shop: PgPool,
+    /// Payments' database.
+    pub payments: PgPool,
+    /// Its proxies, when it has them.
+    pub proxies: Option<Proxies>,
+    /// Its own servers, when it has them.
+    pub servers: Option<Servers>,
+    /// For requests.
+    pub http: Client,
+    env: BTreeMap<String, String>,
+    running: Mutex<HashMap<String, Child>>,
+    dir: PathBuf,
+}
+
+impl System {
+    /// A system with everything running: payments, api and one worker of all roles.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start(options: SystemOptions) -> Self {
+        let system = Self::prepare(options).await;
+        for role in ["payments", "api", "worker"] {
+            system.spawn(role).await;
+        }
+        system
+    }
+
+    /// A system with nothing running yet, migrated and with the demo catalog.
+    ///
+    /// # Panics
+    /// When its databases and queues cannot be made.
+    pub async fn prepare(options: SystemOptions) -> Self {
+        let dir = PathBuf::from(variable("TEST_DEV_DIR")).join("run").join(Uuid::new_v4().simple().to_string());
+        std::fs::create_dir_all(&dir).expect("a folder for logs can be made");
+        let (servers, shop_url, payments_database_url, amqp_url) = if options.own_servers {
+            own_servers(&dir)
+        } else {
+            (None, database("shop", &db::SHOP).await, database("payments", &db::PAYMENTS).await, vhost().await)
+        };
+        let port = || free_port().expect("a port is free");
+        let (api, payments) = (port(), port());
+        let key = dir.join("token.pem");
+        let mut env: BTreeMap<String, String> = [
+            ("SHOP_DATABASE_URL", shop_url.clone()),
+            ("PAYMENTS_DATABASE_URL", payments_database_url.clone()),
+            ("AMQP_URL", amqp_url.clone()),
+            ("API_LISTEN", format!("127.0.0.1:{api}")),
+            ("API_ADMIN_LISTEN", format!("127.0.0.1:{}", port())),
+            ("PAYMENTS_LISTEN", format!("127.0.0.1:{payments}")),
+            ("PAYMENTS_ADMIN_LISTEN", format!("127.0.0.1:{}", port())),
+            ("PAYMENTS_URL", format!("http://127.0.0.1:{payments}")),
+            ("JWKS_URL", format!("http://127.0.0.1:{api}/.well-known/jwks.json")),
+            ("PAYMENTS_SIMULATOR", "1".to_owned()),
+            ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
+            ("MAIL_DIR", dir.join("mail").display().to_string()),
+            ("LOGINS_PER_MINUTE", "0".to_owned()),
+            ("RUST_LOG", "info,saga=debug,worker=debug,messaging=debug".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        let payments_url = env["PAYMENTS_URL"].clone();
+        let proxies = if options.proxies { Some(proxies(&mut env).await) } else { None };
+        env.extend(options.env.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let pool = |url: &str| {
+            sqlx::postgres::PgPoolOptions::new()
+                .max_connections(8)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_lazy(url)
+                .expect("a PostgreSQL URL")
+        };
+        let system = Self {
+            api_url: format!("http://127.0.0.1:{api}"),
+            payments_url,
+            amqp_url,
+            shop: pool(&shop_url),
+            payments: pool(&payments_database_url),
+            proxies,
+            servers,
+            http: Client::builder().timeout(Duration::from_secs(30)).build().expect("a client can be made"),
+            env,
+            running: Mutex::default(),
+            dir,
+        };
+        std::fs::write(&key, system.run("shopctl", &["keygen"])).expect("the key can be written");
+        system.run("worker", &["migrate"]);
+        system.run("shopctl", &["seed"]);
+        system
+    }
+
+    /// Runs a program of ours to its end and returns what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run(&self, binary: &str, arguments: &[&str]) -> String {
+        let output = self.command(binary).args(arguments).output().expect("the program starts");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{binary} {arguments:?}: {out}{err}");
+        out.into_owned()
+    }
+
+    /// The key that tokens are signed with, PEM.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn signing_key(&self) -> String {
+        std::fs::read_to_string(&self.env["TOKEN_SIGNING_KEY_FILE"]).expect("the key can be read")
+    }
+
+    /// How many of a product can still be ordered.
+    ///
+    /// # Panics
+    /// When there is none of that slug.
+    pub async fn available(&self, slug: &str) -> i64 {
+        sqlx::query_scalar(
+            "select received - sold - reserved from commerce.stock join commerce.product using (product_id) where slug = $1",
+        )
+        .bind(slug)
+        .fetch_one(&self.shop)
+        .await
+        .expect("the demo catalog has it")
+    }
+
+    /// A program of ours with this system's settings.
+    pub fn command(&self, binary: &str) -> Command {
+        let mut command = Command::new(PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
+        command.envs(&self.env).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts `payments`, `api`, `worker` (all roles) or one with roles of its own, such as
+    /// `worker saga relay`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn spawn(&self, role: &str) {
+        self.spawn_with(role, &[]).await;
+    }
+
+    /// As [`System::spawn`], with variables of its own.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn spawn_with(&self, role: &str, env: &[(&str, &str)]) {
+        let binary = role.split(' ').next().unwrap_or(role);
+        let mut command = self.command(binary);
+        let admin = if binary == "worker" {
+            let admin = format!("127.0.0.1:{}", free_port().expect("a port is free"));
+            let roles: Vec<_> = role.split(' ').skip(1).collect();
+            let all = ["saga", "payments", "async", "relay"];
+            command.args(if roles.is_empty() { &all[..] } else { &roles[..] });
+            command.env("WORKER_ADMIN_LISTEN", &admin);
+            if let Some(proxied) = self.env.get("WORKER_AMQP_URL") {
+                command.env("AMQP_URL", proxied);
+            }
+            admin
+        } else {
+            self.env[&format!("{}_ADMIN_LISTEN", binary.to_uppercase())].clone()
+        };
+        let log = OpenOptions::new().create(true).append(true).open(self.dir.join(format!("{role}.log")));
+        let log = log.expect("the log can be opened");
+        let child = command
+            .envs(env.iter().copied())
+            .stdout(log.try_clone().expect("the log can be opened twice"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        self.running.lock().expect("no test panics here").insert(role.to_owned(), child);
+        eventually(&format!("{role} to be ready (log in {})", self.dir.display()), || async {
+            let answer = self.http.get(format!("http://{admin}/readyz")).send().await;
+            answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+        })
+        .await;
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&self, role: &str) {
+        self.end(role, Signal::SIGKILL);
+    }
+
+    /// SIGTERM, and waits until it ended by itself.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn stop(&self, role: &str) {
+        self.end(role, Signal::SIGTERM);
+    }
+
+    /// SIGSTOP or SIGCONT.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, role: &str, signal: Signal) {
+        let running = self.running.lock().expect("no test panics here");
+        send(running.get(role).expect("it runs"), signal);
+    }
+
+    fn end(&self, role: &str, signal: Signal) {
+        let child = self.running.lock().expect("no test panics here").remove(role);
+        let mut child = child.unwrap_or_else(|| panic!("{role} does not run"));
+        send(&child, signal);
+        child.wait().expect("it can be waited for");
+    }
+
+    /// A new account, logged in.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn buyer(&self) -> Buyer<'_> {
+        let email = format!("{}@shop.example", Uuid::new_v4().simple());
+        let body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
+        let answer = self.http.post(format!("{}/api/register", self.api_url)).json(&body).send().await;
+        let answer = answer.expect("the API answers");
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let tokens: Value = answer.json().await.expect("JSON");
+        Buyer { system: self, token: tokens["access_token"].as_str().expect("a token").to_owned() }
+    }
+
+    /// Id of a demo product.
+    ///
+    /// # Panics
+    /// When there is none of that slug.
+    pub async fn product(&self, slug: &str) -> String {
+        let id: Uuid = sqlx::query_scalar("select product_id from commerce.product where slug = $1")
+            .bind(slug)
+            .fetch_one(&self.shop)
+            .await
+            .expect("the demo catalog has it");
+        id.to_string()
+    }
+
+    /// Waits until every saga rests and every message is published.
+    pub async fn settle(&self) {
+        eventually("all sagas to rest and all messages to be published", || async {
+            let live: Result<i64, _> = sqlx::query_scalar(
+                "select (select count(*) from saga.saga where state not in ('completed', 'compensated'))
+                      + (select count(*) from messaging.outbox)",
+            )
+            .fetch_one(&self.shop)
+            .await;
+            let unpublished: Result<i64, _> =
+                sqlx::query_scalar("select count(*) from messaging.outbox").fetch_one(&self.payments).await;
+            matches!((live, unpublished), (Ok(0), Ok(0)))
+        })
+        .await;
+    }
+
+    /// Checks all invariants, without grace.
+    ///
+    /// # Panics
+    /// When one is violated.
+    pub async fn assert_whole(&self) {
+        let report = doctor::examine(&self.shop, Some(&self.payments), Duration::ZERO).await;
+        let report = report.expect("both databases can be read");
+        assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, mut child) in running.drain() {
+            // a test that fails stops some processes; those must go, too
+            send(&child, Signal::SIGKILL);
+            child.wait().ok();
+        }
+    }
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).expect("process ids are small");
+    kill(Pid::from_raw(pid), signal).ok();
+}
+
+/// Puts proxies between the shop and payments, and between the workers and RabbitMQ.
+async fn proxies(env: &mut BTreeMap<String, String>) -> Proxies {
+    let payments = Proxy::new(env["PAYMENTS_URL"].trim_start_matches("http://")).await;
+    env.insert("PAYMENTS_URL".to_owned(), format!("http://{}", payments.address));
+    let amqp = env["AMQP_URL"].clone();
+    let address = amqp.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("an AMQP URL");
+    let rabbitmq = Proxy::new(address).await;
+    env.insert("WORKER_AMQP_URL".to_owned(), amqp.replace(address, &rabbitmq.address));
+    Proxies { payments, rabbitmq }
+}
+
+fn own_servers(dir: &std::path::Path) -> (Option<Servers>, String, String, String) {
+    let postgres = Postgres::start(&dir.join("postgres"), PostgresOptions::default()).expect("PostgreSQL starts");
+    let rabbitmq = RabbitMq::start(&dir.join("rabbitmq")).expect("RabbitMQ starts");
+    for name in ["shop", "payments"] {
+        postgres.create_database(name).expect("a database can be made");
+    }
+    let urls = (postgres.url("shop"), postgres.url("payments"), rabbitmq.amqp_url("%2f"));
+    let servers = Servers { postgres: Mutex::new(postgres), rabbitmq: Mutex::new(rabbitmq) };
+    (Some(servers), urls.0, urls.1, urls.2)
+}
+
+/// Somebody who shops.
+pub struct Buyer<'a> {
+    system: &'a System,
+    /// The access token.
+    pub token: String,
+}
+
+impl Buyer<'_> {
+    /// Sends a basket of one product.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_order(&self, product: &str, quantity: u32, key: &str) -> reqwest::Result<Response> {
+        let body = json!({"items": [{"product_id": product, "quantity": quantity}]});
+        let url = format!("{}/api/orders", self.system.api_url);
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .header("idempotency-key", key)
+            .json(&body)
+            .send()
+            .await
+    }
+
+    /// Orders a mug.
+    ///
+    /// # Panics
+    /// When the order is not accepted.
+    pub async fn order(&self) -> (StatusCode, Value) {
+        let mug = self.system.product("enamel-mug").await;
+        let answer = self.try_order(&mug, 1, &Uuid::new_v4().to_string()).await.expect("the API answers");
+        let status = answer.status();
+        assert!(status.is_success(), "{status}: {:?}", answer.text().await);
+        (status, answer.json().await.expect("JSON"))
+    }
+
+    /// Reads an order; `None` while there is no answer.
+    pub async fn try_look(&self, order: &str) -> Option<Value> {
+        let url = format!("{}/api/orders/{order}", self.system.api_url);
+        let answer = self.system.http.get(url).bearer_auth(&self.token).send().await.ok()?;
+        if answer.status().is_success() { answer.json().await.ok() } else { None }
+    }
+
+    /// Waits until an order has this status; returns it.
+    pub async fn awaits(&self, order: &str, status: &str) -> Value {
+        eventually_some(&format!("order {order} to be {status}"), || async {
+            self.try_look(order).await.filter(|order| order["status"] == status)
+        })
+        .await
+    }
+
+    /// Calls payments' simulator: `complete` or `cancel`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn decide(&self, verb: &str, transaction: &str) -> reqwest::Result<Response> {
+        let url = format!("{}/transactions/{verb}", self.system.payments_url);
+        let body = json!({"transaction_id": transaction});
+        self.system.http.post(url).bearer_auth(&self.token).json(&body).send().await
+    }
+
+    /// Pays, however long it takes to get an answer.
+    pub async fn pay(&self, transaction: &str) {
+        eventually(&format!("transaction {transaction} to be paid"), || async {
+            self.decide("complete", transaction).await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+        })
+        .await;
+    }
+
+    /// Asks the API to cancel an order.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn cancel(&self, order: &str) -> Response {
+        let url = format!("{}/api/orders/{order}/cancel", self.system.api_url);
+        self.system.http.post(url).bearer_auth(&self.token).send().await.expect("the API answers")
+    }
+}
