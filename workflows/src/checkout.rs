@@ -12,8 +12,8 @@ use contracts::{
 };
 use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
 use saga::{
-    Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep,
-    Saga, StepCx, Undo, WaitStep,
+    Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal,
+    Remote, RemoteStep, Saga, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -61,7 +61,11 @@ impl Saga for Checkout {
             .retryable(Local(CompleteOrder))
     }
 
-    async fn begin_compensation(&self, conn: &mut PgConnection, sagas: &[(&CheckoutInput, &str)]) -> sqlx::Result<()> {
+    async fn begin_compensation(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[(&CheckoutInput, &str)],
+    ) -> sqlx::Result<()> {
         order::begin_canceling(conn, &orders_with_reason(sagas)).await
     }
 }
@@ -72,7 +76,11 @@ struct PlaceOrder;
 impl LocalStep<Checkout> for PlaceOrder {
     const NAME: &'static str = "place_order";
 
-    async fn run(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> Result<(), LocalError> {
+    async fn run(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[&CheckoutInput],
+    ) -> Result<(), LocalError> {
         let orders: Vec<_> = sagas
             .iter()
             .filter_map(|input| {
@@ -86,15 +94,24 @@ impl LocalStep<Checkout> for PlaceOrder {
                 })
             })
             .collect();
-        order::place(conn, &orders).await.map_err(|error| match error {
-            PlaceError::Db(error) => LocalError::Db(error),
-            refused => LocalError::Refused(Refusal { reason: refused.to_string(), cause: Box::new(refused) }),
-        })
+        order::place(conn, &orders)
+            .await
+            .map_err(|error| match error {
+                PlaceError::Db(error) => LocalError::Db(error),
+                refused => LocalError::Refused(Refusal {
+                    reason: refused.to_string(),
+                    cause: Box::new(refused),
+                }),
+            })
     }
 }
 
 impl LocalUndo<Checkout> for PlaceOrder {
-    async fn compensate(&self, conn: &mut PgConnection, sagas: &[(&CheckoutInput, &str)]) -> sqlx::Result<()> {
+    async fn compensate(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[(&CheckoutInput, &str)],
+    ) -> sqlx::Result<()> {
         order::cancel(conn, &orders_with_reason(sagas)).await
     }
 }
@@ -113,7 +130,10 @@ impl RemoteStep<Checkout> for InitPayment {
             amount: input.total.clone(),
             transaction_id: Some(input.transaction_id),
         };
-        let call = Call { effect_key: cx.effect_key(), trace: cx.trace() };
+        let call = Call {
+            effect_key: cx.effect_key(),
+            trace: cx.trace(),
+        };
         match cx.saga().payments.init(call, request).await {
             Ok(()) => Outcome::Done,
             Err(InitError::Refused(why)) => Outcome::Refused(why), // business no: compensate
@@ -132,11 +152,19 @@ impl Compensable<Checkout> for InitPayment {
     /// Keyed by the order, which we knew before we asked: it works whether or not an answer came.
     async fn compensate(&self, cx: &StepCx<'_, Checkout>) -> Undo {
         let input = cx.input();
-        let call = Call { effect_key: cx.undo_key(), trace: cx.trace() };
-        match cx.saga().payments.cancel_by_order(call, input.order_id, input.transaction_id).await {
+        let call = Call {
+            effect_key: cx.undo_key(),
+            trace: cx.trace(),
+        };
+        match cx
+            .saga()
+            .payments
+            .cancel_by_order(call, input.order_id, input.transaction_id)
+            .await
+        {
             Ok(Cancellation::Canceled) => Undo::Done,
             Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
-                Ok(()) => Undo::Overtaken, // the user was faster: forward
+                Ok(()) => Undo::Overtaken,                // the user was faster: forward
                 Err(mismatch) => Undo::Unknown(mismatch), // neither direction: stuck, and seen
             },
             Err(NoAnswer::Unreachable(why)) => Undo::Transient(why),
@@ -170,7 +198,11 @@ struct CompleteOrder;
 impl LocalStep<Checkout> for CompleteOrder {
     const NAME: &'static str = "complete_order";
 
-    async fn run(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> Result<(), LocalError> {
+    async fn run(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[&CheckoutInput],
+    ) -> Result<(), LocalError> {
         let orders: Vec<_> = sagas.iter().map(|input| input.order_id).collect();
         Ok(order::complete(conn, &orders).await?)
     }
@@ -185,13 +217,20 @@ impl CheckoutInput {
             transaction_id: self.transaction_id,
             total: self.total.clone(),
         };
-        let amount = paid.amount.as_ref().ok_or("payment-mismatch: the paid transaction has no amount")?;
-        order::verify_payment(&terms, paid.transaction_id, amount).map_err(|error| format!("payment-mismatch: {error}"))
+        let amount = paid
+            .amount
+            .as_ref()
+            .ok_or("payment-mismatch: the paid transaction has no amount")?;
+        order::verify_payment(&terms, paid.transaction_id, amount)
+            .map_err(|error| format!("payment-mismatch: {error}"))
     }
 }
 
 fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, &'a str)> {
-    sagas.iter().map(|(input, reason)| (input.order_id, *reason)).collect()
+    sagas
+        .iter()
+        .map(|(input, reason)| (input.order_id, *reason))
+        .collect()
 }
 
 #[cfg(test)]

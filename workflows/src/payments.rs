@@ -2,12 +2,16 @@
 
 use contracts::payments::{InitTransaction, Transaction};
 use futures::future::BoxFuture;
-use kernel::{OrderId, TransactionId, TraceRef};
+use kernel::{OrderId, TraceRef, TransactionId};
 
 /// What payments is asked to do. Every call names its effect, so that asking twice does it once.
 pub trait Payments: Send + Sync + 'static {
     /// Creates the transaction, or finds the one created before.
-    fn init<'a>(&'a self, call: Call<'a>, request: InitTransaction) -> BoxFuture<'a, Result<(), InitError>>;
+    fn init<'a>(
+        &'a self,
+        call: Call<'a>,
+        request: InitTransaction,
+    ) -> BoxFuture<'a, Result<(), InitError>>;
 
     /// Makes sure that the order is never paid: cancels its transaction or leaves a tombstone.
     fn cancel_by_order<'a>(

@@ -70,7 +70,9 @@ impl CheckoutSettings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Whoever calls would still be calling when its lease ends.
-    #[error("SAGA_CALL_TIMEOUT_MS must be at least 1 and, with SAGA_LEASE_MARGIN_MS added, fit into SAGA_LEASE_MS")]
+    #[error(
+        "SAGA_CALL_TIMEOUT_MS must be at least 1 and, with SAGA_LEASE_MARGIN_MS added, fit into SAGA_LEASE_MS"
+    )]
     Lease,
     /// The delays contradict themselves.
     #[error("SAGA_RETRY_BASE_MS, SAGA_RETRY_CAP_MS: {0}")]

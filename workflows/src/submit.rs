@@ -69,16 +69,27 @@ pub enum SubmitError {
 ///
 /// # Errors
 /// [`SubmitError`]; the transaction has rolled back then.
-pub async fn submit(engine: &Engine<Checkout>, request: Submit<'_>) -> Result<Submitted, SubmitError> {
+pub async fn submit(
+    engine: &Engine<Checkout>,
+    request: Submit<'_>,
+) -> Result<Submitted, SubmitError> {
     let mut tx = engine.pool().begin().await?;
     let order_id = OrderId::new();
-    let claim =
-        idempotency::claim(&mut tx, request.user_id, request.idempotency_key, request.request_hash, order_id).await;
+    let claim = idempotency::claim(
+        &mut tx,
+        request.user_id,
+        request.idempotency_key,
+        request.request_hash,
+        order_id,
+    )
+    .await;
     match claim.map_err(SubmitError::Key)? {
         Claim::Repeat(order_id) => return Ok(Submitted::Repeat { order_id }),
         Claim::New => {}
     }
-    let basket = order::price(&mut tx, request.items).await.map_err(SubmitError::Price)?;
+    let basket = order::price(&mut tx, request.items)
+        .await
+        .map_err(SubmitError::Price)?;
     let saga_id = SagaId::new();
     let input = CheckoutInput {
         order_id,
@@ -89,17 +100,30 @@ pub async fn submit(engine: &Engine<Checkout>, request: Submit<'_>) -> Result<Su
         trace_id: request.trace.trace_id().to_owned(),
         basket: Some(basket),
     };
-    let new = NewSaga { id: saga_id, input, trace: request.trace };
-    let started = engine.start(&mut tx, new, request.eager).await.map_err(refused)?;
+    let new = NewSaga {
+        id: saga_id,
+        input,
+        trace: request.trace,
+    };
+    let started = engine
+        .start(&mut tx, new, request.eager)
+        .await
+        .map_err(refused)?;
     tx.commit().await?;
-    Ok(Submitted::New { order_id, attempt: engine.go(started) })
+    Ok(Submitted::New {
+        order_id,
+        attempt: engine.go(started),
+    })
 }
 
 fn refused(error: StartError) -> SubmitError {
     match error {
         StartError::Refused(refusal) => match refusal.cause.downcast::<PlaceError>() {
             Ok(place) => SubmitError::Place(*place),
-            Err(cause) => SubmitError::Saga(StartError::Refused(saga::Refusal { reason: refusal.reason, cause })),
+            Err(cause) => SubmitError::Saga(StartError::Refused(saga::Refusal {
+                reason: refusal.reason,
+                cause,
+            })),
         },
         error => SubmitError::Saga(error),
     }
@@ -118,7 +142,10 @@ pub async fn cancel(
     let signal = NewSignal::cancel(saga_id, source);
     let id = signal.id;
     let signaled = engine.signal(&mut tx, vec![signal]).await?;
-    let verdict = *signaled.verdicts.get(&id).ok_or(EngineError::NotFound(saga_id))?;
+    let verdict = *signaled
+        .verdicts
+        .get(&id)
+        .ok_or(EngineError::NotFound(saga_id))?;
     tx.commit().await?;
     signaled.after.emit();
     Ok(verdict)

@@ -22,7 +22,8 @@ pub(crate) fn dev_dir() -> PathBuf {
 
 /// Where the binaries of a build are.
 pub(crate) fn bin_dir(release: bool) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join(if release { "release" } else { "debug" })
 }
 
@@ -42,7 +43,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command, what: &str) -> Result<()> {
     let status = command.status().doing(what)?;
-    if status.success() { Ok(()) } else { fail(format!("{what} failed: its output above says why")) }
+    if status.success() {
+        Ok(())
+    } else {
+        fail(format!("{what} failed: its output above says why"))
+    }
 }
 
 /// Runs a command and returns what it says.
@@ -51,5 +56,8 @@ pub(crate) fn output(mut command: Command, what: &str) -> Result<String> {
     if output.status.success() {
         return String::from_utf8(output.stdout).doing(what);
     }
-    fail(format!("{what} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    fail(format!(
+        "{what} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }

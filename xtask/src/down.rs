@@ -21,7 +21,10 @@ pub(crate) fn run() -> Result<()> {
 /// Stops everything, the last started first.
 pub(crate) fn stop(running: &[(String, Process)]) {
     let is_server = |role: &str| role == "postgres" || role == "rabbitmq";
-    let ours: Vec<_> = running.iter().filter(|(role, _)| !is_server(role)).collect();
+    let ours: Vec<_> = running
+        .iter()
+        .filter(|(role, _)| !is_server(role))
+        .collect();
     for (_, process) in &ours {
         process.signal_term();
     }

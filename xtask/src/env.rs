@@ -24,7 +24,11 @@ impl Env {
 
     pub(crate) fn write(&self) -> Result<()> {
         let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
-        let text: String = self.0.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+        let text: String = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("export {name}={}\n", quoted(value)))
+            .collect();
         fs::write(dev_dir().join("env"), text).doing("write .dev/env")
     }
 }

@@ -13,9 +13,22 @@ const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn run() -> Result<()> {
     step("formatting");
-    cargo::run(cargo(&["fmt", "--all", "--check"]), "cargo fmt (`cargo fmt --all` mends it)")?;
+    cargo::run(
+        cargo(&["fmt", "--all", "--check"]),
+        "cargo fmt (`cargo fmt --all` mends it)",
+    )?;
     step("clippy");
-    cargo::run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), "clippy")?;
+    cargo::run(
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        "clippy",
+    )?;
     step("licences, bans, sources");
     deny()?;
     step("generated files");
@@ -29,14 +42,25 @@ fn step(what: &str) {
 
 fn deny() -> Result<()> {
     let tools = dev_dir().join("tools");
-    let program = servers::find_program("cargo-deny").unwrap_or_else(|| tools.join("bin").join("cargo-deny"));
+    let program =
+        servers::find_program("cargo-deny").unwrap_or_else(|| tools.join("bin").join("cargo-deny"));
     if !program.exists() {
         eprintln!("installing cargo-deny (a few minutes, once)");
-        let mut install = cargo(&["install", "--locked", "--quiet", "cargo-deny", "--version", CARGO_DENY, "--root"]);
+        let mut install = cargo(&[
+            "install",
+            "--locked",
+            "--quiet",
+            "cargo-deny",
+            "--version",
+            CARGO_DENY,
+            "--root",
+        ]);
         install.arg(&tools);
         cargo::run(install, "the installation of cargo-deny")?;
     }
     let mut check = Command::new(program);
-    check.current_dir(cargo::root()).args(["--offline", "check", "licenses", "bans", "sources"]);
+    check
+        .current_dir(cargo::root())
+        .args(["--offline", "check", "licenses", "bans", "sources"]);
     cargo::run(check, "cargo deny")
 }

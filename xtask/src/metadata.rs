@@ -41,12 +41,18 @@ pub(crate) fn check() -> Result<()> {
     for (folder, fresh) in queries()? {
         let committed = read_folder(&folder)?;
         if committed != fresh {
-            return fail(format!("{} is stale: run `cargo xtask generate` and commit it", folder.display()));
+            return fail(format!(
+                "{} is stale: run `cargo xtask generate` and commit it",
+                folder.display()
+            ));
         }
     }
     for (path, text) in documents()? {
         if fs::read_to_string(&path).unwrap_or_default() != text {
-            return fail(format!("{} is stale: run `cargo xtask generate` and commit it", path.display()));
+            return fail(format!(
+                "{} is stale: run `cargo xtask generate` and commit it",
+                path.display()
+            ));
         }
     }
     Ok(())
@@ -58,7 +64,10 @@ type Queries = BTreeMap<String, String>;
 fn queries() -> Result<Vec<(PathBuf, Queries)>> {
     let postgres = Postgres::start(
         &dev_dir().join("metadata"),
-        PostgresOptions { durable: false, max_connections: 50 },
+        PostgresOptions {
+            durable: false,
+            max_connections: 50,
+        },
     )?;
     for database in ["shop", "payments"] {
         postgres.psql("postgres", &format!("drop database if exists {database}"))?;
@@ -74,11 +83,15 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
         let out = dev_dir().join("metadata-out");
         fs::remove_dir_all(&out).ok();
         fs::create_dir_all(&out).doing("make a folder for query metadata")?;
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         // cargo must compile it again, though nothing of it has changed
         for file in ["src/lib.rs", "src/main.rs"] {
             if let Ok(file) = fs::File::options().append(true).open(folder.join(file)) {
-                file.set_modified(SystemTime::now()).doing("touch a crate")?;
+                file.set_modified(SystemTime::now())
+                    .doing("touch a crate")?;
             }
         }
         let mut command = cargo(&["check", "--quiet", "--all-targets", "-p", &name]);
@@ -104,14 +117,20 @@ fn crates_with_sql() -> Result<Vec<PathBuf>> {
 
 /// The OpenAPI documents, as the services print them.
 fn documents() -> Result<Vec<(PathBuf, String)>> {
-    cargo::run(cargo(&["build", "--quiet", "--bins", "-p", "api", "-p", "payments"]), "the build")?;
+    cargo::run(
+        cargo(&["build", "--quiet", "--bins", "-p", "api", "-p", "payments"]),
+        "the build",
+    )?;
     OPENAPI
         .iter()
         .map(|service| {
             let mut command = std::process::Command::new(bin_dir(false).join(service));
             command.arg("openapi");
             let text = cargo::output(command, &format!("`{service} openapi`"))?;
-            Ok((root().join("docs/openapi").join(format!("{service}.json")), text))
+            Ok((
+                root().join("docs/openapi").join(format!("{service}.json")),
+                text,
+            ))
         })
         .collect()
 }
@@ -121,8 +140,14 @@ fn read_folder(folder: &Path) -> Result<Queries> {
         return Ok(Queries::new());
     }
     let entry = |path: PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok((name, fs::read_to_string(&path).doing(&format!("read {}", path.display()))?))
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Ok((
+            name,
+            fs::read_to_string(&path).doing(&format!("read {}", path.display()))?,
+        ))
     };
     list(folder)?.into_iter().map(entry).collect()
 }

@@ -12,10 +12,17 @@ use crate::{
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
     let wide = arguments.iter().any(|argument| argument == "--wide");
-    let rest: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--wide").collect();
+    let rest: Vec<&str> = arguments
+        .iter()
+        .map(String::as_str)
+        .filter(|argument| *argument != "--wide")
+        .collect();
 
     eprintln!("building");
-    cargo::run(cargo(&["build", "--workspace", "--bins", "--tests"]), "the build")?;
+    cargo::run(
+        cargo(&["build", "--workspace", "--bins", "--tests"]),
+        "the build",
+    )?;
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
     let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
@@ -44,8 +51,13 @@ fn servers() -> Result<(Postgres, RabbitMq)> {
         }
     }
     fs::create_dir_all(dir.join("run")).doing("make .dev/test")?;
-    let postgres =
-        Postgres::start(&dir.join("postgres"), PostgresOptions { durable: false, max_connections: 500 })?;
+    let postgres = Postgres::start(
+        &dir.join("postgres"),
+        PostgresOptions {
+            durable: false,
+            max_connections: 500,
+        },
+    )?;
     let rabbitmq = RabbitMq::start(&dir.join("rabbitmq"))?;
     Ok((postgres, rabbitmq))
 }

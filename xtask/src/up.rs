@@ -26,8 +26,12 @@ const READY: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct horse battery";
 
 /// Worker processes: role of the process, roles of the worker.
-const WORKERS: [(&str, &str); 4] =
-    [("worker-saga", "saga"), ("worker-payments", "payments"), ("worker-async", "async"), ("worker-relay", "relay")];
+const WORKERS: [(&str, &str); 4] = [
+    ("worker-saga", "saga"),
+    ("worker-payments", "payments"),
+    ("worker-async", "async"),
+    ("worker-relay", "relay"),
+];
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -47,10 +51,14 @@ impl Options {
                 "--release" => options.release = true,
                 "-d" | "--detach" => options.detached = true,
                 "--without" => {
-                    let parts = arguments.next().ok_or("--without needs a list, such as payments,worker")?;
+                    let parts = arguments
+                        .next()
+                        .ok_or("--without needs a list, such as payments,worker")?;
                     for part in parts.split(',') {
                         if !["payments", "api", "worker"].contains(&part) {
-                            return Err(format!("--without knows payments, api and worker, not `{part}`"));
+                            return Err(format!(
+                                "--without knows payments, api and worker, not `{part}`"
+                            ));
                         }
                         options.without.insert(part.to_owned());
                     }
@@ -67,7 +75,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let running = processes::read();
     if !running.is_empty() {
         let roles: Vec<_> = running.iter().map(|(role, _)| role.as_str()).collect();
-        eprintln!("it runs already ({}); `. .dev/env` has its URLs, `cargo xtask down` stops it", roles.join(", "));
+        eprintln!(
+            "it runs already ({}); `. .dev/env` has its URLs, `cargo xtask down` stops it",
+            roles.join(", ")
+        );
         return Ok(());
     }
     build(options.release)?;
@@ -80,7 +91,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
     .doing("listen for Ctrl-C")?;
 
-    let mut system = System { started: Vec::new(), children: Vec::new(), env: Env::default(), release: options.release };
+    let mut system = System {
+        started: Vec::new(),
+        children: Vec::new(),
+        env: Env::default(),
+        release: options.release,
+    };
     let up = system.start(options);
     if let Err(error) = up {
         eprintln!("stopping what was started");
@@ -101,7 +117,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn build(release: bool) -> Result<()> {
     eprintln!("building");
-    let mut arguments = vec!["build", "--bins", "-p", "api", "-p", "payments", "-p", "worker", "-p", "shopctl"];
+    let mut arguments = vec![
+        "build", "--bins", "-p", "api", "-p", "payments", "-p", "worker", "-p", "shopctl",
+    ];
     if release {
         arguments.push("--release");
     }
@@ -160,15 +178,25 @@ impl System {
             }
             (None, None) => {
                 eprintln!("starting PostgreSQL");
-                let postgres = Postgres::start(&dev_dir().join("postgres"), PostgresOptions::default())?;
+                let postgres =
+                    Postgres::start(&dev_dir().join("postgres"), PostgresOptions::default())?;
                 postgres.create_database("shop")?;
                 postgres.create_database("payments")?;
                 self.env.set("SHOP_DATABASE_URL", postgres.url("shop"));
-                self.env.set("PAYMENTS_DATABASE_URL", postgres.url("payments"));
-                self.started.extend(postgres.detach().map(|process| ("postgres".to_owned(), process)));
+                self.env
+                    .set("PAYMENTS_DATABASE_URL", postgres.url("payments"));
+                self.started.extend(
+                    postgres
+                        .detach()
+                        .map(|process| ("postgres".to_owned(), process)),
+                );
                 processes::write(&self.started)?;
             }
-            _ => return fail("set both SHOP_DATABASE_URL and PAYMENTS_DATABASE_URL, or none of them"),
+            _ => {
+                return fail(
+                    "set both SHOP_DATABASE_URL and PAYMENTS_DATABASE_URL, or none of them",
+                );
+            }
         }
         if let Some(url) = given("AMQP_URL") {
             self.env.set("AMQP_URL", url);
@@ -176,8 +204,13 @@ impl System {
             eprintln!("starting RabbitMQ");
             let rabbitmq = RabbitMq::start(&dev_dir().join("rabbitmq"))?;
             self.env.set("AMQP_URL", rabbitmq.amqp_url("%2f"));
-            self.env.set("RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url());
-            self.started.extend(rabbitmq.detach().map(|process| ("rabbitmq".to_owned(), process)));
+            self.env
+                .set("RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url());
+            self.started.extend(
+                rabbitmq
+                    .detach()
+                    .map(|process| ("rabbitmq".to_owned(), process)),
+            );
             processes::write(&self.started)?;
         }
         Ok(())
@@ -185,9 +218,12 @@ impl System {
 
     fn settings(&mut self) -> Result<()> {
         let bin = bin_dir(self.release);
-        for (name, binary) in
-            [("API_BIN", "api"), ("PAYMENTS_BIN", "payments"), ("WORKER_BIN", "worker"), ("SHOPCTL_BIN", "shopctl")]
-        {
+        for (name, binary) in [
+            ("API_BIN", "api"),
+            ("PAYMENTS_BIN", "payments"),
+            ("WORKER_BIN", "worker"),
+            ("SHOPCTL_BIN", "shopctl"),
+        ] {
             self.env.set(name, bin.join(binary).display().to_string());
         }
         let key = dev_dir().join("keys").join("token.pem");
@@ -195,35 +231,63 @@ impl System {
             fs::create_dir_all(dev_dir().join("keys")).doing("make .dev/keys")?;
             let pem = cargo::output(self.command("shopctl", &["keygen"]), "shopctl keygen")?;
             fs::write(&key, pem).doing("write the signing key")?;
-            fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).doing("close the signing key")?;
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))
+                .doing("close the signing key")?;
         }
         let api = listen("API_LISTEN", 8080)?;
         let payments = listen("PAYMENTS_LISTEN", 8081)?;
-        self.env.set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
+        self.env
+            .set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
         self.env.set("API_LISTEN", &api);
         self.env.set("API_URL", format!("http://{api}"));
         self.env.set("PUBLIC_URL", format!("http://{api}"));
         self.env.set("PAYMENTS_LISTEN", &payments);
-        let payments_url = std::env::var("PAYMENTS_URL").unwrap_or_else(|_| format!("http://{payments}"));
+        let payments_url =
+            std::env::var("PAYMENTS_URL").unwrap_or_else(|_| format!("http://{payments}"));
         self.env.set("PAYMENTS_URL", payments_url);
-        self.env.set("JWKS_URL", format!("http://{api}/.well-known/jwks.json"));
-        self.env.set("CORS_ORIGINS", format!("http://{api},http://{}", api.replace("127.0.0.1", "localhost")));
+        self.env
+            .set("JWKS_URL", format!("http://{api}/.well-known/jwks.json"));
+        self.env.set(
+            "CORS_ORIGINS",
+            format!(
+                "http://{api},http://{}",
+                api.replace("127.0.0.1", "localhost")
+            ),
+        );
         self.env.set("PAYMENTS_SIMULATOR", "1");
-        self.env.set("MAIL_DIR", dev_dir().join("mail").display().to_string());
-        for name in ["API", "PAYMENTS", "WORKER_SAGA", "WORKER_PAYMENTS", "WORKER_ASYNC", "WORKER_RELAY"] {
-            self.env.set(&format!("{name}_ADMIN_URL"), format!("http://127.0.0.1:{}", free_port()?));
+        self.env
+            .set("MAIL_DIR", dev_dir().join("mail").display().to_string());
+        for name in [
+            "API",
+            "PAYMENTS",
+            "WORKER_SAGA",
+            "WORKER_PAYMENTS",
+            "WORKER_ASYNC",
+            "WORKER_RELAY",
+        ] {
+            self.env.set(
+                &format!("{name}_ADMIN_URL"),
+                format!("http://127.0.0.1:{}", free_port()?),
+            );
         }
-        for (name, who) in [("USER", "user"), ("ADMIN", "admin"), ("OPERATOR", "operator")] {
-            self.env.set(&format!("SHOP_{name}_EMAIL"), format!("{who}@shop.example"));
+        for (name, who) in [
+            ("USER", "user"),
+            ("ADMIN", "admin"),
+            ("OPERATOR", "operator"),
+        ] {
+            self.env
+                .set(&format!("SHOP_{name}_EMAIL"), format!("{who}@shop.example"));
             self.env.set(&format!("SHOP_{name}_PASSWORD"), PASSWORD);
         }
         Ok(())
     }
 
     fn accounts(&self) -> Result<()> {
-        for (name, who, role) in
-            [("USER", "Uma User", None), ("ADMIN", "Ada Admin", Some("admin")), ("OPERATOR", "Otto Operator", Some("operator"))]
-        {
+        for (name, who, role) in [
+            ("USER", "Uma User", None),
+            ("ADMIN", "Ada Admin", Some("admin")),
+            ("OPERATOR", "Otto Operator", Some("operator")),
+        ] {
             let email = self.env.get(&format!("SHOP_{name}_EMAIL"));
             let mut arguments = vec!["user", "create", "--email", email, "--name", who];
             arguments.extend(role.iter().flat_map(|role| ["--role", role]));
@@ -234,18 +298,30 @@ impl System {
 
     /// Role, binary, arguments and admin address of every process that is not left out.
     #[expect(clippy::type_complexity, reason = "it is read once, right here")]
-    fn roles(&self, options: &Options) -> Result<Vec<(&'static str, &'static str, Vec<&'static str>, String)>> {
+    fn roles(
+        &self,
+        options: &Options,
+    ) -> Result<Vec<(&'static str, &'static str, Vec<&'static str>, String)>> {
         let admin = |name: &str| {
             let variable = format!("{}_ADMIN_URL", name.to_uppercase().replace('-', "_"));
-            self.env.get(&variable).trim_start_matches("http://").to_owned()
+            self.env
+                .get(&variable)
+                .trim_start_matches("http://")
+                .to_owned()
         };
         let mut roles = Vec::new();
         for part in ["payments", "api"] {
             if !options.without.contains(part) {
                 let address = self.env.get(&format!("{}_LISTEN", part.to_uppercase()));
-                let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+                let port = address
+                    .rsplit(':')
+                    .next()
+                    .and_then(|port| port.parse().ok());
                 if !port.is_some_and(port_is_free) {
-                    return fail(format!("{address} is taken: free it, or set {}_LISTEN", part.to_uppercase()));
+                    return fail(format!(
+                        "{address} is taken: free it, or set {}_LISTEN",
+                        part.to_uppercase()
+                    ));
                 }
                 roles.push((part, part, Vec::new(), admin(part)));
             }
@@ -269,7 +345,11 @@ impl System {
         let what = format!("`{binary} {}`", arguments.join(" "));
         let mut command = self.command(binary, arguments);
         let mut child = command
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -281,15 +361,30 @@ impl System {
         if output.status.success() {
             return Ok(());
         }
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        fail(format!("{what} failed: {}", said.lines().last().unwrap_or("it did not say why")))
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fail(format!(
+            "{what} failed: {}",
+            said.lines().last().unwrap_or("it did not say why")
+        ))
     }
 
     fn spawn(&mut self, role: &str, binary: &str, arguments: &[&str], admin: &str) -> Result<()> {
         let path = log(role);
-        let log = OpenOptions::new().create(true).append(true).open(&path).doing(&format!("open {}", path.display()))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .doing(&format!("open {}", path.display()))?;
         let errors = log.try_clone().doing("open a log")?;
-        let variable = if binary == "worker" { "WORKER_ADMIN_LISTEN".to_owned() } else { format!("{}_ADMIN_LISTEN", binary.to_uppercase()) };
+        let variable = if binary == "worker" {
+            "WORKER_ADMIN_LISTEN".to_owned()
+        } else {
+            format!("{}_ADMIN_LISTEN", binary.to_uppercase())
+        };
         let child = self
             .command(binary, arguments)
             .env(variable, admin)
@@ -313,7 +408,10 @@ impl System {
             if let Some((_, child)) = child
                 && let Ok(Some(status)) = child.try_wait()
             {
-                return fail(format!("{role} ended at start ({status}): {}", last_line(&log(role))));
+                return fail(format!(
+                    "{role} ended at start ({status}): {}",
+                    last_line(&log(role))
+                ));
             }
             if get_ok(admin, "/readyz") {
                 eprintln!("{role} is ready");
@@ -321,7 +419,10 @@ impl System {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        fail(format!("{role} is not ready after {READY:?}: see {}", log(role).display()))
+        fail(format!(
+            "{role} is not ready after {READY:?}: see {}",
+            log(role).display()
+        ))
     }
 
     fn announce(&self) {
@@ -331,7 +432,11 @@ impl System {
         eprintln!("  Payments  {}/docs", env("PAYMENTS_URL"));
         eprintln!("  RabbitMQ  {}", env("RABBITMQ_MANAGEMENT_URL"));
         eprintln!("  Mails     .dev/mail/, logs .dev/log/, settings for a shell: . .dev/env\n");
-        for (name, what) in [("USER", "user    "), ("ADMIN", "admin   "), ("OPERATOR", "operator")] {
+        for (name, what) in [
+            ("USER", "user    "),
+            ("ADMIN", "admin   "),
+            ("OPERATOR", "operator"),
+        ] {
             let email = self.env.get(&format!("SHOP_{name}_EMAIL"));
             eprintln!("  {what}  {email}  {PASSWORD}");
         }
@@ -339,14 +444,21 @@ impl System {
 
     /// Until Ctrl-C; says when a process ends, and keeps the others.
     fn watch(&mut self, interrupted: &mpsc::Receiver<()>) {
-        while interrupted.recv_timeout(Duration::from_millis(300)) == Err(mpsc::RecvTimeoutError::Timeout) {
-            self.children.retain_mut(|(role, child)| match child.try_wait() {
-                Ok(Some(status)) => {
-                    eprintln!("{role} (pid {}) ended: {status}; its log is {}", child.id(), log(role).display());
-                    false
-                }
-                _ => true,
-            });
+        while interrupted.recv_timeout(Duration::from_millis(300))
+            == Err(mpsc::RecvTimeoutError::Timeout)
+        {
+            self.children
+                .retain_mut(|(role, child)| match child.try_wait() {
+                    Ok(Some(status)) => {
+                        eprintln!(
+                            "{role} (pid {}) ended: {status}; its log is {}",
+                            child.id(),
+                            log(role).display()
+                        );
+                        false
+                    }
+                    _ => true,
+                });
         }
     }
 }
@@ -360,17 +472,31 @@ fn listen(variable: &str, usual: u16) -> Result<String> {
     if let Ok(address) = std::env::var(variable) {
         return Ok(address);
     }
-    let port = if port_is_free(usual) { usual } else { free_port()? };
+    let port = if port_is_free(usual) {
+        usual
+    } else {
+        free_port()?
+    };
     Ok(format!("127.0.0.1:{port}"))
 }
 
 /// Whether a GET is answered with 200.
 fn get_ok(address: &str, path: &str) -> bool {
-    let Some(port) = address.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()) else { return false };
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let Some(port) = address
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse::<u16>().ok())
+    else {
+        return false;
+    };
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .is_ok()
         && stream.write_all(request.as_bytes()).is_ok()
         && stream.read_to_string(&mut answer).is_ok()
         && answer.starts_with("HTTP/1.1 200")
@@ -378,5 +504,9 @@ fn get_ok(address: &str, path: &str) -> bool {
 
 fn last_line(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().rfind(|line| line.contains("rror")).or(text.lines().last()).unwrap_or("it did not say why").to_owned()
+    text.lines()
+        .rfind(|line| line.contains("rror"))
+        .or(text.lines().last())
+        .unwrap_or("it did not say why")
+        .to_owned()
 }

@@ -103,16 +103,36 @@ impl Args {
     /// When a needed variable is missing, or one makes no sense.
     pub fn checked(self) -> anyhow::Result<Config> {
         self.checkout.engine_config()?;
-        anyhow::ensure!(self.database_max_connections >= 2, "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2");
-        anyhow::ensure!(self.payments_url.starts_with("http"), "PAYMENTS_URL must be an http(s) URL");
-        anyhow::ensure!(self.public_url.starts_with("http"), "PUBLIC_URL must be an http(s) URL");
-        anyhow::ensure!(self.order_wait_ms <= 25_000, "ORDER_WAIT_MS must be at most 25000");
+        anyhow::ensure!(
+            self.database_max_connections >= 2,
+            "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2"
+        );
+        anyhow::ensure!(
+            self.payments_url.starts_with("http"),
+            "PAYMENTS_URL must be an http(s) URL"
+        );
+        anyhow::ensure!(
+            self.public_url.starts_with("http"),
+            "PUBLIC_URL must be an http(s) URL"
+        );
+        anyhow::ensure!(
+            self.order_wait_ms <= 25_000,
+            "ORDER_WAIT_MS must be at most 25000"
+        );
         let key_file = self.token_signing_key_file.context(
             "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
         )?;
-        let signing_key = std::fs::read_to_string(&key_file)
-            .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", key_file.display()))?;
-        let origins = self.cors_origins.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty());
+        let signing_key = std::fs::read_to_string(&key_file).with_context(|| {
+            format!(
+                "TOKEN_SIGNING_KEY_FILE: {} cannot be read",
+                key_file.display()
+            )
+        })?;
+        let origins = self
+            .cors_origins
+            .iter()
+            .map(|origin| origin.trim())
+            .filter(|origin| !origin.is_empty());
         let cors_origins = origins
             .map(|origin| {
                 anyhow::ensure!(
@@ -125,7 +145,9 @@ impl Args {
         Ok(Config {
             listen: self.listen,
             admin_listen: self.admin_listen,
-            database_url: self.database_url.context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
+            database_url: self
+                .database_url
+                .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
             database_max_connections: self.database_max_connections,
             payments_url: self.payments_url,
             signing_key,

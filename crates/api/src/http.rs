@@ -78,7 +78,10 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
@@ -95,7 +98,9 @@ impl App {
                 header::CONTENT_SECURITY_POLICY,
                 HeaderValue::from_static(csp),
             ));
-        let keys = Router::new().route("/.well-known/jwks.json", get(jwks)).with_state(self);
+        let keys = Router::new()
+            .route("/.well-known/jwks.json", get(jwks))
+            .with_state(self);
         router.merge(docs).merge(keys)
     }
 }
@@ -117,10 +122,21 @@ fn operations() -> OpenApiRouter<App> {
 
 /// The OpenAPI document, pretty-printed.
 pub fn openapi() -> String {
-    operations().into_openapi().to_pretty_json().unwrap_or_default()
+    operations()
+        .into_openapi()
+        .to_pretty_json()
+        .unwrap_or_default()
 }
 
 /// The keys that our tokens are checked by. (RFC 7517)
-async fn jwks(State(app): State<App>) -> ([(header::HeaderName, &'static str); 1], Json<serde_json::Value>) {
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json((*app.jwks).clone()))
+async fn jwks(
+    State(app): State<App>,
+) -> (
+    [(header::HeaderName, &'static str); 1],
+    Json<serde_json::Value>,
+) {
+    (
+        [(header::CACHE_CONTROL, "public, max-age=300")],
+        Json((*app.jwks).clone()),
+    )
 }

@@ -18,6 +18,7 @@ use payments_client::PaymentsClient;
 use saga::Engine;
 use telemetry::admin::Readiness;
 use tokens::{Signer, Verifier};
+use tokio::net::TcpListener;
 use web::{Gate, Layers};
 use workflows::checkout::Checkout;
 
@@ -31,13 +32,25 @@ pub use http::{App, openapi};
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let guard = telemetry::init("api", &config.telemetry)?;
     let shutdown = web::shutdown_signal();
-    let pool = db::connect(&config.database_url, &db::PoolConfig::new("api", config.database_max_connections))
-        .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let pool = db::connect(
+        &config.database_url,
+        &db::PoolConfig::new("api", config.database_max_connections),
+    )
+    .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let probe = pool.clone();
     let ready = Readiness::new(move || {
         let pool = probe.clone();
-        async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|error| format!("database: {error}")) }
+        async move {
+            sqlx::query("select 1")
+                .execute(&pool)
+                .await
+                .map(drop)
+                .map_err(|error| format!("database: {error}"))
+        }
     });
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("API_LISTEN: {} cannot be bound", config.listen))?;
     let admin = telemetry::admin::serve(config.admin_listen, ready, shutdown.clone())
         .await
         .with_context(|| format!("API_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
@@ -45,17 +58,38 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
-    let signer = Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
-    let payments = PaymentsClient::new(&config.payments_url, signer.clone(), config.checkout.call_timeout())
-        .context("PAYMENTS_URL")?;
-    let checkout =
-        Checkout { payments: Arc::new(payments), payment_deadline: config.checkout.payment_deadline() };
-    let engine = Engine::new(checkout, pool.clone(), config.checkout.engine_config()?, Wakeup::default())?;
+    let signer =
+        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let payments = PaymentsClient::new(
+        &config.payments_url,
+        signer.clone(),
+        config.checkout.call_timeout(),
+    )
+    .context("PAYMENTS_URL")?;
+    let checkout = Checkout {
+        payments: Arc::new(payments),
+        payment_deadline: config.checkout.payment_deadline(),
+    };
+    let engine = Engine::new(
+        checkout,
+        pool.clone(),
+        config.checkout.engine_config()?,
+        Wakeup::default(),
+    )?;
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
     let app = App {
-        auth: Auth::new(pool.clone(), bus, signer.clone(), hasher, AuthConfig::default()),
-        gate: Gate { verifier: Verifier::with_key(&signer), audience: contracts::payments::SHOP_AUDIENCE },
+        auth: Auth::new(
+            pool.clone(),
+            bus,
+            signer.clone(),
+            hasher,
+            AuthConfig::default(),
+        ),
+        gate: Gate {
+            verifier: Verifier::with_key(&signer),
+            audience: contracts::payments::SHOP_AUDIENCE,
+        },
         jwks: Arc::new(signer.jwks()),
         pool,
         engine: engine.clone(),
@@ -64,10 +98,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         secure_cookie: config.secure_cookie,
         logins: Arc::new(http::Limiter::new(config.logins_per_minute)),
     };
-    let layers = Layers { cors_origins: config.cors_origins.clone() };
-    web::serve(config.listen, layers.wrap(app.router()), shutdown.clone())
-        .await
-        .with_context(|| format!("API_LISTEN: {} cannot be bound", config.listen))?;
+    let layers = Layers {
+        cors_origins: config.cors_origins.clone(),
+    };
+    web::serve(listener, layers.wrap(app.router()), shutdown.clone()).await?;
     engine.drain().await;
     admin.await?;
     guard.shutdown();

@@ -28,7 +28,10 @@ pub struct AuthConfig {
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { access_ttl: Duration::from_secs(10 * 60), refresh_ttl: Duration::from_secs(30 * 24 * 3600) }
+        Self {
+            access_ttl: Duration::from_secs(10 * 60),
+            refresh_ttl: Duration::from_secs(30 * 24 * 3600),
+        }
     }
 }
 
@@ -66,7 +69,12 @@ pub struct Profile {
 
 impl From<UserRow> for Profile {
     fn from(row: UserRow) -> Self {
-        Self { id: row.user_id, email: row.email, name: row.name, roles: row.roles }
+        Self {
+            id: row.user_id,
+            email: row.email,
+            name: row.name,
+            roles: row.roles,
+        }
     }
 }
 
@@ -141,7 +149,13 @@ impl Auth {
         hasher: Hasher,
         config: AuthConfig,
     ) -> Self {
-        Self { pool, registered, signer, hasher, config }
+        Self {
+            pool,
+            registered,
+            signer,
+            hasher,
+            config,
+        }
     }
 
     /// Makes an account and logs it in: user, what listeners make of it, welcome mail and session
@@ -184,7 +198,9 @@ impl Auth {
             return Ok(user.into());
         }
         let roles: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
-        let profile = self.create(&mut tx, email, name, &hash, &roles, None).await?;
+        let profile = self
+            .create(&mut tx, email, name, &hash, &roles, None)
+            .await?;
         tx.commit().await?;
         Ok(profile)
     }
@@ -199,15 +215,43 @@ impl Auth {
         trace: Option<TraceRef>,
     ) -> Result<Profile, AuthError> {
         let id = UserId::new();
-        store::insert_user(conn, id, &email, &name, hash, roles).await.map_err(|error| {
-            if db::constraint(&error) == Some("user_email_unique") { AuthError::EmailTaken } else { error.into() }
-        })?;
-        self.registered.publish(conn, &UserRegistered { user_id: id, name: name.clone() }).await?;
+        store::insert_user(conn, id, &email, &name, hash, roles)
+            .await
+            .map_err(|error| {
+                if db::constraint(&error) == Some("user_email_unique") {
+                    AuthError::EmailTaken
+                } else {
+                    error.into()
+                }
+            })?;
+        self.registered
+            .publish(
+                conn,
+                &UserRegistered {
+                    user_id: id,
+                    name: name.clone(),
+                },
+            )
+            .await?;
         let command = Command::SendWelcomeEmail { user_id: id };
-        let mail = Message::new(topology::MESSAGES, command.name(), command.name(), &command, trace)
-            .map_err(|error| AuthError::Internal { doing: "write the welcome mail", source: error.into() })?;
+        let mail = Message::new(
+            topology::MESSAGES,
+            command.name(),
+            command.name(),
+            &command,
+            trace,
+        )
+        .map_err(|error| AuthError::Internal {
+            doing: "write the welcome mail",
+            source: error.into(),
+        })?;
         outbox::enqueue(conn, &[mail]).await?;
-        Ok(Profile { id, email, name, roles: roles.to_vec() })
+        Ok(Profile {
+            id,
+            email,
+            name,
+            roles: roles.to_vec(),
+        })
     }
 
     /// Logs in. Unknown address and wrong password take as long and say the same.
@@ -219,9 +263,13 @@ impl Auth {
         let user = store::find_by_email(&mut *self.pool.acquire().await?, &email).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password, hash).await?;
-        let user = user.filter(|user| fits && !user.disabled).ok_or(AuthError::Credentials)?;
+        let user = user
+            .filter(|user| fits && !user.disabled)
+            .ok_or(AuthError::Credentials)?;
         let mut tx = self.pool.begin().await?;
-        let session = self.open_session(&mut tx, user.into(), Uuid::now_v7()).await?;
+        let session = self
+            .open_session(&mut tx, user.into(), Uuid::now_v7())
+            .await?;
         tx.commit().await?;
         Ok(session)
     }
@@ -234,16 +282,22 @@ impl Auth {
     pub async fn refresh(&self, token: &str) -> Result<Session, AuthError> {
         let hash = Sha256::digest(token);
         let mut tx = self.pool.begin().await?;
-        let row = store::lock_refresh(&mut tx, &hash).await?.ok_or(AuthError::SessionOver)?;
+        let row = store::lock_refresh(&mut tx, &hash)
+            .await?
+            .ok_or(AuthError::SessionOver)?;
         if row.used {
             store::revoke_family(&mut tx, row.family_id).await?;
             tx.commit().await?;
             return Err(AuthError::SessionOver);
         }
-        let user = store::find_by_id(&mut tx, row.user_id).await?.filter(|user| row.good && !user.disabled);
+        let user = store::find_by_id(&mut tx, row.user_id)
+            .await?
+            .filter(|user| row.good && !user.disabled);
         let user = user.ok_or(AuthError::SessionOver)?;
         store::mark_used(&mut tx, &hash).await?;
-        let session = self.open_session(&mut tx, user.into(), row.family_id).await?;
+        let session = self
+            .open_session(&mut tx, user.into(), row.family_id)
+            .await?;
         tx.commit().await?;
         Ok(session)
     }
@@ -266,7 +320,9 @@ impl Auth {
     /// [`AuthError::NotFound`]
     pub async fn profile(&self, id: UserId) -> Result<Profile, AuthError> {
         let user = store::find_by_id(&mut *self.pool.acquire().await?, id).await?;
-        user.filter(|user| !user.disabled).map(Profile::from).ok_or(AuthError::NotFound)
+        user.filter(|user| !user.disabled)
+            .map(Profile::from)
+            .ok_or(AuthError::NotFound)
     }
 
     /// Gives an account a role.
@@ -276,7 +332,11 @@ impl Auth {
     pub async fn grant(&self, email: &str, role: Role) -> Result<(), AuthError> {
         let email = email.trim().to_lowercase();
         let granted = store::grant(&mut *self.pool.acquire().await?, &email, role.as_str()).await?;
-        if granted { Ok(()) } else { Err(AuthError::NotFound) }
+        if granted {
+            Ok(())
+        } else {
+            Err(AuthError::NotFound)
+        }
     }
 
     async fn open_session(
@@ -288,7 +348,9 @@ impl Auth {
         let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let hash = Sha256::digest(&refresh_token);
         store::insert_refresh(conn, &hash, family, profile.id, self.config.refresh_ttl).await?;
-        let access_token = self.signer.access_token(profile.id, &profile.roles, self.config.access_ttl);
+        let access_token =
+            self.signer
+                .access_token(profile.id, &profile.roles, self.config.access_ttl);
         Ok(Session {
             profile,
             access_token,
@@ -301,11 +363,18 @@ impl Auth {
 
 fn checked_email(email: &str) -> Result<String, AuthError> {
     let email = email.trim().to_lowercase();
-    let odd = email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+    let odd = email.len() > 254
+        || email
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
     match email.split_once('@') {
         Some((local, domain))
-            if !odd && !local.is_empty() && domain.contains('.') && !domain.contains('@')
-                && !domain.starts_with('.') && !domain.ends_with('.') =>
+            if !odd
+                && !local.is_empty()
+                && domain.contains('.')
+                && !domain.contains('@')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.') =>
         {
             Ok(email)
         }
@@ -328,8 +397,21 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_and_lower_cased() {
-        assert_eq!(checked_email(" Ada@Example.COM ").unwrap(), "ada@example.com");
-        for wrong in ["", "ada", "@example.com", "ada@", "ada@localhost", "a b@example.com", "a@b@c.de", "a@b.de\nBcc: x@y.z", "<a@b.de>"] {
+        assert_eq!(
+            checked_email(" Ada@Example.COM ").unwrap(),
+            "ada@example.com"
+        );
+        for wrong in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@localhost",
+            "a b@example.com",
+            "a@b@c.de",
+            "a@b.de\nBcc: x@y.z",
+            "<a@b.de>",
+        ] {
             assert!(checked_email(wrong).is_err(), "{wrong}");
         }
     }

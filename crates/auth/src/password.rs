@@ -31,7 +31,10 @@ impl Hasher {
     /// When hashing does not work at all.
     pub fn new(at_once: usize) -> Result<Self, PasswordError> {
         let nobody = hash_now("the password of nobody")?;
-        Ok(Self { permits: Arc::new(Semaphore::new(at_once.max(1))), nobody: Arc::new(nobody) })
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(at_once.max(1))),
+            nobody: Arc::new(nobody),
+        })
     }
 
     /// The PHC string of a new password.
@@ -49,25 +52,42 @@ impl Hasher {
     ///
     /// # Errors
     /// When hashing broke.
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, PasswordError> {
+    pub async fn verify(
+        &self,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<bool, PasswordError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.to_string());
         let fits = self
             .blocking(move || {
                 let parsed = PasswordHash::new(&stored).map_err(|_| PasswordError::Hash)?;
-                Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+                Ok(Argon2::default()
+                    .verify_password(password.as_bytes(), &parsed)
+                    .is_ok())
             })
             .await??;
         Ok(fits && known)
     }
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let _permit = self.permits.acquire().await.map_err(|_| PasswordError::Hash)?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Hash)
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| PasswordError::Hash)?;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| PasswordError::Hash)
     }
 }
 
 fn hash_now(password: &str) -> Result<String, PasswordError> {
-    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| PasswordError::Hash)?;
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|_| PasswordError::Hash)?;
     Ok(hash.to_string())
 }

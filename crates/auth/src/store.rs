@@ -36,7 +36,10 @@ pub(crate) async fn insert_user(
     .map(drop)
 }
 
-pub(crate) async fn find_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<UserRow>> {
+pub(crate) async fn find_by_email(
+    conn: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<UserRow>> {
     sqlx::query_as!(
         UserRow,
         r#"
@@ -50,7 +53,10 @@ pub(crate) async fn find_by_email(conn: &mut PgConnection, email: &str) -> sqlx:
     .await
 }
 
-pub(crate) async fn find_by_id(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<UserRow>> {
+pub(crate) async fn find_by_id(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<UserRow>> {
     sqlx::query_as!(
         UserRow,
         r#"
@@ -80,10 +86,16 @@ pub(crate) async fn grant(conn: &mut PgConnection, email: &str, role: &str) -> s
 }
 
 /// Name and address to write to; read when a mail is sent, never stored in a message.
-pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<(String, String)>> {
-    let row = sqlx::query!(r#"select name, email from auth."user" where user_id = $1"#, id.uuid())
-        .fetch_optional(conn)
-        .await?;
+pub async fn find_address(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<(String, String)>> {
+    let row = sqlx::query!(
+        r#"select name, email from auth."user" where user_id = $1"#,
+        id.uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|row| (row.name, row.email)))
 }
 
@@ -117,7 +129,10 @@ pub(crate) struct RefreshRow {
 }
 
 /// Locks a refresh token's row, so that of two uses at once one comes second.
-pub(crate) async fn lock_refresh(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<RefreshRow>> {
+pub(crate) async fn lock_refresh(
+    conn: &mut PgConnection,
+    hash: &[u8],
+) -> sqlx::Result<Option<RefreshRow>> {
     sqlx::query_as!(
         RefreshRow,
         r#"
@@ -134,10 +149,13 @@ pub(crate) async fn lock_refresh(conn: &mut PgConnection, hash: &[u8]) -> sqlx::
 }
 
 pub(crate) async fn mark_used(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!("update auth.refresh_token set used_at = clock_timestamp() where token_hash = $1", hash)
-        .execute(conn)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "update auth.refresh_token set used_at = clock_timestamp() where token_hash = $1",
+        hash
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx::Result<()> {

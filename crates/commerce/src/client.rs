@@ -11,7 +11,11 @@ use sqlx::PgConnection;
 pub struct CreateClientOnRegistration;
 
 impl Listener<UserRegistered> for CreateClientOnRegistration {
-    fn on<'a>(&'a self, conn: &'a mut PgConnection, event: &'a UserRegistered) -> BoxFuture<'a, sqlx::Result<()>> {
+    fn on<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        event: &'a UserRegistered,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(async {
             sqlx::query!(
                 "insert into commerce.client (client_id, user_id, name) values ($1, $2, $3)",
@@ -27,7 +31,10 @@ impl Listener<UserRegistered> for CreateClientOnRegistration {
 }
 
 /// The client of a user.
-pub async fn find_by_user(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Option<ClientId>> {
+pub async fn find_by_user(
+    conn: &mut PgConnection,
+    user_id: UserId,
+) -> sqlx::Result<Option<ClientId>> {
     sqlx::query_scalar!(
         r#"select client_id as "client_id: ClientId" from commerce.client where user_id = $1"#,
         user_id.uuid()

@@ -97,8 +97,13 @@ pub async fn price(conn: &mut PgConnection, items: &[Item]) -> Result<Basket, Pr
     let ids: Vec<_> = items.iter().map(|item| item.product_id.uuid()).collect();
     let offers = read::offers(conn, &ids).await?;
     let line = |(index, item): (usize, &Item)| {
-        let offer = offers.iter().find(|offer| offer.product_id == item.product_id);
-        let unknown = PriceError::UnknownProduct { index, product_id: item.product_id };
+        let offer = offers
+            .iter()
+            .find(|offer| offer.product_id == item.product_id);
+        let unknown = PriceError::UnknownProduct {
+            index,
+            product_id: item.product_id,
+        };
         let offer = offer.ok_or(unknown)?;
         Ok(Line {
             product_id: item.product_id,
@@ -107,7 +112,11 @@ pub async fn price(conn: &mut PgConnection, items: &[Item]) -> Result<Basket, Pr
             unit_price: Money::new(offer.price_amount, offer.currency.clone()),
         })
     };
-    let lines: Vec<Line> = items.iter().enumerate().map(line).collect::<Result<_, PriceError>>()?;
+    let lines: Vec<Line> = items
+        .iter()
+        .enumerate()
+        .map(line)
+        .collect::<Result<_, PriceError>>()?;
     let total = total(&lines)?;
     Ok(Basket { lines, total })
 }
@@ -133,13 +142,22 @@ fn check(items: &[Item]) -> Result<(), PriceError> {
 
 fn total(lines: &[Line]) -> Result<Money, PriceError> {
     let first = lines.first().ok_or(PriceError::Empty)?;
-    if lines.iter().any(|line| line.unit_price.currency != first.unit_price.currency) {
+    if lines
+        .iter()
+        .any(|line| line.unit_price.currency != first.unit_price.currency)
+    {
         return Err(PriceError::MixedCurrencies);
     }
-    lines.iter().try_fold(Money::new(0, first.unit_price.currency.clone()), |sum, line| {
-        let line = line.unit_price.times(i64::from(line.quantity)).ok_or(PriceError::TooMuch)?;
-        sum.plus(&line).ok_or(PriceError::TooMuch)
-    })
+    lines.iter().try_fold(
+        Money::new(0, first.unit_price.currency.clone()),
+        |sum, line| {
+            let line = line
+                .unit_price
+                .times(i64::from(line.quantity))
+                .ok_or(PriceError::TooMuch)?;
+            sum.plus(&line).ok_or(PriceError::TooMuch)
+        },
+    )
 }
 
 /// An order to be placed.
@@ -205,9 +223,14 @@ impl Status {
 
     /// From its stored form; nothing else is ever stored.
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::Pending, Self::AwaitingPayment, Self::Completed, Self::Canceled]
-            .into_iter()
-            .find(|status| status.as_str() == stored)
+        [
+            Self::Pending,
+            Self::AwaitingPayment,
+            Self::Completed,
+            Self::Canceled,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == stored)
     }
 }
 
@@ -300,10 +323,18 @@ pub fn verify_payment(
 ) -> Result<(), PaymentMismatch> {
     let order_id = terms.order_id;
     if transaction_id != terms.transaction_id {
-        return Err(PaymentMismatch::Transaction { order_id, expected: terms.transaction_id, found: transaction_id });
+        return Err(PaymentMismatch::Transaction {
+            order_id,
+            expected: terms.transaction_id,
+            found: transaction_id,
+        });
     }
     if *amount != terms.total {
-        return Err(PaymentMismatch::Amount { order_id, expected: terms.total.clone(), found: amount.clone() });
+        return Err(PaymentMismatch::Amount {
+            order_id,
+            expected: terms.total.clone(),
+            found: amount.clone(),
+        });
     }
     Ok(())
 }
@@ -316,7 +347,12 @@ mod tests {
 
     fn line(quantity: u32, amount: i64, currency: &str) -> Line {
         let unit_price = Money::new(amount, currency.parse().unwrap());
-        Line { product_id: ProductId::new(), name: "mug".into(), quantity, unit_price }
+        Line {
+            product_id: ProductId::new(),
+            name: "mug".into(),
+            quantity,
+            unit_price,
+        }
     }
 
     proptest! {
@@ -330,19 +366,40 @@ mod tests {
 
     #[test]
     fn totals_refuse_mixed_currencies_and_overflow() {
-        assert!(matches!(total(&[line(1, 1, "EUR"), line(1, 1, "USD")]), Err(PriceError::MixedCurrencies)));
-        assert!(matches!(total(&[line(2, i64::MAX, "EUR")]), Err(PriceError::TooMuch)));
+        assert!(matches!(
+            total(&[line(1, 1, "EUR"), line(1, 1, "USD")]),
+            Err(PriceError::MixedCurrencies)
+        ));
+        assert!(matches!(
+            total(&[line(2, i64::MAX, "EUR")]),
+            Err(PriceError::TooMuch)
+        ));
     }
 
     #[test]
     fn a_basket_is_checked_before_the_catalog_is_asked() {
-        let item = |quantity| Item { product_id: ProductId::new(), quantity };
+        let item = |quantity| Item {
+            product_id: ProductId::new(),
+            quantity,
+        };
         assert!(matches!(check(&[]), Err(PriceError::Empty)));
-        assert!(matches!(check(&[item(1), item(0)]), Err(PriceError::Quantity { index: 1 })));
-        assert!(matches!(check(&[item(MAX_QUANTITY + 1)]), Err(PriceError::Quantity { index: 0 })));
+        assert!(matches!(
+            check(&[item(1), item(0)]),
+            Err(PriceError::Quantity { index: 1 })
+        ));
+        assert!(matches!(
+            check(&[item(MAX_QUANTITY + 1)]),
+            Err(PriceError::Quantity { index: 0 })
+        ));
         let mug = item(1);
-        assert!(matches!(check(&[mug, mug]), Err(PriceError::Duplicate { index: 1 })));
-        assert!(matches!(check(&vec![item(1); MAX_LINES + 1]), Err(PriceError::TooManyLines)));
+        assert!(matches!(
+            check(&[mug, mug]),
+            Err(PriceError::Duplicate { index: 1 })
+        ));
+        assert!(matches!(
+            check(&vec![item(1); MAX_LINES + 1]),
+            Err(PriceError::TooManyLines)
+        ));
     }
 
     #[test]
@@ -354,7 +411,10 @@ mod tests {
             transaction_id: TransactionId::new(),
             total: eur(100),
         };
-        assert_eq!(verify_payment(&terms, terms.transaction_id, &eur(100)), Ok(()));
+        assert_eq!(
+            verify_payment(&terms, terms.transaction_id, &eur(100)),
+            Ok(())
+        );
         assert!(verify_payment(&terms, TransactionId::new(), &eur(100)).is_err());
         assert!(verify_payment(&terms, terms.transaction_id, &eur(99)).is_err());
         let usd = Money::new(100, "USD".parse().unwrap());

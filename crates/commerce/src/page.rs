@@ -23,7 +23,10 @@ impl<T> Page<T> {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next_cursor = rows.last().filter(|_| more).map(|last| Cursor(id(last)));
-        Self { items: rows, next_cursor }
+        Self {
+            items: rows,
+            next_cursor,
+        }
     }
 }
 
@@ -46,7 +49,9 @@ impl std::str::FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| CursorError)?;
         Uuid::from_slice(&bytes).map(Self).map_err(|_| CursorError)
     }
 }

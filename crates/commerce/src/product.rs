@@ -65,16 +65,26 @@ pub enum EditError {
 
 impl From<sqlx::Error> for EditError {
     fn from(error: sqlx::Error) -> Self {
-        if db::constraint(&error) == Some("stock_reserved_within") { Self::StockBelowReserved } else { Self::Db(error) }
+        if db::constraint(&error) == Some("stock_reserved_within") {
+            Self::StockBelowReserved
+        } else {
+            Self::Db(error)
+        }
     }
 }
 
 /// The slug that a name gives: lower case, digits and single hyphens.
 pub fn slug_of(name: &str) -> String {
     let lower = name.to_lowercase();
-    let words: Vec<_> =
-        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    if words.is_empty() { "product".to_owned() } else { words.join("-") }
+    let words: Vec<_> = lower
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() {
+        "product".to_owned()
+    } else {
+        words.join("-")
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ struct Order {
     settled: bool,
 }
 
-pub(crate) async fn examine(shop: &PgPool, payments: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
+pub(crate) async fn examine(
+    shop: &PgPool,
+    payments: &PgPool,
+    grace: Duration,
+) -> sqlx::Result<Vec<Violation>> {
     let mut violations = unpublished(payments, grace).await?;
     let mut last = Uuid::nil();
     loop {
@@ -48,8 +52,15 @@ pub(crate) async fn examine(shop: &PgPool, payments: &PgPool, grace: Duration) -
         .bind(&ids)
         .fetch_all(payments)
         .await?;
-        let by_order: HashMap<_, _> = transactions.iter().map(|found| (found.order_id, found)).collect();
-        violations.extend(orders.iter().flat_map(|order| compare(order, by_order.get(&order.order_id).copied())));
+        let by_order: HashMap<_, _> = transactions
+            .iter()
+            .map(|found| (found.order_id, found))
+            .collect();
+        violations.extend(
+            orders
+                .iter()
+                .flat_map(|order| compare(order, by_order.get(&order.order_id).copied())),
+        );
         if violations.len() > ENOUGH * 10 {
             break;
         }
@@ -80,22 +91,45 @@ async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Resul
 /// I2 and I3 for one order.
 fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
     let subject = format!("order {}", order.order_id);
-    let say = |check, what: String| Violation { check, subject: subject.clone(), what };
+    let say = |check, what: String| Violation {
+        check,
+        subject: subject.clone(),
+        what,
+    };
     let status = order.status.as_str();
     let Some(found) = found else {
         if status == "canceled" {
-            return vec![say("I3", "it is canceled, and its transaction could still be created: no tombstone".to_owned())];
+            return vec![say(
+                "I3",
+                "it is canceled, and its transaction could still be created: no tombstone"
+                    .to_owned(),
+            )];
         }
-        let has_none = matches!(status, "awaiting_payment" | "completed") || (status == "pending" && order.settled);
-        return if has_none { vec![say("I2", format!("it is {status} and has no transaction"))] } else { Vec::new() };
+        let has_none = matches!(status, "awaiting_payment" | "completed")
+            || (status == "pending" && order.settled);
+        return if has_none {
+            vec![say("I2", format!("it is {status} and has no transaction"))]
+        } else {
+            Vec::new()
+        };
     };
     let mut violations = Vec::new();
     if found.transaction_id != order.transaction_id {
-        violations.push(say("I3", format!("payments knows it by transaction {}", found.transaction_id)));
+        violations.push(say(
+            "I3",
+            format!("payments knows it by transaction {}", found.transaction_id),
+        ));
     }
-    let same = found.amount == Some(order.total_amount) && found.currency.as_deref() == Some(&order.currency);
+    let same = found.amount == Some(order.total_amount)
+        && found.currency.as_deref() == Some(&order.currency);
     if found.status == "paid" && !same {
-        violations.push(say("I3", format!("it costs {}, paid were {:?}", order.total_amount, found.amount)));
+        violations.push(say(
+            "I3",
+            format!(
+                "it costs {}, paid were {:?}",
+                order.total_amount, found.amount
+            ),
+        ));
     }
     let fits = match status {
         "completed" => found.status == "paid",
@@ -103,7 +137,10 @@ fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
         _ => !order.settled || found.status == "pending",
     };
     if !fits {
-        violations.push(say("I3", format!("it is {status}, its transaction is {}", found.status)));
+        violations.push(say(
+            "I3",
+            format!("it is {status}, its transaction is {}", found.status),
+        ));
     }
     violations
 }
@@ -139,14 +176,21 @@ async fn orphans(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Vec<Violation
         .bind(PAGE)
         .fetch_all(payments)
         .await?;
-        let Some((end, _)) = page.last() else { return Ok(violations) };
+        let Some((end, _)) = page.last() else {
+            return Ok(violations);
+        };
         last = *end;
         let ids: Vec<_> = page.iter().map(|(_, order_id)| *order_id).collect();
-        let known = sqlx::query_scalar!(r#"select order_id from commerce."order" where order_id = any($1)"#, &ids)
-            .fetch_all(shop)
-            .await?;
+        let known = sqlx::query_scalar!(
+            r#"select order_id from commerce."order" where order_id = any($1)"#,
+            &ids
+        )
+        .fetch_all(shop)
+        .await?;
         let known: std::collections::HashSet<_> = known.into_iter().collect();
-        let orphaned = page.iter().filter(|(_, order_id)| !known.contains(order_id));
+        let orphaned = page
+            .iter()
+            .filter(|(_, order_id)| !known.contains(order_id));
         violations.extend(orphaned.take(ENOUGH).map(|(id, order_id)| Violation {
             check: "I2",
             subject: format!("transaction {id}"),

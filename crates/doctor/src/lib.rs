@@ -23,16 +23,46 @@ pub struct Check {
 
 /// All checks, in order.
 pub const CHECKS: [Check; 10] = [
-    Check { id: "I1", promise: "an order, its saga, its journal and its first entry exist together or not at all" },
-    Check { id: "I2", promise: "no order is left without a transaction, unless it is canceled" },
-    Check { id: "I3", promise: "completed order ⇔ paid transaction of the same amount; canceled order ⇒ no payment" },
-    Check { id: "I4", promise: "orders only move along the arrows, and a terminal state never changes" },
-    Check { id: "I5", promise: "every outcome is published, and takes effect once" },
-    Check { id: "I6", promise: "every started step of a compensated saga is undone once; nothing after the pivot is" },
-    Check { id: "I7", promise: "every saga that is neither at rest nor paused owns exactly one entry" },
-    Check { id: "I8", promise: "stock adds up: reserved by live orders, sold by completed ones" },
-    Check { id: "I9", promise: "an order costs the sum of its lines" },
-    Check { id: "I10", promise: "what cannot be delivered is kept, with the reason" },
+    Check {
+        id: "I1",
+        promise: "an order, its saga, its journal and its first entry exist together or not at all",
+    },
+    Check {
+        id: "I2",
+        promise: "no order is left without a transaction, unless it is canceled",
+    },
+    Check {
+        id: "I3",
+        promise: "completed order ⇔ paid transaction of the same amount; canceled order ⇒ no payment",
+    },
+    Check {
+        id: "I4",
+        promise: "orders only move along the arrows, and a terminal state never changes",
+    },
+    Check {
+        id: "I5",
+        promise: "every outcome is published, and takes effect once",
+    },
+    Check {
+        id: "I6",
+        promise: "every started step of a compensated saga is undone once; nothing after the pivot is",
+    },
+    Check {
+        id: "I7",
+        promise: "every saga that is neither at rest nor paused owns exactly one entry",
+    },
+    Check {
+        id: "I8",
+        promise: "stock adds up: reserved by live orders, sold by completed ones",
+    },
+    Check {
+        id: "I9",
+        promise: "an order costs the sum of its lines",
+    },
+    Check {
+        id: "I10",
+        promise: "what cannot be delivered is kept, with the reason",
+    },
 ];
 
 /// Something that is not as promised.
@@ -62,14 +92,30 @@ pub struct Report {
 ///
 /// # Errors
 /// When a database cannot be read.
-pub async fn examine(shop: &PgPool, payments: Option<&PgPool>, grace: Duration) -> sqlx::Result<Report> {
+pub async fn examine(
+    shop: &PgPool,
+    payments: Option<&PgPool>,
+    grace: Duration,
+) -> sqlx::Result<Report> {
     let mut violations = shop::examine(shop, grace).await?;
     let across = ["I2", "I3", "I5"];
-    let skipped: Vec<_> = if payments.is_some() { Vec::new() } else { across.to_vec() };
+    let skipped: Vec<_> = if payments.is_some() {
+        Vec::new()
+    } else {
+        across.to_vec()
+    };
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
     violations.sort_by_key(|violation| CHECKS.iter().position(|check| check.id == violation.check));
-    let made = CHECKS.iter().map(|check| check.id).filter(|id| !skipped.contains(id)).collect();
-    Ok(Report { made, skipped, violations })
+    let made = CHECKS
+        .iter()
+        .map(|check| check.id)
+        .filter(|id| !skipped.contains(id))
+        .collect();
+    Ok(Report {
+        made,
+        skipped,
+        violations,
+    })
 }

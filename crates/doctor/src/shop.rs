@@ -21,7 +21,9 @@ macro_rules! violations {
 pub(crate) async fn examine(shop: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
     // one snapshot for all, so that what moves meanwhile is not half seen
     let mut tx = shop.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await?;
     let mut violations = whole(&mut tx).await?;
     violations.extend(arrows(&mut tx).await?);
     violations.extend(compensation(&mut tx, grace).await?);
@@ -168,7 +170,11 @@ async fn compensation(conn: &mut PgConnection, grace: Duration) -> sqlx::Result<
         "#,
         grace.as_secs_f64()
     );
-    Ok(undone.chain(breaches).chain(twice).chain(undecided).collect())
+    Ok(undone
+        .chain(breaches)
+        .chain(twice)
+        .chain(undecided)
+        .collect())
 }
 
 /// I7

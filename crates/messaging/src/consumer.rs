@@ -50,7 +50,10 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unreachable`] when what it needs is not there; the messages stay with the broker.
-    fn handle(&self, batch: &[Delivery]) -> impl Future<Output = Result<Vec<Verdict>, Unreachable>> + Send;
+    fn handle(
+        &self,
+        batch: &[Delivery],
+    ) -> impl Future<Output = Result<Vec<Verdict>, Unreachable>> + Send;
 
     /// Whether what was unreachable is back.
     fn is_reachable(&self) -> impl Future<Output = bool> + Send;
@@ -69,7 +72,11 @@ pub struct ConsumerConfig {
 
 impl Default for ConsumerConfig {
     fn default() -> Self {
-        Self { prefetch: 200, max_batch: 100, max_wait: Duration::from_millis(3) }
+        Self {
+            prefetch: 200,
+            max_batch: 100,
+            max_wait: Duration::from_millis(3),
+        }
     }
 }
 
@@ -92,7 +99,9 @@ pub async fn run<H: Handler>(
         let ended = session(amqp_url, queue, config, handler, &shutdown, &mut failures).await;
         match ended {
             Ok(Ended::Shutdown) => return,
-            Ok(Ended::Canceled) => warn!("RabbitMQ ended the subscription to {queue}: subscribing again"),
+            Ok(Ended::Canceled) => {
+                warn!("RabbitMQ ended the subscription to {queue}: subscribing again")
+            }
             Ok(Ended::Unreachable(why)) => {
                 warn!("{why}: {queue} is left alone until it is back");
                 while !shutdown.is_cancelled() && !handler.is_reachable().await {
@@ -136,11 +145,17 @@ async fn session<H: Handler>(
     *failures = 0;
     let ended = loop {
         let Some(batch) = next_batch(&mut subscription, config, shutdown).await? else {
-            break if shutdown.is_cancelled() { Ended::Shutdown } else { Ended::Canceled };
+            break if shutdown.is_cancelled() {
+                Ended::Shutdown
+            } else {
+                Ended::Canceled
+            };
         };
         match handle(handler, &batch).await {
             Ok(verdicts) => {
-                if let Some(why) = settle(&subscription, &publisher, queue, &batch, verdicts).await? {
+                if let Some(why) =
+                    settle(&subscription, &publisher, queue, &batch, verdicts).await?
+                {
                     break Ended::Unreachable(why);
                 }
             }
@@ -215,17 +230,25 @@ async fn settle(
 ) -> Result<Option<String>, LinkError> {
     let mut unreachable = None;
     for (taken, verdict) in batch.iter().zip(verdicts) {
-        let id = taken.message_id().unwrap_or_else(|| "without id".to_owned());
+        let id = taken
+            .message_id()
+            .unwrap_or_else(|| "without id".to_owned());
         match verdict {
             Verdict::Done => taken.ack().await?,
             Verdict::Retry(why) => {
                 let attempt = taken.attempt();
-                warn!(message.id = id, "Message {id} of {queue} was not handled in attempt {attempt}: {why}");
+                warn!(
+                    message.id = id,
+                    "Message {id} of {queue} was not handled in attempt {attempt}: {why}"
+                );
                 metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => "retry").increment(1);
                 subscription.send_up(publisher, taken, &why).await?;
             }
             Verdict::Failed(why) => {
-                error!(message.id = id, "Message {id} of {queue} goes to `failed`: {why}");
+                error!(
+                    message.id = id,
+                    "Message {id} of {queue} goes to `failed`: {why}"
+                );
                 metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => "failed").increment(1);
                 subscription.send_to_failed(publisher, taken, &why).await?;
             }

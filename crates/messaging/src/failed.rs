@@ -68,7 +68,9 @@ pub async fn retry(
     let mut sent = Vec::new();
     for taken in link.take(FAILED, limit).await? {
         let message = FailedMessage::from(&taken);
-        let Some(queue) = message.queue.clone().filter(|_| wanted(&message)) else { continue };
+        let Some(queue) = message.queue.clone().filter(|_| wanted(&message)) else {
+            continue;
+        };
         if taken.redrive(&publisher, &queue).await? {
             sent.push(message);
         }

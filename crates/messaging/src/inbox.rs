@@ -6,7 +6,11 @@ use sqlx::PgConnection;
 
 /// Records message ids for `consumer`; for each, in order, whether it is new. Of ids that occur
 /// twice in the batch only the first is.
-pub async fn record(conn: &mut PgConnection, consumer: &str, ids: &[String]) -> sqlx::Result<Vec<bool>> {
+pub async fn record(
+    conn: &mut PgConnection,
+    consumer: &str,
+    ids: &[String],
+) -> sqlx::Result<Vec<bool>> {
     let inserted = sqlx::query_scalar!(
         r#"
         insert into messaging.inbox (consumer, message_id)

@@ -55,11 +55,26 @@ impl Message {
 /// Writes messages in the caller's transaction, in one statement.
 pub async fn enqueue(conn: &mut PgConnection, messages: &[Message]) -> sqlx::Result<()> {
     let ids: Vec<_> = messages.iter().map(|message| message.id.uuid()).collect();
-    let exchanges: Vec<_> = messages.iter().map(|message| message.exchange.clone()).collect();
-    let keys: Vec<_> = messages.iter().map(|message| message.routing_key.clone()).collect();
-    let types: Vec<_> = messages.iter().map(|message| message.message_type.clone()).collect();
-    let bodies: Vec<_> = messages.iter().map(|message| message.body.clone()).collect();
-    let traces: Vec<_> = messages.iter().map(|message| message.trace.as_ref().map(ToString::to_string)).collect();
+    let exchanges: Vec<_> = messages
+        .iter()
+        .map(|message| message.exchange.clone())
+        .collect();
+    let keys: Vec<_> = messages
+        .iter()
+        .map(|message| message.routing_key.clone())
+        .collect();
+    let types: Vec<_> = messages
+        .iter()
+        .map(|message| message.message_type.clone())
+        .collect();
+    let bodies: Vec<_> = messages
+        .iter()
+        .map(|message| message.body.clone())
+        .collect();
+    let traces: Vec<_> = messages
+        .iter()
+        .map(|message| message.trace.as_ref().map(ToString::to_string))
+        .collect();
     sqlx::query!(
         r#"
         insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, traceparent)
@@ -166,7 +181,11 @@ pub async fn claim_sagas(
     let claims = rows.into_iter().map(|row| SagaClaim {
         entry_id: EntryId::from(row.entry_id),
         saga_id: SagaId::from(row.saga_id),
-        kind: if row.kind == "timer" { Kind::Timer } else { Kind::Step },
+        kind: if row.kind == "timer" {
+            Kind::Timer
+        } else {
+            Kind::Step
+        },
         step: row.step,
         epoch: row.epoch,
         attempt: row.attempt,
@@ -188,7 +207,11 @@ pub struct MessageClaim {
 }
 
 /// Claims up to `limit` due messages, oldest due first.
-pub async fn claim_messages(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<MessageClaim>> {
+pub async fn claim_messages(
+    conn: &mut PgConnection,
+    lease: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<MessageClaim>> {
     let rows = sqlx::query!(
         r#"
         with due as (
@@ -229,8 +252,14 @@ pub async fn claim_messages(conn: &mut PgConnection, lease: Duration, limit: i64
 }
 
 /// Deletes published messages that are still held under these epochs. Returns how many were.
-pub async fn delete_published(conn: &mut PgConnection, published: &[(EntryId, i64)]) -> sqlx::Result<u64> {
-    let (ids, epochs): (Vec<Uuid>, Vec<i64>) = published.iter().map(|(id, epoch)| (id.uuid(), *epoch)).unzip();
+pub async fn delete_published(
+    conn: &mut PgConnection,
+    published: &[(EntryId, i64)],
+) -> sqlx::Result<u64> {
+    let (ids, epochs): (Vec<Uuid>, Vec<i64>) = published
+        .iter()
+        .map(|(id, epoch)| (id.uuid(), *epoch))
+        .unzip();
     let result = sqlx::query!(
         r#"
         delete from messaging.outbox o
@@ -277,7 +306,12 @@ pub async fn postpone(
 }
 
 /// Takes a message out of the relay's sight after its last attempt; an operator decides.
-pub async fn park(conn: &mut PgConnection, id: EntryId, epoch: i64, error: &str) -> sqlx::Result<u64> {
+pub async fn park(
+    conn: &mut PgConnection,
+    id: EntryId,
+    epoch: i64,
+    error: &str,
+) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
         update messaging.outbox

@@ -8,11 +8,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use kernel::TraceRef;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ExchangeKind,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
+    ExchangeKind,
     message::Delivery as Raw,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
-        ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
+        BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+        QueueBindOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
@@ -53,7 +55,8 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) async fn open(url: &str, name: &str) -> Result<Self, LinkError> {
-        let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
+        let properties =
+            ConnectionProperties::default().with_connection_name(LongString::from(name));
         let connection = within(CONNECT_TIMEOUT, Connection::connect(url, properties)).await?;
         Ok(Self { connection })
     }
@@ -66,13 +69,25 @@ impl Link {
 
     pub(crate) async fn publisher(&self) -> Result<Publisher, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-        within(CALL_TIMEOUT, channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        within(
+            CALL_TIMEOUT,
+            channel.confirm_select(ConfirmSelectOptions::default()),
+        )
+        .await?;
         Ok(Publisher { channel })
     }
 
-    pub(crate) async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Subscription, LinkError> {
+    pub(crate) async fn subscribe(
+        &self,
+        queue: &str,
+        prefetch: u16,
+    ) -> Result<Subscription, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-        within(CALL_TIMEOUT, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        within(
+            CALL_TIMEOUT,
+            channel.basic_qos(prefetch, BasicQosOptions::default()),
+        )
+        .await?;
         let consume = channel.basic_consume(
             queue.into(),
             ShortString::default(),
@@ -80,14 +95,25 @@ impl Link {
             FieldTable::default(),
         );
         let consumer = within(CALL_TIMEOUT, consume).await?;
-        Ok(Subscription { channel, consumer, queue: queue.to_owned() })
+        Ok(Subscription {
+            channel,
+            consumer,
+            queue: queue.to_owned(),
+        })
     }
 
     /// Whether the queue exists.
     pub(crate) async fn check_queue(&self, queue: &str) -> Result<u32, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = within(CALL_TIMEOUT, channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = within(
+            CALL_TIMEOUT,
+            channel.queue_declare(queue.into(), options, FieldTable::default()),
+        )
+        .await?;
         Ok(queue.message_count())
     }
 
@@ -97,8 +123,12 @@ impl Link {
         let mut taken = Vec::new();
         while taken.len() < limit {
             let get = channel.basic_get(queue.into(), BasicGetOptions::default());
-            let Some(message) = within(CALL_TIMEOUT, get).await? else { break };
-            taken.push(Taken { raw: message.delivery });
+            let Some(message) = within(CALL_TIMEOUT, get).await? else {
+                break;
+            };
+            taken.push(Taken {
+                raw: message.delivery,
+            });
         }
         Ok(taken)
     }
@@ -144,19 +174,41 @@ fn at_least_once(exchange: &str, key: Option<&str>) -> Vec<(&'static str, AMQPVa
     arguments
 }
 
-async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), LinkError> {
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    within(CALL_TIMEOUT, channel.exchange_declare(name.into(), kind, options, FieldTable::default())).await
+async fn declare_exchange(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+) -> Result<(), LinkError> {
+    let options = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    within(
+        CALL_TIMEOUT,
+        channel.exchange_declare(name.into(), kind, options, FieldTable::default()),
+    )
+    .await
 }
 
-async fn declare_queue(channel: &Channel, name: &str, arguments: &[(&str, AMQPValue)]) -> Result<(), LinkError> {
+async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    arguments: &[(&str, AMQPValue)],
+) -> Result<(), LinkError> {
     let mut table = FieldTable::default();
     table.insert("x-queue-type".into(), text("quorum"));
     for (key, value) in arguments {
         table.insert((*key).into(), value.clone());
     }
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    within(CALL_TIMEOUT, channel.queue_declare(name.into(), options, table)).await?;
+    let options = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    within(
+        CALL_TIMEOUT,
+        channel.queue_declare(name.into(), options, table),
+    )
+    .await?;
     Ok(())
 }
 
@@ -188,7 +240,11 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Publishes all, then awaits all confirms. An answer is missing for none: a broken link or a
     /// late confirm fails the whole batch, whose messages may or may not have arrived.
-    pub(crate) async fn publish(&self, messages: &[&Message], deadline: Duration) -> Result<Vec<Published>, LinkError> {
+    pub(crate) async fn publish(
+        &self,
+        messages: &[&Message],
+        deadline: Duration,
+    ) -> Result<Vec<Published>, LinkError> {
         let batch = async {
             let mut confirms = Vec::with_capacity(messages.len());
             for message in messages {
@@ -212,7 +268,9 @@ impl Publisher {
             }
             Ok(answers)
         };
-        tokio::time::timeout(deadline, batch).await.map_err(|_| LinkError::Timeout(deadline))?
+        tokio::time::timeout(deadline, batch)
+            .await
+            .map_err(|_| LinkError::Timeout(deadline))?
     }
 
     async fn forward(
@@ -223,32 +281,53 @@ impl Publisher {
         properties: BasicProperties,
     ) -> Result<Published, LinkError> {
         let publish = async {
-            let confirm =
-                self.channel.basic_publish(exchange.into(), key.into(), mandatory(), &raw.data, properties).await?;
+            let confirm = self
+                .channel
+                .basic_publish(
+                    exchange.into(),
+                    key.into(),
+                    mandatory(),
+                    &raw.data,
+                    properties,
+                )
+                .await?;
             judge(confirm.await?)
         };
-        tokio::time::timeout(CALL_TIMEOUT, publish).await.map_err(|_| LinkError::Timeout(CALL_TIMEOUT))?
+        tokio::time::timeout(CALL_TIMEOUT, publish)
+            .await
+            .map_err(|_| LinkError::Timeout(CALL_TIMEOUT))?
     }
 }
 
 /// Unroutable messages come back instead of vanishing.
 fn mandatory() -> BasicPublishOptions {
-    BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() }
+    BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    }
 }
 
 fn judge(confirmation: Confirmation) -> Result<Published, LinkError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(Published::Confirmed),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            Ok(Published::Refused(format!("unroutable: {} ({})", returned.reply_text, returned.reply_code)))
+            Ok(Published::Refused(format!(
+                "unroutable: {} ({})",
+                returned.reply_text, returned.reply_code
+            )))
         }
-        Confirmation::Nack(None) => Ok(Published::Refused("refused by the broker (nack)".to_owned())),
+        Confirmation::Nack(None) => Ok(Published::Refused(
+            "refused by the broker (nack)".to_owned(),
+        )),
         Confirmation::NotRequested => Err(LinkError::NoConfirms),
     }
 }
 
 fn properties_of(message: &Message) -> BasicProperties {
-    #[expect(clippy::disallowed_methods, reason = "AMQP's timestamp property is for people, nothing is decided by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "AMQP's timestamp property is for people, nothing is decided by it"
+    )]
     let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
     let mut headers = FieldTable::default();
     if let Some(trace) = &message.trace {
@@ -284,13 +363,20 @@ impl Subscription {
     }
 
     /// Puts the message on the ladder's next rung or, after the last, into `failed`; then acks it.
-    pub(crate) async fn send_up(&self, publisher: &Publisher, taken: &Taken, why: &str) -> Result<(), LinkError> {
+    pub(crate) async fn send_up(
+        &self,
+        publisher: &Publisher,
+        taken: &Taken,
+        why: &str,
+    ) -> Result<(), LinkError> {
         let attempt = taken.attempt();
         match LADDER.get(attempt as usize - 1) {
             Some(delay) => {
                 let properties = taken.properties(&self.queue, attempt, why);
                 let queue = delay_queue(&self.queue, *delay);
-                let sent = publisher.forward("", &queue, &taken.raw, properties).await?;
+                let sent = publisher
+                    .forward("", &queue, &taken.raw, properties)
+                    .await?;
                 self.settle(taken, sent).await
             }
             None => self.send_to_failed(publisher, taken, why).await,
@@ -305,7 +391,9 @@ impl Subscription {
         why: &str,
     ) -> Result<(), LinkError> {
         let properties = taken.properties(&self.queue, taken.attempt(), why);
-        let sent = publisher.forward(FAILED, &taken.original_key(), &taken.raw, properties).await?;
+        let sent = publisher
+            .forward(FAILED, &taken.original_key(), &taken.raw, properties)
+            .await?;
         self.settle(taken, sent).await
     }
 
@@ -314,7 +402,10 @@ impl Subscription {
         match sent {
             Published::Confirmed => taken.ack().await,
             Published::Refused(why) => {
-                tracing::error!("A message could not be put aside ({why}): it stays in {}", self.queue);
+                tracing::error!(
+                    "A message could not be put aside ({why}): it stays in {}",
+                    self.queue
+                );
                 taken.give_back().await
             }
         }
@@ -328,12 +419,19 @@ pub(crate) struct Taken {
 
 impl Taken {
     pub(crate) async fn ack(&self) -> Result<(), LinkError> {
-        within(CALL_TIMEOUT, self.raw.acker.ack(BasicAckOptions::default())).await.map(drop)
+        within(CALL_TIMEOUT, self.raw.acker.ack(BasicAckOptions::default()))
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn give_back(&self) -> Result<(), LinkError> {
-        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        within(CALL_TIMEOUT, self.raw.acker.nack(options)).await.map(drop)
+        let options = BasicNackOptions {
+            requeue: true,
+            ..BasicNackOptions::default()
+        };
+        within(CALL_TIMEOUT, self.raw.acker.nack(options))
+            .await
+            .map(drop)
     }
 
     pub(crate) fn body(&self) -> &[u8] {
@@ -341,7 +439,11 @@ impl Taken {
     }
 
     pub(crate) fn message_id(&self) -> Option<String> {
-        self.raw.properties.message_id().as_ref().map(ToString::to_string)
+        self.raw
+            .properties
+            .message_id()
+            .as_ref()
+            .map(ToString::to_string)
     }
 
     pub(crate) fn message_type(&self) -> Option<String> {
@@ -353,7 +455,13 @@ impl Taken {
     }
 
     pub(crate) fn reason(&self) -> Option<String> {
-        self.header(REASON).or_else(|| self.raw.properties.headers().as_ref().map(|_| "dead-lettered by the broker".to_owned()))
+        self.header(REASON).or_else(|| {
+            self.raw
+                .properties
+                .headers()
+                .as_ref()
+                .map(|_| "dead-lettered by the broker".to_owned())
+        })
     }
 
     /// The queue that it could not be handled from.
@@ -362,11 +470,13 @@ impl Taken {
     }
 
     pub(crate) fn original_exchange(&self) -> String {
-        self.header(ORIGINAL_EXCHANGE).unwrap_or_else(|| self.raw.exchange.to_string())
+        self.header(ORIGINAL_EXCHANGE)
+            .unwrap_or_else(|| self.raw.exchange.to_string())
     }
 
     pub(crate) fn original_key(&self) -> String {
-        self.header(ORIGINAL_KEY).unwrap_or_else(|| self.raw.routing_key.to_string())
+        self.header(ORIGINAL_KEY)
+            .unwrap_or_else(|| self.raw.routing_key.to_string())
     }
 
     /// Number of the attempt that is under way, from 1.
@@ -399,11 +509,19 @@ impl Taken {
         headers.insert(ORIGINAL_EXCHANGE.into(), text(&self.original_exchange()));
         headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
         headers.insert(REASON.into(), text(why));
-        self.raw.properties.clone().with_headers(headers).with_delivery_mode(2)
+        self.raw
+            .properties
+            .clone()
+            .with_headers(headers)
+            .with_delivery_mode(2)
     }
 
     /// Sends it back to the queue it came from, as if for the first time; then acks it.
-    pub(crate) async fn redrive(&self, publisher: &Publisher, queue: &str) -> Result<bool, LinkError> {
+    pub(crate) async fn redrive(
+        &self,
+        publisher: &Publisher,
+        queue: &str,
+    ) -> Result<bool, LinkError> {
         let mut headers = self.raw.properties.headers().clone().unwrap_or_default();
         headers.insert(ATTEMPT.into(), AMQPValue::LongInt(0));
         headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
@@ -420,7 +538,10 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-async fn within<T>(limit: Duration, call: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, LinkError> {
     match tokio::time::timeout(limit, call).await {
         Ok(result) => result.map_err(LinkError::from),
         Err(_) => Err(LinkError::Timeout(limit)),

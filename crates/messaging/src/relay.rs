@@ -56,8 +56,18 @@ pub struct Relay {
 
 impl Relay {
     /// A relay; nothing runs yet.
-    pub fn new(pool: PgPool, amqp_url: impl Into<String>, config: RelayConfig, wakeup: Wakeup) -> Self {
-        Self { pool, amqp_url: amqp_url.into(), config, wakeup }
+    pub fn new(
+        pool: PgPool,
+        amqp_url: impl Into<String>,
+        config: RelayConfig,
+        wakeup: Wakeup,
+    ) -> Self {
+        Self {
+            pool,
+            amqp_url: amqp_url.into(),
+            config,
+            wakeup,
+        }
     }
 
     /// Publishes until `shutdown`, rebuilding connection and channel whenever they break.
@@ -71,7 +81,11 @@ impl Relay {
                     warn!("The relay lost RabbitMQ ({error}): connecting again");
                 }
             }
-            let pause = RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), ..self.config.retry };
+            let pause = RetryPolicy {
+                base: Duration::from_millis(200),
+                cap: Duration::from_secs(5),
+                ..self.config.retry
+            };
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause.delay(failures.min(6))) => {}
@@ -107,21 +121,26 @@ impl Relay {
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
     async fn batch(&self, publisher: &Publisher) -> Result<i64, BatchError> {
         let mut conn = self.pool.acquire().await?;
-        let claims = outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await?;
+        let claims =
+            outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await?;
         if claims.is_empty() {
             return Ok(0);
         }
         drop(conn); // no connection is held across the network call
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
-        let answers = publisher.publish(&messages, self.config.confirm_deadline).await;
+        let answers = publisher
+            .publish(&messages, self.config.confirm_deadline)
+            .await;
         let mut conn = self.pool.acquire().await?;
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
                 for claim in &claims {
-                    self.postpone(&mut conn, claim, &error.to_string(), false).await?;
+                    self.postpone(&mut conn, claim, &error.to_string(), false)
+                        .await?;
                 }
-                metrics::counter!("outbox_publish_total", "result" => "unreachable").increment(claims.len() as u64);
+                metrics::counter!("outbox_publish_total", "result" => "unreachable")
+                    .increment(claims.len() as u64);
                 return Err(BatchError::Link(error));
             }
         };
@@ -133,7 +152,8 @@ impl Relay {
             .collect();
         let deleted = outbox::delete_published(&mut conn, &confirmed).await?;
         debug!("Published {} messages, deleted {deleted}", confirmed.len());
-        metrics::counter!("outbox_publish_total", "result" => "ack").increment(confirmed.len() as u64);
+        metrics::counter!("outbox_publish_total", "result" => "ack")
+            .increment(confirmed.len() as u64);
         for (claim, answer) in claims.iter().zip(&answers) {
             if let Published::Refused(why) = answer {
                 self.refused(&mut conn, claim, why).await?;
@@ -142,7 +162,12 @@ impl Relay {
         Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX))
     }
 
-    async fn refused(&self, conn: &mut sqlx::PgConnection, claim: &MessageClaim, why: &str) -> sqlx::Result<()> {
+    async fn refused(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        claim: &MessageClaim,
+        why: &str,
+    ) -> sqlx::Result<()> {
         metrics::counter!("outbox_publish_total", "result" => "refused").increment(1);
         let id = claim.message.id;
         if claim.attempt < self.config.max_attempts {
@@ -160,8 +185,14 @@ impl Relay {
         why: &str,
         counted: bool,
     ) -> sqlx::Result<()> {
-        let delay = if counted { self.config.retry.delay(claim.attempt.unsigned_abs()) } else { Duration::ZERO };
-        outbox::postpone(conn, claim.message.id, claim.epoch, delay, why, counted).await.map(drop)
+        let delay = if counted {
+            self.config.retry.delay(claim.attempt.unsigned_abs())
+        } else {
+            Duration::ZERO
+        };
+        outbox::postpone(conn, claim.message.id, claim.epoch, delay, why, counted)
+            .await
+            .map(drop)
     }
 }
 

@@ -13,7 +13,11 @@ use crate::rabbit::{Link, LinkError};
 pub const FAILED: &str = "failed";
 
 /// Delays of the retry ladder; after the last, a message goes to [`FAILED`].
-pub const LADDER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+pub const LADDER: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// How an exchange routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

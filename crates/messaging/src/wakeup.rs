@@ -19,7 +19,10 @@ impl Wakeup {
     /// that replicas do not poll in step.
     pub async fn wait(&self, base: Duration) {
         let interval = base.mul_f64(1.0 + rand::random::<f64>());
-        if tokio::time::timeout(interval, self.0.notified()).await.is_err() {
+        if tokio::time::timeout(interval, self.0.notified())
+            .await
+            .is_err()
+        {
             tracing::trace!("polling");
         }
     }

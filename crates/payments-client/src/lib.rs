@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use contracts::payments::{
-    CANCEL_BY_ORDER, CancelByOrder, InitTransaction, PROBLEM_PAID, SCOPE_SERVICE, Status, TRANSACTIONS, Transaction,
+    CANCEL_BY_ORDER, CancelByOrder, InitTransaction, PROBLEM_PAID, SCOPE_SERVICE, Status,
+    TRANSACTIONS, Transaction,
 };
 use futures::future::BoxFuture;
 use kernel::{OrderId, TraceRef, TransactionId};
@@ -49,7 +50,11 @@ impl PaymentsClient {
             .connect_timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), signer, http })
+        Ok(Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            signer,
+            http,
+        })
     }
 
     async fn send(
@@ -63,12 +68,20 @@ impl PaymentsClient {
         if let Some(key) = effect_key {
             request = request.header("idempotency-key", key);
         }
-        let span = info_span!("payments.call", otel.kind = "client", http.response.status_code = tracing::field::Empty);
+        let span = info_span!(
+            "payments.call",
+            otel.kind = "client",
+            http.response.status_code = tracing::field::Empty
+        );
         let here = span.in_scope(telemetry::current).or_else(|| trace.cloned());
         if let Some(trace) = here {
             request = request.header("traceparent", trace.to_string());
         }
-        let answer = request.send().instrument(span.clone()).await.map_err(no_answer);
+        let answer = request
+            .send()
+            .instrument(span.clone())
+            .await
+            .map_err(no_answer);
         if let Ok(response) = &answer {
             span.record("http.response.status_code", response.status().as_u16());
         }
@@ -76,15 +89,26 @@ impl PaymentsClient {
     }
 
     async fn init(&self, call: Call<'_>, request: InitTransaction) -> Result<(), InitError> {
-        let post = self.http.post(format!("{}{TRANSACTIONS}", self.base_url)).json(&request);
-        let response = self.send(post, Some(&call.effect_key), Some(call.trace)).await?;
+        let post = self
+            .http
+            .post(format!("{}{TRANSACTIONS}", self.base_url))
+            .json(&request);
+        let response = self
+            .send(post, Some(&call.effect_key), Some(call.trace))
+            .await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::OK => {
                 let created: Transaction = read(response).await?;
                 let ours = created.order_id == request.order_id
-                    && request.transaction_id.is_none_or(|id| id == created.transaction_id)
+                    && request
+                        .transaction_id
+                        .is_none_or(|id| id == created.transaction_id)
                     && created.amount.as_ref() == Some(&request.amount);
-                if ours { Ok(()) } else { Err(unknown("it answered with another transaction").into()) }
+                if ours {
+                    Ok(())
+                } else {
+                    Err(unknown("it answered with another transaction").into())
+                }
             }
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
                 let problem: Problem = read(response).await?;
@@ -100,21 +124,33 @@ impl PaymentsClient {
         order_id: OrderId,
         transaction_id: TransactionId,
     ) -> Result<Cancellation, NoAnswer> {
-        let body = CancelByOrder { order_id, transaction_id: Some(transaction_id) };
-        let post = self.http.post(format!("{}{CANCEL_BY_ORDER}", self.base_url)).json(&body);
-        let response = self.send(post, Some(&call.effect_key), Some(call.trace)).await?;
+        let body = CancelByOrder {
+            order_id,
+            transaction_id: Some(transaction_id),
+        };
+        let post = self
+            .http
+            .post(format!("{}{CANCEL_BY_ORDER}", self.base_url))
+            .json(&body);
+        let response = self
+            .send(post, Some(&call.effect_key), Some(call.trace))
+            .await?;
         match response.status() {
             StatusCode::OK => {
                 let transaction: Transaction = read(response).await?;
                 if transaction.order_id == order_id && transaction.status == Status::Canceled {
                     Ok(Cancellation::Canceled)
                 } else {
-                    Err(unknown("it says OK, but not that this order's transaction is canceled"))
+                    Err(unknown(
+                        "it says OK, but not that this order's transaction is canceled",
+                    ))
                 }
             }
             StatusCode::CONFLICT => {
                 let problem: Problem = read(response).await?;
-                let paid = problem.transaction.filter(|_| problem.kind.ends_with(PROBLEM_PAID));
+                let paid = problem
+                    .transaction
+                    .filter(|_| problem.kind.ends_with(PROBLEM_PAID));
                 match paid.filter(|paid| paid.order_id == order_id && paid.status == Status::Paid) {
                     Some(paid) => Ok(Cancellation::AlreadyPaid(Box::new(paid))),
                     None => Err(unknown(&problem.detail.unwrap_or(problem.title))),
@@ -129,13 +165,19 @@ impl PaymentsClient {
         transaction_id: TransactionId,
         trace: Option<&TraceRef>,
     ) -> Result<Option<Transaction>, NoAnswer> {
-        let get = self.http.get(format!("{}{TRANSACTIONS}/{transaction_id}", self.base_url));
+        let get = self
+            .http
+            .get(format!("{}{TRANSACTIONS}/{transaction_id}", self.base_url));
         let response = self.send(get, None, trace).await?;
         match response.status() {
             StatusCode::OK => {
                 let transaction: Transaction = read(response).await?;
                 let ours = transaction.transaction_id == transaction_id;
-                if ours { Ok(Some(transaction)) } else { Err(unknown("it answered with another transaction")) }
+                if ours {
+                    Ok(Some(transaction))
+                } else {
+                    Err(unknown("it answered with another transaction"))
+                }
             }
             StatusCode::NOT_FOUND => Ok(None),
             status => Err(unknown(&format!("status {status}"))),
@@ -144,7 +186,11 @@ impl PaymentsClient {
 }
 
 impl Payments for PaymentsClient {
-    fn init<'a>(&'a self, call: Call<'a>, request: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
+    fn init<'a>(
+        &'a self,
+        call: Call<'a>,
+        request: InitTransaction,
+    ) -> BoxFuture<'a, Result<(), InitError>> {
         Box::pin(self.init(call, request))
     }
 
@@ -171,13 +217,20 @@ fn unknown(why: &str) -> NoAnswer {
 }
 
 async fn read<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, NoAnswer> {
-    response.json().await.map_err(|error| NoAnswer::Unknown(chain(&error.without_url())))
+    response
+        .json()
+        .await
+        .map_err(|error| NoAnswer::Unknown(chain(&error.without_url())))
 }
 
 fn no_answer(error: reqwest::Error) -> NoAnswer {
     let never_left = error.is_connect();
     let why = chain(&error.without_url());
-    if never_left { NoAnswer::Unreachable(why) } else { NoAnswer::Unknown(why) }
+    if never_left {
+        NoAnswer::Unreachable(why)
+    } else {
+        NoAnswer::Unknown(why)
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

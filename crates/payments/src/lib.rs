@@ -31,7 +31,7 @@ use messaging::{
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokens::Verifier;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
 
@@ -68,6 +68,9 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     )
     .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
     let verifier = Verifier::from_jwks_url(&config.jwks_url).context("JWKS_URL cannot be used")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("PAYMENTS_LISTEN: cannot listen on {}", config.listen))?;
     let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
         .await
         .with_context(|| {
@@ -90,7 +93,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     let layers = Layers {
         cors_origins: config.cors_origins,
     };
-    let served = web::serve(config.listen, app(state, &layers), shutdown.clone()).await;
+    let served = web::serve(listener, app(state, &layers), shutdown.clone()).await;
     shutdown.cancel();
     if tokio::time::timeout(RELAY_DRAIN, relay).await.is_err() {
         tracing::warn!(
@@ -99,7 +102,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     }
     admin.await?;
     pool.close().await;
-    served.with_context(|| format!("PAYMENTS_LISTEN: cannot listen on {}", config.listen))
+    served.context("the API broke off")
 }
 
 /// Ready when the database answers and has our tables. RabbitMQ is not needed: the outbox keeps

@@ -49,7 +49,9 @@ impl Default for EngineConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineConfigError {
     /// The holder would still be calling when its lease ends.
-    #[error("the call time-out ({call_timeout:?}) plus {margin:?} must fit into the lease ({lease:?})")]
+    #[error(
+        "the call time-out ({call_timeout:?}) plus {margin:?} must fit into the lease ({lease:?})"
+    )]
     TimeoutBeyondLease {
         /// Configured time-out.
         call_timeout: Duration,
@@ -179,7 +181,9 @@ pub struct Engine<S: Saga> {
 
 impl<S: Saga> Clone for Engine<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
@@ -211,13 +215,29 @@ impl<S: Saga> Engine<S> {
     ///
     /// # Errors
     /// When the configuration makes no sense.
-    pub fn new(saga: S, pool: PgPool, config: EngineConfig, wakeup: Wakeup) -> Result<Self, EngineConfigError> {
+    pub fn new(
+        saga: S,
+        pool: PgPool,
+        config: EngineConfig,
+        wakeup: Wakeup,
+    ) -> Result<Self, EngineConfigError> {
         let plan = S::plan();
         let shape = plan.shape();
         let hash = shape.hash();
         let config = config.checked()?;
-        let inner = Inner { saga, plan, shape, hash, config, pool, wakeup, tasks: TaskTracker::new() };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            saga,
+            plan,
+            shape,
+            hash,
+            config,
+            pool,
+            wakeup,
+            tasks: TaskTracker::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The plan's shape.
@@ -227,7 +247,11 @@ impl<S: Saga> Engine<S> {
 
     /// What this engine may claim.
     pub fn plan_key(&self) -> PlanKey {
-        PlanKey { name: S::NAME.to_owned(), version: S::VERSION, hash: self.inner.hash.clone() }
+        PlanKey {
+            name: S::NAME.to_owned(),
+            version: S::VERSION,
+            hash: self.inner.hash.clone(),
+        }
     }
 
     /// The engine's pool.
@@ -257,7 +281,12 @@ impl<S: Saga> Engine<S> {
         let claimed_at = std::time::Instant::now();
         let inner = &*self.inner;
         let begun = State::Running { step: 0 };
-        let decision = machine::advance::<kernel::SignalId>(&inner.shape, begun, &Event::Begun, &[] as &[Kept<_>]);
+        let decision = machine::advance::<kernel::SignalId>(
+            &inner.shape,
+            begun,
+            &Event::Begun,
+            &[] as &[Kept<_>],
+        );
         let entry = entry_of(&inner.shape, decision.wake);
         let eager = eager && entry.as_ref().is_some_and(|entry| entry.kind == "step");
         let (step, _) = encode_state(&inner.shape, decision.state);
@@ -265,7 +294,11 @@ impl<S: Saga> Engine<S> {
             State::Waiting { step } => Some(inner.rules().wait_of(step).as_secs_f64()),
             _ => None,
         };
-        let due_in = if eager { inner.config.lease.as_secs_f64() } else { wait.unwrap_or(0.0) };
+        let due_in = if eager {
+            inner.config.lease.as_secs_f64()
+        } else {
+            wait.unwrap_or(0.0)
+        };
         let create = store::Create {
             saga_id: new.id,
             plan: S::NAME,
@@ -283,10 +316,13 @@ impl<S: Saga> Engine<S> {
         };
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {
-            inner.run_op(conn, *op, &[(&new.input, "")]).await.map_err(|error| match error {
-                LocalError::Refused(refusal) => StartError::Refused(refusal),
-                LocalError::Db(error) => StartError::Db(error),
-            })?;
+            inner
+                .run_op(conn, *op, &[(&new.input, "")])
+                .await
+                .map_err(|error| match error {
+                    LocalError::Refused(refusal) => StartError::Refused(refusal),
+                    LocalError::Db(error) => StartError::Db(error),
+                })?;
         }
         let claim = entry.filter(|_| eager).map(|entry| SagaClaim {
             entry_id: EntryId::from(entry_id),
@@ -298,7 +334,13 @@ impl<S: Saga> Engine<S> {
             since,
             claimed_at,
         });
-        Ok(Started { claim, saga_id: new.id, state: decision.state, input: new.input, trace: new.trace })
+        Ok(Started {
+            claim,
+            saga_id: new.id,
+            state: decision.state,
+            input: new.input,
+            trace: new.trace,
+        })
     }
 
     /// After the commit of [`Engine::start`]: exports the saga's root span and runs the first
@@ -309,7 +351,10 @@ impl<S: Saga> Engine<S> {
         telemetry::root_span(
             "saga",
             &started.trace,
-            &[("saga.id", started.saga_id.to_string()), ("saga.name", S::NAME.to_owned())],
+            &[
+                ("saga.id", started.saga_id.to_string()),
+                ("saga.name", S::NAME.to_owned()),
+            ],
         );
         metrics::counter!("saga_started_total", "plan" => S::NAME).increment(1);
         let Some(claim) = started.claim else {
@@ -318,7 +363,9 @@ impl<S: Saga> Engine<S> {
         };
         let engine = self.clone();
         Some(self.inner.tasks.spawn(async move {
-            engine.attempt_known(&claim, started.state, &started.input, &started.trace).await;
+            engine
+                .attempt_known(&claim, started.state, &started.input, &started.trace)
+                .await;
         }))
     }
 
@@ -329,8 +376,15 @@ impl<S: Saga> Engine<S> {
     /// # Errors
     /// When a saga cannot be moved. A signal to a saga that does not exist is no error: its
     /// [`Signaled`] verdict is missing.
-    pub async fn signal(&self, conn: &mut PgConnection, signals: Vec<NewSignal>) -> Result<Signaled, EngineError> {
-        let causes = signals.into_iter().map(|signal| (signal.saga_id, Cause::Signal(signal))).collect();
+    pub async fn signal(
+        &self,
+        conn: &mut PgConnection,
+        signals: Vec<NewSignal>,
+    ) -> Result<Signaled, EngineError> {
+        let causes = signals
+            .into_iter()
+            .map(|signal| (signal.saga_id, Cause::Signal(signal)))
+            .collect();
         transact(&self.inner, conn, causes).await
     }
 
@@ -360,8 +414,14 @@ impl<S: Saga> Engine<S> {
         if !why.is_empty() {
             return Err(EngineError::Conflict { saga_id, why });
         }
-        let cause = Cause::Operator { verb, actor: actor.to_owned(), reason: reason.to_owned() };
-        Ok(transact(&self.inner, conn, vec![(saga_id, cause)]).await?.after)
+        let cause = Cause::Operator {
+            verb,
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+        };
+        Ok(transact(&self.inner, conn, vec![(saga_id, cause)])
+            .await?
+            .after)
     }
 
     /// Waits until the attempts that this process has begun are over.

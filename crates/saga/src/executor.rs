@@ -84,18 +84,35 @@ pub(crate) async fn transact<S: Saga>(
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
-    let with_kept: Vec<_> = rows.iter().filter(|row| row.kept > 0).map(|row| row.saga_id.uuid()).collect();
-    let kept = if with_kept.is_empty() { Vec::new() } else { store::kept_signals(conn, &with_kept).await? };
+    let with_kept: Vec<_> = rows
+        .iter()
+        .filter(|row| row.kept > 0)
+        .map(|row| row.saga_id.uuid())
+        .collect();
+    let kept = if with_kept.is_empty() {
+        Vec::new()
+    } else {
+        store::kept_signals(conn, &with_kept).await?
+    };
 
     let rules = inner.rules();
     let (mut transitions, mut undecided) = (Vec::new(), Vec::new());
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        let kept: Vec<_> = kept.iter().filter(|signal| signal.saga_id == row.saga_id).cloned().collect();
+        let kept: Vec<_> = kept
+            .iter()
+            .filter(|signal| signal.saga_id == row.saga_id)
+            .cloned()
+            .collect();
         match (rules.knows(row), only_signals(&causes)) {
-            (Err(Unreadable::Plan { .. }), Some(signals)) => undecided.push(keep_undecided(row, signals)),
+            (Err(Unreadable::Plan { .. }), Some(signals)) => {
+                undecided.push(keep_undecided(row, signals))
+            }
             _ => transitions.push(rules.transition(row, &kept, causes).map_err(|why| {
-                EngineError::Unreadable { saga_id: row.saga_id, why: why.to_string() }
+                EngineError::Unreadable {
+                    saga_id: row.saga_id,
+                    why: why.to_string(),
+                }
             })?),
         }
     }
@@ -119,20 +136,34 @@ async fn save_all<S: Saga>(
     transitions: &[Transition<S>],
     undecided: &[Save],
 ) -> Result<(), EngineError> {
-    let saves: Vec<_> = transitions.iter().map(|transition| &transition.save).chain(undecided).cloned().collect();
+    let saves: Vec<_> = transitions
+        .iter()
+        .map(|transition| &transition.save)
+        .chain(undecided)
+        .cloned()
+        .collect();
     if saves.is_empty() {
         return Ok(());
     }
     let saved = store::save(conn, &saves).await?;
-    let entries = saves.iter().filter(|save| save.entry != EntryChange::Unchanged).count();
-    if usize::try_from(saved.sagas) == Ok(saves.len()) && usize::try_from(saved.entries) == Ok(entries) {
+    let entries = saves
+        .iter()
+        .filter(|save| save.entry != EntryChange::Unchanged)
+        .count();
+    if usize::try_from(saved.sagas) == Ok(saves.len())
+        && usize::try_from(saved.entries) == Ok(entries)
+    {
         Ok(())
     } else {
         Err(EngineError::Fenced)
     }
 }
 
-fn signaled<S: Saga>(inner: &Inner<S>, transitions: &[Transition<S>], undecided: &[Save]) -> Signaled {
+fn signaled<S: Saga>(
+    inner: &Inner<S>,
+    transitions: &[Transition<S>],
+    undecided: &[Save],
+) -> Signaled {
     let moved = transitions.iter().map(|transition| Moved {
         saga_id: SagaId::from(transition.save.saga_id),
         plan: S::NAME,
@@ -140,20 +171,35 @@ fn signaled<S: Saga>(inner: &Inner<S>, transitions: &[Transition<S>], undecided:
         after: transition.after,
         breach: transition.breach,
     });
-    let decided = transitions.iter().flat_map(|transition| transition.verdicts.iter().copied());
-    let kept = undecided.iter().flat_map(|save| save.signals.iter().map(|row| (SignalId::from(row.signal_id), None)));
+    let decided = transitions
+        .iter()
+        .flat_map(|transition| transition.verdicts.iter().copied());
+    let kept = undecided.iter().flat_map(|save| {
+        save.signals
+            .iter()
+            .map(|row| (SignalId::from(row.signal_id), None))
+    });
     Signaled {
         verdicts: decided.chain(kept).collect(),
-        after: AfterCommit { moved: moved.collect(), wakeup: Some(inner.wakeup.clone()) },
+        after: AfterCommit {
+            moved: moved.collect(),
+            wakeup: Some(inner.wakeup.clone()),
+        },
     }
 }
 
 impl<S: Saga> Inner<S> {
     /// Runs what the decisions ask for inside the transaction: forward steps in plan order, then
     /// the news of compensations, then undos in reverse, each for all sagas of the batch at once.
-    async fn run_ops(&self, conn: &mut PgConnection, transitions: &[Transition<S>]) -> Result<(), EngineError> {
+    async fn run_ops(
+        &self,
+        conn: &mut PgConnection,
+        transitions: &[Transition<S>],
+    ) -> Result<(), EngineError> {
         let steps = 0..self.plan.steps.len();
-        let forward = steps.clone().flat_map(|step| [Op::Record(step), Op::Run(step)]);
+        let forward = steps
+            .clone()
+            .flat_map(|step| [Op::Record(step), Op::Run(step)]);
         let backward = steps.rev().map(Op::Undo);
         for op in forward.chain([Op::BeginCompensation]).chain(backward) {
             let sagas: Vec<_> = transitions
@@ -162,10 +208,12 @@ impl<S: Saga> Inner<S> {
                 .map(|transition| (&transition.input, transition.reason()))
                 .collect();
             if !sagas.is_empty() {
-                self.run_op(conn, op, &sagas).await.map_err(|error| match error {
-                    LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
-                    LocalError::Db(error) => EngineError::Db(error),
-                })?;
+                self.run_op(conn, op, &sagas)
+                    .await
+                    .map_err(|error| match error {
+                        LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
+                        LocalError::Db(error) => EngineError::Db(error),
+                    })?;
             }
         }
         Ok(())
@@ -207,26 +255,36 @@ impl<S: Saga> Engine<S> {
     pub async fn attempt(&self, claim: &SagaClaim) {
         let row = match self.load(claim.saga_id).await {
             Ok(Some(row)) => row,
-            Ok(None) => return warn!(saga.id = %claim.saga_id, "An entry names saga {}, which is not there", claim.saga_id),
-            Err(error) => return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id),
+            Ok(None) => {
+                return warn!(saga.id = %claim.saga_id, "An entry names saga {}, which is not there", claim.saga_id);
+            }
+            Err(error) => {
+                return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id);
+            }
         };
         let read = self.inner.rules().knows(&row).and_then(|()| {
             let state = decode_state(&self.inner.shape, &row)?;
-            let input = serde_json::from_value(row.input.clone()).map_err(|_| Unreadable::Corrupt { what: "input" })?;
+            let input = serde_json::from_value(row.input.clone())
+                .map_err(|_| Unreadable::Corrupt { what: "input" })?;
             let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
                 .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
             Ok((state, input, trace))
         });
         match read {
             Ok((state, input, trace)) => self.attempt_known(claim, state, &input, &trace).await,
-            Err(error) => error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id),
+            Err(error) => {
+                error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id)
+            }
         }
     }
 
     /// Stores that timers were due, in one transaction; should that fail, one by one.
     pub async fn timers(&self, claims: &[SagaClaim]) {
         let causes = |claims: &[SagaClaim]| -> Vec<_> {
-            claims.iter().map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer))).collect()
+            claims
+                .iter()
+                .map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer)))
+                .collect()
         };
         if self.commit(causes(claims)).await.is_ok() {
             return;
@@ -243,7 +301,13 @@ impl<S: Saga> Engine<S> {
         Ok(store::load(&mut conn, &[saga_id.uuid()]).await?.pop())
     }
 
-    pub(crate) async fn attempt_known(&self, claim: &SagaClaim, state: State, input: &S::Input, trace: &TraceRef) {
+    pub(crate) async fn attempt_known(
+        &self,
+        claim: &SagaClaim,
+        state: State,
+        input: &S::Input,
+        trace: &TraceRef,
+    ) {
         let span = info_span!(
             "saga.step",
             saga.id = %claim.saga_id,
@@ -274,7 +338,13 @@ impl<S: Saga> Engine<S> {
     }
 
     /// Runs the step or undo that the saga's state asks for; `None` when the entry is stale.
-    async fn run(&self, claim: &SagaClaim, state: State, input: &S::Input, trace: &TraceRef) -> Option<Ended> {
+    async fn run(
+        &self,
+        claim: &SagaClaim,
+        state: State,
+        input: &S::Input,
+        trace: &TraceRef,
+    ) -> Option<Ended> {
         let (index, undo) = match state {
             State::Running { step } => (step, false),
             State::Compensating { step, .. } => (step, true),
@@ -282,8 +352,13 @@ impl<S: Saga> Engine<S> {
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
         };
         let step = &self.inner.plan.steps[index];
-        let Body::Remote(body) = &step.body else { return None };
-        let expected = claim.step.strip_suffix("/undo").map_or((claim.step.as_str(), false), |name| (name, true));
+        let Body::Remote(body) = &step.body else {
+            return None;
+        };
+        let expected = claim
+            .step
+            .strip_suffix("/undo")
+            .map_or((claim.step.as_str(), false), |name| (name, true));
         if expected != (step.name, undo) {
             return None;
         }
@@ -301,9 +376,17 @@ impl<S: Saga> Engine<S> {
         let left = (config.lease - config.margin).saturating_sub(claim.claimed_at.elapsed());
         let limit = config.call_timeout.min(left);
         Some(if undo {
-            Ended::Undo(guarded(limit, body.undo(&cx)).await.unwrap_or_else(Undo::Unknown))
+            Ended::Undo(
+                guarded(limit, body.undo(&cx))
+                    .await
+                    .unwrap_or_else(Undo::Unknown),
+            )
         } else {
-            Ended::Step(guarded(limit, body.run(&cx)).await.unwrap_or_else(Outcome::Unknown))
+            Ended::Step(
+                guarded(limit, body.run(&cx))
+                    .await
+                    .unwrap_or_else(Outcome::Unknown),
+            )
         })
     }
 
@@ -311,20 +394,29 @@ impl<S: Saga> Engine<S> {
     async fn store_outcome(&self, claim: &SagaClaim, ended: Ended) {
         if let Some(why) = failure(&ended) {
             tracing::Span::current().record("error", why);
-            warn!("Step {} of saga {} did not end: {why}", claim.step, claim.saga_id);
+            warn!(
+                "Step {} of saga {} did not end: {why}",
+                claim.step, claim.saga_id
+            );
         }
         loop {
             let causes = vec![(claim.saga_id, Cause::Attempt(claim.clone(), ended.clone()))];
             match self.commit(causes).await {
                 Ok(()) => return,
-                Err(EngineError::Fenced) => return debug!("Fenced out: somebody else has moved on"),
-                Err(EngineError::Db(error)) if db::is_unreachable(&error) || db::is_retryable(&error) => {
+                Err(EngineError::Fenced) => {
+                    return debug!("Fenced out: somebody else has moved on");
+                }
+                Err(EngineError::Db(error))
+                    if db::is_unreachable(&error) || db::is_retryable(&error) =>
+                {
                     if claim.claimed_at.elapsed() + COMMIT_RETRY > self.inner.config.lease {
                         return warn!(%error, "Could not store the outcome within the lease: left to the next claim");
                     }
                     tokio::time::sleep(COMMIT_RETRY).await;
                 }
-                Err(error) => return error!(%error, cause = ?std::error::Error::source(&error), "Could not store the outcome: left to the next claim"),
+                Err(error) => {
+                    return error!(%error, cause = ?std::error::Error::source(&error), "Could not store the outcome: left to the next claim");
+                }
             }
         }
     }
@@ -344,7 +436,9 @@ async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Re
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(_)) => Err("the step panicked; whether it took effect is unknown".to_owned()),
-        Err(_) => Err(format!("no answer within {limit:?}; whether it took effect is unknown")),
+        Err(_) => Err(format!(
+            "no answer within {limit:?}; whether it took effect is unknown"
+        )),
     }
 }
 

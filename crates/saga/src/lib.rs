@@ -32,11 +32,14 @@ mod signal;
 pub mod store;
 mod transition;
 
-pub use engine::{Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started, Verb};
+pub use engine::{
+    Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started, Verb,
+};
 pub use executor::{AfterCommit, Signaled};
 pub use plan::{
-    BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError, LocalStep, LocalUndo,
-    Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Step, StepCx, Undo, WaitStep,
+    BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError,
+    LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Step, StepCx, Undo,
+    WaitStep,
 };
 pub use shape::{Kind, Role, Shape, StepShape};
 pub use signal::{CANCEL, Class, NewSignal, Verdict};

@@ -148,7 +148,10 @@ pub fn advance<Id: Copy + PartialEq>(
     event: &Event,
     kept: &[Kept<Id>],
 ) -> Decision<Id> {
-    let mut machine = Machine { shape, decision: unchanged(state) };
+    let mut machine = Machine {
+        shape,
+        decision: unchanged(state),
+    };
     // A fact about the pivot's wait proves that the step right before it took effect.
     let proven = kept.iter().any(|signal| signal.class != Class::Cancel);
     machine.decision.verdict = machine.apply(event, proven);
@@ -192,11 +195,17 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         match (self.decision.state, event) {
             (State::Running { step: 0 }, Event::Begun) => self.forward(0),
             (State::Running { step }, Event::Done) => self.recorded(step),
-            (State::Running { step }, Event::NotDone { .. }) if proven && step + 1 == self.shape.pivot() => {
+            (State::Running { step }, Event::NotDone { .. })
+                if proven && step + 1 == self.shape.pivot() =>
+            {
                 self.recorded(step);
             }
-            (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => self.compensate(step, why),
-            (State::Running { step }, Event::NotDone { budget_spent: true }) if self.may_refuse(step) => {
+            (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => {
+                self.compensate(step, why)
+            }
+            (State::Running { step }, Event::NotDone { budget_spent: true })
+                if self.may_refuse(step) =>
+            {
                 self.compensate(step, "it could not be done in time");
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
@@ -210,7 +219,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     self.decision.wake = Wake::Retry;
                 }
             }
-            (State::Waiting { step }, Event::DeadlinePassed) => self.compensate(step, "it was not paid in time"),
+            (State::Waiting { step }, Event::DeadlinePassed) => {
+                self.compensate(step, "it was not paid in time")
+            }
             (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
             _ => {}
         }
@@ -223,7 +234,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 self.compensate(step, "it was canceled");
                 Verdict::Applied
             }
-            (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => Verdict::Early,
+            (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => {
+                Verdict::Early
+            }
             (State::Waiting { step }, Class::Proceed) => {
                 self.forward(step + 1);
                 Verdict::Applied
@@ -236,7 +249,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 self.compensate(step, "it was canceled");
                 Verdict::Applied
             }
-            (State::Compensating { step, from }, Class::Proceed) if self.may_turn_forward(step, from) => {
+            (State::Compensating { step, from }, Class::Proceed)
+                if self.may_turn_forward(step, from) =>
+            {
                 self.turn_forward(from);
                 Verdict::Applied
             }
@@ -245,7 +260,10 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 self.decision.breach = true;
                 Verdict::Late
             }
-            (State::Compensating { .. } | State::Compensated { .. }, Class::Abort | Class::Cancel)
+            (
+                State::Compensating { .. } | State::Compensated { .. },
+                Class::Abort | Class::Cancel,
+            )
             | (State::Running { .. } | State::Completed, Class::Proceed) => Verdict::Duplicate,
             (State::Running { .. } | State::Completed, Class::Abort) => {
                 self.decision.breach = true;
@@ -271,7 +289,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 break;
             }
         }
-        self.decision.taken_up.extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
+        self.decision
+            .taken_up
+            .extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
     }
 
     /// A step before the pivot may still end the saga by being refused.
@@ -329,7 +349,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     /// Legal only while nothing has been undone, and only when all steps before the pivot are
     /// done or are proven to be by the fact that overtook the undo.
     fn may_turn_forward(&self, step: usize, from: usize) -> bool {
-        let nothing_undone = (step + 1..=from).all(|above| self.shape.steps[above].kind == Kind::Wait);
+        let nothing_undone =
+            (step + 1..=from).all(|above| self.shape.steps[above].kind == Kind::Wait);
         nothing_undone && from + 1 >= self.shape.pivot()
     }
 

@@ -26,8 +26,15 @@ fn voyage() -> Shape {
 }
 
 fn shape(steps: &[(&'static str, Kind, Role)]) -> Shape {
-    let steps = steps.iter().map(|&(name, kind, role)| StepShape { name, kind, role }).collect();
-    Shape { name: "test", version: 1, steps }
+    let steps = steps
+        .iter()
+        .map(|&(name, kind, role)| StepShape { name, kind, role })
+        .collect();
+    Shape {
+        name: "test",
+        version: 1,
+        steps,
+    }
 }
 
 fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
@@ -35,7 +42,11 @@ fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
 }
 
 fn with_kept(shape: &Shape, state: State, event: Event, classes: &[Class]) -> Decision<u8> {
-    let kept: Vec<_> = classes.iter().zip(0u8..).map(|(&class, id)| Kept { id, class }).collect();
+    let kept: Vec<_> = classes
+        .iter()
+        .zip(0u8..)
+        .map(|(&class, id)| Kept { id, class })
+        .collect();
     advance(shape, state, &event, &kept)
 }
 
@@ -54,14 +65,20 @@ fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
 #[test]
 fn a_done_step_is_recorded_and_the_saga_waits() {
     let decision = advance_one(&checkout(), INIT, Event::Done);
-    assert_eq!((decision.state, decision.wake), (WAITING, Wake::Deadline(2)));
+    assert_eq!(
+        (decision.state, decision.wake),
+        (WAITING, Wake::Deadline(2))
+    );
     assert_eq!(decision.ops, [Op::Record(1)]);
 }
 
 #[test]
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
     let decision = advance_one(&checkout(), WAITING, Event::Signal(Class::Proceed));
-    assert_eq!((decision.state, decision.wake), (State::Completed, Wake::Nothing));
+    assert_eq!(
+        (decision.state, decision.wake),
+        (State::Completed, Wake::Nothing)
+    );
     assert_eq!(decision.ops, [Op::Run(3)]);
     assert_eq!(decision.verdict, Some(Verdict::Applied));
 }
@@ -69,10 +86,16 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 #[test]
 fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
     let early = advance_one(&checkout(), INIT, Event::Signal(Class::Proceed));
-    assert_eq!((early.state, early.wake, early.verdict), (INIT, Wake::Unchanged, Some(Verdict::Early)));
+    assert_eq!(
+        (early.state, early.wake, early.verdict),
+        (INIT, Wake::Unchanged, Some(Verdict::Early))
+    );
 
     let decision = with_kept(&checkout(), INIT, Event::Done, &[Class::Proceed]);
-    assert_eq!((decision.state, decision.wake), (State::Completed, Wake::Nothing));
+    assert_eq!(
+        (decision.state, decision.wake),
+        (State::Completed, Wake::Nothing)
+    );
     assert_eq!(decision.ops, [Op::Record(1), Op::Run(3)]);
     assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
 }
@@ -80,17 +103,35 @@ fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
 #[test]
 fn a_kept_fact_proves_a_step_whose_answer_never_came() {
     for budget_spent in [false, true] {
-        let decision = with_kept(&checkout(), INIT, Event::NotDone { budget_spent }, &[Class::Proceed]);
+        let decision = with_kept(
+            &checkout(),
+            INIT,
+            Event::NotDone { budget_spent },
+            &[Class::Proceed],
+        );
         assert_eq!(decision.state, State::Completed);
     }
     // but only the step right before the pivot
-    let decision = with_kept(&voyage(), INIT, Event::NotDone { budget_spent: false }, &[Class::Proceed]);
+    let decision = with_kept(
+        &voyage(),
+        INIT,
+        Event::NotDone {
+            budget_spent: false,
+        },
+        &[Class::Proceed],
+    );
     assert_eq!((decision.state, decision.wake), (INIT, Wake::Retry));
 }
 
 #[test]
 fn unknown_and_transient_are_retried_until_the_budget_is_spent() {
-    let retried = advance_one(&checkout(), INIT, Event::NotDone { budget_spent: false });
+    let retried = advance_one(
+        &checkout(),
+        INIT,
+        Event::NotDone {
+            budget_spent: false,
+        },
+    );
     assert_eq!((retried.state, retried.wake), (INIT, Wake::Retry));
     let spent = advance_one(&checkout(), INIT, Event::NotDone { budget_spent: true });
     assert_eq!((spent.state, spent.wake), (UNDOING, Wake::Undo(1)));
@@ -108,11 +149,20 @@ fn a_refusal_compensates_the_refused_step_too() {
 fn every_started_step_is_undone_in_reverse() {
     let shape = voyage();
     let begun = advance_one(&shape, State::Waiting { step: 3 }, Event::DeadlinePassed);
-    assert_eq!((begun.state, begun.wake), (State::Compensating { step: 2, from: 3 }, Wake::Undo(2)));
+    assert_eq!(
+        (begun.state, begun.wake),
+        (State::Compensating { step: 2, from: 3 }, Wake::Undo(2))
+    );
     let next = advance_one(&shape, begun.state, Event::Undone);
-    assert_eq!((next.state, next.wake), (State::Compensating { step: 1, from: 3 }, Wake::Undo(1)));
+    assert_eq!(
+        (next.state, next.wake),
+        (State::Compensating { step: 1, from: 3 }, Wake::Undo(1))
+    );
     let last = advance_one(&shape, next.state, Event::Undone);
-    assert_eq!((last.state, last.wake), (State::Compensated { from: 3 }, Wake::Nothing));
+    assert_eq!(
+        (last.state, last.wake),
+        (State::Compensated { from: 3 }, Wake::Nothing)
+    );
     assert_eq!(last.ops, [Op::Undo(0)]);
 }
 
@@ -125,7 +175,10 @@ fn an_undo_is_never_given_up() {
 #[test]
 fn a_step_after_the_pivot_is_never_given_up() {
     let ticket = State::Running { step: 4 };
-    for event in [Event::NotDone { budget_spent: true }, Event::Refused("no".into())] {
+    for event in [
+        Event::NotDone { budget_spent: true },
+        Event::Refused("no".into()),
+    ] {
         let decision = advance_one(&voyage(), ticket, event);
         assert_eq!((decision.state, decision.wake), (ticket, Wake::Retry));
     }
@@ -139,31 +192,54 @@ fn cancel_acts_in_any_state_before_the_pivots_decision() {
         assert_eq!(decision.wake, Wake::Undo(1));
     }
     let late = advance_one(&checkout(), State::Completed, Event::Signal(Class::Cancel));
-    assert_eq!((late.state, late.verdict), (State::Completed, Some(Verdict::Late)));
+    assert_eq!(
+        (late.state, late.verdict),
+        (State::Completed, Some(Verdict::Late))
+    );
 }
 
 #[test]
 fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
-    let from_wait = advance_one(&checkout(), State::Compensating { step: 1, from: 2 }, Event::Overtaken);
-    assert_eq!((from_wait.state, from_wait.ops), (State::Completed, vec![Op::Run(3)]));
+    let from_wait = advance_one(
+        &checkout(),
+        State::Compensating { step: 1, from: 2 },
+        Event::Overtaken,
+    );
+    assert_eq!(
+        (from_wait.state, from_wait.ops),
+        (State::Completed, vec![Op::Run(3)])
+    );
     // init's answer never came: being paid proves it, so it is recorded on the way
     let from_init = advance_one(&checkout(), UNDOING, Event::Overtaken);
-    assert_eq!((from_init.state, from_init.ops), (State::Completed, vec![Op::Record(1), Op::Run(3)]));
+    assert_eq!(
+        (from_init.state, from_init.ops),
+        (State::Completed, vec![Op::Record(1), Op::Run(3)])
+    );
 }
 
 #[test]
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
     let decision = advance_one(&checkout(), UNDOING, Event::Signal(Class::Proceed));
-    assert_eq!((decision.state, decision.wake), (State::Completed, Wake::Nothing));
+    assert_eq!(
+        (decision.state, decision.wake),
+        (State::Completed, Wake::Nothing)
+    );
     assert_eq!(decision.verdict, Some(Verdict::Applied));
 }
 
 #[test]
 fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
     for state in [COMPENSATED, State::Compensating { step: 1, from: 3 }] {
-        let shape = if state == COMPENSATED { checkout() } else { voyage() };
+        let shape = if state == COMPENSATED {
+            checkout()
+        } else {
+            voyage()
+        };
         let decision = advance_one(&shape, state, Event::Signal(Class::Proceed));
-        assert_eq!((decision.state, decision.verdict, decision.breach), (state, Some(Verdict::Late), true));
+        assert_eq!(
+            (decision.state, decision.verdict, decision.breach),
+            (state, Some(Verdict::Late), true)
+        );
         assert!(decision.ops.is_empty());
     }
 }
@@ -178,7 +254,11 @@ fn a_signal_that_says_what_is_so_is_a_duplicate() {
         (UNDOING, Class::Cancel),
     ] {
         let decision = advance_one(&checkout(), state, Event::Signal(class));
-        assert_eq!((decision.state, decision.verdict), (state, Some(Verdict::Duplicate)), "{state:?} {class:?}");
+        assert_eq!(
+            (decision.state, decision.verdict),
+            (state, Some(Verdict::Duplicate)),
+            "{state:?} {class:?}"
+        );
         assert!(!decision.breach);
     }
 }
@@ -200,15 +280,23 @@ fn a_stale_event_changes_nothing() {
 #[test]
 fn a_woken_wait_writes_its_deadline_again() {
     let decision = advance_one(&checkout(), WAITING, Event::Woken);
-    assert_eq!((decision.state, decision.wake), (WAITING, Wake::Deadline(2)));
+    assert_eq!(
+        (decision.state, decision.wake),
+        (WAITING, Wake::Deadline(2))
+    );
 }
 
 /// Every state that can be reached by any sequence of events, with any signals kept.
-fn explore(shape: &Shape, mut visit: impl FnMut(State, &Event, &[Class], &Decision<u8>)) -> HashSet<State> {
+fn explore(
+    shape: &Shape,
+    mut visit: impl FnMut(State, &Event, &[Class], &Decision<u8>),
+) -> HashSet<State> {
     let events = [
         Event::Done,
         Event::Refused("no".into()),
-        Event::NotDone { budget_spent: false },
+        Event::NotDone {
+            budget_spent: false,
+        },
         Event::NotDone { budget_spent: true },
         Event::Undone,
         Event::Overtaken,
@@ -219,8 +307,13 @@ fn explore(shape: &Shape, mut visit: impl FnMut(State, &Event, &[Class], &Decisi
         Event::Signal(Class::Abort),
         Event::Signal(Class::Cancel),
     ];
-    let kept: [&[Class]; 5] =
-        [&[], &[Class::Proceed], &[Class::Abort], &[Class::Cancel], &[Class::Abort, Class::Proceed]];
+    let kept: [&[Class]; 5] = [
+        &[],
+        &[Class::Proceed],
+        &[Class::Abort],
+        &[Class::Cancel],
+        &[Class::Abort, Class::Proceed],
+    ];
     let first = advance_one(shape, State::Running { step: 0 }, Event::Begun).state;
     let (mut seen, mut open) = (HashSet::from([first]), VecDeque::from([first]));
     while let Some(state) = open.pop_front() {
@@ -245,10 +338,14 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
             if decision.state != state {
                 exits.insert(state);
                 let expected = wake_of(&shape, decision.state);
-                assert_eq!(decision.wake, expected, "{state:?} + {event:?} + {kept:?}: I7");
+                assert_eq!(
+                    decision.wake, expected,
+                    "{state:?} + {event:?} + {kept:?}: I7"
+                );
             }
             assert!(
-                matches!(decision.wake, Wake::Unchanged | Wake::Retry) || decision.wake == wake_of(&shape, decision.state),
+                matches!(decision.wake, Wake::Unchanged | Wake::Retry)
+                    || decision.wake == wake_of(&shape, decision.state),
                 "{state:?} + {event:?}"
             );
         });
@@ -269,7 +366,11 @@ fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
                     Op::Undo(step) => assert!(*step < pivot, "{}", story()),
                     Op::Run(step) => assert!(*step > pivot, "{}", story()),
                     Op::Record(step) => assert_ne!(*step, pivot, "{}", story()),
-                    Op::BeginCompensation => assert!(!matches!(decision.state, State::Waiting { .. }), "{}", story()),
+                    Op::BeginCompensation => assert!(
+                        !matches!(decision.state, State::Waiting { .. }),
+                        "{}",
+                        story()
+                    ),
                 }
             }
             if matches!(state, State::Completed | State::Compensated { .. }) {

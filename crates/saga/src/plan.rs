@@ -213,7 +213,10 @@ pub struct Plan<S: Saga, Stage> {
 impl<S: Saga> Plan<S, BeforePivot> {
     /// An empty plan.
     pub fn start() -> Self {
-        Self { steps: Vec::new(), stage: PhantomData }
+        Self {
+            steps: Vec::new(),
+            stage: PhantomData,
+        }
     }
 
     /// Adds a step that can be undone.
@@ -226,9 +229,19 @@ impl<S: Saga> Plan<S, BeforePivot> {
     /// Adds the pivot: the wait that decides. From here on, only forward.
     #[must_use]
     pub fn pivot<W: WaitStep<S>>(mut self, _wait: W) -> Plan<S, Complete> {
-        let wait = Wait { deadline: W::deadline, classify: W::classify };
-        self.steps.push(Step { name: W::NAME, role: Role::Pivot, body: Body::Wait(wait) });
-        Plan { steps: self.steps, stage: PhantomData }
+        let wait = Wait {
+            deadline: W::deadline,
+            classify: W::classify,
+        };
+        self.steps.push(Step {
+            name: W::NAME,
+            role: Role::Pivot,
+            body: Body::Wait(wait),
+        });
+        Plan {
+            steps: self.steps,
+            stage: PhantomData,
+        }
     }
 }
 
@@ -248,15 +261,25 @@ impl<S: Saga> Plan<S, Complete> {
                 Body::Remote(_) => Kind::Remote,
                 Body::Wait(_) => Kind::Wait,
             };
-            StepShape { name: step.name, kind, role: step.role }
+            StepShape {
+                name: step.name,
+                kind,
+                role: step.role,
+            }
         });
-        Shape { name: S::NAME, version: S::VERSION, steps: steps.collect() }
+        Shape {
+            name: S::NAME,
+            version: S::VERSION,
+            steps: steps.collect(),
+        }
     }
 }
 
 impl<S: Saga, Stage> fmt::Debug for Plan<S, Stage> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.steps.iter().map(|step| step.name)).finish()
+        f.debug_list()
+            .entries(self.steps.iter().map(|step| step.name))
+            .finish()
     }
 }
 
@@ -292,25 +315,41 @@ pub trait IntoRetryable<S: Saga> {
 
 impl<S: Saga, T: LocalUndo<S>> IntoCompensable<S> for Local<T> {
     fn into_step(self) -> Step<S> {
-        Step { name: T::NAME, role: Role::Compensable, body: Body::Local(Box::new(Undoable(self.0))) }
+        Step {
+            name: T::NAME,
+            role: Role::Compensable,
+            body: Body::Local(Box::new(Undoable(self.0))),
+        }
     }
 }
 
 impl<S: Saga, T: Compensable<S>> IntoCompensable<S> for Remote<T> {
     fn into_step(self) -> Step<S> {
-        Step { name: T::NAME, role: Role::Compensable, body: Body::Remote(Box::new(Undoable(self.0))) }
+        Step {
+            name: T::NAME,
+            role: Role::Compensable,
+            body: Body::Remote(Box::new(Undoable(self.0))),
+        }
     }
 }
 
 impl<S: Saga, T: LocalStep<S>> IntoRetryable<S> for Local<T> {
     fn into_step(self) -> Step<S> {
-        Step { name: T::NAME, role: Role::Retryable, body: Body::Local(Box::new(Final(self.0))) }
+        Step {
+            name: T::NAME,
+            role: Role::Retryable,
+            body: Body::Local(Box::new(Final(self.0))),
+        }
     }
 }
 
 impl<S: Saga, T: RemoteStep<S>> IntoRetryable<S> for Remote<T> {
     fn into_step(self) -> Step<S> {
-        Step { name: T::NAME, role: Role::Retryable, body: Body::Remote(Box::new(Final(self.0))) }
+        Step {
+            name: T::NAME,
+            role: Role::Retryable,
+            body: Body::Remote(Box::new(Final(self.0))),
+        }
     }
 }
 

@@ -81,7 +81,10 @@ impl Shape {
     /// Sixteen hex digits that change with any step's name, kind, role or place.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(self.to_string());
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -90,7 +93,13 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} v{}", self.name, self.version)?;
         for step in &self.steps {
-            writeln!(f, "{:<16} {:<7} {}", step.name, step.kind.as_str(), step.role.as_str())?;
+            writeln!(
+                f,
+                "{:<16} {:<7} {}",
+                step.name,
+                step.kind.as_str(),
+                step.role.as_str()
+            )?;
         }
         Ok(())
     }

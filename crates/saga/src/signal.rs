@@ -60,6 +60,12 @@ pub struct NewSignal {
 impl NewSignal {
     /// A request to undo the saga.
     pub fn cancel(saga_id: SagaId, source: impl Into<String>) -> Self {
-        Self { id: SignalId::new(), saga_id, name: CANCEL.to_owned(), payload: Value::Null, source: source.into() }
+        Self {
+            id: SignalId::new(),
+            saga_id,
+            name: CANCEL.to_owned(),
+            payload: Value::Null,
+            source: source.into(),
+        }
     }
 }

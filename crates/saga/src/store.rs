@@ -153,7 +153,10 @@ pub struct EntryWrite<'a> {
 
 /// Inserts the saga, its journal's first rows and its entry, in one statement. Returns the entry's
 /// id and database time.
-pub async fn create(conn: &mut PgConnection, new: &Create<'_>) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
+pub async fn create(
+    conn: &mut PgConnection,
+    new: &Create<'_>,
+) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
     let entry_id = Uuid::now_v7();
     let since = sqlx::query_scalar!(
         r#"

@@ -87,12 +87,24 @@ pub(crate) enum Unreadable {
 
 pub(crate) fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
     let corrupt = Unreadable::Corrupt { what: "state" };
-    let index = |n: i16| usize::try_from(n).ok().filter(|n| *n < shape.steps.len()).ok_or(corrupt.clone());
+    let index = |n: i16| {
+        usize::try_from(n)
+            .ok()
+            .filter(|n| *n < shape.steps.len())
+            .ok_or(corrupt.clone())
+    };
     let from = || row.undo_from.ok_or(corrupt.clone()).and_then(index);
     match row.state.as_str() {
-        "running" => Ok(State::Running { step: index(row.step)? }),
-        "waiting" => Ok(State::Waiting { step: index(row.step)? }),
-        "compensating" => Ok(State::Compensating { step: index(row.step)?, from: from()? }),
+        "running" => Ok(State::Running {
+            step: index(row.step)?,
+        }),
+        "waiting" => Ok(State::Waiting {
+            step: index(row.step)?,
+        }),
+        "compensating" => Ok(State::Compensating {
+            step: index(row.step)?,
+            from: from()?,
+        }),
         "completed" => Ok(State::Completed),
         "compensated" => Ok(State::Compensated { from: from()? }),
         _ => Err(corrupt),
@@ -113,9 +125,18 @@ pub(crate) fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
 /// Kind and stored step name of the entry that `wake` asks for; none for the others.
 pub(crate) fn entry_of(shape: &Shape, wake: Wake) -> Option<EntryWrite<'static>> {
     match wake {
-        Wake::Step(i) => Some(EntryWrite { kind: "step", step: Cow::Borrowed(shape.steps[i].name) }),
-        Wake::Undo(i) => Some(EntryWrite { kind: "step", step: Cow::Owned(format!("{}/undo", shape.steps[i].name)) }),
-        Wake::Deadline(i) => Some(EntryWrite { kind: "timer", step: Cow::Borrowed(shape.steps[i].name) }),
+        Wake::Step(i) => Some(EntryWrite {
+            kind: "step",
+            step: Cow::Borrowed(shape.steps[i].name),
+        }),
+        Wake::Undo(i) => Some(EntryWrite {
+            kind: "step",
+            step: Cow::Owned(format!("{}/undo", shape.steps[i].name)),
+        }),
+        Wake::Deadline(i) => Some(EntryWrite {
+            kind: "timer",
+            step: Cow::Borrowed(shape.steps[i].name),
+        }),
         Wake::Unchanged | Wake::Retry | Wake::Nothing => None,
     }
 }
@@ -132,7 +153,10 @@ pub(crate) struct Rules<'a, S: Saga> {
 impl<S: Saga> Rules<'_, S> {
     /// Whether this binary's plan is the row's.
     pub(crate) fn knows(&self, row: &Row) -> Result<(), Unreadable> {
-        if row.plan == self.shape.name && row.plan_version == self.shape.version && row.plan_hash == self.hash {
+        if row.plan == self.shape.name
+            && row.plan_version == self.shape.version
+            && row.plan_hash == self.hash
+        {
             Ok(())
         } else {
             Err(Unreadable::Plan {
@@ -152,7 +176,8 @@ impl<S: Saga> Rules<'_, S> {
     ) -> Result<Transition<S>, Unreadable> {
         self.knows(row)?;
         let state = decode_state(self.shape, row)?;
-        let input = serde_json::from_value(row.input.clone()).map_err(|_| Unreadable::Corrupt { what: "input" })?;
+        let input = serde_json::from_value(row.input.clone())
+            .map_err(|_| Unreadable::Corrupt { what: "input" })?;
         let mut work = Work {
             rules: self,
             row,
@@ -225,7 +250,11 @@ impl<S: Saga> Work<'_, S> {
         match cause {
             Cause::Attempt(claim, ended) => self.ended(&claim, ended),
             Cause::Signal(signal) => self.signal(signal),
-            Cause::Operator { verb, actor, reason } => self.operator(verb, &actor, &reason),
+            Cause::Operator {
+                verb,
+                actor,
+                reason,
+            } => self.operator(verb, &actor, &reason),
         }
     }
 
@@ -235,7 +264,9 @@ impl<S: Saga> Work<'_, S> {
         self.retry_at = self.row.now + delay;
         let (kind, event, detail) = match ended {
             Ended::Step(Outcome::Done) => ("done", Event::Done, None),
-            Ended::Step(Outcome::Refused(why)) => ("refused", Event::Refused(why.clone()), Some(why)),
+            Ended::Step(Outcome::Refused(why)) => {
+                ("refused", Event::Refused(why.clone()), Some(why))
+            }
             Ended::Step(outcome @ (Outcome::Transient(_) | Outcome::Unknown(_))) => {
                 let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
                 let (kind, why) = match outcome {
@@ -248,14 +279,28 @@ impl<S: Saga> Work<'_, S> {
             }
             Ended::Undo(Undo::Done) => ("undone", Event::Undone, None),
             Ended::Undo(Undo::Overtaken) => ("overtaken", Event::Overtaken, None),
-            Ended::Undo(Undo::Transient(why)) => ("transient", Event::NotUndone, Some(self.failed(why))),
-            Ended::Undo(Undo::Unknown(why)) => ("unknown", Event::NotUndone, Some(self.failed(why))),
-            Ended::Timer if self.deadline.is_some_and(|deadline| deadline <= self.row.now) => {
+            Ended::Undo(Undo::Transient(why)) => {
+                ("transient", Event::NotUndone, Some(self.failed(why)))
+            }
+            Ended::Undo(Undo::Unknown(why)) => {
+                ("unknown", Event::NotUndone, Some(self.failed(why)))
+            }
+            Ended::Timer
+                if self
+                    .deadline
+                    .is_some_and(|deadline| deadline <= self.row.now) =>
+            {
                 ("deadline_passed", Event::DeadlinePassed, None)
             }
             Ended::Timer => ("woken", Event::Woken, None),
         };
-        self.note(kind, Some(claim.step.clone()), Some(claim.attempt), detail, None);
+        self.note(
+            kind,
+            Some(claim.step.clone()),
+            Some(claim.attempt),
+            detail,
+            None,
+        );
         self.decide(&event);
     }
 
@@ -273,7 +318,13 @@ impl<S: Saga> Work<'_, S> {
             Some(class) => self.decide(&Event::Signal(class)),
         };
         let said = verdict.map_or("kept", Verdict::as_str);
-        self.note("signal", None, None, Some(format!("{}: {said}", signal.name)), Some(signal.source.clone()));
+        self.note(
+            "signal",
+            None,
+            None,
+            Some(format!("{}: {said}", signal.name)),
+            Some(signal.source.clone()),
+        );
         if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
             self.kept.push(KeptRow {
                 saga_id: signal.saga_id,
@@ -293,7 +344,13 @@ impl<S: Saga> Work<'_, S> {
     }
 
     fn operator(&mut self, verb: Verb, actor: &str, reason: &str) {
-        self.note("operator", None, None, Some(format!("{}: {reason}", verb.as_str())), Some(actor.to_owned()));
+        self.note(
+            "operator",
+            None,
+            None,
+            Some(format!("{}: {reason}", verb.as_str())),
+            Some(actor.to_owned()),
+        );
         match verb {
             Verb::Pause => self.paused = true,
             Verb::Resume => {
@@ -310,13 +367,19 @@ impl<S: Saga> Work<'_, S> {
         let kept: Vec<_> = self
             .kept
             .iter()
-            .filter_map(|row| Some(Kept { id: row.signal_id, class: self.rules.classify(&row.name)? }))
+            .filter_map(|row| {
+                Some(Kept {
+                    id: row.signal_id,
+                    class: self.rules.classify(&row.name)?,
+                })
+            })
             .collect();
         let decision = machine::advance(self.rules.shape, self.state, event, &kept);
         for (id, verdict) in decision.taken_up {
             self.took_up(id, verdict);
         }
-        let entered_wait = matches!(decision.state, State::Waiting { .. }) && decision.state != self.state;
+        let entered_wait =
+            matches!(decision.state, State::Waiting { .. }) && decision.state != self.state;
         if let (true, State::Waiting { step }) = (entered_wait, decision.state) {
             self.deadline = Some(self.row.now + self.rules.wait_of(step));
         }
@@ -338,14 +401,29 @@ impl<S: Saga> Work<'_, S> {
     }
 
     fn took_up(&mut self, id: kernel::SignalId, verdict: Verdict) {
-        let Some(at) = self.kept.iter().position(|row| row.signal_id == id) else { return };
+        let Some(at) = self.kept.iter().position(|row| row.signal_id == id) else {
+            return;
+        };
         if self.kept[at].verdict.as_deref() == Some(verdict.as_str()) {
             return;
         }
-        self.note("signal", None, None, Some(format!("{}: {}", self.kept[at].name, verdict.as_str())), None);
-        match self.signals.iter_mut().find(|row| row.signal_id == id.uuid()) {
+        self.note(
+            "signal",
+            None,
+            None,
+            Some(format!("{}: {}", self.kept[at].name, verdict.as_str())),
+            None,
+        );
+        match self
+            .signals
+            .iter_mut()
+            .find(|row| row.signal_id == id.uuid())
+        {
             Some(new) => new.verdict = Some(verdict.as_str()),
-            None => self.verdict_rows.push(VerdictRow { signal_id: id.uuid(), verdict: verdict.as_str() }),
+            None => self.verdict_rows.push(VerdictRow {
+                signal_id: id.uuid(),
+                verdict: verdict.as_str(),
+            }),
         }
         if let Some(told) = self.verdicts.iter_mut().find(|(told, _)| *told == id) {
             told.1 = Some(verdict);
@@ -365,7 +443,13 @@ impl<S: Saga> Work<'_, S> {
         detail: Option<String>,
         actor: Option<String>,
     ) {
-        self.journal.push(JournalRow { kind, step, attempt, detail, actor });
+        self.journal.push(JournalRow {
+            kind,
+            step,
+            attempt,
+            detail,
+            actor,
+        });
     }
 
     fn finish(self, input: S::Input, before: State) -> Transition<S> {
@@ -405,9 +489,17 @@ impl<S: Saga> Work<'_, S> {
     fn entry(&self) -> EntryChange {
         if self.paused {
             // pausing removes it; a paused saga has none that could change
-            return if self.row.paused { EntryChange::Unchanged } else { EntryChange::Remove { fence: None } };
+            return if self.row.paused {
+                EntryChange::Unchanged
+            } else {
+                EntryChange::Remove { fence: None }
+            };
         }
-        let wake = if self.rewrite { machine::wake_of(self.rules.shape, self.state) } else { self.wake };
+        let wake = if self.rewrite {
+            machine::wake_of(self.rules.shape, self.state)
+        } else {
+            self.wake
+        };
         let fence = if self.rewrite { None } else { self.fence };
         match (wake, entry_of(self.rules.shape, wake)) {
             (Wake::Retry, _) => EntryChange::Retry {
@@ -424,7 +516,12 @@ impl<S: Saga> Work<'_, S> {
                 if self.row.paused {
                     EntryChange::Insert { kind, step, due_at }
                 } else {
-                    EntryChange::Replace { fence, kind, step, due_at }
+                    EntryChange::Replace {
+                        fence,
+                        kind,
+                        step,
+                        due_at,
+                    }
                 }
             }
             (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
@@ -440,7 +537,10 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
         kind: "signal",
         step: None,
         attempt: None,
-        detail: Some(format!("{}: kept, the plan is not known to the receiver", signal.name)),
+        detail: Some(format!(
+            "{}: kept, the plan is not known to the receiver",
+            signal.name
+        )),
         actor: Some(signal.source.clone()),
     });
     let journal = journal.collect();
@@ -456,7 +556,11 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
         deadline: row.deadline,
         reason: row.reason.clone(),
         kept: row.kept.saturating_add(added),
-        entry: if row.paused || at_rest { EntryChange::Unchanged } else { EntryChange::DueNow },
+        entry: if row.paused || at_rest {
+            EntryChange::Unchanged
+        } else {
+            EntryChange::DueNow
+        },
         plan: row.plan.clone(),
         plan_version: row.plan_version,
         plan_hash: row.plan_hash.clone(),

@@ -14,7 +14,9 @@ const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
 /// A program on PATH.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
 }
 
 /// Installs Debian packages, without letting them start servers of their own.
@@ -24,16 +26,22 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 pub fn install(packages: &[&str]) -> Result<()> {
     let wanted = packages.join(" ");
     if find_program("apt-get").is_none() {
-        return Err(Error(format!("please install {wanted}: there is no apt-get here to do it with")));
+        return Err(Error(format!(
+            "please install {wanted}: there is no apt-get here to do it with"
+        )));
     }
     if !Uid::effective().is_root() {
-        return Err(Error(format!("please run `sudo apt-get install {wanted}`, or run this as root once")));
+        return Err(Error(format!(
+            "please run `sudo apt-get install {wanted}`, or run this as root once"
+        )));
     }
     eprintln!("installing {wanted}");
     let policy = Policy::forbid_starting()?;
     if !Path::new(CLUSTERS).exists() {
-        fs::create_dir_all("/etc/postgresql-common").doing("prepare the installation of PostgreSQL")?;
-        fs::write(CLUSTERS, "create_main_cluster = false\n").doing("prepare the installation of PostgreSQL")?;
+        fs::create_dir_all("/etc/postgresql-common")
+            .doing("prepare the installation of PostgreSQL")?;
+        fs::write(CLUSTERS, "create_main_cluster = false\n")
+            .doing("prepare the installation of PostgreSQL")?;
     }
     let mut installed = apt(&[&["install", "-y", "--no-install-recommends"], packages].concat());
     if installed.is_err() {
@@ -55,8 +63,14 @@ fn apt(arguments: &[&str]) -> Result<()> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it did not say why");
-    Err(Error(format!("apt-get {} failed: {last}", arguments.join(" "))))
+    let last = text
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or("it did not say why");
+    Err(Error(format!(
+        "apt-get {} failed: {last}",
+        arguments.join(" ")
+    )))
 }
 
 /// While it lives, packages do not start what they install.
@@ -70,7 +84,8 @@ impl Policy {
             return Ok(Self { ours: false });
         }
         fs::write(POLICY, "#!/bin/sh\nexit 101\n").doing("forbid packages to start servers")?;
-        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).doing("forbid packages to start servers")?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))
+            .doing("forbid packages to start servers")?;
         Ok(Self { ours: true })
     }
 }

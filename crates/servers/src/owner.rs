@@ -18,7 +18,9 @@ impl Owner {
         if !Uid::effective().is_root() {
             return Self(None);
         }
-        let user = [preferred, "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
+        let user = [preferred, "nobody"]
+            .iter()
+            .find_map(|name| User::from_name(name).ok().flatten());
         Self(user.map(|user| (user.uid.as_raw(), user.gid.as_raw())))
     }
 
@@ -40,13 +42,18 @@ impl Owner {
             return self.own(target);
         }
         fs::create_dir_all(dir).doing(&format!("make {}", dir.display()))?;
-        let dir = dir.canonicalize().doing(&format!("find {}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .doing(&format!("find {}", dir.display()))?;
         if self.reaches(&dir) {
             return self.own(dir);
         }
-        let hash = dir.to_string_lossy().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
+        let hash = dir
+            .to_string_lossy()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
         let elsewhere = PathBuf::from(format!("/var/tmp/shop-dev-{hash:016x}"));
         fs::create_dir_all(&elsewhere).doing(&format!("make {}", elsewhere.display()))?;
         fs::remove_dir(&dir).doing(&format!("replace {} by a link", dir.display()))?;
@@ -55,12 +62,19 @@ impl Owner {
     }
 
     fn reaches(self, dir: &Path) -> bool {
-        self.0.is_none() || self.command(Path::new("test")).arg("-x").arg(dir).status().is_ok_and(|status| status.success())
+        self.0.is_none()
+            || self
+                .command(Path::new("test"))
+                .arg("-x")
+                .arg(dir)
+                .status()
+                .is_ok_and(|status| status.success())
     }
 
     fn own(self, dir: PathBuf) -> Result<PathBuf> {
         if let Some((uid, gid)) = self.0 {
-            chown(&dir, Some(uid), Some(gid)).doing(&format!("hand {} to an unprivileged user", dir.display()))?;
+            chown(&dir, Some(uid), Some(gid))
+                .doing(&format!("hand {} to an unprivileged user", dir.display()))?;
         }
         Ok(dir)
     }

@@ -8,7 +8,9 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use crate::{Doing, Process, Result, failed, find_program, free_port, install, owner::Owner, port_is_free};
+use crate::{
+    Doing, Process, Result, failed, find_program, free_port, install, owner::Owner, port_is_free,
+};
 
 const START: Duration = Duration::from_secs(60);
 
@@ -23,7 +25,10 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { durable: true, max_connections: 200 }
+        Self {
+            durable: true,
+            max_connections: 200,
+        }
     }
 }
 
@@ -48,19 +53,30 @@ impl Postgres {
             bin
         } else {
             install(&["postgresql"])?;
-            let Some(bin) = programs() else { return failed("find PostgreSQL", "its package has no `postgres`") };
+            let Some(bin) = programs() else {
+                return failed("find PostgreSQL", "its package has no `postgres`");
+            };
             bin
         };
         let owner = Owner::choose("postgres");
         let home = owner.home(dir)?;
         let port_file = home.join("port");
-        let before = fs::read_to_string(&port_file).ok().and_then(|port| port.trim().parse().ok());
+        let before = fs::read_to_string(&port_file)
+            .ok()
+            .and_then(|port| port.trim().parse().ok());
         let port = match before.filter(|port| port_is_free(*port)) {
             Some(port) => port,
             None => free_port()?,
         };
         owner.write(&port_file, &port.to_string())?;
-        let mut server = Self { bin, home, owner, options, port, running: None };
+        let mut server = Self {
+            bin,
+            home,
+            owner,
+            options,
+            port,
+            running: None,
+        };
         server.init()?;
         server.launch()?;
         Ok(server)
@@ -74,14 +90,26 @@ impl Postgres {
         let output = self
             .owner
             .command(&self.bin.join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-D"])
+            .args([
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "-D",
+            ])
             .arg(&data)
             .output()
             .doing("run initdb")?;
         if output.status.success() {
             Ok(())
         } else {
-            failed("make a database cluster", String::from_utf8_lossy(&output.stderr))
+            failed(
+                "make a database cluster",
+                String::from_utf8_lossy(&output.stderr),
+            )
         }
     }
 
@@ -107,10 +135,18 @@ impl Postgres {
     }
 
     fn spawn(&self) -> Result<(Child, Process)> {
-        let log = OpenOptions::new().create(true).append(true).open(self.log()).doing("open PostgreSQL's log")?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .doing("open PostgreSQL's log")?;
         let errors = log.try_clone().doing("open PostgreSQL's log")?;
         let mut command = self.owner.command(&self.bin.join("postgres"));
-        command.arg("-D").arg(self.home.join("data")).arg("-p").arg(self.port.to_string());
+        command
+            .arg("-D")
+            .arg(self.home.join("data"))
+            .arg("-p")
+            .arg(self.port.to_string());
         for setting in [
             "listen_addresses=127.0.0.1".to_owned(),
             "unix_socket_directories=".to_owned(),
@@ -121,7 +157,14 @@ impl Postgres {
             command.arg("-c").arg(setting);
         }
         if !self.options.durable {
-            command.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
+            command.args([
+                "-c",
+                "fsync=off",
+                "-c",
+                "synchronous_commit=off",
+                "-c",
+                "full_page_writes=off",
+            ]);
         }
         let child = command
             .stdin(Stdio::null())
@@ -130,7 +173,9 @@ impl Postgres {
             .process_group(0)
             .spawn()
             .doing("start PostgreSQL")?;
-        let Some(process) = Process::of(child.id()) else { return failed("start PostgreSQL", "it ended at once") };
+        let Some(process) = Process::of(child.id()) else {
+            return failed("start PostgreSQL", "it ended at once");
+        };
         Ok((child, process))
     }
 
@@ -148,13 +193,27 @@ impl Postgres {
     /// What psql says.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         let output = Command::new(self.bin.join("psql"))
-            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql])
+            .args([
+                "-X",
+                "-q",
+                "-t",
+                "-A",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url(database),
+                "-c",
+                sql,
+            ])
             .output()
             .doing("run psql")?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         } else {
-            failed("run a statement", String::from_utf8_lossy(&output.stderr).trim())
+            failed(
+                "run a statement",
+                String::from_utf8_lossy(&output.stderr).trim(),
+            )
         }
     }
 
@@ -164,14 +223,25 @@ impl Postgres {
     /// What psql says.
     pub fn psql_file(&self, database: &str, file: &Path) -> Result<()> {
         let output = Command::new(self.bin.join("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-f"])
+            .args([
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url(database),
+                "-f",
+            ])
             .arg(file)
             .output()
             .doing("run psql")?;
         if output.status.success() {
             Ok(())
         } else {
-            failed(&format!("run {}", file.display()), String::from_utf8_lossy(&output.stderr).trim())
+            failed(
+                &format!("run {}", file.display()),
+                String::from_utf8_lossy(&output.stderr).trim(),
+            )
         }
     }
 
@@ -180,7 +250,10 @@ impl Postgres {
     /// # Errors
     /// What psql says.
     pub fn create_database(&self, name: &str) -> Result<()> {
-        let there = self.psql("postgres", &format!("select 1 from pg_database where datname = '{name}'"))?;
+        let there = self.psql(
+            "postgres",
+            &format!("select 1 from pg_database where datname = '{name}'"),
+        )?;
         if there.is_empty() {
             self.psql("postgres", &format!("create database {name}"))?;
         }
@@ -250,9 +323,17 @@ impl Drop for Postgres {
 
 /// The newest PostgreSQL's programs.
 fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut bins: Vec<_> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse::<u32>().ok()?,
+                entry.path().join("bin"),
+            ))
+        })
         .filter(|(_, bin)| bin.join("postgres").is_file())
         .collect();
     bins.sort();

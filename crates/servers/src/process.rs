@@ -77,8 +77,11 @@ impl Process {
 
     /// The processes that it started and that are still its own.
     pub fn children(self) -> Vec<Self> {
-        let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid)).unwrap_or_default();
-        list.split_whitespace().filter_map(|pid| Self::of(pid.parse().ok()?)).collect()
+        let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid))
+            .unwrap_or_default();
+        list.split_whitespace()
+            .filter_map(|pid| Self::of(pid.parse().ok()?))
+            .collect()
     }
 }
 

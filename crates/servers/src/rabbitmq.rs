@@ -45,16 +45,32 @@ impl RabbitMq {
         let owner = Owner::choose("rabbitmq");
         let home = owner.home(dir)?;
         let ports = ports(&home)?;
-        let mut server = Self { home, owner, ports, running: None };
+        let mut server = Self {
+            home,
+            owner,
+            ports,
+            running: None,
+        };
         server.configure()?;
         server.launch()?;
         Ok(server)
     }
 
     fn configure(&self) -> Result<()> {
-        let Ports { amqp, management, distribution, epmd } = self.ports;
-        self.owner.write(&self.home.join("ports"), &format!("{amqp} {management} {distribution} {epmd}"))?;
-        self.owner.write(&self.home.join("enabled_plugins"), "[rabbitmq_management].\n")?;
+        let Ports {
+            amqp,
+            management,
+            distribution,
+            epmd,
+        } = self.ports;
+        self.owner.write(
+            &self.home.join("ports"),
+            &format!("{amqp} {management} {distribution} {epmd}"),
+        )?;
+        self.owner.write(
+            &self.home.join("enabled_plugins"),
+            "[rabbitmq_management].\n",
+        )?;
         self.owner.write(
             &self.home.join("rabbitmq.conf"),
             &format!(
@@ -75,7 +91,10 @@ impl RabbitMq {
     /// # Errors
     /// When it does not start.
     pub fn launch(&mut self) -> Result<()> {
-        let out = OpenOptions::new().create(true).append(true).open(self.home.join("console.log"));
+        let out = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.home.join("console.log"));
         let out = out.doing("open RabbitMQ's log")?;
         let errors = out.try_clone().doing("open RabbitMQ's log")?;
         let home = &self.home;
@@ -85,21 +104,29 @@ impl RabbitMq {
             .env("HOME", home)
             .env("RABBITMQ_NODENAME", "shop@localhost")
             .env("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf"))
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins"))
+            .env(
+                "RABBITMQ_ENABLED_PLUGINS_FILE",
+                home.join("enabled_plugins"),
+            )
             .env("RABBITMQ_MNESIA_BASE", home.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", home.join("log"))
             .env("RABBITMQ_PID_FILE", home.join("pid"))
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
             .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}")
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
+            )
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(errors)
             .process_group(0)
             .spawn()
             .doing("start RabbitMQ")?;
-        let Some(process) = Process::of(child.id()) else { return failed("start RabbitMQ", "it ended at once") };
+        let Some(process) = Process::of(child.id()) else {
+            return failed("start RabbitMQ", "it ended at once");
+        };
         self.running = Some((child, process));
         let until = Instant::now() + START;
         while process.is_alive() && Instant::now() < until {
@@ -109,13 +136,23 @@ impl RabbitMq {
             std::thread::sleep(Duration::from_millis(200));
         }
         self.kill();
-        failed("start RabbitMQ", format!("see {} and the folder log beside it", self.home.join("console.log").display()))
+        failed(
+            "start RabbitMQ",
+            format!(
+                "see {} and the folder log beside it",
+                self.home.join("console.log").display()
+            ),
+        )
     }
 
     fn speaks_amqp(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.amqp)) else { return false };
+        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.amqp)) else {
+            return false;
+        };
         let mut answer = [0; 1];
-        stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
+        stream
+            .set_read_timeout(Some(Duration::from_secs(2)))
+            .is_ok()
             && stream.write_all(b"AMQP\0\0\x09\x01").is_ok()
             && stream.read_exact(&mut answer).is_ok()
     }
@@ -125,24 +162,37 @@ impl RabbitMq {
     /// # Errors
     /// When it cannot be reached or answers with an error.
     pub fn management(&self, method: &str, path: &str, body: &str) -> Result<String> {
-        let mut stream =
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.management)).doing("reach RabbitMQ's management")?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).doing("reach RabbitMQ's management")?;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.management))
+            .doing("reach RabbitMQ's management")?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .doing("reach RabbitMQ's management")?;
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {CREDENTIALS}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         );
-        stream.write_all(request.as_bytes()).doing("call RabbitMQ's management")?;
+        stream
+            .write_all(request.as_bytes())
+            .doing("call RabbitMQ's management")?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).doing("read RabbitMQ's management")?;
+        stream
+            .read_to_string(&mut answer)
+            .doing("read RabbitMQ's management")?;
         let status = answer.split(' ').nth(1).unwrap_or_default();
-        if status.starts_with('2') { Ok(answer) } else { failed(&format!("{method} {path}"), format!("status {status}")) }
+        if status.starts_with('2') {
+            Ok(answer)
+        } else {
+            failed(&format!("{method} {path}"), format!("status {status}"))
+        }
     }
 
     /// URL of a vhost; `%2f` is the default one.
     pub fn amqp_url(&self, vhost: &str) -> String {
-        format!("amqp://shop:shop@127.0.0.1:{}/{vhost}?heartbeat=5", self.ports.amqp)
+        format!(
+            "amqp://shop:shop@127.0.0.1:{}/{vhost}?heartbeat=5",
+            self.ports.amqp
+        )
     }
 
     /// URL of the management API and its pages.
@@ -215,10 +265,21 @@ fn family(process: Process) -> Vec<Process> {
 fn end_epmd(port: u16) {
     let wanted = format!("ERL_EPMD_PORT={port}");
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let is_epmd = fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == "epmd");
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let is_epmd =
+            fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == "epmd");
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        if is_epmd && environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
+        if is_epmd
+            && environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == wanted.as_bytes())
+        {
             if let Some(process) = Process::of(pid) {
                 process.kill();
             }
@@ -227,12 +288,20 @@ fn end_epmd(port: u16) {
 }
 
 fn ports(home: &Path) -> Result<Ports> {
-    let all_free =
-        |ports: &Ports| [ports.amqp, ports.management, ports.distribution, ports.epmd].into_iter().all(port_is_free);
+    let all_free = |ports: &Ports| {
+        [ports.amqp, ports.management, ports.distribution, ports.epmd]
+            .into_iter()
+            .all(port_is_free)
+    };
     if let Some(before) = stored_ports(home).filter(all_free) {
         return Ok(before);
     }
-    Ok(Ports { amqp: free_port()?, management: free_port()?, distribution: free_port()?, epmd: free_port()? })
+    Ok(Ports {
+        amqp: free_port()?,
+        management: free_port()?,
+        distribution: free_port()?,
+        epmd: free_port()?,
+    })
 }
 
 fn stored_ports(home: &Path) -> Option<Ports> {

@@ -13,19 +13,35 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn not_done(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into(), hint: None }
+        Self {
+            code: 1,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self { code: 3, message: message.into(), hint: None }
+        Self {
+            code: 3,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self { code: 4, message: message.into(), hint: None }
+        Self {
+            code: 4,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
-        Self { code: 6, message: message.into(), hint: None }
+        Self {
+            code: 6,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -38,7 +54,9 @@ impl Failure {
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     crate::output::talk(&format!("error: {error:#}"));
     let unreachable = error.chain().any(|cause| {
-        cause.downcast_ref::<sqlx::Error>().is_some_and(db::is_unreachable)
+        cause
+            .downcast_ref::<sqlx::Error>()
+            .is_some_and(db::is_unreachable)
             || cause.downcast_ref::<messaging::LinkError>().is_some()
     });
     match error.downcast_ref::<Failure>() {
@@ -49,7 +67,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             ExitCode::from(failure.code)
         }
         None if unreachable => {
-            crate::output::talk("hint: is it running, and is its URL right? `. .dev/env` sets those of `cargo xtask up`");
+            crate::output::talk(
+                "hint: is it running, and is its URL right? `. .dev/env` sets those of `cargo xtask up`",
+            );
             ExitCode::from(6)
         }
         None => ExitCode::from(1),

@@ -44,23 +44,36 @@ impl Failed {
             }
             Self::Show { id } => {
                 let messages = failed::list(amqp, MANY).await?;
-                let message = messages.iter().find(|message| message.message_id.as_ref() == Some(id));
+                let message = messages
+                    .iter()
+                    .find(|message| message.message_id.as_ref() == Some(id));
                 let message = message.ok_or_else(|| {
-                    Failure::not_found(format!("no failed message has the id {id}")).hint("`shopctl failed list`")
+                    Failure::not_found(format!("no failed message has the id {id}"))
+                        .hint("`shopctl failed list`")
                 })?;
                 output::data(&serde_json::to_string_pretty(message)?);
                 Ok(())
             }
             Self::Retry { ids, all } => {
-                let what = if *all { "All failed messages".to_owned() } else { format!("{} messages", ids.len()) };
+                let what = if *all {
+                    "All failed messages".to_owned()
+                } else {
+                    format!("{} messages", ids.len())
+                };
                 output::confirm(common.yes, &format!("{what} will be sent again."))?;
-                let wanted =
-                    |message: &FailedMessage| *all || message.message_id.as_ref().is_some_and(|id| ids.contains(id));
+                let wanted = |message: &FailedMessage| {
+                    *all || message
+                        .message_id
+                        .as_ref()
+                        .is_some_and(|id| ids.contains(id))
+                };
                 let sent = failed::retry(amqp, MANY, wanted).await?;
                 table(common, &sent)?;
                 output::talk(&format!("Sent {} messages again.", sent.len()));
                 if sent.is_empty() && !*all {
-                    return Err(Failure::not_found("none of them is in `failed`").hint("`shopctl failed list`").into());
+                    return Err(Failure::not_found("none of them is in `failed`")
+                        .hint("`shopctl failed list`")
+                        .into());
                 }
                 Ok(())
             }
@@ -69,13 +82,21 @@ impl Failed {
 }
 
 fn table(common: &Common, messages: &[FailedMessage]) -> anyhow::Result<()> {
-    output::rows(common.output, &["MESSAGE", "TYPE", "QUEUE", "ATTEMPTS", "REASON"], messages, |message| {
-        vec![
-            message.message_id.clone().unwrap_or_default(),
-            message.message_type.clone().unwrap_or_else(|| message.routing_key.clone()),
-            message.queue.clone().unwrap_or_default(),
-            message.attempts.to_string(),
-            message.reason.clone().unwrap_or_default(),
-        ]
-    })
+    output::rows(
+        common.output,
+        &["MESSAGE", "TYPE", "QUEUE", "ATTEMPTS", "REASON"],
+        messages,
+        |message| {
+            vec![
+                message.message_id.clone().unwrap_or_default(),
+                message
+                    .message_type
+                    .clone()
+                    .unwrap_or_else(|| message.routing_key.clone()),
+                message.queue.clone().unwrap_or_default(),
+                message.attempts.to_string(),
+                message.reason.clone().unwrap_or_default(),
+            ]
+        },
+    )
 }

@@ -42,7 +42,12 @@ struct Common {
     #[arg(long, global = true, env = "SHOP_DATABASE_URL", hide_env_values = true)]
     shop_database_url: Option<String>,
     /// PostgreSQL URL of payments' database; only `doctor` reads it.
-    #[arg(long, global = true, env = "PAYMENTS_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "PAYMENTS_DATABASE_URL",
+        hide_env_values = true
+    )]
     payments_database_url: Option<String>,
     /// RabbitMQ URL.
     #[arg(long, global = true, env = "AMQP_URL", hide_env_values = true)]
@@ -73,14 +78,21 @@ enum Noun {
 
 impl Common {
     fn shop(&self) -> anyhow::Result<PgPool> {
-        let url = self.shop_database_url.as_deref().context("SHOP_DATABASE_URL is not set")?;
-        db::connect(url, &db::PoolConfig::new("shopctl", 4)).context("SHOP_DATABASE_URL is not a PostgreSQL URL")
+        let url = self
+            .shop_database_url
+            .as_deref()
+            .context("SHOP_DATABASE_URL is not set")?;
+        db::connect(url, &db::PoolConfig::new("shopctl", 4))
+            .context("SHOP_DATABASE_URL is not a PostgreSQL URL")
     }
 
     fn payments(&self) -> anyhow::Result<Option<PgPool>> {
-        let Some(url) = &self.payments_database_url else { return Ok(None) };
+        let Some(url) = &self.payments_database_url else {
+            return Ok(None);
+        };
         let pool = db::connect(url, &db::PoolConfig::new("shopctl", 2));
-        pool.map(Some).context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")
+        pool.map(Some)
+            .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")
     }
 
     fn amqp(&self) -> anyhow::Result<&str> {
@@ -106,7 +118,9 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
-            let added = commerce::product::seed(&mut tx).await.map_err(|error| Failure::not_done(error.to_string()))?;
+            let added = commerce::product::seed(&mut tx)
+                .await
+                .map_err(|error| Failure::not_done(error.to_string()))?;
             tx.commit().await?;
             output::talk(&format!("Added {added} products."));
             Ok(())

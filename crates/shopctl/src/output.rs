@@ -58,11 +58,19 @@ pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::not_done("this changes something, and nobody can be asked").hint("say --yes").into());
+        return Err(
+            Failure::not_done("this changes something, and nobody can be asked")
+                .hint("say --yes")
+                .into(),
+        );
     }
     eprint!("{question} Continue? [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::not_done("nothing was done").into()) }
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Failure::not_done("nothing was done").into())
+    }
 }

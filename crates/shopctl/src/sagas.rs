@@ -55,7 +55,11 @@ impl Saga {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         match self {
-            Self::List { state, order, limit } => list(&pool, common.output, state.as_deref(), *order, *limit).await,
+            Self::List {
+                state,
+                order,
+                limit,
+            } => list(&pool, common.output, state.as_deref(), *order, *limit).await,
             Self::Show { id } => show(&pool, common.output, *id).await,
             Self::Retry { id, reason } => retry(&pool, common.yes, *id, reason).await,
         }
@@ -105,16 +109,32 @@ async fn list(
     .await?;
     output::rows(
         output,
-        &["SAGA", "ORDER", "STATE", "STEP", "ATTEMPT", "DUE", "LAST ERROR"],
+        &[
+            "SAGA",
+            "ORDER",
+            "STATE",
+            "STEP",
+            "ATTEMPT",
+            "DUE",
+            "LAST ERROR",
+        ],
         &rows,
         |row| {
             vec![
                 row.saga_id.to_string(),
                 row.order_id.clone().unwrap_or_default(),
-                if row.paused { format!("{} (paused)", row.state) } else { row.state.clone() },
+                if row.paused {
+                    format!("{} (paused)", row.state)
+                } else {
+                    row.state.clone()
+                },
                 row.step.clone().unwrap_or_default(),
-                row.attempt.map(|attempt| attempt.to_string()).unwrap_or_default(),
-                row.due_at.map(|at| at.format("%F %T").to_string()).unwrap_or_default(),
+                row.attempt
+                    .map(|attempt| attempt.to_string())
+                    .unwrap_or_default(),
+                row.due_at
+                    .map(|at| at.format("%F %T").to_string())
+                    .unwrap_or_default(),
                 row.last_error.clone().unwrap_or_default(),
             ]
         },
@@ -160,26 +180,47 @@ async fn show(pool: &PgPool, output: Output, id: SagaId) -> anyhow::Result<()> {
     )
     .fetch_all(pool)
     .await?;
-    output::talk(&format!("Saga {id} of order {}, trace {}", head.order_id.unwrap_or_default(), head.trace_id));
+    output::talk(&format!(
+        "Saga {id} of order {}, trace {}",
+        head.order_id.unwrap_or_default(),
+        head.trace_id
+    ));
     let paused = if head.paused { ", paused" } else { "" };
-    let reason = head.reason.map(|reason| format!(", because {reason}")).unwrap_or_default();
+    let reason = head
+        .reason
+        .map(|reason| format!(", because {reason}"))
+        .unwrap_or_default();
     output::talk(&format!("It is {}{paused}{reason}.", head.state));
     if let (Some(step), Some(due_at)) = (head.step, head.due_at) {
-        let error = head.last_error.map(|error| format!("; last error: {error}")).unwrap_or_default();
+        let error = head
+            .last_error
+            .map(|error| format!("; last error: {error}"))
+            .unwrap_or_default();
         let attempts = head.attempt.unwrap_or_default();
-        output::talk(&format!("Next: {step} at {}, after {attempts} attempts{error}", due_at.format("%F %T")));
+        output::talk(&format!(
+            "Next: {step} at {}, after {attempts} attempts{error}",
+            due_at.format("%F %T")
+        ));
     }
-    output::rows(output, &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"], &journal, |event| {
-        vec![
-            event.at.format("%F %T%.3f").to_string(),
-            event.kind.clone(),
-            event.step.clone().unwrap_or_default(),
-            event.attempt.map(|attempt| attempt.to_string()).unwrap_or_default(),
-            event.state.clone(),
-            event.detail.clone().unwrap_or_default(),
-            event.actor.clone().unwrap_or_default(),
-        ]
-    })
+    output::rows(
+        output,
+        &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"],
+        &journal,
+        |event| {
+            vec![
+                event.at.format("%F %T%.3f").to_string(),
+                event.kind.clone(),
+                event.step.clone().unwrap_or_default(),
+                event
+                    .attempt
+                    .map(|attempt| attempt.to_string())
+                    .unwrap_or_default(),
+                event.state.clone(),
+                event.detail.clone().unwrap_or_default(),
+                event.actor.clone().unwrap_or_default(),
+            ]
+        },
+    )
 }
 
 async fn retry(pool: &PgPool, yes: bool, id: SagaId, reason: &str) -> anyhow::Result<()> {
@@ -187,23 +228,39 @@ async fn retry(pool: &PgPool, yes: bool, id: SagaId, reason: &str) -> anyhow::Re
     output::confirm(yes, &format!("Saga {id} will run its current work now."))?;
     let mut tx = pool.begin().await?;
     let actor = std::env::var("USER").unwrap_or_else(|_| "operator".to_owned());
-    let done = engine.operate(&mut tx, id, Verb::Retry, &actor, reason).await;
+    let done = engine
+        .operate(&mut tx, id, Verb::Retry, &actor, reason)
+        .await;
     let after = done.map_err(|error| match error {
-        EngineError::NotFound(id) => anyhow::Error::from(Failure::not_found(format!("there is no saga {id}"))),
-        EngineError::Conflict { .. } | EngineError::Fenced => Failure::conflict(error.to_string()).into(),
+        EngineError::NotFound(id) => {
+            anyhow::Error::from(Failure::not_found(format!("there is no saga {id}")))
+        }
+        EngineError::Conflict { .. } | EngineError::Fenced => {
+            Failure::conflict(error.to_string()).into()
+        }
         EngineError::Db(error) => error.into(),
         error => Failure::not_done(error.to_string()).into(),
     })?;
     tx.commit().await?;
     after.emit();
-    output::talk(&format!("Due now. `shopctl saga show {id}` tells what comes of it."));
+    output::talk(&format!(
+        "Due now. `shopctl saga show {id}` tells what comes of it."
+    ));
     Ok(())
 }
 
 /// An engine that decides and stores, and never runs a step: workers do.
 fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
-    let checkout = Checkout { payments: Arc::new(NoPayments), payment_deadline: Duration::from_secs(30 * 60) };
-    Ok(Engine::new(checkout, pool.clone(), EngineConfig::default(), Wakeup::default())?)
+    let checkout = Checkout {
+        payments: Arc::new(NoPayments),
+        payment_deadline: Duration::from_secs(30 * 60),
+    };
+    Ok(Engine::new(
+        checkout,
+        pool.clone(),
+        EngineConfig::default(),
+        Wakeup::default(),
+    )?)
 }
 
 /// The command line calls nobody.

@@ -59,25 +59,41 @@ impl User {
         // no token is ever signed here
         let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
         let bus = Bus::default().with(CreateClientOnRegistration);
-        let auth = Auth::new(common.shop()?, bus, signer, Hasher::new(1)?, AuthConfig::default());
+        let auth = Auth::new(
+            common.shop()?,
+            bus,
+            signer,
+            Hasher::new(1)?,
+            AuthConfig::default(),
+        );
         match self {
             Self::Create { email, name, role } => {
                 let mut password = String::new();
-                std::io::stdin().read_to_string(&mut password).context("the password could not be read from stdin")?;
+                std::io::stdin()
+                    .read_to_string(&mut password)
+                    .context("the password could not be read from stdin")?;
                 let roles: Vec<Role> = role.iter().copied().map(Role::from).collect();
                 let password = password.trim_end_matches(['\r', '\n']).to_owned();
-                let profile = auth.ensure(email, name, password, &roles).await.map_err(failure)?;
+                let profile = auth
+                    .ensure(email, name, password, &roles)
+                    .await
+                    .map_err(failure)?;
                 output::data(&profile.id.to_string());
                 Ok(())
             }
-            Self::Grant { email, role } => Ok(auth.grant(email, Role::from(*role)).await.map_err(failure)?),
+            Self::Grant { email, role } => Ok(auth
+                .grant(email, Role::from(*role))
+                .await
+                .map_err(failure)?),
         }
     }
 }
 
 fn failure(error: AuthError) -> anyhow::Error {
     match error {
-        AuthError::NotFound => Failure::not_found("there is no account with this e-mail address").into(),
+        AuthError::NotFound => {
+            Failure::not_found("there is no account with this e-mail address").into()
+        }
         AuthError::Db(error) => error.into(),
         error => Failure::not_done(error.to_string()).into(),
     }

@@ -11,16 +11,30 @@ pub async fn vhost() -> String {
     let management = variable("TEST_RABBITMQ_MANAGEMENT_URL");
     let client = reqwest::Client::new();
     let put = |path: String, body: &'static str| {
-        client.put(format!("{management}{path}")).header("content-type", "application/json").body(body).send()
+        client
+            .put(format!("{management}{path}"))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
     };
-    let made = put(format!("/api/vhosts/{name}"), "{}").await.expect("RabbitMQ's management answers");
-    assert!(made.status().is_success(), "vhost {name}: {}", made.status());
+    let made = put(format!("/api/vhosts/{name}"), "{}")
+        .await
+        .expect("RabbitMQ's management answers");
+    assert!(
+        made.status().is_success(),
+        "vhost {name}: {}",
+        made.status()
+    );
     let granted = put(
         format!("/api/permissions/{name}/shop"),
         r#"{"configure": ".*", "write": ".*", "read": ".*"}"#,
     )
     .await
     .expect("RabbitMQ's management answers");
-    assert!(granted.status().is_success(), "permissions of {name}: {}", granted.status());
+    assert!(
+        granted.status().is_success(),
+        "permissions of {name}: {}",
+        granted.status()
+    );
     variable("TEST_AMQP_URL").replacen("/?", &format!("/{name}?"), 1)
 }

@@ -12,8 +12,8 @@ mod wait;
 
 pub use broker::vhost;
 pub use payments::{FakePayments, Mode};
-pub use proxy::{Fault, Proxy};
 pub use postgres::{database, payments_db, shop_db};
+pub use proxy::{Fault, Proxy};
 pub use system::{Buyer, Servers, System, SystemOptions};
 pub use wait::{eventually, eventually_some};
 
@@ -22,5 +22,6 @@ pub use wait::{eventually, eventually_some};
 /// # Panics
 /// When it is not set.
 pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `cargo xtask test`"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `cargo xtask test`"))
 }

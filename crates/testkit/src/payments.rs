@@ -79,7 +79,10 @@ impl FakePayments {
     /// The payer pays; false when it is too late.
     pub fn pay(&self, order: OrderId) -> bool {
         let mut state = self.state();
-        let found = state.transactions.get_mut(&order).filter(|found| found.status == Status::Pending);
+        let found = state
+            .transactions
+            .get_mut(&order)
+            .filter(|found| found.status == Status::Pending);
         found.map(|found| found.status = Status::Paid).is_some()
     }
 
@@ -108,7 +111,12 @@ impl FakePayments {
         Ok(outcome(state.init)?)
     }
 
-    fn cancel(&self, key: String, order: OrderId, id: TransactionId) -> Result<Cancellation, NoAnswer> {
+    fn cancel(
+        &self,
+        key: String,
+        order: OrderId,
+        id: TransactionId,
+    ) -> Result<Cancellation, NoAnswer> {
         let mut state = self.state();
         state.calls.push(key);
         if matches!(state.cancel, Mode::Answer | Mode::DoneButUnknown) {
@@ -135,7 +143,9 @@ impl FakePayments {
 fn outcome(mode: Mode) -> Result<(), NoAnswer> {
     match mode {
         Mode::Answer => Ok(()),
-        Mode::Unreachable => Err(NoAnswer::Unreachable("the fake's network is cut".to_owned())),
+        Mode::Unreachable => Err(NoAnswer::Unreachable(
+            "the fake's network is cut".to_owned(),
+        )),
         Mode::Panic => panic!("the fake was told to panic"),
         Mode::DoneButUnknown | Mode::Unknown | Mode::Hang | Mode::Refuse => {
             Err(NoAnswer::Unknown("the fake's answer was lost".to_owned()))
@@ -144,7 +154,11 @@ fn outcome(mode: Mode) -> Result<(), NoAnswer> {
 }
 
 impl Payments for FakePayments {
-    fn init<'a>(&'a self, call: Call<'a>, request: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
+    fn init<'a>(
+        &'a self,
+        call: Call<'a>,
+        request: InitTransaction,
+    ) -> BoxFuture<'a, Result<(), InitError>> {
         Box::pin(async move {
             if self.state().init == Mode::Hang {
                 std::future::pending::<()>().await;
@@ -174,7 +188,11 @@ impl Payments for FakePayments {
     ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
         Box::pin(async move {
             let state = self.state();
-            Ok(state.transactions.values().find(|found| found.transaction_id == transaction_id).cloned())
+            Ok(state
+                .transactions
+                .values()
+                .find(|found| found.transaction_id == transaction_id)
+                .cloned())
         })
     }
 }

@@ -29,35 +29,53 @@ pub async fn payments_db() -> PgPool {
 /// When it cannot be made.
 pub async fn database(kind: &str, migrator: &Migrator) -> String {
     let server = variable("TEST_POSTGRES_URL");
-    let mut admin = PgConnection::connect(&server).await.expect("the test run's PostgreSQL answers");
-    let checksum = migrator.iter().flat_map(|migration| migration.checksum.iter()).fold(0u64, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(u64::from(*byte))
-    });
+    let mut admin = PgConnection::connect(&server)
+        .await
+        .expect("the test run's PostgreSQL answers");
+    let checksum = migrator
+        .iter()
+        .flat_map(|migration| migration.checksum.iter())
+        .fold(0u64, |hash, byte| {
+            hash.wrapping_mul(31).wrapping_add(u64::from(*byte))
+        });
     let template = format!("template_{kind}_{checksum:x}");
     let name = format!("{kind}_{}", Uuid::new_v4().simple());
     // one at a time: a template cannot be copied while somebody is connected to it
     run(&mut admin, "select pg_advisory_lock(42)".to_owned()).await;
-    let there: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(&template)
-        .fetch_one(&mut admin)
-        .await
-        .expect("the catalog can be read");
+    let there: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut admin)
+            .await
+            .expect("the catalog can be read");
     if !there {
         let draft = format!("{template}_draft");
         run(&mut admin, format!("drop database if exists {draft}")).await;
         run(&mut admin, format!("create database {draft}")).await;
-        let mut conn = PgConnection::connect(&url(&server, &draft)).await.expect("the new database answers");
+        let mut conn = PgConnection::connect(&url(&server, &draft))
+            .await
+            .expect("the new database answers");
         migrator.run(&mut conn).await.expect("the migrations apply");
         conn.close().await.expect("the connection closes");
-        run(&mut admin, format!("alter database {draft} rename to {template}")).await;
+        run(
+            &mut admin,
+            format!("alter database {draft} rename to {template}"),
+        )
+        .await;
     }
-    run(&mut admin, format!("create database {name} template {template}")).await;
+    run(
+        &mut admin,
+        format!("create database {name} template {template}"),
+    )
+    .await;
     run(&mut admin, "select pg_advisory_unlock(42)".to_owned()).await;
     url(&server, &name)
 }
 
 fn url(server: &str, database: &str) -> String {
-    let (base, _) = server.rsplit_once('/').expect("TEST_POSTGRES_URL ends with a database");
+    let (base, _) = server
+        .rsplit_once('/')
+        .expect("TEST_POSTGRES_URL ends with a database");
     format!("{base}/{database}")
 }
 
@@ -71,5 +89,9 @@ async fn run(conn: &mut PgConnection, statement: String) {
 
 async fn pool(url: &str) -> PgPool {
     let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
-    PgPoolOptions::new().max_connections(10).connect_with(options).await.expect("the fresh database answers")
+    PgPoolOptions::new()
+        .max_connections(10)
+        .connect_with(options)
+        .await
+        .expect("the fresh database answers")
 }

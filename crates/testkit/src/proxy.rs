@@ -39,7 +39,9 @@ impl Proxy {
     /// When no port is free.
     pub async fn new(target: impl Into<String>) -> Self {
         let target = target.into();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
         let address = listener.local_addr().expect("it is bound").to_string();
         let fault = Arc::new(Mutex::new(Fault::None));
         let faults = Arc::clone(&fault);
@@ -48,7 +50,11 @@ impl Proxy {
                 tokio::spawn(carry(client, target.clone(), Arc::clone(&faults)));
             }
         });
-        Self { address, fault, accepting }
+        Self {
+            address,
+            fault,
+            accepting,
+        }
     }
 
     /// Misbehaves like this from now on, on open connections, too.
@@ -70,8 +76,11 @@ fn now(fault: &Shared) -> Fault {
 }
 
 async fn carry(client: TcpStream, target: String, fault: Shared) {
-    let Ok(server) = TcpStream::connect(target).await else { return };
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
+    let ((from_client, to_client), (from_server, to_server)) =
+        (client.into_split(), server.into_split());
     // whichever side ends, both do
     tokio::select! {
         () = requests(from_client, to_server, &fault) => {}
@@ -79,7 +88,11 @@ async fn carry(client: TcpStream, target: String, fault: Shared) {
     }
 }
 
-async fn requests(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, fault: &Shared) {
+async fn requests(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    fault: &Shared,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         match now(fault) {
@@ -94,7 +107,11 @@ async fn requests(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Un
     }
 }
 
-async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, fault: &Shared) {
+async fn answers(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    fault: &Shared,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         match now(fault) {

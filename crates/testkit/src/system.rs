@@ -89,12 +89,19 @@ impl System {
     /// # Panics
     /// When its databases and queues cannot be made.
     pub async fn prepare(options: SystemOptions) -> Self {
-        let dir = PathBuf::from(variable("TEST_DEV_DIR")).join("run").join(Uuid::new_v4().simple().to_string());
+        let dir = PathBuf::from(variable("TEST_DEV_DIR"))
+            .join("run")
+            .join(Uuid::new_v4().simple().to_string());
         std::fs::create_dir_all(&dir).expect("a folder for logs can be made");
         let (servers, shop_url, payments_database_url, amqp_url) = if options.own_servers {
             own_servers(&dir)
         } else {
-            (None, database("shop", &db::SHOP).await, database("payments", &db::PAYMENTS).await, vhost().await)
+            (
+                None,
+                database("shop", &db::SHOP).await,
+                database("payments", &db::PAYMENTS).await,
+                vhost().await,
+            )
         };
         let port = || free_port().expect("a port is free");
         let (api, payments) = (port(), port());
@@ -108,19 +115,34 @@ impl System {
             ("PAYMENTS_LISTEN", format!("127.0.0.1:{payments}")),
             ("PAYMENTS_ADMIN_LISTEN", format!("127.0.0.1:{}", port())),
             ("PAYMENTS_URL", format!("http://127.0.0.1:{payments}")),
-            ("JWKS_URL", format!("http://127.0.0.1:{api}/.well-known/jwks.json")),
+            (
+                "JWKS_URL",
+                format!("http://127.0.0.1:{api}/.well-known/jwks.json"),
+            ),
             ("PAYMENTS_SIMULATOR", "1".to_owned()),
             ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
-            ("RUST_LOG", "info,saga=debug,worker=debug,messaging=debug".to_owned()),
+            (
+                "RUST_LOG",
+                "info,saga=debug,worker=debug,messaging=debug".to_owned(),
+            ),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         let payments_url = env["PAYMENTS_URL"].clone();
-        let proxies = if options.proxies { Some(proxies(&mut env).await) } else { None };
-        env.extend(options.env.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let proxies = if options.proxies {
+            Some(proxies(&mut env).await)
+        } else {
+            None
+        };
+        env.extend(
+            options
+                .env
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         let pool = |url: &str| {
             sqlx::postgres::PgPoolOptions::new()
                 .max_connections(8)
@@ -136,7 +158,10 @@ impl System {
             payments: pool(&payments_database_url),
             proxies,
             servers,
-            http: Client::builder().timeout(Duration::from_secs(30)).build().expect("a client can be made"),
+            http: Client::builder()
+                .timeout(Duration::from_secs(30))
+                .build()
+                .expect("a client can be made"),
             env,
             running: Mutex::default(),
             dir,
@@ -152,9 +177,19 @@ impl System {
     /// # Panics
     /// When it fails.
     pub fn run(&self, binary: &str, arguments: &[&str]) -> String {
-        let output = self.command(binary).args(arguments).output().expect("the program starts");
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{binary} {arguments:?}: {out}{err}");
+        let output = self
+            .command(binary)
+            .args(arguments)
+            .output()
+            .expect("the program starts");
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{binary} {arguments:?}: {out}{err}"
+        );
         out.into_owned()
     }
 
@@ -207,7 +242,11 @@ impl System {
             let admin = format!("127.0.0.1:{}", free_port().expect("a port is free"));
             let roles: Vec<_> = role.split(' ').skip(1).collect();
             let all = ["saga", "payments", "async", "relay"];
-            command.args(if roles.is_empty() { &all[..] } else { &roles[..] });
+            command.args(if roles.is_empty() {
+                &all[..]
+            } else {
+                &roles[..]
+            });
             command.env("WORKER_ADMIN_LISTEN", &admin);
             if let Some(proxied) = self.env.get("WORKER_AMQP_URL") {
                 command.env("AMQP_URL", proxied);
@@ -216,7 +255,10 @@ impl System {
         } else {
             self.env[&format!("{}_ADMIN_LISTEN", binary.to_uppercase())].clone()
         };
-        let log = OpenOptions::new().create(true).append(true).open(self.dir.join(format!("{role}.log")));
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join(format!("{role}.log")));
         let log = log.expect("the log can be opened");
         let child = command
             .envs(env.iter().copied())
@@ -224,11 +266,17 @@ impl System {
             .stderr(log)
             .spawn()
             .expect("the program starts");
-        self.running.lock().expect("no test panics here").insert(role.to_owned(), child);
-        eventually(&format!("{role} to be ready (log in {})", self.dir.display()), || async {
-            let answer = self.http.get(format!("http://{admin}/readyz")).send().await;
-            answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-        })
+        self.running
+            .lock()
+            .expect("no test panics here")
+            .insert(role.to_owned(), child);
+        eventually(
+            &format!("{role} to be ready (log in {})", self.dir.display()),
+            || async {
+                let answer = self.http.get(format!("http://{admin}/readyz")).send().await;
+                answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+            },
+        )
         .await;
     }
 
@@ -258,7 +306,11 @@ impl System {
     }
 
     fn end(&self, role: &str, signal: Signal) {
-        let child = self.running.lock().expect("no test panics here").remove(role);
+        let child = self
+            .running
+            .lock()
+            .expect("no test panics here")
+            .remove(role);
         let mut child = child.unwrap_or_else(|| panic!("{role} does not run"));
         send(&child, signal);
         child.wait().expect("it can be waited for");
@@ -271,11 +323,19 @@ impl System {
     pub async fn buyer(&self) -> Buyer<'_> {
         let email = format!("{}@shop.example", Uuid::new_v4().simple());
         let body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
-        let answer = self.http.post(format!("{}/api/register", self.api_url)).json(&body).send().await;
+        let answer = self
+            .http
+            .post(format!("{}/api/register", self.api_url))
+            .json(&body)
+            .send()
+            .await;
         let answer = answer.expect("the API answers");
         assert_eq!(answer.status(), StatusCode::CREATED);
         let tokens: Value = answer.json().await.expect("JSON");
-        Buyer { system: self, token: tokens["access_token"].as_str().expect("a token").to_owned() }
+        Buyer {
+            system: self,
+            token: tokens["access_token"].as_str().expect("a token").to_owned(),
+        }
     }
 
     /// Id of a demo product.
@@ -283,11 +343,12 @@ impl System {
     /// # Panics
     /// When there is none of that slug.
     pub async fn product(&self, slug: &str) -> String {
-        let id: Uuid = sqlx::query_scalar("select product_id from commerce.product where slug = $1")
-            .bind(slug)
-            .fetch_one(&self.shop)
-            .await
-            .expect("the demo catalog has it");
+        let id: Uuid =
+            sqlx::query_scalar("select product_id from commerce.product where slug = $1")
+                .bind(slug)
+                .fetch_one(&self.shop)
+                .await
+                .expect("the demo catalog has it");
         id.to_string()
     }
 
@@ -320,7 +381,10 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
-        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut running = self
+            .running
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (_, mut child) in running.drain() {
             // a test that fails stops some processes; those must go, too
             send(&child, Signal::SIGKILL);
@@ -337,22 +401,42 @@ fn send(child: &Child, signal: Signal) {
 /// Puts proxies between the shop and payments, and between the workers and RabbitMQ.
 async fn proxies(env: &mut BTreeMap<String, String>) -> Proxies {
     let payments = Proxy::new(env["PAYMENTS_URL"].trim_start_matches("http://")).await;
-    env.insert("PAYMENTS_URL".to_owned(), format!("http://{}", payments.address));
+    env.insert(
+        "PAYMENTS_URL".to_owned(),
+        format!("http://{}", payments.address),
+    );
     let amqp = env["AMQP_URL"].clone();
-    let address = amqp.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("an AMQP URL");
+    let address = amqp
+        .split('@')
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .expect("an AMQP URL");
     let rabbitmq = Proxy::new(address).await;
-    env.insert("WORKER_AMQP_URL".to_owned(), amqp.replace(address, &rabbitmq.address));
+    env.insert(
+        "WORKER_AMQP_URL".to_owned(),
+        amqp.replace(address, &rabbitmq.address),
+    );
     Proxies { payments, rabbitmq }
 }
 
 fn own_servers(dir: &std::path::Path) -> (Option<Servers>, String, String, String) {
-    let postgres = Postgres::start(&dir.join("postgres"), PostgresOptions::default()).expect("PostgreSQL starts");
+    let postgres = Postgres::start(&dir.join("postgres"), PostgresOptions::default())
+        .expect("PostgreSQL starts");
     let rabbitmq = RabbitMq::start(&dir.join("rabbitmq")).expect("RabbitMQ starts");
     for name in ["shop", "payments"] {
-        postgres.create_database(name).expect("a database can be made");
+        postgres
+            .create_database(name)
+            .expect("a database can be made");
     }
-    let urls = (postgres.url("shop"), postgres.url("payments"), rabbitmq.amqp_url("%2f"));
-    let servers = Servers { postgres: Mutex::new(postgres), rabbitmq: Mutex::new(rabbitmq) };
+    let urls = (
+        postgres.url("shop"),
+        postgres.url("payments"),
+        rabbitmq.amqp_url("%2f"),
+    );
+    let servers = Servers {
+        postgres: Mutex::new(postgres),
+        rabbitmq: Mutex::new(rabbitmq),
+    };
     (Some(servers), urls.0, urls.1, urls.2)
 }
 
@@ -368,7 +452,12 @@ impl Buyer<'_> {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn try_order(&self, product: &str, quantity: u32, key: &str) -> reqwest::Result<Response> {
+    pub async fn try_order(
+        &self,
+        product: &str,
+        quantity: u32,
+        key: &str,
+    ) -> reqwest::Result<Response> {
         let body = json!({"items": [{"product_id": product, "quantity": quantity}]});
         let url = format!("{}/api/orders", self.system.api_url);
         self.system
@@ -387,7 +476,10 @@ impl Buyer<'_> {
     /// When the order is not accepted.
     pub async fn order(&self) -> (StatusCode, Value) {
         let mug = self.system.product("enamel-mug").await;
-        let answer = self.try_order(&mug, 1, &Uuid::new_v4().to_string()).await.expect("the API answers");
+        let answer = self
+            .try_order(&mug, 1, &Uuid::new_v4().to_string())
+            .await
+            .expect("the API answers");
         let status = answer.status();
         assert!(status.is_success(), "{status}: {:?}", answer.text().await);
         (status, answer.json().await.expect("JSON"))
@@ -396,14 +488,27 @@ impl Buyer<'_> {
     /// Reads an order; `None` while there is no answer.
     pub async fn try_look(&self, order: &str) -> Option<Value> {
         let url = format!("{}/api/orders/{order}", self.system.api_url);
-        let answer = self.system.http.get(url).bearer_auth(&self.token).send().await.ok()?;
-        if answer.status().is_success() { answer.json().await.ok() } else { None }
+        let answer = self
+            .system
+            .http
+            .get(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .ok()?;
+        if answer.status().is_success() {
+            answer.json().await.ok()
+        } else {
+            None
+        }
     }
 
     /// Waits until an order has this status; returns it.
     pub async fn awaits(&self, order: &str, status: &str) -> Value {
         eventually_some(&format!("order {order} to be {status}"), || async {
-            self.try_look(order).await.filter(|order| order["status"] == status)
+            self.try_look(order)
+                .await
+                .filter(|order| order["status"] == status)
         })
         .await
     }
@@ -415,13 +520,21 @@ impl Buyer<'_> {
     pub async fn decide(&self, verb: &str, transaction: &str) -> reqwest::Result<Response> {
         let url = format!("{}/transactions/{verb}", self.system.payments_url);
         let body = json!({"transaction_id": transaction});
-        self.system.http.post(url).bearer_auth(&self.token).json(&body).send().await
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await
     }
 
     /// Pays, however long it takes to get an answer.
     pub async fn pay(&self, transaction: &str) {
         eventually(&format!("transaction {transaction} to be paid"), || async {
-            self.decide("complete", transaction).await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+            self.decide("complete", transaction)
+                .await
+                .is_ok_and(|answer| answer.status() == StatusCode::OK)
         })
         .await;
     }
@@ -432,6 +545,12 @@ impl Buyer<'_> {
     /// When there is no answer.
     pub async fn cancel(&self, order: &str) -> Response {
         let url = format!("{}/api/orders/{order}/cancel", self.system.api_url);
-        self.system.http.post(url).bearer_auth(&self.token).send().await.expect("the API answers")
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("the API answers")
     }
 }

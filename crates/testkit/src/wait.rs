@@ -22,13 +22,19 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
 ///
 /// # Panics
 /// When there is none within the deadline.
-pub async fn eventually_some<T, F: Future<Output = Option<T>>>(what: &str, mut get: impl FnMut() -> F) -> T {
+pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut get: impl FnMut() -> F,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(value) = get().await {
             return value;
         }
-        assert!(begun.elapsed() < DEADLINE, "after {DEADLINE:?} still waiting for: {what}");
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "after {DEADLINE:?} still waiting for: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

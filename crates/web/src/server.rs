@@ -99,14 +99,16 @@ pub async fn finish(request: Request, next: Next) -> Response {
 
 /// Serves `app` until `shutdown`, then lets the requests under way end, for a while.
 ///
+/// The listener is bound by the caller before it says that it is ready, so that whoever comes then
+/// waits instead of being refused.
+///
 /// # Errors
-/// When the address cannot be bound, or the listener breaks.
+/// When the listener breaks.
 pub async fn serve(
-    listen: SocketAddr,
+    listener: TcpListener,
     app: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let drained = async {

@@ -122,7 +122,10 @@ impl Args {
 
     pub(crate) fn telemetry(&self) -> telemetry::Config {
         telemetry::Config {
-            otlp_endpoint: self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+            otlp_endpoint: self
+                .otlp_endpoint
+                .clone()
+                .filter(|endpoint| !endpoint.is_empty()),
             json: self.log_format == "json",
         }
     }
@@ -130,29 +133,48 @@ impl Args {
     /// Refuses nonsense, naming the variable.
     pub(crate) fn checked(self) -> anyhow::Result<Config> {
         self.checkout.engine_config()?;
-        anyhow::ensure!(self.database_max_connections >= 2, "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2");
-        anyhow::ensure!(self.saga_concurrency >= 1, "SAGA_CONCURRENCY must be at least 1");
-        anyhow::ensure!(self.payments_url.starts_with("http"), "PAYMENTS_URL must be an http(s) URL");
+        anyhow::ensure!(
+            self.database_max_connections >= 2,
+            "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2"
+        );
+        anyhow::ensure!(
+            self.saga_concurrency >= 1,
+            "SAGA_CONCURRENCY must be at least 1"
+        );
+        anyhow::ensure!(
+            self.payments_url.starts_with("http"),
+            "PAYMENTS_URL must be an http(s) URL"
+        );
         let roles = self.tasks.iter().map(|task| match task {
             Task::Saga => Ok(Role::Saga),
             Task::Payments => Ok(Role::Payments),
             Task::Async => Ok(Role::Async),
             Task::Relay => Ok(Role::Relay),
-            Task::Migrate => Err(anyhow::anyhow!("`migrate` ends when it is done: it goes with no other role")),
+            Task::Migrate => Err(anyhow::anyhow!(
+                "`migrate` ends when it is done: it goes with no other role"
+            )),
         });
         let roles = roles.collect::<anyhow::Result<_>>()?;
         let telemetry = self.telemetry();
         let key_file = self.token_signing_key_file.context(
             "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
         )?;
-        let signing_key = std::fs::read_to_string(&key_file)
-            .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", key_file.display()))?;
+        let signing_key = std::fs::read_to_string(&key_file).with_context(|| {
+            format!(
+                "TOKEN_SIGNING_KEY_FILE: {} cannot be read",
+                key_file.display()
+            )
+        })?;
         Ok(Config {
             roles,
             admin_listen: self.admin_listen,
-            database_url: self.database_url.context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
+            database_url: self
+                .database_url
+                .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
             database_max_connections: self.database_max_connections,
-            amqp_url: self.amqp_url.context("AMQP_URL is not set: it is the RabbitMQ URL")?,
+            amqp_url: self
+                .amqp_url
+                .context("AMQP_URL is not set: it is the RabbitMQ URL")?,
             payments_url: self.payments_url,
             signing_key,
             saga_concurrency: self.saga_concurrency,

@@ -29,7 +29,9 @@ const KEY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     PostgresStorage::setup(pool).await?;
     // NOTIFY at commit takes a lock of the whole database and ends group commit: jobs are polled
-    sqlx::query("alter table apalis.jobs disable trigger notify_workers").execute(pool).await?;
+    sqlx::query("alter table apalis.jobs disable trigger notify_workers")
+        .execute(pool)
+        .await?;
     Ok(())
 }
 
@@ -37,7 +39,9 @@ pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
 pub(crate) async fn run(database_url: String, shutdown: CancellationToken) {
     let pool = match db::connect(&database_url, &db::PoolConfig::new("worker jobs", 4)) {
         Ok(pool) => pool,
-        Err(error) => return error!(%error, "Background jobs cannot run: SHOP_DATABASE_URL is no PostgreSQL URL"),
+        Err(error) => {
+            return error!(%error, "Background jobs cannot run: SHOP_DATABASE_URL is no PostgreSQL URL");
+        }
     };
     let scheduler = tokio::spawn(schedule(pool.clone(), shutdown.clone()));
     while !shutdown.is_cancelled() {
@@ -47,7 +51,9 @@ pub(crate) async fn run(database_url: String, shutdown: CancellationToken) {
             .heartbeat_interval(Duration::from_secs(2))
             .missed_heartbeats(15);
         let strategy = Strategy::new().interval(Duration::from_secs(5));
-        let backend = PostgresStorage::new(&pool).with_config(config).poll_with_strategy(strategy);
+        let backend = PostgresStorage::new(&pool)
+            .with_config(config)
+            .poll_with_strategy(strategy);
         let job_pool = pool.clone();
         let worker = WorkerBuilder::new(format!("retention-{}", uuid::Uuid::new_v4()))
             .backend(backend)
@@ -112,6 +118,8 @@ async fn purge(pool: &PgPool) -> sqlx::Result<()> {
         .execute(&mut *conn)
         .await?
         .rows_affected();
-    info!("Forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens and {jobs} jobs");
+    info!(
+        "Forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens and {jobs} jobs"
+    );
     Ok(())
 }

@@ -34,9 +34,13 @@ enum Way {
 
 impl Mailer {
     pub(crate) fn new(config: &MailConfig) -> anyhow::Result<Self> {
-        let from = config.from.parse().with_context(|| format!("MAIL_FROM: `{}` is no address", config.from))?;
+        let from = config
+            .from
+            .parse()
+            .with_context(|| format!("MAIL_FROM: `{}` is no address", config.from))?;
         let way = if let Some(url) = &config.smtp_url {
-            let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).context("SMTP_URL is not an SMTP URL")?;
+            let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+                .context("SMTP_URL is not an SMTP URL")?;
             Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
         } else {
             std::fs::create_dir_all(&config.dir)
@@ -47,7 +51,10 @@ impl Mailer {
     }
 
     pub(crate) async fn send(&self, letter: &Letter<'_>) -> anyhow::Result<()> {
-        let to = Mailbox::new(Some(letter.name.to_owned()), letter.address.parse().context("the address")?);
+        let to = Mailbox::new(
+            Some(letter.name.to_owned()),
+            letter.address.parse().context("the address")?,
+        );
         let mail = Message::builder()
             .message_id(Some(format!("<{}@shop>", letter.id)))
             .from(self.from.clone())
@@ -57,7 +64,11 @@ impl Mailer {
             .body(format!("Hello {},\n\n{}\n", letter.name, letter.body))?;
         match &self.way {
             Way::Smtp(smtp) => smtp.send(mail).await.map(drop).context("SMTP"),
-            Way::Files(files) => files.send(mail).await.map(drop).context("the mail directory"),
+            Way::Files(files) => files
+                .send(mail)
+                .await
+                .map(drop)
+                .context("the mail directory"),
         }
     }
 }

@@ -55,25 +55,40 @@ async fn main() -> anyhow::Result<()> {
 async fn run(config: Config) -> anyhow::Result<()> {
     let guard = telemetry::init("worker", &config.telemetry)?;
     let shutdown = web::shutdown_signal();
-    let pool = db::connect(&config.database_url, &db::PoolConfig::new("worker", config.database_max_connections))
-        .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let pool = db::connect(
+        &config.database_url,
+        &db::PoolConfig::new("worker", config.database_max_connections),
+    )
+    .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
         .await
-        .with_context(|| format!("WORKER_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
+        .with_context(|| {
+            format!(
+                "WORKER_ADMIN_LISTEN: {} cannot be bound",
+                config.admin_listen
+            )
+        })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
-    let signer = Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let signer =
+        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
     let payments: Arc<dyn Payments> = Arc::new(
-        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout()).context("PAYMENTS_URL")?,
+        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout())
+            .context("PAYMENTS_URL")?,
     );
     let wakeup = Wakeup::default();
     let checkout = Checkout {
         payments: Arc::clone(&payments),
         payment_deadline: config.checkout.payment_deadline(),
     };
-    let engine = Engine::new(checkout, pool.clone(), config.checkout.engine_config()?, wakeup.clone())?;
+    let engine = Engine::new(
+        checkout,
+        pool.clone(),
+        config.checkout.engine_config()?,
+        wakeup.clone(),
+    )?;
     let mut roles = start(&config, &pool, &engine, &payments, &wakeup, &shutdown)?;
     tracing::info!("Working as {:?}", config.roles);
     let ended = roles.join_next().await;
@@ -96,7 +111,13 @@ fn readiness(pool: &PgPool) -> Readiness {
     let pool = pool.clone();
     Readiness::new(move || {
         let pool = pool.clone();
-        async move { sqlx::query("select 1").execute(&pool).await.map(drop).map_err(|error| format!("database: {error}")) }
+        async move {
+            sqlx::query("select 1")
+                .execute(&pool)
+                .await
+                .map(drop)
+                .map_err(|error| format!("database: {error}"))
+        }
     })
 }
 
@@ -114,25 +135,45 @@ fn start(
         let (stop, amqp_url) = (shutdown.clone(), config.amqp_url.clone());
         match role {
             Role::Saga => {
-                let sagas = sagas::Sagas::new(engine.clone(), wakeup.clone(), config.saga_concurrency);
+                let sagas =
+                    sagas::Sagas::new(engine.clone(), wakeup.clone(), config.saga_concurrency);
                 roles.spawn(async move { sagas.run(stop).await });
             }
             Role::Relay => {
-                let relay = Relay::new(pool.clone(), amqp_url, RelayConfig::default(), wakeup.clone());
+                let relay = Relay::new(
+                    pool.clone(),
+                    amqp_url,
+                    RelayConfig::default(),
+                    wakeup.clone(),
+                );
                 roles.spawn(async move { relay.run(stop).await });
             }
             Role::Payments => {
-                let handler = payment_events::PaymentEvents::new(engine.clone(), Arc::clone(payments));
+                let handler =
+                    payment_events::PaymentEvents::new(engine.clone(), Arc::clone(payments));
                 let queue = topology::PAYMENTS_EVENTS_QUEUE;
                 roles.spawn(async move {
-                    consumer::run(&amqp_url, queue, ConsumerConfig::default(), &handler, stop).await;
+                    consumer::run(&amqp_url, queue, ConsumerConfig::default(), &handler, stop)
+                        .await;
                 });
             }
             Role::Async => {
-                let handler = messages::Messages::new(pool.clone(), mail::Mailer::new(&config.mail)?);
-                let consumer_config = ConsumerConfig { prefetch: 20, max_batch: 10, ..ConsumerConfig::default() };
+                let handler =
+                    messages::Messages::new(pool.clone(), mail::Mailer::new(&config.mail)?);
+                let consumer_config = ConsumerConfig {
+                    prefetch: 20,
+                    max_batch: 10,
+                    ..ConsumerConfig::default()
+                };
                 roles.spawn(async move {
-                    consumer::run(&amqp_url, topology::MESSAGES, consumer_config, &handler, stop).await;
+                    consumer::run(
+                        &amqp_url,
+                        topology::MESSAGES,
+                        consumer_config,
+                        &handler,
+                        stop,
+                    )
+                    .await;
                 });
                 roles.spawn(jobs::run(config.database_url.clone(), shutdown.clone()));
             }

@@ -32,7 +32,9 @@ impl Messages {
         };
         self.carry_out(id, &command).await.or_else(|error| {
             if db::is_unreachable(&error) {
-                Err(Unreachable(format!("the shop's database cannot be used: {error}")))
+                Err(Unreachable(format!(
+                    "the shop's database cannot be used: {error}"
+                )))
             } else {
                 Ok(Verdict::Retry(error.to_string()))
             }
@@ -56,12 +58,23 @@ impl Messages {
             return Ok(Verdict::Failed(format!("there is no user {user_id}")));
         };
         drop(conn); // no connection is held across the network call
-        let letter = Letter { id, name: &name, address: &address, subject: &subject, body: &body };
+        let letter = Letter {
+            id,
+            name: &name,
+            address: &address,
+            subject: &subject,
+            body: &body,
+        };
         if let Err(error) = self.mailer.send(&letter).await {
             return Ok(Verdict::Retry(format!("the mail was not taken: {error:#}")));
         }
         tracing::info!(message.id = id, user.id = %user_id, "Sent {}", command.name());
-        inbox::record(&mut *self.pool.acquire().await?, topology::MESSAGES, &[id.to_owned()]).await?;
+        inbox::record(
+            &mut *self.pool.acquire().await?,
+            topology::MESSAGES,
+            &[id.to_owned()],
+        )
+        .await?;
         Ok(Verdict::Done)
     }
 }
@@ -86,7 +99,11 @@ impl Handler for Messages {
     async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, Unreachable> {
         let mut verdicts = Vec::with_capacity(batch.len());
         for delivery in batch {
-            let span = info_span!("process messages", otel.kind = "consumer", messaging.system = "rabbitmq");
+            let span = info_span!(
+                "process messages",
+                otel.kind = "consumer",
+                messaging.system = "rabbitmq"
+            );
             if let Some(trace) = &delivery.trace {
                 telemetry::continue_trace(&span, trace);
             }

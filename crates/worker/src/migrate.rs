@@ -11,20 +11,30 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let guard = telemetry::init("migrate", &args.telemetry())?;
     let pool_config = db::PoolConfig::new("migrate", 2);
     if let Some(url) = &args.database_url {
-        let pool = db::connect(url, &pool_config).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+        let pool =
+            db::connect(url, &pool_config).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
         db::wait_until_ready(&pool, "the shop's database").await;
-        db::migrate(&pool, &db::SHOP).await.context("could not migrate the shop's database")?;
-        jobs::migrate(&pool).await.context("could not prepare the background jobs' tables")?;
+        db::migrate(&pool, &db::SHOP)
+            .await
+            .context("could not migrate the shop's database")?;
+        jobs::migrate(&pool)
+            .await
+            .context("could not prepare the background jobs' tables")?;
         tracing::info!("The shop's database is up to date");
     }
     if let Some(url) = &args.payments_database_url {
-        let pool = db::connect(url, &pool_config).context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
+        let pool = db::connect(url, &pool_config)
+            .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
         db::wait_until_ready(&pool, "payments' database").await;
-        db::migrate(&pool, &db::PAYMENTS).await.context("could not migrate payments' database")?;
+        db::migrate(&pool, &db::PAYMENTS)
+            .await
+            .context("could not migrate payments' database")?;
         tracing::info!("Payments' database is up to date");
     }
     if let Some(url) = &args.amqp_url {
-        topology::declare(url, &routes()).await.context("could not declare RabbitMQ's exchanges and queues")?;
+        topology::declare(url, &routes())
+            .await
+            .context("could not declare RabbitMQ's exchanges and queues")?;
         tracing::info!("RabbitMQ's topology is declared");
     }
     guard.shutdown();
@@ -45,7 +55,10 @@ fn routes() -> [Route; 2] {
             exchange: names::MESSAGES.to_owned(),
             exchange_type: ExchangeType::Direct,
             queue: names::MESSAGES.to_owned(),
-            routing_keys: keys([Command::SEND_WELCOME_EMAIL, Command::SEND_ORDER_CONFIRMATION]),
+            routing_keys: keys([
+                Command::SEND_WELCOME_EMAIL,
+                Command::SEND_ORDER_CONFIRMATION,
+            ]),
         },
     ]
 }

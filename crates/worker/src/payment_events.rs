@@ -49,7 +49,9 @@ enum NotStored {
 impl From<sqlx::Error> for NotStored {
     fn from(error: sqlx::Error) -> Self {
         if db::is_unreachable(&error) {
-            Self::Unreachable(Unreachable(format!("the shop's database cannot be used: {error}")))
+            Self::Unreachable(Unreachable(format!(
+                "the shop's database cannot be used: {error}"
+            )))
         } else {
             Self::Failed(error.to_string())
         }
@@ -75,7 +77,9 @@ impl PaymentEvents {
         match self.commit(facts).await {
             Ok(verdicts) => return Ok(verdicts),
             Err(NotStored::Unreachable(why)) => return Err(why),
-            Err(NotStored::Failed(why)) => tracing::debug!("A batch of {} did not commit ({why})", facts.len()),
+            Err(NotStored::Failed(why)) => {
+                tracing::debug!("A batch of {} did not commit ({why})", facts.len())
+            }
         }
         let mut verdicts = Vec::with_capacity(facts.len());
         for fact in facts {
@@ -96,17 +100,24 @@ impl PaymentEvents {
         let transactions: Vec<_> = facts.iter().map(|fact| fact.event.transaction_id).collect();
         let terms = order::find_terms(&mut tx, &transactions).await?;
         let checked: Vec<_> = facts.iter().map(|fact| check(fact, &terms)).collect();
-        let believed: Vec<_> =
-            facts.iter().zip(&checked).filter_map(|(fact, terms)| Some((fact, terms.as_ref().ok()?))).collect();
+        let believed: Vec<_> = facts
+            .iter()
+            .zip(&checked)
+            .filter_map(|(fact, terms)| Some((fact, terms.as_ref().ok()?)))
+            .collect();
         let signals = self.new_signals(&mut tx, &believed).await?;
         let signaled = self.engine.signal(&mut tx, signals).await?;
         tx.commit().await?;
         for verdict in signaled.verdicts.values() {
             let verdict = verdict.map_or("kept", saga::Verdict::as_str);
-            metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => verdict).increment(1);
+            metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => verdict)
+                .increment(1);
         }
         signaled.after.emit();
-        Ok(checked.into_iter().map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done)).collect())
+        Ok(checked
+            .into_iter()
+            .map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done))
+            .collect())
     }
 
     /// Signals for the facts that the inbox has not seen: deduplicated by (transaction, outcome).
@@ -115,35 +126,51 @@ impl PaymentEvents {
         conn: &mut PgConnection,
         believed: &[(&Fact, &PaymentTerms)],
     ) -> sqlx::Result<Vec<NewSignal>> {
-        let keys: Vec<_> = believed.iter().map(|(fact, _)| fact.event.dedup_key()).collect();
+        let keys: Vec<_> = believed
+            .iter()
+            .map(|(fact, _)| fact.event.dedup_key())
+            .collect();
         let new = inbox::record(conn, CONSUMER, &keys).await?;
         let duplicates = new.iter().filter(|new| !**new).count() as u64;
-        metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => "duplicate").increment(duplicates);
-        let signals = believed.iter().zip(new).filter(|(_, new)| *new).map(|((fact, terms), _)| NewSignal {
-            id: SignalId::new(),
-            saga_id: terms.saga_id,
-            name: fact.event.outcome.routing_key().to_owned(),
-            payload: serde_json::to_value(&fact.event).unwrap_or_default(),
-            source: fact.source.clone(),
-        });
+        metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => "duplicate")
+            .increment(duplicates);
+        let signals = believed
+            .iter()
+            .zip(new)
+            .filter(|(_, new)| *new)
+            .map(|((fact, terms), _)| NewSignal {
+                id: SignalId::new(),
+                saga_id: terms.saga_id,
+                name: fact.event.outcome.routing_key().to_owned(),
+                payload: serde_json::to_value(&fact.event).unwrap_or_default(),
+                source: fact.source.clone(),
+            });
         Ok(signals.collect())
     }
 
     /// Asks payments what a minimal event does not say.
     async fn verify(&self, mut fact: Fact, delivery: &Delivery) -> Result<Fact, Verdict> {
         let id = fact.event.transaction_id;
-        let found = self.payments.find(id, delivery.trace.as_ref()).await.map_err(|error| match error {
-            NoAnswer::Unreachable(_) | NoAnswer::Unknown(_) => Verdict::Unreachable(error.to_string()),
-        })?;
-        let found: Transaction =
-            found.ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
+        let found = self
+            .payments
+            .find(id, delivery.trace.as_ref())
+            .await
+            .map_err(|error| match error {
+                NoAnswer::Unreachable(_) | NoAnswer::Unknown(_) => {
+                    Verdict::Unreachable(error.to_string())
+                }
+            })?;
+        let found: Transaction = found
+            .ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
         let says = match fact.event.outcome {
             Outcome::Completed => Status::Paid,
             Outcome::Canceled => Status::Canceled,
         };
         if found.status != says {
             let status = found.status.as_str();
-            return Err(Verdict::Retry(format!("payments says that transaction {id} is {status}")));
+            return Err(Verdict::Retry(format!(
+                "payments says that transaction {id} is {status}"
+            )));
         }
         fact.event.amount = found.amount;
         fact.event.order_id = Some(found.order_id);
@@ -162,7 +189,12 @@ impl Handler for PaymentEvents {
         for trace in batch.iter().filter_map(|delivery| delivery.trace.as_ref()) {
             telemetry::link(&span, trace);
         }
-        if let [Delivery { trace: Some(trace), .. }] = batch {
+        if let [
+            Delivery {
+                trace: Some(trace), ..
+            },
+        ] = batch
+        {
             telemetry::continue_trace(&span, trace);
         }
         async {
@@ -186,14 +218,20 @@ impl Handler for PaymentEvents {
                 };
             }
             let unanswered = || Verdict::Retry("it was not answered".to_owned());
-            Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect())
+            Ok(verdicts
+                .into_iter()
+                .map(|verdict| verdict.unwrap_or_else(unanswered))
+                .collect())
         }
         .instrument(span)
         .await
     }
 
     async fn is_reachable(&self) -> bool {
-        let database = sqlx::query("select 1").execute(self.engine.pool()).await.is_ok();
+        let database = sqlx::query("select 1")
+            .execute(self.engine.pool())
+            .await
+            .is_ok();
         // any id will do: an answer is an answer
         database && self.payments.find(TransactionId::new(), None).await.is_ok()
     }
@@ -202,22 +240,38 @@ impl Handler for PaymentEvents {
 fn decode(delivery: &Delivery) -> Result<Fact, String> {
     let event: PaymentEvent =
         serde_json::from_slice(&delivery.body).map_err(|error| format!("undecodable: {error}"))?;
-    let source = delivery.message_id.clone().unwrap_or_else(|| event.dedup_key());
-    Ok(Fact { event, source: format!("message {source}") })
+    let source = delivery
+        .message_id
+        .clone()
+        .unwrap_or_else(|| event.dedup_key());
+    Ok(Fact {
+        event,
+        source: format!("message {source}"),
+    })
 }
 
 /// What the fact is about, when it fits the order in transaction, amount and currency.
 fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, String> {
     let id = fact.event.transaction_id;
     let terms = terms.iter().find(|terms| terms.transaction_id == id);
-    let terms = terms.ok_or_else(|| format!("unknown transaction: no order is paid through {id}"))?;
-    if fact.event.order_id.is_some_and(|order_id| order_id != terms.order_id) {
-        return Err(format!("payment-mismatch: transaction {id} pays order {}", terms.order_id));
+    let terms =
+        terms.ok_or_else(|| format!("unknown transaction: no order is paid through {id}"))?;
+    if fact
+        .event
+        .order_id
+        .is_some_and(|order_id| order_id != terms.order_id)
+    {
+        return Err(format!(
+            "payment-mismatch: transaction {id} pays order {}",
+            terms.order_id
+        ));
     }
     match (&fact.event.amount, fact.event.outcome) {
         (Some(amount), _) => verify(terms, id, amount),
         (None, Outcome::Canceled) => Ok(terms.clone()), // a tombstone has no amount
-        (None, Outcome::Completed) => Err(format!("payment-mismatch: the payment of {id} has no amount")),
+        (None, Outcome::Completed) => Err(format!(
+            "payment-mismatch: the payment of {id} has no amount"
+        )),
     }
 }
 

@@ -22,7 +22,11 @@ pub(crate) struct Sagas {
 
 impl Sagas {
     pub(crate) fn new(engine: Engine<Checkout>, wakeup: Wakeup, concurrency: u32) -> Self {
-        Self { engine, wakeup, slots: Arc::new(Semaphore::new(concurrency as usize)) }
+        Self {
+            engine,
+            wakeup,
+            slots: Arc::new(Semaphore::new(concurrency as usize)),
+        }
     }
 
     /// Works until `shutdown`; the attempts under way end first.
@@ -31,7 +35,11 @@ impl Sagas {
         while !shutdown.is_cancelled() {
             // nobody claims more than it has free slots for
             let free = self.slots.available_permits();
-            let claims = if free == 0 { Vec::new() } else { self.claim(free).await };
+            let claims = if free == 0 {
+                Vec::new()
+            } else {
+                self.claim(free).await
+            };
             let idle = claims.len() < free || free == 0;
             self.hand_out(claims, &attempts);
             if idle {
@@ -62,14 +70,22 @@ impl Sagas {
 
     /// Steps run each on their own; timers wait for nobody and are stored together.
     fn hand_out(&self, claims: Vec<SagaClaim>, attempts: &TaskTracker) {
-        let (timers, steps): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| claim.kind == Kind::Timer);
+        let (timers, steps): (Vec<_>, Vec<_>) = claims
+            .into_iter()
+            .partition(|claim| claim.kind == Kind::Timer);
         for claim in steps {
             if claim.attempt > 1 {
                 metrics::counter!("saga_recoveries_total").increment(1);
             }
-            let (engine, slots, wakeup) = (self.engine.clone(), Arc::clone(&self.slots), self.wakeup.clone());
+            let (engine, slots, wakeup) = (
+                self.engine.clone(),
+                Arc::clone(&self.slots),
+                self.wakeup.clone(),
+            );
             attempts.spawn(async move {
-                let Ok(_slot) = slots.acquire().await else { return };
+                let Ok(_slot) = slots.acquire().await else {
+                    return;
+                };
                 engine.attempt(&claim).await;
                 wakeup.notify();
             });

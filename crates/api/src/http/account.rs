@@ -47,7 +47,12 @@ pub(super) struct User {
 
 impl From<Profile> for User {
     fn from(profile: Profile) -> Self {
-        Self { id: profile.id, email: profile.email, name: profile.name, roles: profile.roles }
+        Self {
+            id: profile.id,
+            email: profile.email,
+            name: profile.name,
+            roles: profile.roles,
+        }
     }
 }
 
@@ -80,7 +85,12 @@ pub(super) async fn register(
     app.logins.check(peer.ip())?;
     let session = app
         .auth
-        .register(&request.email, &request.name, request.password, Some(trace.0.child()))
+        .register(
+            &request.email,
+            &request.name,
+            request.password,
+            Some(trace.0.child()),
+        )
         .await
         .map_err(problem)?;
     tracing::info!(user.id = %session.profile.id, "Registered user {}", session.profile.id);
@@ -102,7 +112,11 @@ pub(super) async fn login(
     Json(request): Json<Login>,
 ) -> Result<Response, Problem> {
     app.logins.check(peer.ip())?;
-    let session = app.auth.login(&request.email, request.password).await.map_err(problem)?;
+    let session = app
+        .auth
+        .login(&request.email, request.password)
+        .await
+        .map_err(problem)?;
     Ok(logged_in(&app, StatusCode::OK, session))
 }
 
@@ -114,15 +128,23 @@ pub(super) async fn login(
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`session-over`"),
     )
 )]
-pub(super) async fn refresh(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let token = cookie(&headers).ok_or(AuthError::SessionOver).map_err(problem)?;
+pub(super) async fn refresh(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let token = cookie(&headers)
+        .ok_or(AuthError::SessionOver)
+        .map_err(problem)?;
     let session = app.auth.refresh(token).await.map_err(problem)?;
     Ok(logged_in(&app, StatusCode::OK, session))
 }
 
 /// End the session.
 #[utoipa::path(post, path = "/api/logout", responses((status = 204, description = "It is over")))]
-pub(super) async fn logout(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn logout(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     if let Some(token) = cookie(&headers) {
         app.auth.logout(token).await.map_err(problem)?;
     }
@@ -159,7 +181,9 @@ fn logged_in(app: &App, status: StatusCode, session: Session) -> Response {
 
 fn set_cookie(app: &App, response: &mut Response, token: &str, max_age: u64) {
     let secure = if app.secure_cookie { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={token}; Path=/api; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
+    let cookie = format!(
+        "{COOKIE}={token}; Path=/api; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}"
+    );
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -180,10 +204,16 @@ fn problem(error: AuthError) -> Problem {
     match error {
         AuthError::Email => Problem::invalid("email", "malformed", message),
         AuthError::Name => Problem::invalid("name", "length", message),
-        AuthError::Password(PasswordError::Length) => Problem::invalid("password", "length", message),
-        AuthError::EmailTaken => Problem::new(problems::EMAIL_TAKEN).detail("Log in, or use another address."),
+        AuthError::Password(PasswordError::Length) => {
+            Problem::invalid("password", "length", message)
+        }
+        AuthError::EmailTaken => {
+            Problem::new(problems::EMAIL_TAKEN).detail("Log in, or use another address.")
+        }
         AuthError::Credentials => Problem::new(problems::CREDENTIALS),
-        AuthError::SessionOver | AuthError::NotFound => Problem::new(problems::SESSION_OVER).detail("Log in again."),
+        AuthError::SessionOver | AuthError::NotFound => {
+            Problem::new(problems::SESSION_OVER).detail("Log in again.")
+        }
         AuthError::Db(error) => error.into(),
         error => Problem::internal("use the account", &error),
     }

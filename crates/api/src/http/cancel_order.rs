@@ -25,16 +25,24 @@ pub(super) async fn cancel_order(
 ) -> Result<(StatusCode, Json<shapes::Order>), Problem> {
     let not_found = || Problem::new(kinds::NOT_FOUND).detail("There is no such order of yours.");
     let owner = owner(&caller)?;
-    let order = order::find(&mut *app.pool.acquire().await?, id, owner).await?.ok_or_else(not_found)?;
+    let order = order::find(&mut *app.pool.acquire().await?, id, owner)
+        .await?
+        .ok_or_else(not_found)?;
     let source = format!("user {}", caller.user()?);
-    let verdict = workflows::submit::cancel(&app.engine, order.saga_id, source).await.map_err(|error| match error {
-        EngineError::Db(error) => error.into(),
-        EngineError::Fenced => Problem::new(kinds::UNAVAILABLE).detail("The order is moving right now. Try again."),
-        error => Problem::internal("cancel an order", &error),
-    })?;
+    let verdict = workflows::submit::cancel(&app.engine, order.saga_id, source)
+        .await
+        .map_err(|error| match error {
+            EngineError::Db(error) => error.into(),
+            EngineError::Fenced => {
+                Problem::new(kinds::UNAVAILABLE).detail("The order is moving right now. Try again.")
+            }
+            error => Problem::internal("cancel an order", &error),
+        })?;
     if verdict == Some(Verdict::Late) {
         return Err(Problem::new(problems::TOO_LATE).detail("The order is paid and completed."));
     }
-    let order = order::find(&mut *app.pool.acquire().await?, id, None).await?.ok_or_else(not_found)?;
+    let order = order::find(&mut *app.pool.acquire().await?, id, None)
+        .await?
+        .ok_or_else(not_found)?;
     Ok((StatusCode::ACCEPTED, Json(order.into())))
 }

@@ -65,12 +65,23 @@ pub(super) async fn create_order(
 ) -> Result<Response, Problem> {
     let user_id = caller.user()?;
     let key = idempotency_key(&headers)?;
-    let items: Vec<_> =
-        request.items.iter().map(|line| Item { product_id: line.product_id, quantity: line.quantity }).collect();
-    let canonical = serde_json::to_vec(&request).map_err(|error| Problem::internal("read the request", &error))?;
+    let items: Vec<_> = request
+        .items
+        .iter()
+        .map(|line| Item {
+            product_id: line.product_id,
+            quantity: line.quantity,
+        })
+        .collect();
+    let canonical = serde_json::to_vec(&request)
+        .map_err(|error| Problem::internal("read the request", &error))?;
     let hash: [u8; 32] = Sha256::digest(canonical).into();
     // overloaded, or asked to: a worker makes the first attempt
-    let permit = if prefers_async(&headers) { None } else { app.eager.try_acquire().ok() };
+    let permit = if prefers_async(&headers) {
+        None
+    } else {
+        app.eager.try_acquire().ok()
+    };
     let submitted = submit(
         &app.engine,
         Submit {
@@ -100,29 +111,47 @@ pub(super) async fn create_order(
 async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
     match tokio::time::timeout(app.order_wait, attempt).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(order.id = %order_id, %error, "The first attempt broke: a worker goes on"),
-        Err(_) => tracing::warn!(order.id = %order_id, "The first attempt takes long: answering without it"),
+        Ok(Err(error)) => {
+            tracing::error!(order.id = %order_id, %error, "The first attempt broke: a worker goes on")
+        }
+        Err(_) => {
+            tracing::warn!(order.id = %order_id, "The first attempt takes long: answering without it")
+        }
     }
 }
 
 async fn answer(app: &App, order_id: OrderId, repeated: bool) -> Result<Response, Problem> {
     let order = order::find(&mut *app.pool.acquire().await?, order_id, None).await?;
-    let order = order.ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail(format!("There is no order {order_id}.")))?;
-    let status = if order.status == Status::Pending { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    let order = order.ok_or_else(|| {
+        Problem::new(kinds::NOT_FOUND).detail(format!("There is no order {order_id}."))
+    })?;
+    let status = if order.status == Status::Pending {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::CREATED
+    };
     let mut response = (status, Json(shapes::Order::from(order))).into_response();
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/orders/{order_id}")) {
         headers.insert(header::LOCATION, location);
     }
     if repeated {
-        headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+        headers.insert(
+            HeaderName::from_static("idempotent-replayed"),
+            HeaderValue::from_static("true"),
+        );
     }
     Ok(response)
 }
 
 fn prefers_async(headers: &HeaderMap) -> bool {
-    let prefer = headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    prefer.split(',').any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+    let prefer = headers
+        .get("prefer")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    prefer
+        .split(',')
+        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 /// Bare or quoted, as a structured header would be.
@@ -132,9 +161,20 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
             .detail("Send the header `Idempotency-Key` with a value of your own, 1 to 255 characters, new for each order.")
             .field("Idempotency-Key", "missing", "is required")
     };
-    let value = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).ok_or_else(missing)?.trim();
-    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    if (1..=255).contains(&bare.len()) { Ok(bare.to_owned()) } else { Err(missing()) }
+    let value = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(missing)?
+        .trim();
+    let bare = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(value);
+    if (1..=255).contains(&bare.len()) {
+        Ok(bare.to_owned())
+    } else {
+        Err(missing())
+    }
 }
 
 fn problem(error: SubmitError) -> Problem {
@@ -146,13 +186,17 @@ fn problem(error: SubmitError) -> Problem {
             .detail("This key was used for another basket. Use a new key for a new order."),
         SubmitError::Key(ClaimError::Db(error)) | SubmitError::Db(error) => error.into(),
         SubmitError::Price(error) => unpriceable(error),
-        SubmitError::Place(PlaceError::OutOfStock { product_id, name, left, .. }) => {
-            Problem::new(problems::OUT_OF_STOCK)
-                .detail(format!("Only {left} of {name} left."))
-                .with("product_id", product_id)
-                .with("left", left)
-        }
-        SubmitError::Place(PlaceError::Db(error)) | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
+        SubmitError::Place(PlaceError::OutOfStock {
+            product_id,
+            name,
+            left,
+            ..
+        }) => Problem::new(problems::OUT_OF_STOCK)
+            .detail(format!("Only {left} of {name} left."))
+            .with("product_id", product_id)
+            .with("left", left),
+        SubmitError::Place(PlaceError::Db(error))
+        | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
         SubmitError::Saga(error) => Problem::internal("place an order", &error),
     }
 }
@@ -160,13 +204,21 @@ fn problem(error: SubmitError) -> Problem {
 fn unpriceable(error: PriceError) -> Problem {
     let message = error.to_string();
     match error {
-        PriceError::Empty | PriceError::TooManyLines => Problem::invalid("items", "length", message),
-        PriceError::Quantity { index } => Problem::invalid(format!("items[{index}].quantity"), "range", message),
-        PriceError::Duplicate { index } => Problem::invalid(format!("items[{index}].product_id"), "duplicate", message),
+        PriceError::Empty | PriceError::TooManyLines => {
+            Problem::invalid("items", "length", message)
+        }
+        PriceError::Quantity { index } => {
+            Problem::invalid(format!("items[{index}].quantity"), "range", message)
+        }
+        PriceError::Duplicate { index } => {
+            Problem::invalid(format!("items[{index}].product_id"), "duplicate", message)
+        }
         PriceError::UnknownProduct { index, .. } => {
             Problem::invalid(format!("items[{index}].product_id"), "unknown", message)
         }
-        PriceError::MixedCurrencies | PriceError::TooMuch => Problem::invalid("items", "total", message),
+        PriceError::MixedCurrencies | PriceError::TooMuch => {
+            Problem::invalid("items", "total", message)
+        }
         PriceError::Db(error) => error.into(),
     }
 }

@@ -21,7 +21,10 @@ pub struct Limiter {
 impl Limiter {
     /// At most `per_window` a minute; 0 for any number.
     pub fn new(per_window: u32) -> Self {
-        Self { per_window, seen: Mutex::default() }
+        Self {
+            per_window,
+            seen: Mutex::default(),
+        }
     }
 
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Problem> {
@@ -41,6 +44,8 @@ impl Limiter {
             return Ok(());
         }
         let left = WINDOW.saturating_sub(since.elapsed()).as_secs() + 1;
-        Err(Problem::new(kinds::TOO_MANY).detail(format!("Try again in {left} seconds.")).retry_after(left))
+        Err(Problem::new(kinds::TOO_MANY)
+            .detail(format!("Try again in {left} seconds."))
+            .retry_after(left))
     }
 }

@@ -2,17 +2,35 @@
 
 use web::Kind;
 
-pub(super) const KEY_MISSING: Kind = Kind::new(400, "idempotency-key-missing", "The request has no Idempotency-Key");
-pub(super) const KEY_IN_FLIGHT: Kind = Kind::new(409, "idempotency-key-in-flight", "The same request is under way");
-pub(super) const KEY_REUSED: Kind = Kind::new(422, "idempotency-key-reused", "The key stands for another request");
+pub(super) const KEY_MISSING: Kind = Kind::new(
+    400,
+    "idempotency-key-missing",
+    "The request has no Idempotency-Key",
+);
+pub(super) const KEY_IN_FLIGHT: Kind = Kind::new(
+    409,
+    "idempotency-key-in-flight",
+    "The same request is under way",
+);
+pub(super) const KEY_REUSED: Kind = Kind::new(
+    422,
+    "idempotency-key-reused",
+    "The key stands for another request",
+);
 pub(super) const OUT_OF_STOCK: Kind = Kind::new(409, "out-of-stock", "Not enough is left");
 pub(super) const TOO_LATE: Kind = Kind::new(409, "too-late", "The order is completed");
 pub(super) const EMAIL_TAKEN: Kind = Kind::new(409, "email-taken", "There is an account already");
-pub(super) const CREDENTIALS: Kind = Kind::new(401, "wrong-credentials", "E-mail address or password are wrong");
+pub(super) const CREDENTIALS: Kind = Kind::new(
+    401,
+    "wrong-credentials",
+    "E-mail address or password are wrong",
+);
 pub(super) const SESSION_OVER: Kind = Kind::new(401, "session-over", "The session is over");
 pub(super) const STALE: Kind = Kind::new(412, "stale", "Somebody else edited it first");
-pub(super) const IF_MATCH_MISSING: Kind = Kind::new(428, "if-match-missing", "The request has no If-Match");
-pub(super) const STOCK_HELD: Kind = Kind::new(409, "stock-held", "Orders hold more than this stock");
+pub(super) const IF_MATCH_MISSING: Kind =
+    Kind::new(428, "if-match-missing", "The request has no If-Match");
+pub(super) const STOCK_HELD: Kind =
+    Kind::new(409, "stock-held", "Orders hold more than this stock");
 
 /// All of them.
 pub const KINDS: &[Kind] = &[

@@ -33,11 +33,25 @@ pub(super) async fn search(
     State(app): State<App>,
     Query(query): Query<Search>,
 ) -> Result<Json<shapes::Page<shapes::Product>>, Problem> {
-    if query.search.as_ref().is_some_and(|search| search.len() > 200 || search.contains('\0')) {
-        return Err(Problem::invalid("search", "length", "has at most 200 bytes, none of them zero"));
+    if query
+        .search
+        .as_ref()
+        .is_some_and(|search| search.len() > 200 || search.contains('\0'))
+    {
+        return Err(Problem::invalid(
+            "search",
+            "length",
+            "has at most 200 bytes, none of them zero",
+        ));
     }
     let (cursor, limit) = shapes::Paging::new(query.cursor, query.limit).checked()?;
-    let page = product::search(&mut *app.pool.acquire().await?, query.search.as_deref(), cursor, limit).await?;
+    let page = product::search(
+        &mut *app.pool.acquire().await?,
+        query.search.as_deref(),
+        cursor,
+        limit,
+    )
+    .await?;
     Ok(Json(shapes::Page::of(page)))
 }
 
@@ -50,7 +64,10 @@ pub(super) async fn search(
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
     )
 )]
-pub(super) async fn find(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn find(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+) -> Result<Response, Problem> {
     let not_found = || Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.");
     if slug.contains('\0') {
         return Err(not_found());
@@ -77,18 +94,39 @@ impl WriteProduct {
     fn checked(self) -> Result<Draft, Problem> {
         let name = self.name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-            return Err(Problem::invalid("name", "length", "has 1 to 200 characters, none of them a control character"));
+            return Err(Problem::invalid(
+                "name",
+                "length",
+                "has 1 to 200 characters, none of them a control character",
+            ));
         }
         if self.description.chars().count() > 5000 || self.description.contains('\0') {
-            return Err(Problem::invalid("description", "length", "has at most 5000 characters"));
+            return Err(Problem::invalid(
+                "description",
+                "length",
+                "has at most 5000 characters",
+            ));
         }
         if !(1..=MAX).contains(&self.price.amount) {
-            return Err(Problem::invalid("price.amount", "range", format!("must be from 1 to {MAX}")));
+            return Err(Problem::invalid(
+                "price.amount",
+                "range",
+                format!("must be from 1 to {MAX}"),
+            ));
         }
         if !(0..=MAX).contains(&self.stock) {
-            return Err(Problem::invalid("stock", "range", format!("must be from 0 to {MAX}")));
+            return Err(Problem::invalid(
+                "stock",
+                "range",
+                format!("must be from 0 to {MAX}"),
+            ));
         }
-        Ok(Draft { name, description: self.description, price: self.price, stock: self.stock })
+        Ok(Draft {
+            name,
+            description: self.description,
+            price: self.price,
+            stock: self.stock,
+        })
     }
 }
 
@@ -109,7 +147,9 @@ pub(super) async fn create(
     caller.require_role("admin")?;
     let draft = request.checked()?;
     let mut tx = app.pool.begin().await?;
-    let product = product::create(&mut tx, ProductId::new(), &draft).await.map_err(not_edited)?;
+    let product = product::create(&mut tx, ProductId::new(), &draft)
+        .await
+        .map_err(not_edited)?;
     tx.commit().await?;
     Ok(tagged(StatusCode::CREATED, product))
 }
@@ -138,7 +178,9 @@ pub(super) async fn update(
     let version = version(&headers)?;
     let draft = request.checked()?;
     let mut tx = app.pool.begin().await?;
-    let product = product::update(&mut tx, id, version, &draft).await.map_err(not_edited)?;
+    let product = product::update(&mut tx, id, version, &draft)
+        .await
+        .map_err(not_edited)?;
     tx.commit().await?;
     Ok(tagged(StatusCode::OK, product))
 }
@@ -163,7 +205,9 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     caller.require_role("admin")?;
     let version = version(&headers)?;
-    product::delete(&mut *app.pool.acquire().await?, id, version).await.map_err(not_edited)?;
+    product::delete(&mut *app.pool.acquire().await?, id, version)
+        .await
+        .map_err(not_edited)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -177,27 +221,33 @@ fn tagged(status: StatusCode, product: product::Product) -> Response {
 }
 
 fn version(headers: &HeaderMap) -> Result<i64, Problem> {
-    let value = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).ok_or_else(|| {
-        Problem::new(problems::IF_MATCH_MISSING).detail("Send the header `If-Match` with the `ETag` that you saw.")
-    })?;
+    let value = headers
+        .get(header::IF_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(|| {
+            Problem::new(problems::IF_MATCH_MISSING)
+                .detail("Send the header `If-Match` with the `ETag` that you saw.")
+        })?;
     value.trim().trim_matches('"').parse().map_err(|_| {
-        Problem::new(kinds::MALFORMED).field("If-Match", "malformed", "is an `ETag` of ours, such as \"3\"")
+        Problem::new(kinds::MALFORMED).field(
+            "If-Match",
+            "malformed",
+            "is an `ETag` of ours, such as \"3\"",
+        )
     })
 }
 
 fn not_edited(error: EditError) -> Problem {
     match error {
-        EditError::NotFound(_) => Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product."),
+        EditError::NotFound(_) => {
+            Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.")
+        }
         EditError::Stale { current } => Problem::new(problems::STALE)
             .detail("Look at the product again, then edit what is there now.")
             .with("version", current),
-        EditError::StockBelowReserved => {
-            Problem::new(problems::STOCK_HELD).detail("Orders hold more pieces than this stock.").field(
-                "stock",
-                "range",
-                "must not be below what orders hold",
-            )
-        }
+        EditError::StockBelowReserved => Problem::new(problems::STOCK_HELD)
+            .detail("Orders hold more pieces than this stock.")
+            .field("stock", "range", "must not be below what orders hold"),
         EditError::Db(error) => error.into(),
     }
 }

@@ -45,7 +45,14 @@ pub(super) async fn list(
 ) -> Result<Json<shapes::Page<shapes::Order>>, Problem> {
     let (cursor, limit) = paging.checked()?;
     let user = caller.user()?;
-    let page = order::list(&mut *app.pool.acquire().await?, Some(user), None, cursor, limit).await?;
+    let page = order::list(
+        &mut *app.pool.acquire().await?,
+        Some(user),
+        None,
+        cursor,
+        limit,
+    )
+    .await?;
     Ok(Json(shapes::Page::of(page)))
 }
 
@@ -75,9 +82,26 @@ pub(super) async fn list_all(
     Query(filter): Query<Filter>,
 ) -> Result<Json<shapes::Page<shapes::Order>>, Problem> {
     caller.require_role("admin")?;
-    let unknown = || Problem::invalid("status", "unknown", "must be pending, awaiting_payment, completed or canceled");
-    let status = filter.status.as_deref().map(|status| Status::parse(status).ok_or_else(unknown)).transpose()?;
+    let unknown = || {
+        Problem::invalid(
+            "status",
+            "unknown",
+            "must be pending, awaiting_payment, completed or canceled",
+        )
+    };
+    let status = filter
+        .status
+        .as_deref()
+        .map(|status| Status::parse(status).ok_or_else(unknown))
+        .transpose()?;
     let (cursor, limit) = shapes::Paging::new(filter.cursor, filter.limit).checked()?;
-    let page = order::list(&mut *app.pool.acquire().await?, filter.user_id, status, cursor, limit).await?;
+    let page = order::list(
+        &mut *app.pool.acquire().await?,
+        filter.user_id,
+        status,
+        cursor,
+        limit,
+    )
+    .await?;
     Ok(Json(shapes::Page::of(page)))
 }

@@ -45,7 +45,11 @@ impl Paging {
     pub(super) fn checked(&self) -> Result<(Option<page::Cursor>, u32), Problem> {
         let limit = self.limit.unwrap_or(page::DEFAULT_LIMIT);
         if !(1..=page::MAX_LIMIT).contains(&limit) {
-            return Err(Problem::invalid("limit", "range", format!("must be from 1 to {}", page::MAX_LIMIT)));
+            return Err(Problem::invalid(
+                "limit",
+                "range",
+                format!("must be from 1 to {}", page::MAX_LIMIT),
+            ));
         }
         let cursor = self.cursor.as_deref().map(str::parse).transpose();
         let cursor = cursor.map_err(|error: page::CursorError| {
@@ -127,8 +131,11 @@ impl From<order::Order> for Order {
             quantity: line.quantity,
             unit_price: line.unit_price,
         };
-        let change =
-            |change: order::StatusChange| StatusChange { status: change.status, at: change.at, reason: change.reason };
+        let change = |change: order::StatusChange| StatusChange {
+            status: change.status,
+            at: change.at,
+            reason: change.reason,
+        };
         Self {
             id: order.id,
             status: order.status.as_str(),

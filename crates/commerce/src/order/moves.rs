@@ -48,14 +48,19 @@ async fn reserve(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(),
     )
     .fetch_all(&mut *conn)
     .await?;
-    let Some(missing) = lines().find(|line| !reserved.contains(&line.product_id.uuid())) else { return Ok(()) };
+    let Some(missing) = lines().find(|line| !reserved.contains(&line.product_id.uuid())) else {
+        return Ok(());
+    };
     let left = sqlx::query_scalar!(
         r#"select received - sold - reserved as "left!" from commerce.stock where product_id = $1"#,
         missing.product_id.uuid(),
     )
     .fetch_optional(conn)
     .await?;
-    let wanted = lines().filter(|line| line.product_id == missing.product_id).map(|line| i64::from(line.quantity)).sum();
+    let wanted = lines()
+        .filter(|line| line.product_id == missing.product_id)
+        .map(|line| i64::from(line.quantity))
+        .sum();
     Err(PlaceError::OutOfStock {
         product_id: ProductId::from(missing.product_id.uuid()),
         name: missing.name.clone(),
@@ -67,7 +72,14 @@ async fn reserve(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(),
 async fn insert(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> sqlx::Result<()> {
     let lines: Vec<_> = orders
         .iter()
-        .flat_map(|order| order.basket.lines.iter().zip(1i16..).map(|(line, number)| (order.id, number, line)))
+        .flat_map(|order| {
+            order
+                .basket
+                .lines
+                .iter()
+                .zip(1i16..)
+                .map(|(line, number)| (order.id, number, line))
+        })
         .collect();
     let text = |pick: fn(&NewOrder<'_>) -> String| orders.iter().map(pick).collect::<Vec<_>>();
     let ids = |pick: fn(&NewOrder<'_>) -> Uuid| orders.iter().map(pick).collect::<Vec<_>>();
@@ -131,7 +143,10 @@ pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
 }
 
 /// They are being undone from now on, each for its reason; their status stays.
-pub async fn begin_canceling(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx::Result<()> {
+pub async fn begin_canceling(
+    conn: &mut PgConnection,
+    orders: &[(OrderId, &str)],
+) -> sqlx::Result<()> {
     let (ids, reasons) = split(orders);
     let moved = sqlx::query!(
         r#"
@@ -183,7 +198,13 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
     sell(conn, &ids).await?;
     let mails: Result<Vec<_>, _> = moved
         .into_iter()
-        .map(|order| confirmation(OrderId::from(order.order_id), UserId::from(order.user_id), &order.trace_id))
+        .map(|order| {
+            confirmation(
+                OrderId::from(order.order_id),
+                UserId::from(order.user_id),
+                &order.trace_id,
+            )
+        })
         .collect();
     let mails = mails.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     outbox::enqueue(conn, &mails).await
@@ -192,7 +213,13 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
 fn confirmation(order_id: OrderId, user_id: UserId, trace_id: &str) -> serde_json::Result<Message> {
     let command = Command::SendOrderConfirmation { user_id, order_id };
     let trace = TraceRef::new(trace_id, TraceRef::random().span_id()).ok();
-    Message::new(topology::MESSAGES, command.name(), command.name(), &command, trace)
+    Message::new(
+        topology::MESSAGES,
+        command.name(),
+        command.name(),
+        &command,
+        trace,
+    )
 }
 
 async fn sell(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
@@ -275,7 +302,10 @@ async fn release(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
 }
 
 fn split(orders: &[(OrderId, &str)]) -> (Vec<Uuid>, Vec<String>) {
-    orders.iter().map(|(id, reason)| (id.uuid(), (*reason).to_owned())).unzip()
+    orders
+        .iter()
+        .map(|(id, reason)| (id.uuid(), (*reason).to_owned()))
+        .unzip()
 }
 
 /// Fewer rows than asked for: an order was not where its saga believed it to be.
@@ -283,6 +313,8 @@ fn all_moved(moved: u64, ids: &[Uuid], doing: &str) -> sqlx::Result<()> {
     if moved == ids.len() as u64 {
         Ok(())
     } else {
-        Err(sqlx::Error::Protocol(format!("only {moved} of the orders {ids:?} could {doing}")))
+        Err(sqlx::Error::Protocol(format!(
+            "only {moved} of the orders {ids:?} could {doing}"
+        )))
     }
 }

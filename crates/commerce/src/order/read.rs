@@ -31,7 +31,10 @@ pub(super) async fn offers(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Resul
 }
 
 /// What payments for these transactions must fit; unknown transactions are missing.
-pub async fn find_terms(conn: &mut PgConnection, transactions: &[TransactionId]) -> sqlx::Result<Vec<PaymentTerms>> {
+pub async fn find_terms(
+    conn: &mut PgConnection,
+    transactions: &[TransactionId],
+) -> sqlx::Result<Vec<PaymentTerms>> {
     let ids: Vec<_> = transactions.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         r#"
@@ -54,7 +57,11 @@ pub async fn find_terms(conn: &mut PgConnection, transactions: &[TransactionId])
 }
 
 /// An order; of somebody else's, when `owner` is given, nothing.
-pub async fn find(conn: &mut PgConnection, id: OrderId, owner: Option<UserId>) -> sqlx::Result<Option<Order>> {
+pub async fn find(
+    conn: &mut PgConnection,
+    id: OrderId,
+    owner: Option<UserId>,
+) -> sqlx::Result<Option<Order>> {
     let head = sqlx::query_as!(
         Head,
         r#"
@@ -100,7 +107,10 @@ pub async fn list(
     .fetch_all(&mut *conn)
     .await?;
     let page = Page::from_rows(heads, limit, |head| head.order_id);
-    Ok(Page { items: with_details(conn, page.items).await?, next_cursor: page.next_cursor })
+    Ok(Page {
+        items: with_details(conn, page.items).await?,
+        next_cursor: page.next_cursor,
+    })
 }
 
 struct Head {
@@ -140,8 +150,12 @@ async fn with_details(conn: &mut PgConnection, heads: Vec<Head>) -> sqlx::Result
     .await?;
     let orders = heads.into_iter().map(|head| {
         let of_order = |id: Uuid| id == head.order_id;
-        let status = Status::parse(&head.status)
-            .ok_or_else(|| sqlx::Error::Protocol(format!("order {} has status {}", head.order_id, head.status)))?;
+        let status = Status::parse(&head.status).ok_or_else(|| {
+            sqlx::Error::Protocol(format!(
+                "order {} has status {}",
+                head.order_id, head.status
+            ))
+        })?;
         Ok(Order {
             id: OrderId::from(head.order_id),
             user_id: UserId::from(head.user_id),

@@ -12,30 +12,150 @@ const FIRST_ID: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
 
 /// Name, description, price in cents, stock.
 const PRODUCTS: [(&str, &str, i64, i64); 24] = [
-    ("Enamel Mug", "Steel mug with a white enamel coat, 0.3 litres. Survives campfires.", 1290, 500),
-    ("Pour-Over Kettle", "Gooseneck kettle of brushed steel with a thermometer in its lid.", 5490, 80),
-    ("Hand Coffee Grinder", "Conical burrs of hardened steel, forty clicks from espresso to press.", 7900, 60),
-    ("French Press", "Borosilicate glass in a walnut frame, one litre.", 3950, 120),
-    ("Espresso Cups, Set of Four", "Stoneware cups with saucers, glazed by hand.", 3200, 90),
-    ("Cast Iron Skillet", "Pre-seasoned pan of 26 centimetres for a lifetime of breakfasts.", 4290, 150),
-    ("Chef's Knife", "Twenty centimetres of Damascus steel with an olive wood handle.", 11900, 40),
-    ("Cutting Board", "End-grain oak board with a juice groove and rubber feet.", 5900, 110),
-    ("Linen Apron", "Washed linen with two pockets and a long strap.", 3490, 200),
-    ("Beeswax Wraps", "Three sizes of cotton in beeswax, instead of cling film.", 1690, 400),
-    ("Sourdough Basket", "Rattan proofing basket with a linen liner.", 2190, 130),
-    ("Olive Oil, Cold Pressed", "Half a litre from one grove, harvested in November.", 1590, 350),
-    ("Wool Blanket", "Merino blanket of 130 by 180 centimetres, woven in one piece.", 12900, 45),
-    ("Reading Lamp", "Brass lamp with a jointed arm and a warm bulb.", 8900, 70),
-    ("Desk Notebook", "Dotted paper of 120 grams that opens flat, 192 pages.", 1890, 600),
-    ("Fountain Pen", "Resin body, steel nib, converter included.", 4500, 160),
-    ("Mechanical Keyboard", "Compact layout with quiet switches and PBT caps.", 13900, 55),
-    ("Bookshelf Speaker Pair", "Two-way speakers with silk tweeters in real veneer.", 24900, 25),
-    ("Canvas Backpack", "Waxed canvas, leather straps, a sleeve for a laptop.", 9900, 85),
-    ("Trail Bottle", "Double-walled steel bottle of 0.75 litres.", 2990, 300),
-    ("Bicycle Bell", "Brass bell with a clear, long tone.", 1950, 250),
-    ("Rain Jacket", "Light shell with taped seams that packs into its own pocket.", 14900, 65),
-    ("Camping Hammock", "Parachute nylon with tree straps, holds 200 kilograms.", 5900, 95),
-    ("Sundial, Pocket Size", "Brass sundial for your latitude, with instructions. The last of its kind.", 2450, 3),
+    (
+        "Enamel Mug",
+        "Steel mug with a white enamel coat, 0.3 litres. Survives campfires.",
+        1290,
+        500,
+    ),
+    (
+        "Pour-Over Kettle",
+        "Gooseneck kettle of brushed steel with a thermometer in its lid.",
+        5490,
+        80,
+    ),
+    (
+        "Hand Coffee Grinder",
+        "Conical burrs of hardened steel, forty clicks from espresso to press.",
+        7900,
+        60,
+    ),
+    (
+        "French Press",
+        "Borosilicate glass in a walnut frame, one litre.",
+        3950,
+        120,
+    ),
+    (
+        "Espresso Cups, Set of Four",
+        "Stoneware cups with saucers, glazed by hand.",
+        3200,
+        90,
+    ),
+    (
+        "Cast Iron Skillet",
+        "Pre-seasoned pan of 26 centimetres for a lifetime of breakfasts.",
+        4290,
+        150,
+    ),
+    (
+        "Chef's Knife",
+        "Twenty centimetres of Damascus steel with an olive wood handle.",
+        11900,
+        40,
+    ),
+    (
+        "Cutting Board",
+        "End-grain oak board with a juice groove and rubber feet.",
+        5900,
+        110,
+    ),
+    (
+        "Linen Apron",
+        "Washed linen with two pockets and a long strap.",
+        3490,
+        200,
+    ),
+    (
+        "Beeswax Wraps",
+        "Three sizes of cotton in beeswax, instead of cling film.",
+        1690,
+        400,
+    ),
+    (
+        "Sourdough Basket",
+        "Rattan proofing basket with a linen liner.",
+        2190,
+        130,
+    ),
+    (
+        "Olive Oil, Cold Pressed",
+        "Half a litre from one grove, harvested in November.",
+        1590,
+        350,
+    ),
+    (
+        "Wool Blanket",
+        "Merino blanket of 130 by 180 centimetres, woven in one piece.",
+        12900,
+        45,
+    ),
+    (
+        "Reading Lamp",
+        "Brass lamp with a jointed arm and a warm bulb.",
+        8900,
+        70,
+    ),
+    (
+        "Desk Notebook",
+        "Dotted paper of 120 grams that opens flat, 192 pages.",
+        1890,
+        600,
+    ),
+    (
+        "Fountain Pen",
+        "Resin body, steel nib, converter included.",
+        4500,
+        160,
+    ),
+    (
+        "Mechanical Keyboard",
+        "Compact layout with quiet switches and PBT caps.",
+        13900,
+        55,
+    ),
+    (
+        "Bookshelf Speaker Pair",
+        "Two-way speakers with silk tweeters in real veneer.",
+        24900,
+        25,
+    ),
+    (
+        "Canvas Backpack",
+        "Waxed canvas, leather straps, a sleeve for a laptop.",
+        9900,
+        85,
+    ),
+    (
+        "Trail Bottle",
+        "Double-walled steel bottle of 0.75 litres.",
+        2990,
+        300,
+    ),
+    (
+        "Bicycle Bell",
+        "Brass bell with a clear, long tone.",
+        1950,
+        250,
+    ),
+    (
+        "Rain Jacket",
+        "Light shell with taped seams that packs into its own pocket.",
+        14900,
+        65,
+    ),
+    (
+        "Camping Hammock",
+        "Parachute nylon with tree straps, holds 200 kilograms.",
+        5900,
+        95,
+    ),
+    (
+        "Sundial, Pocket Size",
+        "Brass sundial for your latitude, with instructions. The last of its kind.",
+        2450,
+        3,
+    ),
 ];
 
 /// Loads the demo catalog; what is there already stays as it is. Returns how many were added.
@@ -56,7 +176,12 @@ pub async fn seed(conn: &mut PgConnection) -> Result<usize, EditError> {
             continue;
         }
         let price = Money::new(amount, "EUR".parse().expect("EUR is a currency"));
-        let draft = Draft { name: name.to_owned(), description: description.to_owned(), price, stock };
+        let draft = Draft {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            price,
+            stock,
+        };
         create(conn, ProductId::from(id), &draft).await?;
         added += 1;
     }

@@ -66,7 +66,10 @@ pub async fn search(
     .fetch_all(conn)
     .await?;
     let page = Page::from_rows(rows, limit, |row| row.product_id);
-    Ok(Page { items: page.items.into_iter().map(Product::from).collect(), next_cursor: page.next_cursor })
+    Ok(Page {
+        items: page.items.into_iter().map(Product::from).collect(),
+        next_cursor: page.next_cursor,
+    })
 }
 
 /// A product by its slug, unless it is deleted.
@@ -109,10 +112,19 @@ pub async fn find(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<Option
 ///
 /// # Errors
 /// When the database fails.
-pub async fn create(conn: &mut PgConnection, id: ProductId, draft: &Draft) -> Result<Product, EditError> {
+pub async fn create(
+    conn: &mut PgConnection,
+    id: ProductId,
+    draft: &Draft,
+) -> Result<Product, EditError> {
     let slug = slug_of(&draft.name);
     // two products of one name at once: the lock makes the second see the first
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", slug).execute(&mut *conn).await?;
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1, 1))",
+        slug
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!(
         r#"
         with product as (
@@ -172,9 +184,13 @@ pub async fn update(
     if updated.rows_affected() == 0 {
         return Err(stale(conn, id).await?);
     }
-    sqlx::query!("update commerce.stock set received = sold + $2 where product_id = $1", id.uuid(), draft.stock)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "update commerce.stock set received = sold + $2 where product_id = $1",
+        id.uuid(),
+        draft.stock
+    )
+    .execute(&mut *conn)
+    .await?;
     find(conn, id).await?.ok_or(EditError::NotFound(id))
 }
 
@@ -204,5 +220,9 @@ pub async fn delete(conn: &mut PgConnection, id: ProductId, version: i64) -> Res
 
 async fn stale(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<EditError> {
     let found = find(conn, id).await?;
-    Ok(found.map_or(EditError::NotFound(id), |product| EditError::Stale { current: product.version }))
+    Ok(
+        found.map_or(EditError::NotFound(id), |product| EditError::Stale {
+            current: product.version,
+        }),
+    )
 }

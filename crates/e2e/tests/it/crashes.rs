@@ -14,7 +14,10 @@ fn text<'a>(order: &'a Value, field: &str) -> &'a str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
-    let mut options = SystemOptions { proxies: true, ..hurried() };
+    let mut options = SystemOptions {
+        proxies: true,
+        ..hurried()
+    };
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned()); // workers make the first attempt
     let system = System::prepare(options).await;
     for role in ["payments", "api", "worker saga"] {
@@ -25,8 +28,10 @@ async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
     proxy.will(Fault::NoAnswers);
     let (_, order) = buyer.order().await;
     eventually("the call to reach payments", || async {
-        let there: i64 =
-            sqlx::query_scalar("select count(*) from payments.transaction").fetch_one(&system.payments).await.unwrap();
+        let there: i64 = sqlx::query_scalar("select count(*) from payments.transaction")
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
         there == 1
     })
     .await;
@@ -42,7 +47,11 @@ async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
-    let system = System::start(SystemOptions { proxies: true, ..hurried() }).await;
+    let system = System::start(SystemOptions {
+        proxies: true,
+        ..hurried()
+    })
+    .await;
     let buyer = system.buyer().await;
     let proxy = &system.proxies.as_ref().unwrap().payments;
     proxy.will(Fault::NoRequests);
@@ -50,8 +59,10 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
     let ordering = buyer.try_order(&mug, 1, "killed");
     let killing = async {
         eventually("the order to be committed", || async {
-            let there: i64 =
-                sqlx::query_scalar("select count(*) from commerce.\"order\"").fetch_one(&system.shop).await.unwrap();
+            let there: i64 = sqlx::query_scalar("select count(*) from commerce.\"order\"")
+                .fetch_one(&system.shop)
+                .await
+                .unwrap();
             there == 1
         })
         .await;
@@ -62,7 +73,13 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
     proxy.will(Fault::None);
     system.spawn("api").await;
     // the client asks again under its key
-    let again: Value = buyer.try_order(&mug, 1, "killed").await.unwrap().json().await.unwrap();
+    let again: Value = buyer
+        .try_order(&mug, 1, "killed")
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let order = buyer.awaits(text(&again, "id"), "awaiting_payment").await;
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
@@ -71,15 +88,25 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered_again_without_effect() {
-    let system = System::prepare(SystemOptions { proxies: true, ..hurried() }).await;
+async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered_again_without_effect()
+ {
+    let system = System::prepare(SystemOptions {
+        proxies: true,
+        ..hurried()
+    })
+    .await;
     for role in ["payments", "api", "worker saga relay", "worker payments"] {
         system.spawn(role).await;
     }
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
     // from now on the worker hears RabbitMQ, which does not hear it: its ack is lost
-    system.proxies.as_ref().unwrap().rabbitmq.will(Fault::NoRequests);
+    system
+        .proxies
+        .as_ref()
+        .unwrap()
+        .rabbitmq
+        .will(Fault::NoRequests);
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
     system.kill("worker payments");
@@ -90,13 +117,19 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
     buyer.awaits(text(&next, "id"), "completed").await; // the redelivered one is behind us
     system.settle().await;
     system.assert_whole().await;
-    let signals: i64 = sqlx::query_scalar("select count(*) from saga.signal").fetch_one(&system.shop).await.unwrap();
+    let signals: i64 = sqlx::query_scalar("select count(*) from saga.signal")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
     assert_eq!(signals, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
-    let mut options = SystemOptions { proxies: true, ..hurried() };
+    let mut options = SystemOptions {
+        proxies: true,
+        ..hurried()
+    };
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
     let system = System::prepare(options).await;
     for role in ["payments", "api", "worker saga"] {
@@ -107,8 +140,10 @@ async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
     proxy.will(Fault::SlowAnswers(Duration::from_millis(500)));
     let (_, order) = buyer.order().await;
     eventually("the call to reach payments", || async {
-        let there: i64 =
-            sqlx::query_scalar("select count(*) from payments.transaction").fetch_one(&system.payments).await.unwrap();
+        let there: i64 = sqlx::query_scalar("select count(*) from payments.transaction")
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
         there == 1
     })
     .await;

@@ -8,16 +8,30 @@ use serde_json::{Value, json};
 use testkit::{System, SystemOptions, eventually};
 
 async fn channel(system: &System) -> (Connection, Channel) {
-    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default()).await.unwrap();
+    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default())
+        .await
+        .unwrap();
     let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
     (connection, channel)
 }
 
 async fn publish(channel: &Channel, key: &str, body: &[u8]) {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
     let confirm = channel
-        .basic_publish("payments_events".into(), key.into(), options, body, BasicProperties::default())
+        .basic_publish(
+            "payments_events".into(),
+            key.into(),
+            options,
+            body,
+            BasicProperties::default(),
+        )
         .await
         .unwrap();
     assert!(confirm.await.unwrap().is_ack());
@@ -41,19 +55,29 @@ async fn a_minimal_event_sent_three_times_completes_the_order_once() {
     let (_, order) = buyer.order().await;
     let transaction = text(&order, "transaction_id");
     // paid without an event of our own: only the foreign one tells
-    sqlx::query("update payments.transaction set status = 'paid', completed_at = clock_timestamp()")
-        .execute(&system.payments)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update payments.transaction set status = 'paid', completed_at = clock_timestamp()",
+    )
+    .execute(&system.payments)
+    .await
+    .unwrap();
     let (_connection, channel) = channel(&system).await;
     for _ in 0..3 {
-        publish(&channel, "transaction_completed", paid(transaction).to_string().as_bytes()).await;
+        publish(
+            &channel,
+            "transaction_completed",
+            paid(transaction).to_string().as_bytes(),
+        )
+        .await;
     }
     buyer.awaits(text(&order, "id"), "completed").await;
     let (_, next) = buyer.order().await;
     buyer.pay(text(&next, "transaction_id")).await;
     buyer.awaits(text(&next, "id"), "completed").await; // all three are behind us
-    let applied: i64 = sqlx::query_scalar("select count(*) from saga.signal").fetch_one(&system.shop).await.unwrap();
+    let applied: i64 = sqlx::query_scalar("select count(*) from saga.signal")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
     assert_eq!(applied, 2, "one of each order");
     system.settle().await;
     system.assert_whole().await;
@@ -66,21 +90,41 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     let (_, order) = buyer.order().await;
     let (_connection, channel) = channel(&system).await;
     let unknown = uuid::Uuid::now_v7().to_string();
-    publish(&channel, "transaction_completed", paid(&unknown).to_string().as_bytes()).await;
+    publish(
+        &channel,
+        "transaction_completed",
+        paid(&unknown).to_string().as_bytes(),
+    )
+    .await;
     publish(&channel, "transaction_completed", b"{not json").await;
     let mut wrong = paid(text(&order, "transaction_id"));
     wrong["amount"] = json!({"amount": 1, "currency": "EUR"});
     wrong["order_id"] = order["id"].clone();
-    publish(&channel, "transaction_completed", wrong.to_string().as_bytes()).await;
+    publish(
+        &channel,
+        "transaction_completed",
+        wrong.to_string().as_bytes(),
+    )
+    .await;
 
     let failed = || async { system.run("shopctl", &["failed", "list", "-o", "json"]) };
-    eventually("three failed messages", || async { failed().await.lines().count() == 3 }).await;
+    eventually("three failed messages", || async {
+        failed().await.lines().count() == 3
+    })
+    .await;
     let listed = failed().await;
-    for reason in ["payments does not know transaction", "undecodable", "payment-mismatch"] {
+    for reason in [
+        "payments does not know transaction",
+        "undecodable",
+        "payment-mismatch",
+    ] {
         assert!(listed.contains(reason), "{reason} in {listed}");
     }
     assert!(listed.contains("{not json"), "kept whole: {listed}");
-    assert_eq!(text(&buyer.try_look(text(&order, "id")).await.unwrap(), "status"), "awaiting_payment");
+    assert_eq!(
+        text(&buyer.try_look(text(&order, "id")).await.unwrap(), "status"),
+        "awaiting_payment"
+    );
 
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
@@ -89,5 +133,8 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
 
     // sent again, they fail again: nothing is lost on the way
     system.run("shopctl", &["failed", "retry", "--all", "--yes"]);
-    eventually("three failed messages again", || async { failed().await.lines().count() == 3 }).await;
+    eventually("three failed messages again", || async {
+        failed().await.lines().count() == 3
+    })
+    .await;
 }

@@ -18,13 +18,21 @@ fn hurried() -> SystemOptions {
         ("SAGA_RETRY_CAP_MS", "500"),
         ("ORDER_WAIT_MS", "1000"),
     ];
-    let env = settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    SystemOptions { env, ..SystemOptions::default() }
+    let env = settings
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    SystemOptions {
+        env,
+        ..SystemOptions::default()
+    }
 }
 
 /// As [`hurried`], and a step is given up after a second.
 fn impatient() -> SystemOptions {
     let mut options = hurried();
-    options.env.insert("SAGA_RETRY_BUDGET_MS", "1000".to_owned());
+    options
+        .env
+        .insert("SAGA_RETRY_BUDGET_MS", "1000".to_owned());
     options
 }

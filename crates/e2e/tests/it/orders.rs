@@ -5,7 +5,9 @@ use testkit::{System, SystemOptions, eventually};
 use super::{hurried, impatient};
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}"))
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} in {value}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,14 +17,25 @@ async fn a_paid_order_completes_a_canceled_one_is_canceled_and_mails_are_sent() 
     let before = system.available("enamel-mug").await;
 
     let (status, paid) = buyer.order().await;
-    assert_eq!((status, text(&paid, "status")), (StatusCode::CREATED, "awaiting_payment"));
+    assert_eq!(
+        (status, text(&paid, "status")),
+        (StatusCode::CREATED, "awaiting_payment")
+    );
     buyer.pay(text(&paid, "transaction_id")).await;
     let (_, canceled) = buyer.order().await;
-    let answer = buyer.decide("cancel", text(&canceled, "transaction_id")).await.unwrap();
+    let answer = buyer
+        .decide("cancel", text(&canceled, "transaction_id"))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
 
     let completed = buyer.awaits(text(&paid, "id"), "completed").await;
-    let history: Vec<_> = completed["history"].as_array().unwrap().iter().map(|change| text(change, "status")).collect();
+    let history: Vec<_> = completed["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| text(change, "status"))
+        .collect();
     assert_eq!(history, ["pending", "awaiting_payment", "completed"]);
     buyer.awaits(text(&canceled, "id"), "canceled").await;
     assert_eq!(system.available("enamel-mug").await, before - 1);
@@ -30,14 +43,19 @@ async fn a_paid_order_completes_a_canceled_one_is_canceled_and_mails_are_sent() 
     system.settle().await;
     system.assert_whole().await;
     eventually("a welcome mail and a confirmation", || async {
-        let handled: i64 = sqlx::query_scalar("select count(*) from messaging.inbox where consumer = 'messages'")
-            .fetch_one(&system.shop)
-            .await
-            .unwrap();
+        let handled: i64 =
+            sqlx::query_scalar("select count(*) from messaging.inbox where consumer = 'messages'")
+                .fetch_one(&system.shop)
+                .await
+                .unwrap();
         handled == 2
     })
     .await;
-    assert!(system.run("shopctl", &["doctor", "--grace", "0"]).contains("holds"));
+    assert!(
+        system
+            .run("shopctl", &["doctor", "--grace", "0"])
+            .contains("holds")
+    );
     system.stop("worker");
     system.stop("api");
     system.stop("payments");
@@ -49,7 +67,10 @@ async fn payments_down_gives_202_and_back_within_the_budget_gives_awaiting_payme
     let buyer = system.buyer().await;
     system.kill("payments");
     let (status, order) = buyer.order().await;
-    assert_eq!((status, text(&order, "status")), (StatusCode::ACCEPTED, "pending"));
+    assert_eq!(
+        (status, text(&order, "status")),
+        (StatusCode::ACCEPTED, "pending")
+    );
     system.spawn("payments").await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     buyer.pay(text(&order, "transaction_id")).await;
@@ -67,7 +88,10 @@ async fn payments_back_after_the_budget_gives_canceled_and_a_late_creation_is_re
     let (_, order) = buyer.order().await;
     let id = text(&order, "id");
     eventually("the order to be canceling", || async {
-        buyer.try_look(id).await.is_some_and(|order| order["canceling"] == true)
+        buyer
+            .try_look(id)
+            .await
+            .is_some_and(|order| order["canceling"] == true)
     })
     .await;
     let order = buyer.try_look(id).await.unwrap();
@@ -102,17 +126,31 @@ async fn the_same_idempotency_key_50_times_at_once_makes_one_order() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
-    let tries = futures::future::join_all((0..50).map(|_| buyer.try_order(&mug, 1, "the same key"))).await;
+    let tries =
+        futures::future::join_all((0..50).map(|_| buyer.try_order(&mug, 1, "the same key"))).await;
     for answer in tries {
         let status = answer.unwrap().status();
-        assert!(status.is_success() || status == StatusCode::CONFLICT, "{status}");
+        assert!(
+            status.is_success() || status == StatusCode::CONFLICT,
+            "{status}"
+        );
     }
-    let orders: i64 = sqlx::query_scalar("select count(*) from commerce.\"order\"").fetch_one(&system.shop).await.unwrap();
+    let orders: i64 = sqlx::query_scalar("select count(*) from commerce.\"order\"")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
     assert_eq!(orders, 1);
     let again = buyer.try_order(&mug, 1, "the same key").await.unwrap();
     assert_eq!(again.status(), StatusCode::CREATED);
     assert_eq!(again.headers()["idempotent-replayed"], "true");
-    assert_eq!(buyer.try_order(&mug, 2, "the same key").await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        buyer
+            .try_order(&mug, 2, "the same key")
+            .await
+            .unwrap()
+            .status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,12 +161,23 @@ async fn pay_and_cancel_at_the_same_moment_200_times_exactly_one_wins() {
         let ten = futures::future::join_all((0..10).map(|_| buyer.order())).await;
         let races = ten.iter().map(|(_, order)| async {
             let id = text(order, "transaction_id");
-            let (paid, canceled) = tokio::join!(buyer.decide("complete", id), buyer.decide("cancel", id));
+            let (paid, canceled) =
+                tokio::join!(buyer.decide("complete", id), buyer.decide("cancel", id));
             let (paid, canceled) = (paid.unwrap().status(), canceled.unwrap().status());
-            let won = [paid, canceled].iter().filter(|status| **status == StatusCode::OK).count();
-            let lost = [paid, canceled].iter().filter(|status| **status == StatusCode::CONFLICT).count();
+            let won = [paid, canceled]
+                .iter()
+                .filter(|status| **status == StatusCode::OK)
+                .count();
+            let lost = [paid, canceled]
+                .iter()
+                .filter(|status| **status == StatusCode::CONFLICT)
+                .count();
             assert_eq!((won, lost), (1, 1), "round {round}");
-            let end = if paid == StatusCode::OK { "completed" } else { "canceled" };
+            let end = if paid == StatusCode::OK {
+                "completed"
+            } else {
+                "canceled"
+            };
             buyer.awaits(text(order, "id"), end).await;
         });
         futures::future::join_all(races).await;
@@ -142,18 +191,30 @@ async fn a_user_cancels_and_the_loser_of_a_race_is_told_the_truth() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
-    assert_eq!(buyer.cancel(text(&order, "id")).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(
+        buyer.cancel(text(&order, "id")).await.status(),
+        StatusCode::ACCEPTED
+    );
     buyer.awaits(text(&order, "id"), "canceled").await;
-    let answer = buyer.decide("complete", text(&order, "transaction_id")).await.unwrap();
+    let answer = buyer
+        .decide("complete", text(&order, "transaction_id"))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::CONFLICT);
 
     let (_, order) = buyer.order().await;
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
-    assert_eq!(buyer.cancel(text(&order, "id")).await.status(), StatusCode::CONFLICT);
+    assert_eq!(
+        buyer.cancel(text(&order, "id")).await.status(),
+        StatusCode::CONFLICT
+    );
     let stranger = system.buyer().await;
     assert!(stranger.try_look(text(&order, "id")).await.is_none());
-    assert_eq!(stranger.cancel(text(&order, "id")).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        stranger.cancel(text(&order, "id")).await.status(),
+        StatusCode::NOT_FOUND
+    );
     system.settle().await;
     system.assert_whole().await;
 }

@@ -15,12 +15,19 @@ async fn load(system: &System, orders: usize) -> Vec<String> {
         // a client that hears nothing asks again under its key
         let order: Value = testkit::eventually_some("an order to be accepted", || async {
             let answer = buyer.try_order(&mug, 1, &key).await.ok()?;
-            if answer.status().is_success() { answer.json().await.ok() } else { None }
+            if answer.status().is_success() {
+                answer.json().await.ok()
+            } else {
+                None
+            }
         })
         .await;
         let id = order["id"].as_str().unwrap().to_owned();
         let order = testkit::eventually_some("the order to have its transaction", || async {
-            buyer.try_look(&id).await.filter(|order| order["status"] != "pending")
+            buyer
+                .try_look(&id)
+                .await
+                .filter(|order| order["status"] != "pending")
         })
         .await;
         buyer.pay(order["transaction_id"].as_str().unwrap()).await;
@@ -34,10 +41,11 @@ async fn load(system: &System, orders: usize) -> Vec<String> {
 
 async fn completed(system: &System, orders: i64) {
     testkit::eventually(&format!("{orders} orders to be completed"), || async {
-        let completed: Result<i64, _> =
-            sqlx::query_scalar("select count(*) from commerce.\"order\" where status = 'completed'")
-                .fetch_one(&system.shop)
-                .await;
+        let completed: Result<i64, _> = sqlx::query_scalar(
+            "select count(*) from commerce.\"order\" where status = 'completed'",
+        )
+        .fetch_one(&system.shop)
+        .await;
         completed.is_ok_and(|completed| completed >= orders)
     })
     .await;
@@ -45,7 +53,11 @@ async fn completed(system: &System, orders: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_and_postgresql_are_killed_under_load_and_nothing_is_lost() {
-    let system = System::start(SystemOptions { own_servers: true, ..hurried() }).await;
+    let system = System::start(SystemOptions {
+        own_servers: true,
+        ..hurried()
+    })
+    .await;
     let outages = async {
         let servers = system.servers.as_ref().unwrap();
         completed(&system, 5).await;

@@ -9,7 +9,10 @@ use testkit::{Fault, System, SystemOptions, eventually};
 use super::{hurried, impatient};
 
 fn proxied(options: SystemOptions) -> SystemOptions {
-    SystemOptions { proxies: true, ..options }
+    SystemOptions {
+        proxies: true,
+        ..options
+    }
 }
 
 async fn journal(system: &System, kind: &str) -> i64 {
@@ -21,7 +24,10 @@ async fn journal(system: &System, kind: &str) -> i64 {
 }
 
 async fn transactions(system: &System) -> i64 {
-    sqlx::query_scalar("select count(*) from payments.transaction").fetch_one(&system.payments).await.unwrap()
+    sqlx::query_scalar("select count(*) from payments.transaction")
+        .fetch_one(&system.payments)
+        .await
+        .unwrap()
 }
 
 fn text<'a>(order: &'a Value, field: &str) -> &'a str {
@@ -35,9 +41,15 @@ async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
     let proxy = &system.proxies.as_ref().unwrap().payments;
     proxy.will(Fault::NoAnswers);
     let (status, order) = buyer.order().await;
-    assert_eq!((status, text(&order, "status")), (StatusCode::ACCEPTED, "pending"));
+    assert_eq!(
+        (status, text(&order, "status")),
+        (StatusCode::ACCEPTED, "pending")
+    );
     assert_eq!(transactions(&system).await, 1, "payments did its part");
-    eventually("an unknown outcome in the journal", || async { journal(&system, "unknown").await > 0 }).await;
+    eventually("an unknown outcome in the journal", || async {
+        journal(&system, "unknown").await > 0
+    })
+    .await;
     proxy.will(Fault::None);
     buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     assert_eq!(transactions(&system).await, 1);
@@ -52,12 +64,20 @@ async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_or
     // the usual lease and time-outs: payments' answer takes three seconds
     let system = System::start(proxied(SystemOptions::default())).await;
     let buyer = system.buyer().await;
-    system.proxies.as_ref().unwrap().payments.will(Fault::SlowAnswers(Duration::from_millis(2_800)));
+    system
+        .proxies
+        .as_ref()
+        .unwrap()
+        .payments
+        .will(Fault::SlowAnswers(Duration::from_millis(2_800)));
     let mug = system.product("enamel-mug").await;
     let ordering = buyer.try_order(&mug, 1, "overtaken");
     let paying = async {
         let transaction: uuid::Uuid = testkit::eventually_some("the transaction", || async {
-            sqlx::query_scalar("select transaction_id from payments.transaction").fetch_optional(&system.payments).await.unwrap()
+            sqlx::query_scalar("select transaction_id from payments.transaction")
+                .fetch_optional(&system.payments)
+                .await
+                .unwrap()
         })
         .await;
         buyer.pay(&transaction.to_string()).await;
@@ -65,7 +85,10 @@ async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_or
     let (answer, ()) = tokio::join!(ordering, paying);
     let order: Value = answer.unwrap().json().await.unwrap();
     buyer.awaits(text(&order, "id"), "completed").await;
-    let verdict: String = sqlx::query_scalar("select verdict from saga.signal").fetch_one(&system.shop).await.unwrap();
+    let verdict: String = sqlx::query_scalar("select verdict from saga.signal")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
     assert_eq!(verdict, "applied");
     assert_eq!(journal(&system, "deadline_passed").await, 0);
     system.settle().await;
@@ -82,7 +105,10 @@ async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
     assert_eq!(transactions(&system).await, 1);
     proxy.will(Fault::Cut);
     eventually("the order to be canceling", || async {
-        buyer.try_look(text(&order, "id")).await.is_some_and(|order| order["canceling"] == true)
+        buyer
+            .try_look(text(&order, "id"))
+            .await
+            .is_some_and(|order| order["canceling"] == true)
     })
     .await;
     buyer.pay(text(&order, "transaction_id")).await;
@@ -110,8 +136,10 @@ async fn an_undo_that_finds_the_transaction_paid_turns_the_saga_forward() {
     system.spawn("worker payments async").await;
     system.settle().await;
     eventually("the event to be found a duplicate", || async {
-        let verdict: Option<String> =
-            sqlx::query_scalar("select verdict from saga.signal").fetch_optional(&system.shop).await.unwrap();
+        let verdict: Option<String> = sqlx::query_scalar("select verdict from saga.signal")
+            .fetch_optional(&system.shop)
+            .await
+            .unwrap();
         verdict.as_deref() == Some("duplicate")
     })
     .await;
