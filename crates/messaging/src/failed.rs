@@ -47,7 +47,8 @@ impl From<&Taken> for FailedMessage {
 /// When the broker cannot be reached.
 pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, LinkError> {
     let link = Link::open(amqp_url, "failed list").await?;
-    let taken = link.take(FAILED, limit).await?;
+    let look = link.look().await?;
+    let taken = look.take(FAILED, limit).await?;
     let messages = taken.iter().map(FailedMessage::from).collect();
     link.close().await; // what was taken goes back
     Ok(messages)
@@ -66,7 +67,8 @@ pub async fn retry(
     let link = Link::open(amqp_url, "failed retry").await?;
     let publisher = link.publisher().await?;
     let mut sent = Vec::new();
-    for taken in link.take(FAILED, limit).await? {
+    let look = link.look().await?;
+    for taken in look.take(FAILED, limit).await? {
         let message = FailedMessage::from(&taken);
         let Some(queue) = message.queue.clone().filter(|_| wanted(&message)) else {
             continue;

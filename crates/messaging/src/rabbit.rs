@@ -117,20 +117,10 @@ impl Link {
         Ok(queue.message_count())
     }
 
-    /// Takes up to `limit` messages out of `queue`; they go back unless they are acked.
-    pub(crate) async fn take(&self, queue: &str, limit: usize) -> Result<Vec<Taken>, LinkError> {
+    /// A channel on which messages are looked at; what is not acked goes back when it is dropped.
+    pub(crate) async fn look(&self) -> Result<Look, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-        let mut taken = Vec::new();
-        while taken.len() < limit {
-            let get = channel.basic_get(queue.into(), BasicGetOptions::default());
-            let Some(message) = within(CALL_TIMEOUT, get).await? else {
-                break;
-            };
-            taken.push(Taken {
-                raw: message.delivery,
-            });
-        }
-        Ok(taken)
+        Ok(Look { channel })
     }
 
     pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
@@ -409,6 +399,30 @@ impl Subscription {
                 taken.give_back().await
             }
         }
+    }
+}
+
+/// A look at a queue's messages.
+pub(crate) struct Look {
+    channel: Channel,
+}
+
+impl Look {
+    /// Takes up to `limit` messages out of `queue`, oldest first.
+    pub(crate) async fn take(&self, queue: &str, limit: usize) -> Result<Vec<Taken>, LinkError> {
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            let get = self
+                .channel
+                .basic_get(queue.into(), BasicGetOptions::default());
+            let Some(message) = within(CALL_TIMEOUT, get).await? else {
+                break;
+            };
+            taken.push(Taken {
+                raw: message.delivery,
+            });
+        }
+        Ok(taken)
     }
 }
 

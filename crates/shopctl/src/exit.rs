@@ -36,14 +36,6 @@ impl Failure {
         }
     }
 
-    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
-        Self {
-            code: 6,
-            message: message.into(),
-            hint: None,
-        }
-    }
-
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

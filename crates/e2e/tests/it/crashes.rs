@@ -99,6 +99,9 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
         system.spawn(role).await;
     }
     let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    buyer.pay(text(&first, "transaction_id")).await;
+    buyer.awaits(text(&first, "id"), "completed").await; // it is consuming
     let (_, order) = buyer.order().await;
     // from now on the worker hears RabbitMQ, which does not hear it: its ack is lost
     system
@@ -121,7 +124,7 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
         .fetch_one(&system.shop)
         .await
         .unwrap();
-    assert_eq!(signals, 2);
+    assert_eq!(signals, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
