@@ -98,7 +98,7 @@ impl LocalStep<Checkout> for PlaceOrder {
             .await
             .map_err(|error| match error {
                 PlaceError::Db(error) => LocalError::Db(error),
-                refused => LocalError::Refused(Refusal {
+                refused @ PlaceError::OutOfStock { .. } => LocalError::Refused(Refusal {
                     reason: refused.to_string(),
                     cause: Box::new(refused),
                 }),

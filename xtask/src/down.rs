@@ -2,20 +2,19 @@
 
 use std::{fs, time::Duration};
 
-use servers::{Process, RabbitMq, Result};
+use servers::{Process, RabbitMq};
 
 use crate::{cargo::dev_dir, processes};
 
 /// Longer than a worker takes to end what is under way.
 const GRACE: Duration = Duration::from_secs(25);
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() {
     let running = processes::read();
     if running.is_empty() {
         eprintln!("nothing runs");
     }
     stop(&running);
-    Ok(())
 }
 
 /// Stops everything, the last started first.

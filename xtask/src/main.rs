@@ -38,7 +38,10 @@ fn main() -> ExitCode {
             Ok(options) => up::run(&options),
             Err(what) => return usage(&what),
         },
-        Some("down") if rest.is_empty() => down::run(),
+        Some("down") if rest.is_empty() => {
+            down::run();
+            Ok(())
+        }
         Some("test") => test::run(rest),
         Some("lint") if rest.is_empty() => lint::run(),
         Some("generate") if rest.is_empty() => metadata::generate(),

@@ -22,7 +22,7 @@ use crate::{
     fail, processes,
 };
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "correct horse battery";
 
 /// Worker processes: role of the process, roles of the worker.

@@ -29,8 +29,8 @@ pub struct AuthConfig {
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {
-            access_ttl: Duration::from_secs(10 * 60),
-            refresh_ttl: Duration::from_secs(30 * 24 * 3600),
+            access_ttl: Duration::from_mins(10),
+            refresh_ttl: Duration::from_hours(720),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Default for RetryPolicy {
             base: Duration::from_secs(1),
             cap: Duration::from_secs(30),
             jitter: 0.2,
-            budget: Duration::from_secs(15 * 60),
+            budget: Duration::from_mins(15),
         }
     }
 }

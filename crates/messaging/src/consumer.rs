@@ -100,7 +100,7 @@ pub async fn run<H: Handler>(
         match ended {
             Ok(Ended::Shutdown) => return,
             Ok(Ended::Canceled) => {
-                warn!("RabbitMQ ended the subscription to {queue}: subscribing again")
+                warn!("RabbitMQ ended the subscription to {queue}: subscribing again");
             }
             Ok(Ended::Unreachable(why)) => {
                 warn!("{why}: {queue} is left alone until it is back");

@@ -106,7 +106,7 @@ pub(crate) async fn transact<S: Saga>(
             .collect();
         match (rules.knows(row), only_signals(&causes)) {
             (Err(Unreadable::Plan { .. }), Some(signals)) => {
-                undecided.push(keep_undecided(row, signals))
+                undecided.push(keep_undecided(row, signals));
             }
             _ => transitions.push(rules.transition(row, &kept, causes).map_err(|why| {
                 EngineError::Unreadable {
@@ -273,7 +273,7 @@ impl<S: Saga> Engine<S> {
         match read {
             Ok((state, input, trace)) => self.attempt_known(claim, state, &input, &trace).await,
             Err(error) => {
-                error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id)
+                error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
             }
         }
     }
@@ -373,7 +373,9 @@ impl<S: Saga> Engine<S> {
         };
         // the holder's clock runs from before the claim
         let config = self.inner.config;
-        let left = (config.lease - config.margin).saturating_sub(claim.claimed_at.elapsed());
+        let left = config
+            .lease
+            .saturating_sub(config.margin + claim.claimed_at.elapsed());
         let limit = config.call_timeout.min(left);
         Some(if undo {
             Ended::Undo(

@@ -201,7 +201,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 self.recorded(step);
             }
             (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => {
-                self.compensate(step, why)
+                self.compensate(step, why);
             }
             (State::Running { step }, Event::NotDone { budget_spent: true })
                 if self.may_refuse(step) =>
@@ -220,7 +220,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                self.compensate(step, "it was not paid in time")
+                self.compensate(step, "it was not paid in time");
             }
             (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
             _ => {}

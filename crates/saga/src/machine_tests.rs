@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "an event made in place reads best"
+)]
+
 use std::collections::{HashSet, VecDeque};
 
 use super::*;

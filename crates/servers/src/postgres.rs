@@ -12,7 +12,7 @@ use crate::{
     Doing, Process, Result, failed, find_program, free_port, install, owner::Owner, port_is_free,
 };
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How a PostgreSQL runs.
 #[derive(Debug, Clone, Copy)]

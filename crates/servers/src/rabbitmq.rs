@@ -279,10 +279,9 @@ fn end_epmd(port: u16) {
             && environment
                 .split(|byte| *byte == 0)
                 .any(|variable| variable == wanted.as_bytes())
+            && let Some(process) = Process::of(pid)
         {
-            if let Some(process) = Process::of(pid) {
-                process.kill();
-            }
+            process.kill();
         }
     }
 }

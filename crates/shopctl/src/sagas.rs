@@ -253,7 +253,7 @@ async fn retry(pool: &PgPool, yes: bool, id: SagaId, reason: &str) -> anyhow::Re
 fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
     let checkout = Checkout {
         payments: Arc::new(NoPayments),
-        payment_deadline: Duration::from_secs(30 * 60),
+        payment_deadline: Duration::from_mins(30),
     };
     Ok(Engine::new(
         checkout,

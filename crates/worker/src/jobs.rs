@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 const QUEUE: &str = "retention";
-const HOUR: Duration = Duration::from_secs(3600);
-const TIMEOUT: Duration = Duration::from_secs(600);
+const HOUR: Duration = Duration::from_hours(1);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Mails and payment events are told apart from their repeats for this long.
-const INBOX_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
+const INBOX_WINDOW: Duration = Duration::from_hours(720);
 /// An order's idempotency key is remembered for this long.
-const KEY_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEY_WINDOW: Duration = Duration::from_hours(168);
 
 /// Prepares the backend's tables, as the owner of the database.
 pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {

@@ -78,7 +78,7 @@ impl PaymentEvents {
             Ok(verdicts) => return Ok(verdicts),
             Err(NotStored::Unreachable(why)) => return Err(why),
             Err(NotStored::Failed(why)) => {
-                tracing::debug!("A batch of {} did not commit ({why})", facts.len())
+                tracing::debug!("A batch of {} did not commit ({why})", facts.len());
             }
         }
         let mut verdicts = Vec::with_capacity(facts.len());

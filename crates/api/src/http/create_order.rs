@@ -112,10 +112,10 @@ async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
     match tokio::time::timeout(app.order_wait, attempt).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::error!(order.id = %order_id, %error, "The first attempt broke: a worker goes on")
+            tracing::error!(order.id = %order_id, %error, "The first attempt broke: a worker goes on");
         }
         Err(_) => {
-            tracing::warn!(order.id = %order_id, "The first attempt takes long: answering without it")
+            tracing::warn!(order.id = %order_id, "The first attempt takes long: answering without it");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use web::{Problem, kinds};
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Beyond this many addresses, those whose window is over are forgotten.
 const MANY: usize = 10_000;
 

@@ -1,4 +1,5 @@
 //! The whole system as real processes, on real PostgreSQL and RabbitMQ.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod crashes;
 mod events;
