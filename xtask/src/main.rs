@@ -32,6 +32,9 @@ cargo xtask generate
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if std::env::var_os(metadata::OUT).is_some() {
+        return metadata::rustc(&arguments);
+    }
     let rest = arguments.get(1..).unwrap_or_default();
     let result = match arguments.first().map(String::as_str) {
         Some("up") => match up::Options::parse(rest) {

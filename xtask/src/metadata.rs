@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::{Command, ExitCode},
     time::SystemTime,
 };
 
@@ -78,15 +79,11 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
             postgres.psql_file(database, &file)?;
         }
     }
-    let mut all = Vec::new();
-    for folder in crates_with_sql()? {
-        let out = dev_dir().join("metadata-out");
-        fs::remove_dir_all(&out).ok();
-        fs::create_dir_all(&out).doing("make a folder for query metadata")?;
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+    let out = dev_dir().join("metadata-out");
+    fs::remove_dir_all(&out).ok();
+    let folders = crates_with_sql()?;
+    for folder in &folders {
+        fs::create_dir_all(out.join(name_of(folder))).doing("make a folder for query metadata")?;
         // cargo must compile it again, though nothing of it has changed
         for file in ["src/lib.rs", "src/main.rs"] {
             if let Ok(file) = fs::File::options().append(true).open(folder.join(file)) {
@@ -94,16 +91,48 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
                     .doing("touch a crate")?;
             }
         }
-        let mut command = cargo(&["check", "--quiet", "--all-targets", "-p", &name]);
-        command
-            .env("SQLX_OFFLINE", "false")
-            .env("SQLX_OFFLINE_DIR", &out)
-            .env("SHOP_DATABASE_URL", postgres.url("shop"))
-            .env("PAYMENTS_DATABASE_URL", postgres.url("payments"));
-        cargo::run(command, &format!("checking the queries of {name}"))?;
-        all.push((folder.join(".sqlx"), read_folder(&out)?));
     }
-    Ok(all)
+    let mut command = cargo(&["check", "--quiet", "--workspace", "--all-targets"]);
+    command
+        .env("SQLX_OFFLINE", "false")
+        .env("SHOP_DATABASE_URL", postgres.url("shop"))
+        .env("PAYMENTS_DATABASE_URL", postgres.url("payments"))
+        .env(
+            "RUSTC_WORKSPACE_WRAPPER",
+            std::env::current_exe().doing("find this program")?,
+        )
+        .env(OUT, &out);
+    cargo::run(command, "checking the queries")?;
+    folders
+        .into_iter()
+        .map(|folder| {
+            let fresh = read_folder(&out.join(name_of(&folder)))?;
+            Ok((folder.join(".sqlx"), fresh))
+        })
+        .collect()
+}
+
+/// Set when cargo calls this program in place of rustc; says where query metadata goes.
+pub(crate) const OUT: &str = "XTASK_QUERY_METADATA";
+
+/// Compiles one crate, its query metadata going to a folder of its own: the macros know only one
+/// folder for all crates that a build compiles.
+pub(crate) fn rustc(arguments: &[String]) -> ExitCode {
+    let Some((rustc, rest)) = arguments.split_first() else {
+        return ExitCode::FAILURE;
+    };
+    let mut command = Command::new(rustc);
+    command.args(rest);
+    if let (Some(out), Some(name)) = (std::env::var_os(OUT), std::env::var_os("CARGO_PKG_NAME")) {
+        let folder = PathBuf::from(out).join(name);
+        if folder.exists() {
+            command.env("SQLX_OFFLINE_DIR", folder);
+        }
+    }
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// The crates whose queries are checked: those with a `sqlx.toml`.
@@ -124,7 +153,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
     OPENAPI
         .iter()
         .map(|service| {
-            let mut command = std::process::Command::new(bin_dir(false).join(service));
+            let mut command = Command::new(bin_dir(false).join(service));
             command.arg("openapi");
             let text = cargo::output(command, &format!("`{service} openapi`"))?;
             Ok((
@@ -135,17 +164,19 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         .collect()
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 fn read_folder(folder: &Path) -> Result<Queries> {
     if !folder.exists() {
         return Ok(Queries::new());
     }
     let entry = |path: PathBuf| {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
         Ok((
-            name,
+            name_of(&path),
             fs::read_to_string(&path).doing(&format!("read {}", path.display()))?,
         ))
     };

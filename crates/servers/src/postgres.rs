@@ -164,6 +164,8 @@ impl Postgres {
                 "synchronous_commit=off",
                 "-c",
                 "full_page_writes=off",
+                "-c",
+                "shared_preload_libraries=pg_stat_statements",
             ]);
         }
         let child = command

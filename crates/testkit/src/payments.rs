@@ -86,6 +86,18 @@ impl FakePayments {
         found.map(|found| found.status = Status::Paid).is_some()
     }
 
+    /// Makes payments say that another amount was paid.
+    pub fn falsify(&self, order: OrderId) {
+        if let Some(amount) = self
+            .state()
+            .transactions
+            .get_mut(&order)
+            .and_then(|found| found.amount.as_mut())
+        {
+            amount.amount += 1;
+        }
+    }
+
     fn init(&self, key: String, request: &InitTransaction) -> Result<(), InitError> {
         let mut state = self.state();
         state.calls.push(key);

@@ -1,0 +1,94 @@
+use contracts::topology::TRANSACTION_COMPLETED;
+use saga::Verb;
+
+use crate::shop::{Shop, quick};
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_cannot_write() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    let slow = shop.claim().await.pop().unwrap();
+    shop.hasten().await; // the lease ends
+    shop.work().await; // another takes over and finishes
+    let before = shop.journal(order.saga_id).await;
+    shop.engine.attempt(&slow).await;
+    assert_eq!(shop.journal(order.saga_id).await, before);
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_claim_filters_on_plan_version_and_hash() {
+    let shop = Shop::open(quick()).await;
+    shop.submit().await;
+    sqlx::query("update messaging.outbox set plan_hash = 'another'")
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    assert_eq!(shop.work().await, 0);
+}
+
+#[tokio::test]
+async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    let held = shop.claim().await.pop().unwrap();
+    shop.operate(order.saga_id, Verb::Retry).await.unwrap();
+    let before = shop.journal(order.saga_id).await;
+    shop.engine.attempt(&held).await;
+    assert_eq!(
+        shop.journal(order.saga_id).await,
+        before,
+        "the holder is fenced out"
+    );
+    let fresh = shop.claim().await.pop().unwrap();
+    assert!(fresh.epoch > held.epoch && fresh.attempt == 1 && fresh.since > held.since);
+    shop.engine.attempt(&fresh).await;
+    assert_eq!(
+        shop.look(order.id).await.status.as_str(),
+        "awaiting_payment"
+    );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn two_workers_racing_for_every_saga_move_each_once() {
+    let shop = Shop::open(quick()).await;
+    for _ in 0..20 {
+        shop.submit().await;
+    }
+    let (left, right) = tokio::join!(shop.work(), shop.work());
+    let rest = shop.work().await;
+    assert_eq!(left + right + rest, 20);
+    assert_eq!(shop.payments.calls().len(), 20);
+    assert_eq!(shop.count("saga.journal where kind = 'done'").await, 20);
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn signals_at_the_same_moment_are_applied_once() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    let signals = (0..8).map(|_| shop.signal(order.saga_id, TRANSACTION_COMPLETED));
+    futures::future::join_all(signals).await;
+    let verdicts: Vec<_> = shop
+        .verdicts(order.saga_id)
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    assert_eq!(
+        verdicts
+            .iter()
+            .filter(|verdict| *verdict == "applied")
+            .count(),
+        1
+    );
+    assert_eq!(
+        verdicts
+            .iter()
+            .filter(|verdict| *verdict == "duplicate")
+            .count(),
+        7
+    );
+    shop.assert_whole().await;
+}

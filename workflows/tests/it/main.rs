@@ -1,0 +1,11 @@
+//! Checkout on the engine, on a real database, with a payments that misbehaves on demand.
+//!
+//! Each test is named after the rule that it holds.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod budget;
+mod create;
+mod fencing;
+mod outcomes;
+mod shop;
+mod signals;

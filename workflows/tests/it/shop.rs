@@ -1,0 +1,248 @@
+use std::{sync::Arc, time::Duration};
+
+use commerce::order::{self, Item, Order};
+use kernel::{OrderId, ProductId, RetryPolicy, SagaId, SignalId, TraceRef, UserId};
+use messaging::{
+    Wakeup,
+    outbox::{self, Kind, SagaClaim},
+};
+use saga::{Engine, EngineConfig, NewSignal, Verb, Verdict};
+use serde_json::Value;
+use sqlx::PgPool;
+use testkit::FakePayments;
+use uuid::Uuid;
+use workflows::{
+    checkout::Checkout,
+    submit::{Submit, SubmitError, Submitted, submit},
+};
+
+/// A shop with one database, one engine and no worker: tests do the work step by step.
+pub(crate) struct Shop {
+    pub(crate) pool: PgPool,
+    pub(crate) engine: Engine<Checkout>,
+    pub(crate) payments: FakePayments,
+    pub(crate) mug: ProductId,
+    user: UserId,
+}
+
+pub(crate) fn quick() -> EngineConfig {
+    EngineConfig {
+        lease: Duration::from_secs(5),
+        call_timeout: Duration::from_millis(200),
+        margin: Duration::from_secs(2),
+        retry: RetryPolicy {
+            budget: Duration::from_secs(60),
+            ..RetryPolicy::default()
+        },
+    }
+}
+
+/// The first failure is the last one.
+pub(crate) fn hasty() -> EngineConfig {
+    let retry = RetryPolicy {
+        budget: Duration::ZERO,
+        ..quick().retry
+    };
+    EngineConfig { retry, ..quick() }
+}
+
+impl Shop {
+    pub(crate) async fn open(config: EngineConfig) -> Self {
+        Self::open_on(testkit::shop_db().await, config).await
+    }
+
+    pub(crate) async fn open_on(pool: PgPool, config: EngineConfig) -> Self {
+        let payments = FakePayments::default();
+        let checkout = Checkout {
+            payments: Arc::new(payments.clone()),
+            payment_deadline: Duration::from_secs(60),
+        };
+        let engine = Engine::new(checkout, pool.clone(), config, Wakeup::default()).unwrap();
+        commerce::product::seed(&mut pool.acquire().await.unwrap())
+            .await
+            .unwrap();
+        let mug = commerce::product::find_by_slug(&mut pool.acquire().await.unwrap(), "enamel-mug")
+            .await
+            .unwrap()
+            .unwrap()
+            .id;
+        Self {
+            pool,
+            engine,
+            payments,
+            mug,
+            user: UserId::new(),
+        }
+    }
+
+    pub(crate) async fn try_submit(
+        &self,
+        quantity: u32,
+        key: &str,
+        eager: bool,
+    ) -> Result<Submitted, SubmitError> {
+        let items = [Item {
+            product_id: self.mug,
+            quantity,
+        }];
+        let request = Submit {
+            user_id: self.user,
+            idempotency_key: key,
+            request_hash: &[u8::try_from(quantity % 256).unwrap(); 32],
+            items: &items,
+            trace: TraceRef::random(),
+            eager,
+        };
+        submit(&self.engine, request).await
+    }
+
+    /// An order whose first attempt nobody has made yet.
+    pub(crate) async fn submit(&self) -> Order {
+        let key = Uuid::new_v4().to_string();
+        match self.try_submit(1, &key, false).await.unwrap() {
+            Submitted::New { order_id, .. } => self.look(order_id).await,
+            Submitted::Repeat { .. } => panic!("the key is new"),
+        }
+    }
+
+    /// An order that awaits its payment.
+    pub(crate) async fn awaiting(&self) -> Order {
+        let order = self.submit().await;
+        self.work().await;
+        let order = self.look(order.id).await;
+        assert_eq!(order.status, order::Status::AwaitingPayment);
+        order
+    }
+
+    pub(crate) async fn look(&self, id: OrderId) -> Order {
+        order::find(&mut *self.pool.acquire().await.unwrap(), id, None)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn claim(&self) -> Vec<SagaClaim> {
+        let plans = [self.engine.plan_key()];
+        let mut conn = self.pool.acquire().await.unwrap();
+        outbox::claim_sagas(&mut conn, &plans, self.engine.config().lease, 10)
+            .await
+            .unwrap()
+    }
+
+    /// Does all work that is due now, once; returns how much that was.
+    pub(crate) async fn work(&self) -> usize {
+        let claims = self.claim().await;
+        for claim in &claims {
+            match claim.kind {
+                Kind::Step => self.engine.attempt(claim).await,
+                Kind::Timer => self.engine.timers(std::slice::from_ref(claim)).await,
+            }
+        }
+        claims.len()
+    }
+
+    /// Makes everything due: leases, backoffs and deadlines end now.
+    pub(crate) async fn hasten(&self) {
+        sqlx::query("update messaging.outbox set due_at = clock_timestamp() where kind in ('step', 'timer')")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn work_again(&self) {
+        self.hasten().await;
+        self.work().await;
+    }
+
+    pub(crate) async fn signal(&self, saga_id: SagaId, name: &str) -> Option<Verdict> {
+        let mut tx = self.pool.begin().await.unwrap();
+        let signal = NewSignal {
+            id: SignalId::new(),
+            saga_id,
+            name: name.to_owned(),
+            payload: Value::Null,
+            source: "test".to_owned(),
+        };
+        let id = signal.id;
+        let signaled = self.engine.signal(&mut tx, vec![signal]).await.unwrap();
+        tx.commit().await.unwrap();
+        let verdict = signaled.verdicts[&id];
+        signaled.after.emit();
+        verdict
+    }
+
+    pub(crate) async fn signal_newest(&self, name: &str) {
+        let newest: Uuid =
+            sqlx::query_scalar("select saga_id from saga.saga order by created_at desc limit 1")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        self.signal(SagaId::from(newest), name).await;
+    }
+
+    pub(crate) async fn operate(
+        &self,
+        saga_id: SagaId,
+        verb: Verb,
+    ) -> Result<(), saga::EngineError> {
+        let mut tx = self.pool.begin().await.unwrap();
+        let after = self
+            .engine
+            .operate(&mut tx, saga_id, verb, "tester", "a test")
+            .await?;
+        tx.commit().await.unwrap();
+        after.emit();
+        Ok(())
+    }
+
+    pub(crate) async fn state(&self, saga_id: SagaId) -> String {
+        sqlx::query_scalar("select state from saga.saga where saga_id = $1")
+            .bind(saga_id.uuid())
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Kinds of the saga's journal, in order.
+    pub(crate) async fn journal(&self, saga_id: SagaId) -> Vec<String> {
+        sqlx::query_scalar("select kind from saga.journal where saga_id = $1 order by revision, n")
+            .bind(saga_id.uuid())
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn verdicts(&self, saga_id: SagaId) -> Vec<Option<String>> {
+        sqlx::query_scalar(
+            "select verdict from saga.signal where saga_id = $1 order by received_at, signal_id",
+        )
+        .bind(saga_id.uuid())
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn count(&self, from: &str) -> i64 {
+        let sql = format!("select count(*) from {from}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn reserved(&self) -> i64 {
+        sqlx::query_scalar("select reserved from commerce.stock where product_id = $1")
+            .bind(self.mug.uuid())
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// What the shop's database alone can tell of the invariants.
+    pub(crate) async fn assert_whole(&self) {
+        let report = doctor::examine(&self.pool, None, Duration::ZERO)
+            .await
+            .unwrap();
+        assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    }
+}

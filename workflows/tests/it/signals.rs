@@ -1,0 +1,263 @@
+use contracts::topology::{TRANSACTION_CANCELED, TRANSACTION_COMPLETED};
+use saga::{EngineError, Verb, Verdict};
+use testkit::Mode;
+
+use crate::shop::{Shop, quick};
+
+#[tokio::test]
+async fn paid_completes_the_order_in_one_commit() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    let verdict = shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
+    assert_eq!(verdict, Some(Verdict::Applied));
+    let completed = shop.look(order.id).await;
+    assert_eq!(completed.status.as_str(), "completed");
+    assert_eq!(
+        shop.count("messaging.outbox where kind in ('step', 'timer')")
+            .await,
+        0
+    );
+    assert_eq!(
+        shop.count("messaging.outbox where message_type = 'send_order_confirmation'")
+            .await,
+        1
+    );
+    assert_eq!(shop.reserved().await, 0);
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn signals_are_kept_always_with_a_verdict() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    for (signal, verdict) in [
+        (TRANSACTION_COMPLETED, Verdict::Applied),
+        (TRANSACTION_COMPLETED, Verdict::Duplicate),
+        (saga::CANCEL, Verdict::Late),
+        ("gibberish", Verdict::Late),
+    ] {
+        assert_eq!(
+            shop.signal(order.saga_id, signal).await,
+            Some(verdict),
+            "{signal}"
+        );
+    }
+    let kept: Vec<_> = shop
+        .verdicts(order.saga_id)
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    assert_eq!(kept, ["applied", "duplicate", "late", "late"]);
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    let claim = shop.claim().await.pop().unwrap();
+    // payments has created it, its answer is on the way, and the user has paid already
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        Some(Verdict::Early)
+    );
+    assert_eq!(shop.look(order.id).await.status.as_str(), "pending");
+    shop.engine.attempt(&claim).await;
+    let completed = shop.look(order.id).await;
+    let history: Vec<_> = completed
+        .history
+        .iter()
+        .map(|change| change.status.as_str())
+        .collect();
+    assert_eq!(history, ["pending", "awaiting_payment", "completed"]);
+    assert_eq!(
+        shop.verdicts(order.saga_id).await,
+        [Some("applied".to_owned())]
+    );
+    assert_eq!(
+        shop.count("saga.journal where kind in ('done', 'signal')")
+            .await,
+        3
+    );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_kept_payment_proves_an_init_whose_answer_never_came() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
+    shop.payments.init_will(Mode::Unknown);
+    shop.work().await;
+    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn canceled_by_payments_compensates() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    shop.signal(order.saga_id, TRANSACTION_CANCELED).await;
+    assert!(shop.look(order.id).await.canceling);
+    shop.work().await;
+    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_CANCELED).await,
+        Some(Verdict::Duplicate)
+    );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    let claim = shop.claim().await.pop().unwrap();
+    assert_eq!(
+        shop.signal(order.saga_id, saga::CANCEL).await,
+        Some(Verdict::Applied)
+    );
+    let before = shop.journal(order.saga_id).await;
+    shop.engine.attempt(&claim).await; // its holder knows nothing of it
+    assert_eq!(shop.journal(order.saga_id).await, before, "fenced out");
+    shop.work().await;
+    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn paid_while_compensating_turns_forward_and_after_the_undo_it_is_a_breach() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    shop.signal(order.saga_id, saga::CANCEL).await;
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        Some(Verdict::Applied)
+    );
+    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    shop.assert_whole().await;
+
+    let order = shop.awaiting().await;
+    shop.signal(order.saga_id, saga::CANCEL).await;
+    shop.work().await;
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        Some(Verdict::Late)
+    );
+    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert!(
+        shop.journal(order.saga_id)
+            .await
+            .contains(&"breach".to_owned()),
+        "kept and alerted"
+    );
+}
+
+#[tokio::test]
+async fn the_deadline_is_a_durable_timer_and_asks_payments_first() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    shop.work_again().await;
+    assert_eq!(
+        shop.state(order.saga_id).await,
+        "waiting",
+        "a timer that is early changes nothing"
+    );
+    sqlx::query("update saga.saga set deadline = clock_timestamp()")
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    shop.work_again().await;
+    assert_eq!(shop.state(order.saga_id).await, "compensating");
+    assert_eq!(
+        shop.look(order.id).await.status.as_str(),
+        "awaiting_payment",
+        "payments decides"
+    );
+    shop.work().await;
+    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_paused_saga_keeps_signals_and_resume_applies_them_first() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    assert_eq!(
+        shop.count("messaging.outbox where kind in ('step', 'timer')")
+            .await,
+        0
+    );
+    shop.assert_whole().await;
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        None,
+        "kept"
+    );
+    assert_eq!(
+        shop.look(order.id).await.status.as_str(),
+        "awaiting_payment"
+    );
+    let refused = shop.operate(order.saga_id, Verb::Retry).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Conflict { .. }), "{refused}");
+    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(
+        shop.verdicts(order.saga_id).await,
+        [Some("applied".to_owned())]
+    );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn resume_writes_the_entry_that_the_state_asks_for() {
+    let shop = Shop::open(quick()).await;
+    for order in [shop.submit().await, shop.awaiting().await] {
+        shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+        shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+        shop.assert_whole().await;
+    }
+    assert_eq!(
+        shop.count("messaging.outbox where kind = 'timer' and step = 'await_payment'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    let version = |n: i32| {
+        let pool = shop.pool.clone();
+        async move {
+            for table in ["saga.saga", "messaging.outbox"] {
+                let sql = format!("update {table} set plan_version = {n}");
+                sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .execute(&pool)
+                    .await
+                    .unwrap();
+            }
+        }
+    };
+    version(99).await;
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        None
+    );
+    assert_eq!(
+        shop.work().await,
+        0,
+        "this binary claims only what it knows"
+    );
+    version(1).await; // as a binary sees it that knows the plan
+    assert_eq!(
+        shop.work().await,
+        1,
+        "due at once, long before the deadline"
+    );
+    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    shop.assert_whole().await;
+}
