@@ -25,7 +25,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     )?;
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
-    let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let mut test = cargo(&["test", "--no-fail-fast"]);
+    if !rest.iter().any(|argument| argument.starts_with("-p")) {
+        test.arg("--workspace");
+    }
     test.args(rest)
         .env("TEST_POSTGRES_URL", postgres.url("postgres"))
         .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))

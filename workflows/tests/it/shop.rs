@@ -31,7 +31,7 @@ pub(crate) fn quick() -> EngineConfig {
         call_timeout: Duration::from_millis(200),
         margin: Duration::from_secs(2),
         retry: RetryPolicy {
-            budget: Duration::from_secs(60),
+            budget: Duration::from_mins(1),
             ..RetryPolicy::default()
         },
     }
@@ -55,7 +55,7 @@ impl Shop {
         let payments = FakePayments::default();
         let checkout = Checkout {
             payments: Arc::new(payments.clone()),
-            payment_deadline: Duration::from_secs(60),
+            payment_deadline: Duration::from_mins(1),
         };
         let engine = Engine::new(checkout, pool.clone(), config, Wakeup::default()).unwrap();
         commerce::product::seed(&mut pool.acquire().await.unwrap())
@@ -115,7 +115,7 @@ impl Shop {
     }
 
     pub(crate) async fn look(&self, id: OrderId) -> Order {
-        order::find(&mut *self.pool.acquire().await.unwrap(), id, None)
+        order::find(&mut self.pool.acquire().await.unwrap(), id, None)
             .await
             .unwrap()
             .unwrap()
