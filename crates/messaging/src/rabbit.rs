@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use kernel::TraceRef;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind,
     ExchangeKind,
     message::Delivery as Raw,
     options::{
@@ -46,6 +46,20 @@ pub enum LinkError {
     /// A publisher's channel does not confirm: a defect of ours, found at the first publish.
     #[error("this channel does not confirm what is published")]
     NoConfirms,
+}
+
+impl LinkError {
+    /// Whether the broker closed the channel over something that was asked on it; the connection
+    /// lives on.
+    pub(crate) fn closed_the_channel(&self) -> bool {
+        match self {
+            Self::Amqp(error) => {
+                error.is_amqp_soft_error()
+                    || matches!(error.kind(), ErrorKind::InvalidChannelState(..))
+            }
+            Self::Timeout(_) | Self::NoConfirms => false,
+        }
+    }
 }
 
 /// A connection.
@@ -229,8 +243,34 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Publishes all, then awaits all confirms. An answer is missing for none: a broken link or a
-    /// late confirm fails the whole batch, whose messages may or may not have arrived.
-    pub(crate) async fn publish(
+    /// late confirm fails the whole batch, whose messages may or may not have arrived. A message
+    /// that the broker closes the channel over, such as one for an exchange that is not there,
+    /// falls out: each is then published alone, on a fresh channel of `link`.
+    pub(crate) async fn publish_all(
+        &mut self,
+        link: &Link,
+        messages: &[&Message],
+        deadline: Duration,
+    ) -> Result<Vec<Published>, LinkError> {
+        match self.publish(messages, deadline).await {
+            Err(error) if error.closed_the_channel() => *self = link.publisher().await?,
+            answers => return answers,
+        }
+        let mut answers = Vec::with_capacity(messages.len());
+        for message in messages {
+            match self.publish(&[message], deadline).await {
+                Ok(answer) => answers.extend(answer),
+                Err(error) if error.closed_the_channel() => {
+                    answers.push(Published::Refused(error.to_string()));
+                    *self = link.publisher().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn publish(
         &self,
         messages: &[&Message],
         deadline: Duration,
@@ -468,23 +508,23 @@ impl Taken {
         self.header(TRACEPARENT)?.parse().ok()
     }
 
+    /// Why it is in `failed`: our reason, or the broker's when it dead-lettered the message itself.
     pub(crate) fn reason(&self) -> Option<String> {
         self.header(REASON).or_else(|| {
-            self.raw
-                .properties
-                .headers()
-                .as_ref()
-                .map(|_| "dead-lettered by the broker".to_owned())
+            let why = self.header("x-first-death-reason")?;
+            Some(format!("dead-lettered by the broker: {why}"))
         })
     }
 
     /// The queue that it could not be handled from.
     pub(crate) fn original_queue(&self) -> Option<String> {
         self.header(ORIGINAL_QUEUE)
+            .or_else(|| self.header("x-first-death-queue"))
     }
 
     pub(crate) fn original_exchange(&self) -> String {
         self.header(ORIGINAL_EXCHANGE)
+            .or_else(|| self.header("x-first-death-exchange"))
             .unwrap_or_else(|| self.raw.exchange.to_string())
     }
 

@@ -95,13 +95,13 @@ impl Relay {
 
     async fn connected(&self, shutdown: &CancellationToken) -> Result<(), LinkError> {
         let link = Link::open(&self.amqp_url, "relay").await?;
-        let publisher = link.publisher().await?;
+        let mut publisher = link.publisher().await?;
         loop {
             if shutdown.is_cancelled() {
                 link.close().await;
                 return Ok(());
             }
-            let published = match self.batch(&publisher).await {
+            let published = match self.batch(&link, &mut publisher).await {
                 Ok(published) => published,
                 Err(BatchError::Link(error)) => return Err(error),
                 Err(BatchError::Db(error)) => {
@@ -119,7 +119,7 @@ impl Relay {
     }
 
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
-    async fn batch(&self, publisher: &Publisher) -> Result<i64, BatchError> {
+    async fn batch(&self, link: &Link, publisher: &mut Publisher) -> Result<i64, BatchError> {
         let mut conn = self.pool.acquire().await?;
         let claims =
             outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await?;
@@ -129,7 +129,7 @@ impl Relay {
         drop(conn); // no connection is held across the network call
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
         let answers = publisher
-            .publish(&messages, self.config.confirm_deadline)
+            .publish_all(link, &messages, self.config.confirm_deadline)
             .await;
         let mut conn = self.pool.acquire().await?;
         let answers = match answers {
