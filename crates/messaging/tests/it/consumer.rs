@@ -1,0 +1,288 @@
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use messaging::consumer::{self, ConsumerConfig, Delivery, Handler, Unreachable, Verdict};
+use testkit::{Fault, Proxy, eventually};
+use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, KEY, QUEUE, header};
+
+/// Says what the test wants, and remembers what it was asked.
+#[derive(Clone)]
+struct Scripted {
+    script: Arc<Mutex<VecDeque<Verdict>>>,
+    otherwise: Verdict,
+    seen: Arc<Mutex<Vec<Delivery>>>,
+    reachable: Arc<AtomicBool>,
+    gate: Arc<Semaphore>,
+}
+
+impl Scripted {
+    fn new(otherwise: Verdict) -> Self {
+        Self {
+            script: Arc::default(),
+            otherwise,
+            seen: Arc::default(),
+            reachable: Arc::new(AtomicBool::new(true)),
+            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    fn first(self, verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        self.script.lock().unwrap().extend(verdicts);
+        self
+    }
+
+    fn seen(&self) -> Vec<Delivery> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let id = |delivery: Delivery| delivery.message_id.unwrap();
+        self.seen().into_iter().map(id).collect()
+    }
+}
+
+impl Handler for Scripted {
+    async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, Unreachable> {
+        self.seen.lock().unwrap().extend_from_slice(batch);
+        if !self.reachable.load(Ordering::SeqCst) {
+            return Err(Unreachable("the database is away".to_owned()));
+        }
+        self.gate.acquire().await.unwrap().forget();
+        assert!(
+            !batch.iter().any(|delivery| delivery.body == b"panic"),
+            "this body makes the handler panic"
+        );
+        let mut script = self.script.lock().unwrap();
+        let verdict = |_| script.pop_front().unwrap_or(self.otherwise.clone());
+        Ok(batch.iter().map(verdict).collect())
+    }
+
+    async fn is_reachable(&self) -> bool {
+        self.reachable.load(Ordering::SeqCst)
+    }
+}
+
+fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>) {
+    let shutdown = CancellationToken::new();
+    let (url, handler, token) = (url.to_owned(), handler.clone(), shutdown.clone());
+    let task = tokio::spawn(async move {
+        consumer::run(&url, QUEUE, ConsumerConfig::default(), &handler, token).await;
+    });
+    (shutdown, task)
+}
+
+async fn stop((shutdown, task): (CancellationToken, JoinHandle<()>)) {
+    shutdown.cancel();
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_acked_only_after_the_handler_is_done() {
+    let broker = Broker::open().await;
+    broker.publish("1", b"{}").await;
+    let first = Scripted {
+        gate: Arc::new(Semaphore::new(0)), // it never comes to an end
+        ..Scripted::new(Verdict::Done)
+    };
+    let (_, killed) = consume(&broker.url, &first);
+    eventually("it is being handled", async || first.seen().len() == 1).await;
+    assert!(broker.take_now(QUEUE).await.is_none(), "it is handed out");
+    killed.abort();
+    let second = Scripted::new(Verdict::Done);
+    let running = consume(&broker.url, &second);
+    eventually("it is delivered again", async || second.seen().len() == 1).await;
+    stop(running).await;
+    assert!(broker.take_now(QUEUE).await.is_none(), "it was acked");
+}
+
+#[tokio::test]
+async fn handler_errors_go_up_the_ladder_of_three_rungs_and_then_to_failed_with_reason_and_origin()
+{
+    let broker = Broker::open().await;
+    broker.publish("1", b"{\"whole\": true}").await;
+    let handler = Scripted::new(Verdict::Retry("it does not work".to_owned()));
+    let running = consume(&broker.url, &handler);
+    let failed = broker.take("failed").await;
+    let attempts: Vec<_> = handler.seen().iter().map(|d| d.attempt).collect();
+    assert_eq!(
+        attempts,
+        [1, 2, 3, 4],
+        "at once, and after 1 s, 2 s and 4 s"
+    );
+    for delivery in handler.seen() {
+        assert_eq!(delivery.routing_key, KEY, "the original key, on each rung");
+        assert_eq!(delivery.message_type.as_deref(), Some("note"));
+    }
+    assert_eq!(failed.delivery.data, b"{\"whole\": true}");
+    assert_eq!(header(&failed, "x-reason"), "it does not work");
+    assert_eq!(header(&failed, "x-attempt"), "4");
+    assert_eq!(header(&failed, "x-original-queue"), QUEUE);
+    assert_eq!(header(&failed, "x-original-exchange"), "news");
+    assert_eq!(header(&failed, "x-original-routing-key"), KEY);
+    assert_eq!(header(&failed, "x-of-the-producer"), "kept");
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn the_rungs_wait_1_2_and_4_seconds() {
+    let delays = messaging::topology::LADDER.map(|delay| delay.as_secs());
+    assert_eq!(delays, [1, 2, 4]);
+    let broker = Broker::open().await;
+    // declaring a rung with another delay is refused: what stands there is what we say
+    for (delay, other) in [("1s", 1001), ("2s", 2001), ("4s", 4001)] {
+        let channel = broker.fresh_channel().await;
+        let error = broker
+            .declare_rung(&channel, delay, other)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("x-message-ttl"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_never_work_goes_to_failed_at_once_whole_while_later_messages_flow() {
+    let broker = Broker::open().await;
+    let handler = Scripted::new(Verdict::Done)
+        .first([Verdict::Failed("it is not JSON".to_owned()), Verdict::Done]);
+    let body = b"\xff\x00 not even text";
+    broker.publish("1", body).await;
+    broker.publish("2", b"{}").await;
+    let running = consume(&broker.url, &handler);
+    let failed = broker.take("failed").await;
+    assert_eq!(failed.delivery.data, body);
+    assert_eq!(header(&failed, "x-reason"), "it is not JSON");
+    assert_eq!(header(&failed, "x-attempt"), "1");
+    let id = failed.delivery.properties.message_id().clone();
+    assert_eq!(id.unwrap().as_str(), "1");
+    eventually("the other is handled", async || handler.ids() == ["1", "2"]).await;
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_no_attempt() {
+    let broker = Broker::open().await;
+    let handler = Scripted::new(Verdict::Done);
+    handler.reachable.store(false, Ordering::SeqCst);
+    broker.publish("1", b"{}").await;
+    let running = consume(&broker.url, &handler);
+    eventually("it was tried", async || !handler.seen().is_empty()).await;
+    let tried = handler.seen().len();
+    handler.reachable.store(true, Ordering::SeqCst);
+    eventually("it was handled", async || handler.seen().len() > tried).await;
+    let attempts: Vec<_> = handler.seen().iter().map(|d| d.attempt).collect();
+    assert!(attempts.iter().all(|attempt| *attempt == 1), "{attempts:?}");
+    stop(running).await;
+    assert!(broker.take_now("failed").await.is_none());
+}
+
+#[tokio::test]
+async fn one_message_whose_participant_is_unreachable_stays_and_the_others_are_done() {
+    let broker = Broker::open().await;
+    let away = Verdict::Unreachable("payments is away".to_owned());
+    let handler = Scripted {
+        gate: Arc::new(Semaphore::new(0)),
+        ..Scripted::new(Verdict::Done).first([Verdict::Done, away, Verdict::Done])
+    };
+    for id in ["1", "2", "3"] {
+        broker.publish(id, b"{}").await;
+    }
+    let running = consume(&broker.url, &handler);
+    handler.gate.add_permits(100);
+    let again = || async { handler.ids().iter().filter(|id| *id == "2").count() == 2 };
+    eventually("it comes back", again).await;
+    stop(running).await;
+    let ids = handler.ids();
+    for done in ["1", "3"] {
+        let count = ids.iter().filter(|id| *id == done).count();
+        assert_eq!(count, 1, "{done} is acked: {ids:?}");
+    }
+    assert!(handler.seen().iter().all(|delivery| delivery.attempt == 1));
+}
+
+#[tokio::test]
+async fn one_that_makes_the_handler_panic_falls_out_of_its_batch() {
+    let broker = Broker::open().await;
+    for (id, body) in [("1", "{}"), ("2", "panic"), ("3", "{}")] {
+        broker.publish(id, body.as_bytes()).await;
+    }
+    let handler = Scripted::new(Verdict::Done);
+    let running = consume(&broker.url, &handler);
+    let failed = broker.take("failed").await;
+    let id = failed.delivery.properties.message_id().clone();
+    assert_eq!(id.unwrap().as_str(), "2");
+    assert_eq!(header(&failed, "x-reason"), "the handler panicked");
+    stop(running).await;
+    assert!(
+        broker.take_now(QUEUE).await.is_none(),
+        "the others are acked"
+    );
+    assert!(broker.take_now("failed").await.is_none());
+}
+
+#[tokio::test]
+async fn a_consumer_outlives_its_connection() {
+    let broker = Broker::open().await;
+    let host = broker.url.split('@').nth(1).unwrap();
+    let host = host.split('/').next().unwrap().to_owned();
+    let proxy = Proxy::new(host.clone()).await;
+    let handler = Scripted::new(Verdict::Done);
+    let running = consume(&broker.url.replace(&host, &proxy.address), &handler);
+    for n in 0..3 {
+        let (before, after) = (format!("{n} before"), format!("{n} after"));
+        broker.publish(&before, b"{}").await;
+        eventually("it is handled", async || handler.ids().contains(&before)).await;
+        proxy.will(Fault::Cut); // the next ack breaks the connection
+        broker.publish(&after, b"{}").await;
+        eventually("it is handled", async || handler.ids().contains(&after)).await;
+        proxy.will(Fault::None);
+    }
+    // what was handled and not acked is delivered again: that is what the inbox is for
+    broker.publish("last", b"{}").await;
+    eventually("it is handled", async || {
+        handler.ids().contains(&"last".to_owned())
+    })
+    .await;
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn a_consumer_waits_for_a_topology_that_is_not_there_yet() {
+    let url = testkit::vhost().await;
+    let handler = Scripted::new(Verdict::Done);
+    let running = consume(&url, &handler);
+    let broker = Broker::open_on(url).await;
+    broker.publish("1", b"{}").await;
+    eventually("it is handled", async || handler.ids() == ["1"]).await;
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_is_being_handled() {
+    let broker = Broker::open().await;
+    broker.publish("1", b"{}").await;
+    let handler = Scripted {
+        gate: Arc::new(Semaphore::new(0)),
+        ..Scripted::new(Verdict::Done)
+    };
+    let (shutdown, task) = consume(&broker.url, &handler);
+    eventually("it is being handled", async || handler.seen().len() == 1).await;
+    shutdown.cancel();
+    let early = tokio::time::timeout(Duration::from_millis(50), async {
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(early.await.is_err(), "it does not leave its work");
+    handler.gate.add_permits(1);
+    task.await.unwrap();
+    assert!(broker.take_now(QUEUE).await.is_none(), "it was acked");
+}

@@ -1,0 +1,48 @@
+use messaging::failed;
+use testkit::eventually_some;
+
+use crate::broker::{Broker, KEY, QUEUE};
+
+/// A message that the broker itself gave up on: its delivery limit is 20.
+async fn given_up() -> Broker {
+    let broker = Broker::open().await;
+    broker.publish("1", b"{\"whole\": true}").await;
+    eventually_some("the broker gives up", || async {
+        let handed_out = broker.refuse(QUEUE).await;
+        let failed = failed::list(&broker.url, 10).await.unwrap();
+        (!handed_out && failed.len() == 1).then_some(())
+    })
+    .await;
+    broker
+}
+
+#[tokio::test]
+async fn what_the_broker_gives_up_on_is_in_failed_whole_with_reason_and_origin() {
+    let broker = given_up().await;
+    let message = failed::list(&broker.url, 10).await.unwrap().remove(0);
+    assert_eq!(message.message_id.as_deref(), Some("1"));
+    assert_eq!(message.body, "{\"whole\": true}");
+    assert_eq!(message.queue.as_deref(), Some(QUEUE));
+    assert_eq!(message.exchange, "news");
+    assert_eq!(message.routing_key, KEY);
+    let reason = message.reason.unwrap();
+    assert!(reason.contains("delivery_limit"), "{reason}");
+    let again = failed::list(&broker.url, 10).await.unwrap();
+    assert_eq!(again.len(), 1, "looking takes nothing away");
+}
+
+#[tokio::test]
+async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
+    let broker = given_up().await;
+    let none = failed::retry(&broker.url, 10, |_| false).await.unwrap();
+    assert!(none.is_empty());
+    let sent = failed::retry(&broker.url, 10, |message| {
+        message.message_id.as_deref() == Some("1")
+    })
+    .await
+    .unwrap();
+    assert_eq!(sent.len(), 1);
+    let message = broker.take(QUEUE).await;
+    assert_eq!(message.delivery.data, b"{\"whole\": true}");
+    assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
+}

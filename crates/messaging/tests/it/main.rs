@@ -1,0 +1,11 @@
+//! The outbox, its relay, the consumer and the inbox, on a real PostgreSQL and a real RabbitMQ.
+//!
+//! Each test is named after the rule that it holds.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod broker;
+mod consumer;
+mod failed;
+mod inbox;
+mod outbox;
+mod relay;
