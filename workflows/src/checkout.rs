@@ -137,8 +137,12 @@ impl RemoteStep<Checkout> for InitPayment {
         match cx.saga().payments.init(call, request).await {
             Ok(()) => Outcome::Done,
             Err(InitError::Refused(why)) => Outcome::Refused(why), // business no: compensate
-            Err(InitError::NoAnswer(NoAnswer::Unreachable(why))) => Outcome::Transient(why), // never left: try again
-            Err(InitError::NoAnswer(NoAnswer::Unknown(why))) => Outcome::Unknown(why), // may have happened: ask again
+            Err(InitError::NoAnswer(why @ NoAnswer::Unreachable(_))) => {
+                Outcome::Transient(why.to_string()) // never left: try again
+            }
+            Err(InitError::NoAnswer(why @ NoAnswer::Unknown(_))) => {
+                Outcome::Unknown(why.to_string()) // may have happened: ask again
+            }
         }
     }
 
@@ -167,8 +171,8 @@ impl Compensable<Checkout> for InitPayment {
                 Ok(()) => Undo::Overtaken,                // the user was faster: forward
                 Err(mismatch) => Undo::Unknown(mismatch), // neither direction: stuck, and seen
             },
-            Err(NoAnswer::Unreachable(why)) => Undo::Transient(why),
-            Err(NoAnswer::Unknown(why)) => Undo::Unknown(why),
+            Err(why @ NoAnswer::Unreachable(_)) => Undo::Transient(why.to_string()),
+            Err(why @ NoAnswer::Unknown(_)) => Undo::Unknown(why.to_string()),
         }
     }
 }

@@ -10,43 +10,74 @@ use workflows::settings::CheckoutSettings;
 #[derive(clap::Args, Clone)]
 pub struct Args {
     /// Address of the API.
-    #[arg(long, env = "API_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long = "api-listen",
+        env = "API_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
     listen: SocketAddr,
     /// Address of `/livez`, `/readyz` and `/metrics`.
-    #[arg(long, env = "API_ADMIN_LISTEN", default_value = "127.0.0.1:9080")]
+    #[arg(
+        long = "api-admin-listen",
+        env = "API_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9080"
+    )]
     admin_listen: SocketAddr,
     /// PostgreSQL URL of the shop's database.
-    #[arg(long, env = "SHOP_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long = "shop-database-url",
+        env = "SHOP_DATABASE_URL",
+        hide_env_values = true
+    )]
     database_url: Option<String>,
     /// Most connections to it.
-    #[arg(long, env = "SHOP_DATABASE_MAX_CONNECTIONS", default_value_t = 32)]
+    #[arg(
+        long = "shop-database-max-connections",
+        env = "SHOP_DATABASE_MAX_CONNECTIONS",
+        default_value_t = 32
+    )]
     database_max_connections: u32,
     /// Where payments is.
-    #[arg(long, env = "PAYMENTS_URL", default_value = "http://127.0.0.1:8081")]
+    #[arg(
+        long = "payments-url",
+        env = "PAYMENTS_URL",
+        default_value = "http://127.0.0.1:8081"
+    )]
     payments_url: String,
     /// File with the Ed25519 key (PKCS#8 PEM) that tokens are signed with.
-    #[arg(long, env = "TOKEN_SIGNING_KEY_FILE")]
+    #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<PathBuf>,
     /// Where people reach us; `https` makes the refresh cookie secure.
-    #[arg(long, env = "PUBLIC_URL", default_value = "http://localhost:8080")]
+    #[arg(
+        long = "public-url",
+        env = "PUBLIC_URL",
+        default_value = "http://localhost:8080"
+    )]
     public_url: String,
     /// How long `POST /api/orders` waits for the payment to be initialised, milliseconds.
-    #[arg(long, env = "ORDER_WAIT_MS", default_value_t = 5_000)]
+    #[arg(long = "order-wait-ms", env = "ORDER_WAIT_MS", default_value_t = 5_000)]
     order_wait_ms: u64,
     /// How many first attempts this process makes at once; beyond that, workers make them.
-    #[arg(long, env = "EAGER_ATTEMPTS", default_value_t = 256)]
+    #[arg(long = "eager-attempts", env = "EAGER_ATTEMPTS", default_value_t = 256)]
     eager_attempts: usize,
     /// Logins and registrations a minute for one address; 0 switches the limit off.
-    #[arg(long, env = "LOGINS_PER_MINUTE", default_value_t = 60)]
+    #[arg(
+        long = "logins-per-minute",
+        env = "LOGINS_PER_MINUTE",
+        default_value_t = 60
+    )]
     logins_per_minute: u32,
     /// Origins whose pages may call us, separated by commas.
-    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    #[arg(long = "cors-origins", env = "CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Vec<String>,
     /// OTLP endpoint (gRPC) for traces.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(
+        long = "otel-exporter-otlp-endpoint",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )]
     otlp_endpoint: Option<String>,
     /// `json` or `text`.
-    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
+    #[arg(long = "log-format", env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
     log_format: String,
     #[command(flatten)]
     checkout: CheckoutSettings,

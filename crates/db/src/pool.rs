@@ -34,6 +34,13 @@ impl PoolConfig {
 /// # Errors
 /// When `url` is no PostgreSQL URL.
 pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        let what = "the URL does not begin with postgres://";
+        return Err(sqlx::Error::Configuration(what.into()));
+    }
     let options = url
         .parse::<PgConnectOptions>()?
         .application_name(config.application)

@@ -26,5 +26,5 @@ pub mod topology;
 mod wakeup;
 
 pub use outbox::Message;
-pub use rabbit::LinkError;
+pub use rabbit::{LinkError, check_url};
 pub use wakeup::Wakeup;

@@ -66,6 +66,14 @@ impl LinkError {
     }
 }
 
+/// Refuses what is no AMQP URL, before anybody waits for a broker there.
+///
+/// # Errors
+/// Says what is wrong with it; without the URL, which holds a password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    url.parse::<lapin::uri::AMQPUri>().map(drop)
+}
+
 /// A connection.
 pub(crate) struct Link {
     connection: Connection,

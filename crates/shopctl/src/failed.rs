@@ -68,13 +68,13 @@ impl Failed {
                         .is_some_and(|id| ids.contains(id))
                 };
                 let sent = failed::retry(amqp, MANY, wanted).await?;
-                table(common, &sent)?;
-                output::talk(&format!("Sent {} messages again.", sent.len()));
                 if sent.is_empty() && !*all {
                     return Err(Failure::not_found("none of them is in `failed`")
                         .hint("`shopctl failed list`")
                         .into());
                 }
+                table(common, &sent)?;
+                output::talk(&format!("Sent {} messages again.", sent.len()));
                 Ok(())
             }
         }

@@ -37,43 +37,74 @@ pub(crate) struct Args {
     #[arg(required = true)]
     tasks: Vec<Task>,
     /// Address of `/livez`, `/readyz` and `/metrics`.
-    #[arg(long, env = "WORKER_ADMIN_LISTEN", default_value = "127.0.0.1:9082")]
+    #[arg(
+        long = "worker-admin-listen",
+        env = "WORKER_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9082"
+    )]
     admin_listen: SocketAddr,
     /// PostgreSQL URL of the shop's database.
-    #[arg(long, env = "SHOP_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long = "shop-database-url",
+        env = "SHOP_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub(crate) database_url: Option<String>,
     /// PostgreSQL URL of payments' database; only for `migrate`.
-    #[arg(long, env = "PAYMENTS_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long = "payments-database-url",
+        env = "PAYMENTS_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub(crate) payments_database_url: Option<String>,
     /// Most connections to the shop's database.
-    #[arg(long, env = "SHOP_DATABASE_MAX_CONNECTIONS", default_value_t = 16)]
+    #[arg(
+        long = "shop-database-max-connections",
+        env = "SHOP_DATABASE_MAX_CONNECTIONS",
+        default_value_t = 16
+    )]
     database_max_connections: u32,
     /// RabbitMQ URL.
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: Option<String>,
     /// Where payments is.
-    #[arg(long, env = "PAYMENTS_URL", default_value = "http://127.0.0.1:8081")]
+    #[arg(
+        long = "payments-url",
+        env = "PAYMENTS_URL",
+        default_value = "http://127.0.0.1:8081"
+    )]
     payments_url: String,
     /// File with the Ed25519 key (PKCS#8 PEM) that service tokens are signed with.
-    #[arg(long, env = "TOKEN_SIGNING_KEY_FILE")]
+    #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<PathBuf>,
     /// Attempts that the saga role makes at once.
-    #[arg(long, env = "SAGA_CONCURRENCY", default_value_t = 64)]
+    #[arg(
+        long = "saga-concurrency",
+        env = "SAGA_CONCURRENCY",
+        default_value_t = 64
+    )]
     saga_concurrency: u32,
     /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
-    #[arg(long, env = "SMTP_URL", hide_env_values = true)]
+    #[arg(long = "smtp-url", env = "SMTP_URL", hide_env_values = true)]
     smtp_url: Option<String>,
     /// Where mails are written as `.eml` files when there is no SMTP server.
-    #[arg(long, env = "MAIL_DIR", default_value = ".dev/mail")]
+    #[arg(long = "mail-dir", env = "MAIL_DIR", default_value = ".dev/mail")]
     mail_dir: PathBuf,
     /// Who the mails are from.
-    #[arg(long, env = "MAIL_FROM", default_value = "Shop <shop@localhost>")]
+    #[arg(
+        long = "mail-from",
+        env = "MAIL_FROM",
+        default_value = "Shop <shop@localhost>"
+    )]
     mail_from: String,
     /// OTLP endpoint (gRPC) for traces.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(
+        long = "otel-exporter-otlp-endpoint",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )]
     otlp_endpoint: Option<String>,
     /// `json` or `text`.
-    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
+    #[arg(long = "log-format", env = "LOG_FORMAT", default_value = "json", value_parser = ["json", "text"])]
     log_format: String,
     #[command(flatten)]
     checkout: CheckoutSettings,
@@ -165,6 +196,11 @@ impl Args {
                 key_file.display()
             )
         })?;
+        let amqp_url = self
+            .amqp_url
+            .context("AMQP_URL is not set: it is the RabbitMQ URL")?;
+        messaging::check_url(&amqp_url)
+            .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
         Ok(Config {
             roles,
             admin_listen: self.admin_listen,
@@ -172,9 +208,7 @@ impl Args {
                 .database_url
                 .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
             database_max_connections: self.database_max_connections,
-            amqp_url: self
-                .amqp_url
-                .context("AMQP_URL is not set: it is the RabbitMQ URL")?,
+            amqp_url,
             payments_url: self.payments_url,
             signing_key,
             saga_concurrency: self.saga_concurrency,

@@ -22,11 +22,13 @@ pub(crate) struct Letter<'a> {
     pub(crate) body: &'a str,
 }
 
+#[derive(Clone)]
 pub(crate) struct Mailer {
     from: Mailbox,
     way: Way,
 }
 
+#[derive(Clone)]
 enum Way {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Files(AsyncFileTransport<Tokio1Executor>),

@@ -60,6 +60,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("worker", config.database_max_connections),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let signer =
+        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let payments: Arc<dyn Payments> = Arc::new(
+        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout())
+            .context("PAYMENTS_URL")?,
+    );
+    let mailer = mail::Mailer::new(&config.mail)?;
     let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
         .await
         .with_context(|| {
@@ -72,12 +79,6 @@ async fn run(config: Config) -> anyhow::Result<()> {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
-    let signer =
-        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
-    let payments: Arc<dyn Payments> = Arc::new(
-        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout())
-            .context("PAYMENTS_URL")?,
-    );
     let wakeup = Wakeup::default();
     let checkout = Checkout {
         payments: Arc::clone(&payments),
@@ -89,7 +90,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
         config.checkout.engine_config()?,
         wakeup.clone(),
     )?;
-    let mut roles = start(&config, &pool, &engine, &payments, &wakeup, &shutdown)?;
+    let mut roles = start(
+        &config, &pool, &engine, &payments, &wakeup, &mailer, &shutdown,
+    );
     tracing::info!("Working as {:?}", config.roles);
     let ended = roles.join_next().await;
     if !shutdown.is_cancelled() {
@@ -128,8 +131,9 @@ fn start(
     engine: &Engine<Checkout>,
     payments: &Arc<dyn Payments>,
     wakeup: &Wakeup,
+    mailer: &mail::Mailer,
     shutdown: &CancellationToken,
-) -> anyhow::Result<JoinSet<()>> {
+) -> JoinSet<()> {
     let mut roles = JoinSet::new();
     for role in &config.roles {
         let (stop, amqp_url) = (shutdown.clone(), config.amqp_url.clone());
@@ -158,8 +162,7 @@ fn start(
                 });
             }
             Role::Async => {
-                let handler =
-                    messages::Messages::new(pool.clone(), mail::Mailer::new(&config.mail)?);
+                let handler = messages::Messages::new(pool.clone(), mailer.clone());
                 let consumer_config = ConsumerConfig {
                     prefetch: 20,
                     max_batch: 10,
@@ -179,5 +182,5 @@ fn start(
             }
         }
     }
-    Ok(roles)
+    roles
 }

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
+use crate::text;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::{Fault, System, SystemOptions, eventually};
 
 use super::hurried;
-
-fn text<'a>(order: &'a Value, field: &str) -> &'a str {
-    order[field].as_str().unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {

@@ -1,5 +1,6 @@
 //! Payment events of foreign producers.
 
+use crate::text;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -35,10 +36,6 @@ async fn publish(channel: &Channel, key: &str, body: &[u8]) {
         .await
         .unwrap();
     assert!(confirm.await.unwrap().is_ack());
-}
-
-fn text<'a>(order: &'a Value, field: &str) -> &'a str {
-    order[field].as_str().unwrap()
 }
 
 fn paid(transaction: &str) -> Value {

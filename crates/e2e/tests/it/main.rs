@@ -3,11 +3,21 @@
 
 mod crashes;
 mod events;
+mod layout;
 mod orders;
 mod outages;
+mod shopctl;
 mod unknown;
 
+use serde_json::Value;
 use testkit::SystemOptions;
+
+/// A field that is text.
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} in {value}"))
+}
 
 /// Short leases and delays, so that a test of a crash takes a second or two.
 fn hurried() -> SystemOptions {

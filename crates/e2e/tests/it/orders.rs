@@ -1,14 +1,9 @@
+use crate::text;
 use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::{System, SystemOptions, eventually};
 
 use super::{hurried, impatient};
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("{field} in {value}"))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_order_completes_a_canceled_one_is_canceled_and_mails_are_sent() {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::text;
 use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::{Fault, System, SystemOptions, eventually};
 
-use super::{hurried, impatient};
+use super::hurried;
 
 fn proxied(options: SystemOptions) -> SystemOptions {
     SystemOptions {
@@ -28,10 +29,6 @@ async fn transactions(system: &System) -> i64 {
         .fetch_one(&system.payments)
         .await
         .unwrap()
-}
-
-fn text<'a>(order: &'a Value, field: &str) -> &'a str {
-    order[field].as_str().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +94,12 @@ async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_or
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
-    let system = System::start(proxied(impatient())).await;
+    let mut options = proxied(hurried());
+    // long enough to cut the line before the saga compensates
+    options
+        .env
+        .insert("SAGA_RETRY_BUDGET_MS", "4000".to_owned());
+    let system = System::start(options).await;
     let buyer = system.buyer().await;
     let proxy = &system.proxies.as_ref().unwrap().payments;
     proxy.will(Fault::NoAnswers);

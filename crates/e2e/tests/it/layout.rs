@@ -1,0 +1,191 @@
+//! The arrows between crates, and the files that a vendor is named in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// Which of our crates each may use in what it ships. An arrow that is not here fails the test.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("kernel", &[]),
+    ("contracts", &["kernel"]),
+    ("db", &["kernel"]),
+    ("telemetry", &["kernel"]),
+    ("tokens", &["kernel", "contracts"]),
+    ("web", &["kernel", "db", "telemetry", "tokens"]),
+    ("messaging", &["kernel", "db", "telemetry"]),
+    ("saga", &["kernel", "db", "telemetry", "messaging"]),
+    (
+        "auth",
+        &["kernel", "contracts", "db", "messaging", "tokens"],
+    ),
+    ("commerce", &["kernel", "contracts", "db", "messaging"]),
+    (
+        "workflows",
+        &["kernel", "contracts", "db", "saga", "commerce"],
+    ),
+    (
+        "payments-client",
+        &["kernel", "contracts", "telemetry", "tokens", "workflows"],
+    ),
+    ("doctor", &["kernel", "contracts", "db"]),
+    (
+        "payments",
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "messaging",
+            "telemetry",
+            "tokens",
+            "web",
+        ],
+    ),
+    ("api", PROCESS),
+    ("worker", PROCESS),
+    ("shopctl", PROCESS),
+    ("servers", &[]),
+    ("xtask", &["servers"]),
+    (
+        "testkit",
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "doctor",
+            "servers",
+            "workflows",
+        ],
+    ),
+    ("e2e", &[]),
+];
+
+/// What the shop's processes may use: all but payments, one another and what tests use.
+const PROCESS: &[&str] = &[
+    "kernel",
+    "contracts",
+    "db",
+    "telemetry",
+    "tokens",
+    "web",
+    "messaging",
+    "saga",
+    "auth",
+    "commerce",
+    "workflows",
+    "payments-client",
+    "doctor",
+];
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap().to_path_buf()
+}
+
+/// Crate by crate, what it ships with: its normal and build dependencies.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let shipped = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let shipped = dependencies.filter(|dependency| dependency["kind"] != "dev");
+        shipped.map(name).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| (name(package), shipped(package)))
+        .collect()
+}
+
+#[test]
+fn the_arrows_between_crates_are_those_of_the_map() {
+    let all = dependencies();
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let ours: BTreeSet<_> = all.keys().map(String::as_str).collect();
+    assert_eq!(
+        ours,
+        allowed.keys().copied().collect(),
+        "every crate is on the map"
+    );
+    for (name, uses) in &all {
+        for used in uses.iter().filter(|used| ours.contains(used.as_str())) {
+            assert!(
+                allowed[name.as_str()].contains(&used.as_str()),
+                "{name} must not use {used}"
+            );
+        }
+    }
+}
+
+/// Crates from outside that only these crates may use, whatever their code says.
+#[test]
+fn rules_are_kept_from_http_and_brokers() {
+    let all = dependencies();
+    let only = [
+        (
+            "axum",
+            &["api", "payments", "web", "telemetry", "worker"][..],
+        ),
+        ("lapin", &["messaging"]),
+        ("apalis", &["worker"]),
+        ("apalis-postgres", &["worker"]),
+        ("opentelemetry", &["telemetry"]),
+        ("jsonwebtoken", &["tokens"]),
+        ("backoff", &["kernel"]),
+    ];
+    for (library, users) in only {
+        let found: Vec<_> = all
+            .iter()
+            .filter(|(_, uses)| uses.contains(library))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert!(!found.is_empty(), "nobody uses {library}");
+        for user in found {
+            assert!(users.contains(&user), "{user} must not use {library}");
+        }
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// A vendor is replaced by rewriting the file that names it.
+#[test]
+fn one_vendor_one_file() {
+    for (krate, vendor, file) in [
+        ("messaging", "lapin::", "rabbit.rs"),
+        ("worker", "apalis", "jobs.rs"),
+        ("kernel", "backoff::", "retry.rs"),
+    ] {
+        let mut files = Vec::new();
+        sources(&root().join("crates").join(krate).join("src"), &mut files);
+        let names = |path: &&PathBuf| {
+            let text = fs::read_to_string(path).unwrap();
+            let code = |line: &str| !line.trim_start().starts_with("//") && line.contains(vendor);
+            text.lines().any(code)
+        };
+        let found: Vec<_> = files
+            .iter()
+            .filter(names)
+            .filter_map(|path| path.file_name()?.to_str())
+            .collect();
+        assert_eq!(found, [file], "{vendor} in {krate}");
+    }
+}

@@ -1,0 +1,267 @@
+//! What each answer of payments means to a saga, over real HTTP.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::IntoResponse,
+};
+use contracts::payments::InitTransaction;
+use kernel::{Clock, Currency, Money, OrderId, TraceRef, TransactionId, UserId};
+use payments_client::PaymentsClient;
+use serde_json::{Value, json};
+use tokens::Signer;
+use tokio::{io::AsyncReadExt, net::TcpListener};
+use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+
+/// A payments that always gives the same answer, and remembers what it was asked.
+#[derive(Clone)]
+struct Canned {
+    status: StatusCode,
+    body: String,
+    asked: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
+}
+
+async fn answer(
+    State(canned): State<Canned>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    let asked = (uri.to_string(), headers, body);
+    canned.asked.lock().unwrap().push(asked);
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (canned.status, json, canned.body)
+}
+
+async fn payments(status: u16, body: String) -> (PaymentsClient, Canned) {
+    let canned = Canned {
+        status: StatusCode::from_u16(status).unwrap(),
+        body,
+        asked: Arc::default(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(canned.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (client(&url), canned)
+}
+
+fn client(url: &str) -> PaymentsClient {
+    let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System).unwrap();
+    PaymentsClient::new(url, signer, Duration::from_millis(300)).unwrap()
+}
+
+struct Asked {
+    order_id: OrderId,
+    transaction_id: TransactionId,
+    trace: TraceRef,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            order_id: OrderId::new(),
+            transaction_id: TransactionId::new(),
+            trace: TraceRef::random(),
+        }
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            effect_key: "saga/init_payment".to_owned(),
+            trace: &self.trace,
+        }
+    }
+
+    async fn init(&self, client: &PaymentsClient) -> Result<(), InitError> {
+        let request = InitTransaction {
+            order_id: self.order_id,
+            user_id: UserId::new(),
+            amount: euros(),
+            transaction_id: Some(self.transaction_id),
+        };
+        Payments::init(client, self.call(), request).await
+    }
+
+    async fn undo(&self, client: &PaymentsClient) -> Result<Cancellation, NoAnswer> {
+        Payments::cancel_by_order(client, self.call(), self.order_id, self.transaction_id).await
+    }
+
+    fn transaction(&self, status: &str) -> Value {
+        json!({
+            "transaction_id": self.transaction_id, "order_id": self.order_id, "status": status,
+            "amount": {"amount": 1999, "currency": "EUR"}, "created_at": "2026-01-01T00:00:00Z",
+        })
+    }
+}
+
+fn euros() -> Money {
+    Money::new(1999, "EUR".parse::<Currency>().unwrap())
+}
+
+fn problem(kind: &str, transaction: Option<&Value>) -> Value {
+    json!({"type": format!("https://shop.example/problems/{kind}"), "title": kind, "status": 409, "transaction": transaction})
+}
+
+fn is_unknown<T: std::fmt::Debug>(result: &Result<T, InitError>) -> bool {
+    matches!(result, Err(InitError::NoAnswer(NoAnswer::Unknown(_))))
+}
+
+#[tokio::test]
+async fn created_and_found_again_are_done() {
+    for status in [200, 201] {
+        let asked = Asked::new();
+        let (client, _) = payments(status, asked.transaction("pending").to_string()).await;
+        assert_eq!(asked.init(&client).await, Ok(()), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_business_no_is_refused() {
+    for (status, kind) in [
+        (409, "transaction-differs"),
+        (409, "transaction-canceled"),
+        (422, "validation"),
+        (400, "malformed"),
+    ] {
+        let asked = Asked::new();
+        let (client, _) = payments(status, problem(kind, None).to_string()).await;
+        let refused = asked.init(&client).await;
+        assert_eq!(
+            refused,
+            Err(InitError::Refused(kind.to_owned())),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_is_unknown() {
+    let asked = Asked::new();
+    let other = Asked::new().transaction("pending");
+    let mut cheaper = asked.transaction("pending");
+    cheaper["amount"]["amount"] = json!(1);
+    for (status, body) in [
+        (500, "{}".to_owned()),
+        (502, "<html>".to_owned()),
+        (503, "{}".to_owned()),
+        (429, "{}".to_owned()),
+        (401, "{}".to_owned()),
+        (403, "{}".to_owned()),
+        (404, "{}".to_owned()),
+        (302, String::new()),
+        (201, "{".to_owned()),
+        (201, "null".to_owned()),
+        (201, other.to_string()),
+        (201, cheaper.to_string()),
+        (409, "no problem document".to_owned()),
+    ] {
+        let (client, _) = payments(status, body.clone()).await;
+        let result = asked.init(&client).await;
+        assert!(is_unknown(&result), "{status} {body}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_connect_error_never_left() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free); // nobody listens there any more
+    let result = Asked::new().init(&client(&url)).await;
+    assert!(
+        matches!(result, Err(InitError::NoAnswer(NoAnswer::Unreachable(_)))),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_time_out_and_a_cut_connection_are_unknown() {
+    for cut in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut heard = [0; 4096];
+                while !cut && matches!(socket.read(&mut heard).await, Ok(1..)) {}
+                let _ = socket.read(&mut heard).await;
+            }
+        });
+        let result = Asked::new().init(&client(&url)).await;
+        assert!(is_unknown(&result), "cut {cut}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_is_canceled_overtaken_or_unknown() {
+    let asked = Asked::new();
+    let (client, _) = payments(200, asked.transaction("canceled").to_string()).await;
+    assert_eq!(asked.undo(&client).await, Ok(Cancellation::Canceled));
+
+    let paid = problem("transaction-paid", Some(&asked.transaction("paid")));
+    let (client, _) = payments(409, paid.to_string()).await;
+    let overtaken = asked.undo(&client).await.unwrap();
+    assert!(matches!(overtaken, Cancellation::AlreadyPaid(transaction)
+        if transaction.transaction_id == asked.transaction_id));
+
+    let foreign = problem("transaction-paid", Some(&Asked::new().transaction("paid")));
+    for (status, body) in [
+        (200, asked.transaction("pending").to_string()),
+        (200, Asked::new().transaction("canceled").to_string()),
+        (409, foreign.to_string()),
+        (409, problem("transaction-paid", None).to_string()),
+        (
+            409,
+            problem("something-else", Some(&asked.transaction("paid"))).to_string(),
+        ),
+        (404, "{}".to_owned()),
+        (500, "{}".to_owned()),
+    ] {
+        let (client, _) = payments(status, body.clone()).await;
+        let result = asked.undo(&client).await;
+        assert!(
+            matches!(result, Err(NoAnswer::Unknown(_))),
+            "{status} {body}: {result:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_found_or_not_there_or_unknown() {
+    let asked = Asked::new();
+    let find =
+        async |client: PaymentsClient| Payments::find(&client, asked.transaction_id, None).await;
+    let (client, _) = payments(200, asked.transaction("paid").to_string()).await;
+    assert!(find(client).await.unwrap().is_some());
+    let (client, _) = payments(404, "{}".to_owned()).await;
+    assert_eq!(find(client).await, Ok(None));
+    let (client, _) = payments(200, Asked::new().transaction("paid").to_string()).await;
+    assert!(matches!(find(client).await, Err(NoAnswer::Unknown(_))));
+}
+
+#[tokio::test]
+async fn a_call_names_its_effect_its_caller_and_its_trace() {
+    let asked = Asked::new();
+    let (client, canned) = payments(201, asked.transaction("pending").to_string()).await;
+    asked.init(&client).await.unwrap();
+    let (path, headers, body) = canned.asked.lock().unwrap().remove(0);
+    assert_eq!(path, "/transactions");
+    assert_eq!(headers["idempotency-key"], "saga/init_payment");
+    assert!(
+        headers["authorization"]
+            .to_str()
+            .unwrap()
+            .starts_with("Bearer ")
+    );
+    let trace = headers["traceparent"].to_str().unwrap();
+    assert!(trace.contains(asked.trace.trace_id()), "{trace}");
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["transaction_id"], json!(asked.transaction_id));
+}
