@@ -74,8 +74,8 @@ async fn two_claimers_never_share_an_entry() {
 async fn what_another_is_claiming_right_now_is_left_to_it() {
     let pool = shop_db().await;
     let (first, second) = (message(1), message(2));
-    enqueue(&pool, &[first.clone()]).await;
-    enqueue(&pool, &[second.clone()]).await;
+    enqueue(&pool, std::slice::from_ref(&first)).await;
+    enqueue(&pool, std::slice::from_ref(&second)).await;
     let mut other = pool.begin().await.unwrap();
     let theirs = outbox::claim_messages(&mut other, LEASE, 1).await.unwrap();
     assert_eq!(ids(&theirs), [first.id], "oldest due first");
