@@ -1,6 +1,6 @@
 //! `cargo xtask down`: stops what runs, in order: our processes, then the servers.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use servers::{Process, RabbitMq};
 
@@ -43,5 +43,5 @@ pub(crate) fn stop(running: &[(String, Process)]) {
             process.kill();
         }
     }
-    fs::remove_file(processes::file()).ok();
+    processes::forget();
 }

@@ -1,34 +1,67 @@
 //! `.dev/env`: what a shell needs to talk to the running system.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use servers::Result;
 
 use crate::{Doing, cargo::dev_dir};
 
+/// Begins the line that names what came from outside.
+const GIVEN: &str = "# given:";
+
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Env(BTreeMap<String, String>);
+pub(crate) struct Env {
+    values: BTreeMap<String, String>,
+    given: BTreeSet<String>,
+}
 
 impl Env {
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_owned(), value.into());
+        self.values.insert(name.to_owned(), value.into());
     }
 
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.values.get(name).map_or("", String::as_str)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
+        self.values.iter()
+    }
+
+    /// Takes a setting over from the environment, if it is there, and returns whether it is.
+    ///
+    /// A shell that has read `.dev/env` holds what an earlier `up` chose for itself: that is not
+    /// somebody's wish.
+    pub(crate) fn take(&mut self, name: &str) -> bool {
+        let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else {
+            return false;
+        };
+        let before = fs::read_to_string(dev_dir().join("env")).unwrap_or_default();
+        let was_given = before
+            .lines()
+            .filter_map(|line| line.strip_prefix(GIVEN))
+            .any(|names| names.split_whitespace().any(|given| given == name));
+        if before.lines().any(|line| line == export(name, &value)) && !was_given {
+            return false;
+        }
+        self.given.insert(name.to_owned());
+        self.set(name, value);
+        true
     }
 
     pub(crate) fn write(&self) -> Result<()> {
-        let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
-        let text: String = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("export {name}={}\n", quoted(value)))
-            .collect();
+        let given: Vec<_> = self.given.iter().map(String::as_str).collect();
+        let mut text = format!("{GIVEN} {}\n", given.join(" "));
+        for (name, value) in &self.values {
+            text = text + &export(name, value) + "\n";
+        }
         fs::write(dev_dir().join("env"), text).doing("write .dev/env")
     }
+}
+
+fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{}'", value.replace('\'', r"'\''"))
 }

@@ -4,6 +4,7 @@ mod cargo;
 mod down;
 mod env;
 mod lint;
+mod lock;
 mod metadata;
 mod processes;
 mod test;

@@ -14,7 +14,7 @@ use servers::{Postgres, PostgresOptions, Result};
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir, root},
-    fail,
+    fail, lock,
 };
 
 const OPENAPI: [&str; 2] = ["api", "payments"];
@@ -63,6 +63,7 @@ type Queries = BTreeMap<String, String>;
 
 /// Folder by folder, what the macros of a crate say when they are asked anew, with live databases.
 fn queries() -> Result<Vec<(PathBuf, Queries)>> {
+    let _alone = lock::take("metadata")?;
     let postgres = Postgres::start(
         &dev_dir().join("metadata"),
         PostgresOptions {

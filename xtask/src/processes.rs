@@ -1,51 +1,54 @@
-//! `.dev/processes.json`: what runs, role by role, in the order in which it was started.
+//! What runs: `.dev/processes.json` (role → process id, for people and scripts) and, beside it, what
+//! tells a process from a later one with the same id.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use serde_json::{Map, Value, json};
 use servers::{Process, Result};
 
 use crate::{Doing, cargo::dev_dir};
 
-pub(crate) fn file() -> PathBuf {
+fn file() -> PathBuf {
     dev_dir().join("processes.json")
+}
+
+/// Line by line, in the order in which they were started: role, process id, start time.
+fn starts() -> PathBuf {
+    dev_dir().join("processes.starts")
 }
 
 /// What was written down; processes that ended since are left out.
 pub(crate) fn read() -> Vec<(String, Process)> {
-    let text = fs::read_to_string(file()).unwrap_or_default();
-    let Ok(Value::Object(roles)) = serde_json::from_str(&text) else {
-        return Vec::new();
+    let text = fs::read_to_string(starts()).unwrap_or_default();
+    let process = |line: &str| {
+        let mut words = line.split_whitespace();
+        let role = words.next()?.to_owned();
+        let pid = words.next()?.parse().ok()?;
+        let started = words.next()?.parse().ok()?;
+        Some((role, Process { pid, started }))
     };
-    let order = |value: &Value| value["order"].as_u64().unwrap_or_default();
-    let mut roles: Vec<_> = roles.into_iter().collect();
-    roles.sort_by_key(|(_, value)| order(value));
-    let process = |value: &Value| {
-        let pid = u32::try_from(value["pid"].as_u64()?).ok()?;
-        Some(Process {
-            pid,
-            started: value["started"].as_u64()?,
-        })
-    };
-    roles
-        .into_iter()
-        .filter_map(|(role, value)| Some((role, process(&value)?)))
+    text.lines()
+        .filter_map(process)
         .filter(|(_, process)| process.is_alive())
         .collect()
 }
 
 pub(crate) fn write(processes: &[(String, Process)]) -> Result<()> {
-    let roles: Map<_, _> = processes
+    let lines: String = processes
         .iter()
-        .enumerate()
-        .map(|(order, (role, process))| {
-            (
-                role.clone(),
-                json!({"pid": process.pid, "started": process.started, "order": order}),
-            )
-        })
+        .map(|(role, process)| format!("{role} {} {}\n", process.pid, process.started))
         .collect();
-    let text =
-        serde_json::to_string_pretty(&Value::Object(roles)).doing("write .dev/processes.json")?;
+    fs::write(starts(), lines).doing("write .dev/processes.starts")?;
+    let pids: BTreeMap<_, _> = processes
+        .iter()
+        .map(|(role, process)| (role, process.pid))
+        .collect();
+    let text = serde_json::to_string_pretty(&pids).doing("write .dev/processes.json")?;
     fs::write(file(), text + "\n").doing("write .dev/processes.json")
+}
+
+pub(crate) fn forget() {
+    for file in [starts(), file()] {
+        // it may never have been written
+        fs::remove_file(file).ok();
+    }
 }

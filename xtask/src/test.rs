@@ -7,6 +7,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result};
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
+    lock,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         cargo(&["build", "--workspace", "--bins", "--tests"]),
         "the build",
     )?;
+    let _alone = lock::take("test")?;
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
     let mut test = cargo(&["test", "--no-fail-fast"]);

@@ -19,7 +19,7 @@ use crate::{
     cargo::{self, bin_dir, cargo, dev_dir},
     down,
     env::Env,
-    fail, processes,
+    fail, lock, processes,
 };
 
 const READY: Duration = Duration::from_mins(1);
@@ -70,10 +70,23 @@ impl Options {
     }
 }
 
+impl Options {
+    /// The processes of ours that are wanted.
+    fn roles(&self) -> impl Iterator<Item = &'static str> {
+        let workers = WORKERS.iter().map(|(role, _)| (*role, "worker"));
+        [("payments", "payments"), ("api", "api")]
+            .into_iter()
+            .chain(workers)
+            .filter(|(_, part)| !self.without.contains(*part))
+            .map(|(role, _)| role)
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     fs::create_dir_all(dev_dir().join("log")).doing("make .dev")?;
     let running = processes::read();
-    if !running.is_empty() {
+    let runs = |role: &str| running.iter().any(|(name, _)| name == role);
+    if !running.is_empty() && !options.fresh && options.roles().all(runs) {
         let roles: Vec<_> = running.iter().map(|(role, _)| role.as_str()).collect();
         eprintln!(
             "it runs already ({}); `. .dev/env` has its URLs, `cargo xtask down` stops it",
@@ -81,7 +94,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         );
         return Ok(());
     }
+    let Some(_alone) = lock::try_take("up")? else {
+        return fail("another `cargo xtask up` is at work in this checkout");
+    };
     build(options.release)?;
+    if !running.is_empty() {
+        eprintln!("stopping what runs of it");
+        down::stop(&running);
+    }
     if options.fresh {
         wipe()?;
     }
@@ -96,9 +116,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         children: Vec::new(),
         env: Env::default(),
         release: options.release,
+        interrupted,
     };
-    let up = system.start(options);
-    if let Err(error) = up {
+    if let Err(error) = system.start(options) {
         eprintln!("stopping what was started");
         down::stop(&system.started);
         return Err(error);
@@ -109,7 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     eprintln!("\nCtrl-C stops it.");
-    system.watch(&interrupted);
+    system.watch();
     eprintln!("stopping");
     down::stop(&system.started);
     Ok(())
@@ -144,11 +164,13 @@ struct System {
     children: Vec<(String, Child)>,
     env: Env,
     release: bool,
+    interrupted: mpsc::Receiver<()>,
 }
 
 impl System {
     fn start(&mut self, options: &Options) -> Result<()> {
         self.servers()?;
+        self.go_on()?;
         self.settings()?;
         eprintln!("preparing databases and queues");
         self.once("worker", &["migrate"], None)?;
@@ -168,15 +190,20 @@ impl System {
         Ok(())
     }
 
+    /// Fails after Ctrl-C.
+    fn go_on(&self) -> Result<()> {
+        match self.interrupted.try_recv() {
+            Ok(()) => fail("interrupted"),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Starts the servers that the environment does not name.
     fn servers(&mut self) -> Result<()> {
-        let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        match (given("SHOP_DATABASE_URL"), given("PAYMENTS_DATABASE_URL")) {
-            (Some(shop), Some(payments)) => {
-                self.env.set("SHOP_DATABASE_URL", shop);
-                self.env.set("PAYMENTS_DATABASE_URL", payments);
-            }
-            (None, None) => {
+        let databases = ["SHOP_DATABASE_URL", "PAYMENTS_DATABASE_URL"];
+        match databases.map(|name| self.env.take(name)) {
+            [true, true] => {}
+            [false, false] => {
                 eprintln!("starting PostgreSQL");
                 let postgres =
                     Postgres::start(&dev_dir().join("postgres"), PostgresOptions::default())?;
@@ -198,9 +225,7 @@ impl System {
                 );
             }
         }
-        if let Some(url) = given("AMQP_URL") {
-            self.env.set("AMQP_URL", url);
-        } else {
+        if !self.env.take("AMQP_URL") {
             eprintln!("starting RabbitMQ");
             let rabbitmq = RabbitMq::start(&dev_dir().join("rabbitmq"))?;
             self.env.set("AMQP_URL", rabbitmq.amqp_url("%2f"));
@@ -234,17 +259,15 @@ impl System {
             fs::set_permissions(&key, fs::Permissions::from_mode(0o600))
                 .doing("close the signing key")?;
         }
-        let api = listen("API_LISTEN", 8080)?;
-        let payments = listen("PAYMENTS_LISTEN", 8081)?;
+        let api = self.listen("API_LISTEN", 8080)?;
+        let payments = self.listen("PAYMENTS_LISTEN", 8081)?;
         self.env
             .set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
-        self.env.set("API_LISTEN", &api);
         self.env.set("API_URL", format!("http://{api}"));
         self.env.set("PUBLIC_URL", format!("http://{api}"));
-        self.env.set("PAYMENTS_LISTEN", &payments);
-        let payments_url =
-            std::env::var("PAYMENTS_URL").unwrap_or_else(|_| format!("http://{payments}"));
-        self.env.set("PAYMENTS_URL", payments_url);
+        if !self.env.take("PAYMENTS_URL") {
+            self.env.set("PAYMENTS_URL", format!("http://{payments}"));
+        }
         self.env
             .set("JWKS_URL", format!("http://{api}/.well-known/jwks.json"));
         self.env.set(
@@ -280,6 +303,19 @@ impl System {
             self.env.set(&format!("SHOP_{name}_PASSWORD"), PASSWORD);
         }
         Ok(())
+    }
+
+    /// The address that the variable demands, or the usual port, or a free one.
+    fn listen(&mut self, variable: &str, usual: u16) -> Result<String> {
+        if !self.env.take(variable) {
+            let port = if port_is_free(usual) {
+                usual
+            } else {
+                free_port()?
+            };
+            self.env.set(variable, format!("127.0.0.1:{port}"));
+        }
+        Ok(self.env.get(variable).to_owned())
     }
 
     fn accounts(&self) -> Result<()> {
@@ -404,6 +440,7 @@ impl System {
     fn await_ready(&mut self, role: &str, admin: &str) -> Result<()> {
         let until = Instant::now() + READY;
         while Instant::now() < until {
+            self.go_on()?;
             let child = self.children.iter_mut().find(|(name, _)| name == role);
             if let Some((_, child)) = child
                 && let Ok(Some(status)) = child.try_wait()
@@ -442,9 +479,10 @@ impl System {
         }
     }
 
-    /// Until Ctrl-C; says when a process ends, and keeps the others.
-    fn watch(&mut self, interrupted: &mpsc::Receiver<()>) {
-        while interrupted.recv_timeout(Duration::from_millis(300))
+    /// Until Ctrl-C, or until all have ended; says when one ends, and keeps the others.
+    fn watch(&mut self) {
+        let any = !self.children.is_empty();
+        while self.interrupted.recv_timeout(Duration::from_millis(300))
             == Err(mpsc::RecvTimeoutError::Timeout)
         {
             self.children
@@ -459,25 +497,15 @@ impl System {
                     }
                     _ => true,
                 });
+            if any && self.children.is_empty() {
+                return;
+            }
         }
     }
 }
 
 fn log(role: &str) -> std::path::PathBuf {
     dev_dir().join("log").join(format!("{role}.log"))
-}
-
-/// The address that the variable demands, or the usual port, or a free one.
-fn listen(variable: &str, usual: u16) -> Result<String> {
-    if let Ok(address) = std::env::var(variable) {
-        return Ok(address);
-    }
-    let port = if port_is_free(usual) {
-        usual
-    } else {
-        free_port()?
-    };
-    Ok(format!("127.0.0.1:{port}"))
 }
 
 /// Whether a GET is answered with 200.

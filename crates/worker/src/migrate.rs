@@ -1,11 +1,17 @@
 //! The migrate step: brings both databases up to date and declares RabbitMQ's topology. Running it
 //! again does nothing.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use contracts::{command::Command, topology as names};
 use messaging::topology::{self, ExchangeType, Route};
+use sqlx::PgPool;
 
 use crate::{config::Args, jobs};
+
+/// How long a database may take to come up.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let guard = telemetry::init("migrate", &args.telemetry())?;
@@ -13,7 +19,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(url) = &args.database_url {
         let pool =
             db::connect(url, &pool_config).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
-        db::wait_until_ready(&pool, "the shop's database").await;
+        answers(&pool, "the shop's database").await?;
         db::migrate(&pool, &db::SHOP)
             .await
             .context("could not migrate the shop's database")?;
@@ -25,7 +31,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(url) = &args.payments_database_url {
         let pool = db::connect(url, &pool_config)
             .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
-        db::wait_until_ready(&pool, "payments' database").await;
+        answers(&pool, "payments' database").await?;
         db::migrate(&pool, &db::PAYMENTS)
             .await
             .context("could not migrate payments' database")?;
@@ -39,6 +45,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     }
     guard.shutdown();
     Ok(())
+}
+
+/// A step that never ends tells nobody what is wrong.
+async fn answers(pool: &PgPool, what: &str) -> anyhow::Result<()> {
+    tokio::time::timeout(PATIENCE, db::wait_until_ready(pool, what))
+        .await
+        .with_context(|| format!("{what} did not answer within {PATIENCE:?}"))
 }
 
 /// What our consumers read.
