@@ -6,7 +6,8 @@ use commerce::{
     order::{self, Item, PlaceError, PriceError},
 };
 use kernel::{OrderId, SagaId, TraceRef, TransactionId, UserId};
-use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Verdict};
+use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict};
+use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
 use crate::checkout::{Checkout, CheckoutInput};
@@ -74,9 +75,37 @@ pub async fn submit(
     request: Submit<'_>,
 ) -> Result<Submitted, SubmitError> {
     let mut tx = engine.pool().begin().await?;
+    match begin(engine, &mut tx, request).await {
+        Ok((order_id, Some(started))) => {
+            tx.commit().await?;
+            Ok(Submitted::New {
+                order_id,
+                attempt: engine.go(started),
+            })
+        }
+        // rolled back before the answer: until then the key counts as under way
+        Ok((order_id, None)) => {
+            tx.rollback().await?;
+            Ok(Submitted::Repeat { order_id })
+        }
+        Err(error) => {
+            if let Err(lost) = tx.rollback().await {
+                tracing::debug!(%lost, "Could not roll back: the database does when the connection ends");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The order of this key; with the start of its saga, unless it is a repeat.
+async fn begin(
+    engine: &Engine<Checkout>,
+    conn: &mut PgConnection,
+    request: Submit<'_>,
+) -> Result<(OrderId, Option<Started<CheckoutInput>>), SubmitError> {
     let order_id = OrderId::new();
     let claim = idempotency::claim(
-        &mut tx,
+        conn,
         request.user_id,
         request.idempotency_key,
         request.request_hash,
@@ -84,10 +113,10 @@ pub async fn submit(
     )
     .await;
     match claim.map_err(SubmitError::Key)? {
-        Claim::Repeat(order_id) => return Ok(Submitted::Repeat { order_id }),
+        Claim::Repeat(order_id) => return Ok((order_id, None)),
         Claim::New => {}
     }
-    let basket = order::price(&mut tx, request.items)
+    let basket = order::price(conn, request.items)
         .await
         .map_err(SubmitError::Price)?;
     let saga_id = SagaId::new();
@@ -106,14 +135,10 @@ pub async fn submit(
         trace: request.trace,
     };
     let started = engine
-        .start(&mut tx, new, request.eager)
+        .start(conn, new, request.eager)
         .await
         .map_err(refused)?;
-    tx.commit().await?;
-    Ok(Submitted::New {
-        order_id,
-        attempt: engine.go(started),
-    })
+    Ok((order_id, Some(started)))
 }
 
 fn refused(error: StartError) -> SubmitError {

@@ -54,6 +54,27 @@ async fn the_same_key_makes_the_same_order_and_another_request_is_refused() {
 }
 
 #[tokio::test]
+async fn a_key_is_free_as_soon_as_its_last_request_is_answered() {
+    let shop = Shop::open(quick()).await;
+    for _ in 0..20 {
+        let refused = shop.try_submit(501, "key", false).await.unwrap_err();
+        assert!(matches!(refused, SubmitError::Place(_)), "{refused}");
+    }
+    let Submitted::New { order_id, .. } = shop.try_submit(1, "key", false).await.unwrap() else {
+        panic!("it is new")
+    };
+    for _ in 0..20 {
+        let again = shop.try_submit(1, "key", false).await.unwrap();
+        assert!(matches!(again, Submitted::Repeat { order_id: id } if id == order_id));
+        let refused = shop.try_submit(2, "key", false).await.unwrap_err();
+        assert!(
+            matches!(refused, SubmitError::Key(ClaimError::DifferentRequest)),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_eager_attempt_is_the_committers_own_and_nobody_else_can_claim_it() {
     let shop = Shop::open(quick()).await;
     let Submitted::New { order_id, attempt } = shop.try_submit(1, "key", true).await.unwrap()
