@@ -259,8 +259,10 @@ impl Auth {
     /// # Errors
     /// [`AuthError::Credentials`]
     pub async fn login(&self, email: &str, password: String) -> Result<Session, AuthError> {
-        let email = email.trim().to_lowercase();
-        let user = store::find_by_email(&mut *self.pool.acquire().await?, &email).await?;
+        let user = match checked_email(email) {
+            Ok(email) => store::find_by_email(&mut *self.pool.acquire().await?, &email).await?,
+            Err(_) => None, // nobody has it, and the database does not take every text
+        };
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password, hash).await?;
         let user = user
@@ -286,8 +288,8 @@ impl Auth {
             .await?
             .ok_or(AuthError::SessionOver)?;
         if row.used {
-            store::revoke_family(&mut tx, row.family_id).await?;
-            tx.commit().await?;
+            tx.rollback().await?;
+            self.end_family(row.family_id).await?;
             return Err(AuthError::SessionOver);
         }
         let user = store::find_by_id(&mut tx, row.user_id)
@@ -307,11 +309,22 @@ impl Auth {
     /// # Errors
     /// When the database fails.
     pub async fn logout(&self, token: &str) -> Result<(), AuthError> {
-        let mut tx = self.pool.begin().await?;
-        if let Some(row) = store::lock_refresh(&mut tx, &Sha256::digest(token)).await? {
-            store::revoke_family(&mut tx, row.family_id).await?;
+        let hash = Sha256::digest(token);
+        let row = store::lock_refresh(&mut *self.pool.acquire().await?, &hash).await?;
+        match row {
+            Some(row) => self.end_family(row.family_id).await,
+            None => Ok(()),
         }
-        Ok(tx.commit().await?)
+    }
+
+    /// Revokes a family, and with it the successor that an exchange under way has not committed
+    /// yet: a look sees only what was committed when it began, so the last one finds nothing.
+    ///
+    /// Each look commits by itself, lest two that end a family at once wait for each other.
+    async fn end_family(&self, family: Uuid) -> Result<(), AuthError> {
+        let mut conn = self.pool.acquire().await?;
+        while store::revoke_family(&mut conn, family).await? > 0 {}
+        Ok(())
     }
 
     /// An account.

@@ -158,14 +158,15 @@ pub(crate) async fn mark_used(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Res
     .map(drop)
 }
 
-pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx::Result<()> {
-    sqlx::query!(
+/// Revokes what there is of a family. Returns how many tokens that were.
+pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
         "update auth.refresh_token set revoked_at = clock_timestamp() where family_id = $1 and revoked_at is null",
         family,
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(result.rows_affected())
 }
 
 /// Forgets refresh tokens that ran out longer ago than `age`. Returns how many.

@@ -313,7 +313,8 @@ fn all_moved(moved: u64, ids: &[Uuid], doing: &str) -> sqlx::Result<()> {
     if moved == ids.len() as u64 {
         Ok(())
     } else {
-        Err(sqlx::Error::Protocol(format!(
+        // not `Protocol`, which says that the connection broke and that asking again may help
+        Err(sqlx::Error::InvalidArgument(format!(
             "only {moved} of the orders {ids:?} could {doing}"
         )))
     }

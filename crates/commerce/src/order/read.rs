@@ -151,10 +151,9 @@ async fn with_details(conn: &mut PgConnection, heads: Vec<Head>) -> sqlx::Result
     let orders = heads.into_iter().map(|head| {
         let of_order = |id: Uuid| id == head.order_id;
         let status = Status::parse(&head.status).ok_or_else(|| {
-            sqlx::Error::Protocol(format!(
-                "order {} has status {}",
-                head.order_id, head.status
-            ))
+            sqlx::Error::Decode(
+                format!("order {} has status {}", head.order_id, head.status).into(),
+            )
         })?;
         Ok(Order {
             id: OrderId::from(head.order_id),

@@ -118,10 +118,11 @@ pub async fn create(
     draft: &Draft,
 ) -> Result<Product, EditError> {
     let slug = slug_of(&draft.name);
-    // two products of one name at once: the lock makes the second see the first
+    // one at a time: the lock makes the second see the first. Not one lock a name, since a second
+    // `Mug` and a first `Mug 2` want the same slug
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1, 1))",
-        slug
+        "commerce.product.slug"
     )
     .execute(&mut *conn)
     .await?;

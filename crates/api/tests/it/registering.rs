@@ -1,0 +1,69 @@
+//! Accounts and commerce meet in one transaction.
+
+use auth::{Auth, AuthConfig, AuthError, Hasher};
+use commerce::client::{self, CreateClientOnRegistration};
+use db::Bus;
+use kernel::Clock;
+use sqlx::PgPool;
+use tokens::Signer;
+
+fn accounts(pool: &PgPool) -> Auth {
+    let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System).unwrap();
+    let bus = Bus::default().with(CreateClientOnRegistration);
+    Auth::new(
+        pool.clone(),
+        bus,
+        signer,
+        Hasher::new(1).unwrap(),
+        AuthConfig::default(),
+    )
+}
+
+async fn count(pool: &PgPool, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_registers_is_a_client_of_commerce_by_the_same_transaction() {
+    let pool = testkit::shop_db().await;
+    let ada = accounts(&pool)
+        .register("ada@shop.example", "Ada", "correct horse".to_owned(), None)
+        .await;
+    let ada = ada
+        .map_err(|error| error.to_string())
+        .map(|session| session.profile);
+    let ada = ada.unwrap();
+    let found = client::find_by_user(&mut pool.acquire().await.unwrap(), ada.id).await;
+    assert!(found.unwrap().is_some());
+    let shared = r#"
+        select count(*)
+        from auth."user" u join commerce.client c using (user_id)
+        where u.xmin::text = c.xmin::text and c.name = 'Ada'
+    "#;
+    assert_eq!(count(&pool, shared).await, 1);
+}
+
+#[tokio::test]
+async fn without_a_client_there_is_no_user_either() {
+    let pool = testkit::shop_db().await;
+    // commerce refuses: whatever the reason, here a rule that nobody meets
+    sqlx::query("alter table commerce.client add constraint nobody check (false)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let refused = accounts(&pool)
+        .register("ada@shop.example", "Ada", "correct horse".to_owned(), None)
+        .await
+        .err();
+    let Some(AuthError::Db(error)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(db::constraint(&error), Some("nobody"));
+    for sql in [
+        r#"select count(*) from auth."user""#,
+        "select count(*) from auth.refresh_token",
+        "select count(*) from messaging.outbox",
+    ] {
+        assert_eq!(count(&pool, sql).await, 0, "{sql}");
+    }
+}

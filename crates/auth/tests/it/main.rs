@@ -1,0 +1,11 @@
+//! Accounts through their use cases, on a real PostgreSQL.
+//!
+//! Each test is named after the rule that it holds.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod accounts;
+mod logging_in;
+mod races;
+mod refreshing;
+mod registering;
+mod roles;

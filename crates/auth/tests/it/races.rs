@@ -1,0 +1,129 @@
+//! Two at the same moment: who comes second sees all that the first did.
+
+use auth::{AuthError, Session};
+
+use crate::accounts::{ADA, Accounts, PASSWORD, at_once, refused};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_uses_of_one_token_at_once_one_wins_and_the_others_end_the_session() {
+    let accounts = Accounts::open().await;
+    let session = accounts.ada().await;
+    let outcomes = at_once(10, |_| {
+        let (accounts, token) = (accounts.clone(), session.refresh_token.clone());
+        async move { accounts.auth.refresh(&token).await }
+    })
+    .await;
+    let mut won = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Ok(next) => won.push(next),
+            Err(error) => assert!(matches!(error, AuthError::SessionOver), "{error:?}"),
+        }
+    }
+    let [next] = won.as_slice() else {
+        panic!("{} won", won.len())
+    };
+    accounts.assert_over(next).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_token_ends_the_session_even_while_its_successor_is_exchanged() {
+    let accounts = Accounts::open().await;
+    let first = accounts.ada().await;
+    let second = accounts.next(&first).await;
+    let third = while_exchanged(&accounts, &second, {
+        let (accounts, token) = (accounts.clone(), first.refresh_token);
+        async move {
+            let refused = refused(accounts.auth.refresh(&token).await);
+            assert!(matches!(refused, AuthError::SessionOver), "{refused:?}");
+        }
+    })
+    .await;
+    accounts.assert_over(&third).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_ends_the_session_even_while_its_token_is_exchanged() {
+    let accounts = Accounts::open().await;
+    let first = accounts.ada().await;
+    let second = accounts.next(&first).await;
+    let token = second.refresh_token.clone();
+    let third = while_exchanged(&accounts, &second, {
+        let accounts = accounts.clone();
+        async move { accounts.auth.logout(&token).await.unwrap() }
+    })
+    .await;
+    accounts.assert_over(&third).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_with_an_older_token_ends_the_session_even_while_the_newest_is_exchanged() {
+    let accounts = Accounts::open().await;
+    let first = accounts.ada().await;
+    let second = accounts.next(&first).await;
+    let third = while_exchanged(&accounts, &second, {
+        let (accounts, token) = (accounts.clone(), first.refresh_token);
+        async move { accounts.auth.logout(&token).await.unwrap() }
+    })
+    .await;
+    accounts.assert_over(&third).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_a_session_at_once_does_not_wait_for_each_other() {
+    let accounts = Accounts::open().await;
+    accounts.ada().await;
+    for _ in 0..10 {
+        let first = accounts.login(ADA, PASSWORD).await.unwrap();
+        let second = accounts.next(&first).await;
+        let third = accounts.next(&second).await;
+        let outcomes = at_once(9, |i| {
+            let accounts = accounts.clone();
+            let session = [&first, &second, &third][i % 3];
+            let token = session.refresh_token.clone();
+            async move {
+                if i % 3 == 2 {
+                    return accounts.auth.logout(&token).await;
+                }
+                Err(refused(accounts.auth.refresh(&token).await))
+            }
+        })
+        .await;
+        for outcome in outcomes {
+            assert!(
+                matches!(outcome, Ok(()) | Err(AuthError::SessionOver)),
+                "{outcome:?}"
+            );
+        }
+        accounts.assert_over(&third).await;
+    }
+}
+
+/// Exchanges a session's token and, before that has committed, does something else; returns the
+/// next session when both are done.
+async fn while_exchanged(
+    accounts: &Accounts,
+    session: &Session,
+    meanwhile: impl Future<Output = ()> + Send + 'static,
+) -> Session {
+    // who holds the user's row holds up the new token, which refers to it
+    let mut gate = accounts.pool.begin().await.unwrap();
+    sqlx::query(r#"select from auth."user" for update"#)
+        .execute(&mut *gate)
+        .await
+        .unwrap();
+    let exchange = tokio::spawn({
+        let (accounts, token) = (accounts.clone(), session.refresh_token.clone());
+        async move { accounts.auth.refresh(&token).await }
+    });
+    accounts.until_waiting(1).await;
+    let meanwhile = tokio::spawn(meanwhile);
+    accounts.until_waiting(2).await;
+    gate.rollback().await.unwrap();
+    let next = exchange.await.unwrap().map_err(|error| error.to_string());
+    meanwhile.await.unwrap();
+    match next {
+        Ok(next) => next,
+        Err(error) => panic!("the exchange came first: {error}"),
+    }
+}

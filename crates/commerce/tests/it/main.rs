@@ -1,0 +1,16 @@
+//! Clients, catalog, stock and orders, on a real PostgreSQL.
+//!
+//! Each test is named after the rule that it holds.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod catalog;
+mod clients;
+mod constraints;
+mod idempotency;
+mod moves;
+mod pages;
+mod pricing;
+mod search;
+mod seed;
+mod shop;
+mod stock;

@@ -1,0 +1,244 @@
+//! A shop of clients, catalog and orders, without the saga that drives them.
+
+use commerce::{
+    order::{self, Basket, Item, NewOrder, Order, PlaceError, PriceError, Status},
+    product::{self, Draft, EditError, Product},
+};
+use futures::future::join_all;
+use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+/// The one trace of every order here.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+#[derive(Clone)]
+pub(crate) struct Shop {
+    pub(crate) pool: PgPool,
+    pub(crate) user: UserId,
+}
+
+/// Where a product's pieces are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stock {
+    /// In the house, the reserved ones included.
+    pub(crate) lying: i64,
+    pub(crate) reserved: i64,
+    pub(crate) sold: i64,
+}
+
+/// What a saga can do to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    AwaitPayment,
+    BeginCanceling,
+    Complete,
+    Cancel,
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        Self {
+            pool: testkit::shop_db().await,
+            user: UserId::new(),
+        }
+    }
+
+    /// A shop whose callers do not wait for one another's connections.
+    pub(crate) async fn crowded(callers: u32) -> Self {
+        let shop = Self::open().await;
+        let options = PgPoolOptions::new().max_connections(callers + 1);
+        let pool = options
+            .connect_with(shop.pool.connect_options().as_ref().clone())
+            .await
+            .unwrap();
+        Self { pool, ..shop }
+    }
+
+    pub(crate) async fn product(&self, name: &str, cents: i64, stock: i64) -> ProductId {
+        self.create(&draft(name, cents, stock)).await.id
+    }
+
+    pub(crate) async fn create(&self, draft: &Draft) -> Product {
+        self.try_create(draft).await.unwrap()
+    }
+
+    pub(crate) async fn try_create(&self, draft: &Draft) -> Result<Product, EditError> {
+        let mut tx = self.pool.begin().await?;
+        let product = product::create(&mut tx, ProductId::new(), draft).await?;
+        tx.commit().await?;
+        Ok(product)
+    }
+
+    pub(crate) async fn edit(
+        &self,
+        id: ProductId,
+        version: i64,
+        draft: &Draft,
+    ) -> Result<Product, EditError> {
+        let mut tx = self.pool.begin().await?;
+        let product = product::update(&mut tx, id, version, draft).await?;
+        tx.commit().await?;
+        Ok(product)
+    }
+
+    pub(crate) async fn delete(&self, id: ProductId, version: i64) -> Result<(), EditError> {
+        product::delete(&mut *self.pool.acquire().await?, id, version).await
+    }
+
+    pub(crate) async fn find(&self, id: ProductId) -> Option<Product> {
+        product::find(&mut self.pool.acquire().await.unwrap(), id)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn price(&self, items: &[Item]) -> Result<Basket, PriceError> {
+        order::price(&mut *self.pool.acquire().await?, items).await
+    }
+
+    pub(crate) async fn try_place(&self, items: &[Item]) -> Result<OrderId, PlaceError> {
+        let mut tx = self.pool.begin().await?;
+        let basket = order::price(&mut tx, items).await.unwrap();
+        let order = self.new_order(&basket);
+        order::place(&mut tx, std::slice::from_ref(&order)).await?;
+        tx.commit().await?;
+        Ok(order.id)
+    }
+
+    pub(crate) async fn place(&self, items: &[Item]) -> OrderId {
+        self.try_place(items).await.unwrap()
+    }
+
+    pub(crate) fn new_order<'a>(&self, basket: &'a Basket) -> NewOrder<'a> {
+        NewOrder {
+            id: OrderId::new(),
+            user_id: self.user,
+            saga_id: SagaId::new(),
+            transaction_id: TransactionId::new(),
+            basket,
+            trace_id: TRACE,
+        }
+    }
+
+    /// An order that legal moves have brought to this status.
+    pub(crate) async fn order_at(&self, status: Status, items: &[Item]) -> OrderId {
+        let id = self.place(items).await;
+        let moves: &[Move] = match status {
+            Status::Pending => &[],
+            Status::AwaitingPayment => &[Move::AwaitPayment],
+            Status::Completed => &[Move::AwaitPayment, Move::Complete],
+            Status::Canceled => &[Move::Cancel],
+        };
+        for step in moves {
+            self.go(*step, &[id]).await.unwrap();
+        }
+        id
+    }
+
+    /// Moves orders, as one batch in a transaction of its own.
+    pub(crate) async fn go(&self, step: Move, ids: &[OrderId]) -> sqlx::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        let reasons: Vec<_> = ids.iter().map(|id| (*id, "a test")).collect();
+        match step {
+            Move::AwaitPayment => order::await_payment(&mut tx, ids).await,
+            Move::BeginCanceling => order::begin_canceling(&mut tx, &reasons).await,
+            Move::Complete => order::complete(&mut tx, ids).await,
+            Move::Cancel => order::cancel(&mut tx, &reasons).await,
+        }?;
+        tx.commit().await
+    }
+
+    pub(crate) async fn look(&self, id: OrderId) -> Order {
+        order::find(&mut self.pool.acquire().await.unwrap(), id, None)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn stock(&self, id: ProductId) -> Stock {
+        let (lying, reserved, sold) = sqlx::query_as(
+            "select on_hand, reserved, sold from commerce.stock where product_id = $1",
+        )
+        .bind(id.uuid())
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        Stock {
+            lying,
+            reserved,
+            sold,
+        }
+    }
+
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let sql = format!("select count(*) from {table}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// The constraint that refuses this statement; none when it is not refused.
+    pub(crate) async fn refusing_constraint(&self, sql: &str) -> Option<String> {
+        let outcome = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await;
+        let refused = match outcome {
+            Ok(done) => {
+                assert_ne!(done.rows_affected(), 0, "it touches nothing: {sql}");
+                return None;
+            }
+            Err(refused) => refused,
+        };
+        let constraint = db::constraint(&refused).map(str::to_owned);
+        Some(constraint.unwrap_or_else(|| panic!("{sql}: {refused}")))
+    }
+
+    /// Waits until so many connections wait for a lock.
+    pub(crate) async fn until_waiting(&self, connections: i64) {
+        let what = format!("{connections} connections to wait for a lock");
+        testkit::eventually(&what, || async {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+            waiting == connections
+        })
+        .await;
+    }
+}
+
+pub(crate) fn eur(cents: i64) -> Money {
+    Money::new(cents, "EUR".parse().unwrap())
+}
+
+pub(crate) fn draft(name: &str, cents: i64, stock: i64) -> Draft {
+    Draft {
+        name: name.to_owned(),
+        description: "As good as it gets.".to_owned(),
+        price: eur(cents),
+        stock,
+    }
+}
+
+pub(crate) fn item(product_id: ProductId, quantity: u32) -> Item {
+    Item {
+        product_id,
+        quantity,
+    }
+}
+
+/// Runs `n` of them at the same time.
+pub(crate) async fn at_once<T, F>(n: usize, start: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let running: Vec<_> = (0..n).map(|i| tokio::spawn(start(i))).collect();
+    join_all(running)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
+}
