@@ -453,5 +453,5 @@ impl<S: Saga, T: RemoteStep<S>> DynRemote<S> for Final<T> {
 
 /// The machine never undoes a retryable step; should it ever ask, nothing is written.
 fn never_undone(step: &str) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("`{step}` comes after the pivot and has no undo"))
+    sqlx::Error::InvalidArgument(format!("`{step}` comes after the pivot and has no undo"))
 }
