@@ -23,7 +23,7 @@ cargo xtask up [--fresh] [--release] [--without payments,api,worker] [-d]
     -d          return when all is ready; `cargo xtask down` stops it
 cargo xtask down
     Stop what `up -d` started.
-cargo xtask test [--wide] [cargo test arguments]
+cargo xtask test [cargo test arguments]
     Run all tests, against a private PostgreSQL and RabbitMQ.
 cargo xtask lint
     Formatting, clippy, licences, fresh generated files.

@@ -12,13 +12,6 @@ use crate::{
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
-    let wide = arguments.iter().any(|argument| argument == "--wide");
-    let rest: Vec<&str> = arguments
-        .iter()
-        .map(String::as_str)
-        .filter(|argument| *argument != "--wide")
-        .collect();
-
     eprintln!("building");
     cargo::run(
         cargo(&["build", "--workspace", "--bins", "--tests"]),
@@ -28,18 +21,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
     let mut test = cargo(&["test", "--no-fail-fast"]);
-    if !rest.iter().any(|argument| argument.starts_with("-p")) {
+    if !arguments.iter().any(|argument| argument.starts_with("-p")) {
         test.arg("--workspace");
     }
-    test.args(rest)
+    test.args(arguments)
         .env("TEST_POSTGRES_URL", postgres.url("postgres"))
         .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))
         .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
         .env("TEST_BIN_DIR", bin_dir(false))
         .env("TEST_DEV_DIR", dev_dir().join("test"));
-    if wide {
-        test.env("TEST_WIDE", "1");
-    }
     let result = cargo::run(test, "the test run");
     eprintln!("{} s", begun.elapsed().as_secs());
     result
