@@ -37,6 +37,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("api", config.database_max_connections),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let signer =
+        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let payments = PaymentsClient::new(
+        &config.payments_url,
+        signer.clone(),
+        config.checkout.call_timeout(),
+    )
+    .context("PAYMENTS_URL")?;
     let probe = pool.clone();
     let ready = Readiness::new(move || {
         let pool = probe.clone();
@@ -58,14 +66,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
-    let signer =
-        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
-    let payments = PaymentsClient::new(
-        &config.payments_url,
-        signer.clone(),
-        config.checkout.call_timeout(),
-    )
-    .context("PAYMENTS_URL")?;
     let checkout = Checkout {
         payments: Arc::new(payments),
         payment_deadline: config.checkout.payment_deadline(),

@@ -71,7 +71,7 @@ pub(super) struct Tokens {
 #[utoipa::path(
     post, path = "/api/register", request_body = Register,
     responses(
-        (status = 201, body = Tokens),
+        (status = 201, body = Tokens, description = "Logged in"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`email-taken`"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
     )
@@ -101,7 +101,7 @@ pub(super) async fn register(
 #[utoipa::path(
     post, path = "/api/login", request_body = Login,
     responses(
-        (status = 200, body = Tokens),
+        (status = 200, body = Tokens, description = "Logged in"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`wrong-credentials`"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
     )
@@ -124,7 +124,7 @@ pub(super) async fn login(
 #[utoipa::path(
     post, path = "/api/refresh",
     responses(
-        (status = 200, body = Tokens),
+        (status = 200, body = Tokens, description = "Logged in"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`session-over`"),
     )
 )]
@@ -157,7 +157,7 @@ pub(super) async fn logout(
 #[utoipa::path(
     get, path = "/api/me", security(("bearer" = [])),
     responses(
-        (status = 200, body = User),
+        (status = 200, body = User, description = "The account"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`unauthenticated`"),
     )
 )]

@@ -27,7 +27,7 @@ pub(super) struct Search {
 /// The catalog, newest first.
 #[utoipa::path(
     get, path = "/api/products", params(Search),
-    responses((status = 200, body = shapes::Page<shapes::Product>))
+    responses((status = 200, body = shapes::Page<shapes::Product>, description = "A page of the catalog"))
 )]
 pub(super) async fn search(
     State(app): State<App>,
@@ -60,7 +60,7 @@ pub(super) async fn search(
     get, path = "/api/products/{product}",
     params(("product" = String, Path, description = "Its slug")),
     responses(
-        (status = 200, body = shapes::Product),
+        (status = 200, body = shapes::Product, description = "The product"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
     )
 )]
@@ -134,7 +134,7 @@ impl WriteProduct {
 #[utoipa::path(
     post, path = "/api/products", security(("bearer" = [])), request_body = WriteProduct,
     responses(
-        (status = 201, body = shapes::Product),
+        (status = 201, body = shapes::Product, description = "The product"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "`forbidden`"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
     )
@@ -162,7 +162,7 @@ pub(super) async fn create(
         ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
     ),
     responses(
-        (status = 200, body = shapes::Product),
+        (status = 200, body = shapes::Product, description = "The product"),
         (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
         (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
     )

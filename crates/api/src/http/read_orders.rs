@@ -18,7 +18,7 @@ pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
     get, path = "/api/orders/{id}", security(("bearer" = [])),
     params(("id" = OrderId, Path, description = "The order")),
     responses(
-        (status = 200, body = shapes::Order),
+        (status = 200, body = shapes::Order, description = "The order"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
     )
 )]
@@ -36,7 +36,7 @@ pub(super) async fn find(
 /// One's own orders, newest first.
 #[utoipa::path(
     get, path = "/api/orders", security(("bearer" = [])), params(shapes::Paging),
-    responses((status = 200, body = shapes::Page<shapes::Order>))
+    responses((status = 200, body = shapes::Page<shapes::Order>, description = "A page of orders"))
 )]
 pub(super) async fn list(
     State(app): State<App>,
@@ -72,7 +72,7 @@ pub(super) struct Filter {
 #[utoipa::path(
     get, path = "/api/admin/orders", security(("bearer" = [])), params(Filter),
     responses(
-        (status = 200, body = shapes::Page<shapes::Order>),
+        (status = 200, body = shapes::Page<shapes::Order>, description = "A page of orders"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "`forbidden`"),
     )
 )]
