@@ -7,6 +7,7 @@ mod broker;
 mod payments;
 mod postgres;
 mod proxy;
+mod refused;
 mod system;
 mod wait;
 
@@ -14,6 +15,7 @@ pub use broker::vhost;
 pub use payments::{FakePayments, Mode};
 pub use postgres::{database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};
+pub use refused::refused;
 pub use system::{Buyer, Servers, System, SystemOptions};
 pub use wait::{eventually, eventually_some};
 

@@ -211,11 +211,20 @@ impl Handler for PaymentEvents {
             for ((index, _), verdict) in whole.iter().zip(self.store(&facts).await?) {
                 verdicts[*index] = Some(verdict);
             }
+            let mut away = None;
             for (index, fact) in minimal {
-                verdicts[index] = match self.verify(fact, &batch[index]).await {
+                // who could not be reached for one is not asked for the next
+                let verified = match &away {
+                    Some(why) => Err(Verdict::Unreachable(String::clone(why))),
+                    None => self.verify(fact, &batch[index]).await,
+                };
+                verdicts[index] = match verified {
                     Ok(fact) => self.store(&[fact]).await?.pop(),
                     Err(verdict) => Some(verdict),
                 };
+                if let Some(Verdict::Unreachable(why)) = &verdicts[index] {
+                    away = Some(why.clone());
+                }
             }
             let unanswered = || Verdict::Retry("it was not answered".to_owned());
             Ok(verdicts

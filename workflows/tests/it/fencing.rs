@@ -1,5 +1,6 @@
 use contracts::topology::TRANSACTION_COMPLETED;
-use saga::Verb;
+use kernel::SignalId;
+use saga::{NewSignal, Verb};
 
 use crate::shop::{Shop, quick};
 
@@ -90,5 +91,47 @@ async fn signals_at_the_same_moment_are_applied_once() {
             .count(),
         7
     );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn sagas_are_locked_by_id_so_batches_in_opposite_order_do_not_wait_for_each_other() {
+    let shop = Shop::open(quick()).await;
+    let mut sagas = Vec::new();
+    for _ in 0..12 {
+        sagas.push(shop.awaiting().await.saga_id);
+    }
+    let backward: Vec<_> = sagas.iter().rev().copied().collect();
+    let batch = async |sagas: &[kernel::SagaId], name: &str| {
+        let signals = sagas.iter().map(|saga_id| NewSignal {
+            id: SignalId::new(),
+            saga_id: *saga_id,
+            name: name.to_owned(),
+            payload: serde_json::Value::Null,
+            source: "test".to_owned(),
+        });
+        let mut tx = shop.pool.begin().await.unwrap();
+        let signaled = shop
+            .engine
+            .signal(&mut tx, signals.collect())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        signaled.after.emit();
+    };
+    tokio::join!(
+        batch(&sagas, TRANSACTION_COMPLETED),
+        batch(&backward, TRANSACTION_COMPLETED),
+        batch(&sagas, "cancel"),
+        batch(&backward, TRANSACTION_COMPLETED),
+    );
+    for saga in sagas {
+        let applied = shop.verdicts(saga).await;
+        let applied = applied
+            .iter()
+            .flatten()
+            .filter(|verdict| *verdict == "applied");
+        assert!(applied.count() >= 1);
+    }
     shop.assert_whole().await;
 }

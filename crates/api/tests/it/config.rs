@@ -1,36 +1,20 @@
 //! The API's configuration, as a process sees it.
 
-use std::{
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
-
-/// Starts the API with these variables and nothing else; it must refuse. Returns what it says.
+/// Starts the API with these variables beside sensible ones; it must refuse. Returns what it says.
 fn refused(variables: &[(&str, &str)]) -> String {
     let key = std::env::temp_dir().join(format!("api-key-{}.pem", std::process::id()));
     std::fs::write(&key, tokens::generate_key_pem()).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_api"))
-        .env_clear()
-        .env("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop")
-        .env("TOKEN_SIGNING_KEY_FILE", &key)
-        .env("API_LISTEN", "127.0.0.1:0")
-        .env("API_ADMIN_LISTEN", "127.0.0.1:0")
-        .envs(variables.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > until {
-            child.kill().unwrap(); // it was content with what makes no sense
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success(), "{variables:?}: {said}");
-    said.into_owned()
+    let sensible = [
+        ("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop"),
+        ("TOKEN_SIGNING_KEY_FILE", key.to_str().unwrap()),
+        ("API_LISTEN", "127.0.0.1:0"),
+        ("API_ADMIN_LISTEN", "127.0.0.1:0"),
+    ];
+    testkit::refused(
+        env!("CARGO_BIN_EXE_api"),
+        &[],
+        &[&sensible, variables].concat(),
+    )
 }
 
 #[test]

@@ -135,3 +135,65 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_fails_falls_out_of_its_batch_alone_and_is_not_lost() {
+    let system = System::prepare(SystemOptions::default()).await;
+    for role in ["payments", "api", "worker saga async relay"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let mut orders = Vec::new();
+    for _ in 0..6 {
+        let (_, order) = buyer.order().await;
+        buyer.pay(text(&order, "transaction_id")).await;
+        orders.push(order);
+    }
+    let bad = text(&orders[2], "id");
+    // whatever the reason, this order's row cannot be completed
+    let refuse = format!(
+        "create function commerce.refuse() returns trigger language plpgsql as
+         $$ begin raise exception 'this order cannot be completed'; end $$;
+         create trigger refuse before update of status on commerce.\"order\"
+         for each row when (new.order_id = '{bad}') execute function commerce.refuse();"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(refuse))
+        .execute(&system.shop)
+        .await
+        .unwrap();
+    // all six are waiting: they arrive as one batch
+    eventually("six events wait", || async {
+        let unpublished: i64 = sqlx::query_scalar("select count(*) from messaging.outbox")
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
+        unpublished == 0
+    })
+    .await;
+    system.spawn("worker payments").await;
+    for order in orders.iter().filter(|order| text(order, "id") != bad) {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+    let failed = || async { system.run("shopctl", &["failed", "list", "-o", "json"]) };
+    eventually("the one is in failed", || async {
+        failed().await.lines().count() == 1
+    })
+    .await;
+    let listed = failed().await;
+    assert!(
+        listed.contains("this order cannot be completed"),
+        "{listed}"
+    );
+    assert!(
+        listed.contains(text(&orders[2], "transaction_id")),
+        "{listed}"
+    );
+    sqlx::raw_sql("drop trigger refuse on commerce.\"order\"")
+        .execute(&system.shop)
+        .await
+        .unwrap();
+    system.run("shopctl", &["failed", "retry", "--all", "--yes"]);
+    buyer.awaits(bad, "completed").await;
+    system.settle().await;
+    system.assert_whole().await;
+}

@@ -1,38 +1,21 @@
 //! The worker's configuration, as a process sees it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
-use std::{
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
-
-/// Starts a worker with these variables and nothing else; it must refuse. Returns what it says.
+/// Starts a worker with these variables beside sensible ones; it must refuse. Returns what it says.
 fn refused(roles: &[&str], variables: &[(&str, &str)]) -> String {
     let key = std::env::temp_dir().join(format!("worker-key-{}.pem", std::process::id()));
     std::fs::write(&key, tokens::generate_key_pem()).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_worker"))
-        .args(roles)
-        .env_clear()
-        .env("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop")
-        .env("AMQP_URL", "amqp://127.0.0.1:1")
-        .env("TOKEN_SIGNING_KEY_FILE", &key)
-        .env("WORKER_ADMIN_LISTEN", "127.0.0.1:0")
-        .envs(variables.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > until {
-            child.kill().unwrap(); // it was content with what makes no sense
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success(), "{variables:?}: {said}");
-    said.into_owned()
+    let sensible = [
+        ("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop"),
+        ("AMQP_URL", "amqp://127.0.0.1:1"),
+        ("TOKEN_SIGNING_KEY_FILE", key.to_str().unwrap()),
+        ("WORKER_ADMIN_LISTEN", "127.0.0.1:0"),
+    ];
+    testkit::refused(
+        env!("CARGO_BIN_EXE_worker"),
+        roles,
+        &[&sensible, variables].concat(),
+    )
 }
 
 #[test]
