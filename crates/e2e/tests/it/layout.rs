@@ -13,21 +13,18 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("contracts", &["kernel"]),
-    ("db", &["kernel"]),
+    ("db", &[]),
     ("telemetry", &["kernel"]),
     ("tokens", &["kernel", "contracts"]),
     ("web", &["kernel", "db", "telemetry", "tokens"]),
-    ("messaging", &["kernel", "db", "telemetry"]),
+    ("messaging", &["kernel"]),
     ("saga", &["kernel", "db", "telemetry", "messaging"]),
     (
         "auth",
         &["kernel", "contracts", "db", "messaging", "tokens"],
     ),
     ("commerce", &["kernel", "contracts", "db", "messaging"]),
-    (
-        "workflows",
-        &["kernel", "contracts", "db", "saga", "commerce"],
-    ),
+    ("workflows", &["kernel", "contracts", "saga", "commerce"]),
     (
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
