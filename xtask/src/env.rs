@@ -19,6 +19,20 @@ pub(crate) struct Env {
 }
 
 impl Env {
+    /// What the running system was started with.
+    pub(crate) fn read() -> Self {
+        let text = fs::read_to_string(dev_dir().join("env")).unwrap_or_default();
+        let value = |line: &str| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+            Some((name.to_owned(), value.replace(r"'\''", "'")))
+        };
+        Self {
+            values: text.lines().filter_map(value).collect(),
+            given: BTreeSet::new(),
+        }
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.values.insert(name.to_owned(), value.into());
     }

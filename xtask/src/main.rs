@@ -1,12 +1,15 @@
 //! `cargo xtask …`: run the whole system, prove it, keep its generated files fresh.
 
+mod bench;
 mod cargo;
+mod demo;
 mod down;
 mod env;
 mod lint;
 mod lock;
 mod metadata;
 mod processes;
+mod roles;
 mod test;
 mod up;
 
@@ -25,6 +28,10 @@ cargo xtask down
     Stop what `up -d` started.
 cargo xtask test [cargo test arguments]
     Run all tests, against a private PostgreSQL and RabbitMQ.
+cargo xtask demo
+    Play what the system promises, against what runs or a system of its own.
+cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
+    Measure whole checkouts on durable servers, beside their limit.
 cargo xtask lint
     Formatting, clippy, licences, fresh generated files.
 cargo xtask generate
@@ -47,6 +54,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some("test") => test::run(rest),
+        Some("demo") if rest.is_empty() => demo::run(),
+        Some("bench") => bench::run(rest),
         Some("lint") if rest.is_empty() => lint::run(),
         Some("generate") if rest.is_empty() => metadata::generate(),
         Some("help" | "--help" | "-h") => {

@@ -2,14 +2,12 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, OpenOptions},
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::Path,
-    process::{Child, Command, Stdio},
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    process::{Child, Stdio},
     sync::mpsc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use servers::{Postgres, PostgresOptions, Process, RabbitMq, Result, free_port, port_is_free};
@@ -20,18 +18,10 @@ use crate::{
     down,
     env::Env,
     fail, lock, processes,
+    roles::{self, ROLES, Role},
 };
 
-const READY: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "correct horse battery";
-
-/// Worker processes: role of the process, roles of the worker.
-const WORKERS: [(&str, &str); 4] = [
-    ("worker-saga", "saga"),
-    ("worker-payments", "payments"),
-    ("worker-async", "async"),
-    ("worker-relay", "relay"),
-];
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -71,14 +61,18 @@ impl Options {
 }
 
 impl Options {
+    /// What `up -d` does.
+    pub(crate) fn detached() -> Self {
+        Self {
+            detached: true,
+            ..Self::default()
+        }
+    }
+
     /// The processes of ours that are wanted.
-    fn roles(&self) -> impl Iterator<Item = &'static str> {
-        let workers = WORKERS.iter().map(|(role, _)| (*role, "worker"));
-        [("payments", "payments"), ("api", "api")]
-            .into_iter()
-            .chain(workers)
-            .filter(|(_, part)| !self.without.contains(*part))
-            .map(|(role, _)| role)
+    fn roles(&self) -> impl Iterator<Item = Role> {
+        let wanted = |role: &Role| !self.without.contains(role.part);
+        ROLES.into_iter().filter(wanted)
     }
 }
 
@@ -86,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     fs::create_dir_all(dev_dir().join("log")).doing("make .dev")?;
     let running = processes::read();
     let runs = |role: &str| running.iter().any(|(name, _)| name == role);
-    if !running.is_empty() && !options.fresh && options.roles().all(runs) {
+    if !running.is_empty() && !options.fresh && options.roles().all(|role| runs(role.name)) {
         let roles: Vec<_> = running.iter().map(|(role, _)| role.as_str()).collect();
         eprintln!(
             "it runs already ({}); `. .dev/env` has its URLs, `cargo xtask down` stops it",
@@ -131,7 +125,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     eprintln!("\nCtrl-C stops it.");
     system.watch();
     eprintln!("stopping");
-    down::stop(&system.started);
+    // whoever replaced a process meanwhile wrote that down
+    down::stop(&processes::read());
     Ok(())
 }
 
@@ -161,7 +156,7 @@ fn wipe() -> Result<()> {
 struct System {
     /// In the order in which they were started.
     started: Vec<(String, Process)>,
-    children: Vec<(String, Child)>,
+    children: Vec<(Role, Child)>,
     env: Env,
     release: bool,
     interrupted: mpsc::Receiver<()>,
@@ -170,32 +165,29 @@ struct System {
 impl System {
     fn start(&mut self, options: &Options) -> Result<()> {
         self.servers()?;
-        self.go_on()?;
+        go_on(&self.interrupted)?;
         self.settings()?;
         eprintln!("preparing databases and queues");
         self.once("worker", &["migrate"], None)?;
         self.once("shopctl", &["seed"], None)?;
         self.accounts()?;
         self.env.write()?;
-        let mut waiting = Vec::new();
-        for (role, binary, arguments, admin) in self.roles(options)? {
-            eprintln!("starting {role}");
-            self.spawn(role, binary, &arguments, &admin)?;
-            waiting.push((role, admin));
+        self.ports_are_free(options)?;
+        for role in options.roles() {
+            eprintln!("starting {}", role.name);
+            let child = role.spawn(&self.env)?;
+            if let Some(process) = Process::of(child.id()) {
+                self.started.push((role.name.to_owned(), process));
+            }
+            self.children.push((role, child));
         }
         processes::write(&self.started)?;
-        for (role, admin) in waiting {
-            self.await_ready(role, &admin)?;
+        let interrupted = &self.interrupted;
+        for (role, child) in &mut self.children {
+            role.await_ready(child, &self.env, || go_on(interrupted))?;
+            eprintln!("{} is ready", role.name);
         }
         Ok(())
-    }
-
-    /// Fails after Ctrl-C.
-    fn go_on(&self) -> Result<()> {
-        match self.interrupted.try_recv() {
-            Ok(()) => fail("interrupted"),
-            Err(_) => Ok(()),
-        }
     }
 
     /// Starts the servers that the environment does not name.
@@ -254,7 +246,11 @@ impl System {
         let key = dev_dir().join("keys").join("token.pem");
         if !key.exists() {
             fs::create_dir_all(dev_dir().join("keys")).doing("make .dev/keys")?;
-            let pem = cargo::output(self.command("shopctl", &["keygen"]), "shopctl keygen")?;
+            let pem = {
+                let mut keygen = roles::command(&self.env, "shopctl");
+                keygen.arg("keygen");
+                cargo::output(keygen, "shopctl keygen")?
+            };
             fs::write(&key, pem).doing("write the signing key")?;
             fs::set_permissions(&key, fs::Permissions::from_mode(0o600))
                 .doing("close the signing key")?;
@@ -280,18 +276,9 @@ impl System {
         self.env.set("PAYMENTS_SIMULATOR", "1");
         self.env
             .set("MAIL_DIR", dev_dir().join("mail").display().to_string());
-        for name in [
-            "API",
-            "PAYMENTS",
-            "WORKER_SAGA",
-            "WORKER_PAYMENTS",
-            "WORKER_ASYNC",
-            "WORKER_RELAY",
-        ] {
-            self.env.set(
-                &format!("{name}_ADMIN_URL"),
-                format!("http://127.0.0.1:{}", free_port()?),
-            );
+        for role in ROLES {
+            let url = format!("http://127.0.0.1:{}", free_port()?);
+            self.env.set(&role.admin_variable(), url);
         }
         for (name, who) in [
             ("USER", "user"),
@@ -332,55 +319,25 @@ impl System {
         Ok(())
     }
 
-    /// Role, binary, arguments and admin address of every process that is not left out.
-    #[expect(clippy::type_complexity, reason = "it is read once, right here")]
-    fn roles(
-        &self,
-        options: &Options,
-    ) -> Result<Vec<(&'static str, &'static str, Vec<&'static str>, String)>> {
-        let admin = |name: &str| {
-            let variable = format!("{}_ADMIN_URL", name.to_uppercase().replace('-', "_"));
-            self.env
-                .get(&variable)
-                .trim_start_matches("http://")
-                .to_owned()
-        };
-        let mut roles = Vec::new();
+    fn ports_are_free(&self, options: &Options) -> Result<()> {
         for part in ["payments", "api"] {
-            if !options.without.contains(part) {
-                let address = self.env.get(&format!("{}_LISTEN", part.to_uppercase()));
-                let port = address
-                    .rsplit(':')
-                    .next()
-                    .and_then(|port| port.parse().ok());
-                if !port.is_some_and(port_is_free) {
-                    return fail(format!(
-                        "{address} is taken: free it, or set {}_LISTEN",
-                        part.to_uppercase()
-                    ));
-                }
-                roles.push((part, part, Vec::new(), admin(part)));
+            let variable = format!("{}_LISTEN", part.to_uppercase());
+            let address = self.env.get(&variable);
+            let port = address.rsplit(':').next();
+            let free = port
+                .and_then(|port| port.parse().ok())
+                .is_some_and(port_is_free);
+            if !options.without.contains(part) && !free {
+                return fail(format!("{address} is taken: free it, or set {variable}"));
             }
         }
-        if !options.without.contains("worker") {
-            roles.extend(WORKERS.map(|(role, task)| (role, "worker", vec![task], admin(role))));
-        }
-        Ok(roles)
-    }
-
-    fn command(&self, binary: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(bin_dir(self.release).join(binary));
-        command.args(arguments).current_dir(cargo::root());
-        for (name, value) in self.env.iter() {
-            command.env(name, value);
-        }
-        command
+        Ok(())
     }
 
     fn once(&self, binary: &str, arguments: &[&str], input: Option<&str>) -> Result<()> {
         let what = format!("`{binary} {}`", arguments.join(" "));
-        let mut command = self.command(binary, arguments);
-        let mut child = command
+        let mut child = roles::command(&self.env, binary)
+            .args(arguments)
             .stdin(if input.is_some() {
                 Stdio::piped()
             } else {
@@ -405,60 +362,6 @@ impl System {
         fail(format!(
             "{what} failed: {}",
             said.lines().last().unwrap_or("it did not say why")
-        ))
-    }
-
-    fn spawn(&mut self, role: &str, binary: &str, arguments: &[&str], admin: &str) -> Result<()> {
-        let path = log(role);
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .doing(&format!("open {}", path.display()))?;
-        let errors = log.try_clone().doing("open a log")?;
-        let variable = if binary == "worker" {
-            "WORKER_ADMIN_LISTEN".to_owned()
-        } else {
-            format!("{}_ADMIN_LISTEN", binary.to_uppercase())
-        };
-        let child = self
-            .command(binary, arguments)
-            .env(variable, admin)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .process_group(0)
-            .spawn()
-            .doing(&format!("start {role}"))?;
-        if let Some(process) = Process::of(child.id()) {
-            self.started.push((role.to_owned(), process));
-        }
-        self.children.push((role.to_owned(), child));
-        Ok(())
-    }
-
-    fn await_ready(&mut self, role: &str, admin: &str) -> Result<()> {
-        let until = Instant::now() + READY;
-        while Instant::now() < until {
-            self.go_on()?;
-            let child = self.children.iter_mut().find(|(name, _)| name == role);
-            if let Some((_, child)) = child
-                && let Ok(Some(status)) = child.try_wait()
-            {
-                return fail(format!(
-                    "{role} ended at start ({status}): {}",
-                    last_line(&log(role))
-                ));
-            }
-            if get_ok(admin, "/readyz") {
-                eprintln!("{role} is ready");
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        fail(format!(
-            "{role} is not ready after {READY:?}: see {}",
-            log(role).display()
         ))
     }
 
@@ -489,9 +392,10 @@ impl System {
                 .retain_mut(|(role, child)| match child.try_wait() {
                     Ok(Some(status)) => {
                         eprintln!(
-                            "{role} (pid {}) ended: {status}; its log is {}",
+                            "{} (pid {}) ended: {status}; its log is {}",
+                            role.name,
                             child.id(),
-                            log(role).display()
+                            role.log().display()
                         );
                         false
                     }
@@ -504,37 +408,10 @@ impl System {
     }
 }
 
-fn log(role: &str) -> std::path::PathBuf {
-    dev_dir().join("log").join(format!("{role}.log"))
-}
-
-/// Whether a GET is answered with 200.
-fn get_ok(address: &str, path: &str) -> bool {
-    let Some(port) = address
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse::<u16>().ok())
-    else {
-        return false;
-    };
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
-        return false;
-    };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let mut answer = String::new();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .is_ok()
-        && stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
-}
-
-fn last_line(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .rfind(|line| line.contains("rror"))
-        .or(text.lines().last())
-        .unwrap_or("it did not say why")
-        .to_owned()
+/// Fails after Ctrl-C.
+fn go_on(interrupted: &mpsc::Receiver<()>) -> Result<()> {
+    match interrupted.try_recv() {
+        Ok(()) => fail("interrupted"),
+        Err(_) => Ok(()),
+    }
 }

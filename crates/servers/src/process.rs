@@ -47,6 +47,16 @@ impl Process {
         self.signal(Signal::SIGINT);
     }
 
+    /// Freezes it (SIGSTOP).
+    pub fn freeze(self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a frozen one go on (SIGCONT).
+    pub fn thaw(self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// SIGTERM; after `grace`, SIGKILL. Returns whether it ended by itself.
     pub fn terminate(self, grace: Duration) -> bool {
         self.signal(Signal::SIGTERM);

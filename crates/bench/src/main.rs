@@ -1,0 +1,157 @@
+//! How fast checkouts are, and what they cost: whole ones, on durable servers, beside their limit.
+//!
+//! ```text
+//!  client ──▶ api ──▶ payments stub        closed loop: a client orders again when its
+//!    │ pays     ▲          │ event          order is completed
+//!    └──────────┼──────────┘▼
+//!     completed ◀── worker ◀── RabbitMQ
+//! ```
+//!
+//! Each run checks that every order that was placed completed exactly once. `load` is the closed
+//! loop, `raw` the limit (the same rows by three statements a saga), `meter` what a saga costs.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of sagas and bytes are far below 2^52"
+)]
+
+mod finished;
+mod load;
+mod meter;
+mod raw;
+mod report;
+mod stub;
+mod system;
+mod watch;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+use servers::{Postgres, PostgresOptions, RabbitMq};
+
+use crate::{
+    load::Basket,
+    report::{Report, Row},
+    system::System,
+};
+
+/// Measure whole checkouts.
+#[derive(Parser)]
+struct Args {
+    /// Where the release binaries are.
+    #[arg(long)]
+    bin_dir: PathBuf,
+    /// Where servers and logs live.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Only this many clients at once.
+    #[arg(long)]
+    concurrency: Option<usize>,
+    /// Seconds that each run is measured, after a fifth of that to warm up.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Sagas that the full tables hold; 0 leaves that comparison out.
+    #[arg(long, default_value_t = 1_000_000)]
+    finished: u64,
+    /// Print one JSON document instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Payments to use instead of the stub; it must speak the contract and publish events.
+    #[arg(long, env = "PAYMENTS_URL")]
+    payments_url: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    std::fs::create_dir_all(&args.dir)?;
+    say("starting PostgreSQL (its default durability) and RabbitMQ");
+    let options = PostgresOptions::default();
+    let postgres = Postgres::start(&args.dir.join("postgres"), options).map_err(text)?;
+    let rabbitmq = RabbitMq::start(&args.dir.join("rabbitmq")).map_err(text)?;
+    let report = measure(&args, &postgres, &rabbitmq).await?;
+    if args.json {
+        report::data(&serde_json::to_string_pretty(&report)?);
+    } else {
+        report.print();
+    }
+    Ok(())
+}
+
+async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyhow::Result<Report> {
+    let time = Duration::from_secs(args.seconds);
+    let levels = args
+        .concurrency
+        .map_or_else(|| vec![1, 16, 64], |c| vec![c]);
+    let mut report = Report::default();
+
+    let system = System::start(args, postgres, rabbitmq, "bench_shop").await?;
+    report.idle = system.idle().await;
+    for &concurrency in &levels {
+        say(&format!("whole checkouts, {concurrency} at once"));
+        let measured = load::run(&system, concurrency, time, Basket::Any).await?;
+        say(&format!("the raw limit, {concurrency} at once"));
+        let raw = raw::run(postgres, concurrency, time).await?;
+        report
+            .rows
+            .push(Row::new("checkout", concurrency, measured));
+        report.limits.push(raw);
+    }
+    let busiest = args.concurrency.unwrap_or(16);
+    say(&format!("one hot product, {busiest} at once"));
+    let hot = load::run(&system, busiest, time, Basket::Hot).await?;
+    report.rows.push(Row::new("one hot product", busiest, hot));
+    report.memory = system.memory();
+    report.versions = system.versions().await?;
+    system.check().await?;
+    system.stop();
+
+    if args.finished > 0 {
+        compare(args, postgres, rabbitmq, busiest, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Empty tables and full ones, in turn, so that both see the same weather.
+async fn compare(
+    args: &Args,
+    postgres: &Postgres,
+    rabbitmq: &RabbitMq,
+    concurrency: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let time = Duration::from_secs(args.seconds);
+    for (name, rows) in [("bench_empty", 0), ("bench_full", args.finished)] {
+        say(&format!("filling {name} with {rows} finished sagas"));
+        System::prepare(args, postgres, rabbitmq, name)?;
+        finished::fill(postgres, name, rows)
+            .await
+            .context("filling the tables")?;
+    }
+    for turn in 0..3 {
+        for (name, label) in [
+            ("bench_empty", "empty tables"),
+            ("bench_full", "full tables"),
+        ] {
+            say(&format!(
+                "{label}, {concurrency} at once, turn {}",
+                turn + 1
+            ));
+            let system = System::resume(args, postgres, rabbitmq, name).await?;
+            let measured = load::run(&system, concurrency, time, Basket::Any).await?;
+            system.check_live().await?;
+            system.stop();
+            report.rows.push(Row::new(label, concurrency, measured));
+        }
+    }
+    Ok(())
+}
+
+fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+fn text(error: servers::Error) -> anyhow::Error {
+    anyhow::Error::msg(error.0)
+}

@@ -1,0 +1,172 @@
+//! What a saga costs: processor time, commits, fsyncs and WAL.
+
+use std::{fs, time::Instant};
+
+use serde::Serialize;
+use servers::Process;
+use sqlx::PgPool;
+
+use crate::system::System;
+
+/// A clock tick of `/proc/PID/stat`, milliseconds: USER_HZ is 100 on every Linux that we run on.
+const TICK_MS: f64 = 10.0;
+
+/// Costs of one saga.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Costs {
+    /// Processor time of our processes, milliseconds.
+    pub(crate) ours_ms: f64,
+    /// Of PostgreSQL.
+    pub(crate) postgres_ms: f64,
+    /// Of RabbitMQ.
+    pub(crate) rabbitmq_ms: f64,
+    /// Transactions that wrote something.
+    pub(crate) commits: f64,
+    /// Times that the WAL was synced.
+    pub(crate) fsyncs: f64,
+    /// Bytes of WAL.
+    pub(crate) wal_bytes: f64,
+    /// Of these, by whole pages after a checkpoint.
+    pub(crate) full_page_images: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Snapshot {
+    ours: f64,
+    postgres: f64,
+    rabbitmq: f64,
+    database: Database,
+}
+
+/// PostgreSQL's own account.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(crate) struct Database {
+    transactions: i64,
+    fsyncs: i64,
+    wal_bytes: i64,
+    full_page_images: i64,
+}
+
+impl Database {
+    /// Reads it; the looker's own session is asked to report first.
+    pub(crate) async fn read(pool: &PgPool) -> sqlx::Result<Self> {
+        sqlx::query_as(
+            "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as transactions, wal_sync as fsyncs,
+                    (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint as wal_bytes, wal_fpi as full_page_images
+             from pg_stat_wal",
+        )
+        .fetch_one(pool)
+        .await
+    }
+}
+
+pub(crate) struct Meter {
+    before: Snapshot,
+    watcher: u32,
+}
+
+/// What all sagas of a run cost together.
+pub(crate) struct Totals(Costs);
+
+impl Meter {
+    pub(crate) async fn start(system: &System, watcher: u32) -> sqlx::Result<Self> {
+        let before = snapshot(system, watcher).await?;
+        Ok(Self { before, watcher })
+    }
+
+    pub(crate) async fn stop(self, system: &System) -> sqlx::Result<Totals> {
+        let (before, after) = (self.before, snapshot(system, self.watcher).await?);
+        let database = after.database.since(before.database);
+        Ok(Totals(Costs {
+            ours_ms: after.ours - before.ours,
+            postgres_ms: after.postgres - before.postgres,
+            rabbitmq_ms: after.rabbitmq - before.rabbitmq,
+            ..database
+        }))
+    }
+}
+
+impl Database {
+    pub(crate) fn since(self, before: Self) -> Costs {
+        let more = |after: i64, before: i64| (after - before) as f64;
+        Costs {
+            ours_ms: 0.0,
+            postgres_ms: 0.0,
+            rabbitmq_ms: 0.0,
+            commits: more(self.transactions, before.transactions),
+            fsyncs: more(self.fsyncs, before.fsyncs),
+            wal_bytes: more(self.wal_bytes, before.wal_bytes),
+            full_page_images: more(self.full_page_images, before.full_page_images),
+        }
+    }
+}
+
+impl Totals {
+    pub(crate) fn per(&self, sagas: usize) -> Costs {
+        self.0.per(sagas)
+    }
+}
+
+impl Costs {
+    pub(crate) fn per(self, sagas: usize) -> Self {
+        let n = sagas as f64;
+        Self {
+            ours_ms: self.ours_ms / n,
+            postgres_ms: self.postgres_ms / n,
+            rabbitmq_ms: self.rabbitmq_ms / n,
+            commits: self.commits / n,
+            fsyncs: self.fsyncs / n,
+            wal_bytes: self.wal_bytes / n,
+            full_page_images: self.full_page_images / n,
+        }
+    }
+}
+
+async fn snapshot(system: &System, watcher: u32) -> sqlx::Result<Snapshot> {
+    let database = Database::read(&system.pool).await?;
+    Ok(Snapshot {
+        ours: system.ours().into_iter().map(cpu).sum(),
+        postgres: family_cpu(system.postgres) - cpu(watcher),
+        rabbitmq: family_cpu(system.rabbitmq),
+        database,
+    })
+}
+
+/// Processor time of a process and all below it, milliseconds.
+pub(crate) fn family_cpu(process: Process) -> f64 {
+    family(process).into_iter().map(cpu).sum()
+}
+
+/// A process and all below it.
+pub(crate) fn family(process: Process) -> Vec<u32> {
+    let mut all = vec![process];
+    let mut next = 0;
+    while next < all.len() {
+        all.extend(all[next].children());
+        next += 1;
+    }
+    all.into_iter().map(|process| process.pid).collect()
+}
+
+/// Processor time of a process and of its children that have ended, milliseconds.
+fn cpu(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // the name, in brackets, may hold anything
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = fields.split_whitespace().skip(11).take(4);
+    let ticks = ticks.filter_map(|field| field.parse::<u32>().ok());
+    ticks.map(|ticks| f64::from(ticks) * TICK_MS).sum()
+}
+
+/// A memory figure of `/proc/PID/status`, MiB.
+pub(crate) fn status(pid: u32, figure: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(figure));
+    let kib = line.and_then(|rest| rest.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
+}
+
+/// How long something took, in seconds.
+pub(crate) fn seconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}

@@ -1,0 +1,203 @@
+//! What was measured, for people and for programs.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{Table, TableStyle};
+use serde::Serialize;
+
+use crate::{load::Measured, raw::Limit, system::Versions};
+
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) versions: Versions,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) limits: Vec<Limit>,
+    /// MiB, by process, before any load.
+    pub(crate) idle: BTreeMap<String, f64>,
+    /// MiB, by process, the most.
+    pub(crate) memory: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) run: String,
+    pub(crate) concurrency: usize,
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
+}
+
+impl Row {
+    pub(crate) fn new(run: &str, concurrency: usize, measured: Measured) -> Self {
+        Self {
+            run: run.to_owned(),
+            concurrency,
+            measured,
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "stdout is where data goes")]
+pub(crate) fn data(text: &str) {
+    println!("{text}");
+}
+
+impl Report {
+    pub(crate) fn print(&self) {
+        let Versions {
+            postgres,
+            fsync,
+            synchronous_commit,
+            cores,
+            processor,
+        } = &self.versions;
+        data(&format!(
+            "PostgreSQL {postgres}, fsync {fsync}, synchronous_commit {synchronous_commit}; {cores} cores, {processor}\n"
+        ));
+        data(&self.speed().to_string());
+        data(&self.costs().to_string());
+        data(&self.limits().to_string());
+        if let Some(table) = self.full() {
+            data(&table.to_string());
+        }
+        data(&self.processes().to_string());
+    }
+
+    fn speed(&self) -> Table {
+        let mut table = table(&[
+            "RUN",
+            "CLIENTS",
+            "SAGAS",
+            "SAGAS/S",
+            "201 p50 ms",
+            "p95",
+            "p99",
+            "COMPLETED p50 ms",
+            "p95",
+            "p99",
+        ]);
+        for Row {
+            run,
+            concurrency,
+            measured: m,
+        } in &self.rows
+        {
+            let mut row = vec![
+                run.clone(),
+                concurrency.to_string(),
+                m.sagas.to_string(),
+                format!("{:.0}", m.sagas_per_second),
+            ];
+            for quantiles in [m.accepted, m.completed] {
+                row.extend(
+                    [quantiles.p50, quantiles.p95, quantiles.p99].map(|ms| format!("{ms:.1}")),
+                );
+            }
+            table.add_row(row);
+        }
+        table
+    }
+
+    fn costs(&self) -> Table {
+        let mut table = table(&[
+            "RUN",
+            "CLIENTS",
+            "OURS ms",
+            "POSTGRESQL ms",
+            "RABBITMQ ms",
+            "COMMITS",
+            "FSYNCS",
+            "WAL bytes",
+            "FULL PAGES",
+        ]);
+        for Row {
+            run,
+            concurrency,
+            measured,
+        } in &self.rows
+        {
+            let c = measured.costs;
+            let mut row = vec![run.clone(), concurrency.to_string()];
+            row.extend(
+                [c.ours_ms, c.postgres_ms, c.rabbitmq_ms, c.commits, c.fsyncs]
+                    .map(|n| format!("{n:.2}")),
+            );
+            row.extend([
+                format!("{:.0}", c.wal_bytes),
+                format!("{:.2}", c.full_page_images),
+            ]);
+            table.add_row(row);
+        }
+        table
+    }
+
+    fn limits(&self) -> Table {
+        let mut table = table(&[
+            "RAW LIMIT",
+            "SAGAS/S",
+            "POSTGRESQL ms",
+            "COMMITS",
+            "FSYNCS",
+            "WAL bytes",
+            "WHOLE / LIMIT",
+        ]);
+        for limit in &self.limits {
+            let whole = self
+                .rows
+                .iter()
+                .find(|row| row.run == "checkout" && row.concurrency == limit.concurrency);
+            let ratio = whole.map_or(0.0, |row| {
+                row.measured.sagas_per_second / limit.sagas_per_second
+            });
+            table.add_row([
+                format!("{} clients", limit.concurrency),
+                format!("{:.0}", limit.sagas_per_second),
+                format!("{:.2}", limit.costs.postgres_ms),
+                format!("{:.2}", limit.costs.commits),
+                format!("{:.2}", limit.costs.fsyncs),
+                format!("{:.0}", limit.costs.wal_bytes),
+                format!("{ratio:.3}"),
+            ]);
+        }
+        table
+    }
+
+    /// Full tables against empty ones: turn by turn, and the median of the turns.
+    fn full(&self) -> Option<Table> {
+        let speeds = |run: &str| -> Vec<f64> {
+            let rows = self.rows.iter().filter(|row| row.run == run);
+            rows.map(|row| row.measured.sagas_per_second).collect()
+        };
+        let mut ratios: Vec<_> = speeds("full tables")
+            .iter()
+            .zip(speeds("empty tables"))
+            .map(|(full, empty)| full / empty)
+            .collect();
+        let mut table = table(&["FULL / EMPTY TABLES", "RATIO"]);
+        for (turn, ratio) in ratios.iter().enumerate() {
+            table.add_row([format!("turn {}", turn + 1), format!("{ratio:.3}")]);
+        }
+        ratios.sort_by(f64::total_cmp);
+        let median = ratios.get(ratios.len() / 2)?;
+        table.add_row(["median".to_owned(), format!("{median:.3}")]);
+        Some(table)
+    }
+
+    fn processes(&self) -> Table {
+        let mut table = table(&["PROCESS", "IDLE MiB", "PEAK MiB"]);
+        for (name, peak) in &self.memory {
+            let idle = self
+                .idle
+                .get(name)
+                .map_or_else(String::new, |idle| format!("{idle:.0}"));
+            table.add_row([name.clone(), idle, format!("{peak:.0}")]);
+        }
+        table
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(header.to_vec());
+    table
+}

@@ -1,0 +1,322 @@
+//! The system under test: release binaries on servers of the benchmark's own.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use kernel::{Clock, ProductId, UserId};
+use serde::Serialize;
+use servers::{Postgres, Process, RabbitMq, free_port};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokens::Signer;
+
+use crate::{Args, meter, stub};
+
+const WORKERS: [&str; 4] = ["saga", "payments", "async", "relay"];
+const READY: Duration = Duration::from_mins(1);
+
+/// The running system.
+pub(crate) struct System {
+    pub(crate) api_url: String,
+    pub(crate) payments_url: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) pool: PgPool,
+    pub(crate) products: Vec<ProductId>,
+    pub(crate) postgres: Process,
+    pub(crate) rabbitmq: Process,
+    signer: Signer,
+    processes: Vec<(String, Child)>,
+}
+
+/// What was measured.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Versions {
+    pub(crate) postgres: String,
+    pub(crate) fsync: String,
+    pub(crate) synchronous_commit: String,
+    pub(crate) cores: usize,
+    pub(crate) processor: String,
+}
+
+struct Setting<'a> {
+    args: &'a Args,
+    env: BTreeMap<&'static str, String>,
+}
+
+impl System {
+    /// A new database and all processes on it.
+    pub(crate) async fn start(
+        args: &Args,
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        database: &str,
+    ) -> anyhow::Result<Self> {
+        Self::prepare(args, postgres, rabbitmq, database)?;
+        Self::resume(args, postgres, rabbitmq, database).await
+    }
+
+    /// A new, migrated database with the demo catalog.
+    pub(crate) fn prepare(
+        args: &Args,
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        database: &str,
+    ) -> anyhow::Result<()> {
+        let drop = format!("drop database if exists {database} with (force)");
+        postgres.psql("postgres", &drop).map_err(crate::text)?;
+        postgres.create_database(database).map_err(crate::text)?;
+        let setting = Setting::new(args, postgres, rabbitmq, database)?;
+        setting.once("worker", &["migrate"])?;
+        setting.once("shopctl", &["seed"])?;
+        stock_up(postgres, database)
+    }
+
+    /// All processes on a database that is there.
+    pub(crate) async fn resume(
+        args: &Args,
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        database: &str,
+    ) -> anyhow::Result<Self> {
+        let mut setting = Setting::new(args, postgres, rabbitmq, database)?;
+        let payments_url = match &args.payments_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => stub::start(&rabbitmq.amqp_url("%2f")).await?,
+        };
+        setting.env.insert("PAYMENTS_URL", payments_url.clone());
+        let pem = fs::read_to_string(&setting.env["TOKEN_SIGNING_KEY_FILE"])?;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect(&postgres.url(database))
+            .await?;
+        let products: Vec<ProductId> =
+            sqlx::query_scalar("select product_id from commerce.product order by product_id")
+                .fetch_all(&pool)
+                .await?;
+        let mut system = Self {
+            api_url: format!("http://{}", setting.env["API_LISTEN"]),
+            payments_url,
+            http: reqwest::Client::builder()
+                .pool_max_idle_per_host(256)
+                .build()?,
+            pool,
+            products,
+            postgres: postgres.process().context("PostgreSQL runs")?,
+            rabbitmq: rabbitmq.process().context("RabbitMQ runs")?,
+            signer: Signer::from_pem(&pem, Clock::System)?,
+            processes: Vec::new(),
+        };
+        system.spawn(&setting, "api", &[]).await?;
+        for role in WORKERS {
+            system.spawn(&setting, "worker", &[role]).await?;
+        }
+        Ok(system)
+    }
+
+    async fn spawn(
+        &mut self,
+        setting: &Setting<'_>,
+        binary: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<()> {
+        let admin = format!("127.0.0.1:{}", free_port().map_err(crate::text)?);
+        let name = [&[binary], arguments].concat().join("-");
+        let log = File::create(setting.args.dir.join(format!("{name}.log")))?;
+        let variable = if binary == "api" {
+            "API_ADMIN_LISTEN"
+        } else {
+            "WORKER_ADMIN_LISTEN"
+        };
+        let child = setting
+            .command(binary)
+            .args(arguments)
+            .env(variable, &admin)
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.processes.push((name.clone(), child));
+        let until = Instant::now() + READY;
+        while Instant::now() < until {
+            let answer = self.http.get(format!("http://{admin}/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!(
+            "{name} is not ready: see its log in {}",
+            setting.args.dir.display()
+        )
+    }
+
+    /// A token of a user of its own.
+    pub(crate) fn token(&self) -> String {
+        self.signer
+            .access_token(UserId::new(), &[], Duration::from_hours(24))
+    }
+
+    /// Process ids of our processes.
+    pub(crate) fn ours(&self) -> Vec<u32> {
+        self.processes.iter().map(|(_, child)| child.id()).collect()
+    }
+
+    /// Resident memory of each process after two seconds of nothing to do, MiB.
+    pub(crate) async fn idle(&self) -> BTreeMap<String, f64> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.each(|pid| meter::status(pid, "VmRSS"))
+    }
+
+    /// Most memory that each process ever had, MiB.
+    pub(crate) fn memory(&self) -> BTreeMap<String, f64> {
+        let mut memory = self.each(|pid| meter::status(pid, "VmHWM"));
+        memory.insert(
+            "rabbitmq".to_owned(),
+            meter::family(self.rabbitmq)
+                .into_iter()
+                .map(|pid| meter::status(pid, "VmHWM"))
+                .fold(0.0, f64::max),
+        );
+        memory
+    }
+
+    fn each(&self, measure: impl Fn(u32) -> f64) -> BTreeMap<String, f64> {
+        let processes = self.processes.iter();
+        processes
+            .map(|(name, child)| (name.clone(), measure(child.id())))
+            .collect()
+    }
+
+    pub(crate) async fn versions(&self) -> anyhow::Result<Versions> {
+        let (postgres, fsync, synchronous_commit) = sqlx::query_as(
+            "select current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let processor = processor
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
+            .unwrap_or("unknown");
+        Ok(Versions {
+            postgres,
+            fsync,
+            synchronous_commit,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: processor.to_owned(),
+        })
+    }
+
+    /// Every invariant that the shop's database alone can tell of.
+    pub(crate) async fn check(&self) -> anyhow::Result<()> {
+        self.check_live().await?;
+        let report = doctor::examine(&self.pool, None, Duration::ZERO).await?;
+        anyhow::ensure!(
+            report.violations.is_empty(),
+            "doctor: {:#?}",
+            report.violations
+        );
+        Ok(())
+    }
+
+    /// Nothing is left under way.
+    pub(crate) async fn check_live(&self) -> anyhow::Result<()> {
+        let live: i64 = sqlx::query_scalar(
+            "select count(*) from saga.saga where state in ('running', 'waiting', 'compensating')",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        anyhow::ensure!(live == 0, "{live} sagas are not at rest");
+        Ok(())
+    }
+
+    /// Stops our processes in order.
+    pub(crate) fn stop(mut self) {
+        for (_, child) in &self.processes {
+            if let Some(process) = Process::of(child.id()) {
+                process.signal_term();
+            }
+        }
+        for (name, child) in &mut self.processes {
+            if let Err(error) = child.wait() {
+                crate::say(&format!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+/// A catalog of a thousand products, of each of which there is more than is ever sold.
+pub(crate) fn stock_up(postgres: &Postgres, database: &str) -> anyhow::Result<()> {
+    for sql in [
+        "insert into commerce.product (product_id, slug, name, description, price_amount, currency)
+         select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'thing-' || n, 'Thing ' || n,
+                'One of a thousand.', 1290, 'EUR'
+         from generate_series(1, 1000) as n",
+        "insert into commerce.stock (product_id) select product_id from commerce.product on conflict do nothing",
+        "update commerce.stock set received = 1000000000",
+    ] {
+        postgres.psql(database, sql).map_err(crate::text)?;
+    }
+    Ok(())
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.processes {
+            if let Ok(None) = child.try_wait() {
+                // the run failed: nothing of it may stay
+                child.kill().ok();
+                child.wait().ok();
+            }
+        }
+    }
+}
+
+impl<'a> Setting<'a> {
+    fn new(
+        args: &'a Args,
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        database: &str,
+    ) -> anyhow::Result<Self> {
+        let key = args.dir.join("token.pem");
+        if !key.exists() {
+            fs::write(&key, tokens::generate_key_pem())?;
+        }
+        let port = free_port().map_err(crate::text)?;
+        let path = |path: &Path| path.display().to_string();
+        let env = BTreeMap::from([
+            ("SHOP_DATABASE_URL", postgres.url(database)),
+            ("AMQP_URL", rabbitmq.amqp_url("%2f")),
+            ("API_LISTEN", format!("127.0.0.1:{port}")),
+            ("TOKEN_SIGNING_KEY_FILE", path(&key)),
+            ("MAIL_DIR", path(&args.dir.join("mail"))),
+        ]);
+        Ok(Self { args, env })
+    }
+
+    fn command(&self, binary: &str) -> Command {
+        let mut command = Command::new(self.args.bin_dir.join(binary));
+        command
+            .env_remove("PAYMENTS_DATABASE_URL")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .envs(&self.env)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn once(&self, binary: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = self.command(binary).args(arguments).output()?;
+        anyhow::ensure!(
+            output.status.success(),
+            "{binary} {arguments:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,419 @@
+//! `cargo xtask demo`: what the system promises, played before your eyes.
+//!
+//! Against the running system, or one that it starts and stops. Each play says what it does and what
+//! it sees; the table at the end holds each promise against what was seen.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use servers::{Process, Result};
+use ureq::{Agent, http::Response};
+
+use crate::{
+    Doing, cargo, down,
+    env::Env,
+    fail, processes,
+    roles::{self, ROLES, Role},
+    up,
+};
+
+/// Longer than lease, backoff and a slow machine together.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub(crate) fn run() -> Result<()> {
+    let starts_it = processes::read().is_empty();
+    if starts_it {
+        up::run(&up::Options::detached())?;
+    }
+    let mut demo = Demo::new();
+    let played = demo.play();
+    let verdict = demo.table();
+    if starts_it {
+        down::run();
+    }
+    played?;
+    verdict
+}
+
+struct Demo {
+    env: Env,
+    http: Agent,
+    token: String,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    play: &'static str,
+    promised: String,
+    seen: String,
+    kept: bool,
+}
+
+/// What a service answered.
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Answer {
+    fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap_or_default()
+    }
+}
+
+impl Demo {
+    fn new() -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(15)))
+            .http_status_as_error(false);
+        Self {
+            env: Env::read(),
+            http: config.build().new_agent(),
+            token: String::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    fn play(&mut self) -> Result<()> {
+        self.paid()?;
+        self.canceled()?;
+        let ours = |name: &str| processes::read().iter().any(|(role, _)| role == name);
+        if ours("payments") && ours("worker-saga") {
+            self.payments_down()?;
+            self.worker_killed()?;
+        } else {
+            say("payments or worker-saga is not run from here: their outages are left out");
+        }
+        self.whole()
+    }
+
+    fn paid(&mut self) -> Result<()> {
+        const PLAY: &str = "an order is paid";
+        title(PLAY);
+        let email = format!("demo-{}@shop.example", unique());
+        let account = json!({"email": email, "password": "correct horse", "name": "Demo"});
+        let registered = self.api("POST", "/api/register", &account, &[])?;
+        self.token = String::from(registered.text("access_token"));
+        self.expect(
+            PLAY,
+            "a new user is logged in",
+            &registered.status.to_string(),
+            "201",
+        );
+        let found = self.api("GET", "/api/products?search=enamle", &Value::Null, &[])?;
+        let mug = &found.body["items"][0];
+        let name = mug["name"].as_str().unwrap_or("nothing");
+        self.expect(
+            PLAY,
+            "a search with a typing mistake finds it",
+            name,
+            "Enamel Mug",
+        );
+        let order = self.order(mug["id"].as_str().unwrap_or_default(), &[])?;
+        self.expect(
+            PLAY,
+            "the order awaits its payment at once",
+            &at(&order),
+            "201 awaiting_payment",
+        );
+        let paid = self.decide("complete", &order)?;
+        self.expect(PLAY, "its user pays", &at(&paid), "200 paid");
+        let status = self.becomes(&order, "completed")?;
+        self.expect(PLAY, "the event completes the order", &status, "completed");
+        Ok(())
+    }
+
+    fn canceled(&mut self) -> Result<()> {
+        const PLAY: &str = "a payment is canceled";
+        title(PLAY);
+        let (product, slug) = self.single()?;
+        let order = self.order(&product, &[])?;
+        self.expect(
+            PLAY,
+            "the last piece is ordered",
+            &at(&order),
+            "201 awaiting_payment",
+        );
+        let left = self.in_stock(&slug)?;
+        self.expect(PLAY, "while it is held there is none left", &left, "false");
+        let canceled = self.decide("cancel", &order)?;
+        self.expect(PLAY, "payments cancels", &at(&canceled), "200 canceled");
+        let status = self.becomes(&order, "canceled")?;
+        self.expect(PLAY, "the event cancels the order", &status, "canceled");
+        let left = self.in_stock(&slug)?;
+        self.expect(PLAY, "the piece is back", &left, "true");
+        Ok(())
+    }
+
+    fn payments_down(&mut self) -> Result<()> {
+        const PLAY: &str = "payments is down";
+        title(PLAY);
+        let (product, _) = self.single()?;
+        say("stopping payments");
+        let payments = running("payments")?;
+        payments.terminate(PATIENCE);
+        let order = self.order(&product, &[])?;
+        self.expect(
+            PLAY,
+            "the order is accepted all the same",
+            &at(&order),
+            "202 pending",
+        );
+        say("starting payments");
+        self.start("payments")?;
+        let status = self.becomes(&order, "awaiting_payment")?;
+        self.expect(
+            PLAY,
+            "payments is back: it awaits its payment",
+            &status,
+            "awaiting_payment",
+        );
+        self.decide("complete", &order)?;
+        let status = self.becomes(&order, "completed")?;
+        self.expect(PLAY, "and is paid", &status, "completed");
+        Ok(())
+    }
+
+    fn worker_killed(&mut self) -> Result<()> {
+        const PLAY: &str = "a worker is killed";
+        title(PLAY);
+        let (product, _) = self.single()?;
+        say("freezing payments, so that a worker is caught in the middle of its call");
+        let payments = running("payments")?;
+        payments.freeze();
+        let caught = self.caught(&product);
+        say("one is: killing it (SIGKILL); payments goes on");
+        running("worker-saga")?.kill();
+        payments.thaw();
+        let order = caught?;
+        say("another worker-saga starts");
+        self.start("worker-saga")?;
+        let status = self.becomes(&order, "awaiting_payment")?;
+        self.expect(
+            PLAY,
+            "it finishes what the dead one began",
+            &status,
+            "awaiting_payment",
+        );
+        self.decide("complete", &order)?;
+        let status = self.becomes(&order, "completed")?;
+        self.expect(PLAY, "and the order is paid, once", &status, "completed");
+        Ok(())
+    }
+
+    /// An order whose payment a worker, none of the api's, is initialising right now.
+    fn caught(&self, product: &str) -> Result<Answer> {
+        let order = self.order(product, &[("prefer", "respond-async")])?;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let mut list = roles::command(&self.env, "shopctl");
+            list.args(["saga", "list", "-o", "json", "--order", order.text("id")]);
+            let row = cargo::output(list, "shopctl saga list")?;
+            let row: Value = serde_json::from_str(row.trim()).doing("read shopctl's answer")?;
+            if row["attempt"] == 1 {
+                return Ok(order);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fail("no worker began with the order")
+    }
+
+    fn whole(&mut self) -> Result<()> {
+        const PLAY: &str = "after all that";
+        title(PLAY);
+        let mut doctor = roles::command(&self.env, "shopctl");
+        doctor.args(["doctor", "--grace", "0", "-o", "json"]);
+        let output = doctor.output().doing("run shopctl doctor")?;
+        let out = String::from_utf8_lossy(&output.stdout);
+        let hold = out
+            .lines()
+            .filter(|line| line.contains(r#""result":"holds""#))
+            .count();
+        let seen = format!("{hold} of {}", out.lines().count());
+        self.expect(
+            PLAY,
+            "every invariant holds (shopctl doctor)",
+            &seen,
+            "10 of 10",
+        );
+        Ok(())
+    }
+
+    /// A new product of which there is one piece: its id and slug.
+    fn single(&self) -> Result<(String, String)> {
+        let login = json!({
+            "email": self.env.get("SHOP_ADMIN_EMAIL"), "password": self.env.get("SHOP_ADMIN_PASSWORD"),
+        });
+        let admin = self.api("POST", "/api/login", &login, &[])?;
+        let bearer = format!("Bearer {}", admin.text("access_token"));
+        let product = json!({
+            "name": format!("Single piece {}", unique()), "description": "There is one of it.",
+            "price": {"amount": 1990, "currency": "EUR"}, "stock": 1,
+        });
+        let made = self.api(
+            "POST",
+            "/api/products",
+            &product,
+            &[("authorization", &bearer)],
+        )?;
+        if made.status != 201 {
+            return fail(format!("the admin could not add a product: {}", made.body));
+        }
+        Ok((made.text("id").to_owned(), made.text("slug").to_owned()))
+    }
+
+    fn in_stock(&self, slug: &str) -> Result<String> {
+        let product = self.api("GET", &format!("/api/products/{slug}"), &Value::Null, &[])?;
+        Ok(product.body["in_stock"].to_string())
+    }
+
+    fn order(&self, product: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        let basket = json!({"items": [{"product_id": product, "quantity": 1}]});
+        let key = unique();
+        let headers = [&[("idempotency-key", key.as_str())], headers].concat();
+        self.api("POST", "/api/orders", &basket, &headers)
+    }
+
+    /// Pays or cancels, as the order's user.
+    fn decide(&self, verb: &str, order: &Answer) -> Result<Answer> {
+        let url = format!("{}/transactions/{verb}", self.env.get("PAYMENTS_URL"));
+        let body = json!({"transaction_id": order.body["transaction_id"]});
+        self.send("POST", &url, &body, &[])
+    }
+
+    /// The order's status as soon as it is this one, or what it is in the end.
+    fn becomes(&self, order: &Answer, status: &str) -> Result<String> {
+        let path = format!("/api/orders/{}", order.text("id"));
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let now = self.api("GET", &path, &Value::Null, &[])?;
+            if now.text("status") == status || Instant::now() > until {
+                return Ok(now.text("status").to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn api(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer> {
+        let url = format!("{}{path}", self.env.get("API_URL"));
+        self.send(method, &url, body, headers)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        url: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer> {
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        if !headers.iter().any(|(name, _)| *name == "authorization") && !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let what = format!("{method} {url}");
+        let answer = if body.is_null() {
+            self.http.run(request.body(()).doing(&what)?)
+        } else {
+            let request = request.header("content-type", "application/json");
+            self.http.run(request.body(body.to_string()).doing(&what)?)
+        };
+        let mut answer: Response<ureq::Body> = answer.doing(&what)?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            body: answer.body_mut().read_json().unwrap_or_default(),
+        })
+    }
+
+    /// Starts a process in place of one that ended, and writes that down.
+    fn start(&self, name: &str) -> Result<()> {
+        let role: Option<Role> = ROLES.into_iter().find(|role| role.name == name);
+        let Some(role) = role else {
+            return fail(format!("there is no {name}"));
+        };
+        let mut child = role.spawn(&self.env)?;
+        let mut all = processes::read();
+        if let Some(process) = Process::of(child.id()) {
+            all.push((name.to_owned(), process));
+        }
+        processes::write(&all)?;
+        role.await_ready(&mut child, &self.env, || Ok(()))
+    }
+
+    fn expect(&mut self, play: &'static str, promised: &str, seen: &str, expected: &str) {
+        let kept = seen == expected;
+        if kept {
+            say(&format!("✓ {promised}: {seen}"));
+        } else {
+            say(&format!("✗ {promised}: {seen}, not {expected}"));
+        }
+        self.rows.push(Row {
+            play,
+            promised: format!("{promised}: {expected}"),
+            seen: seen.to_owned(),
+            kept,
+        });
+    }
+
+    /// Prints what was promised and what was seen; fails when they differ.
+    fn table(&self) -> Result<()> {
+        let width = |text: fn(&Row) -> &str| {
+            let lengths = self.rows.iter().map(|row| text(row).chars().count());
+            lengths.max().unwrap_or_default()
+        };
+        let (plays, promises) = (width(|row| row.play), width(|row| &row.promised));
+        eprintln!("\n  {:plays$}  {:promises$}  SEEN", "PLAY", "PROMISED");
+        for row in &self.rows {
+            let mark = if row.kept { "✓" } else { "✗" };
+            eprintln!(
+                "{mark} {:plays$}  {:promises$}  {}",
+                row.play, row.promised, row.seen
+            );
+        }
+        let broken: Vec<_> = self.rows.iter().filter(|row| !row.kept).collect();
+        if broken.is_empty() {
+            eprintln!("\nAll {} promises were kept.", self.rows.len());
+            return Ok(());
+        }
+        let which: Vec<_> = broken.iter().map(|row| row.promised.as_str()).collect();
+        fail(format!("promised, but not seen: {}", which.join("; ")))
+    }
+}
+
+fn title(play: &str) {
+    eprintln!("\n{play}");
+}
+
+fn say(what: &str) {
+    eprintln!("  {what}");
+}
+
+/// Status code and status.
+fn at(answer: &Answer) -> String {
+    match answer.text("status") {
+        "" => format!("{} {}", answer.status, answer.text("type")),
+        status => format!("{} {status}", answer.status),
+    }
+}
+
+fn running(name: &str) -> Result<Process> {
+    let found = processes::read()
+        .into_iter()
+        .find_map(|(role, process)| (role == name).then_some(process));
+    found.map_or_else(|| fail(format!("{name} does not run")), Ok)
+}
+
+/// Unlike any other of this machine: process and time.
+fn unique() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = now.map_or(0, |time| time.as_nanos());
+    format!("{}-{nanos}", std::process::id())
+}

@@ -1,0 +1,153 @@
+//! The processes of the system: what each is started with, and when it is ready.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use servers::Result;
+
+use crate::{
+    Doing,
+    cargo::{self, dev_dir},
+    env::Env,
+    fail,
+};
+
+const READY: Duration = Duration::from_mins(1);
+
+/// A process of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// Its name in `.dev/processes.json`.
+    pub(crate) name: &'static str,
+    /// What `--without` calls it; also the binary.
+    pub(crate) part: &'static str,
+    /// What the binary is told to do.
+    task: Option<&'static str>,
+}
+
+pub(crate) const ROLES: [Role; 6] = [
+    role("payments", "payments", None),
+    role("api", "api", None),
+    role("worker-saga", "worker", Some("saga")),
+    role("worker-payments", "worker", Some("payments")),
+    role("worker-async", "worker", Some("async")),
+    role("worker-relay", "worker", Some("relay")),
+];
+
+const fn role(name: &'static str, part: &'static str, task: Option<&'static str>) -> Role {
+    Role { name, part, task }
+}
+
+impl Role {
+    /// The variable with the URL of its admin port.
+    pub(crate) fn admin_variable(self) -> String {
+        format!("{}_ADMIN_URL", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    fn admin(self, env: &Env) -> String {
+        let url = env.get(&self.admin_variable());
+        url.trim_start_matches("http://").to_owned()
+    }
+
+    pub(crate) fn log(self) -> PathBuf {
+        dev_dir().join("log").join(format!("{}.log", self.name))
+    }
+
+    /// Starts it, in a process group of its own.
+    pub(crate) fn spawn(self, env: &Env) -> Result<Child> {
+        let path = self.log();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .doing(&format!("open {}", path.display()))?;
+        let errors = log.try_clone().doing("open a log")?;
+        let part = self.part.to_uppercase();
+        command(env, self.part)
+            .args(self.task)
+            .env(format!("{part}_ADMIN_LISTEN"), self.admin(env))
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .doing(&format!("start {}", self.name))
+    }
+
+    /// Waits until it is ready; `go_on` may end the wait.
+    pub(crate) fn await_ready(
+        self,
+        child: &mut Child,
+        env: &Env,
+        go_on: impl Fn() -> Result<()>,
+    ) -> Result<()> {
+        let until = Instant::now() + READY;
+        while Instant::now() < until {
+            go_on()?;
+            if let Ok(Some(status)) = child.try_wait() {
+                return fail(format!(
+                    "{} ended at start ({status}): {}",
+                    self.name,
+                    last_line(&self.log())
+                ));
+            }
+            if get_ok(&self.admin(env), "/readyz") {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        fail(format!(
+            "{} is not ready after {READY:?}: see {}",
+            self.name,
+            self.log().display()
+        ))
+    }
+}
+
+/// A program of ours with these settings; where it is, they say, too.
+pub(crate) fn command(env: &Env, binary: &str) -> Command {
+    let mut command = Command::new(env.get(&format!("{}_BIN", binary.to_uppercase())));
+    command.current_dir(cargo::root());
+    for (name, value) in env.iter() {
+        command.env(name, value);
+    }
+    command
+}
+
+/// Whether a GET is answered with 200.
+fn get_ok(address: &str, path: &str) -> bool {
+    let Some(port) = address
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse::<u16>().ok())
+    else {
+        return false;
+    };
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .is_ok()
+        && stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}
+
+fn last_line(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .rfind(|line| line.contains("rror"))
+        .or(text.lines().last())
+        .unwrap_or("it did not say why")
+        .to_owned()
+}
