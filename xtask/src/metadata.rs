@@ -69,6 +69,7 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
         PostgresOptions {
             durable: false,
             max_connections: 50,
+            statements: false,
         },
     )?;
     for database in ["shop", "payments"] {

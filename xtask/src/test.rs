@@ -51,6 +51,7 @@ fn servers() -> Result<(Postgres, RabbitMq)> {
         PostgresOptions {
             durable: false,
             max_connections: 500,
+            statements: true,
         },
     )?;
     let rabbitmq = RabbitMq::start(&dir.join("rabbitmq"))?;

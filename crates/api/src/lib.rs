@@ -45,6 +45,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         config.checkout.call_timeout(),
     )
     .context("PAYMENTS_URL")?;
+    let hot = db::connect(
+        &config.database_url,
+        &db::PoolConfig::new("api orders", config.database_max_connections).by_key(),
+    )
+    .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let probe = pool.clone();
     let ready = Readiness::new(move || {
         let pool = probe.clone();
@@ -72,7 +77,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let engine = Engine::new(
         checkout,
-        pool.clone(),
+        hot,
         config.checkout.engine_config()?,
         Wakeup::default(),
     )?;

@@ -20,6 +20,7 @@ mod load;
 mod meter;
 mod raw;
 mod report;
+mod statements;
 mod stub;
 mod system;
 mod watch;
@@ -54,6 +55,9 @@ struct Args {
     /// Sagas that the full tables hold; 0 leaves that comparison out.
     #[arg(long, default_value_t = 1_000_000)]
     finished: u64,
+    /// Also count statements, and say which cost most; counting costs a little itself.
+    #[arg(long)]
+    statements: bool,
     /// Print one JSON document instead of tables.
     #[arg(long)]
     json: bool,
@@ -67,7 +71,10 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     std::fs::create_dir_all(&args.dir)?;
     say("starting PostgreSQL (its default durability) and RabbitMQ");
-    let options = PostgresOptions::default();
+    let options = PostgresOptions {
+        statements: args.statements,
+        ..PostgresOptions::default()
+    };
     let postgres = Postgres::start(&args.dir.join("postgres"), options).map_err(text)?;
     let rabbitmq = RabbitMq::start(&args.dir.join("rabbitmq")).map_err(text)?;
     let report = measure(&args, &postgres, &rabbitmq).await?;
@@ -89,8 +96,15 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     let system = System::start(args, postgres, rabbitmq, "bench_shop").await?;
     report.idle = system.idle().await;
     for &concurrency in &levels {
+        if args.statements {
+            statements::reset(&system.pool).await?;
+        }
         say(&format!("whole checkouts, {concurrency} at once"));
         let measured = load::run(&system, concurrency, time, Basket::Any).await?;
+        if args.statements {
+            let costliest = statements::costliest(&system.pool).await?;
+            report.statements.extend(costliest);
+        }
         say(&format!("the raw limit, {concurrency} at once"));
         let raw = raw::run(postgres, concurrency, time).await?;
         report

@@ -16,7 +16,10 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::meter::{self, Costs, Database};
+use crate::{
+    load,
+    meter::{self, Costs, Database},
+};
 
 const DATABASE: &str = "bench_raw";
 
@@ -125,11 +128,12 @@ pub(crate) async fn run(
         writers.spawn(async move {
             let mut conn = PgConnection::connect(&url).await?;
             let mut done = Vec::new();
-            for turn in number.. {
+            for turn in 0.. {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                checkout(&mut conn, products[turn % products.len()]).await?;
+                let product = products[load::shuffled(number, turn) % products.len()];
+                checkout(&mut conn, product).await?;
                 done.push(Instant::now());
             }
             anyhow::Ok(done)

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use comfy_table::{Table, TableStyle};
 use serde::Serialize;
 
-use crate::{load::Measured, raw::Limit, system::Versions};
+use crate::{load::Measured, raw::Limit, statements::Statement, system::Versions};
 
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) versions: Versions,
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<Limit>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) statements: Vec<Statement>,
     /// MiB, by process, before any load.
     pub(crate) idle: BTreeMap<String, f64>,
     /// MiB, by process, the most.
@@ -59,7 +61,24 @@ impl Report {
         if let Some(table) = self.full() {
             data(&table.to_string());
         }
+        if !self.statements.is_empty() {
+            data(&self.statements().to_string());
+        }
         data(&self.processes().to_string());
+    }
+
+    fn statements(&self) -> Table {
+        let mut table = table(&["CALLS", "EXEC ms", "PLAN ms", "WAL KiB", "STATEMENT"]);
+        for statement in &self.statements {
+            table.add_row([
+                statement.calls.to_string(),
+                format!("{:.0}", statement.exec_ms),
+                format!("{:.0}", statement.plan_ms),
+                format!("{:.0}", statement.wal_bytes / 1024.0),
+                statement.query.clone(),
+            ]);
+        }
+        table
     }
 
     fn speed(&self) -> Table {

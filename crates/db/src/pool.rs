@@ -16,7 +16,19 @@ pub struct PoolConfig {
     pub acquire_timeout: Duration,
     /// What the server calls this process (`pg_stat_activity.application_name`).
     pub application: &'static str,
+    /// Whether all statements of this pool find their rows by key; see [`PoolConfig::by_key`].
+    by_key: bool,
 }
+
+/// Plan once a connection, and only by index. The planner would rather scan a table that was small
+/// when it looked, or plan anew for each call: both cost more than the statements themselves.
+const BY_KEY: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 impl PoolConfig {
     /// The usual pool of a process.
@@ -25,7 +37,16 @@ impl PoolConfig {
             max_connections,
             acquire_timeout: Duration::from_secs(3),
             application,
+            by_key: false,
         }
+    }
+
+    /// For a pool whose statements all find their rows by key: the hot path. Not for lists and
+    /// searches, whose best plan depends on what is asked for.
+    #[must_use]
+    pub fn by_key(mut self) -> Self {
+        self.by_key = true;
+        self
     }
 }
 
@@ -45,6 +66,11 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
         .parse::<PgConnectOptions>()?
         .application_name(config.application)
         .options([("idle_in_transaction_session_timeout", "30s")]);
+    let options = if config.by_key {
+        options.options(BY_KEY)
+    } else {
+        options
+    };
     Ok(PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)

@@ -21,6 +21,8 @@ pub struct PostgresOptions {
     pub durable: bool,
     /// Most connections.
     pub max_connections: u32,
+    /// Whether it counts statements (`pg_stat_statements`), planning included.
+    pub statements: bool,
 }
 
 impl Default for PostgresOptions {
@@ -28,6 +30,7 @@ impl Default for PostgresOptions {
         Self {
             durable: true,
             max_connections: 200,
+            statements: false,
         }
     }
 }
@@ -164,8 +167,14 @@ impl Postgres {
                 "synchronous_commit=off",
                 "-c",
                 "full_page_writes=off",
+            ]);
+        }
+        if self.options.statements {
+            command.args([
                 "-c",
                 "shared_preload_libraries=pg_stat_statements",
+                "-c",
+                "pg_stat_statements.track_planning=on",
             ]);
         }
         let child = command

@@ -57,7 +57,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = web::shutdown_signal();
     let pool = db::connect(
         &config.database_url,
-        &db::PoolConfig::new("worker", config.database_max_connections),
+        &db::PoolConfig::new("worker", config.database_max_connections).by_key(),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let signer =
