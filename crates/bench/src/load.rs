@@ -92,7 +92,7 @@ pub(crate) async fn run(
             http: system.http.clone(),
             api_url: system.api_url.clone(),
             payments_url: system.payments_url.clone(),
-            token: system.token(),
+            token: system.token(number),
             watch: watch.clone(),
         };
         let products = match basket {

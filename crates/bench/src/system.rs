@@ -14,10 +14,13 @@ use serde::Serialize;
 use servers::{Postgres, Process, RabbitMq, free_port};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokens::Signer;
+use uuid::Uuid;
 
 use crate::{Args, meter, stub};
 
 const WORKERS: [&str; 4] = ["saga", "payments", "async", "relay"];
+/// Accounts that orders are placed under.
+const USERS: usize = 256;
 const READY: Duration = Duration::from_mins(1);
 
 /// The running system.
@@ -73,6 +76,17 @@ impl System {
         let setting = Setting::new(args, postgres, rabbitmq, database)?;
         setting.once("worker", &["migrate"])?;
         setting.once("shopctl", &["seed"])?;
+        // whoever orders gets a mail
+        let users = format!(
+            "insert into auth.\"user\" (user_id, email, name, password_hash)
+             select id, id || '@bench.example', 'Bench', 'x'
+             from unnest('{{{}}}'::uuid[]) as u(id)",
+            (0..USERS)
+                .map(|n| user(n).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        );
+        postgres.psql(database, &users).map_err(crate::text)?;
         stock_up(postgres, database)
     }
 
@@ -154,10 +168,10 @@ impl System {
         )
     }
 
-    /// A token of a user of its own.
-    pub(crate) fn token(&self) -> String {
+    /// A token of the user that this client plays.
+    pub(crate) fn token(&self, client: usize) -> String {
         self.signer
-            .access_token(UserId::new(), &[], Duration::from_hours(24))
+            .access_token(user(client % USERS), &[], Duration::from_hours(24))
     }
 
     /// Process ids of our processes.
@@ -247,6 +261,12 @@ impl System {
             }
         }
     }
+}
+
+fn user(n: usize) -> UserId {
+    UserId::from(Uuid::from_u128(
+        0x0190_0000_0000_7000_8000_0000_0001_0000 + n as u128,
+    ))
 }
 
 /// A catalog of a thousand products, of each of which there is more than is ever sold.

@@ -32,9 +32,7 @@ impl Messages {
         };
         self.carry_out(id, &command).await.or_else(|error| {
             if db::is_unreachable(&error) {
-                Err(Unreachable(format!(
-                    "the shop's database cannot be used: {error}"
-                )))
+                Err(away(&error))
             } else {
                 Ok(Verdict::Retry(error.to_string()))
             }
@@ -69,14 +67,49 @@ impl Messages {
             return Ok(Verdict::Retry(format!("the mail was not taken: {error:#}")));
         }
         tracing::info!(message.id = id, user.id = %user_id, "Sent {}", command.name());
-        inbox::record(
-            &mut *self.pool.acquire().await?,
-            topology::MESSAGES,
-            &[id.to_owned()],
-        )
-        .await?;
         Ok(Verdict::Done)
     }
+
+    /// Records what is done of a batch, in one commit, before any of it is acked.
+    async fn record(
+        &self,
+        batch: &[Delivery],
+        verdicts: &mut [Verdict],
+    ) -> Result<(), Unreachable> {
+        let done = || {
+            batch
+                .iter()
+                .zip(&*verdicts)
+                .filter(|(_, verdict)| **verdict == Verdict::Done)
+        };
+        let ids: Vec<_> = done()
+            .filter_map(|(delivery, _)| delivery.message_id.clone())
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let recorded = async {
+            let mut conn = self.pool.acquire().await?;
+            inbox::record(&mut conn, topology::MESSAGES, &ids).await
+        };
+        match recorded.await {
+            Ok(_) => Ok(()),
+            Err(error) if db::is_unreachable(&error) => Err(away(&error)),
+            Err(error) => {
+                for verdict in verdicts
+                    .iter_mut()
+                    .filter(|verdict| **verdict == Verdict::Done)
+                {
+                    *verdict = Verdict::Retry(error.to_string());
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn away(error: &sqlx::Error) -> Unreachable {
+    Unreachable(format!("the shop's database cannot be used: {error}"))
 }
 
 /// To whom, and what.
@@ -113,6 +146,7 @@ impl Handler for Messages {
                 Err(Unreachable(why)) => verdicts.push(Verdict::Unreachable(why)),
             }
         }
+        self.record(batch, &mut verdicts).await?;
         Ok(verdicts)
     }
 
