@@ -6,6 +6,9 @@ use clap::Args;
 use kernel::RetryPolicy;
 use saga::{EngineConfig, EngineConfigError};
 
+/// A year: whoever waits longer than that means something else.
+const LONGEST_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+
 /// What the environment says of checkout.
 #[derive(Args, Debug, Clone)]
 pub struct CheckoutSettings {
@@ -36,8 +39,12 @@ impl CheckoutSettings {
     /// How the engine runs.
     ///
     /// # Errors
-    /// When lease, time-out and margin do not fit, or the delays contradict themselves.
+    /// When lease, time-out and margin do not fit, the delays contradict themselves, or no order
+    /// could be paid in time.
     pub fn engine_config(&self) -> Result<EngineConfig, SettingsError> {
+        if !(1..=LONGEST_MS).contains(&self.payment_deadline_ms) {
+            return Err(SettingsError::Deadline);
+        }
         let config = EngineConfig {
             lease: Duration::from_millis(self.saga_lease_ms),
             call_timeout: self.call_timeout(),
@@ -74,6 +81,9 @@ pub enum SettingsError {
         "SAGA_CALL_TIMEOUT_MS must be at least 1 and, with SAGA_LEASE_MARGIN_MS added, fit into SAGA_LEASE_MS"
     )]
     Lease,
+    /// No order could be paid in time, or none would ever be canceled.
+    #[error("PAYMENT_DEADLINE_MS must be at least 1 and at most a year")]
+    Deadline,
     /// The delays contradict themselves.
     #[error("SAGA_RETRY_BASE_MS, SAGA_RETRY_CAP_MS: {0}")]
     Retry(String),

@@ -3,7 +3,10 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
+use clap::error::{ContextKind, ContextValue};
+use kernel::Clock;
+use tokens::Signer;
 use workflows::settings::CheckoutSettings;
 
 /// What the environment says.
@@ -96,8 +99,8 @@ pub struct Config {
     pub database_max_connections: u32,
     /// Where payments is.
     pub payments_url: String,
-    /// PEM of the signing key.
-    pub signing_key: String,
+    /// Signs tokens.
+    pub signer: Signer,
     /// Whether the refresh cookie is sent over TLS only.
     pub secure_cookie: bool,
     /// How long `POST /api/orders` waits.
@@ -120,7 +123,7 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("admin_listen", &self.admin_listen)
             .field("database_url", &"***")
-            .field("signing_key", &"***")
+            .field("signer", &self.signer)
             .field("payments_url", &self.payments_url)
             .field("checkout", &self.checkout)
             .finish_non_exhaustive()
@@ -135,21 +138,23 @@ impl Args {
     pub fn checked(self) -> anyhow::Result<Config> {
         self.checkout.engine_config()?;
         anyhow::ensure!(
-            self.database_max_connections >= 2,
-            "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2"
+            (2..=1000).contains(&self.database_max_connections),
+            "SHOP_DATABASE_MAX_CONNECTIONS must be from 2 to 1000"
         );
-        anyhow::ensure!(
-            self.payments_url.starts_with("http"),
-            "PAYMENTS_URL must be an http(s) URL"
-        );
-        anyhow::ensure!(
-            self.public_url.starts_with("http"),
-            "PUBLIC_URL must be an http(s) URL"
-        );
+        http_url("PAYMENTS_URL", &self.payments_url)?;
+        http_url("PUBLIC_URL", &self.public_url)?;
         anyhow::ensure!(
             self.order_wait_ms <= 25_000,
             "ORDER_WAIT_MS must be at most 25000"
         );
+        anyhow::ensure!(
+            self.eager_attempts <= 100_000,
+            "EAGER_ATTEMPTS must be at most 100000"
+        );
+        let otlp_endpoint = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
+        if let Some(endpoint) = &otlp_endpoint {
+            http_url("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)?;
+        }
         let key_file = self.token_signing_key_file.context(
             "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
         )?;
@@ -159,6 +164,8 @@ impl Args {
                 key_file.display()
             )
         })?;
+        let signer =
+            Signer::from_pem(&signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
         let origins = self
             .cors_origins
             .iter()
@@ -166,8 +173,13 @@ impl Args {
             .filter(|origin| !origin.is_empty());
         let cors_origins = origins
             .map(|origin| {
+                let host = origin
+                    .strip_prefix("https://")
+                    .or_else(|| origin.strip_prefix("http://"));
                 anyhow::ensure!(
-                    origin.starts_with("http") && !origin.ends_with('/'),
+                    host.is_some_and(
+                        |host| !host.is_empty() && !host.contains(['/', '*', '@', '?', '#'])
+                    ),
                     "CORS_ORIGINS: `{origin}` is not an origin such as https://shop.example"
                 );
                 HeaderValue::from_str(origin).with_context(|| format!("CORS_ORIGINS: `{origin}`"))
@@ -176,22 +188,62 @@ impl Args {
         Ok(Config {
             listen: self.listen,
             admin_listen: self.admin_listen,
-            database_url: self
-                .database_url
-                .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
+            database_url: postgres_url(self.database_url)?,
             database_max_connections: self.database_max_connections,
             payments_url: self.payments_url,
-            signing_key,
+            signer,
             secure_cookie: self.public_url.starts_with("https"),
             order_wait: Duration::from_millis(self.order_wait_ms),
             eager_attempts: self.eager_attempts,
             logins_per_minute: self.logins_per_minute,
             cors_origins,
             telemetry: telemetry::Config {
-                otlp_endpoint: self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty()),
+                otlp_endpoint,
                 json: self.log_format == "json",
             },
             checkout: self.checkout,
         })
     }
+}
+
+/// It may hold a password, so no error repeats it.
+fn postgres_url(text: Option<String>) -> anyhow::Result<String> {
+    let text = text
+        .filter(|text| !text.is_empty())
+        .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?;
+    anyhow::ensure!(
+        text.starts_with("postgres://") || text.starts_with("postgresql://"),
+        "SHOP_DATABASE_URL must be a URL such as postgres://user:password@host:port/shop"
+    );
+    Ok(text)
+}
+
+fn http_url(variable: &str, text: &str) -> anyhow::Result<()> {
+    let uri: Option<Uri> = text.parse().ok();
+    let good = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    anyhow::ensure!(
+        good,
+        "{variable} must be an http(s) URL such as http://localhost:8080, not `{text}`"
+    );
+    Ok(())
+}
+
+/// What clap says of a setting that it cannot read, behind the name of its variable: people set
+/// variables, while clap speaks of flags. `None` when it is about something else.
+pub fn misread(error: &clap::Error, mut command: clap::Command) -> Option<anyhow::Error> {
+    command.build(); // before that, arguments cannot be printed
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let argument = command
+        .get_arguments()
+        .find(|argument| argument.to_string() == *flag)?;
+    let variable = argument.get_env()?.to_string_lossy();
+    let said = error.to_string();
+    let said = said.split("\n\n").next().unwrap_or_default();
+    let said = said.trim_start_matches("error: ");
+    Some(anyhow::anyhow!("{variable}: {said}"))
 }

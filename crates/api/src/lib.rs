@@ -12,12 +12,11 @@ use anyhow::Context;
 use auth::{Auth, AuthConfig, Hasher};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
-use kernel::Clock;
 use messaging::Wakeup;
 use payments_client::PaymentsClient;
 use saga::Engine;
 use telemetry::admin::Readiness;
-use tokens::{Signer, Verifier};
+use tokens::Verifier;
 use tokio::net::TcpListener;
 use web::{Gate, Layers};
 use workflows::checkout::Checkout;
@@ -37,8 +36,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("api", config.database_max_connections),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
-    let signer =
-        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
+    let signer = config.signer.clone();
     let payments = PaymentsClient::new(
         &config.payments_url,
         signer.clone(),

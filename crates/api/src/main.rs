@@ -1,6 +1,6 @@
 //! The shop's API: `api` serves, `api openapi` prints its OpenAPI document.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 #[derive(Parser)]
 #[command(name = "api", about, version)]
@@ -19,7 +19,13 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match api::config::misread(&error, Cli::command()) {
+            Some(sentence) => return Err(sentence),
+            None => error.exit(),
+        },
+    };
     match cli.command {
         #[expect(clippy::print_stdout, reason = "the document is what was asked for")]
         Some(Command::Openapi) => {

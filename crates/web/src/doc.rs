@@ -21,9 +21,35 @@ impl IntoResponses for CallerProblems {
                 "`unauthenticated`: no token, or none that is good here",
             ),
             ("403", "`forbidden`: a call for others"),
+            UNAVAILABLE,
+        ])
+    }
+}
+
+/// Responses of every call that anybody may make.
+#[derive(Debug)]
+pub struct PublicProblems;
+
+impl IntoResponses for PublicProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[UNAVAILABLE])
+    }
+}
+
+/// Responses of every call that lists something in pages.
+#[derive(Debug)]
+pub struct PageProblems;
+
+impl IntoResponses for PageProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
             (
-                "503",
-                "`unavailable`: something that is needed is not there right now; see `Retry-After`",
+                "400",
+                "`malformed`: `cursor` or another part of the query cannot be read",
+            ),
+            (
+                "422",
+                "`invalid`: `errors` names the part of the query that is out of range",
             ),
         ])
     }
@@ -46,6 +72,11 @@ impl IntoResponses for BodyProblems {
         ])
     }
 }
+
+const UNAVAILABLE: (&str, &str) = (
+    "503",
+    "`unavailable`: something that is needed is not there right now; see `Retry-After`",
+);
 
 fn problems(described: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
     let response = |description: &str| {

@@ -12,7 +12,7 @@ mod server;
 mod strict;
 
 pub use caller::{Caller, Gate};
-pub use doc::{BodyProblems, CallerProblems};
+pub use doc::{BodyProblems, CallerProblems, PageProblems, PublicProblems};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
 pub use server::{Layers, finish, serve, shutdown_signal};

@@ -11,7 +11,7 @@ use kernel::UserId;
 use serde::{Deserialize, Serialize};
 use telemetry::http::RequestTrace;
 use utoipa::ToSchema;
-use web::{Caller, Json, Problem, ProblemBody};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, PublicProblems};
 
 use super::{App, problems};
 
@@ -71,9 +71,10 @@ pub(super) struct Tokens {
 #[utoipa::path(
     post, path = "/api/register", request_body = Register,
     responses(
-        (status = 201, body = Tokens, description = "Logged in"),
+        (status = 201, body = Tokens, description = "The account, logged in"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`email-taken`"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
+        PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn register(
@@ -101,9 +102,10 @@ pub(super) async fn register(
 #[utoipa::path(
     post, path = "/api/login", request_body = Login,
     responses(
-        (status = 200, body = Tokens, description = "Logged in"),
+        (status = 200, body = Tokens, description = "A new session"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`wrong-credentials`"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
+        PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn login(
@@ -124,8 +126,9 @@ pub(super) async fn login(
 #[utoipa::path(
     post, path = "/api/refresh",
     responses(
-        (status = 200, body = Tokens, description = "Logged in"),
+        (status = 200, body = Tokens, description = "The next session"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`session-over`"),
+        PublicProblems,
     )
 )]
 pub(super) async fn refresh(
@@ -140,7 +143,10 @@ pub(super) async fn refresh(
 }
 
 /// End the session.
-#[utoipa::path(post, path = "/api/logout", responses((status = 204, description = "It is over")))]
+#[utoipa::path(
+    post, path = "/api/logout",
+    responses((status = 204, description = "It is over"), PublicProblems)
+)]
 pub(super) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
@@ -158,7 +164,9 @@ pub(super) async fn logout(
     get, path = "/api/me", security(("bearer" = [])),
     responses(
         (status = 200, body = User, description = "The account"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`unauthenticated`"),
+        CallerProblems,
+        (status = 401, body = ProblemBody, content_type = "application/problem+json",
+         description = "`unauthenticated`, or `session-over` when the account is gone"),
     )
 )]
 pub(super) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<User>, Problem> {

@@ -2,7 +2,7 @@ use axum::{extract::State, http::StatusCode};
 use commerce::order;
 use kernel::OrderId;
 use saga::{EngineError, Verdict};
-use web::{Caller, Json, Path, Problem, ProblemBody, kinds};
+use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody, kinds};
 
 use super::{App, problems, read_orders::owner, shapes};
 
@@ -14,8 +14,10 @@ use super::{App, problems, read_orders::owner, shapes};
     params(("id" = OrderId, Path, description = "The order")),
     responses(
         (status = 202, body = shapes::Order, description = "It is being canceled, or is canceled"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`too-late`"),
+        CallerProblems,
     )
 )]
 pub(super) async fn cancel_order(

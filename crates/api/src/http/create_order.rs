@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use telemetry::http::RequestTrace;
 use tokio::task::JoinHandle;
 use utoipa::ToSchema;
-use web::{Caller, Json, Problem, ProblemBody, kinds};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
 use workflows::submit::{Submit, SubmitError, Submitted, submit};
 
 use super::{App, problems, shapes};
@@ -48,6 +48,7 @@ pub(super) struct CreateLine {
     responses(
         (status = 201, body = shapes::Order, description = "Its payment is initialised"),
         (status = 202, body = shapes::Order, description = "It is accepted; look at `Location` later"),
+        CallerProblems, BodyProblems,
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
          description = "`idempotency-key-missing`, `malformed`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",

@@ -7,7 +7,10 @@ use commerce::product::{self, Draft, EditError};
 use kernel::{Money, ProductId};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use web::{Caller, Json, Path, Problem, ProblemBody, Query, kinds};
+use web::{
+    BodyProblems, Caller, CallerProblems, Json, PageProblems, Path, Problem, ProblemBody,
+    PublicProblems, Query, kinds,
+};
 
 use super::{App, problems, shapes};
 
@@ -26,8 +29,11 @@ pub(super) struct Search {
 
 /// The catalog, newest first.
 #[utoipa::path(
-    get, path = "/api/products", params(Search),
-    responses((status = 200, body = shapes::Page<shapes::Product>, description = "A page of the catalog"))
+    get, path = "/api/products", operation_id = "search_products", params(Search),
+    responses(
+        (status = 200, body = shapes::Page<shapes::Product>, description = "A page of it"),
+        PublicProblems, PageProblems,
+    )
 )]
 pub(super) async fn search(
     State(app): State<App>,
@@ -57,11 +63,13 @@ pub(super) async fn search(
 
 /// Look at a product.
 #[utoipa::path(
-    get, path = "/api/products/{product}",
+    get, path = "/api/products/{product}", operation_id = "find_product",
     params(("product" = String, Path, description = "Its slug")),
     responses(
-        (status = 200, body = shapes::Product, description = "The product"),
+        (status = 200, body = shapes::Product, description = "The product; `ETag` has its version"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        PublicProblems,
     )
 )]
 pub(super) async fn find(
@@ -132,11 +140,11 @@ impl WriteProduct {
 
 /// Add a product.
 #[utoipa::path(
-    post, path = "/api/products", security(("bearer" = [])), request_body = WriteProduct,
+    post, path = "/api/products", operation_id = "create_product", security(("bearer" = [])),
+    request_body = WriteProduct,
     responses(
-        (status = 201, body = shapes::Product, description = "The product"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "`forbidden`"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
+        (status = 201, body = shapes::Product, description = "The new product; `ETag` has its version"),
+        CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn create(
@@ -156,13 +164,19 @@ pub(super) async fn create(
 
 /// Edit a product; its slug stays.
 #[utoipa::path(
-    put, path = "/api/products/{product}", security(("bearer" = [])), request_body = WriteProduct,
+    put, path = "/api/products/{product}", operation_id = "update_product", security(("bearer" = [])),
+    request_body = WriteProduct,
     params(
         ("product" = ProductId, Path, description = "Its id"),
         ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
     ),
     responses(
-        (status = 200, body = shapes::Product, description = "The product"),
+        (status = 200, body = shapes::Product, description = "The product as it is now; `ETag` has its version"),
+        CallerProblems, BodyProblems,
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+         description = "`malformed`: the path, `If-Match` or the body cannot be read"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`stock-held`"),
         (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
         (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
     )
@@ -187,14 +201,19 @@ pub(super) async fn update(
 
 /// Take a product out of the catalog; orders keep what they have.
 #[utoipa::path(
-    delete, path = "/api/products/{product}", security(("bearer" = [])),
+    delete, path = "/api/products/{product}", operation_id = "delete_product", security(("bearer" = [])),
     params(
         ("product" = ProductId, Path, description = "Its id"),
         ("If-Match" = String, Header, description = "The version that was seen, as its `ETag` said"),
     ),
     responses(
         (status = 204, description = "It is gone"),
+        CallerProblems,
+        (status = 400, body = ProblemBody, content_type = "application/problem+json",
+         description = "`malformed`: the path or `If-Match` cannot be read"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
+        (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
     )
 )]
 pub(super) async fn delete(

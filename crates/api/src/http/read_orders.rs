@@ -3,7 +3,7 @@ use commerce::order::{self, Status};
 use kernel::{OrderId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use web::{Caller, Json, Path, Problem, ProblemBody, Query, kinds};
+use web::{Caller, CallerProblems, Json, PageProblems, Path, Problem, ProblemBody, Query, kinds};
 
 use super::{App, shapes};
 
@@ -15,11 +15,13 @@ pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
 
 /// Look at an order.
 #[utoipa::path(
-    get, path = "/api/orders/{id}", security(("bearer" = [])),
+    get, path = "/api/orders/{id}", operation_id = "find_order", security(("bearer" = [])),
     params(("id" = OrderId, Path, description = "The order")),
     responses(
-        (status = 200, body = shapes::Order, description = "The order"),
+        (status = 200, body = shapes::Order, description = "The order as it is now"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
     )
 )]
 pub(super) async fn find(
@@ -35,8 +37,11 @@ pub(super) async fn find(
 
 /// One's own orders, newest first.
 #[utoipa::path(
-    get, path = "/api/orders", security(("bearer" = [])), params(shapes::Paging),
-    responses((status = 200, body = shapes::Page<shapes::Order>, description = "A page of orders"))
+    get, path = "/api/orders", operation_id = "list_orders", security(("bearer" = [])), params(shapes::Paging),
+    responses(
+        (status = 200, body = shapes::Page<shapes::Order>, description = "A page of them"),
+        CallerProblems, PageProblems,
+    )
 )]
 pub(super) async fn list(
     State(app): State<App>,
@@ -70,10 +75,10 @@ pub(super) struct Filter {
 
 /// Everybody's orders, newest first.
 #[utoipa::path(
-    get, path = "/api/admin/orders", security(("bearer" = [])), params(Filter),
+    get, path = "/api/admin/orders", operation_id = "list_all_orders", security(("bearer" = [])), params(Filter),
     responses(
-        (status = 200, body = shapes::Page<shapes::Order>, description = "A page of orders"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json", description = "`forbidden`"),
+        (status = 200, body = shapes::Page<shapes::Order>, description = "A page of them"),
+        CallerProblems, PageProblems,
     )
 )]
 pub(super) async fn list_all(
