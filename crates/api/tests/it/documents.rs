@@ -1,17 +1,22 @@
-//! What the API says of itself: the OpenAPI document, its reader, and the pages of its problems.
+//! What we say of ourselves: the OpenAPI document, its reader, and the pages of our problems.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Map, Value};
 
-use crate::shop::Shop;
+use crate::support::{Answer, Shop, filled, operations};
 
 fn document() -> Value {
     serde_json::from_str(&api::openapi()).unwrap()
 }
 
+fn docs() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
 /// Calls `visit` on every object of the document.
-fn walk(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
+fn walk(value: &Value, visit: &mut impl FnMut(&Map<String, Value>)) {
     match value {
         Value::Object(object) => {
             visit(object);
@@ -26,85 +31,211 @@ fn walk(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) 
 fn the_document_is_whole() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut references = 0;
     walk(&document, &mut |object| {
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             let target = document.pointer(reference.trim_start_matches('#'));
             assert!(target.is_some(), "{reference} leads nowhere");
-        }
-        if let Some(responses) = object.get("responses").and_then(Value::as_object) {
-            for (status, response) in responses {
-                let description = response["description"].as_str().unwrap_or_default();
-                assert!(
-                    !description.is_empty(),
-                    "{status} of {object:?} is not described"
-                );
-            }
+            references += 1;
         }
     });
-    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert!(references > 50, "{references}");
     assert_eq!(
-        paths,
-        [
-            "/api/admin/orders",
-            "/api/login",
-            "/api/logout",
-            "/api/me",
-            "/api/orders",
-            "/api/orders/{id}",
-            "/api/orders/{id}/cancel",
-            "/api/products",
-            "/api/products/{product}",
-            "/api/refresh",
-            "/api/register",
-        ]
+        document["components"]["securitySchemes"]["bearer"]["scheme"],
+        "bearer"
+    );
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
+    let mut ids = HashSet::new();
+    for (method, path, operation) in operations() {
+        let id = operation["operationId"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(!id.is_empty(), "{method} {path}");
+        assert!(ids.insert(id), "{method} {path}: {ids:?}");
+        let summary = operation["summary"].as_str().unwrap_or_default();
+        assert!(!summary.is_empty(), "{method} {path}");
+        let wanted = path.matches('{').count();
+        let none = Vec::new();
+        let parameters = operation["parameters"].as_array().unwrap_or(&none);
+        let in_path = parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "path");
+        assert_eq!(in_path.count(), wanted, "{method} {path}");
+    }
+}
+
+#[test]
+fn every_response_is_described_and_every_operation_says_how_it_fails() {
+    let mut described = 0;
+    for (method, path, operation) in operations() {
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            let text = response["description"].as_str().unwrap_or_default();
+            assert!(
+                !text.trim().is_empty(),
+                "{status} of {method} {path} is not described"
+            );
+            let content = &response["content"];
+            if status.starts_with(['4', '5']) {
+                let schema = &content["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(
+                    *schema, "#/components/schemas/ProblemBody",
+                    "{status} of {method} {path}"
+                );
+                assert!(
+                    text.contains('`'),
+                    "{status} of {method} {path} names its problem: {text}"
+                );
+            }
+            described += 1;
+        }
+        let says = |status: &str| responses.contains_key(status);
+        assert!(
+            responses.keys().any(|status| status.starts_with('2')),
+            "{method} {path}"
+        );
+        assert!(says("503"), "{method} {path}");
+        if !operation["security"].is_null() {
+            assert!(says("401") && says("403"), "{method} {path}");
+        }
+        if !operation["requestBody"].is_null() {
+            for status in ["400", "413", "415", "422"] {
+                assert!(says(status), "{status} of {method} {path}");
+            }
+        }
+        if path.contains('{') && path.contains("orders") {
+            assert!(says("400") && says("404"), "{method} {path}");
+        }
+    }
+    assert!(described > 60, "{described}");
+}
+
+#[test]
+fn every_slug_that_a_response_names_is_a_problem_of_ours() {
+    let known: HashSet<_> = kinds().map(|kind| kind.slug).collect();
+    let mut named = HashSet::new();
+    for (method, path, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            if !status.starts_with(['4', '5']) {
+                continue;
+            }
+            let text = response["description"].as_str().unwrap();
+            let slugs: Vec<_> = text
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter_map(|word| kinds().find(|kind| kind.slug == word))
+                .collect();
+            assert!(!slugs.is_empty(), "{status} of {method} {path}: {text}");
+            for kind in slugs {
+                assert_eq!(
+                    kind.status.to_string(),
+                    *status,
+                    "{} at {method} {path}",
+                    kind.slug
+                );
+                named.insert(kind.slug);
+            }
+        }
+    }
+    for kind in api::http::KINDS {
+        assert!(
+            known.contains(kind.slug) && named.contains(kind.slug),
+            "{} is documented",
+            kind.slug
+        );
+    }
+}
+
+#[test]
+fn the_committed_document_is_this_one() {
+    let path = docs().join("openapi/api.json");
+    let committed: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert!(
+        committed == document(),
+        "{} is stale: run `cargo xtask generate` and commit it",
+        path.display()
     );
 }
 
 #[tokio::test]
-async fn it_is_published_and_can_be_read() {
+async fn what_is_served_is_what_the_document_says() {
     let shop = Shop::open().await;
+    let mut paths: Vec<String> = operations().into_iter().map(|(_, path, _)| path).collect();
+    paths.dedup();
+    for path in paths {
+        let mut documented: HashSet<String> = operations()
+            .iter()
+            .filter(|(_, of, _)| *of == path)
+            .map(|(method, ..)| method.to_string())
+            .collect();
+        if documented.contains("GET") {
+            documented.insert("HEAD".to_owned()); // comes with it
+        }
+        let answer = Answer::to(shop.request(Method::PATCH, &filled(&path))).await;
+        answer.problem(405, "method-not-allowed");
+        let allowed: HashSet<String> = answer
+            .header("allow")
+            .unwrap()
+            .split(',')
+            .map(|method| method.trim().to_owned())
+            .collect();
+        assert_eq!(allowed, documented, "{path}");
+    }
     let published = shop.get("/openapi.json", "").await;
-    assert_eq!((published.status, published.body), (200, document()));
-    let page = shop.get("/docs/", "").await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.as_str().unwrap().contains("swagger"));
-    assert!(
-        page.header("content-security-policy")
-            .contains("default-src 'self'")
-    );
-    let keys = shop.get("/.well-known/jwks.json", "").await;
-    assert_eq!(keys.status, 200);
-    assert_eq!(keys.body["keys"][0]["kty"], "OKP");
-    assert!(
-        keys.body["keys"][0].get("d").is_none(),
-        "the private part stays here"
-    );
+    assert_eq!((published.status, published.json()), (200, document()));
+    let reader = shop.get("/docs/", "").await;
+    assert_eq!(reader.status, 200);
+    assert!(reader.text.contains("swagger-ui"), "{}", reader.text);
 }
 
-/// Every problem that an operation says it may answer with is one of ours.
+#[tokio::test]
+async fn the_published_keys_hold_nothing_secret() {
+    let shop = Shop::open().await;
+    let keys = shop.get("/.well-known/jwks.json", "").await;
+    assert_eq!((keys.status, keys.json()), (200, shop.signer.jwks()));
+    for key in keys.json()["keys"].as_array().unwrap() {
+        assert!(key["kid"].is_string() && key.get("d").is_none(), "{key}");
+    }
+    assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));
+}
+
 #[test]
-fn every_problem_has_a_page_and_every_documented_one_exists() {
-    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems");
-    let mut slugs = BTreeSet::new();
-    for kind in web::COMMON.iter().chain(api::http::KINDS) {
-        let page = pages.join(format!("{}.md", kind.slug));
-        let text = std::fs::read_to_string(&page)
-            .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+fn every_problem_has_a_page() {
+    for kind in kinds() {
+        let page = docs().join(format!("problems/{}.md", kind.slug));
+        let text =
+            fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        let head = format!(
+            "# {}\n\n`/problems/{}`, status {}\n",
+            kind.title, kind.slug, kind.status
+        );
         assert!(
-            text.contains(&format!("/problems/{}", kind.slug)),
-            "{}",
+            text.starts_with(&head),
+            "{} begins with\n{head}",
             page.display()
         );
-        assert!(text.contains("**What to do.**"), "{}", page.display());
-        slugs.insert(kind.slug);
-    }
-    walk(&document(), &mut |object| {
-        let described = object.get("description").and_then(Value::as_str);
-        let content = object.get("content");
-        if content.is_some_and(|content| content.get("application/problem+json").is_some()) {
-            for slug in described.unwrap_or_default().split('`').skip(1).step_by(2) {
-                assert!(slugs.contains(slug), "`{slug}` is no problem of ours");
-            }
+        for part in ["**What happened.** ", "**What to do.** "] {
+            assert!(
+                text.contains(part),
+                "{} has no part `{part}`",
+                page.display()
+            );
         }
-    });
+    }
+}
+
+#[test]
+fn no_two_problems_share_a_slug() {
+    let slugs: HashSet<_> = kinds().map(|kind| kind.slug).collect();
+    assert_eq!(slugs.len(), kinds().count());
+}
+
+/// All problems that the API can answer with.
+fn kinds() -> impl Iterator<Item = &'static web::Kind> {
+    web::COMMON.iter().chain(api::http::KINDS)
 }

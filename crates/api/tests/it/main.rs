@@ -1,13 +1,19 @@
-//! The API over real HTTP, on a real PostgreSQL; payments is a fake at the network's edge.
+//! The shop's API over HTTP, on a real PostgreSQL and with a payments that misbehaves on demand.
+//!
+//! Each test is named after the rule that it holds.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod accounts;
-mod bad_baskets;
-mod bad_requests;
-mod catalog;
-mod config;
+mod bad_input;
+mod callers;
+mod canceling;
+mod configuration;
 mod documents;
-mod orders;
+mod edge;
+mod ordering;
+mod outages;
+mod products;
+mod reading;
+mod refusal;
 mod registering;
-mod shop;
-mod strangers;
+mod support;

@@ -1,0 +1,322 @@
+//! `POST /api/orders`: what it answers, and that it makes one order whatever the network does.
+
+use std::{collections::HashSet, time::Duration};
+
+use commerce::idempotency;
+use futures::future::join_all;
+use kernel::{OrderId, TraceRef, UserId};
+use serde_json::json;
+use testkit::{Mode, eventually};
+
+use crate::support::{Answer, Settings, Shop, basket, id_of};
+
+#[tokio::test]
+async fn an_order_whose_payment_is_initialised_is_answered_with_its_transaction() {
+    let shop = Shop::open().await;
+    let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
+    let press = shop.product("french-press").await;
+    let token = shop.token_of(user);
+    let body = json!({"items": [
+        {"product_id": mug, "quantity": 2}, {"product_id": press, "quantity": 1},
+    ]});
+    let trace = TraceRef::random();
+    let request = shop.ordering(&token, &body);
+    let answer = Answer::to(request.header("traceparent", trace.to_string())).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let order = answer.json();
+    let path = format!("/api/orders/{}", id_of(&order));
+    assert_eq!(answer.header("location"), Some(path.as_str()));
+    assert_eq!(answer.header("idempotent-replayed"), None);
+    assert_eq!(order["status"], "awaiting_payment");
+    assert_eq!(order["canceling"], false);
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    assert_eq!(
+        order["items"],
+        json!([
+            {"product_id": mug, "name": "Enamel Mug", "quantity": 2, "unit_price": eur(1290)},
+            {"product_id": press, "name": "French Press", "quantity": 1, "unit_price": eur(3950)},
+        ])
+    );
+    assert_eq!(order["total"], eur(2 * 1290 + 3950));
+    assert_eq!(order["trace_id"], trace.trace_id());
+    let history: Vec<_> = order["history"].as_array().unwrap().iter().collect();
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert_eq!(
+        (&history[0]["status"], &history[1]["status"]),
+        (&json!("pending"), &json!("awaiting_payment"))
+    );
+    assert!(
+        history
+            .iter()
+            .all(|change| change["at"].as_str().unwrap().ends_with('Z'))
+    );
+
+    let transaction = shop.payments.transaction(id_of(&order)).unwrap();
+    assert_eq!(order["transaction_id"], json!(transaction.transaction_id));
+    assert_eq!(transaction.user_id, Some(user));
+    assert_eq!(json!(transaction.amount), order["total"]);
+    assert_eq!(shop.get(&path, &token).await.json(), order);
+    assert_eq!(shop.stock(mug).await.1, 2);
+}
+
+#[tokio::test]
+async fn an_order_keeps_the_price_and_the_name_of_its_moment() {
+    let shop = Shop::open().await;
+    let token = shop.buyer();
+    let order = shop.awaiting(&token).await;
+    sqlx::query(
+        "update commerce.product set price_amount = 1, name = 'Other' where slug = 'enamel-mug'",
+    )
+    .execute(&shop.pool)
+    .await
+    .unwrap();
+    let now = shop.look(&order, &token, "awaiting_payment").await;
+    assert_eq!(now, order);
+    assert_eq!(shop.awaiting(&token).await["total"]["amount"], 1);
+}
+
+#[tokio::test]
+async fn an_order_is_accepted_as_pending_when_payments_does_not_answer_within_the_wait() {
+    let settings = Settings {
+        order_wait: Duration::from_millis(1),
+        ..Settings::default()
+    };
+    let shop = Shop::open_with(settings).await;
+    shop.payments.init_will(Mode::Hang);
+    accepted_and_goes_on(&shop).await;
+}
+
+#[tokio::test]
+async fn an_order_is_accepted_as_pending_when_payments_cannot_be_reached() {
+    for mode in [
+        Mode::Unreachable,
+        Mode::Unknown,
+        Mode::DoneButUnknown,
+        Mode::Panic,
+    ] {
+        let shop = Shop::open().await;
+        shop.payments.init_will(mode);
+        accepted_and_goes_on(&shop).await;
+    }
+}
+
+/// An order is answered with 202 while payments fails; once it does not, a worker goes on.
+async fn accepted_and_goes_on(shop: &Shop) {
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let answer = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let order = answer.json();
+    assert_eq!(
+        (&order["status"], &order["canceling"]),
+        (&json!("pending"), &json!(false))
+    );
+    let path = format!("/api/orders/{}", id_of(&order));
+    assert_eq!(answer.header("location"), Some(path.as_str()));
+    assert_eq!(shop.get(&path, &token).await.status, 200);
+    assert_eq!(shop.stock(mug).await.1, 1, "its stock is held");
+
+    let again = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    assert_eq!((again.status, &again.json()["id"]), (202, &order["id"]));
+
+    shop.payments.init_will(Mode::Answer);
+    eventually("a worker to go on with the order", || async {
+        shop.hasten().await;
+        shop.work().await;
+        shop.get(&path, &token).await.json()["status"] == "awaiting_payment"
+    })
+    .await;
+    let again = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    assert_eq!((again.status, &again.json()["id"]), (201, &order["id"]));
+    assert_eq!(again.json()["transaction_id"], order["transaction_id"]);
+    assert_eq!(shop.orders().await, 1);
+    let keys: HashSet<_> = shop.payments.calls().into_iter().collect();
+    assert_eq!(keys.len(), 1, "payments was asked for one effect: {keys:?}");
+}
+
+#[tokio::test]
+async fn who_prefers_it_is_answered_at_once_and_a_worker_asks_payments() {
+    let shop = Shop::open().await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    for (count, prefer) in ["respond-async", "wait=10, Respond-Async"]
+        .into_iter()
+        .enumerate()
+    {
+        let request = shop.ordering(&token, &basket(mug, 1));
+        let answer = Answer::to(request.header("prefer", prefer)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let order = answer.json();
+        assert_eq!(order["status"], "pending");
+        let path = format!("/api/orders/{}", id_of(&order));
+        assert_eq!(answer.header("location"), Some(path.as_str()));
+        assert_eq!(
+            shop.payments.calls().len(),
+            count,
+            "nobody has asked payments yet"
+        );
+        assert_eq!(shop.work().await, 1);
+        shop.look(&order, &token, "awaiting_payment").await;
+    }
+    let request = shop.ordering(&token, &basket(mug, 1));
+    let answer = Answer::to(request.header("prefer", "return=minimal")).await;
+    assert_eq!(answer.status, 201, "another preference: {}", answer.text);
+}
+
+#[tokio::test]
+async fn an_api_that_makes_all_the_attempts_it_may_leaves_the_next_one_to_a_worker() {
+    let settings = Settings {
+        eager_attempts: 0,
+        ..Settings::default()
+    };
+    let shop = Shop::open_with(settings).await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let answer = Answer::to(shop.ordering(&token, &basket(mug, 1))).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    assert_eq!(shop.payments.calls(), Vec::<String>::new());
+    assert_eq!(shop.work().await, 1);
+    shop.look(&answer.json(), &token, "awaiting_payment").await;
+}
+
+#[tokio::test]
+async fn an_order_that_payments_refuses_is_undone() {
+    let shop = Shop::open().await;
+    shop.payments.init_will(Mode::Refuse);
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let answer = Answer::to(shop.ordering(&token, &basket(mug, 1))).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let path = format!("/api/orders/{}", id_of(&answer.json()));
+    eventually("the order to be canceled", || async {
+        shop.hasten().await;
+        shop.work().await;
+        shop.get(&path, &token).await.json()["status"] == "canceled"
+    })
+    .await;
+    assert_eq!(shop.stock(mug).await.1, 0);
+}
+
+#[tokio::test]
+async fn the_same_request_under_the_same_key_makes_one_order() {
+    let shop = Shop::open().await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let first = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    let after_one = shop.traces().await;
+    for key in ["key", "\"key\"", " key "] {
+        let again = Answer::to(shop.ordering_under(key, &token, &basket(mug, 1))).await;
+        assert_eq!((again.status, again.json()), (201, first.json()), "{key}");
+        assert_eq!(again.header("location"), first.header("location"));
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    }
+    assert_eq!(shop.traces().await, after_one);
+    assert_eq!(shop.payments.calls().len(), 1);
+
+    for (key, token) in [("Key", &token), ("key", &shop.buyer())] {
+        let other = Answer::to(shop.ordering_under(key, token, &basket(mug, 1))).await;
+        assert_eq!(other.status, 201, "{}", other.text);
+        assert_ne!(
+            other.json()["id"],
+            first.json()["id"],
+            "another key, or another's"
+        );
+    }
+    assert_eq!((shop.orders().await, shop.stock(mug).await.1), (3, 3));
+}
+
+#[tokio::test]
+async fn a_repeat_is_answered_from_the_order_as_it_is_by_then() {
+    let shop = Shop::open().await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let order = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1)))
+        .await
+        .json();
+    shop.cancel(&order, &token).await;
+    assert_eq!(shop.work().await, 1);
+    let again = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1)))
+        .await
+        .json();
+    assert_eq!(
+        (&again["id"], &again["status"]),
+        (&order["id"], &json!("canceled"))
+    );
+    assert_eq!((shop.orders().await, shop.stock(mug).await.1), (1, 0));
+}
+
+#[tokio::test]
+async fn the_same_request_sent_many_times_at_once_makes_one_order() {
+    let shop = Shop::open().await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let body = basket(mug, 1);
+    let answers =
+        join_all((0..12).map(|_| Answer::to(shop.ordering_under("key", &token, &body)))).await;
+    let mut orders = HashSet::new();
+    for answer in answers {
+        match answer.status {
+            201 | 202 => {
+                orders.insert(id_of(&answer.json()));
+            }
+            _ => {
+                answer.problem_for_now(409, "idempotency-key-in-flight");
+            }
+        }
+    }
+    assert_eq!(orders.len(), 1, "{orders:?}");
+    assert_eq!((shop.orders().await, shop.stock(mug).await.1), (1, 1));
+}
+
+#[tokio::test]
+async fn a_repeat_that_comes_before_the_first_is_stored_is_told_to_come_back() {
+    let shop = Shop::open().await;
+    let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
+    let token = shop.token_of(user);
+    let mut first = shop.pool.begin().await.unwrap();
+    idempotency::claim(&mut first, user, "key", &[0; 32], OrderId::new())
+        .await
+        .unwrap();
+    let before = shop.traces().await;
+    let repeat = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    repeat.problem_for_now(409, "idempotency-key-in-flight");
+    assert_eq!(shop.traces().await, before);
+    first.rollback().await.unwrap();
+    let repeat = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
+    assert_eq!(repeat.status, 201, "{}", repeat.text);
+}
+
+#[tokio::test]
+async fn more_buyers_than_pieces_leave_none_sold_twice() {
+    let shop = Shop::open().await;
+    let mug = shop.product("enamel-mug").await;
+    shop.restock(mug, 5).await;
+    let body = basket(mug, 1);
+    let answers = join_all((0..12).map(|_| Answer::to(shop.ordering(&shop.buyer(), &body)))).await;
+    let (ordered, refused): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!((ordered.len(), refused.len()), (5, 7));
+    for answer in refused {
+        answer.problem(409, "out-of-stock");
+    }
+    assert_eq!((shop.stock(mug).await, shop.orders().await), ((0, 5), 5));
+}
+
+#[tokio::test]
+async fn an_order_never_says_more_of_its_buyer_than_it_must() {
+    let shop = Shop::open().await;
+    let order = shop.awaiting(&shop.buyer()).await;
+    let members: Vec<_> = order
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        members,
+        [
+            "canceling",
+            "created_at",
+            "history",
+            "id",
+            "items",
+            "status",
+            "total",
+            "trace_id",
+            "transaction_id"
+        ]
+    );
+}

@@ -1,0 +1,86 @@
+//! While the database is away: nobody is told anything else than to come back.
+
+use std::time::Duration;
+
+use reqwest::RequestBuilder;
+use serde_json::json;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use testkit::{Fault, Proxy, eventually};
+
+use crate::support::{Answer, Settings, Shop, basket, filled, operations};
+
+fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new()
+        .acquire_timeout(Duration::from_millis(300))
+        .connect_lazy(url)
+        .unwrap()
+}
+
+/// A request that makes sense: nothing but the database is in its way.
+fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder {
+    let body = match path {
+        "/api/register" => {
+            json!({"email": "ada@shop.example", "password": "correct horse", "name": "Ada"})
+        }
+        "/api/login" => json!({"email": "ada@shop.example", "password": "correct horse"}),
+        "/api/orders" => basket(kernel::ProductId::new(), 1),
+        _ => {
+            json!({"name": "Mug", "description": "", "price": {"amount": 1, "currency": "EUR"}, "stock": 1})
+        }
+    };
+    shop.request(method, &filled(path))
+        .bearer_auth(shop.admin())
+        .header("cookie", "shop_refresh=token")
+        .header("idempotency-key", "key")
+        .header("if-match", "\"1\"")
+        .json(&body)
+}
+
+#[tokio::test]
+async fn while_the_database_is_down_every_operation_says_when_to_come_back() {
+    let nowhere = pool("postgres://nobody@127.0.0.1:1/nothing");
+    let shop = Shop::open_on(nowhere, Settings::default()).await;
+    for (method, path, operation) in operations() {
+        let answer = Answer::to(sensible(&shop, method.clone(), &path)).await;
+        assert_eq!(answer.status, 503, "{method} {path}: {}", answer.text);
+        answer.problem_for_now(503, "unavailable");
+        assert!(
+            operation["responses"]["503"].is_object(),
+            "{method} {path} says so"
+        );
+    }
+    let keys = shop.get("/.well-known/jwks.json", "").await;
+    assert_eq!(keys.status, 200, "this one needs no database");
+}
+
+#[tokio::test]
+async fn an_order_that_the_database_was_cut_off_from_can_be_repeated_and_is_one_order() {
+    let url = testkit::database("shop", &db::SHOP).await;
+    let address = url.split(['@', '/']).nth(3).unwrap();
+    let proxy = Proxy::new(address).await;
+    let shop = Shop::open_on(
+        pool(&url.replace(address, &proxy.address)),
+        Settings::default(),
+    )
+    .await;
+    commerce::product::seed(&mut shop.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let order = || Answer::to(shop.ordering_under("key", &token, &basket(mug, 1)));
+
+    proxy.will(Fault::Cut);
+    let answer = order().await;
+    answer.problem_for_now(503, "unavailable");
+    shop.get("/api/products", "")
+        .await
+        .problem_for_now(503, "unavailable");
+
+    proxy.will(Fault::None);
+    eventually("the database to be back", || async {
+        order().await.status == 201
+    })
+    .await;
+    assert_eq!(order().await.json(), order().await.json());
+    assert_eq!((shop.orders().await, shop.stock(mug).await.1), (1, 1));
+}

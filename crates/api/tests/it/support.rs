@@ -1,0 +1,444 @@
+//! A shop of one's own, people with tokens, and a look at all that a request leaves behind.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use api::{App, http::Limiter};
+use auth::{Auth, AuthConfig, Hasher};
+use commerce::client::CreateClientOnRegistration;
+use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
+use db::Bus;
+use kernel::{Clock, OrderId, ProductId, RetryPolicy, SagaId, SignalId, UserId};
+use messaging::{
+    Wakeup,
+    outbox::{self, Kind},
+};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
+use saga::{Engine, EngineConfig, NewSignal, Verdict};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+use testkit::FakePayments;
+use tokens::{Signer, Verifier};
+use tokio::{net::TcpListener, sync::Semaphore};
+use uuid::Uuid;
+use web::{Gate, Layers};
+use workflows::checkout::Checkout;
+
+/// The API on a port and a database of its own, with no worker: tests do the work step by step.
+pub(crate) struct Shop {
+    pub(crate) url: String,
+    pub(crate) pool: PgPool,
+    pub(crate) payments: FakePayments,
+    pub(crate) signing_key: String,
+    pub(crate) signer: Signer,
+    pub(crate) http: Client,
+    engine: Engine<Checkout>,
+}
+
+/// How a shop differs from the usual one.
+pub(crate) struct Settings {
+    pub(crate) order_wait: Duration,
+    pub(crate) eager_attempts: usize,
+    pub(crate) logins_per_minute: u32,
+    pub(crate) secure_cookie: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // generous: a slow machine must not change an answer
+            order_wait: Duration::from_secs(25),
+            eager_attempts: 100,
+            logins_per_minute: 0,
+            secure_cookie: false,
+        }
+    }
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// Rows of each table, and a digest of all that they say.
+pub(crate) type Traces = BTreeMap<String, (i64, String)>;
+
+impl Shop {
+    /// With the demo catalog.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(Settings::default()).await
+    }
+
+    pub(crate) async fn open_with(settings: Settings) -> Self {
+        let pool = testkit::shop_db().await;
+        commerce::product::seed(&mut pool.acquire().await.unwrap())
+            .await
+            .unwrap();
+        Self::open_on(pool, settings).await
+    }
+
+    /// On a database as it is, which need not be there.
+    pub(crate) async fn open_on(pool: PgPool, settings: Settings) -> Self {
+        let payments = FakePayments::default();
+        let checkout = Checkout {
+            payments: Arc::new(payments.clone()),
+            payment_deadline: Duration::from_mins(30),
+        };
+        let config = EngineConfig {
+            call_timeout: Duration::from_millis(200),
+            retry: RetryPolicy::default(),
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(checkout, pool.clone(), config, Wakeup::default()).unwrap();
+        let signing_key = tokens::generate_key_pem();
+        let signer = Signer::from_pem(&signing_key, Clock::System).unwrap();
+        let bus = Bus::default().with(CreateClientOnRegistration);
+        let app = App {
+            auth: Auth::new(
+                pool.clone(),
+                bus,
+                signer.clone(),
+                Hasher::new(2).unwrap(),
+                AuthConfig::default(),
+            ),
+            gate: Gate {
+                verifier: Verifier::with_key(&signer),
+                audience: SHOP_AUDIENCE,
+            },
+            jwks: Arc::new(signer.jwks()),
+            pool: pool.clone(),
+            engine: engine.clone(),
+            order_wait: settings.order_wait,
+            eager: Arc::new(Semaphore::new(settings.eager_attempts)),
+            secure_cookie: settings.secure_cookie,
+            logins: Arc::new(Limiter::new(settings.logins_per_minute)),
+        };
+        let layers = Layers {
+            cors_origins: vec!["https://shop.example".parse().unwrap()],
+        };
+        let service = layers
+            .wrap(app.router())
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        Self {
+            url,
+            pool,
+            payments,
+            signing_key,
+            signer,
+            http: Client::new(),
+            engine,
+        }
+    }
+
+    /// The token of somebody who shops.
+    pub(crate) fn buyer(&self) -> String {
+        self.token_of(UserId::new())
+    }
+
+    pub(crate) fn token_of(&self, user: UserId) -> String {
+        self.signer.access_token(user, &[], Duration::from_mins(10))
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        let roles = ["admin".to_owned()];
+        self.signer
+            .access_token(UserId::new(), &roles, Duration::from_mins(10))
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        let request = self.request(Method::GET, path);
+        Answer::to(if token.is_empty() {
+            request
+        } else {
+            request.bearer_auth(token)
+        })
+        .await
+    }
+
+    /// An order's request, under a key of its own.
+    pub(crate) fn ordering(&self, token: &str, body: &Value) -> RequestBuilder {
+        self.ordering_under(&Uuid::new_v4().to_string(), token, body)
+    }
+
+    pub(crate) fn ordering_under(&self, key: &str, token: &str, body: &Value) -> RequestBuilder {
+        self.post("/api/orders")
+            .bearer_auth(token)
+            .header("idempotency-key", key)
+            .json(body)
+    }
+
+    /// An order of one mug, answered; its transaction exists.
+    pub(crate) async fn awaiting(&self, token: &str) -> Value {
+        let body = basket(self.product("enamel-mug").await, 1);
+        let answer = Answer::to(self.ordering(token, &body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    /// An order that is paid and completed.
+    pub(crate) async fn completed(&self, token: &str) -> Value {
+        let order = self.awaiting(token).await;
+        assert!(self.payments.pay(id_of(&order)));
+        assert_eq!(
+            self.signal(id_of(&order), TRANSACTION_COMPLETED).await,
+            Some(Verdict::Applied)
+        );
+        self.look(&order, token, "completed").await
+    }
+
+    /// An order that is canceled, with everything undone.
+    pub(crate) async fn canceled(&self, token: &str) -> Value {
+        let order = self.awaiting(token).await;
+        self.cancel(&order, token).await;
+        assert_eq!(self.work().await, 1);
+        self.look(&order, token, "canceled").await
+    }
+
+    pub(crate) async fn cancel(&self, order: &Value, token: &str) -> Answer {
+        let path = format!("/api/orders/{}/cancel", id_of(order));
+        Answer::to(self.post(&path).bearer_auth(token)).await
+    }
+
+    /// The order as it is now, which must be of this status.
+    pub(crate) async fn look(&self, order: &Value, token: &str, status: &str) -> Value {
+        let path = format!("/api/orders/{}", id_of(order));
+        let order = self.get(&path, token).await.json();
+        assert_eq!(order["status"], status, "{order}");
+        order
+    }
+
+    /// What payments says of the order's transaction, as the worker would pass it on.
+    async fn signal(&self, order: OrderId, name: &str) -> Option<Verdict> {
+        let saga: Uuid =
+            sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
+                .bind(order.uuid())
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        let mut tx = self.pool.begin().await.unwrap();
+        let signal = NewSignal {
+            id: SignalId::new(),
+            saga_id: SagaId::from(saga),
+            name: name.to_owned(),
+            payload: Value::Null,
+            source: "test".to_owned(),
+        };
+        let id = signal.id;
+        let signaled = self.engine.signal(&mut tx, vec![signal]).await.unwrap();
+        tx.commit().await.unwrap();
+        signaled.verdicts[&id]
+    }
+
+    /// Does all steps that are due now, as a worker would; returns how many that were.
+    pub(crate) async fn work(&self) -> usize {
+        let plans = [self.engine.plan_key()];
+        let lease = self.engine.config().lease;
+        let mut conn = self.pool.acquire().await.unwrap();
+        let claims = outbox::claim_sagas(&mut conn, &plans, lease, 10)
+            .await
+            .unwrap();
+        drop(conn);
+        for claim in &claims {
+            assert_eq!(claim.kind, Kind::Step);
+            self.engine.attempt(claim).await;
+        }
+        claims.len()
+    }
+
+    /// Ends all backoffs and leases.
+    pub(crate) async fn hasten(&self) {
+        sqlx::query("update messaging.outbox set due_at = clock_timestamp() where kind = 'step'")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn product(&self, slug: &str) -> ProductId {
+        let id: Uuid =
+            sqlx::query_scalar("select product_id from commerce.product where slug = $1")
+                .bind(slug)
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        ProductId::from(id)
+    }
+
+    /// Pieces of a product that nobody holds, and those that orders hold.
+    pub(crate) async fn stock(&self, product: ProductId) -> (i64, i64) {
+        sqlx::query_as(
+            "select received - sold - reserved, reserved from commerce.stock where product_id = $1",
+        )
+        .bind(product.uuid())
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn restock(&self, product: ProductId, pieces: i64) {
+        sqlx::query(
+            "update commerce.stock set received = sold + reserved + $2 where product_id = $1",
+        )
+        .bind(product.uuid())
+        .bind(pieces)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub(crate) async fn orders(&self) -> i64 {
+        self.count(r#"select count(*) from commerce."order""#).await
+    }
+
+    /// All that the database holds.
+    pub(crate) async fn traces(&self) -> Traces {
+        let tables: Vec<(String, String)> = sqlx::query_as(
+            "select schemaname, tablename from pg_tables
+             where schemaname in ('auth', 'commerce', 'saga', 'messaging')",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        let looks: Vec<_> = tables
+            .iter()
+            .map(|(schema, table)| {
+                format!(
+                    r#"select '{schema}.{table}', count(*),
+                              md5(coalesce(string_agg(t::text, ' ' order by t::text), ''))
+                       from "{schema}"."{table}" t"#
+                )
+            })
+            .collect();
+        // names out of the catalog: nothing in them comes from outside
+        let rows: Vec<(String, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(looks.join(" union all ")))
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+        let traces: Traces = rows
+            .into_iter()
+            .map(|(table, count, digest)| (table, (count, digest)))
+            .collect();
+        for needed in [
+            "commerce.order",
+            "commerce.stock",
+            "commerce.idempotency_key",
+            "saga.saga",
+            "saga.signal",
+            "messaging.outbox",
+        ] {
+            assert!(traces.contains_key(needed), "{needed} is looked at");
+        }
+        traces
+    }
+}
+
+impl Answer {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// What it says, when that is JSON.
+    pub(crate) fn json_or_null(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Asserts that it is this problem, as RFC 9457 wants it, and returns the document.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}",
+            self.text
+        );
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["trace_id"].as_str().unwrap().len(), 32, "{problem}");
+        problem
+    }
+
+    /// The same, to be repeated after a while.
+    #[track_caller]
+    pub(crate) fn problem_for_now(&self, status: u16, slug: &str) -> Value {
+        let seconds: u64 = self.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        self.problem(status, slug)
+    }
+}
+
+pub(crate) fn basket(product: ProductId, quantity: u32) -> Value {
+    json!({"items": [{"product_id": product, "quantity": quantity}]})
+}
+
+pub(crate) fn id_of(order: &Value) -> OrderId {
+    order["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// The operations that the document knows: method, path, and what it says of them.
+pub(crate) fn operations() -> Vec<(Method, String, Value)> {
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().unwrap();
+        item.iter().filter_map(|(method, operation)| {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let known = [
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::DELETE,
+                Method::PATCH,
+            ];
+            known
+                .contains(&method)
+                .then(|| (method, path.clone(), operation.clone()))
+        })
+    });
+    let operations: Vec<_> = operations.collect();
+    assert!(operations.len() >= 15, "{} operations", operations.len());
+    operations
+}
+
+/// A path of the document with something in the place of its parameters.
+pub(crate) fn filled(path: &str) -> String {
+    let parts = path.split('/').map(|part| {
+        if part.starts_with('{') {
+            Uuid::now_v7().to_string()
+        } else {
+            part.to_owned()
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
