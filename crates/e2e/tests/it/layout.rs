@@ -134,9 +134,9 @@ fn rules_are_kept_from_http_and_brokers() {
     let only = [
         (
             "axum",
-            &["api", "payments", "web", "telemetry", "worker"][..],
+            &["api", "payments", "web", "telemetry", "worker", "bench"][..],
         ),
-        ("lapin", &["messaging"]),
+        ("lapin", &["messaging", "bench"]),
         ("apalis", &["worker"]),
         ("apalis-postgres", &["worker"]),
         ("opentelemetry", &["telemetry"]),
