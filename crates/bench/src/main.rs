@@ -33,9 +33,12 @@ use servers::{Postgres, PostgresOptions, RabbitMq};
 
 use crate::{
     load::Basket,
-    report::{Report, Row},
+    report::{Report, Row, Turn},
     system::System,
 };
+
+/// How often each comparison is made, its two sides in turn; the median turn is what is reported.
+const TURNS: usize = 3;
 
 /// Measure whole checkouts.
 #[derive(Parser)]
@@ -99,18 +102,25 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
         if args.statements {
             statements::reset(&system.pool).await?;
         }
-        say(&format!("whole checkouts, {concurrency} at once"));
-        let measured = load::run(&system, concurrency, time, Basket::Any).await?;
+        let mut turns = Vec::new();
+        for turn in 1..=TURNS {
+            say(&format!(
+                "whole checkouts, {concurrency} at once, turn {turn}"
+            ));
+            let whole = load::run(&system, concurrency, time, Basket::Any).await?;
+            say(&format!(
+                "the raw limit, {concurrency} at once, turn {turn}"
+            ));
+            turns.push(Turn::new(
+                whole,
+                raw::run(postgres, concurrency, time).await?,
+            ));
+        }
         if args.statements {
             let costliest = statements::costliest(&system.pool).await?;
             report.statements.extend(costliest);
         }
-        say(&format!("the raw limit, {concurrency} at once"));
-        let raw = raw::run(postgres, concurrency, time).await?;
-        report
-            .rows
-            .push(Row::new("checkout", concurrency, measured));
-        report.limits.push(raw);
+        report.add(concurrency, turns);
     }
     let busiest = args.concurrency.unwrap_or(16);
     say(&format!("one hot product, {busiest} at once"));
@@ -143,15 +153,12 @@ async fn compare(
             .await
             .context("filling the tables")?;
     }
-    for turn in 0..3 {
+    for turn in 1..=TURNS {
         for (name, label) in [
             ("bench_empty", "empty tables"),
             ("bench_full", "full tables"),
         ] {
-            say(&format!(
-                "{label}, {concurrency} at once, turn {}",
-                turn + 1
-            ));
+            say(&format!("{label}, {concurrency} at once, turn {turn}"));
             let system = System::resume(args, postgres, rabbitmq, name).await?;
             let measured = load::run(&system, concurrency, time, Basket::Any).await?;
             system.check_live().await?;

@@ -11,7 +11,7 @@ use crate::{load::Measured, raw::Limit, statements::Statement, system::Versions}
 pub(crate) struct Report {
     pub(crate) versions: Versions,
     pub(crate) rows: Vec<Row>,
-    pub(crate) limits: Vec<Limit>,
+    pub(crate) limits: Vec<Beside>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) statements: Vec<Statement>,
     /// MiB, by process, before any load.
@@ -38,12 +38,58 @@ impl Row {
     }
 }
 
+/// Whole checkouts, and the raw limit right after them.
+pub(crate) struct Turn {
+    whole: Measured,
+    limit: Limit,
+    ratio: f64,
+}
+
+impl Turn {
+    pub(crate) fn new(whole: Measured, limit: Limit) -> Self {
+        let ratio = whole.sagas_per_second / limit.sagas_per_second;
+        Self {
+            whole,
+            limit,
+            ratio,
+        }
+    }
+}
+
+/// The raw limit beside whole checkouts.
+#[derive(Debug, Serialize)]
+pub(crate) struct Beside {
+    #[serde(flatten)]
+    limit: Limit,
+    /// Whole checkouts a second, over the limit's: the median turn's.
+    ratio: f64,
+    /// The same of each turn, ascending.
+    ratios: Vec<f64>,
+}
+
 #[expect(clippy::print_stdout, reason = "stdout is where data goes")]
 pub(crate) fn data(text: &str) {
     println!("{text}");
 }
 
 impl Report {
+    /// Adds the turn whose ratio is the median.
+    pub(crate) fn add(&mut self, concurrency: usize, mut turns: Vec<Turn>) {
+        turns.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+        let ratios = turns.iter().map(|turn| turn.ratio).collect();
+        let Turn {
+            whole,
+            limit,
+            ratio,
+        } = turns.swap_remove(turns.len() / 2);
+        self.rows.push(Row::new("checkout", concurrency, whole));
+        self.limits.push(Beside {
+            limit,
+            ratio,
+            ratios,
+        });
+    }
+
     pub(crate) fn print(&self) {
         let Versions {
             postgres,
@@ -158,15 +204,15 @@ impl Report {
             "FSYNCS",
             "WAL bytes",
             "WHOLE / LIMIT",
+            "ALL TURNS",
         ]);
-        for limit in &self.limits {
-            let whole = self
-                .rows
-                .iter()
-                .find(|row| row.run == "checkout" && row.concurrency == limit.concurrency);
-            let ratio = whole.map_or(0.0, |row| {
-                row.measured.sagas_per_second / limit.sagas_per_second
-            });
+        for Beside {
+            limit,
+            ratio,
+            ratios,
+        } in &self.limits
+        {
+            let all: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
             table.add_row([
                 format!("{} clients", limit.concurrency),
                 format!("{:.0}", limit.sagas_per_second),
@@ -175,6 +221,7 @@ impl Report {
                 format!("{:.2}", limit.costs.fsyncs),
                 format!("{:.0}", limit.costs.wal_bytes),
                 format!("{ratio:.3}"),
+                all.join(" "),
             ]);
         }
         table
