@@ -26,8 +26,9 @@ cargo xtask up [--fresh] [--release] [--without payments,api,worker] [-d]
     -d          return when all is ready; `cargo xtask down` stops it
 cargo xtask down
     Stop what `up -d` started.
-cargo xtask test [cargo test arguments]
+cargo xtask test [--wide] [cargo test arguments]
     Run all tests, against a private PostgreSQL and RabbitMQ.
+    --wide      also what takes long: every crash point at its second hit and while compensating, …
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]

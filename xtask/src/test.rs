@@ -21,6 +21,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
     let mut test = cargo(&["test", "--no-fail-fast"]);
+    let (wide, arguments): (Vec<_>, Vec<_>) =
+        arguments.iter().partition(|argument| *argument == "--wide");
+    if !wide.is_empty() {
+        test.env("TEST_WIDE", "1");
+    }
     if !arguments.iter().any(|argument| argument.starts_with("-p")) {
         test.arg("--workspace");
     }
