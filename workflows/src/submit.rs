@@ -5,6 +5,7 @@ use commerce::{
     idempotency::{self, Claim, ClaimError},
     order::{self, Item, PlaceError, PriceError},
 };
+use crashpoint::crash_point;
 use kernel::{OrderId, SagaId, TraceRef, TransactionId, UserId};
 use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict};
 use sqlx::PgConnection;
@@ -77,7 +78,9 @@ pub async fn submit(
     let mut tx = engine.pool().begin().await?;
     match begin(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
+            crash_point!("submit.before_commit");
             tx.commit().await?;
+            crash_point!("submit.after_commit");
             Ok(Submitted::New {
                 order_id,
                 attempt: engine.go(started),
@@ -171,7 +174,9 @@ pub async fn cancel(
         .verdicts
         .get(&id)
         .ok_or(EngineError::NotFound(saga_id))?;
+    crash_point!("cancel.before_commit");
     tx.commit().await?;
+    crash_point!("cancel.after_commit");
     signaled.after.emit();
     Ok(verdict)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use contracts::{command::Command, domain_event::UserRegistered, topology};
+use crashpoint::crash_point;
 use db::Bus;
 use kernel::{TraceRef, UserId};
 use messaging::{Message, outbox};
@@ -175,7 +176,9 @@ impl Auth {
         let mut tx = self.pool.begin().await?;
         let profile = self.create(&mut tx, email, name, &hash, &[], trace).await?;
         let session = self.open_session(&mut tx, profile, Uuid::now_v7()).await?;
+        crash_point!("auth.register.before_commit");
         tx.commit().await?;
+        crash_point!("auth.register.after_commit");
         Ok(session)
     }
 
@@ -272,7 +275,9 @@ impl Auth {
         let session = self
             .open_session(&mut tx, user.into(), Uuid::now_v7())
             .await?;
+        crash_point!("auth.login.before_commit");
         tx.commit().await?;
+        crash_point!("auth.login.after_commit");
         Ok(session)
     }
 

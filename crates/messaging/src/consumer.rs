@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use crashpoint::crash_point;
 use futures::FutureExt;
 use kernel::{RetryPolicy, TraceRef};
 use tokio_util::sync::CancellationToken;
@@ -151,8 +152,10 @@ async fn session<H: Handler>(
                 Ended::Canceled
             };
         };
+        crash_point!("consumer.receive.before_handle");
         match handle(handler, &batch).await {
             Ok(verdicts) => {
+                crash_point!("consumer.handle.before_ack");
                 if let Some(why) =
                     settle(&subscription, &publisher, queue, &batch, verdicts).await?
                 {
@@ -234,7 +237,10 @@ async fn settle(
             .message_id()
             .unwrap_or_else(|| "without id".to_owned());
         match verdict {
-            Verdict::Done => taken.ack().await?,
+            Verdict::Done => {
+                taken.ack().await?;
+                crash_point!("consumer.ack.after_send");
+            }
             Verdict::Retry(why) => {
                 let attempt = taken.attempt();
                 warn!(

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crashpoint::crash_point;
 use futures::StreamExt;
 use kernel::TraceRef;
 use lapin::{
@@ -306,6 +307,7 @@ impl Publisher {
                         .await?,
                 );
             }
+            crash_point!("relay.publish.before_confirm");
             let mut answers = Vec::with_capacity(confirms.len());
             for confirm in confirms {
                 answers.push(judge(confirm.await?)?);
@@ -418,10 +420,14 @@ impl Subscription {
             Some(delay) => {
                 let properties = taken.properties(&self.queue, attempt, why);
                 let queue = delay_queue(&self.queue, *delay);
+                crash_point!("ladder.publish.before_send");
                 let sent = publisher
                     .forward("", &queue, &taken.raw, properties)
                     .await?;
-                self.settle(taken, sent).await
+                crash_point!("ladder.publish.after_confirm");
+                self.settle(taken, sent).await?;
+                crash_point!("ladder.ack.after_send");
+                Ok(())
             }
             None => self.send_to_failed(publisher, taken, why).await,
         }
@@ -435,10 +441,14 @@ impl Subscription {
         why: &str,
     ) -> Result<(), LinkError> {
         let properties = taken.properties(&self.queue, taken.attempt(), why);
+        crash_point!("failed.publish.before_send");
         let sent = publisher
             .forward(FAILED, &taken.original_key(), &taken.raw, properties)
             .await?;
-        self.settle(taken, sent).await
+        crash_point!("failed.publish.after_confirm");
+        self.settle(taken, sent).await?;
+        crash_point!("failed.ack.after_send");
+        Ok(())
     }
 
     /// Acks what is safe elsewhere; what is not stays with the broker.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crashpoint::crash_point;
 use kernel::RetryPolicy;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,33 @@ pub struct RelayConfig {
     /// Delays after a refusal.
     pub retry: RetryPolicy,
 }
+
+impl RelayConfig {
+    /// The usual relay, whose claims last for `lease`; at most half of that waits for confirms.
+    ///
+    /// # Errors
+    /// A sentence, when no broker could confirm anything in that time.
+    pub fn with_lease(lease: Duration) -> Result<Self, String> {
+        if !(SHORTEST_LEASE..=LONGEST_LEASE).contains(&lease) {
+            return Err(format!(
+                "must be from {} to {}",
+                SHORTEST_LEASE.as_millis(),
+                LONGEST_LEASE.as_millis()
+            ));
+        }
+        let usual = Self::default();
+        Ok(Self {
+            lease,
+            confirm_deadline: usual.confirm_deadline.min(lease / 2),
+            ..usual
+        })
+    }
+}
+
+/// Below this, a claim would end while it is being published.
+const SHORTEST_LEASE: Duration = Duration::from_millis(200);
+/// Above this, a message that was claimed by a relay which died would seem lost.
+const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 impl Default for RelayConfig {
     fn default() -> Self {
@@ -127,6 +155,7 @@ impl Relay {
             return Ok(0);
         }
         drop(conn); // no connection is held across the network call
+        crash_point!("relay.claim.after_commit");
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
         let answers = publisher
             .publish_all(link, &messages, self.config.confirm_deadline)
@@ -150,7 +179,12 @@ impl Relay {
             .filter(|(_, answer)| **answer == Published::Confirmed)
             .map(|(claim, _)| (claim.message.id, claim.epoch))
             .collect();
+        crash_point!("relay.publish.after_confirm");
         let deleted = outbox::delete_published(&mut conn, &confirmed).await?;
+        crash_point!("relay.delete.after_commit");
+        // whose lease ended meanwhile deletes nothing: another relay holds the row, or is done with it
+        let fenced = (confirmed.len() as u64).saturating_sub(deleted);
+        metrics::counter!("outbox_fenced_total").increment(fenced);
         debug!("Published {} messages, deleted {deleted}", confirmed.len());
         metrics::counter!("outbox_publish_total", "result" => "ack")
             .increment(confirmed.len() as u64);

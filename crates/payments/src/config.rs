@@ -1,9 +1,10 @@
 //! Configuration by environment; `payments --help` is its reference.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use axum::http::{HeaderValue, Uri};
+use messaging::relay::RelayConfig;
 
 /// What the environment says. Everything is text here, so that [`Args::checked`] can refuse
 /// nonsense in a sentence that names the variable.
@@ -44,6 +45,14 @@ pub struct Args {
     /// RabbitMQ URL (required).
     #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     amqp_url: Option<String>,
+    /// For how long a claim gives the relay the right to publish, milliseconds.
+    #[arg(
+        long,
+        env = "RELAY_LEASE_MS",
+        default_value = "30000",
+        value_name = "NUMBER"
+    )]
+    relay_lease_ms: String,
     /// Where the keys are that tokens are checked by.
     #[arg(
         long,
@@ -94,6 +103,8 @@ pub struct Config {
     pub database_max_connections: u32,
     /// RabbitMQ URL.
     pub amqp_url: String,
+    /// How the relay runs.
+    pub relay: RelayConfig,
     /// Where the keys are.
     pub jwks_url: String,
     /// Whether people may pay and cancel here.
@@ -112,6 +123,7 @@ impl fmt::Debug for Config {
             .field("database_url", &"***")
             .field("database_max_connections", &self.database_max_connections)
             .field("amqp_url", &"***")
+            .field("relay", &self.relay)
             .field("jwks_url", &self.jwks_url)
             .field("simulator", &self.simulator)
             .field("cors_origins", &self.cors_origins)
@@ -155,6 +167,7 @@ impl Args {
             database_max_connections: connections
                 .context("PAYMENTS_DATABASE_MAX_CONNECTIONS must be a number from 2 to 1000")?,
             amqp_url: required("AMQP_URL", self.amqp_url, &["amqp", "amqps"])?,
+            relay: relay(&self.relay_lease_ms)?,
             jwks_url: url("JWKS_URL", &self.jwks_url, &["http", "https"])
                 .map(|()| self.jwks_url)?,
             simulator: switch("PAYMENTS_SIMULATOR", &self.simulator)?,
@@ -175,6 +188,14 @@ fn address(variable: &str, text: &str) -> anyhow::Result<SocketAddr> {
     text.parse().ok().with_context(|| {
         format!("{variable} must be an address such as 127.0.0.1:8081, not `{text}`")
     })
+}
+
+fn relay(lease_ms: &str) -> anyhow::Result<RelayConfig> {
+    let lease = lease_ms
+        .parse()
+        .map_err(|_| "must be a number".to_owned())
+        .and_then(|ms| RelayConfig::with_lease(Duration::from_millis(ms)));
+    lease.map_err(|why| anyhow::anyhow!("RELAY_LEASE_MS {why}"))
 }
 
 fn switch(variable: &str, text: &str) -> anyhow::Result<bool> {
@@ -290,6 +311,8 @@ mod tests {
                 "PAYMENTS_DATABASE_MAX_CONNECTIONS",
             ),
             ("--amqp-url=http://app:hush@mq", "AMQP_URL"),
+            ("--relay-lease-ms=long", "RELAY_LEASE_MS"),
+            ("--relay-lease-ms=0", "RELAY_LEASE_MS"),
             ("--jwks-url=api/jwks", "JWKS_URL"),
             ("--simulator=yes", "PAYMENTS_SIMULATOR"),
             ("--cors-origins=*", "CORS_ORIGINS"),

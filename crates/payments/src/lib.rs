@@ -84,7 +84,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         () = db::wait_until_ready(&pool, "payments' database") => {}
     }
     let wakeup = Wakeup::default();
-    let relay = start_relay(&pool, &config.amqp_url, &wakeup, shutdown);
+    let relay = start_relay(&pool, &config.amqp_url, config.relay, &wakeup, shutdown);
     let gate = Gate {
         verifier,
         audience: contracts::payments::AUDIENCE,
@@ -122,15 +122,11 @@ fn readiness(pool: &PgPool) -> Readiness {
 fn start_relay(
     pool: &PgPool,
     amqp_url: &str,
+    config: RelayConfig,
     wakeup: &Wakeup,
     shutdown: &CancellationToken,
 ) -> JoinHandle<()> {
-    let relay = Relay::new(
-        pool.clone(),
-        amqp_url,
-        RelayConfig::default(),
-        wakeup.clone(),
-    );
+    let relay = Relay::new(pool.clone(), amqp_url, config, wakeup.clone());
     let shutdown = shutdown.clone();
     tokio::spawn(async move { relay.run(shutdown).await })
 }

@@ -6,6 +6,7 @@ use contracts::{
     payments::{CancelByOrder, InitTransaction, Status, Transaction},
     topology,
 };
+use crashpoint::crash_point;
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
 use messaging::{Message, outbox};
 use sqlx::PgPool;
@@ -58,7 +59,9 @@ pub async fn init(
 ) -> sqlx::Result<Created> {
     let id = request.transaction_id.unwrap_or_else(TransactionId::new);
     let mut conn = pool.acquire().await?;
+    crash_point!("payments.init.before_insert");
     if let Some(transaction) = store::insert(&mut conn, id, request, trace).await? {
+        crash_point!("payments.init.after_insert");
         return Ok(Created::New(transaction));
     }
     let found = store::find_by_order(&mut conn, request.order_id).await?;
@@ -129,7 +132,9 @@ pub async fn cancel_by_order(pool: &PgPool, request: &CancelByOrder) -> sqlx::Re
             id = TransactionId::new();
         }
         // unique(order_id) decides between this and a creation under way
+        crash_point!("payments.entomb.before_insert");
         if let Some(tombstone) = store::entomb(&mut conn, id, request.order_id).await? {
+            crash_point!("payments.entomb.after_insert");
             return Ok(Moved::Now(tombstone));
         }
     }
@@ -192,9 +197,11 @@ async fn try_move(
     let message = event(&transaction, outcome, trace)?;
     let committed = async {
         outbox::enqueue(&mut tx, &[message]).await?;
+        crash_point!("payments.decide.before_commit");
         tx.commit().await
     };
     committed.instrument(span).await?;
+    crash_point!("payments.decide.after_commit");
     metrics::counter!("payments_decisions_total", "status" => transaction.status.as_str())
         .increment(1);
     Ok(Some(transaction))

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
+use crashpoint::crash_point;
 use futures::FutureExt;
 use kernel::{SagaId, SignalId, TraceRef};
 use messaging::outbox::{Kind as EntryKind, SagaClaim};
@@ -286,7 +287,9 @@ impl<S: Saga> Engine<S> {
                 .map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer)))
                 .collect()
         };
+        crash_point!("saga.timer.before_commit");
         if self.commit(causes(claims)).await.is_ok() {
+            crash_point!("saga.timer.after_commit");
             return;
         }
         for claim in claims {
@@ -378,17 +381,15 @@ impl<S: Saga> Engine<S> {
             .saturating_sub(config.margin + claim.claimed_at.elapsed());
         let limit = config.call_timeout.min(left);
         Some(if undo {
-            Ended::Undo(
-                guarded(limit, body.undo(&cx))
-                    .await
-                    .unwrap_or_else(Undo::Unknown),
-            )
+            crash_point!("saga.undo.before_call");
+            let answer = guarded(limit, body.undo(&cx)).await;
+            crash_point!("saga.undo.after_call");
+            Ended::Undo(answer.unwrap_or_else(Undo::Unknown))
         } else {
-            Ended::Step(
-                guarded(limit, body.run(&cx))
-                    .await
-                    .unwrap_or_else(Outcome::Unknown),
-            )
+            crash_point!("saga.step.before_call");
+            let answer = guarded(limit, body.run(&cx)).await;
+            crash_point!("saga.step.after_call");
+            Ended::Step(answer.unwrap_or_else(Outcome::Unknown))
         })
     }
 
@@ -406,6 +407,7 @@ impl<S: Saga> Engine<S> {
             match self.commit(causes).await {
                 Ok(()) => return,
                 Err(EngineError::Fenced) => {
+                    metrics::counter!("saga_fenced_total", "plan" => S::NAME).increment(1);
                     return debug!("Fenced out: somebody else has moved on");
                 }
                 Err(EngineError::Db(error))
@@ -426,7 +428,9 @@ impl<S: Saga> Engine<S> {
     async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
         let mut tx = self.inner.pool.begin().await?;
         let signaled = transact(&self.inner, &mut tx, causes).await?;
+        crash_point!("saga.outcome.before_commit");
         tx.commit().await?;
+        crash_point!("saga.outcome.after_commit");
         signaled.after.emit();
         Ok(())
     }

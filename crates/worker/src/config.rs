@@ -1,9 +1,10 @@
 //! Configuration by environment; `worker --help` is its reference.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use messaging::relay::RelayConfig;
 use workflows::settings::CheckoutSettings;
 
 /// What a worker does.
@@ -84,6 +85,13 @@ pub(crate) struct Args {
         default_value_t = 64
     )]
     saga_concurrency: u32,
+    /// For how long a claim gives the relay the right to publish, milliseconds.
+    #[arg(
+        long = "relay-lease-ms",
+        env = "RELAY_LEASE_MS",
+        default_value_t = 30_000
+    )]
+    relay_lease_ms: u64,
     /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
     #[arg(long = "smtp-url", env = "SMTP_URL", hide_env_values = true)]
     smtp_url: Option<String>,
@@ -129,6 +137,7 @@ pub(crate) struct Config {
     pub(crate) payments_url: String,
     pub(crate) signing_key: String,
     pub(crate) saga_concurrency: u32,
+    pub(crate) relay: RelayConfig,
     pub(crate) mail: MailConfig,
     pub(crate) telemetry: telemetry::Config,
     pub(crate) checkout: CheckoutSettings,
@@ -186,6 +195,8 @@ impl Args {
             )),
         });
         let roles = roles.collect::<anyhow::Result<_>>()?;
+        let relay = RelayConfig::with_lease(Duration::from_millis(self.relay_lease_ms))
+            .map_err(|why| anyhow::anyhow!("RELAY_LEASE_MS {why}"))?;
         let telemetry = self.telemetry();
         let key_file = self.token_signing_key_file.context(
             "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
@@ -212,6 +223,7 @@ impl Args {
             payments_url: self.payments_url,
             signing_key,
             saga_concurrency: self.saga_concurrency,
+            relay,
             mail: MailConfig {
                 smtp_url: self.smtp_url.filter(|url| !url.is_empty()),
                 dir: self.mail_dir,

@@ -27,7 +27,7 @@ use kernel::Clock;
 use messaging::{
     Wakeup,
     consumer::{self, ConsumerConfig},
-    relay::{Relay, RelayConfig},
+    relay::Relay,
 };
 use payments_client::PaymentsClient;
 use saga::Engine;
@@ -144,12 +144,7 @@ fn start(
                 roles.spawn(async move { sagas.run(stop).await });
             }
             Role::Relay => {
-                let relay = Relay::new(
-                    pool.clone(),
-                    amqp_url,
-                    RelayConfig::default(),
-                    wakeup.clone(),
-                );
+                let relay = Relay::new(pool.clone(), amqp_url, config.relay, wakeup.clone());
                 roles.spawn(async move { relay.run(stop).await });
             }
             Role::Payments => {

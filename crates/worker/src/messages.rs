@@ -2,6 +2,7 @@
 //! stable Message-ID.
 
 use contracts::{command::Command, topology};
+use crashpoint::crash_point;
 use kernel::UserId;
 use messaging::{
     consumer::{Delivery, Handler, Unreachable, Verdict},
@@ -63,9 +64,11 @@ impl Messages {
             subject: &subject,
             body: &body,
         };
+        crash_point!("mail.send.before_send");
         if let Err(error) = self.mailer.send(&letter).await {
             return Ok(Verdict::Retry(format!("the mail was not taken: {error:#}")));
         }
+        crash_point!("mail.send.after_send");
         tracing::info!(message.id = id, user.id = %user_id, "Sent {}", command.name());
         Ok(Verdict::Done)
     }
@@ -93,7 +96,10 @@ impl Messages {
             inbox::record(&mut conn, topology::MESSAGES, &ids).await
         };
         match recorded.await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                crash_point!("mail.record.after_commit");
+                Ok(())
+            }
             Err(error) if db::is_unreachable(&error) => Err(away(&error)),
             Err(error) => {
                 for verdict in verdicts

@@ -11,6 +11,7 @@ use contracts::{
     payments::{Status, Transaction},
     topology,
 };
+use crashpoint::crash_point;
 use kernel::{Money, SignalId, TransactionId};
 use messaging::{
     consumer::{Delivery, Handler, Unreachable, Verdict},
@@ -107,7 +108,9 @@ impl PaymentEvents {
             .collect();
         let signals = self.new_signals(&mut tx, &believed).await?;
         let signaled = self.engine.signal(&mut tx, signals).await?;
+        crash_point!("events.before_commit");
         tx.commit().await?;
+        crash_point!("events.after_commit");
         for verdict in signaled.verdicts.values() {
             let verdict = verdict.map_or("kept", saga::Verdict::as_str);
             metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => verdict)
@@ -151,6 +154,7 @@ impl PaymentEvents {
     /// Asks payments what a minimal event does not say.
     async fn verify(&self, mut fact: Fact, delivery: &Delivery) -> Result<Fact, Verdict> {
         let id = fact.event.transaction_id;
+        crash_point!("events.verify.before_call");
         let found = self
             .payments
             .find(id, delivery.trace.as_ref())
@@ -160,6 +164,7 @@ impl PaymentEvents {
                     Verdict::Unreachable(error.to_string())
                 }
             })?;
+        crash_point!("events.verify.after_call");
         let found: Transaction = found
             .ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
         let says = match fact.event.outcome {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crashpoint::crash_point;
 use messaging::{
     Wakeup,
     outbox::{self, Kind, SagaClaim},
@@ -40,6 +41,9 @@ impl Sagas {
             } else {
                 self.claim(free).await
             };
+            if !claims.is_empty() {
+                crash_point!("saga.claim.after_commit");
+            }
             let idle = claims.len() < free || free == 0;
             self.hand_out(claims, &attempts);
             if idle {

@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use crashpoint::crash_point;
 use kernel::UserId;
 use serde::{Deserialize, Serialize};
 use telemetry::http::RequestTrace;
@@ -95,6 +96,7 @@ pub(super) async fn register(
         .await
         .map_err(problem)?;
     tracing::info!(user.id = %session.profile.id, "Registered user {}", session.profile.id);
+    crash_point!("api.register.before_answer");
     Ok(logged_in(&app, StatusCode::CREATED, session))
 }
 

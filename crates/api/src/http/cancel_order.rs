@@ -1,5 +1,6 @@
 use axum::{extract::State, http::StatusCode};
 use commerce::order;
+use crashpoint::crash_point;
 use kernel::OrderId;
 use saga::{EngineError, Verdict};
 use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody, kinds};
@@ -46,5 +47,6 @@ pub(super) async fn cancel_order(
     let order = order::find(&mut *app.pool.acquire().await?, id, None)
         .await?
         .ok_or_else(not_found)?;
+    crash_point!("api.cancel.before_answer");
     Ok((StatusCode::ACCEPTED, Json(order.into())))
 }

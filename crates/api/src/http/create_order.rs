@@ -8,6 +8,7 @@ use commerce::{
     idempotency::ClaimError,
     order::{self, Item, PlaceError, PriceError, Status},
 };
+use crashpoint::crash_point;
 use kernel::{OrderId, ProductId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -131,6 +132,7 @@ async fn answer(app: &App, order_id: OrderId, repeated: bool) -> Result<Response
     } else {
         StatusCode::CREATED
     };
+    crash_point!("api.order.before_answer");
     let mut response = (status, Json(shapes::Order::from(order))).into_response();
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/orders/{order_id}")) {

@@ -12,19 +12,33 @@ use serde_json::Value;
 /// Which of our crates each may use in what it ships. An arrow that is not here fails the test.
 const ARROWS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
+    ("crashpoint", &[]),
     ("contracts", &["kernel"]),
     ("db", &[]),
     ("telemetry", &["kernel"]),
     ("tokens", &["kernel", "contracts"]),
     ("web", &["kernel", "db", "telemetry", "tokens"]),
-    ("messaging", &["kernel"]),
-    ("saga", &["kernel", "db", "telemetry", "messaging"]),
+    ("messaging", &["crashpoint", "kernel"]),
+    (
+        "saga",
+        &["crashpoint", "kernel", "db", "telemetry", "messaging"],
+    ),
     (
         "auth",
-        &["kernel", "contracts", "db", "messaging", "tokens"],
+        &[
+            "crashpoint",
+            "kernel",
+            "contracts",
+            "db",
+            "messaging",
+            "tokens",
+        ],
     ),
     ("commerce", &["kernel", "contracts", "db", "messaging"]),
-    ("workflows", &["kernel", "contracts", "saga", "commerce"]),
+    (
+        "workflows",
+        &["crashpoint", "kernel", "contracts", "saga", "commerce"],
+    ),
     (
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
@@ -33,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "payments",
         &[
+            "crashpoint",
             "kernel",
             "contracts",
             "db",
@@ -67,6 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What the shop's processes may use: all but payments, one another and what tests use.
 const PROCESS: &[&str] = &[
+    "crashpoint",
     "kernel",
     "contracts",
     "db",
@@ -82,7 +98,7 @@ const PROCESS: &[&str] = &[
     "doctor",
 ];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap().to_path_buf()
 }
@@ -156,7 +172,7 @@ fn rules_are_kept_from_http_and_brokers() {
     }
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
