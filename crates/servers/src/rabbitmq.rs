@@ -4,13 +4,14 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use crate::{Doing, Process, Result, failed, free_port, install, owner::Owner, port_is_free};
 
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const START: Duration = Duration::from_secs(90);
 /// `shop:shop`, base64.
 const CREDENTIALS: &str = "c2hvcDpzaG9w";
@@ -99,10 +100,7 @@ impl RabbitMq {
         let errors = out.try_clone().doing("open RabbitMQ's log")?;
         let home = &self.home;
         let child = self
-            .owner
-            .command(Path::new(SERVER))
-            .env("HOME", home)
-            .env("RABBITMQ_NODENAME", "shop@localhost")
+            .command(SERVER)
             .env("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf"))
             .env(
                 "RABBITMQ_ENABLED_PLUGINS_FILE",
@@ -112,7 +110,6 @@ impl RabbitMq {
             .env("RABBITMQ_LOG_BASE", home.join("log"))
             .env("RABBITMQ_PID_FILE", home.join("pid"))
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
-            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
@@ -143,6 +140,37 @@ impl RabbitMq {
                 self.home.join("console.log").display()
             ),
         )
+    }
+
+    /// A program that knows which node is ours.
+    fn command(&self, program: &str) -> Command {
+        let mut command = self.owner.command(Path::new(program));
+        command
+            .env("HOME", &self.home)
+            .env("RABBITMQ_NODENAME", "shop@localhost")
+            .env("ERL_EPMD_PORT", self.ports.epmd.to_string());
+        command
+    }
+
+    /// Runs `rabbitmqctl` on it.
+    ///
+    /// # Errors
+    /// What it says.
+    pub fn control(&self, arguments: &[&str]) -> Result<()> {
+        let output = self
+            .command(CONTROL)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .doing("run rabbitmqctl")?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            failed(
+                &format!("run rabbitmqctl {}", arguments.join(" ")),
+                String::from_utf8_lossy(&output.stderr).trim(),
+            )
+        }
     }
 
     fn speaks_amqp(&self) -> bool {

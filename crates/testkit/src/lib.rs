@@ -4,6 +4,7 @@
 //! A development dependency only: nothing that is shipped uses it.
 
 mod broker;
+mod links;
 mod payments;
 mod postgres;
 mod proxy;
@@ -12,6 +13,7 @@ mod system;
 mod wait;
 
 pub use broker::vhost;
+pub use links::Upstream;
 pub use payments::{FakePayments, Mode};
 pub use postgres::{database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};

@@ -1,11 +1,15 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -16,19 +20,65 @@ pub enum Fault {
     None,
     /// Answers take so much longer.
     SlowAnswers(Duration),
-    /// Requests go through, answers do not.
+    /// Nothing passes, either way, and nobody is told: a partition. What waits passes afterwards.
+    Stall,
+    /// Requests wait until it is over; answers pass.
+    StallRequests,
+    /// Answers wait until it is over; requests pass.
+    StallAnswers,
+    /// Requests go through, answers are lost.
     NoAnswers,
-    /// Requests do not go through; answers do.
+    /// Requests are lost; answers go through.
     NoRequests,
-    /// Connections are cut before a request goes through.
+    /// Connections are closed before a request goes through.
     Cut,
+    /// Open connections are reset at once, new ones as soon as they come.
+    Reset,
+    /// Requests go through; the connection is reset in place of the answer.
+    CutAnswers,
+    /// PostgreSQL: a COMMIT goes through; the connection is reset in place of its answer.
+    CutAtCommit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    fault: Fault,
+    /// Raised by each [`Proxy::silence`]; connections of an earlier one are silent.
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Requests,
+    Answers,
+}
+
+impl Fault {
+    fn stalls(self, way: Way) -> bool {
+        match self {
+            Self::Stall => true,
+            Self::StallRequests => way == Way::Requests,
+            Self::StallAnswers => way == Way::Answers,
+            _ => false,
+        }
+    }
+
+    fn loses(self, way: Way) -> bool {
+        match self {
+            Self::NoAnswers => way == Way::Answers,
+            Self::NoRequests => way == Way::Requests,
+            _ => false,
+        }
+    }
 }
 
 /// A TCP proxy on loopback that misbehaves on demand; it ends when dropped.
+#[derive(Debug)]
 pub struct Proxy {
     /// Its own address, `127.0.0.1:port`.
     pub address: String,
-    fault: Arc<Mutex<Fault>>,
+    state: watch::Sender<State>,
+    hits: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -43,23 +93,46 @@ impl Proxy {
             .await
             .expect("a port is free");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let fault = Arc::new(Mutex::new(Fault::None));
-        let faults = Arc::clone(&fault);
+        let (state, states) = watch::channel(State {
+            fault: Fault::None,
+            generation: 0,
+        });
+        let hits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&hits);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, target.clone(), Arc::clone(&faults)));
+                let connection = Connection {
+                    generation: states.borrow().generation,
+                    state: states.clone(),
+                    hits: Arc::clone(&counter),
+                    committing: AtomicBool::new(false),
+                };
+                tokio::spawn(connection.carry(client, target.clone()));
             }
         });
         Self {
             address,
-            fault,
+            state,
+            hits,
             accepting,
         }
     }
 
     /// Misbehaves like this from now on, on open connections, too.
     pub fn will(&self, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        self.state.send_modify(|state| state.fault = fault);
+    }
+
+    /// Open connections go silent for good, as if a machine between had forgotten them; new ones
+    /// are not concerned.
+    pub fn silence(&self) {
+        self.hits.fetch_add(1, Ordering::SeqCst);
+        self.state.send_modify(|state| state.generation += 1);
+    }
+
+    /// How often it has lost something, or cut a connection, so far.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::SeqCst)
     }
 }
 
@@ -69,58 +142,107 @@ impl Drop for Proxy {
     }
 }
 
-type Shared = Arc<Mutex<Fault>>;
-
-fn now(fault: &Shared) -> Fault {
-    *fault.lock().unwrap_or_else(PoisonError::into_inner)
+struct Connection {
+    state: watch::Receiver<State>,
+    generation: u64,
+    hits: Arc<AtomicU64>,
+    /// A COMMIT has gone through that is not answered yet.
+    committing: AtomicBool,
 }
 
-async fn carry(client: TcpStream, target: String, fault: Shared) {
-    let Ok(server) = TcpStream::connect(target).await else {
-        return;
-    };
-    let ((from_client, to_client), (from_server, to_server)) =
-        (client.into_split(), server.into_split());
-    // whichever side ends, both do
-    tokio::select! {
-        () = requests(from_client, to_server, &fault) => {}
-        () = answers(from_server, to_client, &fault) => {}
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Closed,
+    Reset,
+}
+
+impl Connection {
+    async fn carry(self, mut client: TcpStream, target: String) {
+        let Ok(mut server) = TcpStream::connect(target).await else {
+            return;
+        };
+        let end = {
+            let (mut from_client, mut to_client) = client.split();
+            let (mut from_server, mut to_server) = server.split();
+            // whichever side ends, both do
+            tokio::select! {
+                end = self.pass(Way::Requests, &mut from_client, &mut to_server) => end,
+                end = self.pass(Way::Answers, &mut from_server, &mut to_client) => end,
+            }
+        };
+        if end == End::Reset {
+            // where it does not work the connection is closed instead: cut all the same
+            client.set_zero_linger().ok();
+            server.set_zero_linger().ok();
+        }
     }
-}
 
-async fn requests(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    fault: &Shared,
-) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        match now(fault) {
-            Fault::Cut => return,
-            Fault::NoRequests => {}
-            Fault::None | Fault::SlowAnswers(_) | Fault::NoAnswers => {
-                if to.write_all(&buffer[..read]).await.is_err() {
-                    return;
+    fn hit(&self) -> End {
+        self.hits.fetch_add(1, Ordering::SeqCst);
+        End::Reset
+    }
+
+    async fn pass(
+        &self,
+        way: Way,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> End {
+        let mut changes = self.state.clone();
+        let mut buffer = vec![0; 16 * 1024];
+        let mut lost = false;
+        loop {
+            let State { fault, generation } = *changes.borrow_and_update();
+            let silent = generation != self.generation;
+            if fault == Fault::Reset && !silent {
+                return self.hit();
+            }
+            if lost && !fault.loses(way) {
+                // no connection goes on with a hole in its stream
+                return End::Reset;
+            }
+            let read = tokio::select! {
+                biased;
+                changed = changes.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return End::Closed, // the proxy is gone
+                },
+                read = from.read(&mut buffer), if !(silent || fault.stalls(way)) => read,
+            };
+            let Ok(read @ 1..) = read else {
+                return End::Closed;
+            };
+            let bytes = &buffer[..read];
+            match fault {
+                _ if fault.loses(way) => {
+                    lost = true;
+                    self.hits.fetch_add(1, Ordering::SeqCst);
+                    continue;
                 }
+                Fault::Cut if way == Way::Requests => {
+                    self.hit();
+                    return End::Closed;
+                }
+                Fault::CutAnswers if way == Way::Answers => return self.hit(),
+                Fault::CutAtCommit if way == Way::Requests && commits(bytes) => {
+                    self.committing.store(true, Ordering::SeqCst);
+                }
+                Fault::CutAtCommit
+                    if way == Way::Answers && self.committing.load(Ordering::SeqCst) =>
+                {
+                    return self.hit();
+                }
+                Fault::SlowAnswers(by) if way == Way::Answers => tokio::time::sleep(by).await,
+                _ => {}
+            }
+            if to.write_all(bytes).await.is_err() {
+                return End::Closed;
             }
         }
     }
 }
 
-async fn answers(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    fault: &Shared,
-) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        match now(fault) {
-            Fault::NoAnswers => continue,
-            Fault::SlowAnswers(by) => tokio::time::sleep(by).await,
-            Fault::None | Fault::NoRequests | Fault::Cut => {}
-        }
-        if to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
-    }
+/// Whether this holds PostgreSQL's simple query `COMMIT`.
+fn commits(bytes: &[u8]) -> bool {
+    bytes.windows(7).any(|window| window == b"COMMIT\0")
 }

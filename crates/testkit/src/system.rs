@@ -5,7 +5,7 @@ use std::{
     fs::OpenOptions,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,7 +19,9 @@ use servers::{Postgres, PostgresOptions, RabbitMq, free_port};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{Proxy, database, eventually, eventually_some, variable, vhost};
+use crate::{
+    Fault, Proxy, Upstream, database, eventually, eventually_some, links::Links, variable, vhost,
+};
 
 /// How a system is set up.
 #[derive(Debug, Clone, Default)]
@@ -28,16 +30,8 @@ pub struct SystemOptions {
     pub env: BTreeMap<&'static str, String>,
     /// A PostgreSQL and a RabbitMQ of its own, to be stopped and killed.
     pub own_servers: bool,
-    /// A proxy between the shop and payments; and one between the workers and RabbitMQ.
+    /// A proxy for each process in front of each thing that it talks to.
     pub proxies: bool,
-}
-
-/// What stands between the shop and others.
-pub struct Proxies {
-    /// Between api and workers, and payments.
-    pub payments: Proxy,
-    /// Between workers and RabbitMQ.
-    pub rabbitmq: Proxy,
 }
 
 /// Servers of one system alone.
@@ -60,15 +54,19 @@ pub struct System {
     pub shop: PgPool,
     /// Payments' database.
     pub payments: PgPool,
-    /// Its proxies, when it has them.
-    pub proxies: Option<Proxies>,
     /// Its own servers, when it has them.
     pub servers: Option<Servers>,
     /// For requests.
     pub http: Client,
     env: BTreeMap<String, String>,
-    running: Mutex<HashMap<String, Child>>,
+    links: Option<Links>,
+    running: Mutex<HashMap<String, Running>>,
     dir: PathBuf,
+}
+
+struct Running {
+    child: Child,
+    admin: String,
 }
 
 impl System {
@@ -132,11 +130,6 @@ impl System {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         let payments_url = env["PAYMENTS_URL"].clone();
-        let proxies = if options.proxies {
-            Some(proxies(&mut env).await)
-        } else {
-            None
-        };
         env.extend(
             options
                 .env
@@ -156,13 +149,13 @@ impl System {
             amqp_url,
             shop: pool(&shop_url),
             payments: pool(&payments_database_url),
-            proxies,
             servers,
             http: Client::builder()
                 .timeout(Duration::from_secs(30))
                 .build()
                 .expect("a client can be made"),
             env,
+            links: options.proxies.then(Links::default),
             running: Mutex::default(),
             dir,
         };
@@ -223,7 +216,8 @@ impl System {
     }
 
     /// Starts `payments`, `api`, `worker` (all roles) or one with roles of its own, such as
-    /// `worker saga relay`, and waits until it is ready.
+    /// `worker saga relay`, and waits until it is ready. A second one of the same kind gets a name
+    /// of its own behind a `#`: `worker#2`.
     ///
     /// # Panics
     /// When it does not get ready.
@@ -236,11 +230,29 @@ impl System {
     /// # Panics
     /// When it does not get ready.
     pub async fn spawn_with(&self, role: &str, env: &[(&str, &str)]) {
-        let binary = role.split(' ').next().unwrap_or(role);
+        self.launch_with(role, env).await;
+        eventually(
+            &format!("{role} to be ready (log in {})", self.dir.display()),
+            || self.is_ready(role),
+        )
+        .await;
+    }
+
+    /// As [`System::spawn`], without waiting.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub async fn launch(&self, role: &str) {
+        self.launch_with(role, &[]).await;
+    }
+
+    async fn launch_with(&self, role: &str, env: &[(&str, &str)]) {
+        let what = role.split('#').next().unwrap_or(role);
+        let binary = what.split(' ').next().unwrap_or(what);
         let mut command = self.command(binary);
         let admin = if binary == "worker" {
             let admin = format!("127.0.0.1:{}", free_port().expect("a port is free"));
-            let roles: Vec<_> = role.split(' ').skip(1).collect();
+            let roles: Vec<_> = what.split(' ').skip(1).collect();
             let all = ["saga", "payments", "async", "relay"];
             command.args(if roles.is_empty() {
                 &all[..]
@@ -248,17 +260,17 @@ impl System {
                 &roles[..]
             });
             command.env("WORKER_ADMIN_LISTEN", &admin);
-            if let Some(proxied) = self.env.get("WORKER_AMQP_URL") {
-                command.env("AMQP_URL", proxied);
-            }
             admin
         } else {
             self.env[&format!("{}_ADMIN_LISTEN", binary.to_uppercase())].clone()
         };
+        if let Some(links) = &self.links {
+            command.envs(links.variables(role, binary, &self.env).await);
+        }
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.dir.join(format!("{role}.log")));
+            .open(self.log(role));
         let log = log.expect("the log can be opened");
         let child = command
             .envs(env.iter().copied())
@@ -269,15 +281,64 @@ impl System {
         self.running
             .lock()
             .expect("no test panics here")
-            .insert(role.to_owned(), child);
-        eventually(
-            &format!("{role} to be ready (log in {})", self.dir.display()),
-            || async {
-                let answer = self.http.get(format!("http://{admin}/readyz")).send().await;
-                answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-            },
-        )
-        .await;
+            .insert(role.to_owned(), Running { child, admin });
+    }
+
+    /// Where a process writes its log.
+    pub fn log(&self, role: &str) -> PathBuf {
+        self.dir.join(format!("{role}.log"))
+    }
+
+    /// Whether a process says that it is ready.
+    pub async fn is_ready(&self, role: &str) -> bool {
+        self.admin(role, "/readyz").await.is_some()
+    }
+
+    /// What a process says on its admin port, such as `/metrics`; `None` while it does not.
+    pub async fn admin(&self, role: &str, path: &str) -> Option<String> {
+        let admin = {
+            let running = self.running.lock().expect("no test panics here");
+            running.get(role)?.admin.clone()
+        };
+        let answer = self.http.get(format!("http://{admin}{path}")).send().await;
+        let answer = answer
+            .ok()
+            .filter(|answer| answer.status() == StatusCode::OK)?;
+        answer.text().await.ok()
+    }
+
+    /// Whether a process that was started has not ended, by itself or otherwise.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn runs(&self, role: &str) -> bool {
+        let mut running = self.running.lock().expect("no test panics here");
+        running
+            .get_mut(role)
+            .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
+    }
+
+    /// The proxy that `role` reaches something through.
+    ///
+    /// # Panics
+    /// When the system has no proxies, or that process was never started.
+    pub fn link(&self, role: &str, to: Upstream) -> Arc<Proxy> {
+        let links = self.links.as_ref().expect("it was set up with proxies");
+        links.link(role, to)
+    }
+
+    /// What all links have lost or cut so far.
+    pub fn link_hits(&self) -> u64 {
+        self.links.as_ref().map_or(0, Links::hits)
+    }
+
+    /// Lets the way of every process to something misbehave, of those that start later, too.
+    ///
+    /// # Panics
+    /// When the system has no proxies.
+    pub fn fault(&self, to: Upstream, fault: Fault) {
+        let links = self.links.as_ref().expect("it was set up with proxies");
+        links.fault(to, fault);
     }
 
     /// SIGKILL.
@@ -302,16 +363,18 @@ impl System {
     /// When it does not run.
     pub fn signal(&self, role: &str, signal: Signal) {
         let running = self.running.lock().expect("no test panics here");
-        send(running.get(role).expect("it runs"), signal);
+        send(&running.get(role).expect("it runs").child, signal);
     }
 
     fn end(&self, role: &str, signal: Signal) {
-        let child = self
+        let running = self
             .running
             .lock()
             .expect("no test panics here")
             .remove(role);
-        let mut child = child.unwrap_or_else(|| panic!("{role} does not run"));
+        let mut child = running
+            .unwrap_or_else(|| panic!("{role} does not run"))
+            .child;
         send(&child, signal);
         child.wait().expect("it can be waited for");
     }
@@ -335,6 +398,14 @@ impl System {
         Buyer {
             system: self,
             token: tokens["access_token"].as_str().expect("a token").to_owned(),
+        }
+    }
+
+    /// Somebody who is logged in already.
+    pub fn returning(&self, token: String) -> Buyer<'_> {
+        Buyer {
+            system: self,
+            token,
         }
     }
 
@@ -368,12 +439,20 @@ impl System {
         .await;
     }
 
+    /// What `doctor` says; what moved within `grace` is not held to what settles later.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn examine(&self, grace: Duration) -> sqlx::Result<doctor::Report> {
+        doctor::examine(&self.shop, Some(&self.payments), grace).await
+    }
+
     /// Checks all invariants, without grace.
     ///
     /// # Panics
     /// When one is violated.
     pub async fn assert_whole(&self) {
-        let report = doctor::examine(&self.shop, Some(&self.payments), Duration::ZERO).await;
+        let report = self.examine(Duration::ZERO).await;
         let report = report.expect("both databases can be read");
         assert!(report.violations.is_empty(), "{:#?}", report.violations);
     }
@@ -385,7 +464,7 @@ impl Drop for System {
             .running
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (_, mut child) in running.drain() {
+        for (_, Running { mut child, .. }) in running.drain() {
             // a test that fails stops some processes; those must go, too
             send(&child, Signal::SIGKILL);
             child.wait().ok();
@@ -396,27 +475,6 @@ impl Drop for System {
 fn send(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id()).expect("process ids are small");
     kill(Pid::from_raw(pid), signal).ok();
-}
-
-/// Puts proxies between the shop and payments, and between the workers and RabbitMQ.
-async fn proxies(env: &mut BTreeMap<String, String>) -> Proxies {
-    let payments = Proxy::new(env["PAYMENTS_URL"].trim_start_matches("http://")).await;
-    env.insert(
-        "PAYMENTS_URL".to_owned(),
-        format!("http://{}", payments.address),
-    );
-    let amqp = env["AMQP_URL"].clone();
-    let address = amqp
-        .split('@')
-        .nth(1)
-        .and_then(|rest| rest.split('/').next())
-        .expect("an AMQP URL");
-    let rabbitmq = Proxy::new(address).await;
-    env.insert(
-        "WORKER_AMQP_URL".to_owned(),
-        amqp.replace(address, &rabbitmq.address),
-    );
-    Proxies { payments, rabbitmq }
 }
 
 fn own_servers(dir: &std::path::Path) -> (Option<Servers>, String, String, String) {

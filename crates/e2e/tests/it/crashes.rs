@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::text;
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testkit::{Fault, System, SystemOptions, eventually};
+use testkit::{Fault, System, SystemOptions, Upstream, eventually};
 
 use super::hurried;
 
@@ -21,8 +21,7 @@ async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
         system.spawn(role).await;
     }
     let buyer = system.buyer().await;
-    let proxy = &system.proxies.as_ref().unwrap().payments;
-    proxy.will(Fault::NoAnswers);
+    system.fault(Upstream::Payments, Fault::NoAnswers);
     let (_, order) = buyer.order().await;
     eventually("the call to reach payments", || async {
         let there: i64 = sqlx::query_scalar("select count(*) from payments.transaction")
@@ -33,7 +32,7 @@ async fn a_saga_worker_killed_in_mid_call_is_replaced_by_another() {
     })
     .await;
     system.kill("worker saga");
-    proxy.will(Fault::None);
+    system.fault(Upstream::Payments, Fault::None);
     system.spawn("worker").await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     buyer.pay(text(&order, "transaction_id")).await;
@@ -50,8 +49,7 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
     })
     .await;
     let buyer = system.buyer().await;
-    let proxy = &system.proxies.as_ref().unwrap().payments;
-    proxy.will(Fault::NoRequests);
+    system.fault(Upstream::Payments, Fault::NoRequests);
     let mug = system.product("enamel-mug").await;
     let ordering = buyer.try_order(&mug, 1, "killed");
     let killing = async {
@@ -67,7 +65,7 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
     };
     let (answer, ()) = tokio::join!(ordering, killing);
     assert!(answer.is_err(), "the client hears nothing");
-    proxy.will(Fault::None);
+    system.fault(Upstream::Payments, Fault::None);
     system.spawn("api").await;
     // the client asks again under its key
     let again: Value = buyer
@@ -101,16 +99,11 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
     buyer.awaits(text(&first, "id"), "completed").await; // it is consuming
     let (_, order) = buyer.order().await;
     // from now on the worker hears RabbitMQ, which does not hear it: its ack is lost
-    system
-        .proxies
-        .as_ref()
-        .unwrap()
-        .rabbitmq
-        .will(Fault::NoRequests);
+    let link = system.link("worker payments", Upstream::RabbitMq);
+    link.will(Fault::NoRequests);
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
     system.kill("worker payments");
-    system.proxies.as_ref().unwrap().rabbitmq.will(Fault::None);
     system.spawn("worker").await;
     let (_, next) = buyer.order().await;
     buyer.pay(text(&next, "transaction_id")).await;
@@ -136,8 +129,10 @@ async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
         system.spawn(role).await;
     }
     let buyer = system.buyer().await;
-    let proxy = &system.proxies.as_ref().unwrap().payments;
-    proxy.will(Fault::SlowAnswers(Duration::from_millis(500)));
+    system.fault(
+        Upstream::Payments,
+        Fault::SlowAnswers(Duration::from_millis(500)),
+    );
     let (_, order) = buyer.order().await;
     eventually("the call to reach payments", || async {
         let there: i64 = sqlx::query_scalar("select count(*) from payments.transaction")
@@ -148,7 +143,7 @@ async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
     })
     .await;
     system.signal("worker saga", Signal::SIGSTOP);
-    proxy.will(Fault::None);
+    system.fault(Upstream::Payments, Fault::None);
     system.spawn("worker").await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     system.signal("worker saga", Signal::SIGCONT);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::text;
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Fault, System, SystemOptions, eventually};
+use testkit::{Fault, System, SystemOptions, Upstream, eventually};
 
 use super::hurried;
 
@@ -35,8 +35,7 @@ async fn transactions(system: &System) -> i64 {
 async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
     let system = System::start(proxied(hurried())).await;
     let buyer = system.buyer().await;
-    let proxy = &system.proxies.as_ref().unwrap().payments;
-    proxy.will(Fault::NoAnswers);
+    system.fault(Upstream::Payments, Fault::NoAnswers);
     let (status, order) = buyer.order().await;
     assert_eq!(
         (status, text(&order, "status")),
@@ -47,7 +46,7 @@ async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
         journal(&system, "unknown").await > 0
     })
     .await;
-    proxy.will(Fault::None);
+    system.fault(Upstream::Payments, Fault::None);
     buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     assert_eq!(transactions(&system).await, 1);
     buyer.pay(text(&order, "transaction_id")).await;
@@ -61,12 +60,10 @@ async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_or
     // the usual lease and time-outs: payments' answer takes three seconds
     let system = System::start(proxied(SystemOptions::default())).await;
     let buyer = system.buyer().await;
-    system
-        .proxies
-        .as_ref()
-        .unwrap()
-        .payments
-        .will(Fault::SlowAnswers(Duration::from_millis(2_800)));
+    system.fault(
+        Upstream::Payments,
+        Fault::SlowAnswers(Duration::from_millis(2_800)),
+    );
     let mug = system.product("enamel-mug").await;
     let ordering = buyer.try_order(&mug, 1, "overtaken");
     let paying = async {
@@ -101,11 +98,10 @@ async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
         .insert("SAGA_RETRY_BUDGET_MS", "4000".to_owned());
     let system = System::start(options).await;
     let buyer = system.buyer().await;
-    let proxy = &system.proxies.as_ref().unwrap().payments;
-    proxy.will(Fault::NoAnswers);
+    system.fault(Upstream::Payments, Fault::NoAnswers);
     let (_, order) = buyer.order().await;
     assert_eq!(transactions(&system).await, 1);
-    proxy.will(Fault::Cut);
+    system.fault(Upstream::Payments, Fault::Cut);
     eventually("the order to be canceling", || async {
         buyer
             .try_look(text(&order, "id"))
@@ -116,7 +112,7 @@ async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
     buyer.pay(text(&order, "transaction_id")).await;
     let completed = buyer.awaits(text(&order, "id"), "completed").await;
     assert_eq!(completed["canceling"], false);
-    proxy.will(Fault::None);
+    system.fault(Upstream::Payments, Fault::None);
     system.settle().await;
     system.assert_whole().await;
 }
