@@ -1,6 +1,11 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
+    ops::Range,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -103,14 +108,27 @@ fn stat(pid: u32) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// A port of loopback that is free now.
+/// Ports that no system hands out to connections by itself: whoever leaves one for a moment gets it
+/// back.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// A port of loopback that is free now; this process gets each only once in a long time.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> crate::Result<u16> {
-    use crate::Doing;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("find a free port")?;
-    Ok(listener.local_addr().doing("find a free port")?.port())
+    /// Where to look next; two processes begin at different places.
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    let span = u32::from(PORTS.end - PORTS.start);
+    let next = NEXT.get_or_init(|| AtomicU32::new(std::process::id().wrapping_mul(7919)));
+    for _ in 0..span {
+        let offset = next.fetch_add(1, Ordering::Relaxed) % span;
+        let port = PORTS.start + u16::try_from(offset).unwrap_or_default();
+        if port_is_free(port) {
+            return Ok(port);
+        }
+    }
+    crate::failed("find a free port", format!("none of {PORTS:?} is"))
 }
 
 /// Whether nobody listens on this port of loopback.
