@@ -625,3 +625,20 @@ async fn within<T>(
         Err(_) => Err(LinkError::Timeout(limit)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f13_a_channel_that_does_not_confirm_fails_at_its_first_publish() {
+        let judged = judge(Confirmation::NotRequested);
+        assert!(matches!(judged, Err(LinkError::NoConfirms)), "{judged:?}");
+        assert_eq!(
+            judge(Confirmation::Ack(None)).unwrap(),
+            Published::Confirmed
+        );
+        let nacked = judge(Confirmation::Nack(None)).unwrap();
+        assert!(matches!(nacked, Published::Refused(_)), "{nacked:?}");
+    }
+}

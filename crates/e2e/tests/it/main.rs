@@ -4,6 +4,7 @@
 mod crash_points;
 mod crashes;
 mod events;
+mod faults;
 mod layout;
 mod orders;
 mod outages;

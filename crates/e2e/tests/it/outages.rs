@@ -6,7 +6,7 @@ use testkit::{System, SystemOptions};
 use super::hurried;
 
 /// Orders and pays, one after the other, whatever happens; returns the orders that were accepted.
-async fn load(system: &System, orders: usize) -> Vec<String> {
+pub(crate) async fn load(system: &System, orders: usize) -> Vec<String> {
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
     let mut accepted = Vec::new();

@@ -1,0 +1,345 @@
+//! RabbitMQ: what is published, what is heard, and a broker that is away or full.
+
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
+        QueueDeleteOptions,
+    },
+    types::FieldTable,
+};
+use serde_json::json;
+use testkit::{Fault, System, SystemOptions, Upstream, eventually};
+
+use super::{completes, count, whole, with};
+use crate::{hurried, text};
+
+const EXCHANGE: &str = "payments_events";
+const QUEUE: &str = "payments_events_queue";
+
+async fn channel(system: &System) -> (Connection, Channel) {
+    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    (connection, channel)
+}
+
+async fn publish(channel: &Channel, exchange: &str, key: &str, id: Option<&str>, body: &[u8]) {
+    let mut properties = BasicProperties::default().with_delivery_mode(2);
+    if let Some(id) = id {
+        properties = properties.with_message_id(id.into());
+    }
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let confirm = channel
+        .basic_publish(exchange.into(), key.into(), options, body, properties)
+        .await
+        .unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+}
+
+/// Payments' relay was refused, for a reason that says this.
+async fn refused(system: &System, why: &'static str) {
+    eventually(&format!("a message that is {why}"), || async {
+        let refused: i64 =
+            sqlx::query_scalar("select count(*) from messaging.outbox where last_error ~ $1")
+                .bind(why)
+                .fetch_one(&system.payments)
+                .await
+                .unwrap();
+        refused > 0
+    })
+    .await;
+}
+
+async fn unpublished(system: &System) -> i64 {
+    count(&system.payments, "select count(*) from messaging.outbox").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_lost_confirm_publishes_again_and_takes_effect_once() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await; // the relay is connected
+    let (_, order) = buyer.order().await;
+    let link = system.link("payments", Upstream::RabbitMq);
+    link.will(Fault::NoAnswers);
+    completes(&buyer, &order).await;
+    assert_eq!(unpublished(&system).await, 1, "not confirmed: not done");
+    link.will(Fault::None);
+    eventually("it is published again, and found a duplicate", || async {
+        let metrics = system.admin("worker", "/metrics").await.unwrap_or_default();
+        metrics.lines().any(|line| {
+            line.starts_with("inbox_handled_total")
+                && line.contains(QUEUE)
+                && line.contains("duplicate")
+                && !line.ends_with(" 0")
+        })
+    })
+    .await;
+    whole(&system).await;
+    assert_eq!(
+        count(&system.shop, "select count(*) from saga.signal").await,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_what_a_full_queue_refuses_stays_in_the_outbox_until_there_is_room() {
+    let system = with(&["worker saga async relay"]).await;
+    let vhost = system.amqp_url.rsplit('/').next().unwrap();
+    let vhost = vhost.split('?').next().unwrap();
+    let management = std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap();
+    let policy = format!("{management}/api/policies/{vhost}/full");
+    let full = json!({"pattern": QUEUE, "apply-to": "queues", "definition": {"max-length": 5}});
+    let answer = system.http.put(&policy).json(&full).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let buyer = system.buyer().await;
+    let mut orders = Vec::new();
+    // the limit is a soft one: some more get in
+    let refusals = "select count(*) from messaging.outbox where last_error is not null";
+    while count(&system.payments, refusals).await == 0 {
+        assert!(orders.len() < 60, "the queue takes them all");
+        let (_, order) = buyer.order().await;
+        buyer.pay(text(&order, "transaction_id")).await;
+        orders.push(order);
+    }
+    refused(&system, "refused by the broker").await;
+    system.spawn("worker payments").await;
+    for order in &orders {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_an_event_that_no_queue_is_bound_for_is_kept_until_one_is() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    let (_connection, channel) = channel(&system).await;
+    let key = "transaction_completed";
+    channel
+        .queue_unbind(
+            QUEUE.into(),
+            EXCHANGE.into(),
+            key.into(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    buyer.pay(text(&order, "transaction_id")).await;
+    refused(&system, "unroutable").await;
+    let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+    channel
+        .queue_bind(
+            QUEUE.into(),
+            EXCHANGE.into(),
+            key.into(),
+            options,
+            arguments,
+        )
+        .await
+        .unwrap();
+    buyer.awaits(text(&order, "id"), "completed").await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_without_a_broker_orders_are_taken_and_paid_and_the_backlog_drains_afterwards() {
+    let system = super::prepared().await;
+    system.fault(Upstream::RabbitMq, Fault::Cut);
+    for role in ["payments", "api", "worker"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let mut orders = Vec::new();
+    for _ in 0..5 {
+        let (_, order) = buyer.order().await;
+        buyer.pay(text(&order, "transaction_id")).await;
+        orders.push(order);
+    }
+    assert_eq!(unpublished(&system).await, 5);
+    system.fault(Upstream::RabbitMq, Fault::None);
+    for order in &orders {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+    whole(&system).await;
+}
+
+/// What a consumer holds that cannot be heard goes to another one, whichever way the link is cut.
+async fn half_open(break_link: impl Fn(&System)) {
+    let system = with(&["worker saga async relay", "worker payments"]).await;
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await; // it is consuming
+    break_link(&system);
+    system.spawn("worker payments#2").await;
+    for _ in 0..4 {
+        let (_, order) = buyer.order().await;
+        completes(&buyer, &order).await;
+    }
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_a_consumer_cut_off_from_the_broker_without_a_word_is_replaced() {
+    let broken = |fault| {
+        move |system: &System| {
+            let link = system.link("worker payments", Upstream::RabbitMq);
+            link.will(fault);
+        }
+    };
+    tokio::join!(
+        half_open(broken(Fault::Stall)),
+        half_open(broken(Fault::StallRequests)),
+        half_open(broken(Fault::StallAnswers)),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f17_a_broker_without_disk_space_delays_events_and_nothing_else() {
+    let system = System::start(SystemOptions {
+        own_servers: true,
+        ..hurried()
+    })
+    .await;
+    let control = |arguments: &[&str]| {
+        let servers = system.servers.as_ref().unwrap();
+        tokio::task::block_in_place(|| servers.rabbitmq.lock().unwrap().control(arguments))
+            .unwrap();
+    };
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await;
+    control(&["set_disk_free_limit", "9000GB"]);
+    let (_, order) = buyer.order().await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    eventually("the relay to be refused an answer", || async {
+        let error: Option<String> = sqlx::query_scalar("select last_error from messaging.outbox")
+            .fetch_optional(&system.payments)
+            .await
+            .unwrap()
+            .flatten();
+        error.is_some_and(|error| error.contains("no answer"))
+    })
+    .await;
+    for role in ["api", "payments", "worker"] {
+        assert!(system.is_ready(role).await, "{role} does its other work");
+    }
+    control(&["set_disk_free_limit", "50MB"]);
+    buyer.awaits(text(&order, "id"), "completed").await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f18_a_queue_deleted_while_it_is_consumed_is_consumed_again_once_it_is_declared() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await;
+    let (_connection, channel) = channel(&system).await;
+    channel
+        .queue_delete(QUEUE.into(), QueueDeleteOptions::default())
+        .await
+        .unwrap();
+    let (_, order) = buyer.order().await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    refused(&system, "unroutable").await;
+    system.run("worker", &["migrate"]);
+    buyer.awaits(text(&order, "id"), "completed").await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    completes(&buyer, &order).await;
+    let (_connection, channel) = channel(&system).await;
+    let again = json!({
+        "transaction_id": order["transaction_id"], "order_id": order["id"], "amount": order["total"],
+        "event_id": uuid::Uuid::now_v7(), "completed_at": "2026-01-01T00:00:00Z",
+        "routing_key": "transaction_completed",
+    });
+    let body = again.to_string();
+    publish(
+        &channel,
+        EXCHANGE,
+        "transaction_completed",
+        Some("another id"),
+        body.as_bytes(),
+    )
+    .await;
+    let (_, next) = buyer.order().await;
+    completes(&buyer, &next).await; // it is behind us
+    assert_eq!(
+        count(&system.shop, "select count(*) from saga.signal").await,
+        2
+    );
+    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    assert_eq!(order["history"].as_array().unwrap().len(), 3);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_poison_of_any_kind_is_in_failed_whole_while_later_messages_flow() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let (_connection, channel) = channel(&system).await;
+    let huge = vec![b'x'; 17 * 1024 * 1024];
+    publish(
+        &channel,
+        EXCHANGE,
+        "transaction_completed",
+        Some("huge"),
+        &huge,
+    )
+    .await;
+    publish(&channel, EXCHANGE, "transaction_completed", None, b"").await;
+    publish(
+        &channel,
+        EXCHANGE,
+        "transaction_completed",
+        Some("list"),
+        b"[1, 2]",
+    )
+    .await;
+    let command = json!({"command": "send_welcome_email", "user_id": uuid::Uuid::now_v7()});
+    let unnamed = command.to_string();
+    publish(
+        &channel,
+        "messages",
+        "send_welcome_email",
+        None,
+        unnamed.as_bytes(),
+    )
+    .await;
+    let (_, order) = buyer.order().await;
+    completes(&buyer, &order).await;
+    let mut sizes = Vec::new();
+    while sizes.len() < 4 {
+        let got = testkit::eventually_some("a message in `failed`", || async {
+            channel
+                .basic_get("failed".into(), BasicGetOptions::default())
+                .await
+                .unwrap()
+        })
+        .await;
+        let headers = got.delivery.properties.headers().clone().unwrap();
+        assert!(headers.inner().contains_key("x-reason"), "{headers:?}");
+        sizes.push(got.delivery.data.len());
+    }
+    sizes.sort_unstable();
+    assert_eq!(sizes, [0, 6, unnamed.len(), huge.len()]);
+    whole(&system).await;
+}

@@ -1,0 +1,137 @@
+//! The way to payments: slow, cut, and overtaken.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{Fault, Upstream, eventually};
+use uuid::Uuid;
+
+use super::{completes, count, transactions, whole, with};
+use crate::text;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f27_slow_payments_slow_nobody_else_and_hold_no_connection() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    system.fault(
+        Upstream::Payments,
+        Fault::SlowAnswers(Duration::from_secs(10)),
+    );
+    // more orders at once than the api has connections
+    let keys: Vec<_> = (0..60).map(|n| format!("order {n}")).collect();
+    let ordering = futures::future::join_all(keys.iter().map(|key| buyer.try_order(&mug, 1, key)));
+    let reading = async {
+        eventually("all to be under way", || async {
+            count(&system.shop, r#"select count(*) from commerce."order""#).await == 60
+        })
+        .await;
+        let url = format!("{}/api/products", system.api_url);
+        let answers =
+            futures::future::join_all((0..40).map(|_| system.http.get(&url).send())).await;
+        answers.into_iter().map(|answer| answer.unwrap().status())
+    };
+    let (orders, statuses) = tokio::join!(ordering, reading);
+    assert!(statuses.into_iter().all(|status| status == StatusCode::OK));
+    let mut accepted: Vec<Value> = Vec::new();
+    for answer in orders {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        accepted.push(answer.json().await.unwrap());
+    }
+    system.fault(Upstream::Payments, Fault::None);
+    for order in &accepted {
+        completes(&buyer, order).await;
+    }
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f29_a_call_that_is_cut_after_it_went_through_makes_one_transaction() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let link = system.link("api", Upstream::Payments);
+    link.will(Fault::CutAnswers);
+    let (status, order) = buyer.order().await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert!(link.hits() > 0);
+    let unknown = "select count(*) from saga.journal where kind = 'unknown'";
+    assert_eq!(
+        count(&system.shop, unknown).await,
+        1,
+        "not known, and so asked again"
+    );
+    completes(&buyer, &order).await; // by the worker, whose way is whole
+    assert_eq!(transactions(&system).await, 1);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f30_a_creation_that_its_cancellation_overtook_is_refused() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let link = system.link("api", Upstream::Payments);
+    link.will(Fault::StallRequests); // the creation is on its way, and waits
+    let mug = system.product("enamel-mug").await;
+    let canceling = async {
+        let id: Uuid = testkit::eventually_some("the order", || async {
+            sqlx::query_scalar(r#"select order_id from commerce."order""#)
+                .fetch_optional(&system.shop)
+                .await
+                .unwrap()
+        })
+        .await;
+        buyer.cancel(&id.to_string()).await.status()
+    };
+    let (answer, canceled) = tokio::join!(buyer.try_order(&mug, 1, "overtaken"), canceling);
+    assert_eq!(canceled, StatusCode::ACCEPTED);
+    let order: Value = answer.unwrap().json().await.unwrap();
+    buyer.awaits(text(&order, "id"), "canceled").await;
+    link.will(Fault::None); // now it arrives
+    let (_, next) = buyer.order().await;
+    completes(&buyer, &next).await;
+    let tombstones = "select count(*) from payments.transaction where tombstone";
+    assert_eq!(count(&system.payments, tombstones).await, 1);
+    let answer = buyer
+        .decide("complete", text(&order, "transaction_id"))
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.status(),
+        StatusCode::NOT_FOUND,
+        "there is nothing to pay"
+    );
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_an_undo_that_cannot_be_done_is_shown_to_operators_and_done_when_it_can() {
+    let mut options = crate::impatient();
+    options.proxies = true;
+    let system = testkit::System::start(options).await;
+    let buyer = system.buyer().await;
+    system.fault(Upstream::Payments, Fault::Reset);
+    let (_, order) = buyer.order().await;
+    let id = text(&order, "id");
+    let shown = || async {
+        let listed = system.run("shopctl", &["saga", "list", "--order", id, "-o", "json"]);
+        serde_json::from_str::<Value>(listed.lines().next()?).ok()
+    };
+    eventually(
+        "an operator to see that it is being undone, and why it is not",
+        || async {
+            shown().await.is_some_and(|saga| {
+                saga["state"] == "compensating" && !saga["last_error"].is_null()
+            })
+        },
+    )
+    .await;
+    assert_eq!(
+        text(&buyer.try_look(id).await.unwrap(), "status"),
+        "pending"
+    );
+    system.fault(Upstream::Payments, Fault::None);
+    buyer.awaits(id, "canceled").await;
+    whole(&system).await;
+}

@@ -1,0 +1,102 @@
+//! Our processes: killed twice, frozen, stopped, and without a collector.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{Fault, System, Upstream, eventually};
+use tokio::{net::TcpListener, task::block_in_place};
+
+use super::{completes, left_to, transactions, whole, with};
+use crate::{hurried, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_a_worker_killed_in_the_middle_of_a_recovery_is_replaced_as_well() {
+    let system = left_to(&["worker saga"]).await;
+    let buyer = system.buyer().await;
+    system.fault(Upstream::Payments, Fault::NoAnswers);
+    let (_, order) = buyer.order().await;
+    for (dying, next) in [
+        ("worker saga", "worker saga#2"),
+        ("worker saga#2", "worker"),
+    ] {
+        let link = system.link(dying, Upstream::Payments);
+        eventually(&format!("{dying} to have asked payments"), || async {
+            link.hits() > 0
+        })
+        .await;
+        system.kill(dying);
+        if next == "worker" {
+            system.fault(Upstream::Payments, Fault::None);
+        }
+        system.spawn(next).await;
+    }
+    completes(&buyer, &order).await;
+    assert_eq!(transactions(&system).await, 1);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f44_an_api_told_to_stop_answers_what_it_has_begun() {
+    let system = with(&["worker"]).await;
+    let buyer = system.buyer().await;
+    let link = system.link("api", Upstream::Payments);
+    link.will(Fault::SlowAnswers(Duration::from_millis(600)));
+    let mug = system.product("enamel-mug").await;
+    let stopping = async {
+        eventually("payments to be asked", || async {
+            transactions(&system).await == 1
+        })
+        .await;
+        block_in_place(|| system.stop("api"));
+    };
+    let (answer, ()) = tokio::join!(buyer.try_order(&mug, 1, "the last one"), stopping);
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let order: Value = answer.json().await.unwrap();
+    system.spawn("api").await;
+    completes(&buyer, &order).await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
+    let system = left_to(&["worker saga"]).await;
+    let buyer = system.buyer().await;
+    let link = system.link("worker saga", Upstream::Payments);
+    link.will(Fault::SlowAnswers(Duration::from_millis(600)));
+    let (_, order) = buyer.order().await;
+    eventually("payments to be asked", || async {
+        transactions(&system).await == 1
+    })
+    .await;
+    block_in_place(|| system.stop("worker saga"));
+    // nobody else is there who could have done it
+    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    assert_eq!(text(&order, "status"), "awaiting_payment");
+    system.spawn("worker").await;
+    completes(&buyer, &order).await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f47_a_collector_that_never_answers_holds_up_no_order_and_no_stop() {
+    // connections are taken, and nothing is ever read
+    let black_hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", black_hole.local_addr().unwrap());
+    let mut options = hurried();
+    options.env.insert("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    let system = System::start(options).await;
+    let buyer = system.buyer().await;
+    for _ in 0..5 {
+        let (status, order) = buyer.order().await;
+        assert_eq!(status, StatusCode::CREATED);
+        completes(&buyer, &order).await;
+    }
+    whole(&system).await;
+    for role in ["worker", "api", "payments"] {
+        system.signal(role, Signal::SIGTERM);
+        eventually(&format!("{role} to end"), || async { !system.runs(role) }).await;
+    }
+}
