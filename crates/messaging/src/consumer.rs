@@ -69,7 +69,14 @@ pub struct ConsumerConfig {
     pub max_batch: usize,
     /// How long a batch waits for more.
     pub max_wait: Duration,
+    /// How long the handler may take for a batch. After that, what it waits for counts as
+    /// unreachable, and the messages go back: nobody says that a connection is dead whose other
+    /// end was forgotten.
+    pub deadline: Duration,
 }
+
+/// How long the handler may take to find out whether what it needs is back.
+const REACHABLE: Duration = Duration::from_secs(5);
 
 impl Default for ConsumerConfig {
     fn default() -> Self {
@@ -77,6 +84,7 @@ impl Default for ConsumerConfig {
             prefetch: 200,
             max_batch: 100,
             max_wait: Duration::from_millis(3),
+            deadline: Duration::from_secs(20),
         }
     }
 }
@@ -105,7 +113,7 @@ pub async fn run<H: Handler>(
             }
             Ok(Ended::Unreachable(why)) => {
                 warn!("{why}: {queue} is left alone until it is back");
-                while !shutdown.is_cancelled() && !handler.is_reachable().await {
+                while !shutdown.is_cancelled() && !is_reachable(handler).await {
                     sleep(pause.delay(3), &shutdown).await;
                 }
                 info!("It is back: consuming {queue} again");
@@ -116,6 +124,12 @@ pub async fn run<H: Handler>(
         failures += 1;
         sleep(pause.delay(failures.min(6)), &shutdown).await;
     }
+}
+
+async fn is_reachable<H: Handler>(handler: &H) -> bool {
+    tokio::time::timeout(REACHABLE, handler.is_reachable())
+        .await
+        .unwrap_or(false)
 }
 
 async fn sleep(time: Duration, shutdown: &CancellationToken) {
@@ -153,7 +167,8 @@ async fn session<H: Handler>(
             };
         };
         crash_point!("consumer.receive.before_handle");
-        match handle(handler, &batch).await {
+        let handled = tokio::time::timeout(config.deadline, handle(handler, &batch)).await;
+        match handled.unwrap_or_else(|_| Err(unanswered(config.deadline))) {
             Ok(verdicts) => {
                 crash_point!("consumer.handle.before_ack");
                 if let Some(why) =
@@ -193,6 +208,12 @@ async fn next_batch(
         }
     }
     Ok(Some(batch))
+}
+
+fn unanswered(deadline: Duration) -> Unreachable {
+    Unreachable(format!(
+        "what the handler needs gave no answer within {deadline:?}"
+    ))
 }
 
 async fn handle<H: Handler>(handler: &H, batch: &[Taken]) -> Result<Vec<Verdict>, Unreachable> {

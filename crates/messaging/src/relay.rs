@@ -129,10 +129,15 @@ impl Relay {
                 link.close().await;
                 return Ok(());
             }
-            let published = match self.batch(&link, &mut publisher).await {
-                Ok(published) => published,
-                Err(BatchError::Link(error)) => return Err(error),
-                Err(BatchError::Db(error)) => {
+            // what it claims is anybody's after the lease: no answer is worth waiting for any longer
+            let batch = self.batch(&link, &mut publisher);
+            let published = match tokio::time::timeout(self.config.lease, batch).await {
+                Ok(Ok(published)) => published,
+                Ok(Err(BatchError::Link(error))) => return Err(error),
+                Err(_) => {
+                    return Err(LinkError::Timeout(self.config.lease));
+                }
+                Ok(Err(BatchError::Db(error))) => {
                     warn!(%error, "The relay could not use its database: trying again");
                     0
                 }

@@ -363,9 +363,9 @@ impl<S: Saga> Engine<S> {
         };
         let engine = self.clone();
         Some(self.inner.tasks.spawn(async move {
-            engine
-                .attempt_known(&claim, started.state, &started.input, &started.trace)
-                .await;
+            let attempt =
+                engine.attempt_known(&claim, started.state, &started.input, &started.trace);
+            engine.bounded(Box::pin(attempt)).await;
         }))
     }
 

@@ -254,6 +254,19 @@ impl<S: Saga> Engine<S> {
     ///
     /// Never fails: what cannot be stored is left to whoever claims the entry after the lease.
     pub async fn attempt(&self, claim: &SagaClaim) {
+        self.bounded(Box::pin(self.try_attempt(claim))).await;
+    }
+
+    /// Ends what a database never answers, long after somebody else could have taken over: nobody
+    /// says that a connection is dead whose other end was forgotten.
+    pub(crate) async fn bounded(&self, work: impl Future<Output = ()>) {
+        let limit = self.inner.config.lease * 2;
+        if tokio::time::timeout(limit, work).await.is_err() {
+            warn!("The database gave no answer within {limit:?}: left to the next claim");
+        }
+    }
+
+    async fn try_attempt(&self, claim: &SagaClaim) {
         let row = match self.load(claim.saga_id).await {
             Ok(Some(row)) => row,
             Ok(None) => {
@@ -281,6 +294,10 @@ impl<S: Saga> Engine<S> {
 
     /// Stores that timers were due, in one transaction; should that fail, one by one.
     pub async fn timers(&self, claims: &[SagaClaim]) {
+        self.bounded(Box::pin(self.try_timers(claims))).await;
+    }
+
+    async fn try_timers(&self, claims: &[SagaClaim]) {
         let causes = |claims: &[SagaClaim]| -> Vec<_> {
             claims
                 .iter()

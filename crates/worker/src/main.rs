@@ -43,6 +43,9 @@ use crate::config::{Args, Config, Role};
 /// How long a stopping worker waits for what is under way; longer than the longest attempt.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How long a batch of mails may take: some mail servers think long.
+const MAILS: Duration = Duration::from_mins(2);
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
@@ -161,6 +164,7 @@ fn start(
                 let consumer_config = ConsumerConfig {
                     prefetch: 20,
                     max_batch: 10,
+                    deadline: MAILS,
                     ..ConsumerConfig::default()
                 };
                 roles.spawn(async move {

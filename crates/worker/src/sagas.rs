@@ -66,10 +66,18 @@ impl Sagas {
             let mut conn = self.engine.pool().acquire().await?;
             outbox::claim_sagas(&mut conn, &plans, lease, limit).await
         };
-        claimed.await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "Could not look for due sagas: trying again");
-            Vec::new()
-        })
+        // what it claims is anybody's after the lease: no answer is worth waiting for any longer
+        match tokio::time::timeout(lease, claimed).await {
+            Ok(Ok(claims)) => claims,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "Could not look for due sagas: trying again");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!("The database gave no answer within {lease:?}: trying again");
+                Vec::new()
+            }
+        }
     }
 
     /// Steps run each on their own; timers wait for nobody and are stored together.

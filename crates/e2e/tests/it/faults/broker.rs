@@ -206,6 +206,15 @@ async fn f16_a_consumer_cut_off_from_the_broker_without_a_word_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f16_a_consumer_cut_off_from_its_database_without_a_word_gives_back_what_it_holds() {
+    let link = |system: &System| system.link("worker payments", Upstream::Postgres);
+    tokio::join!(
+        half_open(|system| link(system).will(Fault::Stall)),
+        half_open(|system| link(system).silence()),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f17_a_broker_without_disk_space_delays_events_and_nothing_else() {
     let system = System::start(SystemOptions {
         own_servers: true,

@@ -216,3 +216,37 @@ async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothin
     }
     whole(&system).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_a_saga_worker_whose_connections_were_forgotten_without_a_word_goes_on() {
+    let system = left_to(&["worker saga", "worker payments async relay"]).await;
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await;
+    // all that it has are dead, and nobody says so; new ones would do
+    for to in [Upstream::Postgres, Upstream::Payments] {
+        system.link("worker saga", to).silence();
+    }
+    let (_, order) = buyer.order().await;
+    completes(&buyer, &order).await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_a_relay_whose_connections_were_forgotten_without_a_word_goes_on() {
+    let system = with(&["worker saga payments async", "worker relay"]).await;
+    let buyer = system.buyer().await;
+    let (_, first) = buyer.order().await;
+    completes(&buyer, &first).await;
+    for (role, to) in [
+        ("worker relay", Upstream::Postgres),
+        ("worker relay", Upstream::RabbitMq),
+        ("payments", Upstream::Postgres),
+        ("payments", Upstream::RabbitMq),
+    ] {
+        system.link(role, to).silence();
+    }
+    let (_, order) = buyer.order().await;
+    completes(&buyer, &order).await;
+    whole(&system).await;
+}
