@@ -117,6 +117,9 @@ pub(crate) async fn transact<S: Saga>(
             })?),
         }
     }
+    if transitions.iter().any(|transition| transition.stale) {
+        return Err(EngineError::Fenced);
+    }
     save_all(conn, &transitions, &undecided).await?;
     inner.run_ops(conn, &transitions).await?;
     Ok(signaled(inner, &transitions, &undecided))

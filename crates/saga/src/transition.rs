@@ -55,6 +55,8 @@ pub(crate) struct Transition<S: Saga> {
     pub(crate) ops: Vec<Op>,
     pub(crate) verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
     pub(crate) breach: bool,
+    /// It comes from an attempt that this saga has left behind, and must not be stored.
+    pub(crate) stale: bool,
 }
 
 impl<S: Saga> Transition<S> {
@@ -454,6 +456,9 @@ impl<S: Saga> Work<'_, S> {
 
     fn finish(self, input: S::Input, before: State) -> Transition<S> {
         let entry = self.entry();
+        // whoever holds the entry has something to change in it: an outcome that changes nothing
+        // comes from somebody whose lease is over, after the saga has moved on
+        let stale = self.fence.is_some() && entry == EntryChange::Unchanged;
         let (step, undo_from) = encode_state(self.rules.shape, self.state);
         let turned_forward = undo_from.is_none();
         let save = Save {
@@ -482,6 +487,7 @@ impl<S: Saga> Work<'_, S> {
             ops: self.ops,
             verdicts: self.verdicts,
             breach: self.breach,
+            stale,
         }
     }
 

@@ -38,6 +38,55 @@ async fn f04_a_worker_killed_in_the_middle_of_a_recovery_is_replaced_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f34_every_write_of_a_worker_that_was_frozen_past_its_lease_hits_the_fence() {
+    const ORDERS: i64 = 5;
+    let mut options = hurried();
+    options.proxies = true;
+    // long enough for all calls to be under way at the same time
+    options.env.extend([
+        ("EAGER_ATTEMPTS", "0".to_owned()),
+        ("SAGA_CALL_TIMEOUT_MS", "4000".to_owned()),
+        ("SAGA_LEASE_MS", "5000".to_owned()),
+    ]);
+    let system = System::prepare(options).await;
+    for role in ["payments", "api", "worker saga"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let link = system.link("worker saga", Upstream::Payments);
+    link.will(Fault::StallAnswers);
+    let mut orders = Vec::new();
+    for _ in 0..ORDERS {
+        orders.push(buyer.order().await.1);
+    }
+    eventually("all calls to have reached payments", || async {
+        transactions(&system).await == ORDERS
+    })
+    .await;
+    system.signal("worker saga", Signal::SIGSTOP);
+    link.will(Fault::None);
+    system.spawn("worker").await;
+    for order in &orders {
+        buyer.awaits(text(order, "id"), "awaiting_payment").await;
+    }
+    let journal =
+        || async { super::count(&system.shop, "select count(*) from saga.journal").await };
+    let before = journal().await;
+    system.signal("worker saga", Signal::SIGCONT);
+    let fenced = format!("saga_fenced_total{{plan=\"checkout\"}} {ORDERS}");
+    eventually("each of its five writes to be refused", || async {
+        let metrics = system.admin("worker saga", "/metrics").await;
+        metrics.is_some_and(|metrics| metrics.lines().any(|line| line == fenced))
+    })
+    .await;
+    assert_eq!(journal().await, before, "nothing was written");
+    for order in &orders {
+        completes(&buyer, order).await;
+    }
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f44_an_api_told_to_stop_answers_what_it_has_begun() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
