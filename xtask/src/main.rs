@@ -8,6 +8,7 @@ mod env;
 mod lint;
 mod lock;
 mod metadata;
+mod nemesis;
 mod processes;
 mod roles;
 mod test;
@@ -33,6 +34,8 @@ cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
+cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness] [--json]
+    Break a system of its own at random, under load, and hold it to what it answered.
 cargo xtask lint
     Formatting, clippy, licences, fresh generated files.
 cargo xtask generate
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("demo") if rest.is_empty() => demo::run(),
         Some("bench") => bench::run(rest),
+        Some("nemesis") => nemesis::run(rest),
         Some("lint") if rest.is_empty() => lint::run(),
         Some("generate") if rest.is_empty() => metadata::generate(),
         Some("help" | "--help" | "-h") => {

@@ -5,6 +5,7 @@ mod clients;
 mod database;
 mod payments;
 mod processes;
+mod table;
 
 use serde_json::Value;
 use sqlx::PgPool;

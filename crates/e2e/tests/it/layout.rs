@@ -77,6 +77,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bench",
         &["kernel", "contracts", "db", "doctor", "servers", "tokens"],
     ),
+    ("nemesis", &["testkit"]),
     ("e2e", &[]),
 ];
 

@@ -1,0 +1,342 @@
+//! A random mix of everything that goes wrong, against the whole system, under load.
+//!
+//! What goes wrong, and when, is a pure function of a seed ([`schedule`]): kills, pauses past the
+//! lease, crashes of PostgreSQL and RabbitMQ, broken links between all processes. Clients order,
+//! pay, cancel and race meanwhile, and write down every answer ([`ledger`]).
+//!
+//! ```text
+//! seed ─▶ schedule ─▶ chaos ─▶ processes, servers, links
+//!      └▶ plays ────▶ clients ─▶ ledger ─┐
+//!         doctor, all the time ──────────┼─▶ summary: counts, recovery times, violations
+//!         doctor and databases, at rest ─┘
+//! ```
+//!
+//! - **safety**: round after round of faults that end. After each, all must come to rest, and what
+//!   is there must be what was answered.
+//! - **liveness**: a worker dead for good and a link black for good. Orders must go on being
+//!   completed, and all must come to rest, in spite of both. (Faults that always end would hide a
+//!   system that only a restart gets going again: the idea of TigerBeetle's simulator.)
+//!
+//! Runs in the environment of [`testkit::System`], with servers of its own: `cargo xtask nemesis`.
+
+mod chaos;
+mod client;
+pub mod ledger;
+mod random;
+mod rest;
+pub mod schedule;
+mod summary;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use testkit::{System, SystemOptions};
+use tokio::task::{JoinSet, block_in_place};
+
+pub use chaos::Done;
+pub use schedule::Mode;
+pub use summary::{Summary, Times};
+
+use crate::{
+    chaos::Chaos,
+    client::{Clients, lock},
+    ledger::Found,
+};
+
+/// How many clients there are.
+const CLIENTS: u64 = 6;
+/// How long things may take to come to rest once they are left in peace.
+const REST: Duration = Duration::from_mins(2);
+/// Nothing in a run is older: while it goes on, only what holds at every instant is checked.
+const GRACE: Duration = Duration::from_hours(24);
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// What reproduces the schedule.
+    pub seed: u64,
+    /// What to show.
+    pub mode: Mode,
+    /// For how long faults and load go on, at least.
+    pub time: Duration,
+}
+
+/// Runs it all.
+///
+/// # Panics
+/// When the system cannot be set up, or a server does not start again.
+pub async fn run(options: Options) -> Summary {
+    let processes = match options.mode {
+        Mode::Safety => schedule::SAFETY,
+        Mode::Liveness => schedule::LIVENESS,
+    };
+    let system = Arc::new(System::prepare(settings()).await);
+    for process in processes {
+        system.spawn(process).await;
+    }
+    let products = stock(&system).await.expect("the catalog can be filled");
+    let chaos = Arc::new(Chaos::new(Arc::clone(&system), &processes).await);
+    let (api, payments) = chaos.urls();
+    let clients = Arc::new(Clients::new(options.seed, api, payments, products));
+    let mut run = Run {
+        options,
+        system,
+        chaos,
+        clients,
+        doctor: Arc::default(),
+        rounds: 0,
+        first_completed: Vec::new(),
+        at_rest: Vec::new(),
+        longest_gap: None,
+        violations: Vec::new(),
+    };
+    run.play().await
+}
+
+/// Short leases and delays, so that much happens in a minute.
+fn settings() -> SystemOptions {
+    let env = [
+        ("SAGA_LEASE_MS", "1500"),
+        ("SAGA_CALL_TIMEOUT_MS", "800"),
+        ("SAGA_LEASE_MARGIN_MS", "500"),
+        ("SAGA_RETRY_BASE_MS", "200"),
+        ("SAGA_RETRY_CAP_MS", "1000"),
+        // shorter than some outages: orders are given up, too
+        ("SAGA_RETRY_BUDGET_MS", "4000"),
+        ("PAYMENT_DEADLINE_MS", "6000"),
+        ("ORDER_WAIT_MS", "1000"),
+        ("RUST_LOG", "info"),
+    ];
+    SystemOptions {
+        env: env
+            .into_iter()
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect(),
+        own_servers: true,
+        proxies: true,
+    }
+}
+
+/// Nothing sells out; some products are bought more often than others.
+async fn stock(system: &System) -> sqlx::Result<Vec<uuid::Uuid>> {
+    sqlx::query("update commerce.stock set received = 1000000000")
+        .execute(&system.shop)
+        .await?;
+    sqlx::query_scalar("select product_id from commerce.stock order by product_id limit 5")
+        .fetch_all(&system.shop)
+        .await
+}
+
+#[derive(Default)]
+struct Doctor {
+    runs: AtomicU64,
+    alarms: Mutex<BTreeSet<String>>,
+}
+
+struct Run {
+    options: Options,
+    system: Arc<System>,
+    chaos: Arc<Chaos>,
+    clients: Arc<Clients>,
+    doctor: Arc<Doctor>,
+    rounds: u64,
+    first_completed: Vec<Duration>,
+    at_rest: Vec<Duration>,
+    longest_gap: Option<f64>,
+    violations: Vec<String>,
+}
+
+impl Run {
+    async fn play(&mut self) -> Summary {
+        let begun = Instant::now();
+        let mut tasks = JoinSet::new();
+        for number in 0..CLIENTS {
+            let clients = Arc::clone(&self.clients);
+            tasks.spawn(async move { clients.run(number).await });
+        }
+        let mut watchers = JoinSet::new();
+        let (system, doctor) = (Arc::clone(&self.system), Arc::clone(&self.doctor));
+        watchers.spawn(async move { examine_all_the_time(&system, &doctor).await });
+        let chaos = Arc::clone(&self.chaos);
+        watchers.spawn(async move { chaos.supervise().await });
+
+        match self.options.mode {
+            Mode::Safety => self.safety(begun).await,
+            Mode::Liveness => self.liveness(begun).await,
+        }
+        self.clients.stop();
+        while tasks.join_next().await.is_some() {}
+        watchers.shutdown().await;
+        let alarms = lock(&self.doctor.alarms).clone();
+        self.violations.extend(
+            alarms
+                .into_iter()
+                .map(|alarm| format!("under way: {alarm}")),
+        );
+        self.summary(begun).await
+    }
+
+    async fn safety(&mut self, begun: Instant) {
+        while begun.elapsed() < self.options.time && self.violations.is_empty() {
+            let round = schedule::round(Mode::Safety, self.options.seed, self.rounds);
+            self.rounds += 1;
+            self.chaos.play(&round).await;
+            let healed = Instant::now();
+            let (clients, number) = (Arc::clone(&self.clients), self.rounds);
+            let (probe, _silence) = tokio::join!(clients.probe(number), clients.gate.write());
+            match probe {
+                Some(time) => self.first_completed.push(time),
+                None => self
+                    .violations
+                    .push("an order placed after the faults was not completed".to_owned()),
+            }
+            match rest::until_nothing(REST, || rest::due(&self.system)).await {
+                Ok(()) => self.at_rest.push(healed.elapsed()),
+                Err(what) => self.violations.push(what),
+            }
+            self.check().await;
+            eprintln!("round {}: {}", self.rounds, self.state());
+        }
+    }
+
+    async fn liveness(&mut self, begun: Instant) {
+        let round = schedule::round(Mode::Liveness, self.options.seed, 0);
+        self.rounds = 1;
+        eprintln!("for good: {:?}", round.events);
+        self.chaos.play(&round).await;
+        let broken = database_now(&self.system).await;
+        tokio::time::sleep(self.options.time.saturating_sub(begun.elapsed())).await;
+        let silent = Instant::now();
+        let clients = Arc::clone(&self.clients);
+        let _silence = clients.gate.write().await;
+        match longest_gap(&self.system, &broken).await {
+            Some(gap) => self.longest_gap = Some(gap),
+            None => self
+                .violations
+                .push("no order was completed after the faults".to_owned()),
+        }
+        match rest::until_nothing(REST, || rest::due(&self.system)).await {
+            Ok(()) => self.at_rest.push(silent.elapsed()),
+            Err(what) => self.violations.push(what),
+        }
+        self.check().await;
+    }
+
+    /// Once nothing is due: waits for the last deadlines, then holds everything to what was said.
+    async fn check(&mut self) {
+        if let Err(what) = rest::until_nothing(REST, || rest::live(&self.system)).await {
+            self.violations.push(what);
+        }
+        if let Err(what) = rest::until_nothing(REST, || rest::due(&self.system)).await {
+            self.violations.push(what);
+        }
+        match self.system.examine(Duration::ZERO).await {
+            Ok(report) => self.violations.extend(
+                report
+                    .violations
+                    .iter()
+                    .map(|found| format!("at rest: {found:?}")),
+            ),
+            Err(error) => self.violations.push(format!("doctor cannot read: {error}")),
+        }
+        match Found::read(&self.system.shop, &self.system.payments).await {
+            Ok(found) => self
+                .violations
+                .extend(ledger::judge(&self.clients.ledger(), &found)),
+            Err(error) => self
+                .violations
+                .push(format!("the databases cannot be read: {error}")),
+        }
+        match rest::mails(&self.system).await {
+            Ok((expected, handled)) if expected == handled => {}
+            other => self
+                .violations
+                .push(format!("mails expected and recorded: {other:?}")),
+        }
+        let failed = block_in_place(|| {
+            self.system
+                .run("shopctl", &["failed", "list", "-o", "json"])
+        });
+        let failed = failed
+            .lines()
+            .map(|line| format!("nobody sent poison, and yet: {line}"));
+        self.violations.extend(failed);
+    }
+
+    fn state(&self) -> String {
+        let last = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
+        format!(
+            "first order completed after {:.1} s, at rest after {:.1} s, {} violations",
+            last(&self.first_completed),
+            last(&self.at_rest),
+            self.violations.len()
+        )
+    }
+
+    async fn summary(&mut self, begun: Instant) -> Summary {
+        let found = Found::read(&self.system.shop, &self.system.payments).await;
+        let count = |status| found.as_ref().map_or(0, |found| found.count(status));
+        let ledger = self.clients.ledger();
+        Summary {
+            seed: self.options.seed,
+            mode: self.options.mode,
+            seconds: begun.elapsed().as_secs(),
+            rounds: self.rounds,
+            done: self.chaos.done(),
+            orders_accepted: ledger
+                .entries
+                .iter()
+                .filter(|entry| !entry.accepted.is_empty())
+                .count(),
+            completed: count("completed"),
+            canceled: count("canceled"),
+            doctor_runs: self.doctor.runs.load(Ordering::SeqCst),
+            answers: self.clients.answers(),
+            first_completed: Times::of(std::mem::take(&mut self.first_completed)),
+            at_rest: Times::of(std::mem::take(&mut self.at_rest)),
+            longest_gap: self.longest_gap,
+            violations: std::mem::take(&mut self.violations),
+        }
+    }
+}
+
+/// Whatever it finds is either broken or a false alarm: both are violations.
+async fn examine_all_the_time(system: &System, doctor: &Doctor) {
+    loop {
+        // while a database is away there is nothing to read
+        if let Ok(report) = system.examine(GRACE).await {
+            doctor.runs.fetch_add(1, Ordering::SeqCst);
+            let found = report.violations.iter().map(|found| format!("{found:?}"));
+            lock(&doctor.alarms).extend(found);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn database_now(system: &System) -> String {
+    sqlx::query_scalar("select clock_timestamp()::text")
+        .fetch_one(&system.shop)
+        .await
+        .expect("liveness mode leaves the servers alone")
+}
+
+/// The longest time between two completed orders, or the first and `since`, in seconds.
+async fn longest_gap(system: &System, since: &str) -> Option<f64> {
+    let gap: sqlx::Result<Option<f64>> = sqlx::query_scalar(
+        "with completed as (
+             select at, lag(at, 1, $1::timestamptz) over (order by at) as before
+             from commerce.order_status where status = 'completed' and at > $1::timestamptz
+         )
+         select max(extract(epoch from at - before))::float8 from completed",
+    )
+    .bind(since)
+    .fetch_one(&system.shop)
+    .await;
+    gap.ok().flatten()
+}

@@ -1,0 +1,57 @@
+//! `nemesis`: run by `cargo xtask nemesis`, which sets what it needs.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Parser;
+use nemesis::{Mode, Options};
+
+/// A random mix of everything that goes wrong, against the whole system, under load.
+#[derive(Parser)]
+#[command(name = "nemesis", version)]
+struct Args {
+    /// For how long, at least.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Reproduces the schedule of an earlier run; new each time by default.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What to show.
+    #[arg(long, value_enum, default_value = "safety")]
+    mode: Mode,
+    /// Print the summary as JSON instead of markdown.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |now| now.as_secs() % 1_000_000)
+    });
+    eprintln!("seed {seed}");
+    let summary = nemesis::run(Options {
+        seed,
+        mode: args.mode,
+        time: Duration::from_secs(args.seconds),
+    })
+    .await;
+    let text = if args.json {
+        serde_json::to_string_pretty(&summary).unwrap_or_else(|error| error.to_string())
+    } else {
+        summary.markdown()
+    };
+    #[expect(clippy::print_stdout, reason = "stdout is data")]
+    {
+        println!("{text}");
+    }
+    if summary.violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

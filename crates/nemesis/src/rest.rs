@@ -1,0 +1,97 @@
+//! Whether all has come to rest.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Row;
+use testkit::System;
+use uuid::Uuid;
+
+/// The first of what has not moved though nothing but the system keeps it from moving: all but the
+/// sagas whose payment is undecided and not yet due.
+///
+/// # Errors
+/// When a database cannot be read.
+pub(crate) async fn due(system: &System) -> sqlx::Result<Option<String>> {
+    let shop = sqlx::query_scalar(
+        "select 'saga ' || saga_id || ' is ' || state from saga.saga
+         where state in ('running', 'compensating')
+            or (state = 'waiting' and deadline <= clock_timestamp())
+         union all
+         select 'message ' || entry_id || ' of the shop is not published' from messaging.outbox
+         where kind = 'message'
+         limit 1",
+    )
+    .fetch_optional(&system.shop)
+    .await?;
+    let payments = sqlx::query_scalar(
+        "select 'message ' || entry_id || ' of payments is not published' from messaging.outbox limit 1",
+    )
+    .fetch_optional(&system.payments)
+    .await?;
+    let waiting: Vec<Uuid> = sqlx::query_scalar(
+        r#"select o.transaction_id from commerce."order" o join saga.saga s using (saga_id)
+           where s.state = 'waiting'"#,
+    )
+    .fetch_all(&system.shop)
+    .await?;
+    let decided = sqlx::query_scalar(
+        "select 'transaction ' || transaction_id || ' is ' || status || ', its order still waits'
+         from payments.transaction where status <> 'pending' and transaction_id = any($1) limit 1",
+    )
+    .bind(waiting)
+    .fetch_optional(&system.payments)
+    .await?;
+    let (expected, handled) = mails(system).await?;
+    let unsent = (handled < expected).then(|| format!("{handled} of {expected} mails are sent"));
+    Ok(shop.or(payments).or(decided).or(unsent))
+}
+
+/// How many mails must be sent, and how many are recorded as sent.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(crate) async fn mails(system: &System) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query(
+        r#"select (select count(*) from auth."user")
+                  + (select count(*) from commerce."order" where status = 'completed') as expected,
+                  (select count(*) from messaging.inbox where consumer = 'messages') as handled"#,
+    )
+    .fetch_one(&system.shop)
+    .await?;
+    Ok((row.get("expected"), row.get("handled")))
+}
+
+/// The first saga that is not at rest.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(crate) async fn live(system: &System) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "select 'saga ' || saga_id || ' is ' || state from saga.saga
+         where state not in ('completed', 'compensated') limit 1",
+    )
+    .fetch_optional(&system.shop)
+    .await
+}
+
+/// Waits until `remains` finds nothing any more.
+///
+/// # Errors
+/// The last that it found, after `limit`.
+pub(crate) async fn until_nothing<F: Future<Output = sqlx::Result<Option<String>>>>(
+    limit: Duration,
+    mut remains: impl FnMut() -> F,
+) -> Result<(), String> {
+    let until = Instant::now() + limit;
+    loop {
+        let found = match remains().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) => found,
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > until {
+            return Err(format!("after {limit:?} not at rest: {found}"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! What a run found, for people and for programs.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Serialize;
+
+use crate::{chaos::Done, schedule::Mode};
+
+/// What a run found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What reproduces its schedule.
+    pub seed: u64,
+    /// What was shown.
+    pub mode: Mode,
+    /// How long it took, servers not counted.
+    pub seconds: u64,
+    /// Rounds of faults.
+    pub rounds: u64,
+    /// What was done to the system.
+    #[serde(flatten)]
+    pub done: Done,
+    /// Orders that were accepted (201 or 202).
+    pub orders_accepted: usize,
+    /// How many of all orders were completed,
+    pub completed: usize,
+    /// and how many canceled.
+    pub canceled: usize,
+    /// How often `doctor` looked while all this went on.
+    pub doctor_runs: u64,
+    /// Call and status → how often.
+    pub answers: BTreeMap<String, u64>,
+    /// Faults over → an order placed then is completed; one for each round.
+    pub first_completed: Times,
+    /// Faults over → all that can be at rest is; one for each round. In liveness mode: clients
+    /// silent → all at rest.
+    pub at_rest: Times,
+    /// The longest time without a completed order, from the faults to the clients' end, seconds;
+    /// liveness mode only.
+    pub longest_gap: Option<f64>,
+    /// What is not as promised.
+    pub violations: Vec<String>,
+}
+
+/// Times, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Times {
+    /// How many there are.
+    pub count: usize,
+    /// Half of them are at most this,
+    pub p50: f64,
+    /// and all of them this.
+    pub max: f64,
+}
+
+impl Times {
+    /// Of these.
+    pub fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
+        Self {
+            count: times.len(),
+            p50: seconds(times.get(times.len().saturating_sub(1) / 2)),
+            max: seconds(times.last()),
+        }
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "p50 {:.1} s, max {:.1} s ({})",
+            self.p50, self.max, self.count
+        )
+    }
+}
+
+impl Summary {
+    /// As a table in markdown, with the violations below it.
+    pub fn markdown(&self) -> String {
+        let done = &self.done;
+        let mode = format!("{:?}", self.mode).to_lowercase();
+        let gap = self.longest_gap.map(|gap| format!("{gap:.1} s"));
+        let rows = [
+            ("seed", self.seed.to_string()),
+            ("mode", mode),
+            ("seconds", self.seconds.to_string()),
+            ("rounds", self.rounds.to_string()),
+            ("processes killed", done.kills.to_string()),
+            ("processes stopped in order", done.stops.to_string()),
+            ("processes paused past their lease", done.pauses.to_string()),
+            ("PostgreSQL crashes", done.postgres_restarts.to_string()),
+            (
+                "RabbitMQ crashes and restarts",
+                done.rabbitmq_restarts.to_string(),
+            ),
+            ("database sessions ended", done.sessions_ended.to_string()),
+            (
+                "links broken (losses and cuts)",
+                format!("{} ({})", done.links_broken, done.link_hits),
+            ),
+            (
+                "processes that ended by themselves",
+                done.restarted.to_string(),
+            ),
+            ("orders accepted", self.orders_accepted.to_string()),
+            (
+                "orders completed · canceled",
+                format!("{} · {}", self.completed, self.canceled),
+            ),
+            ("looks of doctor under way", self.doctor_runs.to_string()),
+            (
+                "faults over → first order completed",
+                self.first_completed.to_string(),
+            ),
+            ("faults over → all at rest", self.at_rest.to_string()),
+            (
+                "longest time without a completed order",
+                gap.unwrap_or_else(|| "–".to_owned()),
+            ),
+            ("violations", self.violations.len().to_string()),
+        ];
+        let rows = rows.map(|(name, value)| format!("| {name} | {value} |\n"));
+        let violations = self.violations.iter().map(|what| format!("\n- {what}"));
+        let text = ["| | |\n|---|---|\n".to_owned()].into_iter();
+        text.chain(rows).chain(violations).collect()
+    }
+}
