@@ -197,11 +197,13 @@ impl Run {
                     .push("an order placed after the faults was not completed".to_owned()),
             }
             match rest::until_nothing(REST, || rest::due(&self.system)).await {
-                Ok(()) => self.at_rest.push(healed.elapsed()),
+                Ok(last) => {
+                    self.at_rest.push(healed.elapsed());
+                    eprintln!("round {}: {}; last: {last}", self.rounds, self.state());
+                }
                 Err(what) => self.violations.push(what),
             }
             self.check().await;
-            eprintln!("round {}: {}", self.rounds, self.state());
         }
     }
 
@@ -222,7 +224,7 @@ impl Run {
                 .push("no order was completed after the faults".to_owned()),
         }
         match rest::until_nothing(REST, || rest::due(&self.system)).await {
-            Ok(()) => self.at_rest.push(silent.elapsed()),
+            Ok(_) => self.at_rest.push(silent.elapsed()),
             Err(what) => self.violations.push(what),
         }
         self.check().await;
@@ -272,10 +274,9 @@ impl Run {
     fn state(&self) -> String {
         let last = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
         format!(
-            "first order completed after {:.1} s, at rest after {:.1} s, {} violations",
+            "first order completed after {:.1} s, at rest after {:.1} s",
             last(&self.first_completed),
             last(&self.at_rest),
-            self.violations.len()
         )
     }
 

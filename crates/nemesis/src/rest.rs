@@ -74,23 +74,24 @@ pub(crate) async fn live(system: &System) -> sqlx::Result<Option<String>> {
     .await
 }
 
-/// Waits until `remains` finds nothing any more.
+/// Waits until `remains` finds nothing any more; returns what it found last.
 ///
 /// # Errors
-/// The last that it found, after `limit`.
+/// That, when it is still there after `limit`.
 pub(crate) async fn until_nothing<F: Future<Output = sqlx::Result<Option<String>>>>(
     limit: Duration,
     mut remains: impl FnMut() -> F,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let until = Instant::now() + limit;
+    let mut last = "nothing".to_owned();
     loop {
-        let found = match remains().await {
-            Ok(None) => return Ok(()),
+        last = match remains().await {
+            Ok(None) => return Ok(last),
             Ok(Some(found)) => found,
             Err(error) => error.to_string(),
         };
         if Instant::now() > until {
-            return Err(format!("after {limit:?} not at rest: {found}"));
+            return Err(format!("after {limit:?} not at rest: {last}"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
