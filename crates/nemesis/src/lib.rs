@@ -204,6 +204,9 @@ impl Run {
                 Err(what) => self.violations.push(what),
             }
             self.check().await;
+            if begun.elapsed() >= self.options.time || !self.violations.is_empty() {
+                self.clients.stop(); // while all is silent: nothing is left unchecked
+            }
         }
     }
 
@@ -228,6 +231,7 @@ impl Run {
             Err(what) => self.violations.push(what),
         }
         self.check().await;
+        self.clients.stop(); // while all is silent: nothing is left unchecked
     }
 
     /// Once nothing is due: waits for the last deadlines, then holds everything to what was said.
