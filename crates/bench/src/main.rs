@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How often each comparison is made, its two sides in turn; the median turn is what is reported.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 
 /// Measure whole checkouts.
 #[derive(Parser)]
@@ -53,7 +53,7 @@ struct Args {
     #[arg(long)]
     concurrency: Option<usize>,
     /// Seconds that each run is measured, after a fifth of that to warm up.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Sagas that the full tables hold; 0 leaves that comparison out.
     #[arg(long, default_value_t = 1_000_000)]
