@@ -73,6 +73,56 @@ impl CheckoutSettings {
     }
 }
 
+/// What is forgotten or archived, and when, by environment.
+#[derive(Args, Debug, Clone)]
+pub struct RetentionSettings {
+    /// Days after which a saga at rest is moved, with journal and signals, into the archive.
+    #[arg(long, env = "RETENTION_SAGAS_DAYS", default_value_t = 30)]
+    retention_sagas_days: u64,
+    /// Days for which a message is told from its repeat.
+    #[arg(long, env = "RETENTION_INBOX_DAYS", default_value_t = 30)]
+    retention_inbox_days: u64,
+    /// Days for which an order's idempotency key is remembered.
+    #[arg(long, env = "RETENTION_KEYS_DAYS", default_value_t = 7)]
+    retention_keys_days: u64,
+}
+
+/// For how long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Sagas at rest, before they are archived.
+    pub sagas: Duration,
+    /// What the inbox has seen.
+    pub inbox: Duration,
+    /// Idempotency keys, and refresh tokens after their end.
+    pub keys: Duration,
+}
+
+impl RetentionSettings {
+    /// For how long things are kept.
+    ///
+    /// # Errors
+    /// When the inbox would forget, or the archive take, what a saga that is still alive may need:
+    /// a window must be longer than the retry budget and the payment deadline together.
+    pub fn checked(&self, checkout: &CheckoutSettings) -> Result<Retention, SettingsError> {
+        let life =
+            Duration::from_millis(checkout.saga_retry_budget_ms) + checkout.payment_deadline();
+        let days = |variable, days: u64| {
+            let window = Duration::from_secs(days.min(100 * 365) * 24 * 60 * 60);
+            if window > life {
+                Ok(window)
+            } else {
+                Err(SettingsError::Retention { variable, life })
+            }
+        };
+        Ok(Retention {
+            sagas: days("RETENTION_SAGAS_DAYS", self.retention_sagas_days)?,
+            inbox: days("RETENTION_INBOX_DAYS", self.retention_inbox_days)?,
+            keys: days("RETENTION_KEYS_DAYS", self.retention_keys_days)?,
+        })
+    }
+}
+
 /// Settings that make no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -84,6 +134,16 @@ pub enum SettingsError {
     /// No order could be paid in time, or none would ever be canceled.
     #[error("PAYMENT_DEADLINE_MS must be at least 1 and at most a year")]
     Deadline,
+    /// Something would be forgotten while a saga may still need it.
+    #[error(
+        "{variable} must be longer than a saga's life, {life:?} (SAGA_RETRY_BUDGET_MS and PAYMENT_DEADLINE_MS)"
+    )]
+    Retention {
+        /// Which window.
+        variable: &'static str,
+        /// The longest that a saga waits before it is undone.
+        life: Duration,
+    },
     /// The delays contradict themselves.
     #[error("SAGA_RETRY_BASE_MS, SAGA_RETRY_CAP_MS: {0}")]
     Retry(String),

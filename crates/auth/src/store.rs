@@ -169,11 +169,21 @@ pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx
     Ok(result.rows_affected())
 }
 
-/// Forgets refresh tokens that ran out longer ago than `age`. Returns how many.
+/// Rows forgotten in one statement, so that none holds its locks for long.
+const PURGE_BATCH: i64 = 1_000;
+
+/// Forgets refresh tokens that ran out longer ago than `age`: the oldest, at most a thousand a call.
+/// Returns how many.
 pub async fn purge_refresh_tokens(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
-        "delete from auth.refresh_token where expires_at < clock_timestamp() - make_interval(secs => $1)",
+        "delete from auth.refresh_token
+         where token_hash in (select token_hash from auth.refresh_token
+                         where expires_at < clock_timestamp() - make_interval(secs => $1)
+                         order by expires_at
+                         limit $2
+                         for update skip locked)",
         age.as_secs_f64(),
+        PURGE_BATCH,
     )
     .execute(conn)
     .await?;

@@ -82,11 +82,20 @@ pub async fn claim(
     }
 }
 
-/// Forgets keys older than `age`. Returns how many.
+/// Rows forgotten in one statement, so that none holds its locks for long.
+const PURGE_BATCH: i64 = 1_000;
+
+/// Forgets keys older than `age`: the oldest, at most a thousand a call. Returns how many.
 pub async fn purge(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
-        "delete from commerce.idempotency_key where created_at < clock_timestamp() - make_interval(secs => $1)",
+        "delete from commerce.idempotency_key
+         where (user_id, key) in (select user_id, key from commerce.idempotency_key
+                         where created_at < clock_timestamp() - make_interval(secs => $1)
+                         order by created_at
+                         limit $2
+                         for update skip locked)",
         age.as_secs_f64(),
+        PURGE_BATCH,
     )
     .execute(conn)
     .await?;

@@ -1,76 +1,34 @@
-//! Every invariant (I1–I10, see ARCHITECTURE.md) as a named check that only reads.
+//! Every invariant (I1–I10, see ARCHITECTURE.md) and every rule of hygiene as a named check that
+//! only reads.
 //!
 //! Some invariants hold at every instant, others once things have settled. A check of the second
 //! kind looks only at what has not moved for the time of grace given, so that `doctor` may run
 //! beside live traffic; tests wait until all sagas rest and give no grace at all.
+//!
+//! - `checks`: what is checked, what it means, what to do.
+//! - `shop`, `across`: the invariants. `hygiene`: what is late or waits for an operator.
+//!   `broker`: queues.
 
 mod across;
+mod broker;
+mod checks;
+mod hygiene;
 mod shop;
 
 use std::time::Duration;
 
+use messaging::outbox::PlanKey;
 use serde::Serialize;
 use sqlx::PgPool;
 
-/// What is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// `I1` to `I10`.
-    pub id: &'static str,
-    /// The invariant, in a sentence.
-    pub promise: &'static str,
-}
-
-/// All checks, in order.
-pub const CHECKS: [Check; 10] = [
-    Check {
-        id: "I1",
-        promise: "an order, its saga, its journal and its first entry exist together or not at all",
-    },
-    Check {
-        id: "I2",
-        promise: "no order is left without a transaction, unless it is canceled",
-    },
-    Check {
-        id: "I3",
-        promise: "completed order ⇔ paid transaction of the same amount; canceled order ⇒ no payment",
-    },
-    Check {
-        id: "I4",
-        promise: "orders only move along the arrows, and a terminal state never changes",
-    },
-    Check {
-        id: "I5",
-        promise: "every outcome is published, and takes effect once",
-    },
-    Check {
-        id: "I6",
-        promise: "every started step of a compensated saga is undone once; nothing after the pivot is",
-    },
-    Check {
-        id: "I7",
-        promise: "every saga that is neither at rest nor paused owns exactly one entry",
-    },
-    Check {
-        id: "I8",
-        promise: "stock adds up: reserved by live orders, sold by completed ones",
-    },
-    Check {
-        id: "I9",
-        promise: "an order costs the sum of its lines",
-    },
-    Check {
-        id: "I10",
-        promise: "what cannot be delivered is kept, with the reason",
-    },
-];
+pub use checks::{CHECKS, Check, Reads, Severity};
 
 /// Something that is not as promised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Which promise.
     pub check: &'static str,
-    /// What about: an order, saga, product or message id.
+    /// What about: an order, saga, product, message or queue.
     pub subject: String,
     /// What is wrong with it.
     pub what: String,
@@ -81,14 +39,66 @@ pub struct Violation {
 pub struct Report {
     /// The checks that were made.
     pub made: Vec<&'static str>,
-    /// The checks that were not, since payments' database was not given.
+    /// The checks that were not: neither well nor ill is known of them.
     pub skipped: Vec<&'static str>,
-    /// What is wrong; the first hundred of each kind.
+    /// What could not be looked at, and why.
+    pub unseen: Vec<String>,
+    /// Promises that are broken; the first hundred of each kind.
     pub violations: Vec<Violation>,
+    /// What is late or waits for an operator; the first hundred of each kind.
+    pub warnings: Vec<Violation>,
 }
 
-/// Checks everything that can be checked with the databases given. What moved within `grace` is
-/// not held to what is promised for settled things only.
+/// What there is to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The shop's database.
+    pub shop: &'a PgPool,
+    /// Payments' database.
+    pub payments: Option<&'a PgPool>,
+    /// RabbitMQ.
+    pub amqp_url: Option<&'a str>,
+    /// The plans that this release knows.
+    pub plans: &'a [PlanKey],
+}
+
+/// From when on something is late.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What moved within this time is not held to what is promised for settled things only.
+    pub grace: Duration,
+    /// A message, step or deadline that waits for longer than this is late.
+    pub late: Duration,
+    /// The furthest that a retry may be away.
+    pub nap: Duration,
+    /// A saga that is being undone for longer than this is overdue.
+    pub compensation: Duration,
+    /// A saga that is paused for longer than this was forgotten.
+    pub pause: Duration,
+    /// A session that idles in a transaction for longer than this is in the way.
+    pub idle: Duration,
+    /// For how long finished sagas stay.
+    pub sagas: Duration,
+    /// For how long the inbox remembers.
+    pub inbox: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_mins(5),
+            late: Duration::from_mins(1),
+            nap: Duration::from_hours(1),
+            compensation: Duration::from_mins(15),
+            pause: Duration::from_hours(24),
+            idle: Duration::from_secs(5),
+            sagas: Duration::from_hours(30 * 24),
+            inbox: Duration::from_hours(30 * 24),
+        }
+    }
+}
+
+/// The invariants, as far as the databases given tell: what tests and benchmarks ask for.
 ///
 /// # Errors
 /// When a database cannot be read.
@@ -98,24 +108,75 @@ pub async fn examine(
     grace: Duration,
 ) -> sqlx::Result<Report> {
     let mut violations = shop::examine(shop, grace).await?;
-    let across = ["I2", "I3", "I5"];
-    let skipped: Vec<_> = if payments.is_some() {
-        Vec::new()
-    } else {
-        across.to_vec()
-    };
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
-    violations.sort_by_key(|violation| CHECKS.iter().position(|check| check.id == violation.check));
-    let made = CHECKS
-        .iter()
-        .map(|check| check.id)
-        .filter(|id| !skipped.contains(id))
-        .collect();
-    Ok(Report {
-        made,
-        skipped,
+    let wanted = |check: &&Check| check.severity == Severity::Violation;
+    let seen = |check: &Check| payments.is_some() || check.reads == Reads::Shop;
+    Ok(report(wanted, seen, violations, Vec::new()))
+}
+
+/// Everything. What cannot be looked at, because it was not given or does not answer, is said.
+///
+/// # Errors
+/// When the shop's database cannot be read: without it there is nothing to say.
+pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
+    let mut found = shop::examine(sources.shop, limits.grace).await?;
+    found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
+    let mut unseen = Vec::new();
+    let payments = match sources.payments {
+        None => Err("PAYMENTS_DATABASE_URL is not set".to_owned()),
+        Some(payments) => both(sources.shop, payments, limits)
+            .await
+            .map_err(|error| error.to_string()),
+    };
+    let broker = match sources.amqp_url {
+        None => Err("AMQP_URL is not set".to_owned()),
+        Some(url) => broker::examine(url)
+            .await
+            .map_err(|error| error.to_string()),
+    };
+    let (sees_payments, sees_broker) = (payments.is_ok(), broker.is_ok());
+    for (name, seen) in [("payments' database", payments), ("RabbitMQ", broker)] {
+        match seen {
+            Ok(more) => found.extend(more),
+            Err(why) => unseen.push(format!("{name}: {why}")),
+        }
+    }
+    let seen = |check: &Check| match check.reads {
+        Reads::Shop => true,
+        Reads::Both => sees_payments,
+        Reads::Broker => sees_broker,
+    };
+    Ok(report(|_| true, seen, found, unseen))
+}
+
+async fn both(shop: &PgPool, payments: &PgPool, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
+    let mut found = across::examine(shop, payments, limits.grace).await?;
+    found.extend(hygiene::payments(payments, limits).await?);
+    Ok(found)
+}
+
+fn report(
+    wanted: impl Fn(&&Check) -> bool,
+    seen: impl Fn(&Check) -> bool,
+    mut found: Vec<Violation>,
+    unseen: Vec<String>,
+) -> Report {
+    let place = |id| CHECKS.iter().position(|check| check.id == id);
+    found.sort_by_key(|violation| place(violation.check));
+    let (made, skipped): (Vec<_>, Vec<_>) =
+        CHECKS.iter().filter(wanted).partition(|check| seen(check));
+    let ids = |checks: Vec<&Check>| checks.into_iter().map(|check| check.id).collect();
+    let is_warning = |violation: &Violation| {
+        place(violation.check).is_some_and(|at| CHECKS[at].severity == Severity::Warning)
+    };
+    let (warnings, violations) = found.into_iter().partition(is_warning);
+    Report {
+        made: ids(made),
+        skipped: ids(skipped),
+        unseen,
         violations,
-    })
+        warnings,
+    }
 }

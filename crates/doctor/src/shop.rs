@@ -18,6 +18,8 @@ macro_rules! violations {
     }};
 }
 
+pub(crate) use violations;
+
 pub(crate) async fn examine(shop: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
     // one snapshot for all, so that what moves meanwhile is not half seen
     let mut tx = shop.begin().await?;
@@ -30,6 +32,7 @@ pub(crate) async fn examine(shop: &PgPool, grace: Duration) -> sqlx::Result<Vec<
     violations.extend(entries(&mut tx).await?);
     violations.extend(stock_and_prices(&mut tx).await?);
     violations.extend(messages(&mut tx).await?);
+    tx.rollback().await?; // at once: a session that idles in a transaction is in the way
     Ok(violations)
 }
 
@@ -41,8 +44,10 @@ async fn whole(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
         r#"
         select 'order ' || o.order_id as "subject!", 'it has no saga, journal, lines or history' as "what!"
         from commerce."order" o
-        where not exists (select from saga.saga s where s.saga_id = o.saga_id)
-           or not exists (select from saga.journal j where j.saga_id = o.saga_id and j.kind = 'begun')
+        where not exists (select from saga.saga s join saga.journal j using (saga_id)
+                          where s.saga_id = o.saga_id and j.kind = 'begun'
+                          union all
+                          select from saga.archive a where a.saga_id = o.saga_id)
            or not exists (select from commerce.order_line l where l.order_id = o.order_id)
            or not exists (select from commerce.order_status h where h.order_id = o.order_id and h.seq = 1)
         limit 100
@@ -53,7 +58,9 @@ async fn whole(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
         "I1",
         r#"
         select 'saga ' || s.saga_id as "subject!", 'it has no order' as "what!"
-        from saga.saga s
+        from (select saga_id, plan, input from saga.saga
+              union all
+              select saga_id, plan, story->'input' from saga.archive) s
         where s.plan = 'checkout'
           and not exists (select from commerce."order" o
                           where o.order_id = (s.input->>'order_id')::uuid and o.saga_id = s.saga_id)
@@ -109,7 +116,8 @@ async fn arrows(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
         select 'order ' || o.order_id as "subject!",
                'it is ' || o.status || case when o.canceling then ' (canceling)' else '' end
                || ', its saga is ' || s.state as "what!"
-        from commerce."order" o join saga.saga s using (saga_id)
+        from commerce."order" o
+        join (select saga_id, state from saga.saga union all select saga_id, state from saga.archive) s using (saga_id)
         where (s.state = 'completed') <> (o.status = 'completed')
            or (s.state = 'compensated') <> (o.status = 'canceled')
            or (s.state = 'compensating') <> o.canceling

@@ -28,11 +28,21 @@ pub async fn record(
     Ok(ids.iter().map(|id| fresh.remove(id)).collect())
 }
 
-/// Forgets what was handled longer ago than `age`: the deduplication window. Returns how many.
+/// Rows forgotten in one statement, so that none holds its locks for long.
+const PURGE_BATCH: i64 = 1_000;
+
+/// Forgets what was handled longer ago than `age`, the deduplication window: the oldest, at most a
+/// thousand a call. Returns how many.
 pub async fn purge(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
-        "delete from messaging.inbox where handled_at < clock_timestamp() - make_interval(secs => $1)",
+        "delete from messaging.inbox
+         where (consumer, message_id) in (select consumer, message_id from messaging.inbox
+                         where handled_at < clock_timestamp() - make_interval(secs => $1)
+                         order by handled_at
+                         limit $2
+                         for update skip locked)",
         age.as_secs_f64(),
+        PURGE_BATCH,
     )
     .execute(conn)
     .await?;

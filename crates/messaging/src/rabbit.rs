@@ -22,7 +22,7 @@ use lapin::{
 
 use crate::{
     Message,
-    topology::{ExchangeType, FAILED, LADDER, Route, delay_queue},
+    topology::{ExchangeType, FAILED, LADDER, QueueState, Route, delay_queue},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,6 +54,12 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Amqp(error) if matches!(error.kind(),
+            ErrorKind::ProtocolError(error) if error.get_id() == 404))
+    }
+
     /// Whether the broker closed the channel over something that was asked on it; the connection
     /// lives on.
     pub(crate) fn closed_the_channel(&self) -> bool {
@@ -129,8 +135,8 @@ impl Link {
         })
     }
 
-    /// Whether the queue exists.
-    pub(crate) async fn check_queue(&self, queue: &str) -> Result<u32, LinkError> {
+    /// What the broker says of the queue; an error when it does not exist.
+    pub(crate) async fn check_queue(&self, queue: &str) -> Result<QueueState, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         let options = QueueDeclareOptions {
             passive: true,
@@ -141,7 +147,10 @@ impl Link {
             channel.queue_declare(queue.into(), options, FieldTable::default()),
         )
         .await?;
-        Ok(queue.message_count())
+        Ok(QueueState {
+            messages: queue.message_count(),
+            consumers: queue.consumer_count(),
+        })
     }
 
     /// A channel on which messages are looked at; what is not acked goes back when it is dropped.

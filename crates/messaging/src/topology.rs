@@ -59,3 +59,34 @@ pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), LinkError> 
     link.close().await;
     Ok(())
 }
+
+/// What the broker says of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Messages ready to be delivered; not those that a consumer holds.
+    pub messages: u32,
+    /// Consumers that take from it.
+    pub consumers: u32,
+}
+
+/// Looks at queues; none for a queue that is not there. Changes nothing.
+///
+/// # Errors
+/// When the broker cannot be reached.
+pub async fn look<'a>(
+    amqp_url: &str,
+    queues: &[&'a str],
+) -> Result<Vec<(&'a str, Option<QueueState>)>, LinkError> {
+    let link = Link::open(amqp_url, "look").await?;
+    let mut states = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let state = match link.check_queue(queue).await {
+            Ok(state) => Some(state),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        states.push((*queue, state));
+    }
+    link.close().await;
+    Ok(states)
+}

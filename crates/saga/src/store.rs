@@ -415,3 +415,51 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
     .fetch_one(conn)
     .await
 }
+
+/// Moves sagas that came to rest longer than `age` ago into the archive, with journal and signals:
+/// the oldest, at most `limit`. Returns how many.
+///
+/// Live and paused sagas are never touched, however old they are.
+pub async fn archive(
+    conn: &mut PgConnection,
+    age: std::time::Duration,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        with old as (
+            select *
+            from saga.saga
+            where created_at < clock_timestamp() - make_interval(secs => $1)
+              and updated_at < clock_timestamp() - make_interval(secs => $1)
+              and state in ('completed', 'compensated')
+              and not paused
+            order by created_at
+            limit $2
+            for update skip locked
+        ), kept as (
+            insert into saga.archive (saga_id, plan, plan_version, state, reason, trace_id, root_span_id, created_at,
+                                      ended_at, story)
+            select o.saga_id, o.plan, o.plan_version, o.state, o.reason, o.trace_id, o.root_span_id, o.created_at,
+                   o.updated_at,
+                   jsonb_build_object(
+                       'input', o.input,
+                       'journal', (select coalesce(jsonb_agg(to_jsonb(j) - 'saga_id' order by j.revision, j.n), '[]')
+                                   from saga.journal j where j.saga_id = o.saga_id),
+                       'signals', (select coalesce(jsonb_agg(to_jsonb(g) - 'saga_id' order by g.received_at), '[]')
+                                   from saga.signal g where g.saga_id = o.saga_id))
+            from old o
+        ), signals as (
+            delete from saga.signal g using old o where g.saga_id = o.saga_id
+        ), journal as (
+            delete from saga.journal j using old o where j.saga_id = o.saga_id
+        )
+        delete from saga.saga s using old o where s.saga_id = o.saga_id
+        "#,
+        age.as_secs_f64(),
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

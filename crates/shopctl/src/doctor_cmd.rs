@@ -2,51 +2,77 @@
 
 use std::time::Duration;
 
-use doctor::{CHECKS, Violation};
+use doctor::{CHECKS, Check, Limits, Severity, Sources, Violation};
 use serde::Serialize;
+use workflows::settings::{CheckoutSettings, RetentionSettings};
 
-use crate::{Common, exit::Failure, output};
+use crate::{Common, exit::Failure, output, sagas};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
     /// What is promised for settled things only is asked of what has not moved for so many seconds.
     #[arg(long, default_value_t = 300)]
     grace: u64,
+    #[command(flatten)]
+    checkout: CheckoutSettings,
+    #[command(flatten)]
+    retention: RetentionSettings,
 }
 
 #[derive(Serialize)]
 struct Line {
-    check: &'static str,
-    promise: &'static str,
-    result: String,
-    violations: Vec<Violation>,
+    #[serde(flatten)]
+    check: &'static Check,
+    result: &'static str,
+    found: Vec<Violation>,
+}
+
+impl Line {
+    /// For people.
+    fn shown(&self) -> String {
+        match self.found.len() {
+            0 => self.result.to_owned(),
+            n => format!("{} {n} times", self.result.to_uppercase()),
+        }
+    }
 }
 
 impl Doctor {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let shop = common.shop()?;
         let payments = common.payments()?;
-        let report =
-            doctor::examine(&shop, payments.as_ref(), Duration::from_secs(self.grace)).await?;
+        let windows = self.retention.checked(&self.checkout)?;
+        let limits = Limits {
+            grace: Duration::from_secs(self.grace),
+            sagas: windows.sagas,
+            inbox: windows.inbox,
+            ..Limits::default()
+        };
+        let sources = Sources {
+            shop: &shop,
+            payments: payments.as_ref(),
+            amqp_url: common.amqp_url.as_deref(),
+            plans: &[sagas::engine(&shop)?.plan_key()],
+        };
+        let report = doctor::examine_all(sources, &limits).await?;
         let lines: Vec<_> = CHECKS
             .iter()
             .map(|check| {
-                let violations: Vec<_> = report
-                    .violations
-                    .iter()
-                    .filter(|violation| violation.check == check.id)
+                let all = report.violations.iter().chain(&report.warnings);
+                let found: Vec<_> = all
+                    .filter(|found| found.check == check.id)
                     .cloned()
                     .collect();
-                let result = match (report.made.contains(&check.id), violations.len()) {
-                    (_, n) if n > 0 => format!("VIOLATED {n} times"),
-                    (true, _) => "holds".to_owned(),
-                    (false, _) => "not checked".to_owned(),
+                let result = match (found.is_empty(), check.severity) {
+                    (false, Severity::Violation) => "violated",
+                    (false, Severity::Warning) => "warning",
+                    (true, _) if report.made.contains(&check.id) => "holds",
+                    (true, _) => "not checked",
                 };
                 Line {
-                    check: check.id,
-                    promise: check.promise,
+                    check,
                     result,
-                    violations,
+                    found,
                 }
             })
             .collect();
@@ -56,24 +82,31 @@ impl Doctor {
             &lines,
             |line| {
                 vec![
-                    line.check.to_owned(),
-                    line.result.clone(),
-                    line.promise.to_owned(),
+                    line.check.id.to_owned(),
+                    line.shown(),
+                    line.check.promise.to_owned(),
                 ]
             },
         )?;
-        if !report.skipped.is_empty() {
-            output::talk("Not all was checked: PAYMENTS_DATABASE_URL is not set.");
-        }
-        for violation in &report.violations {
-            output::talk(&format!(
-                "{}: {}: {}",
-                violation.check, violation.subject, violation.what
-            ));
-        }
+        tell(&lines, &report.unseen);
         if report.violations.is_empty() {
             return Ok(());
         }
         Err(Failure::not_done(format!("{} violations", report.violations.len())).into())
+    }
+}
+
+fn tell(lines: &[Line], unseen: &[String]) {
+    for what in unseen {
+        output::talk(&format!("Not all was checked. {what}"));
+    }
+    for line in lines.iter().filter(|line| !line.found.is_empty()) {
+        for Violation { subject, what, .. } in &line.found {
+            output::talk(&format!("{}: {subject}: {what}", line.check.id));
+        }
+        output::talk(&format!(
+            "  {}: {}.\n  What to do: {}.",
+            line.check.id, line.check.explanation, line.check.hint
+        ));
     }
 }

@@ -250,7 +250,7 @@ async fn retry(pool: &PgPool, yes: bool, id: SagaId, reason: &str) -> anyhow::Re
 }
 
 /// An engine that decides and stores, and never runs a step: workers do.
-fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
+pub(crate) fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
     let checkout = Checkout {
         payments: Arc::new(NoPayments),
         payment_deadline: Duration::from_mins(30),

@@ -15,7 +15,7 @@ mod wait;
 pub use broker::vhost;
 pub use links::Upstream;
 pub use payments::{FakePayments, Mode};
-pub use postgres::{database, payments_db, shop_db};
+pub use postgres::{copy_of, database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};
 pub use refused::refused;
 pub use system::{Buyer, Servers, System, SystemOptions};

@@ -72,6 +72,27 @@ pub async fn database(kind: &str, migrator: &Migrator) -> String {
     url(&server, &name)
 }
 
+/// URL of a copy of the database that `of` is a pool of. The pool must be closed, and nobody else be
+/// connected to it.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn copy_of(of: &PgPool) -> String {
+    let server = variable("TEST_POSTGRES_URL");
+    let options = of.connect_options();
+    let source = options.get_database().expect("a pool names its database");
+    let name = format!("copy_{}", Uuid::new_v4().simple());
+    let mut admin = PgConnection::connect(&server)
+        .await
+        .expect("the test run's PostgreSQL answers");
+    run(
+        &mut admin,
+        format!("create database {name} template {source}"),
+    )
+    .await;
+    url(&server, &name)
+}
+
 fn url(server: &str, database: &str) -> String {
     let (base, _) = server
         .rsplit_once('/')

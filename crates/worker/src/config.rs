@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use messaging::relay::RelayConfig;
-use workflows::settings::CheckoutSettings;
+use workflows::settings::{CheckoutSettings, Retention, RetentionSettings};
 
 /// What a worker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +28,8 @@ enum Task {
     Relay,
     /// Prepare the databases and RabbitMQ, then end.
     Migrate,
+    /// Archive and forget what is past its window, once, then end; the async role does it hourly.
+    Retention,
 }
 
 /// The shop's workers.
@@ -116,6 +118,8 @@ pub(crate) struct Args {
     log_format: String,
     #[command(flatten)]
     checkout: CheckoutSettings,
+    #[command(flatten)]
+    retention: RetentionSettings,
 }
 
 /// How mails leave.
@@ -141,6 +145,7 @@ pub(crate) struct Config {
     pub(crate) mail: MailConfig,
     pub(crate) telemetry: telemetry::Config,
     pub(crate) checkout: CheckoutSettings,
+    pub(crate) retention: Retention,
 }
 
 impl fmt::Debug for Config {
@@ -160,6 +165,16 @@ impl Args {
         self.tasks == [Task::Migrate]
     }
 
+    /// The shop's database and the windows, when all that is wanted is `retention`.
+    pub(crate) fn retains(&self) -> anyhow::Result<Option<(String, Retention)>> {
+        if self.tasks != [Task::Retention] {
+            return Ok(None);
+        }
+        let url = self.database_url.clone();
+        let url = url.context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?;
+        Ok(Some((url, self.retention.checked(&self.checkout)?)))
+    }
+
     pub(crate) fn telemetry(&self) -> telemetry::Config {
         telemetry::Config {
             otlp_endpoint: self
@@ -173,6 +188,7 @@ impl Args {
     /// Refuses nonsense, naming the variable.
     pub(crate) fn checked(self) -> anyhow::Result<Config> {
         self.checkout.engine_config()?;
+        let retention = self.retention.checked(&self.checkout)?;
         anyhow::ensure!(
             self.database_max_connections >= 2,
             "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2"
@@ -190,8 +206,8 @@ impl Args {
             Task::Payments => Ok(Role::Payments),
             Task::Async => Ok(Role::Async),
             Task::Relay => Ok(Role::Relay),
-            Task::Migrate => Err(anyhow::anyhow!(
-                "`migrate` ends when it is done: it goes with no other role"
+            Task::Migrate | Task::Retention => Err(anyhow::anyhow!(
+                "`migrate` and `retention` end when they are done: they go with no other role"
             )),
         });
         let roles = roles.collect::<anyhow::Result<_>>()?;
@@ -231,6 +247,7 @@ impl Args {
             },
             telemetry,
             checkout: self.checkout,
+            retention,
         })
     }
 }

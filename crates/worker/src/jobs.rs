@@ -9,21 +9,21 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use anyhow::Context as _;
 use apalis::prelude::*;
 use apalis_postgres::{Config, PostgresStorage};
 use futures::FutureExt;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use workflows::settings::Retention;
 
 const QUEUE: &str = "retention";
 const HOUR: Duration = Duration::from_hours(1);
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Mails and payment events are told apart from their repeats for this long.
-const INBOX_WINDOW: Duration = Duration::from_hours(720);
-/// An order's idempotency key is remembered for this long.
-const KEY_WINDOW: Duration = Duration::from_hours(168);
+/// Sagas archived in one commit.
+const ARCHIVE_BATCH: i64 = 200;
 
 /// Prepares the backend's tables, as the owner of the database.
 pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
 }
 
 /// Queues and runs jobs until `shutdown`. A broken worker is started anew, under a new name.
-pub(crate) async fn run(database_url: String, shutdown: CancellationToken) {
+pub(crate) async fn run(database_url: String, windows: Retention, shutdown: CancellationToken) {
     let pool = match db::connect(&database_url, &db::PoolConfig::new("worker jobs", 4)) {
         Ok(pool) => pool,
         Err(error) => {
@@ -58,7 +58,7 @@ pub(crate) async fn run(database_url: String, shutdown: CancellationToken) {
         let worker = WorkerBuilder::new(format!("retention-{}", uuid::Uuid::new_v4()))
             .backend(backend)
             .concurrency(1)
-            .build(move |_hour: String| retention(job_pool.clone()));
+            .build(move |_hour: String| retention(job_pool.clone(), windows));
         let stop = shutdown.clone();
         let ended = worker.run_until(async move {
             stop.cancelled().await;
@@ -100,26 +100,49 @@ async fn schedule(pool: PgPool, shutdown: CancellationToken) {
     }
 }
 
-/// Forgets what is past its window.
-async fn retention(pool: PgPool) -> Result<(), BoxDynError> {
-    match tokio::time::timeout(TIMEOUT, AssertUnwindSafe(purge(&pool)).catch_unwind()).await {
+/// Does now what is done every hour.
+pub(crate) async fn retain_once(database_url: &str, windows: Retention) -> anyhow::Result<()> {
+    let pool = db::connect(database_url, &db::PoolConfig::new("worker retention", 2))
+        .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    retain(&pool, windows).await?;
+    Ok(())
+}
+
+/// Archives and forgets what is past its window.
+async fn retention(pool: PgPool, windows: Retention) -> Result<(), BoxDynError> {
+    let work = AssertUnwindSafe(retain(&pool, windows)).catch_unwind();
+    match tokio::time::timeout(TIMEOUT, work).await {
         Ok(Ok(result)) => Ok(result?),
         Ok(Err(_)) => Err("the retention job panicked".into()),
         Err(_) => Err(format!("the retention job took longer than {TIMEOUT:?}").into()),
     }
 }
 
-async fn purge(pool: &PgPool) -> sqlx::Result<()> {
+/// In small commits, so that nothing is locked for long and a crash loses nothing.
+async fn retain(pool: &PgPool, windows: Retention) -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
-    let inbox = messaging::inbox::purge(&mut conn, INBOX_WINDOW).await?;
-    let keys = commerce::idempotency::purge(&mut conn, KEY_WINDOW).await?;
-    let tokens = auth::purge_refresh_tokens(&mut conn, KEY_WINDOW).await?;
+    let (mut sagas, mut inbox, mut keys, mut tokens) = (0, 0, 0, 0);
+    loop {
+        let done = [
+            saga::store::archive(&mut conn, windows.sagas, ARCHIVE_BATCH).await?,
+            messaging::inbox::purge(&mut conn, windows.inbox).await?,
+            commerce::idempotency::purge(&mut conn, windows.keys).await?,
+            auth::purge_refresh_tokens(&mut conn, windows.keys).await?,
+        ];
+        if done == [0; 4] {
+            break;
+        }
+        sagas += done[0];
+        inbox += done[1];
+        keys += done[2];
+        tokens += done[3];
+    }
     let jobs = sqlx::query("delete from apalis.jobs where status in ('Done', 'Killed') and done_at < now() - interval '1 day'")
         .execute(&mut *conn)
         .await?
         .rows_affected();
     info!(
-        "Forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens and {jobs} jobs"
+        "Archived {sagas} sagas; forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens and {jobs} jobs"
     );
     Ok(())
 }

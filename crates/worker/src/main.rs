@@ -5,7 +5,8 @@
 //! - `async`: takes commands from RabbitMQ and sends mails; runs the background jobs.
 //! - `relay`: publishes the outbox.
 //!
-//! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts.
+//! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts;
+//! `worker retention` does now, once, what the async role does every hour.
 //!
 //! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
 //! ends or its connection breaks. SIGTERM lets what is under way end first.
@@ -51,6 +52,10 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if args.migrates() {
         return migrate::run(&args).await;
+    }
+    if let Some((url, retention)) = args.retains()? {
+        let _guard = telemetry::init("worker", &args.telemetry())?;
+        return jobs::retain_once(&url, retention).await;
     }
     run(args.checked()?).await
 }
@@ -177,7 +182,11 @@ fn start(
                     )
                     .await;
                 });
-                roles.spawn(jobs::run(config.database_url.clone(), shutdown.clone()));
+                roles.spawn(jobs::run(
+                    config.database_url.clone(),
+                    config.retention,
+                    shutdown.clone(),
+                ));
             }
         }
     }

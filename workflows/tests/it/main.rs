@@ -6,6 +6,7 @@
 mod budget;
 mod create;
 mod fencing;
+mod long_life;
 mod outcomes;
 mod shop;
 mod signals;

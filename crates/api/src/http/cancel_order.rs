@@ -41,12 +41,15 @@ pub(super) async fn cancel_order(
             }
             error => Problem::internal("cancel an order", &error),
         })?;
-    if verdict == Some(Verdict::Late) {
-        return Err(Problem::new(problems::TOO_LATE).detail("The order is paid and completed."));
-    }
     let order = order::find(&mut *app.pool.acquire().await?, id, None)
         .await?
         .ok_or_else(not_found)?;
+    // without a verdict: its saga is archived, or decides later
+    let late = verdict == Some(Verdict::Late)
+        || (verdict.is_none() && order.status == order::Status::Completed);
+    if late {
+        return Err(Problem::new(problems::TOO_LATE).detail("The order is paid and completed."));
+    }
     crash_point!("api.cancel.before_answer");
     Ok((StatusCode::ACCEPTED, Json(order.into())))
 }

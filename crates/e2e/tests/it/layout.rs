@@ -43,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
     ),
-    ("doctor", &["kernel", "contracts", "db"]),
+    ("doctor", &["contracts", "messaging"]),
     (
         "payments",
         &[

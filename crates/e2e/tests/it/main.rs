@@ -3,11 +3,13 @@
 
 mod crash_points;
 mod crashes;
+mod doctor;
 mod events;
 mod faults;
 mod layout;
 mod orders;
 mod outages;
+mod retention;
 mod shopctl;
 mod unknown;
 

@@ -151,8 +151,8 @@ async fn doctor_names_the_invariant_that_is_broken_and_the_order() {
     assert!(talk.contains(id), "{talk}");
     let broken: Vec<_> = lines(&out)
         .into_iter()
-        .filter(|line| !line["violations"].as_array().unwrap().is_empty())
-        .map(|line| text(&line, "check").to_owned())
+        .filter(|line| !line["found"].as_array().unwrap().is_empty())
+        .map(|line| text(&line, "id").to_owned())
         .collect();
     assert_eq!(broken, ["I3"], "{out}");
 }

@@ -1,0 +1,48 @@
+//! What RabbitMQ tells: queues, their consumers, and what failed.
+
+use contracts::topology::{FAILED, MESSAGES, PAYMENTS_EVENTS_QUEUE};
+use messaging::{LinkError, topology};
+
+use crate::Violation;
+
+/// Queues that somebody must take from.
+const WORKED: [&str; 2] = [PAYMENTS_EVENTS_QUEUE, MESSAGES];
+
+pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, LinkError> {
+    let delays = WORKED.iter().flat_map(|queue| {
+        topology::LADDER
+            .iter()
+            .map(|delay| topology::delay_queue(queue, *delay))
+    });
+    let delays: Vec<_> = delays.collect();
+    let mut queues = WORKED.to_vec();
+    queues.push(FAILED);
+    queues.extend(delays.iter().map(String::as_str));
+    let mut violations = Vec::new();
+    for (queue, state) in topology::look(amqp_url, &queues).await? {
+        let mut say = |check, what: String| {
+            violations.push(Violation {
+                check,
+                subject: format!("queue {queue}"),
+                what,
+            });
+        };
+        let Some(state) = state else {
+            say("missing-queue", "it does not exist".to_owned());
+            continue;
+        };
+        if WORKED.contains(&queue) && state.consumers == 0 {
+            say(
+                "no-consumer",
+                format!("nobody takes from it; {} messages wait", state.messages),
+            );
+        }
+        if queue == FAILED && state.messages > 0 {
+            say(
+                "failed-messages",
+                format!("{} messages wait", state.messages),
+            );
+        }
+    }
+    Ok(violations)
+}

@@ -1,0 +1,248 @@
+//! Every check: what is promised, how bad it is when it is not so, and what to do then.
+
+use serde::Serialize;
+
+/// How bad it is when a check is not as promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// A promise is broken: something is wrong and stays wrong until somebody mends it.
+    Violation,
+    /// Something is late or waits for an operator; nothing is wrong yet.
+    Warning,
+}
+
+/// What has to be read for a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reads {
+    /// The shop's database.
+    Shop,
+    /// Both databases.
+    Both,
+    /// RabbitMQ.
+    Broker,
+}
+
+/// A check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// `I1` to `I10` for an invariant, a name for a rule of hygiene.
+    pub id: &'static str,
+    /// What is so when all is well, in a sentence.
+    pub promise: &'static str,
+    /// How bad it is when it is not.
+    pub severity: Severity,
+    /// What must be read for it.
+    pub reads: Reads,
+    /// What it means when it is not so.
+    pub explanation: &'static str,
+    /// What to do then.
+    pub hint: &'static str,
+}
+
+const fn invariant(
+    id: &'static str,
+    reads: Reads,
+    promise: &'static str,
+    explanation: &'static str,
+    hint: &'static str,
+) -> Check {
+    Check {
+        id,
+        promise,
+        severity: Severity::Violation,
+        reads,
+        explanation,
+        hint,
+    }
+}
+
+const fn hygiene(
+    id: &'static str,
+    reads: Reads,
+    promise: &'static str,
+    explanation: &'static str,
+    hint: &'static str,
+) -> Check {
+    Check {
+        id,
+        promise,
+        severity: Severity::Warning,
+        reads,
+        explanation,
+        hint,
+    }
+}
+
+/// All checks: the invariants in order, then the rules of hygiene.
+pub const CHECKS: [Check; 24] = [
+    invariant(
+        "I1",
+        Reads::Shop,
+        "an order, its saga, its journal and its first entry exist together or not at all",
+        "rows of one commit were torn apart, by hand or by a restore of single tables",
+        "restore the missing rows from the backup that has the others; compare order and saga by `shopctl saga list --order ID`",
+    ),
+    invariant(
+        "I2",
+        Reads::Both,
+        "no order is left without a transaction, unless it is canceled",
+        "an order waits for a payment that nobody can make, or a transaction belongs to no order",
+        "`shopctl saga show` tells what payments answered; was one of the databases restored from an older backup?",
+    ),
+    invariant(
+        "I3",
+        Reads::Both,
+        "completed order ⇔ paid transaction of the same amount; canceled order ⇒ no payment",
+        "shop and payments disagree about how an order ended: money is at stake",
+        "the transaction decides; bring the order in line by hand, with the customer told, and keep the evidence",
+    ),
+    invariant(
+        "I4",
+        Reads::Shop,
+        "orders only move along the arrows, and a terminal state never changes",
+        "a status was changed past the code and its triggers",
+        "find who wrote to commerce.order or order_status by hand; the order's saga tells what it should be",
+    ),
+    invariant(
+        "I5",
+        Reads::Both,
+        "every outcome is published, and takes effect once",
+        "an outcome waits at payments, or a signal took effect twice or never",
+        "is payments running and RabbitMQ up? then `shopctl saga show` of the saga named",
+    ),
+    invariant(
+        "I6",
+        Reads::Shop,
+        "every started step of a compensated saga is undone once; nothing after the pivot is",
+        "a saga was undone wrongly, or a fact contradicts what it had decided",
+        "compare the order with its transaction at payments; the journal says which fact came when",
+    ),
+    invariant(
+        "I7",
+        Reads::Shop,
+        "every saga that is neither at rest nor paused owns exactly one entry",
+        "nothing will wake the saga, or two would",
+        "`shopctl saga retry ID` writes the entry that its state asks for",
+    ),
+    invariant(
+        "I8",
+        Reads::Shop,
+        "stock adds up: reserved by live orders, sold by completed ones",
+        "stock was changed past the code",
+        "count the orders of the product and correct commerce.stock in one transaction",
+    ),
+    invariant(
+        "I9",
+        Reads::Shop,
+        "an order costs the sum of its lines",
+        "an order or its lines were changed past the code",
+        "what the customer was asked to pay is the transaction's amount; correct the shop's rows",
+    ),
+    invariant(
+        "I10",
+        Reads::Shop,
+        "what cannot be delivered is kept, with the reason",
+        "a parked message does not say why it is parked",
+        "look at its body and exchange; then publish it again or drop it, with the reason written down",
+    ),
+    hygiene(
+        "late-messages",
+        Reads::Both,
+        "no message waits in an outbox for long",
+        "the relay does not run, RabbitMQ is away, or it refuses the message",
+        "`shopctl outbox list` tells the last error; is worker-relay (or payments) running?",
+    ),
+    hygiene(
+        "parked-messages",
+        Reads::Both,
+        "no message is parked",
+        "RabbitMQ refused it again and again: mostly an exchange or a binding that is missing",
+        "`worker migrate` declares what is missing; then send it again",
+    ),
+    hygiene(
+        "late-work",
+        Reads::Shop,
+        "no step or deadline is due for long",
+        "no worker of the saga role runs, none knows the plan, or all are busy",
+        "is worker-saga running, and of this version? scale it out if it is busy",
+    ),
+    hygiene(
+        "nothing-wakes",
+        Reads::Shop,
+        "every live saga is woken in time",
+        "its entry is due long after the deadline that it is for, or further away than any retry delay",
+        "`shopctl saga retry ID` makes it due now",
+    ),
+    hygiene(
+        "unknown-plan",
+        Reads::Shop,
+        "every live saga is of a plan that this release knows",
+        "only a binary that knows the plan's version may move it; none may be left",
+        "run a worker of the release that began these sagas until they are at rest",
+    ),
+    hygiene(
+        "overdue-compensation",
+        Reads::Shop,
+        "no saga is being undone for long",
+        "payments does not answer the cancel, so the order keeps its stock: compensation is never given up",
+        "`shopctl saga show ID` tells the last answer; when payments is back it goes on by itself, at once with `shopctl saga retry ID`",
+    ),
+    hygiene(
+        "long-pause",
+        Reads::Shop,
+        "no saga is paused for more than a day",
+        "an operator paused it and has not come back: its order and stock wait",
+        "`shopctl saga show ID` tells who and why; `shopctl saga resume ID`",
+    ),
+    hygiene(
+        "retention-too-short",
+        Reads::Shop,
+        "no live saga is older than what the inbox remembers",
+        "a repeat of its events would not be known as one (the saga's own verdicts still catch it)",
+        "find out why it lives so long, and raise RETENTION_INBOX_DAYS",
+    ),
+    hygiene(
+        "retention-behind",
+        Reads::Shop,
+        "what is past its window is archived or forgotten",
+        "the retention job does not run: worker-async is down, or its job fails",
+        "`worker retention` does it now; look for failed jobs",
+    ),
+    hygiene(
+        "stuck-jobs",
+        Reads::Shop,
+        "no background job has failed or runs for more than an hour",
+        "a job gave up, or the process that ran it died",
+        "its last result stands in apalis.jobs; the log of worker-async has more",
+    ),
+    hygiene(
+        "idle-in-transaction",
+        Reads::Both,
+        "no session idles in a transaction",
+        "it holds locks and keeps old rows from being cleaned up: outbox and sagas slow down",
+        "`select pg_terminate_backend(PID)`, and find the program that forgot to end it",
+    ),
+    hygiene(
+        "missing-queue",
+        Reads::Broker,
+        "every queue is there",
+        "what is published for it comes back as unroutable and waits in the outbox",
+        "`worker migrate` declares exchanges, queues and bindings",
+    ),
+    hygiene(
+        "no-consumer",
+        Reads::Broker,
+        "every queue has a consumer",
+        "its messages wait",
+        "start worker-payments (payments_events_queue) or worker-async (messages)",
+    ),
+    hygiene(
+        "failed-messages",
+        Reads::Broker,
+        "`failed` is empty",
+        "messages could not be handled: each is there whole, with the reason",
+        "`shopctl failed list`; mend the reason, then `shopctl failed retry`",
+    ),
+];

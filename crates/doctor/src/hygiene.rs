@@ -1,0 +1,245 @@
+//! What is not wrong yet: late, waiting for an operator, or about to be in the way.
+
+use messaging::outbox::PlanKey;
+use sqlx::{PgPool, postgres::PgConnection};
+
+use crate::{Limits, Violation, shop::violations};
+
+pub(crate) async fn shop(
+    shop: &PgPool,
+    plans: &[PlanKey],
+    limits: &Limits,
+) -> sqlx::Result<Vec<Violation>> {
+    let mut conn = shop.acquire().await?;
+    let mut found = outbox(&mut conn, "the shop", limits).await?;
+    found.extend(sleepers(&mut conn, limits).await?);
+    found.extend(sagas(&mut conn, plans, limits).await?);
+    found.extend(retention(&mut conn, limits).await?);
+    found.extend(jobs(&mut conn).await?);
+    found.extend(sessions(&mut conn, limits).await?);
+    Ok(found)
+}
+
+pub(crate) async fn payments(payments: &PgPool, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
+    let mut conn = payments.acquire().await?;
+    let mut found = outbox(&mut conn, "payments", limits).await?;
+    found.extend(sessions(&mut conn, limits).await?);
+    Ok(found)
+}
+
+/// Messages, in either database: the statement is the same, so it is not checked at build time.
+async fn outbox(
+    conn: &mut PgConnection,
+    of: &str,
+    limits: &Limits,
+) -> sqlx::Result<Vec<Violation>> {
+    let rows: Vec<(uuid::Uuid, String, bool, Option<String>)> = sqlx::query_as(
+        "select entry_id, message_type, parked_at is not null, last_error
+         from messaging.outbox
+         where kind = 'message'
+           and (parked_at is not null or since < clock_timestamp() - make_interval(secs => $1))
+         order by since
+         limit 100",
+    )
+    .bind(limits.late.as_secs_f64())
+    .fetch_all(conn)
+    .await?;
+    let violation = |(id, message_type, parked, error): (_, String, bool, Option<String>)| {
+        let error = error.map_or_else(String::new, |error| format!(": {error}"));
+        let (check, what) = if parked {
+            ("parked-messages", "is parked")
+        } else {
+            ("late-messages", "is not published")
+        };
+        Violation {
+            check,
+            subject: format!("message {id}"),
+            what: format!("{message_type} of {of} {what}{error}"),
+        }
+    };
+    Ok(rows.into_iter().map(violation).collect())
+}
+
+/// Entries that nobody takes, or that are due too late to be of use.
+async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
+    let late = violations!(
+        conn,
+        "late-work",
+        r#"
+        select 'saga ' || o.saga_id as "subject!", o.step || ' is due since ' || o.due_at as "what!"
+        from messaging.outbox o
+        where o.kind in ('step', 'timer')
+          and o.due_at < clock_timestamp() - make_interval(secs => $1)
+        order by o.due_at
+        limit 100
+        "#,
+        limits.late.as_secs_f64()
+    );
+    let asleep = violations!(
+        conn,
+        "nothing-wakes",
+        r#"
+        select 'saga ' || o.saga_id as "subject!", o.step || ' is due only at ' || o.due_at as "what!"
+        from messaging.outbox o join saga.saga s using (saga_id)
+        where (o.kind = 'step' and o.due_at > clock_timestamp() + make_interval(secs => $1))
+           or (o.kind = 'timer' and o.due_at > s.deadline + make_interval(secs => $1))
+        order by o.due_at
+        limit 100
+        "#,
+        limits.nap.as_secs_f64()
+    );
+    Ok(late.chain(asleep).collect())
+}
+
+/// Live sagas that are too old, of an unknown plan, or in somebody's hands for too long.
+async fn sagas(
+    conn: &mut PgConnection,
+    plans: &[PlanKey],
+    limits: &Limits,
+) -> sqlx::Result<Vec<Violation>> {
+    let (mut names, mut versions, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for plan in plans {
+        names.push(plan.name.clone());
+        versions.push(plan.version);
+        hashes.push(plan.hash.clone());
+    }
+    let unknown = violations!(
+        conn,
+        "unknown-plan",
+        r#"
+        select 'saga ' || s.saga_id as "subject!",
+               'it is of plan ' || s.plan || ' v' || s.plan_version || ' (' || s.plan_hash || ')' as "what!"
+        from saga.saga s
+        where s.state in ('running', 'waiting', 'compensating')
+          and (s.plan, s.plan_version, s.plan_hash) not in (select * from unnest($1::text[], $2::integer[], $3::text[]))
+        order by s.created_at
+        limit 100
+        "#,
+        &names,
+        &versions,
+        &hashes
+    );
+    let overdue = violations!(
+        conn,
+        "overdue-compensation",
+        r#"
+        select 'saga ' || s.saga_id as "subject!",
+               'it is being undone since ' || b.at || coalesce(': ' || o.last_error, '') as "what!"
+        from saga.saga s
+        join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
+        cross join lateral (select max(j.at) as at from saga.journal j
+                            where j.saga_id = s.saga_id and j.kind = 'compensation_begun') b
+        where s.state = 'compensating'
+          and b.at < clock_timestamp() - make_interval(secs => $1)
+        order by b.at
+        limit 100
+        "#,
+        limits.compensation.as_secs_f64()
+    );
+    let paused = violations!(
+        conn,
+        "long-pause",
+        r#"
+        select 'saga ' || s.saga_id as "subject!", 'it is paused since ' || s.updated_at || ' or longer' as "what!"
+        from saga.saga s
+        where s.state in ('running', 'waiting', 'compensating')
+          and s.paused
+          and s.updated_at < clock_timestamp() - make_interval(secs => $1)
+        order by s.updated_at
+        limit 100
+        "#,
+        limits.pause.as_secs_f64()
+    );
+    let ancient = violations!(
+        conn,
+        "retention-too-short",
+        r#"
+        select 'saga ' || s.saga_id as "subject!", 'it is ' || s.state || ' since ' || s.created_at as "what!"
+        from saga.saga s
+        where s.state in ('running', 'waiting', 'compensating')
+          and s.created_at < clock_timestamp() - make_interval(secs => $1)
+        order by s.created_at
+        limit 100
+        "#,
+        limits.inbox.as_secs_f64()
+    );
+    Ok(unknown
+        .chain(overdue)
+        .chain(paused)
+        .chain(ancient)
+        .collect())
+}
+
+/// What should have been archived or forgotten two days ago.
+async fn retention(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
+    let found = violations!(
+        conn,
+        "retention-behind",
+        r#"
+        (select 'saga ' || saga_id as "subject!", 'it came to rest at ' || updated_at || ' and is not archived' as "what!"
+         from saga.saga
+         where created_at < clock_timestamp() - make_interval(secs => $1, days => 2)
+           and updated_at < clock_timestamp() - make_interval(secs => $1, days => 2)
+           and state in ('completed', 'compensated')
+         order by created_at
+         limit 10)
+        union all
+        (select 'inbox row ' || message_id, 'it is of ' || handled_at
+         from messaging.inbox
+         where handled_at < clock_timestamp() - make_interval(secs => $2, days => 2)
+         order by handled_at
+         limit 10)
+        "#,
+        limits.sagas.as_secs_f64(),
+        limits.inbox.as_secs_f64()
+    );
+    Ok(found.collect())
+}
+
+/// The tables are apalis' own: a database without background jobs has none.
+async fn jobs(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
+    let there: bool = sqlx::query_scalar("select to_regclass('apalis.jobs') is not null")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !there {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "select id, job_type, status
+         from apalis.jobs
+         where status in ('Failed', 'Killed')
+            or (status = 'Running' and lock_at < now() - interval '1 hour')
+         order by run_at
+         limit 100",
+    )
+    .fetch_all(conn)
+    .await?;
+    let violation = |(id, kind, status): (String, String, String)| Violation {
+        check: "stuck-jobs",
+        subject: format!("job {id}"),
+        what: format!("{kind} is {status}"),
+    };
+    Ok(rows.into_iter().map(violation).collect())
+}
+
+/// Sessions of this database that hold a transaction open and do nothing.
+async fn sessions(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
+    let rows: Vec<(i32, String, String)> = sqlx::query_as(
+        "select pid, application_name, (clock_timestamp() - state_change)::text
+         from pg_stat_activity
+         where datname = current_database()
+           and state like 'idle in transaction%'
+           and state_change < clock_timestamp() - make_interval(secs => $1)
+         order by state_change
+         limit 100",
+    )
+    .bind(limits.idle.as_secs_f64())
+    .fetch_all(conn)
+    .await?;
+    let violation = |(pid, application, age): (i32, String, String)| Violation {
+        check: "idle-in-transaction",
+        subject: format!("session {pid}"),
+        what: format!("{application:?} idles in a transaction for {age}"),
+    };
+    Ok(rows.into_iter().map(violation).collect())
+}
