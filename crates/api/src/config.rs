@@ -9,6 +9,8 @@ use kernel::Clock;
 use tokens::Signer;
 use workflows::settings::CheckoutSettings;
 
+use crate::{http::Settings, storefront::Storefront};
+
 /// What the environment says.
 #[derive(clap::Args, Clone)]
 pub struct Args {
@@ -73,6 +75,18 @@ pub struct Args {
     /// Origins whose pages may call us, separated by commas.
     #[arg(long = "cors-origins", env = "CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Vec<String>,
+    /// Folder of the built storefront, if we serve it.
+    #[arg(long = "storefront-dir", env = "STOREFRONT_DIR")]
+    storefront_dir: Option<PathBuf>,
+    /// Where browsers reach payments; `PAYMENTS_URL` by default.
+    #[arg(long = "payments-public-url", env = "PAYMENTS_PUBLIC_URL")]
+    payments_public_url: Option<String>,
+    /// Page of a trace, such as http://localhost:16686/trace/{trace_id}.
+    #[arg(long = "trace-url", env = "TRACE_URL")]
+    trace_url: Option<String>,
+    /// Where the storefront's demo panel makes faults; in development only.
+    #[arg(long = "demo-url", env = "DEMO_URL")]
+    demo_url: Option<String>,
     /// OTLP endpoint (gRPC) for traces.
     #[arg(
         long = "otel-exporter-otlp-endpoint",
@@ -111,6 +125,10 @@ pub struct Config {
     pub logins_per_minute: u32,
     /// Origins whose pages may call us.
     pub cors_origins: Vec<HeaderValue>,
+    /// Folder of the built storefront, if we serve it.
+    pub storefront_dir: Option<PathBuf>,
+    /// What a storefront has to know.
+    pub settings: Settings,
     /// Where logs and traces go.
     pub telemetry: telemetry::Config,
     /// How checkout runs.
@@ -127,6 +145,26 @@ impl fmt::Debug for Config {
             .field("payments_url", &self.payments_url)
             .field("checkout", &self.checkout)
             .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The storefront's files, if we serve it; its pages may call payments and the demo's faults.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or has no `index.html`.
+    pub fn storefront(&self) -> std::io::Result<Option<Storefront>> {
+        let urls = [
+            Some(&self.settings.payments_url),
+            self.settings.demo_url.as_ref(),
+        ];
+        let origins: Vec<_> = urls
+            .into_iter()
+            .flatten()
+            .filter_map(|url| origin(url))
+            .collect();
+        let load = |folder| Storefront::load(folder, &origins);
+        self.storefront_dir.as_deref().map(load).transpose()
     }
 }
 
@@ -154,6 +192,23 @@ impl Args {
         let otlp_endpoint = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty());
         if let Some(endpoint) = &otlp_endpoint {
             http_url("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)?;
+        }
+        let given = |url: Option<String>| url.filter(|url| !url.is_empty());
+        let settings = Settings {
+            payments_url: given(self.payments_public_url)
+                .unwrap_or_else(|| self.payments_url.clone()),
+            trace_url: given(self.trace_url),
+            demo_url: given(self.demo_url),
+        };
+        http_url("PAYMENTS_PUBLIC_URL", &settings.payments_url)?;
+        if let Some(url) = &settings.demo_url {
+            http_url("DEMO_URL", url)?;
+        }
+        if let Some(url) = &settings.trace_url {
+            anyhow::ensure!(
+                url.starts_with("http") && url.contains("{trace_id}"),
+                "TRACE_URL must be a URL with {{trace_id}} in it, such as http://localhost:16686/trace/{{trace_id}}, not `{url}`"
+            );
         }
         let key_file = self.token_signing_key_file.context(
             "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
@@ -197,6 +252,10 @@ impl Args {
             eager_attempts: self.eager_attempts,
             logins_per_minute: self.logins_per_minute,
             cors_origins,
+            storefront_dir: self
+                .storefront_dir
+                .filter(|folder| !folder.as_os_str().is_empty()),
+            settings,
             telemetry: telemetry::Config {
                 otlp_endpoint,
                 json: self.log_format == "json",
@@ -204,6 +263,12 @@ impl Args {
             checkout: self.checkout,
         })
     }
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
 }
 
 /// It may hold a password, so no error repeats it.

@@ -4,9 +4,11 @@ mod account;
 mod cancel_order;
 mod create_order;
 mod limiter;
+mod order_events;
 mod problems;
 mod products;
 mod read_orders;
+mod settings;
 mod shapes;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +17,7 @@ use auth::Auth;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, Uri, header},
     routing::get,
 };
 use saga::Engine;
@@ -31,8 +33,11 @@ use utoipa_swagger_ui::SwaggerUi;
 use web::Gate;
 use workflows::checkout::Checkout;
 
+use crate::{storefront::Storefront, watch::Watch};
+
 pub use limiter::Limiter;
 pub use problems::KINDS;
+pub use settings::Settings;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -55,6 +60,12 @@ pub struct App {
     pub secure_cookie: bool,
     /// Limits logins and registrations.
     pub logins: Arc<Limiter>,
+    /// Who watches which order.
+    pub watch: Watch,
+    /// What a storefront has to know.
+    pub settings: Arc<Settings>,
+    /// The storefront's files, when we serve it.
+    pub storefront: Option<Arc<Storefront>>,
 }
 
 impl FromRef<App> for Gate {
@@ -98,10 +109,19 @@ impl App {
                 header::CONTENT_SECURITY_POLICY,
                 HeaderValue::from_static(csp),
             ));
+        let storefront = self.storefront.clone();
         let keys = Router::new()
             .route("/.well-known/jwks.json", get(jwks))
             .with_state(self);
-        router.merge(docs).merge(keys)
+        let router = router.merge(docs).merge(keys);
+        let Some(storefront) = storefront else {
+            return router;
+        };
+        router.fallback(
+            move |method: Method, uri: Uri, headers: HeaderMap| async move {
+                storefront.answer(&method, uri.path(), &headers)
+            },
+        )
     }
 }
 
@@ -114,10 +134,13 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(account::me))
         .routes(routes!(products::search, products::create))
         .routes(routes!(products::find, products::update, products::delete))
+        .routes(routes!(products::find_stocked))
         .routes(routes!(create_order::create_order, read_orders::list))
         .routes(routes!(read_orders::find))
+        .routes(routes!(order_events::watch_order))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(read_orders::list_all))
+        .routes(routes!(settings::settings))
 }
 
 /// The OpenAPI document, pretty-printed.

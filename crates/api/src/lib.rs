@@ -5,6 +5,8 @@
 
 pub mod config;
 pub mod http;
+pub mod storefront;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use workflows::checkout::Checkout;
 
 pub use config::Config;
 pub use http::{App, openapi};
+use watch::Watch;
 
 /// Runs the API until it is told to stop.
 ///
@@ -59,6 +62,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
                 .map_err(|error| format!("database: {error}"))
         }
     });
+    let storefront = config.storefront().context("STOREFRONT_DIR")?.map(Arc::new);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("API_LISTEN: {} cannot be bound", config.listen))?;
@@ -94,12 +98,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             audience: contracts::payments::SHOP_AUDIENCE,
         },
         jwks: Arc::new(signer.jwks()),
-        pool,
         engine: engine.clone(),
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),
         secure_cookie: config.secure_cookie,
         logins: Arc::new(http::Limiter::new(config.logins_per_minute)),
+        watch: Watch::new(pool.clone(), shutdown.clone()),
+        pool,
+        settings: Arc::new(config.settings),
+        storefront,
     };
     let layers = Layers {
         cors_origins: config.cors_origins.clone(),

@@ -4,7 +4,7 @@ mod moves;
 mod read;
 
 pub use moves::{await_payment, begin_canceling, cancel, complete, place};
-pub use read::{find, find_terms, list};
+pub use read::{changes_since, find, find_terms, list};
 
 use std::collections::HashSet;
 
@@ -245,6 +245,16 @@ pub struct StatusChange {
     pub reason: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+impl StatusChange {
+    /// Whether nothing comes after it.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            Status::parse(&self.status),
+            Some(Status::Completed | Status::Canceled)
+        )
+    }
 }
 
 /// An order with everything that its owner may see.

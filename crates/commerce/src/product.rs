@@ -24,6 +24,8 @@ pub struct Product {
     pub price: Money,
     /// How many can still be ordered.
     pub available: i64,
+    /// How many orders hold that are not paid yet.
+    pub reserved: i64,
     /// Raised by each edit.
     pub version: i64,
     /// When it came into the catalog.

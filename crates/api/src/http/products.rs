@@ -76,12 +76,36 @@ pub(super) async fn find(
     State(app): State<App>,
     Path(slug): Path<String>,
 ) -> Result<Response, Problem> {
+    Ok(tagged(StatusCode::OK, by_slug(&app, &slug).await?))
+}
+
+/// Look at a product and its stock.
+#[utoipa::path(
+    get, path = "/api/admin/products/{product}", operation_id = "find_stocked_product", security(("bearer" = [])),
+    params(("product" = String, Path, description = "Its slug")),
+    responses(
+        (status = 200, body = shapes::StockedProduct, description = "The product and its stock"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn find_stocked(
+    State(app): State<App>,
+    caller: Caller,
+    Path(slug): Path<String>,
+) -> Result<Json<shapes::StockedProduct>, Problem> {
+    caller.require_role("admin")?;
+    Ok(Json(by_slug(&app, &slug).await?.into()))
+}
+
+async fn by_slug(app: &App, slug: &str) -> Result<product::Product, Problem> {
     let not_found = || Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.");
     if slug.contains('\0') {
         return Err(not_found());
     }
-    let found = product::find_by_slug(&mut *app.pool.acquire().await?, &slug).await?;
-    Ok(tagged(StatusCode::OK, found.ok_or_else(not_found)?))
+    let found = product::find_by_slug(&mut *app.pool.acquire().await?, slug).await?;
+    found.ok_or_else(not_found)
 }
 
 /// What an admin writes.

@@ -86,6 +86,37 @@ impl From<product::Product> for Product {
     }
 }
 
+/// A product, as admins see it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StockedProduct {
+    id: ProductId,
+    slug: String,
+    name: String,
+    description: String,
+    price: Money,
+    /// What `If-Match` compares.
+    version: i64,
+    /// Pieces that lie in stock, those held by orders included.
+    stock: i64,
+    /// Pieces that orders hold which are not paid yet.
+    reserved: i64,
+}
+
+impl From<product::Product> for StockedProduct {
+    fn from(product: product::Product) -> Self {
+        Self {
+            id: product.id,
+            slug: product.slug,
+            name: product.name,
+            description: product.description,
+            price: product.price,
+            version: product.version,
+            stock: product.available + product.reserved,
+            reserved: product.reserved,
+        }
+    }
+}
+
 /// A line of an order.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Line {
@@ -103,6 +134,16 @@ pub(super) struct StatusChange {
     at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+impl From<order::StatusChange> for StatusChange {
+    fn from(change: order::StatusChange) -> Self {
+        Self {
+            status: change.status,
+            at: change.at,
+            reason: change.reason,
+        }
+    }
 }
 
 /// An order.
@@ -131,11 +172,6 @@ impl From<order::Order> for Order {
             quantity: line.quantity,
             unit_price: line.unit_price,
         };
-        let change = |change: order::StatusChange| StatusChange {
-            status: change.status,
-            at: change.at,
-            reason: change.reason,
-        };
         Self {
             id: order.id,
             status: order.status.as_str(),
@@ -144,7 +180,7 @@ impl From<order::Order> for Order {
             items: order.lines.into_iter().map(line).collect(),
             total: order.total,
             created_at: order.created_at,
-            history: order.history.into_iter().map(change).collect(),
+            history: order.history.into_iter().map(Into::into).collect(),
             trace_id: order.trace_id,
         }
     }

@@ -14,9 +14,10 @@ use tokens::Signer;
 use crate::support::{Answer, Shop, filled, operations};
 
 /// What anybody may call.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 7] = [
     "GET /api/products",
     "GET /api/products/{product}",
+    "GET /api/settings",
     "POST /api/login",
     "POST /api/logout",
     "POST /api/refresh",
@@ -24,9 +25,10 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// What only admins may call.
-const FOR_ADMINS: [&str; 4] = [
+const FOR_ADMINS: [&str; 5] = [
     "DELETE /api/products/{product}",
     "GET /api/admin/orders",
+    "GET /api/admin/products/{product}",
     "POST /api/products",
     "PUT /api/products/{product}",
 ];

@@ -16,4 +16,6 @@ mod products;
 mod reading;
 mod refusal;
 mod registering;
+mod storefront;
 mod support;
+mod watching;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use api::{App, http::Limiter};
+use api::{App, http::Limiter, storefront::Storefront, watch::Watch};
 use auth::{Auth, AuthConfig, Hasher};
 use commerce::client::CreateClientOnRegistration;
 use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use testkit::FakePayments;
 use tokens::{Signer, Verifier};
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web::{Gate, Layers};
 use workflows::checkout::Checkout;
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) eager_attempts: usize,
     pub(crate) logins_per_minute: u32,
     pub(crate) secure_cookie: bool,
+    pub(crate) storefront: Option<Storefront>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Default for Settings {
@@ -50,6 +53,8 @@ impl Default for Settings {
             eager_attempts: 100,
             logins_per_minute: 0,
             secure_cookie: false,
+            storefront: None,
+            shutdown: CancellationToken::new(),
         }
     }
 }
@@ -114,6 +119,13 @@ impl Shop {
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
             secure_cookie: settings.secure_cookie,
             logins: Arc::new(Limiter::new(settings.logins_per_minute)),
+            watch: Watch::new(pool.clone(), settings.shutdown),
+            settings: Arc::new(api::http::Settings {
+                payments_url: "https://pay.example".to_owned(),
+                trace_url: None,
+                demo_url: None,
+            }),
+            storefront: settings.storefront.map(Arc::new),
         };
         let layers = Layers {
             cors_origins: vec!["https://shop.example".parse().unwrap()],

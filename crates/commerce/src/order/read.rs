@@ -113,6 +113,37 @@ pub async fn list(
     })
 }
 
+/// What became of these orders after the change of each that was seen last (0 for none), in order.
+pub async fn changes_since(
+    conn: &mut PgConnection,
+    seen: &[(OrderId, i16)],
+) -> sqlx::Result<Vec<(OrderId, StatusChange)>> {
+    let (ids, seqs): (Vec<_>, Vec<_>) = seen.iter().map(|(id, seq)| (id.uuid(), *seq)).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select c.order_id as "order_id: OrderId", c.seq, c.status, c.reason, c.at
+        from unnest($1::uuid[], $2::smallint[]) as seen(order_id, seq)
+        join commerce.order_status c on c.order_id = seen.order_id
+                                    and c.seq > seen.seq
+        order by c.order_id, c.seq
+        "#,
+        &ids,
+        &seqs,
+    )
+    .fetch_all(conn)
+    .await?;
+    let changes = rows.into_iter().map(|row| {
+        let change = StatusChange {
+            seq: row.seq,
+            status: row.status,
+            reason: row.reason,
+            at: row.at,
+        };
+        (row.order_id, change)
+    });
+    Ok(changes.collect())
+}
+
 struct Head {
     order_id: Uuid,
     user_id: Uuid,

@@ -16,6 +16,7 @@ struct Row {
     price_amount: i64,
     currency: Currency,
     available: i64,
+    reserved: i64,
     version: i64,
     created_at: DateTime<Utc>,
 }
@@ -29,6 +30,7 @@ impl From<Row> for Product {
             description: row.description,
             price: Money::new(row.price_amount, row.currency),
             available: row.available,
+            reserved: row.reserved,
             version: row.version,
             created_at: row.created_at,
         }
@@ -48,7 +50,7 @@ pub async fn search(
         Row,
         r#"
         select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
-               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+               s.received - s.sold - s.reserved as "available!", s.reserved, p.version, p.created_at
         from commerce.product p join commerce.stock s using (product_id)
         where p.deleted_at is null
           and ($1::uuid is null or p.product_id < $1)
@@ -78,7 +80,7 @@ pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<O
         Row,
         r#"
         select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
-               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+               s.received - s.sold - s.reserved as "available!", s.reserved, p.version, p.created_at
         from commerce.product p join commerce.stock s using (product_id)
         where p.slug = $1
           and p.deleted_at is null
@@ -96,7 +98,7 @@ pub async fn find(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<Option
         Row,
         r#"
         select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
-               s.received - s.sold - s.reserved as "available!", p.version, p.created_at
+               s.received - s.sold - s.reserved as "available!", s.reserved, p.version, p.created_at
         from commerce.product p join commerce.stock s using (product_id)
         where p.product_id = $1
           and p.deleted_at is null

@@ -19,6 +19,7 @@ async fn a_new_product_is_found_by_id_and_slug() {
         description: "As good as it gets.".to_owned(),
         price: eur(1290),
         available: 10,
+        reserved: 0,
         version: 1,
         created_at: made.created_at,
     };
@@ -74,6 +75,7 @@ async fn an_edit_raises_the_version_and_keeps_the_slug() {
         description: wanted.description,
         price: wanted.price,
         available: 7,
+        reserved: 0,
         version: 2,
         ..made
     };

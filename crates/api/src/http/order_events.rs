@@ -1,0 +1,110 @@
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use commerce::order;
+use futures::{StreamExt, stream};
+use kernel::OrderId;
+use web::{Caller, CallerProblems, Path, Problem, ProblemBody, kinds};
+
+use super::{App, read_orders::owner, shapes};
+use crate::watch::{Changes, TooMany};
+
+/// How often a silent stream shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a client that lost the stream should wait.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Watch an order: server-sent events, one a change of its status.
+///
+/// An event is called `status`; its `id` is the change's number, its data what the order's
+/// `history` says. The stream begins with the first change, or behind `Last-Event-ID`, and ends
+/// after the last one; 204 says that the last one was seen already.
+#[utoipa::path(
+    get, path = "/api/orders/{id}/events", operation_id = "watch_order", security(("bearer" = [])),
+    params(
+        ("id" = OrderId, Path, description = "The order"),
+        ("Last-Event-ID" = Option<i16>, Header, description = "The `id` of the event that was seen last"),
+    ),
+    responses(
+        (status = 200, body = shapes::StatusChange, content_type = "text/event-stream", description = "The changes, as they come"),
+        (status = 204, description = "The last change was seen already: do not come again"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json",
+         description = "`too-many-requests`: you watch many orders at once"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn watch_order(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<OrderId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let seen = last_event_id(&headers)?;
+    let found = order::find(&mut *app.pool.acquire().await?, id, owner(&caller)?).await?;
+    let order = found
+        .ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("There is no such order of yours."))?;
+    let last = order.history.last();
+    if last.is_some_and(|last| last.is_final() && last.seq <= seen) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let changes = app
+        .watch
+        .changes(caller.user()?, id, seen)
+        .map_err(|TooMany| {
+            Problem::new(kinds::TOO_MANY)
+                .detail("You watch many orders at once: close some of them.")
+                .retry_after(5)
+        })?;
+    let retry = stream::once(async { Ok::<_, Infallible>(Event::default().retry(RETRY)) });
+    let events = stream::unfold(changes, next);
+    let mut response = Sse::new(retry.chain(events))
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
+        .into_response();
+    // a proxy must not collect events
+    response.headers_mut().insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    Ok(response)
+}
+
+async fn next(mut changes: Changes) -> Option<(Result<Event, Infallible>, Changes)> {
+    let change = changes.next().await?;
+    let event = Event::default()
+        .event("status")
+        .id(change.seq.to_string())
+        .json_data(shapes::StatusChange::from(change));
+    match event {
+        Ok(event) => Some((Ok(event), changes)),
+        Err(error) => {
+            tracing::error!(%error, "A change cannot be written as an event");
+            None
+        }
+    }
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<i16, Problem> {
+    let Some(value) = headers.get("last-event-id") else {
+        return Ok(0);
+    };
+    let number = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    number.ok_or_else(|| {
+        Problem::new(kinds::MALFORMED).field(
+            "Last-Event-ID",
+            "malformed",
+            "is the `id` of an event of ours, such as 2",
+        )
+    })
+}

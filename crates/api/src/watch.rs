@@ -1,0 +1,201 @@
+//! Who watches which order: one look at the database for all of them, however many watch here.
+//!
+//! Each api process looks for itself, so any number of them works, and none needs `NOTIFY`.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use commerce::order::{self, StatusChange};
+use kernel::{OrderId, UserId};
+use sqlx::PgPool;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often the database is looked at while somebody watches.
+const EVERY: Duration = Duration::from_millis(200);
+/// Most orders that one user watches at once in this process.
+const PER_USER: usize = 20;
+/// After this long a watcher has to come again, with a token that is still good.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// The orders that are watched in this process.
+#[derive(Clone)]
+pub struct Watch(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    shutdown: CancellationToken,
+    watched: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    looking: bool,
+    /// Order by order, what became of it so far.
+    orders: HashMap<OrderId, watch::Sender<Vec<StatusChange>>>,
+    of_user: HashMap<UserId, usize>,
+}
+
+/// The user watches as many orders as one may.
+#[derive(Debug)]
+pub(crate) struct TooMany;
+
+impl Watch {
+    /// Nobody watches yet; at `shutdown` all watching ends.
+    pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            pool,
+            shutdown,
+            watched: Mutex::default(),
+        }))
+    }
+
+    /// What becomes of an order after the change with the number `seen`.
+    pub(crate) fn changes(
+        &self,
+        user: UserId,
+        order: OrderId,
+        seen: i16,
+    ) -> Result<Changes, TooMany> {
+        let mut watched = self.0.watched();
+        let mine = watched.of_user.entry(user).or_default();
+        if *mine >= PER_USER {
+            return Err(TooMany);
+        }
+        *mine += 1;
+        let sender = watched
+            .orders
+            .entry(order)
+            .or_insert_with(|| watch::Sender::new(Vec::new()));
+        let receiver = sender.subscribe();
+        if !watched.looking {
+            watched.looking = true;
+            tokio::spawn(Arc::clone(&self.0).look());
+        }
+        Ok(Changes {
+            inner: Arc::clone(&self.0),
+            user,
+            receiver,
+            seen,
+            until: Instant::now() + LONGEST,
+        })
+    }
+}
+
+impl Inner {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks until nobody watches any more, or we stop.
+    async fn look(self: Arc<Self>) {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => {
+                    // whoever waits for a sender that is gone, ends
+                    self.watched().orders.clear();
+                    return;
+                }
+                _ = every.tick() => {}
+            }
+            let Some(seen) = self.seen() else { return };
+            match self.changes_since(&seen).await {
+                Ok(changes) => {
+                    failing = false;
+                    self.tell(changes);
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "Orders cannot be watched: trying on");
+                    }
+                    failing = true;
+                }
+            }
+        }
+    }
+
+    /// The orders that are watched, each with its last change; `None` when there is no order left.
+    fn seen(&self) -> Option<Vec<(OrderId, i16)>> {
+        let mut watched = self.watched();
+        watched
+            .orders
+            .retain(|_, sender| sender.receiver_count() > 0);
+        if watched.orders.is_empty() {
+            watched.looking = false;
+            return None;
+        }
+        let last = |sender: &watch::Sender<Vec<StatusChange>>| {
+            sender.borrow().last().map_or(0, |change| change.seq)
+        };
+        let seen = watched.orders.iter();
+        Some(seen.map(|(id, sender)| (*id, last(sender))).collect())
+    }
+
+    async fn changes_since(
+        &self,
+        seen: &[(OrderId, i16)],
+    ) -> sqlx::Result<Vec<(OrderId, StatusChange)>> {
+        order::changes_since(&mut *self.pool.acquire().await?, seen).await
+    }
+
+    fn tell(&self, changes: Vec<(OrderId, StatusChange)>) {
+        let watched = self.watched();
+        for (id, change) in changes {
+            if let Some(sender) = watched.orders.get(&id) {
+                sender.send_modify(|changes| changes.push(change));
+            }
+        }
+    }
+}
+
+/// What becomes of one order, for one watcher.
+pub(crate) struct Changes {
+    inner: Arc<Inner>,
+    user: UserId,
+    receiver: watch::Receiver<Vec<StatusChange>>,
+    seen: i16,
+    until: Instant,
+}
+
+impl Changes {
+    /// The next change; `None` after the last one, after a long while, and when we stop.
+    pub(crate) async fn next(&mut self) -> Option<StatusChange> {
+        loop {
+            {
+                let changes = self.receiver.borrow_and_update();
+                if let Some(change) = changes.iter().find(|change| change.seq > self.seen) {
+                    self.seen = change.seq;
+                    return Some(change.clone());
+                }
+                if changes.last().is_some_and(StatusChange::is_final) {
+                    return None;
+                }
+            }
+            tokio::time::timeout_at(self.until, self.receiver.changed())
+                .await
+                .ok()?
+                .ok()?;
+        }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        let mut watched = self.inner.watched();
+        if let Some(mine) = watched.of_user.get_mut(&self.user) {
+            *mine -= 1;
+            if *mine == 0 {
+                watched.of_user.remove(&self.user);
+            }
+        }
+    }
+}
