@@ -15,9 +15,12 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
+/// Set when another folder than `.dev` is to be used: for a second system in this checkout.
+pub(crate) const DEV_DIR: &str = "XTASK_DEV_DIR";
+
 /// What this machine keeps of the system: data, logs, keys.
 pub(crate) fn dev_dir() -> PathBuf {
-    root().join(".dev")
+    std::env::var_os(DEV_DIR).map_or_else(|| root().join(".dev"), PathBuf::from)
 }
 
 /// Where the binaries of a build are.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    path::Path,
 };
 
 use servers::Result;
@@ -21,7 +22,12 @@ pub(crate) struct Env {
 impl Env {
     /// What the running system was started with.
     pub(crate) fn read() -> Self {
-        let text = fs::read_to_string(dev_dir().join("env")).unwrap_or_default();
+        Self::read_from(&dev_dir())
+    }
+
+    /// What another system's folder holds.
+    pub(crate) fn read_from(dir: &Path) -> Self {
+        let text = fs::read_to_string(dir.join("env")).unwrap_or_default();
         let value = |line: &str| {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
             let value = value.strip_prefix('\'')?.strip_suffix('\'')?;

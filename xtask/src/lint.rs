@@ -6,7 +6,7 @@ use servers::Result;
 
 use crate::{
     cargo::{self, cargo, dev_dir},
-    metadata,
+    metadata, storefront,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -33,7 +33,8 @@ pub(crate) fn run() -> Result<()> {
     deny()?;
     step("generated files");
     metadata::check()?;
-    Ok(())
+    step("storefront");
+    storefront::lint()
 }
 
 fn step(what: &str) {

@@ -5,12 +5,14 @@ mod cargo;
 mod demo;
 mod down;
 mod env;
+mod faults;
 mod lint;
 mod lock;
 mod metadata;
 mod nemesis;
 mod processes;
 mod roles;
+mod storefront;
 mod test;
 mod up;
 
@@ -28,8 +30,10 @@ cargo xtask up [--fresh] [--release] [--without payments,api,worker] [-d]
 cargo xtask down
     Stop what `up -d` started.
 cargo xtask test [--wide] [cargo test arguments]
-    Run all tests, against a private PostgreSQL and RabbitMQ.
+    Run all tests, against a private PostgreSQL and RabbitMQ; with arguments, those of the crates.
     --wide      also what takes long: every crash point at its second hit and while compensating, …
+cargo xtask test storefront [playwright arguments]
+    Run the storefront's tests only.
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
@@ -37,9 +41,9 @@ cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness] [--json]
     Break a system of its own at random, under load, and hold it to what it answered.
 cargo xtask lint
-    Formatting, clippy, licences, fresh generated files.
+    Formatting, clippy, licences, fresh generated files, the storefront's types and rules.
 cargo xtask generate
-    Write the generated files: query metadata (.sqlx) and OpenAPI documents.
+    Write the generated files: query metadata (.sqlx), OpenAPI documents, the storefront's types.
 ";
 
 fn main() -> ExitCode {

@@ -14,7 +14,7 @@ use servers::{Postgres, PostgresOptions, Result};
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir, root},
-    fail, lock,
+    fail, lock, storefront,
 };
 
 const OPENAPI: [&str; 2] = ["api", "payments"];
@@ -34,7 +34,7 @@ pub(crate) fn generate() -> Result<()> {
         fs::create_dir_all(root().join("docs/openapi")).doing("make docs/openapi")?;
         fs::write(&path, text).doing(&format!("write {}", path.display()))?;
     }
-    Ok(())
+    storefront::generate()
 }
 
 /// Makes them elsewhere, and compares.

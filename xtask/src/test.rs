@@ -7,19 +7,36 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result};
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    lock,
+    lock, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
-    eprintln!("building");
-    cargo::run(
-        cargo(&["build", "--workspace", "--bins", "--tests"]),
-        "the build",
-    )?;
+    let (crates, storefront) = match arguments {
+        [] => (Some(arguments), Some(arguments)),
+        [only] if only == "--wide" => (Some(arguments), Some(&[][..])),
+        [first, rest @ ..] if first == "storefront" => (None, Some(rest)),
+        _ => (Some(arguments), None),
+    };
+    if crates.is_some() {
+        eprintln!("building");
+        let build = cargo(&["build", "--workspace", "--bins", "--tests"]);
+        cargo::run(build, "the build")?;
+    }
     let _alone = lock::take("test")?;
     eprintln!("starting PostgreSQL and RabbitMQ for the tests");
     let (postgres, rabbitmq) = servers()?;
+    let tested = crates.map_or(Ok(()), |arguments| {
+        test_crates(&postgres, &rabbitmq, arguments)
+    });
+    let shown = storefront.map_or(Ok(()), |arguments| {
+        storefront::test(&postgres, &rabbitmq, arguments)
+    });
+    eprintln!("{} s", begun.elapsed().as_secs());
+    tested.and(shown)
+}
+
+fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -> Result<()> {
     let mut test = cargo(&["test", "--no-fail-fast"]);
     let (wide, arguments): (Vec<_>, Vec<_>) =
         arguments.iter().partition(|argument| *argument == "--wide");
@@ -35,9 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
         .env("TEST_BIN_DIR", bin_dir(false))
         .env("TEST_DEV_DIR", dev_dir().join("test"));
-    let result = cargo::run(test, "the test run");
-    eprintln!("{} s", begun.elapsed().as_secs());
-    result
+    cargo::run(test, "the test run")
 }
 
 /// New servers, without anything of earlier runs.

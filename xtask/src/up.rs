@@ -5,6 +5,7 @@ use std::{
     fs,
     io::Write,
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
     process::{Child, Stdio},
     sync::mpsc,
     time::Duration,
@@ -17,10 +18,15 @@ use crate::{
     cargo::{self, bin_dir, cargo, dev_dir},
     down,
     env::Env,
-    fail, lock, processes,
+    fail,
+    faults::{Control, Deed, Payments},
+    lock, processes,
     roles::{self, ROLES, Role},
+    storefront,
 };
 
+/// How often a running system is looked at.
+const TICK: Duration = Duration::from_millis(200);
 const PASSWORD: &str = "correct horse battery";
 
 #[derive(Debug, Default)]
@@ -91,7 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let Some(_alone) = lock::try_take("up")? else {
         return fail("another `cargo xtask up` is at work in this checkout");
     };
+    // it may never have been written
+    fs::remove_file(dev_dir().join("ready")).ok();
     build(options.release)?;
+    let storefront = storefront::build()?;
     if !running.is_empty() {
         eprintln!("stopping what runs of it");
         down::stop(&running);
@@ -110,6 +119,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         children: Vec::new(),
         env: Env::default(),
         release: options.release,
+        storefront,
+        control: None,
         interrupted,
     };
     if let Err(error) = system.start(options) {
@@ -118,6 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Err(error);
     }
     system.announce();
+    fs::write(dev_dir().join("ready"), "").doing("write .dev/ready")?;
     if options.detached {
         eprintln!("\n`cargo xtask down` stops it.");
         return Ok(());
@@ -159,6 +171,10 @@ struct System {
     children: Vec<(Role, Child)>,
     env: Env,
     release: bool,
+    /// Its built files.
+    storefront: Option<PathBuf>,
+    /// By which faults are made, in the foreground.
+    control: Option<Control>,
     interrupted: mpsc::Receiver<()>,
 }
 
@@ -166,7 +182,7 @@ impl System {
     fn start(&mut self, options: &Options) -> Result<()> {
         self.servers()?;
         go_on(&self.interrupted)?;
-        self.settings()?;
+        self.settings(options)?;
         eprintln!("preparing databases and queues");
         self.once("worker", &["migrate"], None)?;
         self.once("shopctl", &["seed"], None)?;
@@ -233,7 +249,7 @@ impl System {
         Ok(())
     }
 
-    fn settings(&mut self) -> Result<()> {
+    fn settings(&mut self, options: &Options) -> Result<()> {
         let bin = bin_dir(self.release);
         for (name, binary) in [
             ("API_BIN", "api"),
@@ -261,8 +277,22 @@ impl System {
             .set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
         self.env.set("API_URL", format!("http://{api}"));
         self.env.set("PUBLIC_URL", format!("http://{api}"));
-        if !self.env.take("PAYMENTS_URL") {
+        let foreign = self.env.take("PAYMENTS_URL");
+        if !foreign {
             self.env.set("PAYMENTS_URL", format!("http://{payments}"));
+        }
+        if let Some(storefront) = &self.storefront {
+            let folder = storefront.display().to_string();
+            self.env.set("STOREFRONT_DIR", folder);
+            // what makes faults ends with this process, so it must stay
+            if !options.detached && !foreign {
+                let proxy = Payments::before(payments.replace("0.0.0.0", "127.0.0.1"))?;
+                let url = format!("http://{}", proxy.address);
+                self.env.set("PAYMENTS_URL", url);
+                let control = Control::open(proxy)?;
+                self.env.set("DEMO_URL", control.url());
+                self.control = Some(control);
+            }
         }
         self.env
             .set("JWKS_URL", format!("http://{api}/.well-known/jwks.json"));
@@ -273,6 +303,9 @@ impl System {
                 api.replace("127.0.0.1", "localhost")
             ),
         );
+        if let Some(control) = &mut self.control {
+            control.allow(self.env.get("CORS_ORIGINS"));
+        }
         self.env.set("PAYMENTS_SIMULATOR", "1");
         self.env
             .set("MAIL_DIR", dev_dir().join("mail").display().to_string());
@@ -368,6 +401,10 @@ impl System {
     fn announce(&self) {
         let env = |name| self.env.get(name);
         eprintln!("\nThe shop runs.\n");
+        if self.storefront.is_some() {
+            let api = env("API_URL").replace("127.0.0.1", "localhost");
+            eprintln!("  Shop      {api}/");
+        }
         eprintln!("  API       {}/docs", env("API_URL"));
         eprintln!("  Payments  {}/docs", env("PAYMENTS_URL"));
         eprintln!("  RabbitMQ  {}", env("RABBITMQ_MANAGEMENT_URL"));
@@ -385,9 +422,18 @@ impl System {
     /// Until Ctrl-C, or until all have ended; says when one ends, and keeps the others.
     fn watch(&mut self) {
         let any = !self.children.is_empty();
-        while self.interrupted.recv_timeout(Duration::from_millis(300))
-            == Err(mpsc::RecvTimeoutError::Timeout)
-        {
+        let control = self.control.take();
+        loop {
+            let pause = match &control {
+                Some(control) => {
+                    control.serve(TICK, self, Self::act, Self::states);
+                    Duration::ZERO
+                }
+                None => TICK,
+            };
+            if self.interrupted.recv_timeout(pause) != Err(mpsc::RecvTimeoutError::Timeout) {
+                return;
+            }
             self.children
                 .retain_mut(|(role, child)| match child.try_wait() {
                     Ok(Some(status)) => {
@@ -401,10 +447,48 @@ impl System {
                     }
                     _ => true,
                 });
-            if any && self.children.is_empty() {
+            // with faults on demand they can be started again
+            if any && self.children.is_empty() && control.is_none() {
                 return;
             }
         }
+    }
+
+    /// Kills or starts a process of ours.
+    fn act(&mut self, name: &str, deed: Deed) -> Result<()> {
+        let place = self.children.iter().position(|(role, _)| role.name == name);
+        match (deed, place) {
+            (Deed::Kill, Some(place)) => {
+                let (role, mut child) = self.children.swap_remove(place);
+                eprintln!("killing {} (pid {})", role.name, child.id());
+                child.kill().doing("kill it")?;
+                child.wait().doing("see it end")?;
+            }
+            (Deed::Start, None) => {
+                let role = ROLES.into_iter().find(|role| role.name == name);
+                let role = role.ok_or_else(|| {
+                    servers::Error(format!("there is no process of ours called {name}"))
+                })?;
+                eprintln!("starting {name} again");
+                let mut child = role.spawn(&self.env)?;
+                let interrupted = &self.interrupted;
+                role.await_ready(&mut child, &self.env, || go_on(interrupted))?;
+                self.started.retain(|(started, _)| started != name);
+                if let Some(process) = Process::of(child.id()) {
+                    self.started.push((name.to_owned(), process));
+                }
+                processes::write(&self.started)?;
+                self.children.push((role, child));
+            }
+            (Deed::Kill, None) => return fail(format!("{name} does not run")),
+            (Deed::Start, Some(_)) => return fail(format!("{name} runs already")),
+        }
+        Ok(())
+    }
+
+    fn states(&self) -> Vec<(&'static str, bool)> {
+        let runs = |role: &Role| self.children.iter().any(|(running, _)| running == role);
+        ROLES.iter().map(|role| (role.name, runs(role))).collect()
     }
 }
 

@@ -1,0 +1,211 @@
+//! The storefront: built by Node, tested in a browser against a system of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use servers::{Postgres, Process, RabbitMq, Result, find_program, free_port, install};
+
+use crate::{
+    Doing,
+    cargo::{self, dev_dir, root},
+    env::Env,
+    fail,
+};
+
+const NO_NODE: &str = "Node 20.19 or later, with npm, is needed for it (https://nodejs.org)";
+/// Longest start of a system that is built already.
+const READY: Duration = Duration::from_mins(3);
+
+fn folder() -> PathBuf {
+    root().join("frontend")
+}
+
+fn has_node() -> bool {
+    let version = Command::new("node")
+        .arg("--version")
+        .stderr(Stdio::null())
+        .output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let new_enough = version.is_ok_and(|version| {
+        let mut parts = version.trim().trim_start_matches('v').split('.');
+        let mut next = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        let version: (u32, u32) = (next(), next());
+        version >= (20, 19)
+    });
+    new_enough && find_program("npm").is_some()
+}
+
+fn npm(arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command
+        .args(["--silent", "--no-update-notifier"])
+        .args(arguments)
+        .current_dir(folder())
+        // data is what we print ourselves
+        .stdin(Stdio::null());
+    command
+}
+
+/// Installs what package-lock.json says, unless that is there already.
+fn dependencies() -> Result<()> {
+    let lock = fs::read(folder().join("package-lock.json")).doing("read package-lock.json")?;
+    let stamp = folder().join("node_modules").join(".of-lock");
+    if fs::read(&stamp).is_ok_and(|there| there == lock) {
+        return Ok(());
+    }
+    eprintln!("installing the storefront's packages");
+    cargo::run(npm(&["ci", "--no-audit", "--no-fund"]), "npm ci")?;
+    fs::write(&stamp, lock).doing("write down what is installed")
+}
+
+/// Builds it and returns the folder with its files; without Node, says so.
+pub(crate) fn build() -> Result<Option<PathBuf>> {
+    if !has_node() {
+        eprintln!("no storefront: {NO_NODE}");
+        return Ok(None);
+    }
+    dependencies()?;
+    eprintln!("building the storefront");
+    cargo::run(npm(&["run", "build"]), "the storefront's build")?;
+    Ok(Some(folder().join("dist")))
+}
+
+/// Writes its types from the OpenAPI documents.
+pub(crate) fn generate() -> Result<()> {
+    if !has_node() {
+        eprintln!("the storefront's types are left as they are: {NO_NODE}");
+        return Ok(());
+    }
+    dependencies()?;
+    cargo::run(
+        npm(&["run", "generate"]),
+        "generating the storefront's types",
+    )
+}
+
+/// Types, rules, and whether the generated types are fresh.
+pub(crate) fn lint() -> Result<()> {
+    if !has_node() {
+        return fail(format!("the storefront cannot be checked: {NO_NODE}"));
+    }
+    dependencies()?;
+    cargo::run(
+        npm(&["run", "check"]),
+        "the check of the storefront's types",
+    )?;
+    cargo::run(npm(&["run", "lint"]), "the storefront's lint")
+}
+
+/// Its rules, then its pages in a browser, against a system that is started for them.
+pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -> Result<()> {
+    if !has_node() {
+        return fail(format!("the storefront cannot be tested: {NO_NODE}"));
+    }
+    dependencies()?;
+    eprintln!("--- the storefront's rules");
+    cargo::run(npm(&["run", "test"]), "the storefront's rules")?;
+    let chromium = chromium()?;
+    eprintln!("--- the storefront in a browser");
+    let system = System::start(postgres, rabbitmq)?;
+    let mut browser = npm(&["run", "browser", "--"]);
+    browser.args(arguments).env("CHROMIUM", chromium);
+    for (name, value) in system.env.iter() {
+        browser.env(name, value);
+    }
+    cargo::run(browser, "the storefront's tests in a browser")
+}
+
+fn chromium() -> Result<PathBuf> {
+    let find = || find_program("chromium").or_else(|| find_program("chromium-browser"));
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    install(&["chromium"])?;
+    find().map_or_else(|| fail("chromium was installed, but is not on PATH"), Ok)
+}
+
+/// A `cargo xtask up` of the tests' own, beside one that a person may have running.
+struct System {
+    up: Process,
+    env: Env,
+}
+
+impl System {
+    fn start(postgres: &Postgres, rabbitmq: &RabbitMq) -> Result<Self> {
+        let dir = dev_dir().join("test").join("storefront");
+        fs::remove_dir_all(&dir).ok();
+        fs::create_dir_all(&dir).doing("make a folder for the storefront's tests")?;
+        for database in ["storefront_shop", "storefront_payments"] {
+            postgres.create_database(database)?;
+        }
+        let log = fs::File::create(dir.join("up.log")).doing("open a log")?;
+        let errors = log.try_clone().doing("open a log")?;
+        let program = std::env::current_exe().doing("find this program")?;
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        let mut child = Command::new(program)
+            .arg("up")
+            .current_dir(root())
+            .env(cargo::DEV_DIR, &dir)
+            .env("SHOP_DATABASE_URL", postgres.url("storefront_shop"))
+            .env("PAYMENTS_DATABASE_URL", postgres.url("storefront_payments"))
+            .env("AMQP_URL", rabbitmq.amqp_url("%2f"))
+            .env("API_LISTEN", local(free_port()?))
+            .env("PAYMENTS_LISTEN", local(free_port()?))
+            .env_remove("PAYMENTS_URL")
+            .env("LOGINS_PER_MINUTE", "0")
+            // a crash is healed in a second or two
+            .env("SAGA_LEASE_MS", "1500")
+            .env("SAGA_CALL_TIMEOUT_MS", "800")
+            .env("SAGA_LEASE_MARGIN_MS", "500")
+            .env("SAGA_RETRY_BASE_MS", "200")
+            .env("SAGA_RETRY_CAP_MS", "1000")
+            .env("ORDER_WAIT_MS", "1000")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .doing("start a system for the storefront's tests")?;
+        let until = Instant::now() + READY;
+        let Some(up) = Process::of(child.id()) else {
+            return fail("the system for the storefront's tests ended at once");
+        };
+        let mut system = Self {
+            up,
+            env: Env::default(),
+        };
+        while !dir.join("ready").exists() {
+            if let Ok(Some(status)) = child.try_wait() {
+                return fail(format!(
+                    "the system for the storefront's tests ended ({status}): {}",
+                    last_lines(&dir.join("up.log"))
+                ));
+            }
+            if Instant::now() > until {
+                return fail(
+                    "the system for the storefront's tests is not ready: see .dev/test/storefront/up.log",
+                );
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        system.env = Env::read_from(&dir);
+        // reaps it, so that waiting for its end does not see a zombie
+        std::thread::spawn(move || child.wait());
+        Ok(system)
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.up.terminate(Duration::from_secs(40));
+    }
+}
+
+fn last_lines(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(3)..].join("; ")
+}
