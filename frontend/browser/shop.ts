@@ -1,0 +1,190 @@
+/** What all tests share: people, faults, and a watch over everything that a page does. */
+import { AxeBuilder } from '@axe-core/playwright';
+import { type BrowserContext, expect, type Page, test as base } from '@playwright/test';
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run these tests with \`cargo xtask test storefront\``);
+  return value;
+}
+
+export const PAYMENTS = setting('PAYMENTS_URL');
+const DEMO = setting('DEMO_URL');
+const OURS = [setting('PUBLIC_URL'), PAYMENTS, DEMO];
+export const PASSWORD = 'correct horse battery';
+export const people = {
+  admin: setting('SHOP_ADMIN_EMAIL'),
+  operator: setting('SHOP_OPERATOR_EMAIL'),
+  password: setting('SHOP_ADMIN_PASSWORD'),
+};
+
+/** Failures that a test provokes; everything else that a console says is an error of ours. */
+export class Watch {
+  private expected: RegExp[] = [];
+  private readonly seen: string[] = [];
+
+  /** The page may say this: a refusal that the test is about. */
+  expects(...patterns: RegExp[]): void {
+    this.expected.push(...patterns);
+  }
+
+  over(context: BrowserContext): void {
+    const watch = (page: Page) => {
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) {
+          this.seen.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+        }
+      });
+      page.on('pageerror', (error) => this.seen.push(`exception: ${error.message}`));
+      page.on('request', (request) => {
+        const url = new URL(request.url());
+        if (['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol) && !OURS.includes(url.origin)) {
+          this.seen.push(`request to another host: ${request.url()}`);
+        }
+      });
+    };
+    context.on('page', watch);
+  }
+
+  check(): void {
+    const surprises = this.seen.filter((line) => !this.expected.some((pattern) => pattern.test(line)));
+    expect(surprises, 'console errors, exceptions, CSP violations and requests to other hosts').toEqual([]);
+  }
+}
+
+type State = { payments: string; processes: { name: string; runs: boolean }[] };
+
+/** Faults on demand, as the demo panel makes them. */
+export class Faults {
+  private touched = false;
+
+  private async call(method: 'GET' | 'POST', path: string): Promise<State> {
+    const response = await fetch(`${DEMO}${path}`, { method, headers: { 'x-demo': '1' } });
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()) as State;
+  }
+
+  async payments(mode: 'ok' | 'slow' | 'silent' | 'down'): Promise<void> {
+    this.touched = true;
+    await this.call('POST', `/payments/${mode}`);
+  }
+
+  async kill(name: string): Promise<void> {
+    this.touched = true;
+    await this.call('POST', `/processes/${name}/kill`);
+  }
+
+  async start(name: string): Promise<void> {
+    await this.call('POST', `/processes/${name}/start`);
+  }
+
+  /** Everything as it was before the test. */
+  async mend(): Promise<void> {
+    if (!this.touched) return;
+    await this.payments('ok');
+    for (const { name, runs } of (await this.call('GET', '/state')).processes) {
+      if (!runs) await this.start(name);
+    }
+  }
+}
+
+export const test = base.extend<{ watch: Watch; faults: Faults }>({
+  watch: [
+    async ({ context }, give) => {
+      const watch = new Watch();
+      watch.over(context);
+      await give(watch);
+      watch.check();
+    },
+    { auto: true },
+  ],
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names of the fixtures here
+  faults: async ({}, give) => {
+    const faults = new Faults();
+    await give(faults);
+    await faults.mend();
+  },
+});
+
+export { expect };
+
+export const newEmail = (): string => `${crypto.randomUUID()}@shop.example`;
+
+/** A new account whose session this context has; pages take it up by themselves. */
+export async function account(context: BrowserContext, name = 'Tess Tester'): Promise<string> {
+  const email = newEmail();
+  const response = await context.request.post('/api/register', { data: { email, name, password: PASSWORD } });
+  expect(response.status()).toBe(201);
+  await remember(context);
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  return token;
+}
+
+/** Somebody who has an account already. */
+export async function enter(context: BrowserContext, email: string): Promise<string> {
+  const response = await context.request.post('/api/login', { data: { email, password: people.password } });
+  expect(response.status()).toBe(200);
+  await remember(context);
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  return token;
+}
+
+/** What the storefront keeps to know that there is a session to ask for. */
+async function remember(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    // not in blank documents, which have no storage
+    if (!location.protocol.startsWith('http')) return;
+    if (sessionStorage.getItem('test.remembered') === null) localStorage.setItem('shop.session', '1');
+    sessionStorage.setItem('test.remembered', '1');
+  });
+}
+
+export async function putInCart(page: Page, slug: string): Promise<void> {
+  await page.goto(`/products/${slug}`);
+  await page.getByRole('button', { name: 'Add to cart' }).click();
+  await expect(page.getByText(/in your cart/)).toBeVisible();
+}
+
+/** Orders one piece and returns the order's id. */
+export async function order(page: Page, slug = 'enamel-mug'): Promise<string> {
+  await putInCart(page, slug);
+  await page.getByRole('link', { name: 'Go to the cart' }).click();
+  await page.getByRole('link', { name: 'Check out' }).click();
+  await page.getByRole('button', { name: 'Place order' }).click();
+  await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/);
+  return page.url().split('/').at(-1) ?? '';
+}
+
+export const state = (page: Page) => page.getByTestId('state');
+
+/** Marks the document: a reload would wipe it. */
+export async function mark(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => Object.assign(window, { marked: true }));
+  return async () => {
+    expect(await page.evaluate(() => 'marked' in window), 'the page was not reloaded').toBe(true);
+  };
+}
+
+/** No violation of the rules for accessibility on this page. */
+export async function accessible(page: Page): Promise<void> {
+  const report = await new AxeBuilder({ page }).analyze();
+  const violations = report.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
+  expect(violations, page.url()).toEqual([]);
+}
+
+/** Pictures of a page in both themes, on a desk and on a small phone, for whoever reviews it. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const size = page.viewportSize();
+  for (const [device, width, height] of [['desk', 1280, 900], ['phone', 360, 740]] as const) {
+    await page.setViewportSize({ width, height });
+    for (const theme of ['light', 'dark']) {
+      await page.evaluate((wanted) => (document.documentElement.dataset['theme'] = wanted), theme);
+      await accessible(page);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `${name} fits ${width} px`).toBeLessThanOrEqual(0);
+      await page.screenshot({ path: `test-results/pictures/${name}-${device}-${theme}.png`, fullPage: true, animations: 'disabled' });
+    }
+  }
+  await page.evaluate(() => (document.documentElement.dataset['theme'] = 'system'));
+  if (size) await page.setViewportSize(size);
+}

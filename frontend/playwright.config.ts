@@ -1,0 +1,35 @@
+import { defineConfig } from '@playwright/test';
+
+// `cargo xtask test storefront` starts the system and says where it is
+const url = process.env['PUBLIC_URL'];
+if (url === undefined) throw new Error('PUBLIC_URL is not set: run these tests with `cargo xtask test storefront`');
+
+export default defineConfig({
+  testDir: 'browser',
+  outputDir: 'test-results',
+  // faults are made to one system: one test at a time
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  reporter: [['list']],
+  use: {
+    baseURL: url,
+    viewport: { width: 1280, height: 900 },
+    locale: 'en-IE',
+    timezoneId: 'UTC',
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+});

@@ -1,0 +1,137 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { lazy, Suspense, useEffect, useRef } from 'react';
+import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from 'react-router';
+
+import { logout } from './lib/api/auth';
+import { getSettings } from './lib/api/client';
+import { countOf, useCart } from './lib/cart';
+import { hasRole, useSession } from './lib/session';
+import { nextTheme, useTheme } from './lib/theme';
+import { useOnline } from './lib/useful';
+
+const DemoPanel = lazy(async () => ({ default: (await import('./pages/demo')).DemoPanel }));
+
+export function Layout() {
+  const online = useOnline();
+  const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity, retry: true, retryDelay: 3_000 });
+  const demo = settings.data?.demo_url;
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <Head />
+      {!online && (
+        <p className="offline" role="status">
+          You are offline. What you see may be old; everything goes on when you are back.
+        </p>
+      )}
+      <main id="main" tabIndex={-1}>
+        <Outlet />
+      </main>
+      <footer className="foot">
+        <p>A demonstration shop. Payments are simulated: no money moves.</p>
+        {demo && (
+          <Suspense fallback={null}>
+            <DemoPanel url={demo} />
+          </Suspense>
+        )}
+      </footer>
+      <ScrollRestoration />
+    </>
+  );
+}
+
+function Head() {
+  const session = useSession();
+  const count = countOf(useCart());
+  return (
+    <header className="head">
+      <div className="head-inner">
+        <Link to="/" className="brand">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="8" fill="currentColor" />
+            <path d="M8 12h13v6a6 6 0 0 1-6 6h-1a6 6 0 0 1-6-6zM21 13.500h2a2.500 2.500 0 0 1 0 6h-2M12 8.500v-2M17 8.500v-2" fill="none" className="brand-line" strokeWidth="2.200" strokeLinecap="round" strokeLinejoin="round" />
+          </svg>
+          Shop
+        </Link>
+        <nav aria-label="Main">
+          <NavLink to="/" end>
+            Catalog
+          </NavLink>
+          {session.state === 'user' && <NavLink to="/orders">Orders</NavLink>}
+          <NavLink to="/cart" aria-label={`Cart, ${count} ${count === 1 ? 'piece' : 'pieces'}`}>
+            Cart{count > 0 && <span className="count">{count}</span>}
+          </NavLink>
+          {hasRole(session, 'admin') && (
+            <>
+              <NavLink to="/admin/products">Products</NavLink>
+              <NavLink to="/admin/orders">All orders</NavLink>
+            </>
+          )}
+        </nav>
+        <ThemeButton />
+        <Account />
+      </div>
+    </header>
+  );
+}
+
+function ThemeButton() {
+  const theme = useTheme();
+  const icon = { system: '◐', light: '☀', dark: '☾' }[theme];
+  return (
+    <button type="button" className="icon-button" onClick={nextTheme} aria-label={`Theme: ${theme}`} title={`Theme: ${theme}`}>
+      <span aria-hidden="true">{icon}</span>
+    </button>
+  );
+}
+
+function Account() {
+  const session = useSession();
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const menu = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    const close = (event: Event) => {
+      const outside = event instanceof KeyboardEvent ? event.key === 'Escape' : !menu.current?.contains(event.target as Node);
+      if (outside && menu.current?.open) menu.current.open = false;
+    };
+    addEventListener('click', close);
+    addEventListener('keydown', close);
+    return () => {
+      removeEventListener('click', close);
+      removeEventListener('keydown', close);
+    };
+  }, []);
+  if (session.state === 'unknown') return <span className="account-gap" />;
+  if (session.state === 'nobody') {
+    return (
+      <Link to="/login" className="button quiet small">
+        Log in
+      </Link>
+    );
+  }
+  const leave = async () => {
+    await logout();
+    // nothing of this user stays behind for the next one
+    client.clear();
+    await navigate('/');
+  };
+  return (
+    <details className="account" ref={menu}>
+      <summary aria-label={`Account of ${session.user.name}`}>
+        <span className="initial" aria-hidden="true">
+          {session.user.name.slice(0, 1).toUpperCase()}
+        </span>
+      </summary>
+      <div className="menu">
+        <p className="menu-name">{session.user.name}</p>
+        <p className="fine">{session.user.email}</p>
+        <button type="button" className="button plain small" onClick={() => void leave()}>
+          Log out
+        </button>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,77 @@
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+
+import type { components } from './generated/api';
+import { answer, api, refusal, sendAuthorized, Unreachable } from './client';
+
+export type Order = components['schemas']['Order'];
+export type StatusChange = components['schemas']['StatusChange'];
+export type Line = components['schemas']['Line'];
+
+/** Orders. The same key makes the same order, however often it is sent. */
+export function createOrder(key: string, items: { product_id: string; quantity: number }[]): Promise<Order> {
+  return answer(api.POST('/api/orders', { params: { header: { 'Idempotency-Key': key } }, body: { items } }));
+}
+
+export function listOrders(cursor: string | null, signal: AbortSignal) {
+  const query = { limit: 10, ...(cursor !== null && { cursor }) };
+  return answer(api.GET('/api/orders', { params: { query }, signal }));
+}
+
+export function getOrder(id: string, signal: AbortSignal): Promise<Order> {
+  return answer(api.GET('/api/orders/{id}', { params: { path: { id } }, signal }));
+}
+
+/** Asks for an order to be canceled; payments decides. */
+export function cancelOrder(id: string): Promise<Order> {
+  return answer(api.POST('/api/orders/{id}/cancel', { params: { path: { id } } }));
+}
+
+export interface OrderFilter {
+  status?: string;
+  user_id?: string;
+}
+
+/** Everybody's orders, for admins. */
+export function listAllOrders(filter: OrderFilter, cursor: string | null, signal: AbortSignal) {
+  const query = { limit: 20, ...filter, ...(cursor !== null && { cursor }) };
+  return answer(api.GET('/api/admin/orders', { params: { query }, signal }));
+}
+
+export interface OrderEvent {
+  id: number;
+  change: StatusChange;
+}
+
+/**
+ * The changes of an order after the one with the number `seen`; ends after the last one, or when the
+ * line breaks. `onOpen` is called when there is a line.
+ */
+export async function* watchOrder(
+  id: string,
+  seen: number,
+  signal: AbortSignal,
+  onOpen: () => void,
+): AsyncGenerator<OrderEvent> {
+  const headers = { accept: 'text/event-stream', ...(seen > 0 && { 'last-event-id': String(seen) }) };
+  const url = new URL(`/api/orders/${id}/events`, location.href);
+  let response: Response;
+  try {
+    response = await sendAuthorized(new Request(url, { headers, signal }));
+  } catch (error) {
+    throw new Unreachable(error);
+  }
+  if (!response.ok) throw refusal(await response.json().catch(() => null), response);
+  if (response.status === 204 || response.body === null) return;
+  onOpen();
+  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  const reader = events.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (value.event === 'status') yield { id: Number(value.id), change: JSON.parse(value.data) as StatusChange };
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,0 +1,23 @@
+/** Payments is called directly, with the user's token. Here it simulates a payment provider. */
+import type { components } from './generated/payments';
+import { answer, payments } from './client';
+
+export type Transaction = components['schemas']['Transaction'];
+
+/** Pays; repeating it is harmless. Refused with `transaction-canceled` when it was canceled first. */
+export async function completeTransaction(transactionId: string): Promise<Transaction> {
+  const client = await payments();
+  return answer(client.POST('/transactions/complete', { body: { transaction_id: transactionId } }));
+}
+
+/** Cancels; repeating it is harmless. Refused with `transaction-paid` when it was paid first. */
+export async function cancelTransaction(transactionId: string): Promise<Transaction> {
+  const client = await payments();
+  return answer(client.POST('/transactions/cancel', { body: { transaction_id: transactionId } }));
+}
+
+/** What payments knows: the truth about a payment. */
+export async function getTransaction(transactionId: string, signal: AbortSignal): Promise<Transaction> {
+  const client = await payments();
+  return answer(client.GET('/transactions/{id}', { params: { path: { id: transactionId } }, signal }));
+}

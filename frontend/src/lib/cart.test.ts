@@ -1,0 +1,40 @@
+import { beforeAll, expect, test, vi } from 'vitest';
+
+type CartModule = typeof import('./cart');
+let cart: CartModule;
+
+beforeAll(async () => {
+  // the module reads what is stored when it is loaded
+  vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined });
+  vi.stubGlobal('addEventListener', () => undefined);
+  cart = await import('./cart');
+});
+
+const mug = { product_id: 'p1', slug: 'mug', name: 'Mug' };
+const pan = { product_id: 'p2', slug: 'pan', name: 'Pan' };
+
+test('another content is another order, and gets another key', () => {
+  const empty = cart.emptyCart();
+  const one = cart.withQuantity(empty, mug, 1);
+  const two = cart.withQuantity(one, mug, 2);
+  expect(new Set([empty.key, one.key, two.key]).size).toBe(3);
+  expect(two.lines).toEqual([{ ...mug, quantity: 2 }]);
+});
+
+test('quantities stay within what makes sense, and none takes a line out', () => {
+  const full = cart.withQuantity(cart.emptyCart(), mug, 1_000);
+  expect(full.lines[0]?.quantity).toBe(cart.MOST);
+  const both = cart.withQuantity(full, pan, 1.9);
+  expect(both.lines[1]?.quantity).toBe(1);
+  expect(cart.withQuantity(both, mug, 0).lines).toEqual([{ ...pan, quantity: 1 }]);
+  expect(cart.withQuantity(both, mug, -3).lines).toHaveLength(1);
+  expect(cart.countOf(both)).toBe(cart.MOST + 1);
+});
+
+test('what cannot be read is an empty cart', () => {
+  for (const text of [null, '', 'null', '{}', '[]', '{"key": 1, "lines": []}', '{"key": "k", "lines": 3}']) {
+    expect(cart.parseCart(text).lines).toEqual([]);
+  }
+  const odd = JSON.stringify({ key: 'k', lines: [{ ...mug, quantity: 2 }, { ...pan, quantity: -1 }, { quantity: 1 }] });
+  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null });
+});

@@ -1,0 +1,65 @@
+import type { components } from './api/generated/api';
+
+export type Money = components['schemas']['Money'];
+
+const LOCALE = 'en-IE';
+
+function digits(currency: string): number {
+  return new Intl.NumberFormat(LOCALE, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+}
+
+/** Minor units to text: 1290 EUR is €12.90. */
+export function money({ amount, currency }: Money): string {
+  const format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency });
+  return format.format(amount / 10 ** digits(currency));
+}
+
+/** Text to minor units, without ever rounding; null when it is no such amount. */
+export function parseAmount(text: string, currency: string): number | null {
+  const places = digits(currency);
+  const match = /^(\d{1,8})(?:[.,](\d+))?$/.exec(text.trim());
+  if (!match) return null;
+  const [, whole = '', part = ''] = match;
+  if (part.length > places) return null;
+  return Number(whole + part.padEnd(places, '0'));
+}
+
+/** The opposite, for a form. */
+export function amountText({ amount, currency }: Money): string {
+  return (amount / 10 ** digits(currency)).toFixed(digits(currency));
+}
+
+/** Sum of lines of one currency; null when there is none. */
+export function total(lines: { price: Money; quantity: number }[]): Money | null {
+  const [first] = lines;
+  if (!first) return null;
+  const { currency } = first.price;
+  return { amount: lines.reduce((sum, line) => sum + line.price.amount * line.quantity, 0), currency };
+}
+
+const dateTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
+const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
+
+export const when = (iso: string): string => dateTime.format(new Date(iso));
+export const atClock = (iso: string): string => clock.format(new Date(iso));
+
+/** How long, in the two largest units: 2h 14m. */
+export function duration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3_600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first === -1) return '0s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join(' ');
+}
+
+/** The end of an id, by which people tell ids apart: those of one moment begin alike. */
+export const shortId = (id: string): string => id.slice(-8).toUpperCase();

@@ -1,0 +1,72 @@
+/** Follows an order: by its stream, and by asking when there is none. */
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+
+import { Refusal } from './api/client';
+import { getOrder, type Order, watchOrder } from './api/orders';
+import { pause } from './checkout';
+import { applyChange, isOver } from './status';
+
+/** How often we ask while the stream is broken, milliseconds. */
+const POLL = 2_000;
+
+export function useLiveOrder(id: string) {
+  const client = useQueryClient();
+  const [streaming, setStreaming] = useState(false);
+  const query = useQuery({
+    queryKey: ['order', id],
+    queryFn: ({ signal }) => getOrder(id, signal),
+    refetchInterval: ({ state }) => (streaming || (state.data && isOver(state.data)) ? false : POLL),
+  });
+  const there = query.data !== undefined;
+  const over = query.data !== undefined && isOver(query.data);
+
+  useEffect(() => {
+    if (!there || over) return;
+    const stop = new AbortController();
+    const key = ['order', id];
+    void follow(id, stop.signal, setStreaming, {
+      seen: () => client.getQueryData<Order>(key)?.history.length ?? 0,
+      tell: (update) => client.setQueryData<Order>(key, (order) => order && update(order)),
+      ask: () => client.invalidateQueries({ queryKey: key }),
+    });
+    return () => stop.abort();
+  }, [client, id, there, over]);
+
+  return { ...query, streaming };
+}
+
+interface Told {
+  seen: () => number;
+  tell: (update: (order: Order) => Order) => unknown;
+  ask: () => Promise<void>;
+}
+
+async function follow(
+  id: string,
+  signal: AbortSignal,
+  setStreaming: (streaming: boolean) => void,
+  order: Told,
+): Promise<void> {
+  const stopped = () => signal.aborted;
+  for (let failures = 0; !stopped(); ) {
+    try {
+      const opened = () => {
+        failures = 0;
+        setStreaming(true);
+      };
+      for await (const { id: number, change } of watchOrder(id, order.seen(), signal, opened)) {
+        order.tell((before) => applyChange(before, number, change));
+      }
+      // it ended by itself: after the last change, or to be taken up again
+      await order.ask();
+    } catch (error) {
+      if (stopped()) return;
+      if (error instanceof Refusal && error.status === 404) return;
+    }
+    if (stopped()) return;
+    setStreaming(false);
+    failures += 1;
+    await pause(Math.min(500 * 2 ** failures, 10_000), signal);
+  }
+}

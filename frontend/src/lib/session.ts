@@ -1,0 +1,118 @@
+/**
+ * Who is logged in. The access token lives in memory only, the refresh token in a cookie that scripts
+ * cannot read. What is stored says no more than that there may be a session worth asking for.
+ */
+import type { components } from './api/generated/api';
+import { createStore, useStore } from './store';
+
+type Tokens = components['schemas']['Tokens'];
+type User = components['schemas']['User'];
+
+export type Session = { state: 'unknown' } | { state: 'nobody' } | { state: 'user'; user: User };
+
+const HINT = 'shop.session';
+/** A token that ends within this many milliseconds is renewed before it is used. */
+const EARLY = 20_000;
+
+const session = createStore<Session>({ state: 'unknown' });
+let token: { value: string; ends: number } | null = null;
+let renewing: Promise<string | null> | null = null;
+
+/** Other tabs log in and out with us. */
+const tabs = new BroadcastChannel('shop.session');
+tabs.addEventListener('message', () => {
+  token = null;
+  if (localStorage.getItem(HINT) === null) session.set({ state: 'nobody' });
+  else void restore();
+});
+
+export function useSession(): Session {
+  return useStore(session);
+}
+
+export const hasRole = (session: Session, role: string): boolean =>
+  session.state === 'user' && session.user.roles.includes(role);
+
+/** Operators see sagas; an admin counts as one. */
+export const isOperator = (session: Session): boolean => hasRole(session, 'operator') || hasRole(session, 'admin');
+
+/** A session begins here. */
+export function begin(tokens: Tokens): User {
+  keep(tokens);
+  localStorage.setItem(HINT, '1');
+  tabs.postMessage('begun');
+  return tokens.user;
+}
+
+/** The session is over. */
+export function end(): void {
+  forget();
+  tabs.postMessage('ended');
+}
+
+/** Takes up the session of an earlier visit, if there is one. */
+export async function restore(): Promise<void> {
+  if (localStorage.getItem(HINT) === null) {
+    session.set({ state: 'nobody' });
+    return;
+  }
+  try {
+    await accessToken();
+  } catch {
+    // the shop cannot be reached: we do not know, and ask again with the next call
+  }
+}
+
+/** A token that is good for a while; null when nobody is logged in. */
+export async function accessToken(): Promise<string | null> {
+  if (token !== null && token.ends - EARLY > Date.now()) return token.value;
+  if (localStorage.getItem(HINT) === null) {
+    if (session.get().state !== 'nobody') session.set({ state: 'nobody' });
+    return null;
+  }
+  return renewOnce();
+}
+
+/** A token in place of one that was not taken; null when the session is over. */
+export function renew(refused: string): Promise<string | null> {
+  if (token?.value === refused) token = null;
+  return accessToken();
+}
+
+function renewOnce(): Promise<string | null> {
+  // a refresh token is good once: neither calls nor tabs may use it twice
+  if (renewing !== null) return renewing;
+  const begun = refreshAlone().finally(() => (renewing = null));
+  renewing = begun;
+  return begun;
+}
+
+async function refreshAlone(): Promise<string | null> {
+  return await navigator.locks.request('shop.session', refresh);
+}
+
+async function refresh(): Promise<string | null> {
+  const response = await fetch('/api/refresh', { method: 'POST', signal: AbortSignal.timeout(10_000) });
+  if (response.status === 401) {
+    forget();
+    return null;
+  }
+  if (!response.ok) throw new Error(`the session cannot be renewed: ${response.status}`);
+  const tokens = (await response.json()) as Tokens;
+  keep(tokens);
+  return tokens.access_token;
+}
+
+function keep(tokens: Tokens): void {
+  token = { value: tokens.access_token, ends: Date.now() + tokens.expires_in * 1000 };
+  const before = session.get();
+  // the same user in a new object would draw everything anew
+  const same = before.state === 'user' && JSON.stringify(before.user) === JSON.stringify(tokens.user);
+  if (!same) session.set({ state: 'user', user: tokens.user });
+}
+
+function forget(): void {
+  token = null;
+  localStorage.removeItem(HINT);
+  session.set({ state: 'nobody' });
+}

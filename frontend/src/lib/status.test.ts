@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+
+import type { Order } from './api/orders';
+import type { Transaction } from './api/payments';
+import { applyChange, describe, isOver } from './status';
+
+const at = '2026-01-01T00:00:00Z';
+
+function order(status: string, more: Partial<Order> = {}): Order {
+  return {
+    id: 'o',
+    status,
+    canceling: false,
+    transaction_id: 't',
+    items: [],
+    total: { amount: 1, currency: 'EUR' },
+    created_at: at,
+    history: [{ status: 'pending', at }],
+    trace_id: 'x',
+    ...more,
+  };
+}
+
+const transaction = (status: Transaction['status']): Transaction => ({
+  transaction_id: 't',
+  order_id: 'o',
+  status,
+  created_at: at,
+});
+
+test('every state has its words', () => {
+  const label = (of: Order, paid?: Transaction) => describe(of, paid).label;
+  expect(label(order('pending'))).toBe('Confirming');
+  expect(label(order('awaiting_payment'))).toBe('Awaiting payment');
+  expect(label(order('awaiting_payment'), transaction('pending'))).toBe('Awaiting payment');
+  expect(label(order('awaiting_payment'), transaction('paid'))).toBe('Paid');
+  expect(label(order('awaiting_payment'), transaction('canceled'))).toBe('Canceling');
+  expect(label(order('pending', { canceling: true }))).toBe('Canceling');
+  expect(label(order('completed'))).toBe('Completed');
+  expect(label(order('canceled'))).toBe('Canceled');
+});
+
+test('payments decides: who is paid is not canceling, whatever was asked', () => {
+  expect(describe(order('awaiting_payment', { canceling: true }), transaction('paid')).label).toBe('Paid');
+});
+
+test('a change moves the order once, however often it is heard of', () => {
+  const change = { status: 'awaiting_payment', at };
+  const moved = applyChange(order('pending'), 2, change);
+  expect(moved.status).toBe('awaiting_payment');
+  expect(moved.history).toHaveLength(2);
+  expect(applyChange(moved, 2, change)).toBe(moved);
+  expect(applyChange(moved, 1, { status: 'pending', at })).toBe(moved);
+});
+
+test('while it is being undone it keeps its status, until it is over', () => {
+  const undone = applyChange(order('awaiting_payment'), 2, { status: 'canceling', at });
+  expect([undone.status, undone.canceling, isOver(undone)]).toEqual(['awaiting_payment', true, false]);
+  const canceled = applyChange(undone, 3, { status: 'canceled', at });
+  expect([canceled.status, canceled.canceling, isOver(canceled)]).toEqual(['canceled', false, true]);
+});

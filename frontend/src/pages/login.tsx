@@ -1,0 +1,99 @@
+import { useMutation } from '@tanstack/react-query';
+import type { SubmitEvent } from 'react';
+import { Link, Navigate, useSearchParams } from 'react-router';
+
+import { login, register } from '../lib/api/auth';
+import { Refusal } from '../lib/api/client';
+import { useSession } from '../lib/session';
+import { Button, Failure, Field, Notice, Page } from '../ui/parts';
+
+/** Where one wanted to go; only ever a page of ours. */
+function useNext(): string {
+  const [params] = useSearchParams();
+  const next = params.get('next') ?? '/';
+  return next.startsWith('/') && !next.startsWith('//') && !next.includes('\\') ? next : '/';
+}
+
+const text = (form: FormData, name: string): string => {
+  const value = form.get(name);
+  return typeof value === 'string' ? value : '';
+};
+
+export function LoginPage() {
+  const session = useSession();
+  const next = useNext();
+  const entering = useMutation({ mutationFn: (form: FormData) => login(text(form, 'email'), text(form, 'password')) });
+  if (session.state === 'user') return <Navigate to={next} replace />;
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (!entering.isPending) entering.mutate(new FormData(event.currentTarget));
+  };
+  const wrong = entering.error instanceof Refusal && entering.error.slug === 'wrong-credentials';
+  return (
+    <div className="narrow">
+      <Page title="Log in">
+        {wrong ? (
+          <Notice tone="bad" role="alert">
+            <p>E-mail address or password are wrong.</p>
+          </Notice>
+        ) : (
+          entering.isError && <Failure error={entering.error} />
+        )}
+        <form className="form" onSubmit={submit}>
+          <Field label="E-mail address" name="email" type="email" autoComplete="email" required />
+          <Field label="Password" name="password" type="password" autoComplete="current-password" required />
+          <Button kind="primary" type="submit" busy={entering.isPending}>
+            Log in
+          </Button>
+        </form>
+        <p>
+          New here? <Link to={`/register?next=${encodeURIComponent(next)}`}>Make an account</Link>
+        </p>
+      </Page>
+    </div>
+  );
+}
+
+export function RegisterPage() {
+  const session = useSession();
+  const next = useNext();
+  const entering = useMutation({
+    mutationFn: (form: FormData) => register(text(form, 'name'), text(form, 'email'), text(form, 'password')),
+  });
+  if (session.state === 'user') return <Navigate to={next} replace />;
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (!entering.isPending) entering.mutate(new FormData(event.currentTarget));
+  };
+  const refusal = entering.error instanceof Refusal ? entering.error : null;
+  const taken = refusal?.slug === 'email-taken' ? 'There is an account with this address already.' : undefined;
+  const told = taken !== undefined || (refusal?.problem.errors?.length ?? 0) > 0;
+  return (
+    <div className="narrow">
+      <Page title="Make an account">
+        {entering.isError && !told && <Failure error={entering.error} />}
+        <form className="form" onSubmit={submit}>
+          <Field label="Name" name="name" autoComplete="name" maxLength={100} required error={refusal?.field('name')} />
+          <Field label="E-mail address" name="email" type="email" autoComplete="email" required error={taken ?? refusal?.field('email')} />
+          <Field
+            label="Password"
+            name="password"
+            type="password"
+            autoComplete="new-password"
+            minLength={8}
+            maxLength={128}
+            required
+            hint="At least 8 characters"
+            error={refusal?.field('password')}
+          />
+          <Button kind="primary" type="submit" busy={entering.isPending}>
+            Make the account
+          </Button>
+        </form>
+        <p>
+          You have one? <Link to={`/login?next=${encodeURIComponent(next)}`}>Log in</Link>
+        </p>
+      </Page>
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+/** Paying and canceling: payments is asked directly, and decides. Whoever loses the race is told. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+
+import { mayPass, Refusal } from '../lib/api/client';
+import { cancelOrder, type Order } from '../lib/api/orders';
+import { cancelTransaction, completeTransaction, type Transaction } from '../lib/api/payments';
+import { money } from '../lib/format';
+import { isOver } from '../lib/status';
+import { Button, Failure, Notice } from '../ui/parts';
+
+type Verb = 'pay' | 'cancel';
+
+export function Payment({ order, transaction, unanswered, ask }: {
+  order: Order;
+  transaction: Transaction | null;
+  /** Payments did not answer when it was asked last. */
+  unanswered: boolean;
+  ask: () => unknown;
+}) {
+  const client = useQueryClient();
+  const deciding = useMutation({
+    mutationFn: async (verb: Verb): Promise<Transaction | null> => {
+      if (verb === 'pay') return completeTransaction(order.transaction_id);
+      if (order.status === 'awaiting_payment') return cancelTransaction(order.transaction_id);
+      // there may be no transaction yet: the shop takes care that there will be none
+      client.setQueryData(['order', order.id], await cancelOrder(order.id));
+      return null;
+    },
+    onSuccess: (decided) => {
+      if (decided) client.setQueryData(['transaction', order.transaction_id], decided);
+    },
+    // whatever went wrong, payments knows what is true
+    onError: () => ask(),
+  });
+
+  const decided = transaction !== null && transaction.status !== 'pending';
+  const doubt = deciding.isError && mayPass(deciding.error) && !decided;
+  const lost = deciding.error instanceof Refusal ? tooLate(deciding.error) : null;
+  const failed = deciding.isError && !doubt && lost === null && !mayPass(deciding.error);
+  if (isOver(order)) return lost === null ? null : <Notice tone="over" title={lost.title} role="status">{lost.text}</Notice>;
+
+  const payable = order.status === 'awaiting_payment' && !order.canceling && !decided;
+  const cancelable = !order.canceling && !decided;
+
+  return (
+    <section className="payment" aria-labelledby="payment">
+      <div className="payment-head">
+        <h2 id="payment">Payment</h2>
+        <span className="demo-mark">Demo payment: no money moves</span>
+      </div>
+      <div role="status" aria-live="polite">
+        {lost !== null && <Notice tone="over" title={lost.title}>{lost.text}</Notice>}
+        {doubt && (
+          <Notice tone="doubt" title="We do not know yet whether it arrived">
+            {unanswered || transaction === null ? (
+              <p>No answer came. We are asking your payment provider, again and again, until we know. You will not pay twice.</p>
+            ) : (
+              <p>
+                We asked your payment provider: {deciding.variables === 'pay' ? 'nothing was paid so far' : 'it was not canceled so far'}.
+                You can try again; you will not pay twice.
+              </p>
+            )}
+          </Notice>
+        )}
+        {!doubt && unanswered && payable && (
+          <p className="fine">We are asking your payment provider, who does not answer right now.</p>
+        )}
+        {decided && lost === null && (
+          <p>
+            {transaction.status === 'paid'
+              ? 'Paid. The shop is being told; this page follows by itself.'
+              : 'The payment is canceled. The shop is being told; this page follows by itself.'}
+          </p>
+        )}
+      </div>
+      {failed && <Failure error={deciding.error} />}
+      {(payable || cancelable) && (
+        <div className="actions">
+          {payable && (
+            <Button kind="primary" busy={deciding.isPending} onClick={() => deciding.mutate('pay')}>
+              {deciding.isPending && deciding.variables === 'pay' ? 'Paying…' : `Pay ${money(order.total)}`}
+            </Button>
+          )}
+          {cancelable && (
+            <Button kind="plain" busy={deciding.isPending} onClick={() => deciding.mutate('cancel')}>
+              {deciding.isPending && deciding.variables === 'cancel' ? 'Canceling…' : 'Cancel order'}
+            </Button>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** What the loser of a race is told. */
+function tooLate(refusal: Refusal): { title: string; text: string } | null {
+  switch (refusal.slug) {
+    case 'transaction-canceled':
+      return { title: 'Too late to pay', text: 'This payment was canceled a moment ago. Nothing was charged.' };
+    case 'transaction-paid':
+    case 'too-late':
+      return { title: 'Too late to cancel', text: 'This order was paid a moment ago, so it will be completed.' };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,48 @@
+import type { RouteObject } from 'react-router';
+
+import { Layout } from './layout';
+import { Broken, NotFound } from './pages/broken';
+import { CartPage } from './pages/cart';
+import { CatalogPage } from './pages/catalog';
+import { CheckoutPage } from './pages/checkout';
+import { LoginPage, RegisterPage } from './pages/login';
+import { OrderPage } from './pages/order';
+import { OrdersPage } from './pages/orders';
+import { ProductPage } from './pages/product';
+import { Guard } from './guard';
+
+/** The shop comes at once; what few people need comes when they need it. */
+export const routes: RouteObject[] = [
+  {
+    element: <Layout />,
+    errorElement: <Broken />,
+    hydrateFallbackElement: <></>,
+    children: [
+      { index: true, element: <CatalogPage /> },
+      { path: 'products/:slug', element: <ProductPage /> },
+      { path: 'cart', element: <CartPage /> },
+      { path: 'login', element: <LoginPage /> },
+      { path: 'register', element: <RegisterPage /> },
+      {
+        element: <Guard />,
+        children: [
+          { path: 'checkout', element: <CheckoutPage /> },
+          { path: 'orders', element: <OrdersPage /> },
+          { path: 'orders/:id', element: <OrderPage /> },
+        ],
+      },
+      {
+        path: 'admin',
+        element: <Guard only="admin" />,
+        children: [
+          { path: 'products', lazy: async () => ({ Component: (await import('./pages/admin/products')).ProductsPage }) },
+          { path: 'products/new', lazy: async () => ({ Component: (await import('./pages/admin/product')).NewProductPage }) },
+          { path: 'products/:slug', lazy: async () => ({ Component: (await import('./pages/admin/product')).EditProductPage }) },
+          { path: 'orders', lazy: async () => ({ Component: (await import('./pages/admin/orders')).AllOrdersPage }) },
+          { path: 'orders/:id', element: <OrderPage mine={false} /> },
+        ],
+      },
+      { path: '*', element: <NotFound /> },
+    ],
+  },
+];

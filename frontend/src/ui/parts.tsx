@@ -1,0 +1,198 @@
+/** The small parts that every page is made of. */
+import { type ComponentProps, type ReactNode, useEffect, useId, useRef } from 'react';
+import { Link, type LinkProps } from 'react-router';
+
+import { Refusal, Unreachable } from '../lib/api/client';
+import type { Tone } from '../lib/status';
+
+/** A page: its heading takes the focus when one comes here from another page. */
+export function Page({ title, lead, actions, wide, children }: {
+  title: string;
+  lead?: ReactNode;
+  actions?: ReactNode;
+  wide?: boolean;
+  children: ReactNode;
+}) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = title === 'Shop' ? 'Shop' : `${title} · Shop`;
+  }, [title]);
+  useEffect(() => {
+    if (history.state !== null && (history.state as { idx?: number }).idx !== 0) heading.current?.focus();
+    // once, on arrival
+  }, []);
+  return (
+    <div className={wide ? 'page wide' : 'page'}>
+      <header className="page-head">
+        <div>
+          <h1 ref={heading} tabIndex={-1}>
+            {title}
+          </h1>
+          {lead !== undefined && <p className="lead">{lead}</p>}
+        </div>
+        {actions !== undefined && <div className="actions">{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+type ButtonKind = 'primary' | 'plain' | 'quiet' | 'danger';
+
+/** A button; while `busy` it says so and does nothing. */
+export function Button({ kind = 'plain', busy = false, children, ...rest }: ComponentProps<'button'> & {
+  kind?: ButtonKind;
+  busy?: boolean;
+}) {
+  return (
+    <button
+      type="button"
+      {...rest}
+      className={`button ${kind} ${rest.className ?? ''}`}
+      aria-disabled={busy || rest['aria-disabled']}
+      onClick={(event) => {
+        if (busy) event.preventDefault();
+        else rest.onClick?.(event);
+      }}
+    >
+      {busy && <span className="spinner" aria-hidden="true" />}
+      {children}
+    </button>
+  );
+}
+
+export function ButtonLink({ kind = 'plain', ...rest }: LinkProps & { kind?: ButtonKind }) {
+  return <Link {...rest} className={`button ${kind}`} />;
+}
+
+/** A labelled input with its hint and its error. */
+export function Field({ label, error, hint, ...rest }: ComponentProps<'input'> & {
+  label: string;
+  error?: string | undefined;
+  hint?: string;
+}) {
+  const id = useId();
+  const notes = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(' ');
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input id={id} aria-invalid={error ? true : undefined} aria-describedby={notes || undefined} {...rest} />
+      {hint !== undefined && (
+        <p id={`${id}-hint`} className="hint">
+          {hint}
+        </p>
+      )}
+      {error && (
+        <p id={`${id}-error`} className="error">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Select({ label, children, ...rest }: ComponentProps<'select'> & { label: string }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} {...rest}>
+        {children}
+      </select>
+    </div>
+  );
+}
+
+/** A message in its place. `alert` interrupts, `status` waits for its turn. */
+export function Notice({ tone, title, role, children }: {
+  tone: Tone | 'bad';
+  title?: string;
+  role?: 'alert' | 'status';
+  children?: ReactNode;
+}) {
+  return (
+    <div className={`notice ${tone}`} role={role}>
+      {title !== undefined && <p className="notice-title">{title}</p>}
+      {children !== undefined && <div>{children}</div>}
+    </div>
+  );
+}
+
+/** What went wrong, and a way out. While nothing answers it tries again by itself. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => unknown }) {
+  const away = error instanceof Unreachable || (error instanceof Refusal && error.status >= 500);
+  const again = useRef(retry);
+  useEffect(() => {
+    again.current = retry;
+  });
+  useEffect(() => {
+    if (!away) return;
+    const timer = setInterval(() => again.current?.(), 3_000);
+    return () => clearInterval(timer);
+  }, [away]);
+  const refusal = error instanceof Refusal ? error : null;
+  const title = away ? 'The shop does not answer right now' : (refusal?.problem.title ?? 'Something broke');
+  return (
+    <Notice tone="bad" title={title} role="alert">
+      <p>
+        {away
+          ? 'Nothing is lost. This page tries again by itself every few seconds.'
+          : (refusal?.problem.detail ?? 'Please try again.')}
+      </p>
+      {refusal?.problem.trace_id && <p className="fine">Trace {refusal.problem.trace_id}</p>}
+      {retry && (
+        <Button kind="plain" onClick={() => retry()}>
+          Try again
+        </Button>
+      )}
+    </Notice>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <p className="empty-title">{title}</p>
+      {children}
+    </div>
+  );
+}
+
+/** Grey shapes of what is to come, as large as it. */
+export function Loading({ shape, count = 1 }: { shape: 'card' | 'row' | 'block'; count?: number }) {
+  return (
+    <div className={`loading ${shape}s`} role="status" aria-label="Loading">
+      {Array.from({ length: count }, (_, index) => (
+        <div key={index} className={`bone ${shape}`} />
+      ))}
+    </div>
+  );
+}
+
+export function Badge({ tone, children }: { tone: Tone | 'bad'; children: ReactNode }) {
+  return <span className={`badge ${tone}`}>{children}</span>;
+}
+
+/** A list of names and values. */
+export function Facts({ children }: { children: ReactNode }) {
+  return <dl className="facts">{children}</dl>;
+}
+
+export function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Something wide that scrolls by itself; the keyboard reaches it. */
+export function Scroll({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- else nobody could scroll it without a mouse
+    <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+      {children}
+    </div>
+  );
+}
