@@ -1,7 +1,7 @@
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::Json;
+use web::{Json, PublicProblems};
 
 use super::App;
 
@@ -22,7 +22,7 @@ pub struct Settings {
 /// What a storefront has to know before it starts.
 #[utoipa::path(
     get, path = "/api/settings",
-    responses((status = 200, body = Settings, description = "The settings"))
+    responses((status = 200, body = Settings, description = "The settings"), PublicProblems)
 )]
 pub(super) async fn settings(State(app): State<App>) -> Json<Settings> {
     Json((*app.settings).clone())
