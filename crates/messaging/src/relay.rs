@@ -65,7 +65,7 @@ impl Default for RelayConfig {
     fn default() -> Self {
         Self {
             batch: 200,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(10),
             confirm_deadline: Duration::from_secs(5),
             poll: Duration::from_millis(100),
             max_attempts: 20,

@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(
         long,
         env = "RELAY_LEASE_MS",
-        default_value = "30000",
+        default_value = "10000",
         value_name = "NUMBER"
     )]
     relay_lease_ms: String,

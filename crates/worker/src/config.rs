@@ -91,7 +91,7 @@ pub(crate) struct Args {
     #[arg(
         long = "relay-lease-ms",
         env = "RELAY_LEASE_MS",
-        default_value_t = 30_000
+        default_value_t = 10_000
     )]
     relay_lease_ms: u64,
     /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
