@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::OpenOptions,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -364,6 +364,40 @@ impl System {
     pub fn signal(&self, role: &str, signal: Signal) {
         let running = self.running.lock().expect("no test panics here");
         send(&running.get(role).expect("it runs").child, signal);
+    }
+
+    /// As [`System::signal`]; false when it does not run.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn try_signal(&self, role: &str, signal: Signal) -> bool {
+        let running = self.running.lock().expect("no test panics here");
+        let running = running.get(role);
+        running
+            .inspect(|running| send(&running.child, signal))
+            .is_some()
+    }
+
+    /// A process that ended without being told to, and how; told once of each.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn fallen(&self) -> Option<(String, ExitStatus)> {
+        let mut running = self.running.lock().expect("no test panics here");
+        let fallen = running
+            .iter_mut()
+            .find_map(|(role, running)| Some((role.clone(), running.child.try_wait().ok()??)))?;
+        running.remove(&fallen.0);
+        Some(fallen)
+    }
+
+    /// The sum of a metric's series; 0 when the process has none, or does not answer.
+    pub async fn metric(&self, role: &str, name: &str) -> f64 {
+        let page = self.admin(role, "/metrics").await.unwrap_or_default();
+        page.lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     fn end(&self, role: &str, signal: Signal) {

@@ -1,0 +1,168 @@
+//! What is played while a process is killed. Each play has two of everything, one after the other,
+//! so that a point has a second hit; one order is attempted by the api, the other by a worker.
+
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use testkit::eventually;
+use uuid::Uuid;
+
+use super::{
+    client::{Accepted, Client, register},
+    rig::Rig,
+};
+use crate::text;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Forward,
+    Compensating,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Play {
+    /// Order and pay: completed, with a mail.
+    Pay,
+    /// Register: a mail.
+    Register,
+    /// Foreign messages: one that nobody understands, and one that says paid before it is so.
+    Foreign,
+    /// Order, and the payer refuses at payments: canceled.
+    Refuse,
+    /// Order and take it back at the shop: undone.
+    TakeBack,
+    /// Order and take it back before payments heard of it: a tombstone.
+    Entomb,
+    /// Order and never pay: undone at the deadline.
+    Deadline,
+}
+
+impl Play {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Pay,
+        Self::Register,
+        Self::Foreign,
+        Self::Refuse,
+        Self::TakeBack,
+        Self::Entomb,
+        Self::Deadline,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pay => "pay",
+            Self::Register => "register",
+            Self::Foreign => "foreign",
+            Self::Refuse => "refuse",
+            Self::TakeBack => "take back",
+            Self::Entomb => "entomb",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    pub(super) fn direction(self) -> Direction {
+        match self {
+            Self::Pay | Self::Register | Self::Foreign => Direction::Forward,
+            Self::Refuse | Self::TakeBack | Self::Entomb | Self::Deadline => {
+                Direction::Compensating
+            }
+        }
+    }
+
+    /// On which system it is played: those of one run one after the other.
+    pub(super) fn rig(self) -> usize {
+        match self {
+            Self::Pay => 0,
+            Self::Deadline => 2,
+            _ => 1,
+        }
+    }
+
+    /// Plays it; returns what was accepted.
+    pub(super) async fn perform(self, rig: &Rig, client: &Client<'_>) -> Vec<Accepted> {
+        let mut accepted = Vec::new();
+        if self == Self::Register {
+            for _ in 0..2 {
+                let email = register(&rig.system).await;
+                Client::log_in(&rig.system, &email).await;
+            }
+            return accepted;
+        }
+        for later in [false, true] {
+            accepted.push(self.order(rig, client, later).await);
+        }
+        accepted
+    }
+
+    async fn order(self, rig: &Rig, client: &Client<'_>, later: bool) -> Accepted {
+        let key = Uuid::new_v4().to_string();
+        if self == Self::Entomb {
+            rig.signal("worker", Signal::SIGSTOP).await;
+        }
+        let id = client.place(&key, later || self == Self::Entomb).await;
+        match self {
+            Self::Pay | Self::Foreign | Self::Refuse => {
+                let order = client.awaits(&id, "awaiting_payment").await;
+                let transaction = text(&order, "transaction_id");
+                if self == Self::Foreign {
+                    publish(rig, transaction).await;
+                }
+                let verb = if self == Self::Refuse {
+                    "cancel"
+                } else {
+                    "complete"
+                };
+                client.decide(verb, transaction).await;
+            }
+            Self::TakeBack => {
+                client.awaits(&id, "awaiting_payment").await;
+                client.cancel(&id).await;
+            }
+            Self::Entomb => {
+                client.cancel(&id).await;
+                rig.signal("worker", Signal::SIGCONT).await;
+            }
+            Self::Deadline | Self::Register => {}
+        }
+        let ends = match self.direction() {
+            Direction::Forward => "completed",
+            Direction::Compensating => "canceled",
+        };
+        client.awaits(&id, ends).await;
+        Accepted { key, id, ends }
+    }
+}
+
+/// Nonsense, which must be in `failed` in the end; and the word that a transaction is paid, which it
+/// is not yet: payments is asked, and the message goes up the ladder.
+async fn publish(rig: &Rig, transaction: &str) {
+    let connection = Connection::connect(&rig.system.amqp_url, ConnectionProperties::default());
+    let connection = connection.await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+    confirms.await.unwrap();
+    let nonsense = format!("nonsense {transaction}");
+    let early = json!({
+        "transaction_id": transaction, "completed_at": "2026-01-01T00:00:00Z", "routing_key": "transaction_completed",
+    });
+    rig.expect_failed(&nonsense);
+    let before = rig.rungs();
+    for body in [nonsense, early.to_string()] {
+        let publish = channel.basic_publish(
+            "payments_events".into(),
+            "transaction_completed".into(),
+            BasicPublishOptions::default(),
+            body.as_bytes(),
+            BasicProperties::default(),
+        );
+        assert!(publish.await.unwrap().await.unwrap().is_ack());
+    }
+    eventually("the early word to be on the ladder", || async {
+        rig.rungs() > before
+    })
+    .await;
+    connection.close(200, "done".into()).await.unwrap();
+}
