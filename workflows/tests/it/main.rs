@@ -6,6 +6,9 @@
 mod budget;
 mod create;
 mod fencing;
+mod four;
+mod four_checkout;
+mod four_plans;
 mod long_life;
 mod outcomes;
 mod shop;

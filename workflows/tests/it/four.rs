@@ -1,0 +1,285 @@
+//! Four tests that any plan must pass, after those that Oxide's omicron makes of each of its sagas
+//! (nexus/src/app/sagas/test_helpers.rs): every step twice, every undo twice, every step failing
+//! once, every undo failing for long. On plans of every kind here, on checkout in `four_checkout`.
+
+use kernel::{SagaId, SignalId, TraceRef};
+use messaging::{Wakeup, outbox};
+use saga::{CANCEL, Engine, Kind, NewSaga, NewSignal, Role};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::{
+    four_plans::{BOOKS, Books, Fault, How, Input, Locals, Mixed, OnlyWait, Remotes, Subject},
+    shop::quick,
+};
+
+const WELL: Fault = Fault {
+    step: usize::MAX,
+    undo: false,
+    how: How::Well,
+    tries: 0,
+};
+
+/// Longer than any backoff doubles.
+const LONG: i64 = 25;
+
+struct Bench<S: Subject> {
+    pool: PgPool,
+    engine: Engine<S>,
+}
+
+impl<S: Subject> Bench<S> {
+    async fn open() -> Self {
+        let pool = testkit::shop_db().await;
+        sqlx::raw_sql(BOOKS).execute(&pool).await.unwrap();
+        let engine = Engine::new(
+            S::new(pool.clone()),
+            pool.clone(),
+            quick(),
+            Wakeup::default(),
+        );
+        Self {
+            pool,
+            engine: engine.unwrap(),
+        }
+    }
+
+    /// Indices of the steps of this role and kind.
+    fn steps(&self, wanted: impl Fn(Role, Kind) -> bool) -> Vec<usize> {
+        let steps = self.engine.shape().steps.iter().enumerate();
+        steps
+            .filter(|(_, step)| wanted(step.role, step.kind))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// A saga with this fault; a start that the database refuses is tried again.
+    async fn start(&self, fault: Fault) -> SagaId {
+        sqlx::query("alter sequence four.tries restart")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let id = SagaId::new();
+        for _ in 0..=LONG {
+            let new = NewSaga {
+                id,
+                input: Input { saga_id: id, fault },
+                trace: TraceRef::random(),
+            };
+            let mut tx = self.pool.begin().await.unwrap();
+            if self.engine.start(&mut tx, new, false).await.is_ok() {
+                tx.commit().await.unwrap();
+                return id;
+            }
+            tx.rollback().await.unwrap();
+        }
+        panic!("it does not start");
+    }
+
+    async fn signal(&self, saga_id: SagaId, name: &str) {
+        for _ in 0..=LONG {
+            let signal = NewSignal {
+                id: SignalId::new(),
+                saga_id,
+                name: name.to_owned(),
+                payload: Value::Null,
+                source: "test".to_owned(),
+            };
+            let mut tx = self.pool.begin().await.unwrap();
+            if let Ok(signaled) = self.engine.signal(&mut tx, vec![signal]).await {
+                tx.commit().await.unwrap();
+                return signaled.after.emit();
+            }
+            tx.rollback().await.unwrap();
+        }
+        panic!("the signal {name} is not taken");
+    }
+
+    async fn state(&self, saga_id: SagaId) -> String {
+        sqlx::query_scalar("select state from saga.saga where saga_id = $1")
+            .bind(saga_id.uuid())
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Does what is due, each claim as often as said: whoever comes second must change nothing.
+    async fn work(&self, times: usize) {
+        sqlx::query("update messaging.outbox set due_at = clock_timestamp() where kind = 'step'")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let plans = [self.engine.plan_key()];
+        let mut conn = self.pool.acquire().await.unwrap();
+        let lease = self.engine.config().lease;
+        let claims = outbox::claim_sagas(&mut conn, &plans, lease, 10).await;
+        for claim in claims.unwrap() {
+            for _ in 0..times {
+                self.engine.attempt(&claim).await;
+            }
+        }
+    }
+
+    /// Works until the saga has come to this state.
+    async fn until(&self, saga_id: SagaId, state: &str, times: usize) {
+        for _ in 0..=LONG + 10 {
+            if self.state(saga_id).await == state {
+                return;
+            }
+            self.work(times).await;
+        }
+        panic!("{} is {}, not {state}", S::NAME, self.state(saga_id).await);
+    }
+
+    /// All steps that have an effect took it once, in order, and none was undone.
+    async fn assert_forward(&self, saga_id: SagaId) {
+        let steps = self.steps(|_, kind| kind != Kind::Wait);
+        let books = Books::of(&self.pool, saga_id.uuid()).await;
+        assert_eq!(books.effects, indices(&steps), "{}", S::NAME);
+        assert!(books.undone.is_empty(), "{}", S::NAME);
+    }
+
+    /// These steps were undone, each once and in reverse; nothing after the pivot took effect.
+    async fn assert_undone(&self, saga_id: SagaId, started: &[usize]) {
+        let books = Books::of(&self.pool, saga_id.uuid()).await;
+        let mut reverse = indices(started);
+        reverse.reverse();
+        assert_eq!(books.undone, reverse, "{}", S::NAME);
+        let pivot = i32::try_from(self.engine.shape().pivot()).unwrap();
+        assert!(books.effects.iter().all(|step| *step < pivot));
+    }
+
+    async fn forward(&self, fault: Fault, times: usize) {
+        let saga = self.start(fault).await;
+        self.until(saga, "waiting", times).await;
+        self.signal(saga, "yes").await;
+        self.until(saga, "completed", times).await;
+        self.assert_forward(saga).await;
+    }
+
+    /// Is undone from the wait on.
+    async fn backward(&self, fault: Fault, word: &str, times: usize) {
+        let saga = self.start(fault).await;
+        self.until(saga, "waiting", times).await;
+        self.signal(saga, word).await;
+        self.until(saga, "compensated", times).await;
+        let all = self.steps(|role, _| role == Role::Compensable);
+        self.assert_undone(saga, &all).await;
+    }
+
+    fn remote(&self) -> Vec<usize> {
+        self.steps(|_, kind| kind == Kind::Remote)
+    }
+
+    fn local(&self) -> Vec<usize> {
+        self.steps(|_, kind| kind == Kind::Local)
+    }
+
+    fn undoable(&self, wanted: Kind) -> Vec<usize> {
+        self.steps(|role, kind| role == Role::Compensable && kind == wanted)
+    }
+
+    async fn every_step_twice(&self) {
+        for step in self.remote() {
+            self.forward(fault(step, false, How::Lost, 1), 1).await;
+        }
+        for step in self.local() {
+            self.forward(fault(step, false, How::Conflict, 1), 1).await;
+        }
+        self.forward(WELL, 2).await;
+    }
+
+    async fn every_undo_twice(&self) {
+        for word in ["no", CANCEL] {
+            for step in self.undoable(Kind::Remote) {
+                self.backward(fault(step, true, How::Lost, 1), word, 1)
+                    .await;
+            }
+            for step in self.undoable(Kind::Local) {
+                self.backward(fault(step, true, How::Conflict, 1), word, 1)
+                    .await;
+            }
+            self.backward(WELL, word, 2).await;
+        }
+    }
+
+    async fn every_step_failing_once(&self) {
+        for step in self.remote() {
+            for how in [How::NeverLeft, How::NoAnswer, How::Panic] {
+                self.forward(fault(step, false, how, 1), 1).await;
+            }
+        }
+        // what business refuses is undone, it and all before it
+        for step in self.undoable(Kind::Remote) {
+            let saga = self.start(fault(step, false, How::Refused, 1)).await;
+            self.until(saga, "compensated", 1).await;
+            let started: Vec<_> = (0..=step).collect();
+            self.assert_undone(saga, &started).await;
+        }
+    }
+
+    async fn every_undo_failing_for_long(&self) {
+        for step in self.undoable(Kind::Remote) {
+            for how in [How::NeverLeft, How::NoAnswer, How::Panic] {
+                let saga = self.start(fault(step, true, how, LONG)).await;
+                self.until(saga, "waiting", 1).await;
+                self.signal(saga, CANCEL).await;
+                let later = self.steps(|role, _| role == Role::Compensable);
+                let later: Vec<_> = later.into_iter().filter(|other| *other > step).collect();
+                for _ in 0..i64::try_from(later.len()).unwrap() + LONG - 1 {
+                    assert_eq!(
+                        self.state(saga).await,
+                        "compensating",
+                        "it is never given up"
+                    );
+                    let books = Books::of(&self.pool, saga.uuid()).await;
+                    assert!(
+                        books.undone.len() <= later.len(),
+                        "nothing before it is undone"
+                    );
+                    self.work(1).await;
+                }
+                self.until(saga, "compensated", 1).await; // it is back
+                let all = self.steps(|role, _| role == Role::Compensable);
+                self.assert_undone(saga, &all).await;
+            }
+        }
+        for step in self.undoable(Kind::Local) {
+            self.backward(fault(step, true, How::Conflict, 3), CANCEL, 1)
+                .await;
+        }
+    }
+}
+
+fn fault(step: usize, undo: bool, how: How, tries: i64) -> Fault {
+    Fault {
+        step,
+        undo,
+        how,
+        tries,
+    }
+}
+
+fn indices(steps: &[usize]) -> Vec<i32> {
+    let steps = steps.iter().map(|step| i32::try_from(*step).unwrap());
+    steps.collect()
+}
+
+macro_rules! for_every_plan {
+    ($($rule:ident => $test:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $rule() {
+            Bench::<Remotes>::open().await.$test().await;
+            Bench::<Mixed>::open().await.$test().await;
+            Bench::<OnlyWait>::open().await.$test().await;
+            Bench::<Locals>::open().await.$test().await;
+        }
+    )*};
+}
+
+for_every_plan! {
+    a_step_that_runs_twice_takes_effect_once => every_step_twice,
+    an_undo_that_runs_twice_takes_effect_once => every_undo_twice,
+    a_step_that_fails_once_is_done_or_all_is_undone => every_step_failing_once,
+    an_undo_that_fails_for_long_is_never_given_up_nor_overtaken => every_undo_failing_for_long,
+}
