@@ -30,7 +30,7 @@ mod plan;
 mod shape;
 mod signal;
 pub mod store;
-mod transition;
+pub mod transition;
 
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started, Verb,

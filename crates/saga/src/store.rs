@@ -233,6 +233,16 @@ pub struct Save {
     pub verdicts: Vec<VerdictRow>,
 }
 
+/// The claim that a write depends on. The epoch alone would not do: pausing removes the entry, and
+/// the one that resuming writes counts from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Fence {
+    /// The entry claimed.
+    pub held: Uuid,
+    /// Its epoch after the claim.
+    pub epoch: i64,
+}
+
 /// What becomes of a saga's entry.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
@@ -241,8 +251,9 @@ pub enum EntryChange {
     Unchanged,
     /// The same work again.
     Retry {
-        /// Under this epoch only.
-        fence: i64,
+        /// Under this claim only.
+        #[serde(flatten)]
+        fence: Fence,
         /// When.
         due_at: DateTime<Utc>,
         /// What the attempt said.
@@ -250,8 +261,9 @@ pub enum EntryChange {
     },
     /// Other work, under the next epoch.
     Replace {
-        /// Under this epoch only; without it, whoever holds the entry is fenced out.
-        fence: Option<i64>,
+        /// Under this claim only; without it, whoever holds the entry is fenced out.
+        #[serde(flatten)]
+        fence: Option<Fence>,
         /// `step` or `timer`.
         kind: &'static str,
         /// Step name, or `<step>/undo`.
@@ -261,8 +273,9 @@ pub enum EntryChange {
     },
     /// None any more.
     Remove {
-        /// Under this epoch only.
-        fence: Option<i64>,
+        /// Under this claim only; without it, whoever holds the entry is fenced out.
+        #[serde(flatten)]
+        fence: Option<Fence>,
     },
     /// Due at once, whoever holds it: for a binary that can decide what this one cannot.
     DueNow,
@@ -334,13 +347,13 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
         Saved,
         r#"
         with t as (
-            select t.*, e.change, e.fence, e.kind, e.step as entry_step, e.due_at, e.error
+            select t.*, e.change, e.held, e.epoch, e.kind, e.step as entry_step, e.due_at, e.error
             from jsonb_to_recordset($1) as t(
                      saga_id uuid, revision bigint, state text, step smallint, undo_from smallint, paused boolean,
                      deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
                      plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
                  jsonb_to_record(t.entry) as e(
-                     change text, fence bigint, kind text, step text, due_at timestamptz, error text)
+                     change text, held uuid, epoch bigint, kind text, step text, due_at timestamptz, error text)
         ), moved as (
             update saga.saga s
             set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
@@ -371,7 +384,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where t.change = 'retry'
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
-              and o.epoch = t.fence
+              and o.entry_id = t.held
+              and o.epoch = t.epoch
             returning 1
         ), replaced as (
             update messaging.outbox o
@@ -381,7 +395,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where t.change = 'replace'
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
-              and o.epoch = coalesce(t.fence, o.epoch)
+              and o.entry_id = coalesce(t.held, o.entry_id)
+              and o.epoch = coalesce(t.epoch, o.epoch)
             returning 1
         ), removed as (
             delete from messaging.outbox o
@@ -389,7 +404,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where t.change = 'remove'
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
-              and o.epoch = coalesce(t.fence, o.epoch)
+              and o.entry_id = coalesce(t.held, o.entry_id)
+              and o.epoch = coalesce(t.epoch, o.epoch)
             returning 1
         ), hastened as (
             update messaging.outbox o

@@ -14,12 +14,14 @@ use crate::{
     plan::{Body, Outcome, Plan, Saga, Undo},
     shape::Shape,
     signal::{CANCEL, Class, NewSignal, Verdict},
-    store::{EntryChange, EntryWrite, JournalRow, KeptRow, Row, Save, SignalRow, VerdictRow},
+    store::{
+        EntryChange, EntryWrite, Fence, JournalRow, KeptRow, Row, Save, SignalRow, VerdictRow,
+    },
 };
 
 /// Why a saga is looked at.
 #[derive(Debug, Clone)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// An entry's work has ended.
     Attempt(SagaClaim, Ended),
     /// Input from outside.
@@ -37,7 +39,7 @@ pub(crate) enum Cause {
 
 /// How an entry's work ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// A step was run.
     Step(Outcome),
     /// An undo was run.
@@ -47,16 +49,23 @@ pub(crate) enum Ended {
 }
 
 /// What is to be stored for one saga, and done in the same transaction.
-pub(crate) struct Transition<S: Saga> {
-    pub(crate) save: Save,
-    pub(crate) input: S::Input,
-    pub(crate) before: State,
-    pub(crate) after: State,
-    pub(crate) ops: Vec<Op>,
-    pub(crate) verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
-    pub(crate) breach: bool,
+pub struct Transition<S: Saga> {
+    /// The rows.
+    pub save: Save,
+    /// The saga's input.
+    pub input: S::Input,
+    /// Where it stood.
+    pub before: State,
+    /// Where it stands now.
+    pub after: State,
+    /// What to do in the same transaction, in this order.
+    pub ops: Vec<Op>,
+    /// Verdicts on the signals that came in now; none for one that is kept undecided.
+    pub verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
+    /// A fact arrived that contradicts what was already decided.
+    pub breach: bool,
     /// It comes from an attempt that this saga has left behind, and must not be stored.
-    pub(crate) stale: bool,
+    pub stale: bool,
 }
 
 impl<S: Saga> Transition<S> {
@@ -68,7 +77,7 @@ impl<S: Saga> Transition<S> {
 
 /// Why a row cannot be worked on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// Its plan has another name, version or hash than ours.
     #[error("plan {plan} v{version} ({hash}) is not known to this binary")]
     Plan {
@@ -114,7 +123,7 @@ pub(crate) fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable
 }
 
 /// Step index and `undo_from` as stored.
-pub(crate) fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
+pub fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
     let small = |n: usize| i16::try_from(n).expect("a plan has fewer than 32768 steps");
     match state {
         State::Running { step } | State::Waiting { step } => (small(step), None),
@@ -144,12 +153,17 @@ pub(crate) fn entry_of(shape: &Shape, wake: Wake) -> Option<EntryWrite<'static>>
 }
 
 /// The plan with all that is needed to work on its rows.
-pub(crate) struct Rules<'a, S: Saga> {
-    pub(crate) saga: &'a S,
-    pub(crate) plan: &'a Plan<S, crate::plan::Complete>,
-    pub(crate) shape: &'a Shape,
-    pub(crate) hash: &'a str,
-    pub(crate) retry: &'a RetryPolicy,
+pub struct Rules<'a, S: Saga> {
+    /// What its steps need.
+    pub saga: &'a S,
+    /// The plan.
+    pub plan: &'a Plan<S, crate::plan::Complete>,
+    /// Its shape.
+    pub shape: &'a Shape,
+    /// Its shape's hash.
+    pub hash: &'a str,
+    /// Delays and budget of attempts.
+    pub retry: &'a RetryPolicy,
 }
 
 impl<S: Saga> Rules<'_, S> {
@@ -170,7 +184,7 @@ impl<S: Saga> Rules<'_, S> {
     }
 
     /// Works out, one after the other, what `causes` mean for the locked `row`.
-    pub(crate) fn transition(
+    pub fn transition(
         &self,
         row: &Row,
         kept: &[KeptRow],
@@ -235,7 +249,7 @@ struct Work<'a, S: Saga> {
     deadline: Option<DateTime<Utc>>,
     ops: Vec<Op>,
     wake: Wake,
-    fence: Option<i64>,
+    fence: Option<Fence>,
     retry_at: DateTime<Utc>,
     error: String,
     /// An operator wants the entry written anew.
@@ -262,7 +276,10 @@ impl<S: Saga> Work<'_, S> {
 
     fn ended(&mut self, claim: &SagaClaim, ended: Ended) {
         let delay = self.rules.retry.delay(claim.attempt.unsigned_abs());
-        self.fence = Some(claim.epoch);
+        self.fence = Some(Fence {
+            held: claim.entry_id.uuid(),
+            epoch: claim.epoch,
+        });
         self.retry_at = self.row.now + delay;
         let (kind, event, detail) = match ended {
             Ended::Step(Outcome::Done) => ("done", Event::Done, None),
@@ -508,11 +525,11 @@ impl<S: Saga> Work<'_, S> {
         };
         let fence = if self.rewrite { None } else { self.fence };
         match (wake, entry_of(self.rules.shape, wake)) {
-            (Wake::Retry, _) => EntryChange::Retry {
-                fence: fence.unwrap_or_default(),
+            (Wake::Retry, _) => fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
+                fence,
                 due_at: self.retry_at,
                 error: self.error.clone(),
-            },
+            }),
             (_, Some(EntryWrite { kind, step })) => {
                 let step = step.into_owned();
                 let due_at = match wake {

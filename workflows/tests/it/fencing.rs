@@ -52,6 +52,36 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
 }
 
 #[tokio::test]
+async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_resumed() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.submit().await;
+    let slow = shop.claim().await.pop().unwrap();
+    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    let paused = shop.journal(order.saga_id).await;
+    shop.engine.attempt(&slow).await;
+    assert_eq!(shop.journal(order.saga_id).await, paused, "it is paused");
+
+    // the new entry counts its epochs from the beginning, and is still another entry
+    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    let fresh = shop.claim().await.pop().unwrap();
+    assert_eq!(fresh.epoch, slow.epoch);
+    let resumed = shop.journal(order.saga_id).await;
+    shop.engine.attempt(&slow).await;
+    assert_eq!(
+        shop.journal(order.saga_id).await,
+        resumed,
+        "another holds it"
+    );
+
+    shop.engine.attempt(&fresh).await;
+    assert_eq!(
+        shop.look(order.id).await.status.as_str(),
+        "awaiting_payment"
+    );
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
 async fn two_workers_racing_for_every_saga_move_each_once() {
     let shop = Shop::open(quick()).await;
     for _ in 0..20 {
