@@ -9,6 +9,7 @@ mod faults;
 mod lint;
 mod lock;
 mod metadata;
+mod model;
 mod nemesis;
 mod processes;
 mod roles;
@@ -40,6 +41,8 @@ cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness] [--json]
     Break a system of its own at random, under load, and hold it to what it answered.
+cargo xtask model [--stories]
+    Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint
     Formatting, clippy, licences, fresh generated files, the storefront's types and rules.
 cargo xtask generate
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Some("demo") if rest.is_empty() => demo::run(),
         Some("bench") => bench::run(rest),
         Some("nemesis") => nemesis::run(rest),
+        Some("model") => model::run(rest),
         Some("lint") if rest.is_empty() => lint::run(),
         Some("generate") if rest.is_empty() => metadata::generate(),
         Some("help" | "--help" | "-h") => {

@@ -78,6 +78,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["kernel", "contracts", "db", "doctor", "servers", "tokens"],
     ),
     ("nemesis", &["testkit"]),
+    (
+        "model",
+        &[
+            "kernel",
+            "contracts",
+            "messaging",
+            "saga",
+            "commerce",
+            "workflows",
+        ],
+    ),
     ("e2e", &[]),
 ];
 

@@ -1,0 +1,453 @@
+//! What production decides. The engine's own [`Rules::transition`] is asked, over checkout's own
+//! plan; its answer is translated into the small terms of [`crate::world`] and remembered, since
+//! a check asks the same thing many thousand times.
+
+use std::{cell::RefCell, sync::Arc, time::Duration, time::Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use commerce::order::{PaymentTerms, verify_payment};
+use contracts::{
+    payments::{InitTransaction, Transaction},
+    topology,
+};
+use futures::future::BoxFuture;
+use kernel::{
+    Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, TraceRef, TransactionId,
+};
+use messaging::outbox::{Kind as EntryKind, SagaClaim};
+use rustc_hash::FxHashMap;
+use saga::{
+    CANCEL, Class, Complete, NewSignal, Outcome, Plan, Saga, Shape, Undo, Verb, Verdict,
+    machine::{self, Event, Op, State},
+    store::{self, EntryChange, KeptRow},
+    transition::{self, Cause, Rules},
+};
+use workflows::{
+    checkout::{Checkout, CheckoutInput},
+    payments::{Call, Cancellation, InitError, NoAnswer, Payments},
+};
+
+use crate::world::{Ended, Kept, Row, Signals, Work};
+
+/// Why a saga is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// A worker's work has ended.
+    Attempt {
+        /// What was to be done.
+        work: Work,
+        /// How it ended.
+        ended: Ended,
+        /// Whether the time for further attempts is used up.
+        spent: bool,
+    },
+    /// Input from outside.
+    Signal(Class),
+    /// An operator's act.
+    Operator(OperatorVerb),
+}
+
+/// [`Verb`], hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperatorVerb {
+    /// Run it now.
+    Retry,
+    /// Stop.
+    Pause,
+    /// Go on.
+    Resume,
+}
+
+impl From<Verb> for OperatorVerb {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Retry => Self::Retry,
+            Verb::Pause => Self::Pause,
+            Verb::Resume => Self::Resume,
+        }
+    }
+}
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// The saga's row, as read.
+    pub row: Row,
+    /// Its kept signals, as read.
+    pub signals: Signals,
+    /// Whether the deadline has passed.
+    pub deadline_passed: bool,
+    /// Why it is looked at.
+    pub why: Why,
+}
+
+/// What becomes of the saga's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Unchanged,
+    /// The same work again, under the claim.
+    Retry,
+    /// Other work; `fenced` when only under the claim.
+    Replace {
+        /// Only under the claim.
+        fenced: bool,
+        /// What.
+        work: Work,
+    },
+    /// None any more.
+    Remove {
+        /// Only under the claim.
+        fenced: bool,
+    },
+    /// A new one.
+    Insert {
+        /// What.
+        work: Work,
+    },
+}
+
+/// What is to be stored, and done in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The new row.
+    pub row: Row,
+    /// The open signals after it.
+    pub signals: Signals,
+    /// What becomes of the entry.
+    pub change: Change,
+    /// Local work, in this order.
+    pub ops: Vec<Op>,
+    /// Verdict on the signal that came in; none when it is kept undecided.
+    pub verdict: Option<Verdict>,
+    /// An operator must look.
+    pub breach: bool,
+}
+
+/// Asks production.
+pub struct Production {
+    checkout: Checkout,
+    plan: Plan<Checkout, Complete>,
+    /// Checkout's shape.
+    pub shape: Shape,
+    hash: String,
+    retry: RetryPolicy,
+    now: DateTime<Utc>,
+    saga_id: SagaId,
+    input: serde_json::Value,
+    fits: [bool; 2],
+    answers: RefCell<FxHashMap<Question, Option<Answer>>>,
+}
+
+impl Default for Production {
+    fn default() -> Self {
+        let plan = Checkout::plan();
+        let shape = plan.shape();
+        let saga_id = SagaId::new();
+        let total = Money::new(1999, "EUR".parse().expect("a currency"));
+        let terms = PaymentTerms {
+            order_id: OrderId::new(),
+            saga_id,
+            transaction_id: TransactionId::new(),
+            total: total.clone(),
+        };
+        let input = CheckoutInput {
+            order_id: terms.order_id,
+            saga_id,
+            user_id: kernel::UserId::new(),
+            transaction_id: terms.transaction_id,
+            total: total.clone(),
+            trace_id: String::new(),
+            basket: None,
+        };
+        let fits = [total.amount - 1, total.amount].map(|amount| {
+            let paid = Money::new(amount, total.currency.clone());
+            verify_payment(&terms, terms.transaction_id, &paid).is_ok()
+        });
+        Self {
+            checkout: Checkout {
+                payments: Arc::new(NoPayments),
+                payment_deadline: Duration::from_mins(30),
+            },
+            plan,
+            hash: shape.hash(),
+            shape,
+            retry: RetryPolicy::default(),
+            now: Clock::System.now(),
+            saga_id,
+            input: serde_json::to_value(&input).expect("an input is JSON"),
+            fits,
+            answers: RefCell::default(),
+        }
+    }
+}
+
+impl Production {
+    /// Whether a payment, of the right amount or of another one, passes the shop's one check.
+    pub fn fits(&self, right: bool) -> bool {
+        self.fits[usize::from(right)]
+    }
+
+    /// What a new saga does.
+    pub fn begin(&self) -> machine::Decision<SignalId> {
+        machine::advance(&self.shape, State::Running { step: 0 }, &Event::Begun, &[])
+    }
+
+    /// The work that a saga in `state` must have an entry for.
+    pub fn work_of(&self, state: State) -> Option<Work> {
+        Work::of(machine::wake_of(&self.shape, state))
+    }
+
+    /// What `question` leads to; nothing when the attempt has lost its right to act.
+    pub fn decide(&self, question: Question) -> Option<Answer> {
+        if let Some(known) = self.answers.borrow().get(&question) {
+            return known.clone();
+        }
+        let answer = self.ask(question);
+        self.answers.borrow_mut().insert(question, answer.clone());
+        answer
+    }
+
+    fn ask(&self, question: Question) -> Option<Answer> {
+        let row = self.stored(question);
+        // who reads no count reads no signals
+        let kept: Vec<_> = match question.row.kept {
+            0 => Vec::new(),
+            _ => question
+                .signals
+                .iter()
+                .map(|kept| self.kept_row(kept))
+                .collect(),
+        };
+        let new = SignalId::new();
+        let rules = Rules {
+            saga: &self.checkout,
+            plan: &self.plan,
+            shape: &self.shape,
+            hash: &self.hash,
+            retry: &self.retry,
+        };
+        let transition = rules
+            .transition(&row, &kept, vec![self.cause(question.why, new)])
+            .unwrap_or_else(|error| panic!("production cannot read the model's row: {error}"));
+        if transition.stale {
+            return None;
+        }
+        let save = &transition.save;
+        let seen: Vec<_> = kept.iter().map(|row| row.signal_id).collect();
+        let unread = question.signals.iter().skip(seen.len());
+        let told = |id: SignalId| {
+            let row = save.verdicts.iter().find(|row| row.signal_id == id.uuid());
+            row.map(|row| row.verdict)
+        };
+        let still_open = kept
+            .iter()
+            .zip(question.signals.iter())
+            .filter_map(|(row, kept)| match told(row.signal_id) {
+                None => Some(kept),
+                Some("early") => Some(Kept {
+                    early: true,
+                    ..kept
+                }),
+                Some(_) => None,
+            });
+        let added = save.signals.iter().filter_map(|row| {
+            let early = match row.verdict {
+                None => false,
+                Some("early") => true,
+                Some(_) => return None,
+            };
+            let Why::Signal(class) = question.why else {
+                return None;
+            };
+            Some(Kept { class, early })
+        });
+        Some(Answer {
+            row: Row {
+                state: transition.after,
+                paused: save.paused,
+                kept: u8::try_from(save.kept).unwrap_or(u8::MAX),
+            },
+            signals: still_open.chain(unread).chain(added).collect(),
+            change: self.change(&save.entry),
+            ops: transition.ops.clone(),
+            verdict: transition
+                .verdicts
+                .first()
+                .and_then(|(_, verdict)| *verdict),
+            breach: transition.breach,
+        })
+    }
+
+    fn stored(&self, question: Question) -> store::Row {
+        let (step, undo_from) = transition::encode_state(&self.shape, question.row.state);
+        let ago = TimeDelta::minutes(if question.deadline_passed { -1 } else { 1 });
+        store::Row {
+            saga_id: self.saga_id,
+            plan: self.shape.name.to_owned(),
+            plan_version: self.shape.version,
+            plan_hash: self.hash.clone(),
+            state: question.row.state.name().to_owned(),
+            step,
+            undo_from,
+            paused: question.row.paused,
+            revision: 1,
+            deadline: Some(self.now + ago),
+            reason: undo_from.map(|_| "why".to_owned()),
+            kept: i32::from(question.row.kept),
+            input: self.input.clone(),
+            trace_id: String::new(),
+            root_span_id: String::new(),
+            now: self.now,
+        }
+    }
+
+    fn kept_row(&self, kept: Kept) -> KeptRow {
+        KeptRow {
+            saga_id: self.saga_id,
+            signal_id: SignalId::new(),
+            name: signal_name(kept.class).to_owned(),
+            verdict: kept.early.then(|| Verdict::Early.as_str().to_owned()),
+        }
+    }
+
+    fn cause(&self, why: Why, id: SignalId) -> Cause {
+        match why {
+            Why::Attempt { work, ended, spent } => {
+                Cause::Attempt(self.claim(work, spent), production_ended(ended))
+            }
+            Why::Signal(class) => Cause::Signal(NewSignal {
+                id,
+                saga_id: self.saga_id,
+                name: signal_name(class).to_owned(),
+                payload: serde_json::Value::Null,
+                source: "model".to_owned(),
+            }),
+            Why::Operator(verb) => Cause::Operator {
+                verb: match verb {
+                    OperatorVerb::Retry => Verb::Retry,
+                    OperatorVerb::Pause => Verb::Pause,
+                    OperatorVerb::Resume => Verb::Resume,
+                },
+                actor: "operator".to_owned(),
+                reason: "model".to_owned(),
+            },
+        }
+    }
+
+    fn claim(&self, work: Work, spent: bool) -> SagaClaim {
+        let name = |step: u8| self.shape.steps[usize::from(step)].name;
+        let (kind, step) = match work {
+            Work::Step(step) => (EntryKind::Step, name(step).to_owned()),
+            Work::Undo(step) => (EntryKind::Step, format!("{}/undo", name(step))),
+            Work::Timer(step) => (EntryKind::Timer, name(step).to_owned()),
+        };
+        let begun = if spent {
+            self.retry.budget + self.retry.cap
+        } else {
+            Duration::ZERO
+        };
+        SagaClaim {
+            entry_id: EntryId::new(),
+            saga_id: self.saga_id,
+            kind,
+            step,
+            epoch: 1,
+            attempt: 1,
+            since: self.now - begun,
+            claimed_at: Instant::now(),
+        }
+    }
+
+    fn change(&self, entry: &EntryChange) -> Change {
+        match entry {
+            EntryChange::Unchanged => Change::Unchanged,
+            EntryChange::Retry { .. } => Change::Retry,
+            EntryChange::Replace {
+                fence, kind, step, ..
+            } => Change::Replace {
+                fenced: fence.is_some(),
+                work: self.work(kind, step),
+            },
+            EntryChange::Remove { fence } => Change::Remove {
+                fenced: fence.is_some(),
+            },
+            EntryChange::Insert { kind, step, .. } => Change::Insert {
+                work: self.work(kind, step),
+            },
+            EntryChange::DueNow => panic!("only for plans that are not known"),
+        }
+    }
+
+    fn work(&self, kind: &str, step: &str) -> Work {
+        let (name, undo) = match step.strip_suffix("/undo") {
+            Some(name) => (name, true),
+            None => (step, false),
+        };
+        let at = self.shape.steps.iter().position(|step| step.name == name);
+        let at = at
+            .and_then(|at| u8::try_from(at).ok())
+            .expect("a step of the plan");
+        match (kind, undo) {
+            ("timer", _) => Work::Timer(at),
+            (_, true) => Work::Undo(at),
+            (_, false) => Work::Step(at),
+        }
+    }
+}
+
+fn signal_name(class: Class) -> &'static str {
+    match class {
+        Class::Proceed => topology::TRANSACTION_COMPLETED,
+        Class::Abort => topology::TRANSACTION_CANCELED,
+        Class::Cancel => CANCEL,
+    }
+}
+
+fn production_ended(ended: Ended) -> transition::Ended {
+    let why = || "model".to_owned();
+    match ended {
+        Ended::Done => transition::Ended::Step(Outcome::Done),
+        Ended::Refused => transition::Ended::Step(Outcome::Refused(why())),
+        // `Transient` and `Unknown` differ in the journal only
+        Ended::NotDone => transition::Ended::Step(Outcome::Unknown(why())),
+        Ended::Undone => transition::Ended::Undo(Undo::Done),
+        Ended::Overtaken => transition::Ended::Undo(Undo::Overtaken),
+        Ended::NotUndone => transition::Ended::Undo(Undo::Unknown(why())),
+        Ended::Timer => transition::Ended::Timer,
+    }
+}
+
+/// The plan needs a port to exist; the model calls its own payments instead.
+struct NoPayments;
+
+fn never<T: Send + 'static>() -> BoxFuture<'static, Result<T, NoAnswer>> {
+    Box::pin(async {
+        Err(NoAnswer::Unreachable(
+            "there is no network in a model".to_owned(),
+        ))
+    })
+}
+
+impl Payments for NoPayments {
+    fn init<'a>(&'a self, _: Call<'a>, _: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
+        Box::pin(async { never().await.map_err(InitError::NoAnswer) })
+    }
+
+    fn cancel_by_order<'a>(
+        &'a self,
+        _: Call<'a>,
+        _: OrderId,
+        _: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        never()
+    }
+
+    fn find<'a>(
+        &'a self,
+        _: TransactionId,
+        _: Option<&'a TraceRef>,
+    ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
+        never()
+    }
+}

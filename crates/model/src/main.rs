@@ -1,0 +1,23 @@
+//! `cargo xtask model`: explores everything and prints what came of it, as Markdown. With
+//! `--stories` it also tells how it comes to each violation that was planted.
+
+use std::process::ExitCode;
+
+#[expect(clippy::print_stdout, reason = "the report is what it is for")]
+fn main() -> ExitCode {
+    let summary = model::summarize();
+    print!("{}", summary.tables);
+    for story in summary.violations.iter().chain(&summary.missed) {
+        eprintln!("\n{story}");
+    }
+    if std::env::args().any(|argument| argument == "--stories") {
+        for (mutation, story) in &summary.stories {
+            println!("\n{}:\n\n{story}", mutation.title());
+        }
+    }
+    if summary.violations.is_empty() && summary.missed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,227 @@
+//! What is broken on purpose, one thing at a time, to see that a check can fail. Some break a
+//! statement of the store or a habit of payments (in [`crate::step`]), the others wrap the pure
+//! decision (here).
+
+use saga::{
+    Class, Verdict,
+    machine::{Op, State},
+};
+
+use crate::{
+    decide::{Answer, Change, Production, Question, Why},
+    rules::Rule,
+    world::{Ended, Kept, Row, Signals, Work},
+};
+
+macro_rules! mutations {
+    ($($name:ident: $title:literal => $($rule:ident)|+,)+) => {
+        /// One thing that is broken.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Mutation {
+            $(#[doc = $title] $name,)+
+        }
+
+        impl Mutation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// What is broken, in words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// The rules one of which must find it.
+            pub const fn found_by(self) -> &'static [Rule] {
+                match self { $(Self::$name => &[$(Rule::$rule,)+],)+ }
+            }
+        }
+    };
+}
+
+mutations! {
+    EpochUnchecked: "a worker's write does not name its epoch" => Fence,
+    EntryIdUnchecked: "a worker's write names its epoch, but not its entry" => Fence,
+    ClaimKeepsEpoch: "a claim does not raise the epoch" => Fence,
+    PausedIsWritten: "who holds a saga that was paused may still write" => Fence,
+    RevisionUnchecked: "no row lock, and the revision is not compared" => I3 | I5 | I6 | Fence,
+    EntryNotRewritten: "a transition leaves the entry as it was" => I7,
+    RetryDropsEntry: "a retry deletes the entry" => I7,
+    EntryNotRemoved: "pausing and coming to rest leave the entry" => I7,
+    EntryNotInserted: "resuming writes no entry" => I7,
+    LeaseNeverEnds: "an entry whose holder died is never due again" => WayOut,
+    NoInbox: "the inbox is not asked" => I5,
+    AckBeforeCommit: "a message is acknowledged before it is handled" => I5,
+    EventNotWritten: "payments decides without writing its event" => I5,
+    NoTombstone: "canceling what is not there leaves no tombstone" => I3,
+    CanceledIsCreatedAgain: "a canceled transaction is created again" => I3 | I4,
+    CreationOverwrites: "a repeated creation begins again" => I3 | I4,
+    CanceledCanBePaid: "a canceled transaction can be paid" => I3 | I4,
+    CancelOverPaid: "a paid transaction can be canceled" => I3 | I4,
+    AmountUnchecked: "the amount of a payment is not compared" => I3,
+    UnknownIsDone: "a creation without an answer counts as done" => I2,
+    UnknownIsUndone: "a cancellation without an answer counts as undone" => I3,
+    UnknownIsRefused: "a creation without an answer counts as never begun: nothing is undone" => I3 | I6,
+    PaidIsUndone: "`paid` in answer to a cancellation counts as undone" => I3,
+    OvertakenIsRetried: "`paid` in answer to a cancellation does not turn the saga" => Ends,
+    TurnForgetsRecord: "a saga that turns forward does not record what is proven" => I4,
+    EarlyIsLate: "a signal that comes early is not kept" => I5,
+    KeptNotTakenUp: "kept signals are not taken up" => I5,
+    VerdictNotStored: "a verdict on a kept signal is not stored" => I5,
+    CancelIgnored: "a cancel before the pivot does nothing" => Cancel,
+    CancelAfterPivot: "a cancel after the pivot compensates" => I4 | I6,
+    ForwardOrder: "compensation begins with the first step" => I6,
+    UndoSkipped: "compensation leaves out the remote step" => I6,
+    BudgetIgnored: "a step whose time is used up is asked again" => Budget,
+    DeadlineIgnored: "the deadline does nothing" => Ends,
+}
+
+/// What production decides, or what it would if `mutation` were true of it.
+pub(crate) fn decide(
+    production: &Production,
+    mutation: Option<Mutation>,
+    asked: Question,
+) -> Option<Answer> {
+    let Some(mutation) = mutation else {
+        return production.decide(asked);
+    };
+    let mut question = asked;
+    let (ended, spent) = match asked.why {
+        Why::Attempt { ended, spent, .. } => (Some(ended), spent),
+        _ => (None, false),
+    };
+    let row = asked.row;
+    // who is asked something else
+    match mutation {
+        Mutation::BudgetIgnored if spent => question.why = attempt(asked, Ended::NotDone),
+        Mutation::OvertakenIsRetried if ended == Some(Ended::Overtaken) => {
+            question.why = attempt(asked, Ended::NotUndone);
+        }
+        Mutation::DeadlineIgnored => question.deadline_passed = false,
+        Mutation::KeptNotTakenUp if !matches!(asked.why, Why::Signal(_)) => {
+            let answer = production.decide(Question {
+                row: Row { kept: 0, ..row },
+                signals: Signals::default(),
+                ..asked
+            })?;
+            let row = Row {
+                kept: row.kept,
+                ..answer.row
+            };
+            return Some(Answer {
+                row,
+                signals: asked.signals,
+                ..answer
+            });
+        }
+        Mutation::CancelIgnored if asked.why == Why::Signal(Class::Cancel) => {
+            return Some(nothing(asked));
+        }
+        Mutation::CancelAfterPivot
+            if row.state == State::Completed && asked.why == Why::Signal(Class::Cancel) =>
+        {
+            question.row.state = State::Waiting {
+                step: production.shape.pivot(),
+            };
+        }
+        Mutation::PausedIsWritten if row.paused && ended.is_some() => {
+            question.row.paused = false;
+            let answer = production.decide(question)?;
+            let row = Row {
+                paused: true,
+                ..answer.row
+            };
+            return Some(Answer {
+                row,
+                change: Change::Unchanged,
+                ..answer
+            });
+        }
+        _ => {}
+    }
+    let answer = production.decide(question)?;
+    Some(altered(mutation, asked, answer))
+}
+
+fn altered(mutation: Mutation, asked: Question, mut answer: Answer) -> Answer {
+    let begins = answer.ops.contains(&Op::BeginCompensation);
+    let fenced = matches!(asked.why, Why::Attempt { .. });
+    let ended = match asked.why {
+        Why::Attempt { ended, .. } => Some(ended),
+        _ => None,
+    };
+    let compensated = |from, mut answer: Answer| {
+        answer.row.state = State::Compensated { from };
+        answer.change = Change::Remove { fenced };
+        answer.ops.push(Op::Undo(0));
+        answer
+    };
+    match (mutation, answer.row.state) {
+        (Mutation::UnknownIsRefused, State::Compensating { from, .. })
+            if begins && ended == Some(Ended::NotDone) =>
+        {
+            compensated(from, answer)
+        }
+        (Mutation::UndoSkipped, State::Compensating { from, .. }) if begins => {
+            compensated(from, answer)
+        }
+        (Mutation::ForwardOrder, State::Compensating { .. }) if begins => {
+            answer.ops.push(Op::Undo(0));
+            answer
+        }
+        (Mutation::TurnForgetsRecord, State::Completed) => {
+            if matches!(asked.row.state, State::Compensating { .. }) {
+                answer.ops.retain(|op| !matches!(op, Op::Record(_)));
+            }
+            answer
+        }
+        (Mutation::EarlyIsLate, _) if answer.verdict == Some(Verdict::Early) => Answer {
+            row: Row {
+                kept: asked.row.kept,
+                ..answer.row
+            },
+            signals: asked.signals,
+            verdict: Some(Verdict::Late),
+            ..answer
+        },
+        (Mutation::VerdictNotStored, _) if answer.signals.len() < asked.signals.len() => {
+            let signals: Signals = asked
+                .signals
+                .iter()
+                .map(|kept| Kept {
+                    early: true,
+                    ..kept
+                })
+                .collect();
+            let kept = u8::try_from(signals.len()).unwrap_or(u8::MAX);
+            Answer {
+                row: Row { kept, ..answer.row },
+                signals,
+                ..answer
+            }
+        }
+        _ => answer,
+    }
+}
+
+fn attempt(asked: Question, ended: Ended) -> Why {
+    let work = match asked.why {
+        Why::Attempt { work, .. } => work,
+        _ => Work::Timer(0),
+    };
+    Why::Attempt {
+        work,
+        ended,
+        spent: false,
+    }
+}
+
+fn nothing(asked: Question) -> Answer {
+    Answer {
+        row: asked.row,
+        signals: asked.signals,
+        change: Change::Unchanged,
+        ops: Vec::new(),
+        verdict: Some(Verdict::Late),
+        breach: false,
+    }
+}

@@ -1,0 +1,154 @@
+//! Payments as its rules by row, its payer, and what it says on the way to the shop.
+
+use saga::Class;
+
+use crate::{
+    mutation::Mutation,
+    rules::Checked,
+    step::{Model, Next},
+    world::{Action, Ended, Tx, World},
+};
+
+impl Model {
+    /// What payments does with a request, and what its answer means to the shop.
+    pub(crate) fn handled(&self, world: &World, cancel: bool) -> (World, Ended) {
+        let mut after = *world;
+        let ended = match (cancel, world.tx) {
+            (false, Tx::None) => {
+                after.tx = Tx::Pending;
+                Ended::Done
+            }
+            (false, Tx::Canceled | Tx::Tombstone) if self.cut(Mutation::CanceledIsCreatedAgain) => {
+                after.tx = Tx::Pending;
+                Ended::Done
+            }
+            (false, Tx::Paid { .. }) if self.cut(Mutation::CreationOverwrites) => {
+                after.tx = Tx::Pending;
+                Ended::Done
+            }
+            (false, Tx::Pending | Tx::Paid { .. }) => Ended::Done,
+            (false, Tx::Canceled | Tx::Tombstone) => Ended::Refused,
+            (true, Tx::None) => {
+                if !self.cut(Mutation::NoTombstone) {
+                    after.tx = Tx::Tombstone;
+                }
+                Ended::Undone
+            }
+            (true, Tx::Pending) => {
+                after.tx = Tx::Canceled;
+                after.news.outbox = !self.cut(Mutation::EventNotWritten);
+                Ended::Undone
+            }
+            (true, Tx::Canceled | Tx::Tombstone) => Ended::Undone,
+            (true, Tx::Paid { .. }) if self.cut(Mutation::CancelOverPaid) => {
+                after.tx = Tx::Canceled;
+                Ended::Undone
+            }
+            (true, Tx::Paid { .. }) if self.cut(Mutation::PaidIsUndone) => Ended::Undone,
+            (true, Tx::Paid { right }) if self.fits(right) => Ended::Overtaken,
+            (true, Tx::Paid { .. }) => Ended::NotUndone,
+        };
+        (after, ended)
+    }
+
+    fn fits(&self, right: bool) -> bool {
+        self.production.fits(right) || self.cut(Mutation::AmountUnchecked)
+    }
+
+    pub(crate) fn wire(&self, world: &World, next: &mut Next) {
+        for cancel in [false, true] {
+            let waiting = if cancel {
+                world.late_cancels
+            } else {
+                world.late_inits
+            };
+            if waiting == 0 {
+                continue;
+            }
+            let take = |mut after: World| {
+                let late = if cancel {
+                    &mut after.late_cancels
+                } else {
+                    &mut after.late_inits
+                };
+                *late -= 1;
+                after
+            };
+            next.push((
+                Action::LateArrives { cancel },
+                Ok(take(self.handled(world, cancel).0)),
+            ));
+            next.push((Action::LateLost { cancel }, Ok(take(*world))));
+        }
+    }
+
+    pub(crate) fn payer(&self, world: &World, next: &mut Next) {
+        let open = world.tx == Tx::Pending
+            || (world.tx == Tx::Canceled && self.cut(Mutation::CanceledCanBePaid));
+        let decided = |tx| {
+            let mut after = *world;
+            after.tx = tx;
+            after.news.outbox = !self.cut(Mutation::EventNotWritten);
+            after
+        };
+        if open {
+            let right = true;
+            next.push((Action::Pays { right }, Ok(decided(Tx::Paid { right }))));
+        }
+        if world.tx == Tx::Pending {
+            if world.left.lies > 0 {
+                let right = false;
+                let mut after = decided(Tx::Paid { right });
+                after.left.lies -= 1;
+                next.push((Action::Pays { right }, Ok(after)));
+            }
+            next.push((Action::CancelsPayment, Ok(decided(Tx::Canceled))));
+        }
+    }
+
+    pub(crate) fn events(&self, world: &World, next: &mut Next) {
+        for again in [false, true] {
+            if again && world.left.duplicates == 0 {
+                continue;
+            }
+            if world.news.outbox {
+                let mut after = *world;
+                after.news.queued += 1;
+                after.news.outbox = again;
+                after.left.duplicates -= u8::from(again);
+                next.push((Action::Publishes { again }, Ok(after)));
+            }
+            if world.news.queued > 0 {
+                let after = self.delivered(world).map(|mut after| {
+                    after.news.queued -= u8::from(!again);
+                    after.left.duplicates -= u8::from(again);
+                    after
+                });
+                next.push((Action::Delivered { again }, after));
+            }
+        }
+    }
+
+    /// The consumer's transaction: check, inbox, signal.
+    fn delivered(&self, world: &World) -> Checked<World> {
+        let mut after = *world;
+        let class = match world.tx {
+            Tx::Paid { right } if !self.fits(right) => {
+                after.news.failed = 1;
+                return Ok(after);
+            }
+            Tx::Paid { .. } => Class::Proceed,
+            _ => Class::Abort,
+        };
+        if world.news.inbox && !self.cut(Mutation::NoInbox) {
+            return Ok(after);
+        }
+        if self.cut(Mutation::AckBeforeCommit) && world.left.crashes > 0 {
+            after.left.crashes -= 1;
+            return Ok(after);
+        }
+        after.news.inbox = true;
+        after.news.heard += 1;
+        self.signal(&after, class)
+    }
+}

@@ -1,0 +1,79 @@
+//! Everything explored, as Markdown.
+
+use std::fmt::Write;
+
+use crate::{Mutation, explore, scenario, story};
+
+/// What `cargo xtask model` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Two tables: what was explored, and what was broken on purpose.
+    pub tables: String,
+    /// How it comes to each violation of the first table.
+    pub violations: Vec<String>,
+    /// Mutations that were not found, or not by a rule that has to.
+    pub missed: Vec<String>,
+    /// How it comes to each violation of the second table: a shortest story each.
+    pub stories: Vec<(Mutation, String)>,
+}
+
+/// Explores every scenario to its end and looks for every mutation.
+pub fn summarize() -> Summary {
+    let mut summary = Summary {
+        tables: String::new(),
+        violations: Vec::new(),
+        missed: Vec::new(),
+        stories: Vec::new(),
+    };
+    explored(&mut summary);
+    summary.tables.push('\n');
+    broken_on_purpose(&mut summary);
+    summary
+}
+
+fn explored(summary: &mut Summary) {
+    summary
+        .tables
+        .push_str("| scenario | states | transitions | depth | at rest | found |\n");
+    summary.tables.push_str("|---|--:|--:|--:|--:|---|\n");
+    for named in scenario::ALL {
+        let report = explore(named.scenario);
+        let found = match &report.violation {
+            Some(violation) => violation.broken.what,
+            None => "nothing",
+        };
+        let _ = writeln!(
+            summary.tables,
+            "| {} | {} | {} | {} | {} | {found} |",
+            named.name, report.states, report.transitions, report.depth, report.settled
+        );
+        let told = report
+            .violation
+            .map(|violation| story(named.scenario, &violation));
+        summary.violations.extend(told);
+    }
+}
+
+fn broken_on_purpose(summary: &mut Summary) {
+    summary
+        .tables
+        .push_str("| broken on purpose | found by | steps of the story |\n|---|---|--:|\n");
+    for mutation in Mutation::ALL {
+        let (scenario, title) = (scenario::of(*mutation), mutation.title());
+        let Some(found) = explore(scenario).violation else {
+            summary.missed.push(format!("nothing found: {title}"));
+            let _ = writeln!(summary.tables, "| {title} | **nothing** | |");
+            continue;
+        };
+        let rule = found.broken.rule;
+        let told = story(scenario, &found);
+        let steps = found.path.len() + 1;
+        let _ = writeln!(summary.tables, "| {title} | {} | {steps} |", rule.name());
+        if !mutation.found_by().contains(&rule) {
+            summary
+                .missed
+                .push(format!("found by another rule: {title}\n{told}"));
+        }
+        summary.stories.push((*mutation, told));
+    }
+}

@@ -1,0 +1,373 @@
+//! All that can happen next in a state.
+
+use saga::{
+    Class, Verb,
+    machine::{Op, State},
+};
+
+use crate::{
+    decide::Production,
+    mutation::Mutation,
+    rules::{self, Checked},
+    store::nobody_holds,
+    world::{
+        Action, Budget, Claim, Ended, Entry, News, Order, Row, Seen, Signals, Status, Tx, Work,
+        Worker, World,
+    },
+};
+
+/// What is explored: how much goes wrong, and what is broken on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scenario {
+    /// What may go wrong, and what people may do.
+    pub budget: Budget,
+    /// Whether a transaction holds the saga row's lock from its read to its write, as production
+    /// does. Without it the revision alone has to do.
+    pub locked: bool,
+    /// What is broken on purpose.
+    pub mutation: Option<Mutation>,
+}
+
+/// The system with its surroundings.
+pub struct Model {
+    pub(crate) production: Production,
+    pub(crate) scenario: Scenario,
+    /// Numbers as they are, for stories; else such that states which differ in numbers alone are one.
+    pub(crate) exact: bool,
+}
+
+pub(crate) type Next = Vec<(Action, Checked<World>)>;
+
+impl Model {
+    /// A model of `scenario`.
+    pub fn new(scenario: Scenario) -> Self {
+        Self {
+            production: Production::default(),
+            scenario,
+            exact: false,
+        }
+    }
+
+    pub(crate) fn cut(&self, mutation: Mutation) -> bool {
+        self.scenario.mutation == Some(mutation)
+    }
+
+    /// The two ways in which an order begins: run at once by the process that created it, or left
+    /// to the workers.
+    pub fn begin(&self) -> [World; 2] {
+        [true, false].map(|eager| self.created(eager))
+    }
+
+    fn created(&self, eager: bool) -> World {
+        let decision = self.production.begin();
+        assert_eq!(
+            decision.ops,
+            [Op::Run(0)],
+            "a checkout begins with its order"
+        );
+        let work = Work::of(decision.wake).expect("a checkout begins with a remote step");
+        let epoch = u8::from(eager);
+        let claim = Claim {
+            id: 0,
+            epoch,
+            work,
+            valid: true,
+        };
+        World {
+            row: Row {
+                state: decision.state,
+                paused: false,
+                kept: 0,
+            },
+            signals: Signals::default(),
+            entry: Some(Entry {
+                id: 0,
+                epoch,
+                work,
+                leased: eager,
+            }),
+            order: Order {
+                status: Status::Pending,
+                canceling: false,
+                reserved: 1,
+                sold: 0,
+            },
+            workers: [
+                if eager {
+                    Worker::Calls(claim)
+                } else {
+                    Worker::Idle
+                },
+                Worker::Idle,
+            ],
+            tx: Tx::None,
+            news: News::default(),
+            late_inits: 0,
+            late_cancels: 0,
+            deadline_passed: false,
+            payment_undone: false,
+            left: self.scenario.budget,
+        }
+    }
+
+    /// Everything that can happen in `world`, with what it leads to.
+    pub fn next(&self, world: &World) -> Next {
+        let mut next = Vec::with_capacity(24);
+        for worker in 0..world.workers.len() {
+            self.worker(world, worker, &mut next);
+        }
+        self.wire(world, &mut next);
+        self.payer(world, &mut next);
+        self.events(world, &mut next);
+        self.people(world, &mut next);
+        for (_, result) in &mut next {
+            if let Ok(after) = result {
+                *result = rules::change(world, after)
+                    .and_then(|()| rules::state(self, after))
+                    .map(|()| self.plain(*after));
+            }
+        }
+        next
+    }
+
+    /// Whether the system itself will see to `action`, with no fault and nobody's wish.
+    pub fn is_due(action: Action) -> bool {
+        match action {
+            Action::Claim { stolen, .. } => !stolen,
+            Action::Stores { unheard, .. } => !unheard,
+            Action::Publishes { again } | Action::Delivered { again } => !again,
+            Action::Answered(_)
+            | Action::LateArrives { .. }
+            | Action::LateLost { .. }
+            | Action::Reads(_)
+            | Action::DeadlinePasses
+            | Action::Operates(Verb::Resume) => true,
+            _ => false,
+        }
+    }
+
+    /// States that differ only in numbers which nobody will ever compare become one.
+    fn plain(&self, mut world: World) -> World {
+        if self.exact || self.cut(Mutation::EntryIdUnchecked) {
+            return world;
+        }
+        let current = world.entry.map(|entry| (entry.id, entry.epoch));
+        for worker in &mut world.workers {
+            if let Some(mut claim) = worker.claim() {
+                let fits = current == Some((claim.id, claim.epoch));
+                (claim.id, claim.epoch) = (0, u8::from(fits));
+                *worker = worker.with(claim);
+            }
+        }
+        if let Some(entry) = &mut world.entry {
+            (entry.id, entry.epoch) = (0, 1);
+        }
+        world
+    }
+
+    fn worker(&self, world: &World, worker: usize, next: &mut Next) {
+        match world.workers[worker] {
+            Worker::Idle => self.claims(world, worker, next),
+            Worker::Calls(claim) => self.calls(world, worker, claim, next),
+            Worker::Holds(claim, ended) if self.scenario.locked => {
+                let seen = Seen {
+                    row: world.row,
+                    signals: world.signals,
+                    current: true,
+                };
+                self.stores(world, worker, claim, ended, seen, next);
+            }
+            Worker::Holds(claim, ended) => {
+                let seen = Seen {
+                    row: world.row,
+                    signals: world.signals,
+                    current: true,
+                };
+                let mut after = *world;
+                after.workers[worker] = Worker::Decides(claim, ended, seen);
+                next.push((Action::Reads(worker), Ok(after)));
+            }
+            Worker::Decides(claim, ended, seen) => {
+                self.stores(world, worker, claim, ended, seen, next);
+            }
+        }
+        if world.workers[worker] != Worker::Idle && world.left.crashes > 0 {
+            let mut after = *world;
+            after.left.crashes -= 1;
+            if let Worker::Calls(claim) = world.workers[worker] {
+                leave_on_the_way(&mut after, claim.work);
+            }
+            after.workers[worker] = Worker::Idle;
+            next.push((Action::Crashes(worker), Ok(after)));
+        }
+    }
+
+    fn claims(&self, world: &World, worker: usize, next: &mut Next) {
+        let Some(entry) = world.entry else { return };
+        let lives = world
+            .workers
+            .iter()
+            .any(|worker| worker.claim().is_some_and(|claim| claim.valid));
+        let stolen = entry.leased && lives;
+        let waits = matches!(entry.work, Work::Timer(_)) && !world.deadline_passed;
+        if waits || (stolen && world.left.steals == 0) {
+            return;
+        }
+        if entry.leased && self.cut(Mutation::LeaseNeverEnds) {
+            return;
+        }
+        let mut after = *world;
+        if stolen {
+            after.left.steals -= 1;
+        }
+        nobody_holds(&mut after);
+        let raised = u8::from(!self.cut(Mutation::ClaimKeepsEpoch));
+        let epoch = entry.epoch + raised;
+        after.entry = Some(Entry {
+            epoch,
+            leased: true,
+            ..entry
+        });
+        let claim = Claim {
+            id: entry.id,
+            epoch,
+            work: entry.work,
+            valid: true,
+        };
+        after.workers[worker] = match entry.work {
+            Work::Timer(_) => Worker::Holds(claim, Ended::Timer),
+            Work::Step(_) | Work::Undo(_) => Worker::Calls(claim),
+        };
+        next.push((Action::Claim { worker, stolen }, Ok(after)));
+    }
+
+    fn calls(&self, world: &World, worker: usize, claim: Claim, next: &mut Next) {
+        let undo = matches!(claim.work, Work::Undo(_));
+        let unknown = match undo {
+            true if self.cut(Mutation::UnknownIsUndone) => Ended::Undone,
+            true => Ended::NotUndone,
+            false if self.cut(Mutation::UnknownIsDone) => Ended::Done,
+            false => Ended::NotDone,
+        };
+        let ends = |after: World, ended| {
+            let mut after = after;
+            after.workers[worker] = Worker::Holds(claim, ended);
+            after
+        };
+        let (handled, ended) = self.handled(world, undo);
+        next.push((Action::Answered(worker), Ok(ends(handled, ended))));
+        if world.left.network > 0 {
+            let mut lost = ends(handled, unknown);
+            lost.left.network -= 1;
+            next.push((Action::AnswerLost(worker), Ok(lost)));
+            let mut late = ends(*world, unknown);
+            late.left.network -= 1;
+            leave_on_the_way(&mut late, claim.work);
+            next.push((Action::TimedOut(worker), Ok(late)));
+            let mut never = ends(
+                *world,
+                if undo {
+                    Ended::NotUndone
+                } else {
+                    Ended::NotDone
+                },
+            );
+            never.left.network -= 1;
+            next.push((Action::Unreachable(worker), Ok(never)));
+        }
+        if world.left.refusals > 0 && !undo && world.tx == Tx::None {
+            let mut refused = ends(*world, Ended::Refused);
+            refused.left.refusals -= 1;
+            next.push((Action::Refused(worker), Ok(refused)));
+        }
+        if world.left.duplicates > 0 {
+            let mut twice = *world;
+            twice.left.duplicates -= 1;
+            leave_on_the_way(&mut twice, claim.work);
+            next.push((Action::Repeated(worker), Ok(twice)));
+        }
+    }
+
+    fn stores(
+        &self,
+        world: &World,
+        worker: usize,
+        claim: Claim,
+        ended: Ended,
+        seen: Seen,
+        next: &mut Next,
+    ) {
+        for spent in [false, true] {
+            if spent && ended != Ended::NotDone {
+                continue;
+            }
+            let stored = self.store_attempt(world, claim, ended, spent, seen);
+            for unheard in [false, true] {
+                if unheard && (world.left.commits == 0 || matches!(stored, Ok(None))) {
+                    continue;
+                }
+                let after = stored.map(|after| {
+                    let mut after = after.unwrap_or(*world);
+                    after.workers[worker] = Worker::Idle;
+                    if unheard {
+                        after.left.commits -= 1;
+                        // whether it may still write is for the fence to say
+                        let valid = after.entry.is_some_and(|entry| {
+                            !entry.leased && (entry.id, entry.epoch) == (claim.id, claim.epoch)
+                        });
+                        after.workers[worker] = Worker::Holds(Claim { valid, ..claim }, ended);
+                    }
+                    after
+                });
+                next.push((
+                    Action::Stores {
+                        worker,
+                        spent,
+                        unheard,
+                    },
+                    after,
+                ));
+            }
+        }
+    }
+
+    fn people(&self, world: &World, next: &mut Next) {
+        if matches!(world.row.state, State::Waiting { .. }) && !world.deadline_passed {
+            let mut after = *world;
+            after.deadline_passed = true;
+            next.push((Action::DeadlinePasses, Ok(after)));
+        }
+        if world.left.cancels > 0 {
+            let mut after = *world;
+            after.left.cancels -= 1;
+            next.push((Action::UserCancels, self.signal(&after, Class::Cancel)));
+        }
+        if world.row.state.is_at_rest() {
+            return;
+        }
+        if world.row.paused {
+            next.push((
+                Action::Operates(Verb::Resume),
+                self.operates(world, Verb::Resume),
+            ));
+        }
+        if world.left.acts > 0 {
+            let mut after = *world;
+            after.left.acts -= 1;
+            next.push((Action::OperatorCancels, self.signal(&after, Class::Cancel)));
+            if !world.row.paused {
+                for verb in [Verb::Retry, Verb::Pause] {
+                    next.push((Action::Operates(verb), self.operates(&after, verb)));
+                }
+            }
+        }
+    }
+}
+
+fn leave_on_the_way(world: &mut World, work: Work) {
+    match work {
+        Work::Step(_) => world.late_inits += 1,
+        Work::Undo(_) => world.late_cancels += 1,
+        Work::Timer(_) => {}
+    }
+}

@@ -1,0 +1,11 @@
+//! `cargo xtask model`: every interleaving of a checkout, explored to the end.
+
+use servers::Result;
+
+use crate::cargo::{self, cargo};
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut run = cargo(&["run", "--quiet", "-p", "model", "--"]);
+    run.args(arguments);
+    cargo::run(run, "the model check")
+}
