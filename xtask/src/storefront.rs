@@ -128,6 +128,10 @@ fn chromium() -> Result<PathBuf> {
     find().map_or_else(|| fail("chromium was installed, but is not on PATH"), Ok)
 }
 
+/// This program, whatever its path holds by now: the build of the whole workspace may have put a
+/// new xtask there, and then the path that Linux tells for this one names nothing.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// A `cargo xtask up` of the tests' own, beside one that a person may have running.
 struct System {
     up: Process,
@@ -144,9 +148,8 @@ impl System {
         }
         let log = fs::File::create(dir.join("up.log")).doing("open a log")?;
         let errors = log.try_clone().doing("open a log")?;
-        let program = std::env::current_exe().doing("find this program")?;
         let local = |port: u16| format!("127.0.0.1:{port}");
-        let mut child = Command::new(program)
+        let mut child = Command::new(THIS_PROGRAM)
             .arg("up")
             .current_dir(root())
             .env(cargo::DEV_DIR, &dir)
