@@ -45,6 +45,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("doctor", &["contracts", "messaging"]),
     (
+        "operator",
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "messaging",
+            "saga",
+            "commerce",
+            "workflows",
+        ],
+    ),
+    (
         "payments",
         &[
             "crashpoint",
@@ -108,6 +120,7 @@ const PROCESS: &[&str] = &[
     "workflows",
     "payments-client",
     "doctor",
+    "operator",
 ];
 
 pub(crate) fn root() -> PathBuf {
