@@ -25,6 +25,9 @@ pub struct AuthConfig {
     pub access_ttl: Duration,
     /// Of a refresh token.
     pub refresh_ttl: Duration,
+    /// For how long a used refresh token is taken once more, if what it was exchanged for has
+    /// not been used: its answer was lost, to a reload or to a cut connection.
+    pub refresh_grace: Duration,
 }
 
 impl Default for AuthConfig {
@@ -32,6 +35,7 @@ impl Default for AuthConfig {
         Self {
             access_ttl: Duration::from_mins(10),
             refresh_ttl: Duration::from_hours(720),
+            refresh_grace: Duration::from_secs(10),
         }
     }
 }
@@ -284,15 +288,20 @@ impl Auth {
     /// Exchanges a refresh token, once. A second use means that somebody has a copy: the whole
     /// family is revoked. (RFC 9700 §4.14)
     ///
+    /// An answer that never arrived is no second use: within a short grace the token is exchanged
+    /// again as long as its successor is unused, which is taken back; should somebody use that one
+    /// after all, the family is revoked.
+    ///
     /// # Errors
     /// [`AuthError::SessionOver`]
     pub async fn refresh(&self, token: &str) -> Result<Session, AuthError> {
         let hash = Sha256::digest(token);
         let mut tx = self.pool.begin().await?;
-        let row = store::lock_refresh(&mut tx, &hash)
+        let row = store::lock_refresh(&mut tx, &hash, self.config.refresh_grace)
             .await?
             .ok_or(AuthError::SessionOver)?;
-        if row.used {
+        let lost = row.fresh && row.good && store::take_back(&mut tx, &hash).await?;
+        if row.revoked || (row.used && !lost) {
             tx.rollback().await?;
             self.end_family(row.family_id).await?;
             return Err(AuthError::SessionOver);
@@ -315,7 +324,9 @@ impl Auth {
     /// When the database fails.
     pub async fn logout(&self, token: &str) -> Result<(), AuthError> {
         let hash = Sha256::digest(token);
-        let row = store::lock_refresh(&mut *self.pool.acquire().await?, &hash).await?;
+        let mut conn = self.pool.acquire().await?;
+        let row = store::lock_refresh(&mut conn, &hash, Duration::ZERO).await?;
+        drop(conn);
         match row {
             Some(row) => self.end_family(row.family_id).await,
             None => Ok(()),

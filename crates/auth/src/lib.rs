@@ -4,7 +4,7 @@
 //! - Registering tells the other modules by a synchronous domain event, in the same transaction,
 //!   and queues the welcome mail.
 //! - Passwords are argon2id; refresh tokens are random, stored as hashes, used once: a second use
-//!   revokes the whole family.
+//!   revokes the whole family, unless the first one's answer was lost.
 
 mod account;
 mod password;

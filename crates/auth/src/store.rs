@@ -125,6 +125,10 @@ pub(crate) struct RefreshRow {
     pub(crate) family_id: Uuid,
     pub(crate) user_id: UserId,
     pub(crate) used: bool,
+    /// Used, but within the grace.
+    pub(crate) fresh: bool,
+    pub(crate) revoked: bool,
+    /// Neither revoked nor run out.
     pub(crate) good: bool,
 }
 
@@ -132,19 +136,59 @@ pub(crate) struct RefreshRow {
 pub(crate) async fn lock_refresh(
     conn: &mut PgConnection,
     hash: &[u8],
+    grace: Duration,
 ) -> sqlx::Result<Option<RefreshRow>> {
     sqlx::query_as!(
         RefreshRow,
         r#"
         select family_id, user_id as "user_id: UserId", used_at is not null as "used!",
+               coalesce(used_at > clock_timestamp() - make_interval(secs => $2), false) as "fresh!",
+               revoked_at is not null as "revoked!",
                (revoked_at is null and expires_at > clock_timestamp()) as "good!"
         from auth.refresh_token
         where token_hash = $1
         for update
         "#,
         hash,
+        grace.as_secs_f64(),
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// Revokes the successors of a used token that nobody has used. Returns whether that was all that
+/// came of it: a successor that is used, or is being exchanged right now, was received.
+pub(crate) async fn take_back(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<bool> {
+    sqlx::query!(
+        r#"
+        update auth.refresh_token
+        set revoked_at = clock_timestamp()
+        where token_hash in (
+            select s.token_hash
+            from auth.refresh_token t
+                 join auth.refresh_token s on s.family_id = t.family_id and s.issued_at >= t.used_at
+            where t.token_hash = $1
+              and s.used_at is null
+              and s.revoked_at is null
+            -- who holds one is exchanging it, and waits for nobody here
+            for update of s skip locked)
+        "#,
+        hash,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query_scalar!(
+        r#"
+        select not exists (
+            select
+            from auth.refresh_token t
+                 join auth.refresh_token s on s.family_id = t.family_id and s.issued_at >= t.used_at
+            where t.token_hash = $1
+              and (s.used_at is not null or s.revoked_at is null)) as "lost!"
+        "#,
+        hash,
+    )
+    .fetch_one(conn)
     .await
 }
 

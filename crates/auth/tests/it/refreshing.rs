@@ -59,6 +59,31 @@ async fn a_refresh_token_used_twice_revokes_its_whole_family() {
 }
 
 #[tokio::test]
+async fn a_token_whose_answer_was_lost_is_exchanged_again_for_a_while() {
+    let accounts = Accounts::open().await;
+    let first = accounts.ada().await;
+    let lost = accounts.next(&first).await;
+    let second = accounts.next(&first).await;
+    accounts.next(&second).await;
+    // received after all, by somebody: it ends all
+    accounts.assert_over(&lost).await;
+    assert_eq!(
+        accounts
+            .count("auth.refresh_token where revoked_at is null")
+            .await,
+        0
+    );
+
+    let first = accounts.login(ADA, PASSWORD).await.unwrap();
+    let second = accounts.next(&first).await;
+    accounts
+        .execute("update auth.refresh_token set used_at = used_at - interval '11 seconds'")
+        .await;
+    accounts.assert_over(&first).await;
+    accounts.assert_over(&second).await;
+}
+
+#[tokio::test]
 async fn logout_ends_the_session_and_no_other() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;
