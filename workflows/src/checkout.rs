@@ -214,7 +214,10 @@ impl LocalStep<Checkout> for CompleteOrder {
 
 impl CheckoutInput {
     /// Checks a paid transaction, from whatever source, against the order.
-    fn verify(&self, paid: &Transaction) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What does not fit, beginning with `payment-mismatch`.
+    pub fn verify(&self, paid: &Transaction) -> Result<(), String> {
         let terms = PaymentTerms {
             order_id: self.order_id,
             saga_id: self.saga_id,

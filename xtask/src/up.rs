@@ -233,6 +233,11 @@ impl System {
                 );
             }
         }
+        if !self.env.take("SHOPCTL_ACTOR") {
+            let user = std::env::var("USER").unwrap_or_default();
+            let user = if user.is_empty() { "developer" } else { &user };
+            self.env.set("SHOPCTL_ACTOR", user);
+        }
         if !self.env.take("AMQP_URL") {
             eprintln!("starting RabbitMQ");
             let rabbitmq = RabbitMq::start(&dev_dir().join("rabbitmq"))?;

@@ -301,14 +301,14 @@ impl Auth {
             .await?
             .ok_or(AuthError::SessionOver)?;
         let lost = row.fresh && row.good && store::take_back(&mut tx, &hash).await?;
-        if row.revoked || (row.used && !lost) {
+        if !row.good || (row.used && !lost) {
             tx.rollback().await?;
             self.end_family(row.family_id).await?;
             return Err(AuthError::SessionOver);
         }
         let user = store::find_by_id(&mut tx, row.user_id)
             .await?
-            .filter(|user| row.good && !user.disabled);
+            .filter(|user| !user.disabled);
         let user = user.ok_or(AuthError::SessionOver)?;
         store::mark_used(&mut tx, &hash).await?;
         let session = self

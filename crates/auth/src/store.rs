@@ -127,7 +127,6 @@ pub(crate) struct RefreshRow {
     pub(crate) used: bool,
     /// Used, but within the grace.
     pub(crate) fresh: bool,
-    pub(crate) revoked: bool,
     /// Neither revoked nor run out.
     pub(crate) good: bool,
 }
@@ -143,7 +142,6 @@ pub(crate) async fn lock_refresh(
         r#"
         select family_id, user_id as "user_id: UserId", used_at is not null as "used!",
                coalesce(used_at > clock_timestamp() - make_interval(secs => $2), false) as "fresh!",
-               revoked_at is not null as "revoked!",
                (revoked_at is null and expires_at > clock_timestamp()) as "good!"
         from auth.refresh_token
         where token_hash = $1

@@ -17,7 +17,8 @@ use kernel::{
 use messaging::outbox::{Kind as EntryKind, SagaClaim};
 use rustc_hash::FxHashMap;
 use saga::{
-    CANCEL, Class, Complete, NewSignal, Outcome, Plan, Saga, Shape, Undo, Verb, Verdict,
+    CANCEL, Class, Complete, NewSignal, Operation, Outcome, Plan, Resolution, Saga, Shape, Undo,
+    Verb, Verdict,
     machine::{self, Event, Op, State},
     store::{self, EntryChange, KeptRow},
     transition::{self, Cause, Rules},
@@ -47,7 +48,18 @@ pub enum Why {
     Operator(OperatorVerb),
 }
 
-/// [`Verb`], hashed.
+impl Why {
+    /// What is said to the saga, if it is a signal.
+    pub fn class(self) -> Option<Class> {
+        match self {
+            Self::Signal(class) | Self::Operator(OperatorVerb::Tell(class)) => Some(class),
+            Self::Operator(OperatorVerb::Cancel) => Some(Class::Cancel),
+            _ => None,
+        }
+    }
+}
+
+/// What an operator does: [`Verb`] in the model's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperatorVerb {
     /// Run it now.
@@ -56,16 +68,14 @@ pub enum OperatorVerb {
     Pause,
     /// Go on.
     Resume,
-}
-
-impl From<Verb> for OperatorVerb {
-    fn from(verb: Verb) -> Self {
-        match verb {
-            Verb::Retry => Self::Retry,
-            Verb::Pause => Self::Pause,
-            Verb::Resume => Self::Resume,
-        }
-    }
+    /// Undo it.
+    Cancel,
+    /// Tell it what payments has decided, which it has not heard.
+    Tell(Class),
+    /// Say that the step which is being run is done.
+    Done,
+    /// Say that the step which is being undone is undone.
+    Undone,
 }
 
 /// All that a decision depends on.
@@ -88,10 +98,8 @@ pub enum Change {
     Unchanged,
     /// The same work again, under the claim.
     Retry,
-    /// Other work; `fenced` when only under the claim.
+    /// Other work, under the claim.
     Replace {
-        /// Only under the claim.
-        fenced: bool,
         /// What.
         work: Work,
     },
@@ -100,8 +108,8 @@ pub enum Change {
         /// Only under the claim.
         fenced: bool,
     },
-    /// A new one.
-    Insert {
+    /// This work, whether or not there is an entry.
+    Ensure {
         /// What.
         work: Work,
     },
@@ -228,7 +236,7 @@ impl Production {
             retry: &self.retry,
         };
         let transition = rules
-            .transition(&row, &kept, vec![self.cause(question.why, new)])
+            .transition(&row, &kept, self.causes(question, new))
             .unwrap_or_else(|error| panic!("production cannot read the model's row: {error}"));
         if transition.stale {
             return None;
@@ -257,9 +265,7 @@ impl Production {
                 Some("early") => true,
                 Some(_) => return None,
             };
-            let Why::Signal(class) = question.why else {
-                return None;
-            };
+            let class = question.why.class()?;
             Some(Kept { class, early })
         });
         Some(Answer {
@@ -311,27 +317,51 @@ impl Production {
         }
     }
 
-    fn cause(&self, why: Why, id: SignalId) -> Cause {
-        match why {
+    fn causes(&self, question: Question, id: SignalId) -> Vec<Cause> {
+        match question.why {
             Why::Attempt { work, ended, spent } => {
-                Cause::Attempt(self.claim(work, spent), production_ended(ended))
+                vec![Cause::Attempt(
+                    self.claim(work, spent),
+                    production_ended(ended),
+                )]
             }
-            Why::Signal(class) => Cause::Signal(NewSignal {
+            Why::Signal(class) => vec![Cause::Signal(NewSignal {
                 id,
                 saga_id: self.saga_id,
                 name: signal_name(class).to_owned(),
                 payload: serde_json::Value::Null,
                 source: "model".to_owned(),
-            }),
-            Why::Operator(verb) => Cause::Operator {
-                verb: match verb {
-                    OperatorVerb::Retry => Verb::Retry,
-                    OperatorVerb::Pause => Verb::Pause,
-                    OperatorVerb::Resume => Verb::Resume,
-                },
+            })],
+            Why::Operator(verb) => Operation {
+                verb: self.verb(verb, question.row.state),
                 actor: "operator".to_owned(),
                 reason: "model".to_owned(),
+            }
+            .causes(self.saga_id),
+        }
+    }
+
+    fn verb(&self, verb: OperatorVerb, state: State) -> Verb {
+        let current = match state {
+            State::Running { step } | State::Compensating { step, .. } => step,
+            _ => self.shape.pivot(),
+        };
+        let resolve = |to| Verb::Resolve {
+            step: self.shape.steps[current].name.to_owned(),
+            to,
+            evidence: "model".to_owned(),
+        };
+        match verb {
+            OperatorVerb::Retry => Verb::Retry,
+            OperatorVerb::Pause => Verb::Pause,
+            OperatorVerb::Resume => Verb::Resume,
+            OperatorVerb::Cancel => Verb::Cancel,
+            OperatorVerb::Tell(class) => Verb::Signal {
+                name: signal_name(class).to_owned(),
+                payload: serde_json::Value::Null,
             },
+            OperatorVerb::Done => resolve(Resolution::Done),
+            OperatorVerb::Undone => resolve(Resolution::Undone),
         }
     }
 
@@ -363,16 +393,13 @@ impl Production {
         match entry {
             EntryChange::Unchanged => Change::Unchanged,
             EntryChange::Retry { .. } => Change::Retry,
-            EntryChange::Replace {
-                fence, kind, step, ..
-            } => Change::Replace {
-                fenced: fence.is_some(),
+            EntryChange::Replace { kind, step, .. } => Change::Replace {
                 work: self.work(kind, step),
             },
             EntryChange::Remove { fence } => Change::Remove {
                 fenced: fence.is_some(),
             },
-            EntryChange::Insert { kind, step, .. } => Change::Insert {
+            EntryChange::Ensure { kind, step, .. } => Change::Ensure {
                 work: self.work(kind, step),
             },
             EntryChange::DueNow => panic!("only for plans that are not known"),

@@ -73,6 +73,7 @@ mutations! {
     UndoSkipped: "compensation leaves out the remote step" => I6,
     BudgetIgnored: "a step whose time is used up is asked again" => Budget,
     DeadlineIgnored: "the deadline does nothing" => Ends,
+    ResolvedUnseen: "an operator's word on a step is believed without a look at payments" => I2 | I3,
 }
 
 /// What production decides, or what it would if `mutation` were true of it.

@@ -51,7 +51,7 @@ impl Model {
         (after, ended)
     }
 
-    fn fits(&self, right: bool) -> bool {
+    pub(crate) fn fits(&self, right: bool) -> bool {
         self.production.fits(right) || self.cut(Mutation::AmountUnchecked)
     }
 

@@ -1,12 +1,12 @@
 //! All that can happen next in a state.
 
 use saga::{
-    Class, Verb,
+    Class,
     machine::{Op, State},
 };
 
 use crate::{
-    decide::Production,
+    decide::{OperatorVerb, Production},
     mutation::Mutation,
     rules::{self, Checked},
     store::nobody_holds,
@@ -141,7 +141,7 @@ impl Model {
             | Action::LateLost { .. }
             | Action::Reads(_)
             | Action::DeadlinePasses
-            | Action::Operates(Verb::Resume) => true,
+            | Action::Operates(OperatorVerb::Resume) => true,
             _ => false,
         }
     }
@@ -345,21 +345,65 @@ impl Model {
         if world.row.state.is_at_rest() {
             return;
         }
+        let mut acts = |verb, world: &World| {
+            next.push((Action::Operates(verb), self.operates(world, verb)));
+        };
         if world.row.paused {
-            next.push((
-                Action::Operates(Verb::Resume),
-                self.operates(world, Verb::Resume),
-            ));
+            acts(OperatorVerb::Resume, world);
         }
-        if world.left.acts > 0 {
-            let mut after = *world;
-            after.left.acts -= 1;
-            next.push((Action::OperatorCancels, self.signal(&after, Class::Cancel)));
-            if !world.row.paused {
-                for verb in [Verb::Retry, Verb::Pause] {
-                    next.push((Action::Operates(verb), self.operates(&after, verb)));
-                }
+        if world.left.acts == 0 {
+            return;
+        }
+        let mut after = *world;
+        after.left.acts -= 1;
+        acts(OperatorVerb::Cancel, &after);
+        if let Some(class) = self.may_be_told(world) {
+            // the inbox knows the fact from now on
+            after.news.inbox = true;
+            after.news.heard += 1;
+            acts(OperatorVerb::Tell(class), &after);
+            after.news = world.news;
+        }
+        if world.row.paused {
+            return;
+        }
+        for verb in [OperatorVerb::Retry, OperatorVerb::Pause] {
+            acts(verb, &after);
+        }
+        if self.may_be_resolved(world) {
+            let verb = if matches!(world.row.state, State::Compensating { .. }) {
+                OperatorVerb::Undone
+            } else {
+                OperatorVerb::Done
+            };
+            acts(verb, &after);
+        }
+    }
+
+    /// The decision that payments holds and the shop has not heard: an operator's signal is
+    /// believed only with the transaction in sight.
+    fn may_be_told(&self, world: &World) -> Option<Class> {
+        match world.tx {
+            _ if world.news.inbox => None,
+            Tx::Paid { right } if self.fits(right) => Some(Class::Proceed),
+            Tx::Canceled => Some(Class::Abort),
+            _ => None,
+        }
+    }
+
+    /// Whether an operator's word on the current step is believed: the transaction must be there
+    /// to say that it is done, and canceled, or its tombstone there, to say that it is undone.
+    fn may_be_resolved(&self, world: &World) -> bool {
+        match (world.row.state, world.tx) {
+            (State::Running { .. } | State::Compensating { .. }, _)
+                if self.cut(Mutation::ResolvedUnseen) =>
+            {
+                true
             }
+            (State::Running { .. }, Tx::Pending) => true,
+            (State::Running { .. }, Tx::Paid { right }) => self.fits(right),
+            (State::Compensating { .. }, Tx::Canceled | Tx::Tombstone) => true,
+            _ => false,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The shop's transactions: what `store::save` and the consumer do to rows, under which guards.
 
 use saga::{
-    Class, Verb,
+    Class,
     machine::{Op, State, Wake},
 };
 
 use crate::{
-    decide::{Answer, Change, Question, Why},
+    decide::{Answer, Change, OperatorVerb, Question, Why},
     mutation::{self, Mutation},
     rules::{Broken, Checked, Rule, hold},
     step::Model,
@@ -56,15 +56,24 @@ impl Model {
     }
 
     pub(crate) fn signal(&self, world: &World, class: Class) -> Checked<World> {
+        self.told(world, Why::Signal(class))
+    }
+
+    pub(crate) fn operates(&self, world: &World, verb: OperatorVerb) -> Checked<World> {
+        self.told(world, Why::Operator(verb))
+    }
+
+    /// What needs no claim: the row lock is enough.
+    fn told(&self, world: &World, why: Why) -> Checked<World> {
         let answer = self
-            .decide(world, world.row, world.signals, Why::Signal(class))
-            .expect("a signal needs no claim");
+            .decide(world, world.row, world.signals, why)
+            .expect("who needs no claim cannot have lost it");
         let before_pivot = matches!(
             world.row.state,
             State::Running { .. } | State::Waiting { .. }
         );
         hold(
-            class != Class::Cancel
+            why.class() != Some(Class::Cancel)
                 || world.row.paused
                 || !before_pivot
                 || answer.row.state != world.row.state,
@@ -72,12 +81,6 @@ impl Model {
             "a cancel before the pivot's decision changed nothing",
         )?;
         self.store(world, &answer)
-    }
-
-    pub(crate) fn operates(&self, world: &World, verb: Verb) -> Checked<World> {
-        let why = Why::Operator(verb.into());
-        let answer = self.decide(world, world.row, world.signals, why);
-        self.store(world, &answer.expect("an operator needs no claim"))
     }
 
     fn decide(&self, world: &World, row: Row, signals: Signals, why: Why) -> Option<Answer> {
@@ -127,7 +130,7 @@ impl Model {
                     after.entry = None;
                 }
             }
-            (Change::Replace { work, .. }, Some(entry)) => {
+            (Change::Replace { work } | Change::Ensure { work }, Some(entry)) => {
                 nobody_holds(after);
                 let epoch = entry.epoch + 1;
                 after.entry = Some(Entry {
@@ -149,7 +152,7 @@ impl Model {
                     after.entry = None;
                 }
             }
-            (Change::Insert { work }, None) if !self.cut(Mutation::EntryNotInserted) => {
+            (Change::Ensure { work }, None) if !self.cut(Mutation::EntryNotInserted) => {
                 after.entry = Some(Entry {
                     id: Self::free_id(after),
                     epoch: 0,

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use saga::{Verb, machine::State};
+use saga::{Class, machine::State};
 
 use crate::{
+    decide::OperatorVerb,
     search::Violation,
     step::{Model, Scenario},
     world::{Action, Ended, Status, Tx, Work, Worker, World},
@@ -131,12 +132,16 @@ fn sentence(world: &World, action: Action) -> String {
         }
         Action::DeadlinePasses => "the deadline passes".to_owned(),
         Action::UserCancels => "the user cancels the order".to_owned(),
-        Action::OperatorCancels => "an operator cancels the order".to_owned(),
         Action::Operates(verb) => {
             let verb = match verb {
-                Verb::Retry => "has its work run anew",
-                Verb::Pause => "pauses the saga",
-                Verb::Resume => "resumes the saga",
+                OperatorVerb::Retry => "has its work run anew",
+                OperatorVerb::Pause => "pauses the saga",
+                OperatorVerb::Resume => "resumes the saga",
+                OperatorVerb::Cancel => "cancels the order",
+                OperatorVerb::Tell(Class::Proceed) => "tells the saga that it is paid",
+                OperatorVerb::Tell(_) => "tells the saga that its payment is canceled",
+                OperatorVerb::Done => "says that the payment is initialised",
+                OperatorVerb::Undone => "says that the payment is undone",
             };
             format!("an operator {verb}")
         }

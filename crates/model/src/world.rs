@@ -2,9 +2,11 @@
 //! Small, `Copy` and hashed, since a check holds millions of them.
 
 use saga::{
-    Class, Verb,
+    Class,
     machine::{State, Wake},
 };
+
+use crate::decide::OperatorVerb;
 
 /// Most signals that one saga has open at a time in any scenario.
 pub const MOST_KEPT: usize = 4;
@@ -352,8 +354,6 @@ pub enum Action {
     DeadlinePasses,
     /// The user cancels the order.
     UserCancels,
-    /// An operator cancels the order.
-    OperatorCancels,
     /// An operator acts.
-    Operates(Verb),
+    Operates(OperatorVerb),
 }

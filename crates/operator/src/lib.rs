@@ -1,12 +1,25 @@
 //! What an operator can see and do: one library for shopctl, the HTTP operator API, the workers'
 //! batches and the tests.
 //!
-//! Seeing never changes anything. Every act names who does it and why, and leaves a row in the
-//! audit ([`audit`]) in the transaction that acts.
+//! - [`sagas`] lists sagas and tells the whole life of one.
+//! - [`Operator`] acts on one saga: what an act does is worked out by the engine's own pure
+//!   function, shown as [`Effects`], and done under the saga's lock.
+//! - [`batch`] does one act to many sagas: looked at first, then applied by the workers, each item
+//!   exactly once and only while its saga is what was looked at.
+//! - [`audit`] keeps every write of an operator, in the transaction that made it.
+//!
+//! Seeing never changes anything.
 
+mod act;
 mod actor;
 pub mod audit;
+pub mod batch;
+mod effects;
+pub mod sagas;
 mod sight;
+mod truth;
 
+pub use act::{ActError, Operator};
 pub use actor::{Actor, ActorError};
+pub use effects::Effects;
 pub use sight::{PaymentsSight, Sight};

@@ -1,4 +1,4 @@
-//! The engine of one plan, and the ways in that are not an attempt: create, signal, operator verbs.
+//! The engine of one plan, and two ways in that are not an attempt: create and signal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    executor::{AfterCommit, Signaled, transact},
+    executor::{Signaled, transact},
     machine::{self, Event, Kept, State},
     plan::{Complete, LocalError, Plan, Refusal, Saga},
     shape::Shape,
@@ -123,7 +123,7 @@ pub enum EngineError {
         /// The saga.
         saga_id: SagaId,
         /// Why not, as the end of a sentence.
-        why: &'static str,
+        why: String,
     },
     /// A stored saga cannot be worked on by this binary.
     #[error("saga {saga_id}: {why}")]
@@ -139,28 +139,6 @@ pub enum EngineError {
     /// The database failed.
     #[error("could not store the transition")]
     Db(#[from] sqlx::Error),
-}
-
-/// What an operator may do to a saga beside sending it signals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Run the current work now; its retry budget begins again.
-    Retry,
-    /// Keep signals, run nothing.
-    Pause,
-    /// Apply what was kept, then go on.
-    Resume,
-}
-
-impl Verb {
-    /// As stored and typed.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-        }
-    }
 }
 
 /// A created saga, before its transaction is committed.
@@ -371,7 +349,7 @@ impl<S: Saga> Engine<S> {
 
     /// Records signals in the caller's transaction and moves their sagas, in the sequence given.
     ///
-    /// After the commit, call [`Signaled::after`]'s [`AfterCommit::emit`].
+    /// After the commit, call [`Signaled::after`]'s [`crate::AfterCommit::emit`].
     ///
     /// # Errors
     /// When a saga cannot be moved. A signal to a saga that does not exist is no error: its
@@ -386,42 +364,6 @@ impl<S: Saga> Engine<S> {
             .map(|signal| (signal.saga_id, Cause::Signal(signal)))
             .collect();
         transact(&self.inner, conn, causes).await
-    }
-
-    /// Does what an operator asks for, in the caller's transaction, under the saga's lock: whoever
-    /// holds the saga's entry is fenced out.
-    ///
-    /// # Errors
-    /// [`EngineError::NotFound`], [`EngineError::Conflict`] when the verb does not fit the state.
-    pub async fn operate(
-        &self,
-        conn: &mut PgConnection,
-        saga_id: SagaId,
-        verb: Verb,
-        actor: &str,
-        reason: &str,
-    ) -> Result<AfterCommit, EngineError> {
-        let rows = store::lock(conn, &[saga_id.uuid()]).await?;
-        let row = rows.first().ok_or(EngineError::NotFound(saga_id))?;
-        let at_rest = matches!(row.state.as_str(), "completed" | "compensated");
-        let why = match (verb, at_rest, row.paused) {
-            (_, true, _) => "is at rest: there is nothing to do",
-            (Verb::Retry, _, true) => "is paused: resume it",
-            (Verb::Pause, _, true) => "is paused already",
-            (Verb::Resume, _, false) => "is not paused",
-            _ => "",
-        };
-        if !why.is_empty() {
-            return Err(EngineError::Conflict { saga_id, why });
-        }
-        let cause = Cause::Operator {
-            verb,
-            actor: actor.to_owned(),
-            reason: reason.to_owned(),
-        };
-        Ok(transact(&self.inner, conn, vec![(saga_id, cause)])
-            .await?
-            .after)
     }
 
     /// Waits until the attempts that this process has begun are over.

@@ -130,7 +130,7 @@ fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
         .iter()
         .map(|cause| match cause {
             Cause::Signal(signal) => Some(signal.clone()),
-            Cause::Attempt(..) | Cause::Operator { .. } => None,
+            Cause::Attempt(..) | Cause::Operator(_) => None,
         })
         .collect()
 }

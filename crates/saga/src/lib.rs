@@ -7,7 +7,7 @@
 //!     └────────▶ transition.rs     pure: what a decision means for rows and entries
 //!                         │
 //!  executor.rs  ──────────┘        one attempt: run the step, then commit its outcome
-//!  engine.rs                       create, signal, pause, resume, retry: the other ways in
+//!  engine.rs, operate.rs           create, signal, an operator's verbs: the other ways in
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
@@ -26,6 +26,7 @@
 mod engine;
 mod executor;
 pub mod machine;
+mod operate;
 mod plan;
 mod shape;
 mod signal;
@@ -33,9 +34,10 @@ pub mod store;
 pub mod transition;
 
 pub use engine::{
-    Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started, Verb,
+    Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
 pub use executor::{AfterCommit, Signaled};
+pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError,
     LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Step, StepCx, Undo,

@@ -170,6 +170,41 @@ pub fn wake_of(shape: &Shape, state: State) -> Wake {
     }
 }
 
+/// One thing that a saga will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ahead {
+    /// Call a remote step.
+    Call(usize),
+    /// Call a remote step's undo.
+    CallUndo(usize),
+    /// Local work.
+    Local(Op),
+}
+
+/// What lies ahead of a saga in `state` if every answer is a good one, until it waits or is at
+/// rest, and where that is.
+pub fn outlook(shape: &Shape, mut state: State) -> (Vec<Ahead>, State) {
+    let mut ahead = Vec::new();
+    // every round ends a step or undoes one
+    for _ in 0..2 * shape.steps.len() {
+        let event = match state {
+            State::Running { step } => {
+                ahead.push(Ahead::Call(step));
+                Event::Done
+            }
+            State::Compensating { step, .. } => {
+                ahead.push(Ahead::CallUndo(step));
+                Event::Undone
+            }
+            State::Waiting { .. } | State::Completed | State::Compensated { .. } => break,
+        };
+        let decision = advance::<()>(shape, state, &event, &[]);
+        ahead.extend(decision.ops.into_iter().map(Ahead::Local));
+        state = decision.state;
+    }
+    (ahead, state)
+}
+
 fn unchanged<Id>(state: State) -> Decision<Id> {
     Decision {
         state,

@@ -261,9 +261,9 @@ pub enum EntryChange {
     },
     /// Other work, under the next epoch.
     Replace {
-        /// Under this claim only; without it, whoever holds the entry is fenced out.
+        /// Under this claim only.
         #[serde(flatten)]
-        fence: Option<Fence>,
+        fence: Fence,
         /// `step` or `timer`.
         kind: &'static str,
         /// Step name, or `<step>/undo`.
@@ -279,8 +279,8 @@ pub enum EntryChange {
     },
     /// Due at once, whoever holds it: for a binary that can decide what this one cannot.
     DueNow,
-    /// A new entry: the saga had none.
-    Insert {
+    /// This work, whether or not there is an entry: whoever holds it is fenced out.
+    Ensure {
         /// `step` or `timer`.
         kind: &'static str,
         /// Step name, or `<step>/undo`.
@@ -334,7 +334,8 @@ pub struct VerdictRow {
 pub struct Saved {
     /// Saga rows.
     pub sagas: i64,
-    /// Entries retried, replaced, removed, made due or inserted.
+    /// Entries retried, replaced, removed, made due or ensured; of a removal that names no claim
+    /// none has to be there.
     pub entries: i64,
 }
 
@@ -395,8 +396,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where t.change = 'replace'
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
-              and o.entry_id = coalesce(t.held, o.entry_id)
-              and o.epoch = coalesce(t.epoch, o.epoch)
+              and o.entry_id = t.held
+              and o.epoch = t.epoch
             returning 1
         ), removed as (
             delete from messaging.outbox o
@@ -406,7 +407,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
               and o.kind in ('step', 'timer')
               and o.entry_id = coalesce(t.held, o.entry_id)
               and o.epoch = coalesce(t.epoch, o.epoch)
-            returning 1
+            returning t.held
         ), hastened as (
             update messaging.outbox o
             set due_at = clock_timestamp()
@@ -415,16 +416,21 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
             returning 1
-        ), inserted as (
-            insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, due_at)
+        ), ensured as (
+            insert into messaging.outbox as o (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, due_at)
             select gen_random_uuid(), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash, t.entry_step, t.due_at
             from t
-            where t.change = 'insert'
+            where t.change = 'ensure'
+            on conflict (saga_id) where kind in ('step', 'timer') do update
+            set kind = excluded.kind, step = excluded.step, since = clock_timestamp(), due_at = excluded.due_at,
+                epoch = o.epoch + 1, attempt = 0, last_error = null
             returning 1
         )
         select (select count(*) from moved) as "sagas!",
-               (select count(*) from retried) + (select count(*) from replaced) + (select count(*) from removed)
-                   + (select count(*) from hastened) + (select count(*) from inserted) as "entries!"
+               (select count(*) from retried) + (select count(*) from replaced)
+                   + (select count(*) from removed where held is not null)
+                   + (select count(*) from t where change = 'remove' and held is null)
+                   + (select count(*) from hastened) + (select count(*) from ensured) as "entries!"
         "#,
         Json(saves) as _,
     )

@@ -9,8 +9,8 @@ use messaging::outbox::SagaClaim;
 use uuid::Uuid;
 
 use crate::{
-    engine::Verb,
     machine::{self, Event, Kept, Op, State, Wake},
+    operate::{Operation, Resolution, Verb},
     plan::{Body, Outcome, Plan, Saga, Undo},
     shape::Shape,
     signal::{CANCEL, Class, NewSignal, Verdict},
@@ -26,15 +26,8 @@ pub enum Cause {
     Attempt(SagaClaim, Ended),
     /// Input from outside.
     Signal(NewSignal),
-    /// An operator's act.
-    Operator {
-        /// What is to be done.
-        verb: Verb,
-        /// By whom.
-        actor: String,
-        /// Why.
-        reason: String,
-    },
+    /// An operator's act. The signal of one that sends a signal follows as a cause of its own.
+    Operator(Operation),
 }
 
 /// How an entry's work ended.
@@ -96,7 +89,8 @@ pub enum Unreadable {
     },
 }
 
-pub(crate) fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
+/// Where a stored saga stands.
+pub fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
     let corrupt = Unreadable::Corrupt { what: "state" };
     let index = |n: i16| {
         usize::try_from(n)
@@ -266,11 +260,7 @@ impl<S: Saga> Work<'_, S> {
         match cause {
             Cause::Attempt(claim, ended) => self.ended(&claim, ended),
             Cause::Signal(signal) => self.signal(signal),
-            Cause::Operator {
-                verb,
-                actor,
-                reason,
-            } => self.operator(verb, &actor, &reason),
+            Cause::Operator(operation) => self.operator(operation),
         }
     }
 
@@ -362,21 +352,36 @@ impl<S: Saga> Work<'_, S> {
         });
     }
 
-    fn operator(&mut self, verb: Verb, actor: &str, reason: &str) {
+    fn operator(&mut self, operation: Operation) {
+        let Operation {
+            verb,
+            actor,
+            reason,
+        } = operation;
         self.note(
             "operator",
             None,
             None,
-            Some(format!("{}: {reason}", verb.as_str())),
-            Some(actor.to_owned()),
+            Some(format!("{verb}: {reason}")),
+            Some(actor),
         );
         match verb {
+            Verb::Retry => {}
             Verb::Pause => self.paused = true,
             Verb::Resume => {
                 self.paused = false;
                 self.decide(&Event::Woken);
             }
-            Verb::Retry => {}
+            Verb::Resolve { step, to, evidence } => {
+                let (kind, step, event) = match to {
+                    Resolution::Done => ("done", step, Event::Done),
+                    Resolution::Undone => ("undone", format!("{step}/undo"), Event::Undone),
+                };
+                self.note(kind, Some(step), None, Some(evidence), None);
+                self.decide(&event);
+            }
+            // the signal decides, and what it does not change goes on as it was
+            Verb::Cancel | Verb::Signal { .. } => return,
         }
         self.rewrite = true;
     }
@@ -536,15 +541,14 @@ impl<S: Saga> Work<'_, S> {
                     Wake::Deadline(_) => self.deadline.unwrap_or(self.row.now),
                     _ => self.row.now,
                 };
-                if self.row.paused {
-                    EntryChange::Insert { kind, step, due_at }
-                } else {
-                    EntryChange::Replace {
+                match fence {
+                    Some(fence) => EntryChange::Replace {
                         fence,
                         kind,
                         step,
                         due_at,
-                    }
+                    },
+                    None => EntryChange::Ensure { kind, step, due_at },
                 }
             }
             (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },

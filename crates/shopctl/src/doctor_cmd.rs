@@ -6,7 +6,7 @@ use doctor::{CHECKS, Check, Limits, Severity, Sources, Violation};
 use serde::Serialize;
 use workflows::settings::{CheckoutSettings, RetentionSettings};
 
-use crate::{Common, exit::Failure, output, sagas};
+use crate::{Common, exit::Failure, output, saga};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
@@ -52,7 +52,7 @@ impl Doctor {
             shop: &shop,
             payments: payments.as_ref(),
             amqp_url: common.amqp_url.as_deref(),
-            plans: &[sagas::engine(&shop)?.plan_key()],
+            plans: &[saga::engine(&shop)?.plan_key()],
         };
         let report = doctor::examine_all(sources, &limits).await?;
         let lines: Vec<_> = CHECKS

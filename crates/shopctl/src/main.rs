@@ -2,11 +2,12 @@
 //!
 //! It works when the api is down: it needs the database, and RabbitMQ only for `failed`.
 
+mod batch;
 mod doctor_cmd;
 mod exit;
 mod failed;
 mod output;
-mod sagas;
+mod saga;
 mod users;
 
 use std::process::ExitCode;
@@ -61,7 +62,16 @@ struct Common {
 enum Noun {
     /// Sagas: where each stands, what happened to it, go on now.
     #[command(subcommand)]
-    Saga(sagas::Saga),
+    Saga(saga::Saga),
+    /// Run a plan that `--dry-run` has made: the workers do it, each saga once and only while it is
+    /// what was looked at.
+    #[command(
+        after_help = "Examples:\n  shopctl apply 12\n  shopctl apply 12 --first 5\n  shopctl apply 12 --rps 20 --detach"
+    )]
+    Apply(batch::Apply),
+    /// Plans and what came of them.
+    #[command(subcommand)]
+    Batch(batch::Batch),
     /// Messages that could not be handled.
     #[command(subcommand)]
     Failed(failed::Failed),
@@ -100,6 +110,17 @@ impl Common {
     }
 }
 
+/// Who acts, and why.
+fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
+    let name = ["SHOPCTL_ACTOR", "USER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let name = name.ok_or_else(|| {
+        Failure::not_done("it must be known who acts").hint("set SHOPCTL_ACTOR to your name")
+    })?;
+    operator::Actor::new(name, reason).map_err(|error| Failure::usage(error.to_string()).into())
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -113,6 +134,8 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
     let common = &cli.common;
     match &cli.noun {
         Noun::Saga(verb) => verb.run(common).await,
+        Noun::Apply(apply) => apply.run(common).await,
+        Noun::Batch(verb) => verb.run(common).await,
         Noun::Failed(verb) => verb.run(common).await,
         Noun::User(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,

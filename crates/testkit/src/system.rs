@@ -121,6 +121,7 @@ impl System {
             ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
+            ("SHOPCTL_ACTOR", "operator".to_owned()),
             (
                 "RUST_LOG",
                 "info,saga=debug,worker=debug,messaging=debug".to_owned(),

@@ -1,7 +1,10 @@
 //! Background jobs, carried by apalis with its PostgreSQL backend: the one file that names it.
 //!
-//! For now one job: retention. It is queued once an hour, by whichever process comes first (the
-//! idempotency key is the hour), and run by one.
+//! - Retention is queued once an hour, by whichever process comes first (the idempotency key is the
+//!   hour), and run by one.
+//! - An operator's batch is queued by whichever process first sees that it is to be applied, or that
+//!   whoever had it fell silent (the key is the batch, the time of its application, and how far it
+//!   came).
 //!
 //! What was learnt about the backend stands in `docs/decisions/0003-apalis.md`: a worker's name is
 //! unique to its incarnation, heartbeats are short, the NOTIFY trigger is off, and the handler
@@ -13,13 +16,22 @@ use anyhow::Context as _;
 use apalis::prelude::*;
 use apalis_postgres::{Config, PostgresStorage};
 use futures::FutureExt;
+use operator::Operator;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use workflows::settings::Retention;
 
-const QUEUE: &str = "retention";
+const RETENTION: &str = "retention";
+const BATCHES: &str = "operator-batches";
 const HOUR: Duration = Duration::from_hours(1);
+/// Between looks for batches that are to be applied.
+const LOOK: Duration = Duration::from_millis(500);
+/// A batch without a result for so long has lost its worker: it is queued again. Should the worker
+/// live, both work on it, and no saga is acted on twice.
+const SILENCE: Duration = Duration::from_secs(10);
+/// After a worker of jobs broke.
+const PAUSE: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Sagas archived in one commit.
@@ -35,50 +47,129 @@ pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Queues and runs jobs until `shutdown`. A broken worker is started anew, under a new name.
-pub(crate) async fn run(database_url: String, windows: Retention, shutdown: CancellationToken) {
+/// Queues and runs jobs until `shutdown`.
+pub(crate) async fn run(
+    database_url: String,
+    windows: Retention,
+    operator: Operator,
+    shutdown: CancellationToken,
+) {
     let pool = match db::connect(&database_url, &db::PoolConfig::new("worker jobs", 4)) {
         Ok(pool) => pool,
         Err(error) => {
             return error!(%error, "Background jobs cannot run: SHOP_DATABASE_URL is no PostgreSQL URL");
         }
     };
-    let scheduler = tokio::spawn(schedule(pool.clone(), shutdown.clone()));
+    let job_pool = pool.clone();
+    let retained = serve(&pool, RETENTION, 1, &shutdown, move |_hour| {
+        retention(job_pool.clone(), windows)
+    });
+    let stop = shutdown.clone();
+    let batches = serve(&pool, BATCHES, 4, &shutdown, move |batch_id| {
+        batch(operator.clone(), batch_id, stop.clone())
+    });
+    tokio::join!(
+        retained,
+        batches,
+        schedule(&pool, &shutdown),
+        watch(&pool, &shutdown)
+    );
+}
+
+/// Runs the jobs of a queue. A broken worker is started anew, under a new name.
+async fn serve<W, R>(
+    pool: &PgPool,
+    queue: &'static str,
+    concurrency: usize,
+    shutdown: &CancellationToken,
+    work: W,
+) where
+    W: Fn(String) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<(), BoxDynError>> + Send + 'static,
+{
     while !shutdown.is_cancelled() {
         let config = Config::default()
-            .queue(QUEUE)
+            .queue(queue)
             .batch_size(1)
             .heartbeat_interval(Duration::from_secs(2))
             .missed_heartbeats(15);
-        let strategy = Strategy::new().interval(Duration::from_secs(5));
-        let backend = PostgresStorage::new(&pool)
+        let strategy = Strategy::new().interval(Duration::from_secs(1));
+        let backend = PostgresStorage::new(pool)
             .with_config(config)
             .poll_with_strategy(strategy);
-        let job_pool = pool.clone();
-        let worker = WorkerBuilder::new(format!("retention-{}", uuid::Uuid::new_v4()))
+        let work = work.clone();
+        let worker = WorkerBuilder::new(format!("{queue}-{}", uuid::Uuid::new_v4()))
             .backend(backend)
-            .concurrency(1)
-            .build(move |_hour: String| retention(job_pool.clone(), windows));
+            .concurrency(concurrency)
+            .build(move |job: String| work(job));
         let stop = shutdown.clone();
         let ended = worker.run_until(async move {
             stop.cancelled().await;
             Ok::<(), WorkerError>(())
         });
         if let Err(error) = ended.await {
-            warn!(%error, "The background jobs' worker ended: starting another one");
+            warn!(%error, "The worker of {queue} ended: starting another one");
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                () = tokio::time::sleep(PAUSE) => {}
             }
         }
     }
-    if let Err(error) = scheduler.await {
-        error!(%error, "The background jobs' scheduler broke");
+}
+
+/// Queues operators' batches that are to be applied, unless another process has.
+async fn watch(pool: &PgPool, shutdown: &CancellationToken) {
+    loop {
+        // unchecked: the table is apalis', not ours
+        let queued = sqlx::query(
+            "insert into apalis.jobs (id, job_type, job, max_attempts, run_at, priority, idempotency_key)
+             select apalis.generate_ulid(), $1, convert_to(to_jsonb(b.batch_id::text)::text, 'UTF8'), 5, now(), 0,
+                    b.batch_id || ' ' || b.applied_at
+                        || case when i.silences > 0 then ' after ' || i.results || ', ' || i.silences else '' end
+             from saga.batch b
+                  cross join lateral (
+                      select count(result) as results,
+                             floor(extract(epoch from clock_timestamp() - greatest(b.applied_at, max(done_at)))
+                                   / ($2 + coalesce(2 / b.rps, 0))) as silences
+                      from saga.batch_item
+                      where batch_id = b.batch_id) as i
+             where b.state = 'queued'
+             on conflict (job_type, idempotency_key) do nothing",
+        )
+        .bind(BATCHES)
+        .bind(SILENCE.as_secs_f64())
+        .execute(pool)
+        .await;
+        if let Err(error) = queued {
+            warn!(%error, "Could not look for operators' batches: trying again");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Works through an operator's batch; one that is not done when the process has to stop fails here,
+/// and is run again by another one.
+async fn batch(
+    operator: Operator,
+    batch_id: String,
+    shutdown: CancellationToken,
+) -> Result<(), BoxDynError> {
+    let batch_id: i64 = batch_id.parse()?;
+    let work = AssertUnwindSafe(operator.run_batch(batch_id)).catch_unwind();
+    tokio::select! {
+        () = shutdown.cancelled() => Err("the worker stops".into()),
+        done = work => match done {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(format!("batch {batch_id} panicked").into()),
+        },
     }
 }
 
 /// Queues this hour's job, unless another process has.
-async fn schedule(pool: PgPool, shutdown: CancellationToken) {
+async fn schedule(pool: &PgPool, shutdown: &CancellationToken) {
     loop {
         // unchecked: the table is apalis', not ours. Its own push aborts the transaction on a repeat
         let queued = sqlx::query(
@@ -87,8 +178,8 @@ async fn schedule(pool: PgPool, shutdown: CancellationToken) {
              from (select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24') as hour) as h
              on conflict (job_type, idempotency_key) do nothing",
         )
-        .bind(QUEUE)
-        .execute(&pool)
+        .bind(RETENTION)
+        .execute(pool)
         .await;
         if let Err(error) = queued {
             warn!(%error, "The retention job could not be queued: trying again in an hour");

@@ -2,7 +2,8 @@
 //!
 //! - `saga`: advances sagas: steps, undos, deadlines.
 //! - `payments`: takes payment events from RabbitMQ and signals the sagas.
-//! - `async`: takes commands from RabbitMQ and sends mails; runs the background jobs.
+//! - `async`: takes commands from RabbitMQ and sends mails; runs the background jobs:
+//!   retention, operators' batches.
 //! - `relay`: publishes the outbox.
 //!
 //! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts;
@@ -30,6 +31,7 @@ use messaging::{
     consumer::{self, ConsumerConfig},
     relay::Relay,
 };
+use operator::{Operator, PaymentsSight, Sight};
 use payments_client::PaymentsClient;
 use saga::Engine;
 use sqlx::PgPool;
@@ -182,9 +184,14 @@ fn start(
                     )
                     .await;
                 });
+                let sight = Sight {
+                    payments: PaymentsSight::Service(Arc::clone(payments)),
+                    amqp_url: Some(config.amqp_url.clone()),
+                };
                 roles.spawn(jobs::run(
                     config.database_url.clone(),
                     config.retention,
+                    Operator::new(engine.clone(), sight),
                     shutdown.clone(),
                 ));
             }

@@ -186,12 +186,17 @@ impl Shop {
         verb: Verb,
     ) -> Result<(), saga::EngineError> {
         let mut tx = self.pool.begin().await.unwrap();
-        let after = self
+        let operation = saga::Operation {
+            verb,
+            actor: "tester".to_owned(),
+            reason: "a test".to_owned(),
+        };
+        let done = self
             .engine
-            .operate(&mut tx, saga_id, verb, "tester", "a test")
+            .operate(&mut tx, saga_id, operation, None)
             .await?;
         tx.commit().await.unwrap();
-        after.emit();
+        done.after.emit();
         Ok(())
     }
 

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "contracts",
             "db",
             "messaging",
+            "telemetry",
             "saga",
             "commerce",
             "workflows",

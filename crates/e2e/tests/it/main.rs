@@ -9,6 +9,7 @@ mod faults;
 mod fence;
 mod layout;
 mod matrix;
+mod operating;
 mod orders;
 mod outages;
 mod retention;

@@ -78,9 +78,9 @@ async fn an_operator_finds_a_saga_that_waits_for_payments_and_gets_it_going_agai
     buyer.pay(text(&awaiting, "transaction_id")).await;
     buyer.awaits(order, "completed").await;
     let (_, out, _) = shopctl(&system, &["saga", "show", saga, "-o", "json"]);
-    let asked = lines(&out)
-        .into_iter()
-        .find(|event| event["detail"] == "retry: payments is back");
+    let life = lines(&out).remove(0);
+    let mut timeline = life["timeline"].as_array().unwrap().iter();
+    let asked = timeline.find(|event| event["detail"] == "retry: payments is back");
     assert!(
         asked.is_some_and(|event| !event["actor"].is_null()),
         "{out}"

@@ -1,0 +1,676 @@
+//! What operators do, against the real system: one saga, many sagas, and against whoever holds the
+//! lease. Each act is seen in audit, journal and `show`.
+
+use std::process::Output;
+
+use lapin::{ConnectionProperties, options::QueuePurgeOptions};
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually, eventually_some};
+use uuid::Uuid;
+
+use crate::{hurried, text};
+
+/// What shopctl said, and how it ended.
+struct Said {
+    code: i32,
+    out: String,
+    talk: String,
+}
+
+impl Said {
+    fn by(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            talk: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The data, a line each.
+    fn lines(&self) -> Vec<Value> {
+        let lines = self.out.lines();
+        lines
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}{}", self.out, self.talk);
+        self
+    }
+}
+
+fn shopctl(system: &System, arguments: &[&str]) -> Said {
+    let mut command = system.command("shopctl");
+    command.args(arguments).env("SHOPCTL_ACTOR", "olga");
+    Said::by(command.args(["-o", "json"]).output().unwrap())
+}
+
+fn act(system: &System, verb: &str, saga: &str) -> Said {
+    shopctl(
+        system,
+        &["saga", verb, saga, "--reason", "ticket 4711", "--yes"],
+    )
+}
+
+async fn saga_of(system: &System, order: &Value) -> String {
+    let order: Uuid = text(order, "id").parse().unwrap();
+    let saga: Uuid =
+        sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
+            .bind(order)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+    saga.to_string()
+}
+
+async fn state(system: &System, saga: &str) -> String {
+    sqlx::query_scalar("select state from saga.saga where saga_id = $1")
+        .bind(saga.parse::<Uuid>().unwrap())
+        .fetch_one(&system.shop)
+        .await
+        .unwrap()
+}
+
+/// The act is in audit, journal and `show`, with who, why, before and after.
+async fn assert_recorded(system: &System, saga: &str, verb: &str) {
+    let (actor, reason, before, after): (String, String, Value, Value) = sqlx::query_as(
+        "select actor, reason, before, after from saga.audit
+         where subject_kind = 'saga' and subject_id = $1 and verb = $2
+         order by at desc limit 1",
+    )
+    .bind(saga)
+    .bind(format!("saga {verb}"))
+    .fetch_one(&system.shop)
+    .await
+    .unwrap();
+    assert_eq!((actor.as_str(), reason.as_str()), ("olga", "ticket 4711"));
+    assert!(
+        before["standing"].is_string() && after["standing"].is_string(),
+        "{before} {after}"
+    );
+
+    let life = shopctl(system, &["saga", "show", saga])
+        .with(0)
+        .lines()
+        .remove(0);
+    let told =
+        |of: &str, test: &dyn Fn(&Value) -> bool| life[of].as_array().unwrap().iter().any(test);
+    assert!(
+        told("acts", &|act| act["verb"] == format!("saga {verb}")
+            && act["actor"] == "olga"),
+        "{life}"
+    );
+    let noted = |moment: &Value| {
+        let detail = moment["detail"].as_str().unwrap_or_default();
+        moment["kind"] == "operator" && detail.starts_with(verb) && detail.ends_with("ticket 4711")
+    };
+    assert!(told("timeline", &noted), "{life}");
+}
+
+/// Attempts by themselves are an hour apart.
+fn stuck_for_long() -> SystemOptions {
+    let mut options = hurried();
+    for (name, value) in [
+        ("SAGA_RETRY_BASE_MS", "3600000"),
+        ("SAGA_RETRY_CAP_MS", "3600000"),
+        ("SAGA_RETRY_BUDGET_MS", "36000000"),
+    ] {
+        options.env.insert(name, value.to_owned());
+    }
+    options
+}
+
+async fn with_proxies(mut options: SystemOptions) -> System {
+    options.proxies = true;
+    System::start(options).await
+}
+
+async fn awaiting(buyer: &Buyer<'_>) -> Value {
+    let (_, order) = buyer.order().await;
+    buyer.awaits(text(&order, "id"), "awaiting_payment").await
+}
+
+async fn whole(system: &System) {
+    system.settle().await;
+    system.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_saga_keeps_what_comes_in_and_resuming_applies_it() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    act(&system, "pause", &saga).with(0);
+    assert_recorded(&system, &saga, "pause").await;
+    let again = act(&system, "pause", &saga).with(4);
+    assert!(again.talk.contains("is paused already"), "{}", again.talk);
+    let retried = act(&system, "retry", &saga).with(4);
+    assert!(retried.talk.contains("resume"), "{}", retried.talk);
+
+    buyer.pay(text(&order, "transaction_id")).await;
+    eventually("the signal to be kept", || async {
+        let kept = "select kept from saga.saga where saga_id = $1";
+        let kept: i32 = sqlx::query_scalar(kept)
+            .bind(saga.parse::<Uuid>().unwrap())
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        kept == 1
+    })
+    .await;
+    assert_eq!(state(&system, &saga).await, "waiting");
+    let resumed = act(&system, "resume", &saga).with(0).lines().remove(0);
+    assert_eq!(text(&resumed, "to"), "completed", "{resumed}");
+    assert_recorded(&system, &saga, "resume").await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    let over = act(&system, "cancel", &saga).with(4);
+    assert!(over.talk.contains("at rest"), "{}", over.talk);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn canceling_says_beforehand_what_moves_and_then_moves_just_that() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let free = system.available("enamel-mug").await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let dry = ["saga", "cancel", &saga, "--reason", "looking", "--dry-run"];
+    let shown = shopctl(&system, &dry).with(0).lines().remove(0);
+    let preview = &shown["preview"];
+    assert_eq!(text(preview, "from"), "waiting await_payment");
+    assert_eq!(text(preview, "to"), "compensating init_payment");
+    assert_eq!(text(preview, "then"), "compensated");
+    let listed = |of: &str| preview[of].to_string();
+    assert!(listed("sends").contains("cancel-by-order"), "{preview}");
+    assert!(
+        listed("moves").contains("back in stock: 1 × Enamel Mug"),
+        "{preview}"
+    );
+    assert!(listed("notes").contains("completed instead"), "{preview}");
+    assert_eq!(
+        state(&system, &saga).await,
+        "waiting",
+        "a dry run changes nothing"
+    );
+    assert_eq!(system.available("enamel-mug").await, free - 1);
+
+    act(&system, "cancel", &saga).with(0);
+    buyer.awaits(text(&order, "id"), "canceled").await;
+    assert_recorded(&system, &saga, "cancel").await;
+    assert_eq!(system.available("enamel-mug").await, free);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
+    let mut options = hurried();
+    options.env.insert("EAGER_ATTEMPTS", "1".to_owned());
+    let system = System::prepare(options).await;
+    for role in ["payments", "api", "worker saga async relay"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let signal = [
+        "saga",
+        "signal",
+        &saga,
+        "transaction_completed",
+        "--reason",
+        "ticket 4711",
+        "--yes",
+    ];
+    let lie = shopctl(&system, &signal).with(4);
+    assert!(
+        lie.talk.contains("is pending"),
+        "payments bears nothing out: {}",
+        lie.talk
+    );
+
+    buyer.pay(text(&order, "transaction_id")).await;
+    let broker = lapin::Connection::connect(&system.amqp_url, ConnectionProperties::default());
+    let channel = broker.await.unwrap().create_channel().await.unwrap();
+    eventually("the event to come, and to go unheard", || async {
+        let purged =
+            channel.queue_purge("payments_events_queue".into(), QueuePurgeOptions::default());
+        purged.await.unwrap() == 1
+    })
+    .await;
+    system.spawn("worker payments").await;
+    let wrong = [
+        "saga",
+        "signal",
+        &saga,
+        "transaction_canceled",
+        "--reason",
+        "r",
+        "--yes",
+    ];
+    shopctl(&system, &wrong).with(4);
+    let mut blind = system.command("shopctl");
+    blind
+        .args(signal)
+        .env("SHOPCTL_ACTOR", "olga")
+        .env_remove("PAYMENTS_DATABASE_URL");
+    let blind = Said::by(blind.output().unwrap()).with(6);
+    assert!(
+        blind.talk.contains("payments cannot be seen"),
+        "{}",
+        blind.talk
+    );
+
+    shopctl(&system, &signal).with(0);
+    assert_recorded(&system, &saga, "signal").await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    shopctl(&system, &signal).with(4);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way() {
+    let system = with_proxies(stuck_for_long()).await;
+    let buyer = system.buyer().await;
+    let resolve = |saga: &str, to: &str| {
+        let arguments = [
+            "saga",
+            "resolve",
+            saga,
+            "--step",
+            "init_payment",
+            "--as",
+            to,
+            "--evidence",
+            "seen at payments",
+            "--reason",
+            "ticket 4711",
+            "--yes",
+        ];
+        shopctl(&system, &arguments)
+    };
+    // it took effect, and its answer is lost
+    system.fault(Upstream::Payments, Fault::CutAnswers);
+    let (status, order) = buyer.order().await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let saga = saga_of(&system, &order).await;
+    let undone = resolve(&saga, "undone").with(4);
+    assert!(undone.talk.contains("cancel it"), "{}", undone.talk);
+    resolve(&saga, "done").with(0);
+    assert_recorded(&system, &saga, "resolve").await;
+    let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+
+    // it never arrived: nobody may say that it did
+    system.fault(Upstream::Payments, Fault::Reset);
+    let (_, order) = buyer.order().await;
+    let saga = saga_of(&system, &order).await;
+    let lie = resolve(&saga, "done").with(4);
+    assert!(lie.talk.contains("has no transaction"), "{}", lie.talk);
+    act(&system, "cancel", &saga).with(0);
+    eventually("its undo to fail", || async {
+        let failed = "select last_error is not null from messaging.outbox where saga_id = $1";
+        let failed: Option<bool> = sqlx::query_scalar(failed)
+            .bind(saga.parse::<Uuid>().unwrap())
+            .fetch_optional(&system.shop)
+            .await
+            .unwrap();
+        failed == Some(true)
+    })
+    .await;
+    // without its tombstone the order could still be paid some day
+    let early = resolve(&saga, "undone").with(4);
+    assert!(early.talk.contains("has no transaction"), "{}", early.talk);
+    system.fault(Upstream::Payments, Fault::CutAnswers);
+    act(&system, "retry", &saga).with(0); // leaves the tombstone, its answer is lost
+    eventually("the tombstone", || async {
+        let tombstones = "select count(*) from payments.transaction where tombstone";
+        let tombstones: i64 = sqlx::query_scalar(tombstones)
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
+        tombstones == 1
+    })
+    .await;
+    eventually("the word on it to be taken", || async {
+        resolve(&saga, "undone").code == 0
+    })
+    .await;
+    buyer.awaits(text(&order, "id"), "canceled").await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_the_lease_cannot_finish_against_an_operator() {
+    for verb in ["retry", "cancel", "resolve"] {
+        let mut options = hurried();
+        options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
+        options.env.insert("SAGA_LEASE_MS", "30000".to_owned());
+        options
+            .env
+            .insert("SAGA_CALL_TIMEOUT_MS", "25000".to_owned());
+        let system = with_proxies(options).await;
+        let buyer = system.buyer().await;
+        system
+            .link("worker", Upstream::Payments)
+            .will(Fault::StallAnswers);
+        let (_, order) = buyer.order().await;
+        let saga = saga_of(&system, &order).await;
+        eventually("the worker to have asked payments", || async {
+            let created = "select count(*) from payments.transaction";
+            let created: i64 = sqlx::query_scalar(created)
+                .fetch_one(&system.payments)
+                .await
+                .unwrap();
+            created == 1
+        })
+        .await;
+        let acted = if verb == "resolve" {
+            let resolve = [
+                "saga",
+                "resolve",
+                &saga,
+                "--step",
+                "init_payment",
+                "--as",
+                "done",
+                "--evidence",
+                "seen",
+                "--reason",
+                "ticket 4711",
+                "--yes",
+            ];
+            shopctl(&system, &resolve)
+        } else {
+            act(&system, verb, &saga)
+        };
+        acted.with(0);
+        system.link("worker", Upstream::Payments).will(Fault::None);
+        eventually("the holder's outcome to hit the fence", || async {
+            system.metric("worker", "saga_fenced_total").await > 0.0
+        })
+        .await;
+        if verb == "cancel" {
+            buyer.awaits(text(&order, "id"), "canceled").await;
+        } else {
+            let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+            buyer.pay(text(&order, "transaction_id")).await;
+            buyer.awaits(text(&order, "id"), "completed").await;
+        }
+        whole(&system).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_command_from_two_shells_takes_effect_once() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let shells: Vec<_> = (0..6)
+        .map(|_| {
+            let mut command = system.command("shopctl");
+            command
+                .args(["saga", "cancel", &saga, "--reason", "ticket 4711", "--yes"])
+                .env("SHOPCTL_ACTOR", "olga")
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        })
+        .collect();
+    let codes: Vec<_> = shells
+        .into_iter()
+        .map(|shell| Said::by(shell.wait_with_output().unwrap()).code)
+        .collect();
+    assert_eq!(
+        codes.iter().filter(|code| **code == 0).count(),
+        1,
+        "{codes:?}"
+    );
+    assert!(codes.iter().all(|code| matches!(code, 0 | 4)), "{codes:?}");
+    buyer.awaits(text(&order, "id"), "canceled").await;
+    let acts: i64 = sqlx::query_scalar("select count(*) from saga.audit")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
+    assert_eq!(acts, 1);
+    whole(&system).await;
+}
+
+/// So many orders that wait for payments to come back.
+async fn pile_up(system: &System, orders: usize) -> Vec<Value> {
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let mut accepted = Vec::new();
+    let keys: Vec<_> = (0..orders).map(|n| format!("order {n}")).collect();
+    for some in keys.chunks(50) {
+        let orders = some.iter().map(|key| buyer.try_order(&mug, 1, key));
+        for answer in futures::future::join_all(orders).await {
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), StatusCode::ACCEPTED);
+            accepted.push(answer.json().await.unwrap());
+        }
+    }
+    let failed =
+        "select count(*) from messaging.outbox where kind = 'step' and last_error is not null";
+    eventually("all to have failed once", || async {
+        let failed: i64 = sqlx::query_scalar(failed)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        usize::try_from(failed).unwrap() == orders
+    })
+    .await;
+    accepted
+}
+
+fn plan_number(said: &Said) -> String {
+    let line = said.lines().remove(0);
+    line["plan"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
+    let mut options = stuck_for_long();
+    // room for all of them
+    options
+        .env
+        .insert("API_DATABASE_MAX_CONNECTIONS", "20".to_owned());
+    let system = System::prepare(options).await;
+    for role in ["api", "worker"] {
+        system.spawn(role).await;
+    }
+    sqlx::query("update commerce.stock set received = received + 1000")
+        .execute(&system.shop)
+        .await
+        .unwrap();
+    let orders = pile_up(&system, 200).await;
+    system.spawn("payments").await;
+    let list = shopctl(
+        &system,
+        &[
+            "saga",
+            "list",
+            "--text",
+            "cannot be reached",
+            "--limit",
+            "500",
+        ],
+    );
+    assert_eq!(list.with(0).lines().len(), 200);
+
+    let dry = [
+        "saga",
+        "cancel",
+        "--text",
+        "cannot be reached",
+        "--dry-run",
+        "--reason",
+        "ticket 4711",
+    ];
+    let plan = shopctl(&system, &dry).with(0);
+    assert_eq!(plan.lines().len(), 200);
+    let number = plan_number(&plan);
+    // one moves in between
+    let moved = saga_of(&system, &orders[7]).await;
+    act(&system, "retry", &moved).with(0);
+    eventually("it to have moved on", || async {
+        state(&system, &moved).await == "waiting"
+    })
+    .await;
+
+    let canary = shopctl(&system, &["apply", &number, "--first", "1", "--yes"]).with(0);
+    assert!(
+        canary.talk.contains("canary_done: 1 done"),
+        "{}",
+        canary.talk
+    );
+    let applied = shopctl(&system, &["apply", &number, "--yes"]).with(0);
+    let results = applied.lines();
+    let count = |result: &str| {
+        results
+            .iter()
+            .filter(|item| item["result"] == result)
+            .count()
+    };
+    assert_eq!(
+        (count("done"), count("skipped")),
+        (199, 1),
+        "{}",
+        applied.talk
+    );
+    let skipped = results
+        .iter()
+        .find(|item| item["result"] == "skipped")
+        .unwrap();
+    assert_eq!(text(skipped, "saga_id"), moved);
+    assert!(text(skipped, "detail").contains("has moved"), "{skipped}");
+    shopctl(&system, &["apply", &number, "--yes"]).with(4);
+
+    let rest = "select count(*) from saga.saga where state = 'compensated'";
+    eventually("all to be at rest", || async {
+        let rest: i64 = sqlx::query_scalar(rest)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        rest == 199
+    })
+    .await;
+    let acts: Vec<(i64, i64)> = sqlx::query_as(
+        "select count(*), count(distinct subject_id) from saga.audit where verb = 'saga cancel' and batch_id is not null",
+    )
+    .fetch_all(&system.shop)
+    .await
+    .unwrap();
+    assert_eq!(acts, [(199, 199)], "none twice");
+    act(&system, "cancel", &moved).with(0);
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_worker_is_killed_goes_on_elsewhere_and_acts_on_no_saga_twice() {
+    let system = System::prepare(stuck_for_long()).await;
+    for role in ["api", "worker saga relay", "worker async"] {
+        system.spawn(role).await;
+    }
+    pile_up(&system, 20).await;
+    system.spawn("payments").await;
+    let dry = [
+        "saga",
+        "cancel",
+        "--state",
+        "running",
+        "--dry-run",
+        "--reason",
+        "ticket 4711",
+    ];
+    let number = plan_number(&shopctl(&system, &dry).with(0));
+    shopctl(
+        &system,
+        &["apply", &number, "--rps", "5", "--detach", "--yes"],
+    )
+    .with(0);
+    let done = "select count(*) from saga.batch_item where result = 'done'";
+    let done = || async {
+        let done: i64 = sqlx::query_scalar(done)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        done
+    };
+    eventually("some to be done", || async { done().await >= 3 }).await;
+    system.kill("worker async");
+    assert!(done().await < 20, "it was killed in the middle");
+    system.spawn("worker async").await;
+    // its silence tells that its worker died
+    let ended = eventually_some("the batch to end", || async {
+        let state = "select state from saga.batch where state <> 'queued'";
+        let state: Option<String> = sqlx::query_scalar(state)
+            .fetch_optional(&system.shop)
+            .await
+            .unwrap();
+        state
+    })
+    .await;
+    assert_eq!(ended, "done");
+    let (acts, sagas): (i64, i64) =
+        sqlx::query_as("select count(*), count(distinct subject_id) from saga.audit")
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+    assert_eq!((acts, sagas), (20, 20), "each once");
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_lost_its_entry_gets_one_by_a_retry() {
+    let system = System::start(stuck_for_long()).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    sqlx::query("delete from messaging.outbox where saga_id = $1")
+        .bind(saga.parse::<Uuid>().unwrap())
+        .execute(&system.shop)
+        .await
+        .unwrap();
+    act(&system, "retry", &saga).with(0);
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_cannot_be_changed() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let saga = saga_of(&system, &awaiting(&buyer).await).await;
+    act(&system, "cancel", &saga).with(0);
+    for change in [
+        "update saga.audit set reason = 'another'",
+        "delete from saga.audit",
+        "truncate saga.audit",
+    ] {
+        let refused = sqlx::query(change).execute(&system.shop).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+    assert_recorded(&system, &saga, "cancel").await;
+    let nobody = Uuid::now_v7().to_string();
+    act(&system, "retry", &nobody).with(3);
+    let blank = ["saga", "retry", &saga, "--reason", "  ", "--yes"];
+    shopctl(&system, &blank).with(2);
+    shopctl(&system, &["saga", "retry", "--reason", "r"]).with(2);
+    let unseen = ["saga", "retry", "--state", "running", "--reason", "r"];
+    shopctl(&system, &unseen).with(2);
+    // whoever is asked and cannot answer has not agreed
+    let mut asked = system.command("shopctl");
+    asked.args(["saga", "cancel", &saga, "--reason", "r"]);
+    asked.env("SHOPCTL_ACTOR", "olga");
+    assert!(matches!(Said::by(asked.output().unwrap()).code, 1 | 4));
+}

@@ -1,0 +1,458 @@
+//! One act for many sagas: a dry run that is kept under a number, and applied by the workers.
+//!
+//! An item's result is written in the commit that acts, so no item acts twice, whoever is killed
+//! when and however many workers run the batch. An item acts only while its saga is at the
+//! revision that was looked at; one that has moved is skipped, and says so.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kernel::SagaId;
+use saga::Verb;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{ActError, Actor, Effects, Operator};
+
+/// Most sagas of one batch.
+pub const MOST_ITEMS: usize = 10_000;
+
+/// Why a batch was not planned, applied or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// There is no such plan.
+    #[error("there is no plan {0}")]
+    NotFound(i64),
+    /// It is not in a state for this.
+    #[error("plan {batch_id} is {state}: {what}")]
+    Conflict {
+        /// The plan.
+        batch_id: i64,
+        /// Its state.
+        state: String,
+        /// What follows from it.
+        what: &'static str,
+    },
+    /// More sagas than one batch takes.
+    #[error("more than {MOST_ITEMS} sagas: narrow the filter")]
+    TooMany,
+    /// The database failed.
+    #[error("the shop's database failed")]
+    Db(#[from] sqlx::Error),
+}
+
+/// A batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Batch {
+    /// Its number, as typed into `apply`.
+    pub batch_id: i64,
+    /// The act, the same for each saga.
+    pub act: Value,
+    /// Who planned it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When it was planned.
+    pub planned_at: DateTime<Utc>,
+    /// `planned`, `queued`, `canary_done`, `stopped`, `done`.
+    pub state: String,
+    /// Who applied it.
+    pub applied_by: Option<String>,
+    /// When.
+    pub applied_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it was stopped.
+    pub error: Option<String>,
+    /// Sagas in it.
+    pub items: i64,
+    /// Acted on.
+    pub done: i64,
+    /// Left alone: they had moved, or the act did not fit them.
+    pub skipped: i64,
+    /// Not acted on because of an error.
+    pub failed: i64,
+}
+
+/// One saga of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Item {
+    /// Its place.
+    pub n: i64,
+    /// The saga.
+    pub saga_id: SagaId,
+    /// The revision that was looked at.
+    pub revision: i64,
+    /// What was shown: [`Effects`]; null where the act does not fit.
+    pub preview: Value,
+    /// `done`, `skipped`, `failed`; none while it is to be done.
+    pub result: Option<String>,
+    /// Why it was skipped or failed.
+    pub detail: Option<String>,
+    /// When.
+    pub done_at: Option<DateTime<Utc>>,
+}
+
+/// What a batch's next step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// An item has its result.
+    Went,
+    /// Nothing is left to be done, or somebody stopped it.
+    Over,
+}
+
+impl Operator {
+    /// Looks at what `verb` would do to each of these sagas and keeps it under a number. Nothing is
+    /// changed; a saga that the act does not fit is kept as skipped, with the reason.
+    ///
+    /// # Errors
+    /// When there are too many, or the database fails.
+    pub async fn plan(
+        &self,
+        sagas: &[SagaId],
+        verb: &Verb,
+        actor: &Actor,
+    ) -> Result<i64, BatchError> {
+        if sagas.len() > MOST_ITEMS {
+            return Err(BatchError::TooMany);
+        }
+        let mut items = Vec::with_capacity(sagas.len());
+        for saga_id in sagas {
+            items.push(match self.preview(*saga_id, verb).await {
+                Ok(effects) => (Some(effects), None),
+                Err(ActError::Db(error)) => return Err(error.into()),
+                Err(error) => (None, Some(error.to_string())),
+            });
+        }
+        let mut tx = self.engine.pool().begin().await?;
+        let batch_id = sqlx::query_scalar!(
+            "insert into saga.batch (act, actor, reason) values ($1, $2, $3) returning batch_id",
+            serde_json::to_value(verb).unwrap_or_default(),
+            actor.name(),
+            actor.reason(),
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let ids: Vec<_> = sagas.iter().map(|id| id.uuid()).collect();
+        let revisions: Vec<_> = items
+            .iter()
+            .map(|(effects, _)| effects.as_ref().map_or(0, |effects| effects.revision))
+            .collect();
+        let previews: Vec<_> = items
+            .iter()
+            .map(|(effects, _)| serde_json::to_value(effects).unwrap_or_default())
+            .collect();
+        let whys: Vec<_> = items.into_iter().map(|(_, why)| why).collect();
+        sqlx::query!(
+            r#"
+            insert into saga.batch_item (batch_id, n, saga_id, revision, preview, result, detail, done_at)
+            select $1, i.n, i.saga_id, i.revision, i.preview, case when i.why is not null then 'skipped' end, i.why,
+                   case when i.why is not null then clock_timestamp() end
+            from unnest($2::uuid[], $3::bigint[], $4::jsonb[], $5::text[]) with ordinality
+                 as i(saga_id, revision, preview, why, n)
+            "#,
+            batch_id,
+            &ids,
+            &revisions,
+            &previews,
+            &whys as &[Option<String>],
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(batch_id)
+    }
+
+    /// Hands a plan to the workers: all of it, or up to `first` items more as a canary; a plan whose
+    /// canary is done, or which was stopped, goes on where it was. At most `rps` sagas a second.
+    ///
+    /// Of two who apply the same plan at once, one does.
+    ///
+    /// # Errors
+    /// When there is no such plan, it is under way or done.
+    pub async fn apply(
+        &self,
+        batch_id: i64,
+        rps: Option<f64>,
+        first: Option<u32>,
+        by: &str,
+    ) -> Result<(), BatchError> {
+        let mut conn = self.engine.pool().acquire().await?;
+        let queued = sqlx::query!(
+            r#"
+            update saga.batch b
+            set state = 'queued', rps = $2, applied_by = $4, applied_at = clock_timestamp(), ended_at = null, error = null,
+                run_until = (select max(i.n) from (select n from saga.batch_item
+                                                   where batch_id = $1 and result is null
+                                                   order by n
+                                                   limit $3) as i)
+            where b.batch_id = $1
+              and b.state in ('planned', 'canary_done', 'stopped')
+            "#,
+            batch_id,
+            rps,
+            first.map(i64::from),
+            by,
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        if queued == 1 {
+            return Ok(());
+        }
+        let batch = find(&mut conn, batch_id).await?;
+        let state = batch.ok_or(BatchError::NotFound(batch_id))?.state;
+        let what = match state.as_str() {
+            "done" => "each of its sagas has its result",
+            _ => "a worker runs it",
+        };
+        Err(BatchError::Conflict {
+            batch_id,
+            state,
+            what,
+        })
+    }
+
+    /// Stops a batch after the item under way.
+    ///
+    /// # Errors
+    /// When there is no such plan, or nothing of it runs.
+    pub async fn stop(&self, batch_id: i64, by: &str) -> Result<(), BatchError> {
+        let mut conn = self.engine.pool().acquire().await?;
+        let stopped = end(&mut conn, batch_id, "stopped", Some(&format!("by {by}"))).await?;
+        if stopped {
+            return Ok(());
+        }
+        let batch = find(&mut conn, batch_id).await?;
+        Err(BatchError::Conflict {
+            batch_id,
+            state: batch.ok_or(BatchError::NotFound(batch_id))?.state,
+            what: "nothing of it runs",
+        })
+    }
+
+    /// Works through a queued batch: what a worker does. Any number of workers may do it at once.
+    ///
+    /// # Errors
+    /// When the database fails; what was done is done, and the batch goes on when it is run again.
+    pub async fn run_batch(&self, batch_id: i64) -> Result<(), BatchError> {
+        let mut conn = self.engine.pool().acquire().await?;
+        let batch = sqlx::query!(
+            "select act, actor, reason, rps from saga.batch where batch_id = $1",
+            batch_id,
+        )
+        .fetch_optional(&mut *conn)
+        .await?
+        .ok_or(BatchError::NotFound(batch_id))?;
+        drop(conn);
+        let verb: Result<Verb, _> = serde_json::from_value(batch.act);
+        let actor = Actor::new(batch.actor, &batch.reason);
+        let (Ok(verb), Ok(actor)) = (verb, actor) else {
+            return self.broke(batch_id, "its act cannot be read").await;
+        };
+        let pace = batch.rps.map(|rps| Duration::from_secs_f64(1.0 / rps));
+        while self.next(batch_id, &verb, &actor).await? == Next::Went {
+            if let Some(pace) = pace {
+                tokio::time::sleep(pace).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn broke(&self, batch_id: i64, why: &str) -> Result<(), BatchError> {
+        let mut conn = self.engine.pool().acquire().await?;
+        end(&mut conn, batch_id, "stopped", Some(why)).await?;
+        Ok(())
+    }
+
+    /// The next item, in one commit with its result.
+    async fn next(&self, batch_id: i64, verb: &Verb, actor: &Actor) -> Result<Next, BatchError> {
+        let mut tx = self.engine.pool().begin().await?;
+        let item = sqlx::query!(
+            r#"
+            select i.n, i.saga_id as "saga_id: SagaId", i.revision
+            from saga.batch b
+                 join saga.batch_item i on i.batch_id = b.batch_id
+            where b.batch_id = $1
+              and b.state = 'queued'
+              and i.result is null
+              and i.n <= b.run_until
+            order by i.n
+            limit 1
+            -- another worker has the ones that are locked
+            for update of i skip locked
+            "#,
+            batch_id,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(item) = item else {
+            finish(&mut tx, batch_id).await?;
+            tx.commit().await?;
+            return Ok(Next::Over);
+        };
+        let acted = self
+            .act_in(
+                &mut tx,
+                item.saga_id,
+                verb.clone(),
+                actor,
+                Some(item.revision),
+                Some(batch_id),
+            )
+            .await;
+        match acted {
+            Ok((_, after)) => {
+                settle(&mut tx, batch_id, item.n, "done", None).await?;
+                tx.commit().await?;
+                after.emit();
+                Ok(Next::Went)
+            }
+            Err(ActError::Db(error)) => Err(error.into()),
+            Err(error) => {
+                tx.rollback().await?;
+                self.leave(batch_id, item.n, &error).await
+            }
+        }
+    }
+
+    /// Writes down why an item was not acted on; an error that is not the item's own stops the batch.
+    async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
+        let skipped = matches!(
+            error,
+            ActError::Conflict(_) | ActError::NotFound(_) | ActError::Disbelieved { .. }
+        );
+        let why = error.to_string();
+        let result = if skipped { "skipped" } else { "failed" };
+        let mut tx = self.engine.pool().begin().await?;
+        settle(&mut tx, batch_id, n, result, Some(&why)).await?;
+        if !skipped {
+            end(&mut tx, batch_id, "stopped", Some(&why)).await?;
+        }
+        tx.commit().await?;
+        Ok(if skipped { Next::Went } else { Next::Over })
+    }
+}
+
+async fn settle(
+    conn: &mut PgConnection,
+    batch_id: i64,
+    n: i64,
+    result: &str,
+    detail: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update saga.batch_item set result = $3, detail = $4, done_at = clock_timestamp()
+         where batch_id = $1 and n = $2 and result is null",
+        batch_id,
+        n,
+        result,
+        detail,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Ends a batch that is queued. Returns whether it was.
+async fn end(
+    conn: &mut PgConnection,
+    batch_id: i64,
+    state: &str,
+    error: Option<&str>,
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query!(
+        "update saga.batch set state = $2, error = $3, ended_at = clock_timestamp()
+         where batch_id = $1 and state = 'queued'",
+        batch_id,
+        state,
+        error,
+    )
+    .execute(conn)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Ends a batch that has nothing left to do; one whose last items are in other hands goes on there.
+async fn finish(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<()> {
+    let left = sqlx::query!(
+        r#"
+        select count(*) filter (where i.n <= b.run_until) as "now!", count(*) as "ever!"
+        from saga.batch b
+             join saga.batch_item i on i.batch_id = b.batch_id
+        where b.batch_id = $1
+          and i.result is null
+        "#,
+        batch_id,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    match (left.now, left.ever) {
+        (0, 0) => end(conn, batch_id, "done", None).await.map(drop),
+        (0, _) => end(conn, batch_id, "canary_done", None).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// One batch, with its counts.
+pub async fn find(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<Option<Batch>> {
+    Ok(some(conn, Some(batch_id), 1).await?.pop())
+}
+
+/// Batches, newest first.
+pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Batch>> {
+    some(conn, None, limit).await
+}
+
+async fn some(
+    conn: &mut PgConnection,
+    batch_id: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<Batch>> {
+    sqlx::query_as!(
+        Batch,
+        r#"
+        select b.batch_id, b.act, b.actor, b.reason, b.planned_at, b.state, b.applied_by, b.applied_at, b.ended_at,
+               b.error, i.items as "items!", i.done as "done!", i.skipped as "skipped!", i.failed as "failed!"
+        from saga.batch b
+             cross join lateral (
+                 select count(*) as items, count(*) filter (where result = 'done') as done,
+                        count(*) filter (where result = 'skipped') as skipped,
+                        count(*) filter (where result = 'failed') as failed
+                 from saga.batch_item
+                 where batch_id = b.batch_id) as i
+        where ($1::bigint is null or b.batch_id = $1)
+        order by b.batch_id desc
+        limit $2
+        "#,
+        batch_id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The sagas of a batch, in its order.
+pub async fn items(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<Vec<Item>> {
+    sqlx::query_as!(
+        Item,
+        r#"
+        select n, saga_id as "saga_id: SagaId", revision, preview, result, detail, done_at
+        from saga.batch_item
+        where batch_id = $1
+        order by n
+        "#,
+        batch_id,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+impl Item {
+    /// What was shown of it.
+    pub fn effects(&self) -> Option<Effects> {
+        serde_json::from_value(self.preview.clone()).ok().flatten()
+    }
+}

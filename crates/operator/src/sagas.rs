@@ -1,0 +1,300 @@
+//! Sagas as an operator sees them: lists, and the whole life of one.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kernel::{OrderId, SagaId, UserId};
+use saga::{Kind, Shape, machine::State, store, transition::decode_state};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::audit;
+
+/// Which sagas. What is not said does not matter; without a state, an order or a user only those
+/// that are not at rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<String>,
+    /// Of this plan.
+    pub plan: Option<String>,
+    /// At this step, run, waited at or undone.
+    pub step: Option<String>,
+    /// Unchanged for at least so long.
+    pub older_than: Option<Duration>,
+    /// Of this order.
+    pub order: Option<OrderId>,
+    /// Of this user's orders.
+    pub user: Option<UserId>,
+    /// With this in the last error, or in the reason of the compensation.
+    pub text: Option<String>,
+    /// After this one, in the order of lists.
+    pub after: Option<SagaId>,
+}
+
+/// A saga in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// The order that it drives.
+    pub order_id: Option<String>,
+    /// Its plan.
+    pub plan: String,
+    /// Its plan's version.
+    pub plan_version: i32,
+    /// `running`, `waiting`, `compensating`, `completed`, `compensated`.
+    pub state: String,
+    /// What its entry is for: a step, or `<step>/undo`.
+    pub step: Option<String>,
+    /// Whether an operator holds it.
+    pub paused: bool,
+    /// Raised by every write.
+    pub revision: i64,
+    /// Attempts begun at the step.
+    pub attempt: Option<i32>,
+    /// When it acts next; while it acts, the end of the lease.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What the last attempt said.
+    pub last_error: Option<String>,
+    /// Until when it waits.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Why it is, or was, compensated.
+    pub reason: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it moved last.
+    pub updated_at: DateTime<Utc>,
+    /// Its one trace.
+    pub trace_id: String,
+}
+
+/// Sagas, oldest first.
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Line>> {
+    let live = filter.state.is_none() && filter.order.is_none() && filter.user.is_none();
+    sqlx::query_as!(
+        Line,
+        r#"
+        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version, s.state,
+               o.step as "step?", s.paused, s.revision, o.attempt as "attempt?", o.due_at as "due_at?", o.last_error,
+               s.deadline, s.reason, s.created_at, s.updated_at, s.trace_id
+        from saga.saga s
+             left join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
+        -- as a constant it lets the partial index of live sagas be used
+        where (not $1 or s.state in ('running', 'waiting', 'compensating'))
+          and ($2::text is null or s.state = $2)
+          and ($3::text is null or s.plan = $3)
+          and ($4::text is null or o.step in ($4, $4 || '/undo'))
+          and ($5::float8 is null or s.updated_at < clock_timestamp() - make_interval(secs => $5))
+          and ($6::uuid is null or s.saga_id = (select saga_id from commerce."order" where order_id = $6))
+          and ($7::uuid is null or s.saga_id in (select saga_id from commerce."order" where user_id = $7))
+          and ($8::text is null or o.last_error ilike '%' || $8 || '%' or s.reason ilike '%' || $8 || '%')
+          and ($9::uuid is null or (s.created_at, s.saga_id) > (select created_at, saga_id from saga.saga where saga_id = $9))
+        order by s.created_at, s.saga_id
+        limit $10
+        "#,
+        live,
+        filter.state,
+        filter.plan,
+        filter.step,
+        filter.older_than.map(|age| age.as_secs_f64()),
+        filter.order.map(OrderId::uuid),
+        filter.user.map(UserId::uuid),
+        filter.text.as_deref().map(escaped),
+        filter.after.map(SagaId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// `text` with what has a meaning in `like` taken literally.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The revision that it made.
+    pub revision: i64,
+    /// What: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, …
+    pub kind: String,
+    /// At which step.
+    pub step: Option<String>,
+    /// In which attempt.
+    pub attempt: Option<i32>,
+    /// The saga's state after it.
+    pub state: String,
+    /// Error, verdict or reason.
+    pub detail: Option<String>,
+    /// Who did it, of an act or a signal.
+    pub actor: Option<String>,
+}
+
+/// A signal with its verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signal {
+    /// Its id.
+    pub signal_id: uuid::Uuid,
+    /// Its name.
+    pub name: String,
+    /// `applied`, `duplicate`, `early`, `late`; none while nobody has decided on it.
+    pub verdict: Option<String>,
+    /// Where it came from.
+    pub source: String,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
+}
+
+/// A step of the plan, with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// `local`, `remote` or `wait`.
+    pub kind: &'static str,
+    /// `untouched`, `running`, `waiting`, `done`, `undoing`, `undone`.
+    pub status: &'static str,
+}
+
+/// The whole life of a saga.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Life {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub saga: Line,
+    /// Its plan, step by step; empty if its plan is not this binary's.
+    pub steps: Vec<Step>,
+    /// What happened, in sequence.
+    pub timeline: Vec<Moment>,
+    /// What came in from outside.
+    pub signals: Vec<Signal>,
+    /// What operators did, newest first.
+    pub acts: Vec<audit::Row>,
+}
+
+/// Most operator acts shown of one saga.
+const MOST_ACTS: i64 = 1000;
+
+/// The whole life of a saga that is not archived.
+pub async fn life(
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+    shape: &Shape,
+) -> sqlx::Result<Option<Life>> {
+    let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
+        return Ok(None);
+    };
+    let known = row.plan == shape.name && row.plan_hash == shape.hash();
+    let steps = match decode_state(shape, &row) {
+        Ok(state) if known => steps(shape, state),
+        _ => Vec::new(),
+    };
+    let entry = sqlx::query!(
+        "select step, attempt, due_at, last_error from messaging.outbox
+         where saga_id = $1 and kind in ('step', 'timer')",
+        saga_id.uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let times = sqlx::query!(
+        "select created_at, updated_at from saga.saga where saga_id = $1",
+        saga_id.uuid(),
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let order_id = row.input.get("order_id").and_then(Value::as_str);
+    let saga = Line {
+        saga_id,
+        order_id: order_id.map(ToOwned::to_owned),
+        plan: row.plan,
+        plan_version: row.plan_version,
+        state: row.state,
+        step: entry.as_ref().and_then(|entry| entry.step.clone()),
+        paused: row.paused,
+        revision: row.revision,
+        attempt: entry.as_ref().map(|entry| entry.attempt),
+        due_at: entry.as_ref().map(|entry| entry.due_at),
+        last_error: entry.and_then(|entry| entry.last_error),
+        deadline: row.deadline,
+        reason: row.reason,
+        created_at: times.created_at,
+        updated_at: times.updated_at,
+        trace_id: row.trace_id,
+    };
+    Ok(Some(Life {
+        saga,
+        steps,
+        timeline: timeline(&mut *conn, saga_id).await?,
+        signals: signals(&mut *conn, saga_id).await?,
+        acts: audit::list(
+            conn,
+            Some(audit::Subject::Saga(&saga_id.to_string())),
+            MOST_ACTS,
+        )
+        .await?,
+    }))
+}
+
+/// What happened to a saga, in sequence: its journal.
+pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Moment>> {
+    sqlx::query_as!(
+        Moment,
+        r#"
+        select at, revision, kind, step, attempt, state, detail, actor
+        from saga.journal
+        where saga_id = $1
+        order by revision, n
+        "#,
+        saga_id.uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+async fn signals(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Signal>> {
+    sqlx::query_as!(
+        Signal,
+        r#"
+        select signal_id, name, verdict, source, received_at
+        from saga.signal
+        where saga_id = $1
+        order by received_at, signal_id
+        "#,
+        saga_id.uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+fn steps(shape: &Shape, state: State) -> Vec<Step> {
+    let status = |at: usize, kind: Kind| match state {
+        State::Running { step } | State::Waiting { step } if at < step => "done",
+        State::Running { step } if at == step => "running",
+        State::Waiting { step } if at == step => "waiting",
+        State::Completed => "done",
+        State::Compensating { step, .. } if at < step => "done",
+        State::Compensating { step, .. } if at == step => "undoing",
+        // a wait has no effect that could be undone
+        State::Compensating { from, .. } | State::Compensated { from }
+            if at <= from && kind != Kind::Wait =>
+        {
+            "undone"
+        }
+        _ => "untouched",
+    };
+    let steps = shape.steps.iter().enumerate();
+    steps
+        .map(|(at, step)| Step {
+            name: step.name,
+            kind: step.kind.as_str(),
+            status: status(at, step.kind),
+        })
+        .collect()
+}

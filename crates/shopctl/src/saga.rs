@@ -1,0 +1,224 @@
+//! `shopctl saga`.
+
+mod act;
+mod list;
+mod show;
+
+use std::{sync::Arc, time::Duration};
+
+use clap::{Args, Subcommand};
+use futures::future::BoxFuture;
+use kernel::{OrderId, TraceRef, TransactionId, UserId};
+use messaging::Wakeup;
+use operator::{Operator, PaymentsSight, Sight, sagas::Filter};
+use saga::{Engine, EngineConfig};
+use sqlx::PgPool;
+use workflows::{
+    checkout::Checkout,
+    payments::{Call, Cancellation, InitError, NoAnswer, Payments},
+};
+
+use crate::Common;
+
+#[derive(Subcommand)]
+pub(crate) enum Saga {
+    /// List sagas, oldest first: those that are not at rest, unless a filter says otherwise.
+    #[command(
+        after_help = "Examples:\n  shopctl saga list\n  shopctl saga list --state compensating --older-than 15m\n  \
+                            shopctl saga list --order 01996e0e-0000-7000-8000-000000000001 -o json"
+    )]
+    List(list::List),
+    /// Show one saga's whole life: steps, attempts, errors, signals, operators' acts, what is next.
+    #[command(after_help = "Examples:\n  shopctl saga show 01996e0e-0000-7000-8000-000000000001")]
+    Show(show::Show),
+    /// Run the current work now; its retry budget begins again.
+    #[command(
+        after_help = "Examples:\n  shopctl saga retry 01996e0e-0000-7000-8000-000000000001 --reason 'payments is back'\n  \
+                            shopctl saga retry --step init_payment --dry-run --reason 'payments is back'"
+    )]
+    Retry(act::Many),
+    /// Run nothing more of it; signals are kept.
+    #[command(
+        after_help = "Examples:\n  shopctl saga pause 01996e0e-0000-7000-8000-000000000001 --reason 'looking into it'"
+    )]
+    Pause(act::Many),
+    /// Apply what was kept while it was paused, then go on.
+    #[command(
+        after_help = "Examples:\n  shopctl saga resume 01996e0e-0000-7000-8000-000000000001 --reason 'looked into it'"
+    )]
+    Resume(act::Many),
+    /// Have it undone: its order is canceled, unless it is paid before payments hears of it.
+    #[command(
+        after_help = "Examples:\n  shopctl saga cancel 01996e0e-0000-7000-8000-000000000001 --reason 'the customer called'\n  \
+                            shopctl saga cancel --state waiting --older-than 1d --dry-run --reason 'the sale is over'"
+    )]
+    Cancel(act::Many),
+    /// Tell it what payments has decided and it has not heard. Payments must bear it out.
+    #[command(
+        after_help = "Examples:\n  shopctl saga signal 01996e0e-0000-7000-8000-000000000001 transaction_completed --reason 'the event is gone'"
+    )]
+    Signal(act::Signal),
+    /// Say that the current step is done, or undone. Payments must bear it out.
+    #[command(
+        after_help = "Examples:\n  shopctl saga resolve 01996e0e-0000-7000-8000-000000000001 --step init_payment --as undone \\\n    \
+                            --evidence 'canceled at payments, ticket 4711' --reason 'its answer is lost'"
+    )]
+    Resolve(act::Resolve),
+}
+
+impl Saga {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        match self {
+            Self::List(list) => list.run(common).await,
+            Self::Show(show) => show.run(common).await,
+            Self::Retry(act) => act.run(common, saga::Verb::Retry).await,
+            Self::Pause(act) => act.run(common, saga::Verb::Pause).await,
+            Self::Resume(act) => act.run(common, saga::Verb::Resume).await,
+            Self::Cancel(act) => act.run(common, saga::Verb::Cancel).await,
+            Self::Signal(signal) => signal.run(common).await,
+            Self::Resolve(resolve) => resolve.run(common).await,
+        }
+    }
+}
+
+/// Which sagas.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Which {
+    /// Only those in this state: running, waiting, compensating, completed, compensated.
+    #[arg(long, value_parser = ["running", "waiting", "compensating", "completed", "compensated"])]
+    state: Option<String>,
+    /// Only those of this plan.
+    #[arg(long)]
+    plan: Option<String>,
+    /// Only those at this step.
+    #[arg(long)]
+    step: Option<String>,
+    /// Only those that have not moved for so long: 90s, 15m, 2h, 1d.
+    #[arg(long, value_parser = duration)]
+    older_than: Option<Duration>,
+    /// Only the saga of this order.
+    #[arg(long)]
+    order: Option<OrderId>,
+    /// Only those of this user's orders.
+    #[arg(long)]
+    user: Option<UserId>,
+    /// Only those with this in their last error, or in the reason of their compensation.
+    #[arg(long)]
+    text: Option<String>,
+}
+
+impl Which {
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
+            state: self.state.clone(),
+            plan: self.plan.clone(),
+            step: self.step.clone(),
+            older_than: self.older_than,
+            order: self.order,
+            user: self.user,
+            text: self.text.clone(),
+            after: None,
+        }
+    }
+
+    /// Whether anything is said: no act is meant for all sagas by accident.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.filter() == Filter::default()
+    }
+
+    /// The sagas, oldest first: at most `limit`.
+    pub(crate) async fn find(
+        &self,
+        pool: &PgPool,
+        limit: usize,
+    ) -> anyhow::Result<Vec<operator::sagas::Line>> {
+        let mut conn = pool.acquire().await?;
+        let limit = i64::try_from(limit)?;
+        Ok(operator::sagas::list(&mut conn, &self.filter(), limit).await?)
+    }
+}
+
+/// `90s`, `15m`, `2h`, `1d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let says = || format!("`{text}` is no duration: say it like 90s, 15m, 2h or 1d");
+    let (number, unit) = text
+        .char_indices()
+        .next_back()
+        .map(|(at, unit)| (&text[..at], unit))
+        .ok_or_else(says)?;
+    let number: u64 = number.parse().map_err(|_| says())?;
+    let seconds = match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(60 * 60),
+        'd' => Some(24 * 60 * 60),
+        _ => None,
+    };
+    seconds
+        .and_then(|seconds| number.checked_mul(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(says)
+}
+
+/// What operators see and do, from here.
+pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operator> {
+    let payments = match common.payments()? {
+        Some(pool) => PaymentsSight::Database(pool),
+        None => PaymentsSight::None,
+    };
+    let sight = Sight {
+        payments,
+        amqp_url: common.amqp_url.clone(),
+    };
+    Ok(Operator::new(engine(pool)?, sight))
+}
+
+/// An engine that decides and stores, and never runs a step: workers do.
+pub(crate) fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
+    let checkout = Checkout {
+        payments: Arc::new(NoPayments),
+        payment_deadline: Duration::from_mins(30),
+    };
+    Ok(Engine::new(
+        checkout,
+        pool.clone(),
+        EngineConfig::default(),
+        Wakeup::default(),
+    )?)
+}
+
+/// The command line calls nobody.
+struct NoPayments;
+
+impl NoPayments {
+    fn refuse<T>() -> Result<T, NoAnswer> {
+        Err(NoAnswer::Unreachable("shopctl calls nobody".to_owned()))
+    }
+}
+
+impl Payments for NoPayments {
+    fn init<'a>(
+        &'a self,
+        _call: Call<'a>,
+        _request: contracts::payments::InitTransaction,
+    ) -> BoxFuture<'a, Result<(), InitError>> {
+        Box::pin(async { Ok(Self::refuse()?) })
+    }
+
+    fn cancel_by_order<'a>(
+        &'a self,
+        _call: Call<'a>,
+        _order_id: OrderId,
+        _transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        Box::pin(async { Self::refuse() })
+    }
+
+    fn find<'a>(
+        &'a self,
+        _transaction_id: TransactionId,
+        _trace: Option<&'a TraceRef>,
+    ) -> BoxFuture<'a, Result<Option<contracts::payments::Transaction>, NoAnswer>> {
+        Box::pin(async { Self::refuse() })
+    }
+}

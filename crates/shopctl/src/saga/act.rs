@@ -1,0 +1,215 @@
+//! The verbs of `shopctl saga` that change something.
+
+use kernel::SagaId;
+use operator::{ActError, Actor, Effects, Operator};
+use saga::{Resolution, Verb};
+use serde_json::Value;
+
+use super::{Which, operator};
+use crate::{
+    Common, batch,
+    exit::Failure,
+    output::{self, Output},
+};
+
+/// An act on one saga, or a dry run of it on many.
+#[derive(clap::Args)]
+pub(crate) struct Many {
+    /// The saga.
+    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text"])]
+    id: Option<SagaId>,
+    #[command(flatten)]
+    which: Which,
+    /// Change nothing: say what it would do to each saga, and keep that as a numbered plan for
+    /// `shopctl apply`.
+    #[arg(long)]
+    dry_run: bool,
+    /// Why; kept in journal, audit and trace.
+    #[arg(long)]
+    reason: String,
+}
+
+/// A fact that the saga has not heard.
+#[derive(clap::Args)]
+pub(crate) struct Signal {
+    /// The saga.
+    id: SagaId,
+    /// `transaction_completed` or `transaction_canceled`.
+    name: String,
+    /// What comes with it, for people.
+    #[arg(long, value_parser = json)]
+    payload: Option<Value>,
+    /// Change nothing: say what it would do.
+    #[arg(long)]
+    dry_run: bool,
+    /// Why; kept in journal, audit and trace.
+    #[arg(long)]
+    reason: String,
+}
+
+/// How a step ended.
+#[derive(clap::Args)]
+pub(crate) struct Resolve {
+    /// The saga.
+    id: SagaId,
+    /// The step that it is at.
+    #[arg(long)]
+    step: String,
+    /// How it ended.
+    #[arg(long = "as")]
+    to: To,
+    /// How you know.
+    #[arg(long)]
+    evidence: String,
+    /// Change nothing: say what it would do.
+    #[arg(long)]
+    dry_run: bool,
+    /// Why; kept in journal, audit and trace.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum To {
+    /// It took effect.
+    Done,
+    /// It did not, and cannot any more.
+    Undone,
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+}
+
+impl Many {
+    pub(super) async fn run(&self, common: &Common, verb: Verb) -> anyhow::Result<()> {
+        let actor = crate::actor(&self.reason)?;
+        let pool = common.shop()?;
+        let operator = operator(common, &pool)?;
+        if let (Some(id), false) = (self.id, self.dry_run) {
+            return one(common, &operator, id, verb, &actor).await;
+        }
+        let sagas = match self.id {
+            Some(id) => vec![id],
+            None if self.which.says_nothing() => {
+                return Err(Failure::usage("which sagas?")
+                    .hint("name one, or a filter such as --state or --older-than with --dry-run")
+                    .into());
+            }
+            None if !self.dry_run => {
+                return Err(
+                    Failure::usage("many sagas are never changed at once unseen")
+                        .hint("say --dry-run, look, then `shopctl apply PLAN`")
+                        .into(),
+                );
+            }
+            None => {
+                let found = self.which.find(&pool, operator::batch::MOST_ITEMS + 1);
+                found.await?.iter().map(|saga| saga.saga_id).collect()
+            }
+        };
+        batch::plan(common, &operator, &sagas, &verb, &actor).await
+    }
+}
+
+impl Signal {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let verb = Verb::Signal {
+            name: self.name.clone(),
+            payload: self.payload.clone().unwrap_or_default(),
+        };
+        by_hand(common, self.id, verb, &self.reason, self.dry_run).await
+    }
+}
+
+impl Resolve {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let verb = Verb::Resolve {
+            step: self.step.clone(),
+            to: match self.to {
+                To::Done => Resolution::Done,
+                To::Undone => Resolution::Undone,
+            },
+            evidence: self.evidence.clone(),
+        };
+        by_hand(common, self.id, verb, &self.reason, self.dry_run).await
+    }
+}
+
+async fn by_hand(
+    common: &Common,
+    id: SagaId,
+    verb: Verb,
+    reason: &str,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    let actor = crate::actor(reason)?;
+    let operator = operator(common, &common.shop()?)?;
+    if dry_run {
+        return batch::plan(common, &operator, &[id], &verb, &actor).await;
+    }
+    one(common, &operator, id, verb, &actor).await
+}
+
+/// Looks, asks, acts: only if the saga is still what was looked at.
+async fn one(
+    common: &Common,
+    operator: &Operator,
+    id: SagaId,
+    verb: Verb,
+    actor: &Actor,
+) -> anyhow::Result<()> {
+    let shown = operator.preview(id, &verb).await.map_err(failure)?;
+    output::confirm(common.yes, &consequences(&verb, &shown))?;
+    let done = operator.act(id, verb, actor, Some(shown.revision)).await;
+    let done = done.map_err(failure)?;
+    if common.output == Output::Json {
+        output::data(&serde_json::to_string(&done)?);
+    }
+    output::talk(&format!(
+        "Done: {} → {}. `shopctl saga show {id}` tells what comes of it.",
+        done.from, done.to
+    ));
+    Ok(())
+}
+
+/// What will happen, spelled out.
+fn consequences(verb: &Verb, effects: &Effects) -> String {
+    let Effects { from, to, then, .. } = effects;
+    let id = effects.saga_id;
+    let mut lines = vec![if then == to {
+        format!("{verb}: saga {id} goes from {from} to {to}.")
+    } else {
+        format!("{verb}: saga {id} goes from {from} to {to}, then to {then}.")
+    }];
+    for (title, what) in [
+        ("Sends", &effects.sends),
+        ("Moves", &effects.moves),
+        ("Note", &effects.notes),
+    ] {
+        lines.extend(what.iter().map(|what| format!("  {title}: {what}.")));
+    }
+    lines.join("\n") + "\n"
+}
+
+pub(crate) fn failure(error: ActError) -> anyhow::Error {
+    let message = error.to_string();
+    match error {
+        ActError::NotFound(_) => Failure::not_found(message)
+            .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
+            .into(),
+        ActError::Conflict(_) => Failure::conflict(message)
+            .hint("`shopctl saga show ID` tells where it stands now")
+            .into(),
+        ActError::Disbelieved { .. } => Failure::conflict(message)
+            .hint("`shopctl saga why ID` tells what is known of both sides")
+            .into(),
+        ActError::Unseen { .. } => Failure::unreachable(message)
+            .hint("set PAYMENTS_DATABASE_URL, or wait until payments can be reached")
+            .into(),
+        ActError::Unreadable(_) => Failure::not_done(message)
+            .hint("use the shopctl that belongs to the workers which know its plan")
+            .into(),
+        ActError::Db(error) => error.into(),
+    }
+}

@@ -1,0 +1,118 @@
+//! `shopctl saga show`.
+
+use kernel::SagaId;
+use operator::sagas::{self, Life};
+
+use super::engine;
+use crate::{
+    Common,
+    exit::Failure,
+    output::{self, Output},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Show {
+    /// The saga.
+    id: SagaId,
+}
+
+impl Show {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let pool = common.shop()?;
+        let shape = engine(&pool)?.shape().clone();
+        let mut conn = pool.acquire().await?;
+        let life = sagas::life(&mut conn, self.id, &shape).await?;
+        let life = life.ok_or_else(|| {
+            Failure::not_found(format!("there is no saga {}", self.id))
+                .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
+        })?;
+        if common.output == Output::Json {
+            output::data(&serde_json::to_string(&life)?);
+            return Ok(());
+        }
+        head(&life);
+        timeline(&life)
+    }
+}
+
+fn head(life: &Life) {
+    let saga = &life.saga;
+    output::talk(&format!(
+        "Saga {} of order {}, {} v{}, revision {}, trace {}",
+        saga.saga_id,
+        saga.order_id.as_deref().unwrap_or("?"),
+        saga.plan,
+        saga.plan_version,
+        saga.revision,
+        saga.trace_id,
+    ));
+    let paused = if saga.paused { ", paused" } else { "" };
+    let reason = saga
+        .reason
+        .as_ref()
+        .map(|reason| format!(", because {reason}"))
+        .unwrap_or_default();
+    output::talk(&format!("It is {}{paused}{reason}.", saga.state));
+    for step in &life.steps {
+        output::talk(&format!(
+            "  {:<16} {:<7} {}",
+            step.name, step.kind, step.status
+        ));
+    }
+    if let (Some(step), Some(due_at)) = (&saga.step, saga.due_at) {
+        let error = saga
+            .last_error
+            .as_ref()
+            .map(|error| format!("; last error: {error}"))
+            .unwrap_or_default();
+        let attempts = saga.attempt.unwrap_or_default();
+        output::talk(&format!(
+            "Next: {step} at {}, after {attempts} attempts{error}",
+            due_at.format("%F %T")
+        ));
+    }
+    for signal in &life.signals {
+        let verdict = signal.verdict.as_deref().unwrap_or("kept");
+        output::talk(&format!(
+            "Signal {} from {} at {}: {verdict}",
+            signal.name,
+            signal.source,
+            signal.received_at.format("%F %T%.3f")
+        ));
+    }
+    for act in &life.acts {
+        let batch = act
+            .batch_id
+            .map(|id| format!(" by plan {id}"))
+            .unwrap_or_default();
+        output::talk(&format!(
+            "Act {}{batch} by {} at {}: {}",
+            act.verb,
+            act.actor,
+            act.at.format("%F %T%.3f"),
+            act.reason
+        ));
+    }
+}
+
+fn timeline(life: &Life) -> anyhow::Result<()> {
+    output::rows(
+        Output::Table,
+        &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"],
+        &life.timeline,
+        |moment| {
+            vec![
+                moment.at.format("%F %T%.3f").to_string(),
+                moment.kind.clone(),
+                moment.step.clone().unwrap_or_default(),
+                moment
+                    .attempt
+                    .map(|attempt| attempt.to_string())
+                    .unwrap_or_default(),
+                moment.state.clone(),
+                moment.detail.clone().unwrap_or_default(),
+                moment.actor.clone().unwrap_or_default(),
+            ]
+        },
+    )
+}
