@@ -5,7 +5,7 @@ import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from 'react-rou
 import { logout } from './lib/api/auth';
 import { getSettings } from './lib/api/client';
 import { countOf, useCart } from './lib/cart';
-import { hasRole, useSession } from './lib/session';
+import { hasRole, isOperator, useSession } from './lib/session';
 import { nextTheme, useTheme } from './lib/theme';
 import { useOnline } from './lib/useful';
 
@@ -69,6 +69,7 @@ function Head() {
               <NavLink to="/admin/orders">All orders</NavLink>
             </>
           )}
+          {isOperator(session) && <NavLink to="/ops">Console</NavLink>}
         </nav>
         <ThemeButton />
         <Account />

@@ -1,4 +1,4 @@
-import type { RouteObject } from 'react-router';
+import { Navigate, type RouteObject } from 'react-router';
 
 import { Layout } from './layout';
 import { Broken, NotFound } from './pages/broken';
@@ -40,6 +40,16 @@ export const routes: RouteObject[] = [
           { path: 'products/:slug', lazy: async () => ({ Component: (await import('./pages/admin/product')).EditProductPage }) },
           { path: 'orders', lazy: async () => ({ Component: (await import('./pages/admin/orders')).AllOrdersPage }) },
           { path: 'orders/:id', element: <OrderPage mine={false} /> },
+        ],
+      },
+      {
+        path: 'ops',
+        element: <Guard only="operator" />,
+        children: [
+          { index: true, element: <Navigate to="/ops/sagas" replace /> },
+          { path: 'sagas', lazy: async () => ({ Component: (await import('./pages/ops/sagas')).SagasPage }) },
+          { path: 'sagas/:id', lazy: async () => ({ Component: (await import('./pages/ops/saga')).SagaPage }) },
+          { path: 'doctor', lazy: async () => ({ Component: (await import('./pages/ops/doctor')).DoctorPage }) },
         ],
       },
       { path: '*', element: <NotFound /> },

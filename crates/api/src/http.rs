@@ -3,11 +3,14 @@
 mod account;
 mod cancel_order;
 mod create_order;
+mod doctor;
 mod limiter;
 mod order_events;
 mod problems;
 mod products;
 mod read_orders;
+mod saga_acts;
+mod sagas;
 mod settings;
 mod shapes;
 
@@ -20,6 +23,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     routing::get,
 };
+use operator::Operator;
 use saga::Engine;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -46,6 +50,8 @@ pub struct App {
     pub pool: PgPool,
     /// Runs checkouts.
     pub engine: Engine<Checkout>,
+    /// What operators see and do.
+    pub operator: Operator,
     /// Accounts.
     pub auth: Auth,
     /// What callers' tokens are checked by.
@@ -141,6 +147,15 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(read_orders::list_all))
         .routes(routes!(settings::settings))
+        .routes(routes!(sagas::list))
+        .routes(routes!(sagas::find))
+        .routes(routes!(saga_acts::retry))
+        .routes(routes!(saga_acts::pause))
+        .routes(routes!(saga_acts::resume))
+        .routes(routes!(saga_acts::cancel))
+        .routes(routes!(saga_acts::signal))
+        .routes(routes!(saga_acts::resolve))
+        .routes(routes!(doctor::doctor))
 }
 
 /// The OpenAPI document, pretty-printed.

@@ -1,4 +1,4 @@
-//! The shop's HTTP API: accounts, catalog, orders.
+//! The shop's HTTP API: accounts, catalog, orders, and what operators see and do.
 //!
 //! `POST /api/orders` commits the order with its saga and makes the first attempt at its payment
 //! itself; everything later is the workers' job. One file is one operation, under `http`.
@@ -15,13 +15,14 @@ use auth::{Auth, AuthConfig, Hasher};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
 use messaging::Wakeup;
+use operator::{Operator, PaymentsSight, Sight};
 use payments_client::PaymentsClient;
 use saga::Engine;
 use telemetry::admin::Readiness;
 use tokens::Verifier;
 use tokio::net::TcpListener;
 use web::{Gate, Layers};
-use workflows::checkout::Checkout;
+use workflows::{checkout::Checkout, payments::Payments};
 
 pub use config::Config;
 pub use http::{App, openapi};
@@ -73,8 +74,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
+    let payments: Arc<dyn Payments> = Arc::new(payments);
     let checkout = Checkout {
-        payments: Arc::new(payments),
+        payments: Arc::clone(&payments),
         payment_deadline: config.checkout.payment_deadline(),
     };
     let engine = Engine::new(
@@ -98,6 +100,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             audience: contracts::payments::SHOP_AUDIENCE,
         },
         jwks: Arc::new(signer.jwks()),
+        operator: Operator::new(
+            engine.clone(),
+            Sight {
+                payments: PaymentsSight::Service(payments),
+                amqp_url: None,
+            },
+        ),
         engine: engine.clone(),
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),

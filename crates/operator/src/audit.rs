@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Actor;
@@ -77,7 +78,8 @@ pub async fn record(conn: &mut PgConnection, act: &Act<'_>) -> sqlx::Result<Uuid
 }
 
 /// A row of the audit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = AuditRow)]
 pub struct Row {
     /// Its id.
     pub audit_id: Uuid,

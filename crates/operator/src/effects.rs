@@ -6,10 +6,11 @@ use saga::{
     machine::{Ahead, Op},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use workflows::checkout::CheckoutInput;
 
 /// What an act does, or would do, to one saga and its order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Effects {
     /// The saga.
     pub saga_id: kernel::SagaId,

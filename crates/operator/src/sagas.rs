@@ -8,6 +8,7 @@ use saga::{Kind, Shape, machine::State, store, transition::decode_state};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 
 use crate::audit;
 
@@ -34,7 +35,8 @@ pub struct Filter {
 }
 
 /// A saga in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Saga)]
 pub struct Line {
     /// The saga.
     pub saga_id: SagaId,
@@ -117,7 +119,8 @@ fn escaped(text: &str) -> String {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SagaMoment)]
 pub struct Moment {
     /// When.
     pub at: DateTime<Utc>,
@@ -138,7 +141,8 @@ pub struct Moment {
 }
 
 /// A signal with its verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SagaSignal)]
 pub struct Signal {
     /// Its id.
     pub signal_id: uuid::Uuid,
@@ -153,7 +157,8 @@ pub struct Signal {
 }
 
 /// A step of the plan, with what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SagaStep)]
 pub struct Step {
     /// Its name.
     pub name: &'static str,
@@ -164,7 +169,8 @@ pub struct Step {
 }
 
 /// The whole life of a saga.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = SagaLife)]
 pub struct Life {
     /// Where it stands.
     #[serde(flatten)]

@@ -96,3 +96,42 @@ where
             })
     }
 }
+
+/// A caller who looks after the system: with the role `operator` or `admin`. Whoever lacks it is
+/// refused before the body is read.
+#[derive(Debug, Clone)]
+pub struct Operator(pub Caller);
+
+impl<S> FromRequestParts<S> for Operator
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if !caller.0.has_role("admin") {
+            caller.require_role("operator")?;
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// A caller with the role `admin`. Whoever lacks it is refused before the body is read.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Caller);
+
+impl<S> FromRequestParts<S> for Admin
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        caller.require_role("admin")?;
+        Ok(Self(caller))
+    }
+}

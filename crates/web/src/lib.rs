@@ -11,7 +11,7 @@ mod problem;
 mod server;
 mod strict;
 
-pub use caller::{Caller, Gate};
+pub use caller::{Admin, Caller, Gate, Operator};
 pub use doc::{BodyProblems, CallerProblems, PageProblems, PublicProblems};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};

@@ -31,6 +31,8 @@ pub(super) const IF_MATCH_MISSING: Kind =
     Kind::new(428, "if-match-missing", "The request has no If-Match");
 pub(super) const STOCK_HELD: Kind =
     Kind::new(409, "stock-held", "Orders hold more than this stock");
+pub(super) const ACT_REFUSED: Kind =
+    Kind::new(409, "act-refused", "The saga does not take this act");
 
 /// All of them.
 pub const KINDS: &[Kind] = &[
@@ -45,4 +47,5 @@ pub const KINDS: &[Kind] = &[
     STALE,
     IF_MATCH_MISSING,
     STOCK_HELD,
+    ACT_REFUSED,
 ];

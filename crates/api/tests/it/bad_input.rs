@@ -350,6 +350,7 @@ async fn a_path_or_a_query_that_cannot_be_read_is_refused() {
         ("/api/orders", &token),
         ("/api/products", &token),
         ("/api/admin/orders", &admin),
+        ("/api/sagas", &admin),
     ] {
         for (query, expected, field) in [
             ("limit=0", INVALID, "limit"),
@@ -383,6 +384,11 @@ async fn a_path_or_a_query_that_cannot_be_read_is_refused() {
         ("/api/admin/orders?status=", INVALID, "status"),
         ("/api/admin/orders?status=pending%00", INVALID, "status"),
         ("/api/admin/orders?user_id=ada", MALFORMED, "query"),
+        ("/api/sagas?state=stuck", INVALID, "state"),
+        ("/api/sagas?text=%00", INVALID, "text"),
+        ("/api/sagas?step=%00", INVALID, "step"),
+        ("/api/sagas?order=7", MALFORMED, "query"),
+        ("/api/sagas?older_than=-1", MALFORMED, "query"),
     ] {
         table.push(bad(path, get(path, &admin), expected, field));
     }

@@ -10,6 +10,7 @@ mod canceling;
 mod configuration;
 mod documents;
 mod edge;
+mod operating;
 mod ordering;
 mod outages;
 mod products;

@@ -114,6 +114,13 @@ impl Shop {
             },
             jwks: Arc::new(signer.jwks()),
             pool: pool.clone(),
+            operator: operator::Operator::new(
+                engine.clone(),
+                operator::Sight {
+                    payments: operator::PaymentsSight::Service(Arc::new(payments.clone())),
+                    amqp_url: None,
+                },
+            ),
             engine: engine.clone(),
             order_wait: settings.order_wait,
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
@@ -160,6 +167,12 @@ impl Shop {
         let roles = ["admin".to_owned()];
         self.signer
             .access_token(UserId::new(), &roles, Duration::from_mins(10))
+    }
+
+    pub(crate) fn operator(&self) -> String {
+        let roles = ["operator".to_owned()];
+        self.signer
+            .access_token(UserId::new(), &roles, Duration::from_mins(1))
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check every invariant and rule of hygiene that can be seen in the shop's database. */
+        get: operations["doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/login": {
         parameters: {
             query?: never;
@@ -238,6 +255,142 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sagas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named. */
+        get: operations["list_sagas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A saga's whole life: steps, attempts, errors, signals, operators' acts, what is next. */
+        get: operations["find_saga"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have it undone: its order is canceled, unless it is paid before payments hears of it. */
+        post: operations["cancel_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run nothing more of it; signals are kept. */
+        post: operations["pause_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that its current step is done, or undone. For admins. */
+        post: operations["resolve_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Apply what was kept while it was paused, then go on. */
+        post: operations["resume_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run the current work now; its retry budget begins again. */
+        post: operations["retry_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sagas/{id}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell it what payments has decided and it has not heard. */
+        post: operations["signal_saga"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -259,6 +412,68 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An act. */
+        Act: {
+            /** @description Change nothing: say what it would do. */
+            dry_run?: boolean;
+            /** @description Why: kept in journal, audit and trace. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Only if the saga is still at this revision.
+             */
+            revision?: number | null;
+        };
+        /** @description What an act did, or would do. */
+        Acted: components["schemas"]["Effects"] & {
+            /** @description Whether nothing was changed. */
+            dry_run: boolean;
+        };
+        /** @description A row of the audit. */
+        AuditRow: {
+            /** @description Who. */
+            actor: string;
+            /** @description After. */
+            after?: unknown;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            audit_id: string;
+            /**
+             * Format: int64
+             * @description Part of this batch.
+             */
+            batch_id?: number | null;
+            /** @description Before. */
+            before?: unknown;
+            /** @description Why. */
+            reason: string;
+            /** @description Id of it. */
+            subject_id: string;
+            /** @description `saga`, `message`, `outbox`, `user`. */
+            subject_kind: string;
+            /** @description What was done. */
+            verb: string;
+        };
+        /** @description One check. */
+        Check: {
+            /** @description What it means. */
+            explanation: string;
+            found: components["schemas"]["Found"][];
+            /** @description What to do. */
+            hint: string;
+            id: string;
+            /** @description What is promised. */
+            promise: string;
+            /** @description `holds`, `violated`, `warning` or `not checked`. */
+            result: string;
+        };
         /** @description Of what, and how many. The price is the catalog's. */
         CreateLine: {
             product_id: components["schemas"]["ProductId"];
@@ -274,6 +489,35 @@ export interface components {
          * @example EUR
          */
         Currency: string;
+        /** @description What an act does, or would do, to one saga and its order. */
+        Effects: {
+            /** @description Where the saga stands. */
+            from: string;
+            /** @description What of the order, its stock and its money moves until then. */
+            moves: string[];
+            /** @description What else one should know. */
+            notes: string[];
+            /** @description Its order. */
+            order_id: components["schemas"]["OrderId"];
+            /**
+             * Format: int64
+             * @description The revision that this was worked out on.
+             */
+            revision: number;
+            /** @description The saga. */
+            saga_id: components["schemas"]["SagaId"];
+            /** @description What is sent to others until then. */
+            sends: string[];
+            /** @description Where it comes to rest, or waits, if every answer is a good one. */
+            then: string;
+            /** @description Where it stands right after the act. */
+            to: string;
+        };
+        /**
+         * @description How a step ended.
+         * @enum {string}
+         */
+        Ended: "done" | "undone";
         /** @description What is wrong with one field. */
         FieldError: {
             /** @description For programs. */
@@ -282,6 +526,13 @@ export interface components {
             field: string;
             /** @description For people. */
             message: string;
+        };
+        /** @description What a check found. */
+        Found: {
+            /** @description Of what. */
+            subject: string;
+            /** @description What is wrong with it. */
+            what: string;
         };
         /** @description A line of an order. */
         Line: {
@@ -368,6 +619,66 @@ export interface components {
             /** @description Send it as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
+        /** @description Some items, and where the next ones begin. */
+        Page_Saga: {
+            items: {
+                /**
+                 * Format: int32
+                 * @description Attempts begun at the step.
+                 */
+                attempt?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When it was created.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description Until when it waits.
+                 */
+                deadline?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it acts next; while it acts, the end of the lease.
+                 */
+                due_at?: string | null;
+                /** @description What the last attempt said. */
+                last_error?: string | null;
+                /** @description The order that it drives. */
+                order_id?: string | null;
+                /** @description Whether an operator holds it. */
+                paused: boolean;
+                /** @description Its plan. */
+                plan: string;
+                /**
+                 * Format: int32
+                 * @description Its plan's version.
+                 */
+                plan_version: number;
+                /** @description Why it is, or was, compensated. */
+                reason?: string | null;
+                /**
+                 * Format: int64
+                 * @description Raised by every write.
+                 */
+                revision: number;
+                /** @description The saga. */
+                saga_id: components["schemas"]["SagaId"];
+                /** @description `running`, `waiting`, `compensating`, `completed`, `compensated`. */
+                state: string;
+                /** @description What its entry is for: a step, or `<step>/undo`. */
+                step?: string | null;
+                /** @description Its one trace. */
+                trace_id: string;
+                /**
+                 * Format: date-time
+                 * @description When it moved last.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Send it as `cursor` for the next page; absent at the end. */
+            next_cursor?: string | null;
+        };
         /** @description A problem document (RFC 9457), as documented. */
         ProblemBody: {
             /** @description What happened here, and what to do. */
@@ -411,6 +722,160 @@ export interface components {
             name: string;
             password: string;
         };
+        /** @description What the checks of the shop's database found. */
+        Report: {
+            checks: components["schemas"]["Check"][];
+            /** @description What could not be seen from here; `shopctl doctor` sees more. */
+            unseen: string[];
+            /** @description Whether no invariant is violated, as far as could be seen from here. */
+            well: boolean;
+        };
+        /** @description How the current step ended. */
+        ResolveAct: {
+            /** @description How it ended; payments must bear it out. */
+            as: components["schemas"]["Ended"];
+            /** @description Change nothing: say what it would do. */
+            dry_run?: boolean;
+            /** @description How that is known. */
+            evidence: string;
+            /** @description Why: kept in journal, audit and trace. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Only if the saga is still at this revision.
+             */
+            revision?: number | null;
+            /** @description The step that the saga is at. */
+            step: string;
+        };
+        /** @description A saga in a list. */
+        Saga: {
+            /**
+             * Format: int32
+             * @description Attempts begun at the step.
+             */
+            attempt?: number | null;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when it waits.
+             */
+            deadline?: string | null;
+            /**
+             * Format: date-time
+             * @description When it acts next; while it acts, the end of the lease.
+             */
+            due_at?: string | null;
+            /** @description What the last attempt said. */
+            last_error?: string | null;
+            /** @description The order that it drives. */
+            order_id?: string | null;
+            /** @description Whether an operator holds it. */
+            paused: boolean;
+            /** @description Its plan. */
+            plan: string;
+            /**
+             * Format: int32
+             * @description Its plan's version.
+             */
+            plan_version: number;
+            /** @description Why it is, or was, compensated. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Raised by every write.
+             */
+            revision: number;
+            /** @description The saga. */
+            saga_id: components["schemas"]["SagaId"];
+            /** @description `running`, `waiting`, `compensating`, `completed`, `compensated`. */
+            state: string;
+            /** @description What its entry is for: a step, or `<step>/undo`. */
+            step?: string | null;
+            /** @description Its one trace. */
+            trace_id: string;
+            /**
+             * Format: date-time
+             * @description When it moved last.
+             */
+            updated_at: string;
+        };
+        /**
+         * Format: uuid
+         * @description A saga.
+         */
+        SagaId: string;
+        /** @description The whole life of a saga. */
+        SagaLife: components["schemas"]["Saga"] & {
+            /** @description What operators did, newest first. */
+            acts: components["schemas"]["AuditRow"][];
+            /** @description What came in from outside. */
+            signals: components["schemas"]["SagaSignal"][];
+            /** @description Its plan, step by step; empty if its plan is not this binary's. */
+            steps: components["schemas"]["SagaStep"][];
+            /** @description What happened, in sequence. */
+            timeline: components["schemas"]["SagaMoment"][];
+        };
+        /** @description One thing that happened. */
+        SagaMoment: {
+            /** @description Who did it, of an act or a signal. */
+            actor?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description In which attempt.
+             */
+            attempt?: number | null;
+            /** @description Error, verdict or reason. */
+            detail?: string | null;
+            /** @description What: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, … */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The revision that it made.
+             */
+            revision: number;
+            /** @description The saga's state after it. */
+            state: string;
+            /** @description At which step. */
+            step?: string | null;
+        };
+        /** @description A signal with its verdict. */
+        SagaSignal: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it came in.
+             */
+            received_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            signal_id: string;
+            /** @description Where it came from. */
+            source: string;
+            /** @description `applied`, `duplicate`, `early`, `late`; none while nobody has decided on it. */
+            verdict?: string | null;
+        };
+        /** @description A step of the plan, with what became of it. */
+        SagaStep: {
+            /** @description `local`, `remote` or `wait`. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            /** @description `untouched`, `running`, `waiting`, `done`, `undoing`, `undone`. */
+            status: string;
+        };
         /** @description Where a storefront finds what is not under its own address. */
         Settings: {
             /** @description Where faults can be made, in development. */
@@ -422,6 +887,22 @@ export interface components {
             payments_url: string;
             /** @description Page of a trace, `{trace_id}` standing for its id, if there is a place for traces. */
             trace_url?: string | null;
+        };
+        /** @description What payments has decided, and the saga has not heard. */
+        SignalAct: {
+            /** @description Change nothing: say what it would do. */
+            dry_run?: boolean;
+            /** @description `transaction_completed` or `transaction_canceled`; payments must bear it out. */
+            name: string;
+            /** @description What comes with it, for people. */
+            payload?: unknown;
+            /** @description Why: kept in journal, audit and trace. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Only if the saga is still at this revision.
+             */
+            revision?: number | null;
         };
         /** @description A change of an order's status. */
         StatusChange: {
@@ -627,6 +1108,53 @@ export interface operations {
             };
             /** @description `not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1732,6 +2260,806 @@ export interface operations {
             };
             /** @description `too-many-requests` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_sagas: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page, 1 to 100; 20 by default. */
+                limit?: number | null;
+                /** @description Seconds since it last moved, at least. */
+                older_than?: number | null;
+                /** @description The saga of this order. */
+                order?: components["schemas"]["OrderId"] | null;
+                /** @description Plan, such as `checkout`. */
+                plan?: string | null;
+                /** @description `running`, `waiting`, `compensating`, `completed` or `compensated`. */
+                state?: string | null;
+                /** @description Step that it is at. */
+                step?: string | null;
+                /** @description Part of the last error, or of the reason of the compensation. */
+                text?: string | null;
+                /** @description Those of this user's orders. */
+                user?: components["schemas"]["UserId"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Saga"];
+                };
+            };
+            /** @description `malformed`: `cursor` or another part of the query cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names the part of the query that is out of range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    find_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The saga as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SagaLife"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    cancel_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    pause_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    resolve_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveAct"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    resume_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retry_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    signal_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignalAct"];
+            };
+        };
+        responses: {
+            /** @description What it did, or would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acted"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `act-refused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,0 +1,87 @@
+use axum::extract::State;
+use doctor::{CHECKS, Limits, Severity, Sources, Violation};
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{CallerProblems, Json, Operator, Problem};
+
+use super::App;
+
+/// What the checks of the shop's database found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Report {
+    /// Whether no invariant is violated, as far as could be seen from here.
+    well: bool,
+    checks: Vec<Check>,
+    /// What could not be seen from here; `shopctl doctor` sees more.
+    unseen: Vec<String>,
+}
+
+/// One check.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Check {
+    id: &'static str,
+    /// What is promised.
+    promise: &'static str,
+    /// `holds`, `violated`, `warning` or `not checked`.
+    result: &'static str,
+    /// What it means.
+    explanation: &'static str,
+    /// What to do.
+    hint: &'static str,
+    found: Vec<Found>,
+}
+
+/// What a check found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Found {
+    /// Of what.
+    subject: String,
+    /// What is wrong with it.
+    what: String,
+}
+
+/// Check every invariant and rule of hygiene that can be seen in the shop's database.
+#[utoipa::path(
+    get, path = "/api/doctor", operation_id = "doctor", security(("bearer" = [])),
+    responses((status = 200, body = Report, description = "What was found"), CallerProblems)
+)]
+pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<Report>, Problem> {
+    let sources = Sources {
+        shop: &app.pool,
+        payments: None,
+        amqp_url: None,
+        plans: &[app.engine.plan_key()],
+    };
+    let report = doctor::examine_all(sources, &Limits::default()).await?;
+    let found = |id: &str| -> Vec<&Violation> {
+        let all = report.violations.iter().chain(&report.warnings);
+        all.filter(|found| found.check == id).collect()
+    };
+    let checks = CHECKS.iter().map(|check| {
+        let found = found(check.id);
+        Check {
+            id: check.id,
+            promise: check.promise,
+            result: match (found.is_empty(), check.severity) {
+                (false, Severity::Violation) => "violated",
+                (false, Severity::Warning) => "warning",
+                (true, _) if report.made.contains(&check.id) => "holds",
+                (true, _) => "not checked",
+            },
+            explanation: check.explanation,
+            hint: check.hint,
+            found: found
+                .into_iter()
+                .map(|found| Found {
+                    subject: found.subject.clone(),
+                    what: found.what.clone(),
+                })
+                .collect(),
+        }
+    });
+    Ok(Json(Report {
+        well: report.violations.is_empty(),
+        checks: checks.collect(),
+        unseen: report.unseen.clone(),
+    }))
+}

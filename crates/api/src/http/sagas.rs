@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use axum::extract::State;
+use commerce::page::Cursor;
+use kernel::{OrderId, SagaId, UserId};
+use operator::sagas::{self, Filter, Life, Line};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
+
+use super::{App, shapes};
+
+const STATES: [&str; 5] = [
+    "running",
+    "waiting",
+    "compensating",
+    "completed",
+    "compensated",
+];
+
+#[derive(Deserialize, IntoParams)]
+pub(super) struct Which {
+    /// `running`, `waiting`, `compensating`, `completed` or `compensated`.
+    state: Option<String>,
+    /// Plan, such as `checkout`.
+    plan: Option<String>,
+    /// Step that it is at.
+    step: Option<String>,
+    /// Seconds since it last moved, at least.
+    older_than: Option<u32>,
+    /// The saga of this order.
+    order: Option<OrderId>,
+    /// Those of this user's orders.
+    user: Option<UserId>,
+    /// Part of the last error, or of the reason of the compensation.
+    text: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 100; 20 by default.
+    limit: Option<u32>,
+}
+
+impl Which {
+    fn checked(self) -> Result<(Filter, u32), Problem> {
+        let state = self.state.as_deref();
+        if state.is_some_and(|state| !STATES.contains(&state)) {
+            let message = format!("must be one of {}", STATES.join(", "));
+            return Err(Problem::invalid("state", "unknown", message));
+        }
+        for (name, text) in [
+            ("plan", &self.plan),
+            ("step", &self.step),
+            ("text", &self.text),
+        ] {
+            if text
+                .as_ref()
+                .is_some_and(|text| text.contains('\0') || text.chars().count() > 200)
+            {
+                let message = "must be at most 200 characters, none of them NUL";
+                return Err(Problem::invalid(name, "text", message));
+            }
+        }
+        let (cursor, limit) = shapes::Paging::new(self.cursor, self.limit).checked()?;
+        let filter = Filter {
+            state: self.state,
+            plan: self.plan,
+            step: self.step,
+            older_than: self.older_than.map(|s| Duration::from_secs(s.into())),
+            order: self.order,
+            user: self.user,
+            text: self.text,
+            after: cursor.map(|cursor| SagaId::from(cursor.0)),
+        };
+        Ok((filter, limit))
+    }
+}
+
+/// Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named.
+#[utoipa::path(
+    get, path = "/api/sagas", operation_id = "list_sagas", security(("bearer" = [])), params(Which),
+    responses(
+        (status = 200, body = shapes::Page<Line>, description = "A page of them"),
+        CallerProblems, PageProblems,
+    )
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    _: Operator,
+    Query(which): Query<Which>,
+) -> Result<Json<shapes::Page<Line>>, Problem> {
+    let (filter, limit) = which.checked()?;
+    let mut conn = app.pool.acquire().await?;
+    let mut items = sagas::list(&mut conn, &filter, i64::from(limit) + 1).await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let last = items.last().filter(|_| more);
+    Ok(Json(shapes::Page {
+        next_cursor: last.map(|saga| Cursor(saga.saga_id.uuid()).to_string()),
+        items,
+    }))
+}
+
+/// A saga's whole life: steps, attempts, errors, signals, operators' acts, what is next.
+#[utoipa::path(
+    get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
+    params(("id" = SagaId, Path, description = "The saga")),
+    responses(
+        (status = 200, body = Life, description = "The saga as it is now"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn find(
+    State(app): State<App>,
+    _: Operator,
+    Path(id): Path<SagaId>,
+) -> Result<Json<Life>, Problem> {
+    let mut conn = app.pool.acquire().await?;
+    let life = sagas::life(&mut conn, id, app.engine.shape()).await?;
+    life.map(Json).ok_or_else(|| not_found(id))
+}
+
+pub(super) fn not_found(id: SagaId) -> Problem {
+    Problem::new(kinds::NOT_FOUND).detail(format!(
+        "There is no saga {id}; old ones at rest are archived."
+    ))
+}

@@ -1,0 +1,211 @@
+//! What operators see and do by HTTP: the library that shopctl uses, behind roles and documents.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Shop};
+
+async fn saga_of(shop: &Shop, order: &Value, token: &str) -> Value {
+    let path = format!("/api/sagas?order={}", order["id"].as_str().unwrap());
+    let page = shop.get(&path, token).await.json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
+    page["items"][0].clone()
+}
+
+async fn act(shop: &Shop, saga: &Value, verb: &str, body: Value, token: &str) -> Answer {
+    let path = format!("/api/sagas/{}/{verb}", saga["saga_id"].as_str().unwrap());
+    let request = shop.request(Method::POST, &path).bearer_auth(token);
+    Answer::to(request.json(&body)).await
+}
+
+#[tokio::test]
+async fn sagas_are_listed_oldest_first_page_by_page_and_by_filter() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.push(shop.awaiting(&buyer).await["id"].clone());
+    }
+    shop.completed(&buyer).await;
+    let mut seen = Vec::new();
+    let mut path = "/api/sagas?limit=2".to_owned();
+    loop {
+        let page = shop.get(&path, &operator).await.json();
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|saga| saga["order_id"].clone()));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/sagas?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, orders, "oldest first, and none that is at rest");
+
+    let count = async |query: &str| {
+        let page = shop.get(&format!("/api/sagas?{query}"), &operator).await;
+        page.json()["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("state=completed").await, 1);
+    assert_eq!(count("state=running").await, 0);
+    assert_eq!(count("step=await_payment").await, 3);
+    assert_eq!(count("step=init_payment").await, 0);
+    assert_eq!(count("plan=checkout").await, 3);
+    assert_eq!(count("plan=other").await, 0);
+    assert_eq!(count("older_than=3600").await, 0);
+    assert_eq!(count("text=%25").await, 0, "taken literally");
+    assert_eq!(count(&format!("user={}", kernel::UserId::new())).await, 0);
+}
+
+#[tokio::test]
+async fn an_act_is_shown_first_then_done_once_and_seen_in_the_sagas_life() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let order = shop.awaiting(&buyer).await;
+    let saga = saga_of(&shop, &order, &operator).await;
+    let revision = &saga["revision"];
+
+    let dry = json!({"reason": "looking", "dry_run": true});
+    let shown = act(&shop, &saga, "cancel", dry, &operator).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert_eq!(shown.json()["then"], "compensated");
+    assert_eq!(
+        saga_of(&shop, &order, &operator).await["revision"],
+        *revision
+    );
+
+    let body = json!({"reason": "ticket 4711", "revision": revision});
+    let done = act(&shop, &saga, "cancel", body.clone(), &operator).await;
+    assert_eq!((done.status, &done.json()["dry_run"]), (200, &json!(false)));
+    let again = act(&shop, &saga, "cancel", body, &operator).await;
+    again.problem(409, "act-refused");
+
+    let path = format!("/api/sagas/{}", saga["saga_id"].as_str().unwrap());
+    let life = shop.get(&path, &operator).await.json();
+    assert_eq!(life["acts"][0]["reason"], "ticket 4711");
+    assert_eq!(life["acts"].as_array().unwrap().len(), 1);
+    assert!(
+        life["acts"][0]["actor"]
+            .as_str()
+            .unwrap()
+            .starts_with("user ")
+    );
+    assert_eq!(
+        life["steps"][1],
+        json!({"name": "init_payment", "kind": "remote", "status": "undoing"})
+    );
+    let timeline = life["timeline"].as_array().unwrap();
+    assert!(
+        timeline
+            .iter()
+            .any(|moment| moment["detail"] == "cancel: ticket 4711"),
+        "{life}"
+    );
+    while shop.work().await > 0 {}
+    shop.look(&order, &buyer, "canceled").await;
+}
+
+#[tokio::test]
+async fn only_an_admin_resolves_and_only_what_payments_bears_out() {
+    let shop = Shop::open().await;
+    let (buyer, operator, admin) = (shop.buyer(), shop.operator(), shop.admin());
+    let order = shop.awaiting(&buyer).await;
+    let saga = saga_of(&shop, &order, &operator).await;
+    let body = json!({"step": "init_payment", "as": "undone", "evidence": "seen", "reason": "r"});
+    let by_operator = act(&shop, &saga, "resolve", body.clone(), &operator).await;
+    by_operator.problem(403, "forbidden");
+    let waits = act(&shop, &saga, "resolve", body, &admin).await;
+    waits.problem(409, "act-refused");
+    let lie = json!({"name": "transaction_completed", "reason": "r"});
+    let lie = act(&shop, &saga, "signal", lie, &operator).await;
+    lie.problem(409, "act-refused");
+    assert!(lie.text.contains("is pending"), "{}", lie.text);
+
+    assert!(shop.payments.pay(crate::support::id_of(&order)));
+    let truth =
+        json!({"name": "transaction_completed", "payload": {"ticket": 4711}, "reason": "r"});
+    let told = act(&shop, &saga, "signal", truth, &operator).await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    shop.look(&order, &buyer, "completed").await;
+}
+
+#[tokio::test]
+async fn an_act_without_a_reason_or_with_nonsense_names_the_field_and_does_nothing() {
+    let shop = Shop::open().await;
+    let (buyer, admin) = (shop.buyer(), shop.admin());
+    let order = shop.awaiting(&buyer).await;
+    let saga = saga_of(&shop, &order, &admin).await;
+    let before = shop.traces().await;
+    let long = "x".repeat(1001);
+    for (verb, body, field) in [
+        ("retry", json!({}), "reason"),
+        ("retry", json!({"reason": " "}), "reason"),
+        ("pause", json!({"reason": long}), "reason"),
+        ("resume", json!({"reason": "a\u{0}b"}), "reason"),
+        (
+            "cancel",
+            json!({"reason": "r", "revision": "1"}),
+            "revision",
+        ),
+        ("cancel", json!({"reason": "r", "why": "r"}), "why"),
+        ("signal", json!({"reason": "r"}), "name"),
+        ("signal", json!({"name": "", "reason": "r"}), "name"),
+        (
+            "signal",
+            json!({"name": "n", "payload": ["\u{0}"], "reason": "r"}),
+            "payload",
+        ),
+        (
+            "resolve",
+            json!({"step": "s", "as": "gone", "evidence": "e", "reason": "r"}),
+            "as",
+        ),
+        (
+            "resolve",
+            json!({"step": "s", "as": "done", "evidence": "", "reason": "r"}),
+            "evidence",
+        ),
+    ] {
+        let answer = act(&shop, &saga, verb, body.clone(), &admin).await;
+        let problem = answer.problem(422, "invalid");
+        assert_eq!(
+            problem["errors"][0]["field"], field,
+            "{verb} {body}: {problem}"
+        );
+    }
+    let nobody = json!({"saga_id": kernel::SagaId::new()});
+    let reason = json!({"reason": "r"});
+    act(&shop, &nobody, "retry", reason, &admin)
+        .await
+        .problem(404, "not-found");
+    assert_eq!(shop.traces().await, before);
+}
+
+#[tokio::test]
+async fn the_doctor_is_asked_by_http_too() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let order = shop.awaiting(&buyer).await;
+    let well = shop.get("/api/doctor", &operator).await.json();
+    assert_eq!(well["well"], true, "{well}");
+    let result = |report: &Value, id: &str| {
+        let checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.filter(|check| check["id"] == id);
+        check.map(|check| check["result"].clone()).next().unwrap()
+    };
+    assert_eq!(result(&well, "I7"), "holds");
+    assert_eq!(
+        result(&well, "I3"),
+        "not checked",
+        "payments' database is not seen from here"
+    );
+    let saga = saga_of(&shop, &order, &operator).await;
+    sqlx::query("delete from messaging.outbox where saga_id = $1::uuid")
+        .bind(saga["saga_id"].as_str().unwrap())
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    let ill = shop.get("/api/doctor", &operator).await.json();
+    assert_eq!(
+        (result(&ill, "I7"), &ill["well"]),
+        (json!("violated"), &json!(false))
+    );
+}

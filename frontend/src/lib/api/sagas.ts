@@ -1,0 +1,55 @@
+/** What operators see and do. */
+import type { components } from './generated/api';
+import { answer, api } from './client';
+
+export type Saga = components['schemas']['Saga'];
+export type SagaLife = components['schemas']['SagaLife'];
+export type SagaStep = components['schemas']['SagaStep'];
+export type SagaMoment = components['schemas']['SagaMoment'];
+export type Acted = components['schemas']['Acted'];
+export type Report = components['schemas']['Report'];
+
+export interface SagaFilter {
+  state?: string;
+  step?: string;
+  older_than?: number;
+  order?: string;
+  text?: string;
+}
+
+/** Sagas, oldest first; without a state or an order those that are not at rest. */
+export function listSagas(filter: SagaFilter, cursor: string | null, signal: AbortSignal) {
+  const query = { limit: 50, ...filter, ...(cursor !== null && { cursor }) };
+  return answer(api.GET('/api/sagas', { params: { query }, signal }));
+}
+
+export function getSaga(id: string, signal: AbortSignal): Promise<SagaLife> {
+  return answer(api.GET('/api/sagas/{id}', { params: { path: { id } }, signal }));
+}
+
+export type Verb = 'retry' | 'pause' | 'resume' | 'cancel';
+
+export interface Act {
+  reason: string;
+  dry_run: boolean;
+  /** Only if the saga is still at this revision. */
+  revision?: number;
+}
+
+export function act(id: string, verb: Verb, body: Act): Promise<Acted> {
+  const asked = { params: { path: { id } }, body };
+  switch (verb) {
+    case 'retry':
+      return answer(api.POST('/api/sagas/{id}/retry', asked));
+    case 'pause':
+      return answer(api.POST('/api/sagas/{id}/pause', asked));
+    case 'resume':
+      return answer(api.POST('/api/sagas/{id}/resume', asked));
+    case 'cancel':
+      return answer(api.POST('/api/sagas/{id}/cancel', asked));
+  }
+}
+
+export function examine(signal: AbortSignal): Promise<Report> {
+  return answer(api.GET('/api/doctor', { signal }));
+}

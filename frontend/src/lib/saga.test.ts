@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+
+import { describeMoment, isAtRest, markOf, stateLabel, toneOf } from './saga';
+
+describe('a saga', () => {
+  it('is at rest in its two last states only', () => {
+    const rest = ['running', 'waiting', 'compensating', 'completed', 'compensated'].filter((state) => isAtRest({ state }));
+    expect(rest).toEqual(['completed', 'compensated']);
+  });
+
+  it('that is paused says so before anything else', () => {
+    expect(toneOf({ state: 'waiting', paused: true })).toBe('doubt');
+    expect(stateLabel({ state: 'waiting', paused: true })).toBe('waiting, paused');
+    expect(toneOf({ state: 'waiting', paused: false })).toBe('calm');
+  });
+
+  it('stands at one step: the one that runs, waits or is being undone', () => {
+    const all = ['untouched', 'running', 'waiting', 'done', 'undoing', 'undone'];
+    expect(all.filter((status) => markOf({ status }).now)).toEqual(['running', 'waiting', 'undoing']);
+  });
+
+  it('tells which step and which attempt', () => {
+    const moment = { at: '', revision: 3, kind: 'transient', step: 'init_payment/undo', attempt: 2, state: 'compensating' };
+    expect(describeMoment(moment)).toBe('init_payment (undo) could not be asked, attempt 2');
+  });
+});

@@ -1,0 +1,83 @@
+/** Words for sagas, for the people who look after them. */
+import type { Saga, SagaMoment, SagaStep } from './api/sagas';
+import type { Tone } from './status';
+
+export const STATES = [
+  ['running', 'Running'],
+  ['waiting', 'Waiting'],
+  ['compensating', 'Compensating'],
+  ['completed', 'Completed'],
+  ['compensated', 'Compensated'],
+] as const;
+
+export const isAtRest = (saga: Pick<Saga, 'state'>): boolean =>
+  saga.state === 'completed' || saga.state === 'compensated';
+
+export function toneOf(saga: Pick<Saga, 'state' | 'paused'>): Tone {
+  if (saga.paused) return 'doubt';
+  switch (saga.state) {
+    case 'completed':
+      return 'good';
+    case 'compensated':
+      return 'over';
+    case 'waiting':
+      return 'calm';
+    default:
+      return 'busy';
+  }
+}
+
+export const stateLabel = (saga: Pick<Saga, 'state' | 'paused'>): string =>
+  saga.paused ? `${saga.state}, paused` : saga.state;
+
+/** How a step is drawn. */
+export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: Tone; now: boolean } {
+  switch (step.status) {
+    case 'done':
+      return { mark: '✓', tone: 'good', now: false };
+    case 'running':
+      return { mark: '▶', tone: 'busy', now: true };
+    case 'waiting':
+      return { mark: '…', tone: 'calm', now: true };
+    case 'undoing':
+      return { mark: '↶', tone: 'doubt', now: true };
+    case 'undone':
+      return { mark: '✗', tone: 'over', now: false };
+    default:
+      return { mark: '·', tone: 'over', now: false };
+  }
+}
+
+/** One line of a saga's life. */
+export function describeMoment(moment: SagaMoment): string {
+  const step = moment.step?.replace('/undo', ' (undo)') ?? '';
+  const attempt = moment.attempt ? `, attempt ${moment.attempt}` : '';
+  switch (moment.kind) {
+    case 'begun':
+      return 'Begun';
+    case 'done':
+      return `${step} done${attempt}`;
+    case 'undone':
+      return `${step} done${attempt}`;
+    case 'refused':
+      return `${step} refused${attempt}`;
+    case 'transient':
+      return `${step} could not be asked${attempt}`;
+    case 'unknown':
+      return `${step} got no usable answer${attempt}`;
+    case 'overtaken':
+      return `${step} was overtaken${attempt}`;
+    case 'deadline_passed':
+      return `${step}: the deadline passed`;
+    case 'compensation_begun':
+      return 'Compensation began';
+    case 'signal':
+      return 'Signal';
+    case 'operator':
+      return 'Operator';
+    case 'breach':
+      return 'Breach';
+    default:
+      return moment.kind;
+  }
+}
