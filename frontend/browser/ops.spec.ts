@@ -4,9 +4,9 @@ import { account, enter, expect, order, people, picture, state, test } from './s
 
 /** Looks what an act would do, and does it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
-  const option = page.getByLabel('What').locator('option').filter({ hasText: what });
-  await page.getByLabel('What').selectOption((await option.getAttribute('value')) ?? '');
-  await page.getByLabel('Why').fill(reason);
+  const option = page.getByLabel('What to do').locator('option').filter({ hasText: what });
+  await page.getByLabel('What to do').selectOption((await option.getAttribute('value')) ?? '');
+  await page.getByLabel('Reason').fill(reason);
   await page.getByRole('button', { name: 'Look what it would do' }).click();
   await page.getByRole('button', { name: 'Do it' }).click();
 }
@@ -27,16 +27,16 @@ test('an operator finds a stuck saga, reads why, retries it and sees it complete
   await page.getByRole('link', { name: 'Console' }).click();
   await page.getByLabel('Order').fill(id);
   await expect(page).toHaveURL(new RegExp(`order=${id}`));
-  await expect(page.getByText('payments cannot be reached')).toBeVisible();
+  await expect(page.getByText('payments gave no usable answer')).toBeVisible();
   await page.reload();
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await expect(page.getByText('init_payment could not be asked, attempt 1')).toBeVisible();
+  await expect(page.getByText('init_payment got no usable answer, attempt 1')).toBeVisible();
   await faults.payments('ok');
   await act(page, /Retry/, 'payments is back');
   await expect(page.getByText('Done. This page follows')).toBeVisible();
   await expect(page.getByText('retry: payments is back')).toBeVisible();
   await faults.start('worker-saga');
-  await expect(page.getByText('await_payment', { exact: true }).first()).toBeVisible();
+  await expect(page.getByText('Waits for a signal until')).toBeVisible();
   await expect(state(buyer)).toHaveText('Awaiting payment');
   await buyer.getByRole('button', { name: /Pay/ }).click();
   await expect(state(buyer)).toHaveText('Completed');
@@ -54,7 +54,7 @@ test('a paused saga keeps what comes in until an operator resumes it', async ({ 
   await enter(context, people.operator);
   await page.goto(`/ops/sagas?order=${id}`);
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await page.getByLabel('What').selectOption('pause');
+  await page.getByLabel('What to do').selectOption('pause');
   await page.getByRole('button', { name: 'Look what it would do' }).click();
   await expect(page.getByText('must have 1 to 1000 characters')).toBeVisible();
   watch.expects(/422/);
@@ -95,8 +95,8 @@ test('every page of the console is accessible and fits, in both themes', async (
   await picture(page, 'ops-sagas-empty');
   await page.goto(`/ops/sagas?order=${id}`);
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await page.getByLabel('What').selectOption('cancel');
-  await page.getByLabel('Why').fill('the customer called');
+  await page.getByLabel('What to do').selectOption('cancel');
+  await page.getByLabel('Reason').fill('the customer called');
   await page.getByRole('button', { name: 'Look what it would do' }).click();
   await expect(page.getByText('back in stock: 1 × Reading Lamp')).toBeVisible();
   await picture(page, 'ops-saga');

@@ -50,7 +50,7 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
         }}
       >
         <Select
-          label="What"
+          label="What to do"
           value={verb}
           onChange={(event) => {
             setChosen(event.target.value as Verb);
@@ -64,7 +64,7 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
           ))}
         </Select>
         <Field
-          label="Why"
+          label="Reason"
           hint="Kept in the saga’s journal and in the audit."
           value={reason}
           onChange={(event) => {

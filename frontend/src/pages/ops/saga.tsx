@@ -74,6 +74,13 @@ function Next({ life }: { life: SagaLife }) {
   if (isAtRest(life)) return <p>It is at rest: nothing will happen to it any more.</p>;
   if (life.paused) return <p>It is paused: what comes in is kept, and nothing runs until it is resumed.</p>;
   if (!life.step || !life.due_at) return <p>Nothing will wake it: it has lost its entry. Retry it.</p>;
+  if (life.state === 'waiting' && life.deadline) {
+    return (
+      <p role="status">
+        Waits for a signal until <time dateTime={life.deadline}>{atClock(life.deadline)}</time>; then it is undone.
+      </p>
+    );
+  }
   return (
     <p role="status">
       Next: <code>{life.step}</code> at <time dateTime={life.due_at}>{atClock(life.due_at)}</time>
