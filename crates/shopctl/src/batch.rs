@@ -170,6 +170,7 @@ impl Apply {
     async fn wait(&self, common: &Common, pool: &PgPool) -> anyhow::Result<()> {
         let begun = Instant::now();
         let (mut told, mut before, mut quiet_since) = (false, 0, begun);
+        let mut bar = None;
         let ended = loop {
             let mut conn = pool.acquire().await?;
             let plan = batch::find(&mut conn, self.plan).await?;
@@ -179,6 +180,9 @@ impl Apply {
                 break plan;
             }
             let results = plan.done + plan.skipped + plan.failed;
+            let items = plan.items.unsigned_abs();
+            let bar = bar.get_or_insert_with(|| output::Progress::new(items, "sagas"));
+            bar.set(results.unsigned_abs());
             if results != before {
                 (before, quiet_since) = (results, Instant::now());
             }
@@ -198,6 +202,7 @@ impl Apply {
             }
             tokio::time::sleep(POLL).await;
         };
+        drop(bar);
         print(common, pool, self.plan).await?;
         output::talk(&format!(
             "Plan {} is {}: {} done, {} skipped, {} failed, of {}.",

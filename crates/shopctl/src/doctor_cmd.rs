@@ -48,10 +48,11 @@ impl Doctor {
             inbox: windows.inbox,
             ..Limits::default()
         };
+        let amqp_url = common.find_amqp()?;
         let sources = Sources {
             shop: &shop,
             payments: payments.as_ref(),
-            amqp_url: common.amqp_url.as_deref(),
+            amqp_url: amqp_url.as_deref(),
             plans: &[saga::engine(&shop)?.plan_key()],
         };
         let report = doctor::examine_all(sources, &limits).await?;

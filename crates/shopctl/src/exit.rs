@@ -2,54 +2,77 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
+use crate::output::{self, Output};
+
+/// Exit codes are a contract: scripts branch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    /// It was not done, or a check is violated.
+    NotDone = 1,
+    /// It was said wrongly.
+    Usage = 2,
+    /// What it is about is not there.
+    NotFound = 3,
+    /// It does not fit how things stand.
+    Conflict = 4,
+    /// A server that is needed does not answer.
+    Unreachable = 6,
+}
+
+impl Code {
+    /// When nobody knows better.
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::NotDone => "`shopctl doctor` tells what else is wrong",
+            Self::Usage => "`shopctl --help` and the `--help` of each verb have examples",
+            Self::NotFound => "check the id; the list verbs show what is there",
+            Self::Conflict => "look at it again: somebody else may have been faster",
+            Self::Unreachable => {
+                "is it running, and is its URL right? `. .dev/env` sets those of `cargo xtask up`"
+            }
+        }
+    }
+}
+
 /// A failure with an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
-    code: u8,
+    code: Code,
     message: String,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn not_done(message: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            code: 1,
+            code,
             message: message.into(),
             hint: None,
         }
+    }
+
+    pub(crate) fn not_done(message: impl Into<String>) -> Self {
+        Self::new(Code::NotDone, message)
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            code: 2,
-            message: message.into(),
-            hint: None,
-        }
+        Self::new(Code::Usage, message)
     }
 
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
-        Self {
-            code: 6,
-            message: message.into(),
-            hint: None,
-        }
+        Self::new(Code::Unreachable, message)
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self {
-            code: 3,
-            message: message.into(),
-            hint: None,
-        }
+        Self::new(Code::NotFound, message)
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self {
-            code: 4,
-            message: message.into(),
-            hint: None,
-        }
+        Self::new(Code::Conflict, message)
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -58,28 +81,72 @@ impl Failure {
     }
 }
 
+/// As printed with `-o json`: the last line of stderr.
+#[derive(Serialize)]
+struct Told<'a> {
+    error: Code,
+    exit_code: u8,
+    message: &'a str,
+    hint: &'a str,
+}
+
 /// Says what went wrong and what to do, and gives the exit code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    crate::output::talk(&format!("error: {error:#}"));
-    let unreachable = error.chain().any(|cause| {
-        cause
-            .downcast_ref::<sqlx::Error>()
-            .is_some_and(db::is_unreachable)
-            || cause.downcast_ref::<messaging::LinkError>().is_some()
-    });
-    match error.downcast_ref::<Failure>() {
-        Some(failure) => {
-            if let Some(hint) = &failure.hint {
-                crate::output::talk(&format!("hint: {hint}"));
-            }
-            ExitCode::from(failure.code)
+pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
+    let failure = error.downcast_ref::<Failure>();
+    let unreachable = unreachable(error);
+    let code = match failure {
+        Some(failure) => failure.code,
+        None if unreachable.is_some() => Code::Unreachable,
+        None => Code::NotDone,
+    };
+    let message = match unreachable {
+        Some(what) if failure.is_none() => format!("{what} cannot be reached: {error:#}"),
+        _ => format!("{error:#}"),
+    };
+    let hint = failure.and_then(|failure| failure.hint.as_deref());
+    tell(code, &message, hint.unwrap_or(code.hint()), output)
+}
+
+/// What did not answer, if that is what is wrong.
+fn unreachable(error: &anyhow::Error) -> Option<&'static str> {
+    error.chain().find_map(|cause| {
+        if cause.downcast_ref::<messaging::LinkError>().is_some() {
+            return Some("RabbitMQ (AMQP_URL)");
         }
-        None if unreachable => {
-            crate::output::talk(
-                "hint: is it running, and is its URL right? `. .dev/env` sets those of `cargo xtask up`",
-            );
-            ExitCode::from(6)
-        }
-        None => ExitCode::from(1),
+        let database = cause.downcast_ref::<sqlx::Error>()?;
+        db::is_unreachable(database).then_some("the shop's database (SHOP_DATABASE_URL)")
+    })
+}
+
+/// What clap says of a command line that it cannot take, or was asked for.
+pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE, // nobody reads
+        };
     }
+    let text = error.render().to_string();
+    let text = text.trim_start_matches("error: ").trim_end();
+    let (message, _) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
+    let message = message.trim_end_matches("\n\nFor more information, try '--help'.");
+    tell(Code::Usage, message, Code::Usage.hint(), output)
+}
+
+fn tell(code: Code, message: &str, hint: &str, output: Output) -> ExitCode {
+    let exit_code = code as u8;
+    match output {
+        Output::Json => {
+            let told = Told {
+                error: code,
+                exit_code,
+                message,
+                hint,
+            };
+            let line = serde_json::to_string(&told).unwrap_or_else(|_| message.to_owned());
+            output::talk(&line);
+        }
+        Output::Table => output::error(message, hint),
+    }
+    ExitCode::from(exit_code)
 }

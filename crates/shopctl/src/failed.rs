@@ -8,17 +8,22 @@ use crate::{Common, exit::Failure, output};
 #[derive(Subcommand)]
 pub(crate) enum Failed {
     /// List messages that could not be handled, oldest first.
+    #[command(after_help = "Examples:\n  shopctl failed list\n  shopctl failed list -o json")]
     List {
         /// At most so many.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Show one, with its body.
+    #[command(after_help = "Examples:\n  shopctl failed show 01996e0e-0000-7000-8000-000000000001")]
     Show {
         /// Its message id.
         id: String,
     },
     /// Send messages to the queues they came from, as if for the first time.
+    #[command(
+        after_help = "Examples:\n  shopctl failed retry 01996e0e-0000-7000-8000-000000000001\n  shopctl failed retry --all --yes"
+    )]
     Retry {
         /// The message ids.
         #[arg(required_unless_present = "all")]
@@ -34,7 +39,7 @@ const MANY: usize = 10_000;
 
 impl Failed {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let amqp = common.amqp()?;
+        let amqp = &common.amqp()?;
         match self {
             Self::List { limit } => {
                 let messages = failed::list(amqp, *limit).await?;

@@ -1,31 +1,42 @@
 //! shopctl: the operator's command line. stdout is data, stderr is talk.
 //!
-//! It works when the api is down: it needs the database, and RabbitMQ only for `failed`.
+//! It works when the api is down: it needs the shop's database; RabbitMQ and payments' database only
+//! for what they alone know, and it says what it could not see.
 
 mod batch;
 mod doctor_cmd;
 mod exit;
 mod failed;
 mod output;
+mod profile;
 mod saga;
+mod shell;
 mod users;
+
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sqlx::PgPool;
 
 use crate::{exit::Failure, output::Output};
 
 /// Look after the shop's sagas, messages and accounts.
+///
+/// Where things are comes from the environment or from a profile, ~/.config/shopctl/profile.env or
+/// what SHOPCTL_PROFILE names: SHOP_DATABASE_URL, PAYMENTS_DATABASE_URL, AMQP_URL. Who acts is
+/// SHOPCTL_ACTOR, else USER.
+///
+/// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable.
 #[derive(Parser)]
 #[command(
     name = "shopctl",
     version,
-    after_help = "Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable.\n\n\
-                  Examples:\n  shopctl saga list --state compensating\n  shopctl saga show 0190…\n  \
-                  shopctl saga retry 0190… --reason 'payments is back'\n  shopctl failed list\n  shopctl doctor"
+    after_help = "Examples:\n  shopctl saga list\n  shopctl saga show 01996e0e-0000-7000-8000-000000000001\n  \
+                  shopctl saga retry 01996e0e-0000-7000-8000-000000000001 --reason 'payments is back'\n  \
+                  shopctl failed list\n  shopctl doctor"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,23 +50,11 @@ struct Common {
     /// How results are printed; `json` is one object a line, and a contract.
     #[arg(short, long, global = true, default_value = "table")]
     output: Output,
-    /// PostgreSQL URL of the shop's database.
-    #[arg(long, global = true, env = "SHOP_DATABASE_URL", hide_env_values = true)]
-    shop_database_url: Option<String>,
-    /// PostgreSQL URL of payments' database; only `doctor` reads it.
-    #[arg(
-        long,
-        global = true,
-        env = "PAYMENTS_DATABASE_URL",
-        hide_env_values = true
-    )]
-    payments_database_url: Option<String>,
-    /// RabbitMQ URL.
-    #[arg(long, global = true, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: Option<String>,
     /// Do what changes something without asking.
     #[arg(short, long, global = true)]
     yes: bool,
+    #[arg(skip)]
+    profile: profile::Profile,
 }
 
 #[derive(Subcommand)]
@@ -79,54 +78,112 @@ enum Noun {
     #[command(subcommand)]
     User(users::User),
     /// Check every invariant (I1–I10); changes nothing.
+    #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
     /// Load the demo catalog; what is there stays.
+    #[command(after_help = "Examples:\n  shopctl seed")]
     Seed,
     /// Print a new Ed25519 key for TOKEN_SIGNING_KEY_FILE.
+    #[command(after_help = "Examples:\n  shopctl keygen > token.pem")]
     Keygen,
+    /// Print what a shell needs to complete commands.
+    #[command(
+        after_help = "Examples:\n  shopctl completions bash > /etc/bash_completion.d/shopctl\n  \
+                      shopctl completions zsh > ~/.zfunc/_shopctl\n  \
+                      shopctl completions fish > ~/.config/fish/completions/shopctl.fish"
+    )]
+    Completions(shell::Completions),
+    /// Print the manual page, or write one for each verb.
+    #[command(after_help = "Examples:\n  shopctl man > shopctl.1\n  shopctl man --dir ./man")]
+    Man(shell::Man),
 }
 
 impl Common {
     fn shop(&self) -> anyhow::Result<PgPool> {
-        let url = self
-            .shop_database_url
-            .as_deref()
-            .context("SHOP_DATABASE_URL is not set")?;
-        db::connect(url, &db::PoolConfig::new("shopctl", 4))
-            .context("SHOP_DATABASE_URL is not a PostgreSQL URL")
+        let url = self.profile.get("SHOP_DATABASE_URL")?;
+        connect("SHOP_DATABASE_URL", &url, 4)
     }
 
+    /// Payments' database, if it is told where that is.
     fn payments(&self) -> anyhow::Result<Option<PgPool>> {
-        let Some(url) = &self.payments_database_url else {
-            return Ok(None);
-        };
-        let pool = db::connect(url, &db::PoolConfig::new("shopctl", 2));
-        pool.map(Some)
-            .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")
+        let url = self.profile.find("PAYMENTS_DATABASE_URL")?;
+        url.map(|url| connect("PAYMENTS_DATABASE_URL", &url, 2))
+            .transpose()
     }
 
-    fn amqp(&self) -> anyhow::Result<&str> {
-        self.amqp_url.as_deref().context("AMQP_URL is not set")
+    fn amqp(&self) -> anyhow::Result<String> {
+        Ok(self.profile.get("AMQP_URL")?)
     }
+
+    /// RabbitMQ's URL, if it is told.
+    fn find_amqp(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.profile.find("AMQP_URL")?)
+    }
+}
+
+fn connect(name: &str, url: &str, connections: u32) -> anyhow::Result<PgPool> {
+    db::connect(url, &db::PoolConfig::new("shopctl", connections)).map_err(|error| {
+        Failure::usage(format!("{name} is no PostgreSQL URL: {error}"))
+            .hint("it begins with postgres://")
+            .into()
+    })
 }
 
 /// Who acts, and why.
 fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
-    let name = ["SHOPCTL_ACTOR", "USER"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let user = || std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let name = profile::Profile::default()
+        .find("SHOPCTL_ACTOR")?
+        .or_else(user);
     let name = name.ok_or_else(|| {
-        Failure::not_done("it must be known who acts").hint("set SHOPCTL_ACTOR to your name")
+        Failure::usage("it must be known who acts").hint("set SHOPCTL_ACTOR to your name")
     })?;
-    operator::Actor::new(name, reason).map_err(|error| Failure::usage(error.to_string()).into())
+    operator::Actor::new(name, reason).map_err(|error| {
+        Failure::usage(error.to_string())
+            .hint("say it with --reason 'why'")
+            .into()
+    })
+}
+
+/// The command line, with examples before all else in each `--help`.
+fn command() -> Command {
+    examples_first(Cli::command())
+}
+
+fn examples_first(command: Command) -> Command {
+    let command = command.mut_subcommands(examples_first);
+    if command.get_after_help().is_none() {
+        return command;
+    }
+    command.help_template(
+        "{before-help}{about-with-newline}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}",
+    )
+}
+
+/// How errors are to be printed, when the command line could not be understood as a whole.
+fn wanted_output() -> Output {
+    let words: Vec<_> = std::env::args().collect();
+    let json = words
+        .windows(2)
+        .any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json")
+        || words
+            .iter()
+            .any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"));
+    if json { Output::Json } else { Output::Table }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error, wanted_output()),
+    };
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error),
+        Err(error) => exit::report(&error, cli.common.output),
     }
 }
 
@@ -152,5 +209,7 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
             output::data(tokens::generate_key_pem().trim_end());
             Ok(())
         }
+        Noun::Completions(completions) => completions.run(command()),
+        Noun::Man(man) => man.run(command()),
     }
 }

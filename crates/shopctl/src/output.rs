@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
 use comfy_table::{Table, TableStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -24,6 +25,42 @@ pub(crate) fn data(line: &str) {
 
 pub(crate) fn talk(line: &str) {
     eprintln!("{line}");
+}
+
+const RED: &str = "\u{1b}[1;31m";
+const CYAN: &str = "\u{1b}[36m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// An error and what to do about it; in colour on a terminal, unless `NO_COLOR` says otherwise.
+pub(crate) fn error(message: &str, hint: &str) {
+    anstream::eprintln!("{RED}error:{PLAIN} {message}\n{CYAN}hint:{PLAIN} {hint}");
+}
+
+/// How far something long has come; seen on a terminal only.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar of `total` parts, each of them `what`.
+    pub(crate) fn new(total: u64, what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    /// So many parts are done.
+    pub(crate) fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// Prints rows as a table with this header, or as one object a line.
@@ -52,17 +89,18 @@ pub(crate) fn rows<T: Serialize>(
     Ok(())
 }
 
-/// Asks, unless told not to; without a terminal the answer is no.
+/// Says what will happen and asks, unless told not to; without a terminal the answer is no.
 pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }
+    let question = question.trim_end();
     if !std::io::stdin().is_terminal() {
-        return Err(
-            Failure::not_done("this changes something, and nobody can be asked")
-                .hint("say --yes")
-                .into(),
-        );
+        return Err(Failure::not_done(format!(
+            "nothing was done: it changes something, and there is no terminal to ask on. {question}"
+        ))
+        .hint("say --yes")
+        .into());
     }
     eprint!("{question} Continue? [y/N] ");
     std::io::stderr().flush()?;
@@ -71,6 +109,8 @@ pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Failure::not_done("nothing was done").into())
+        Err(Failure::not_done("nothing was done, as you said")
+            .hint("--yes answers beforehand")
+            .into())
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operato
     };
     let sight = Sight {
         payments,
-        amqp_url: common.amqp_url.clone(),
+        amqp_url: common.find_amqp()?,
     };
     Ok(Operator::new(engine(pool)?, sight))
 }

@@ -32,6 +32,9 @@ impl From<RoleArg> for Role {
 #[derive(Subcommand)]
 pub(crate) enum User {
     /// Make an account; the password is read from stdin. One that is there stays as it is.
+    #[command(
+        after_help = "Examples:\n  shopctl user create --email ada@shop.example --name Ada --role operator < password"
+    )]
     Create {
         /// E-mail address.
         #[arg(long)]
@@ -44,6 +47,9 @@ pub(crate) enum User {
         role: Vec<RoleArg>,
     },
     /// Give an account a role.
+    #[command(
+        after_help = "Examples:\n  shopctl user grant --email ada@shop.example --role operator"
+    )]
     Grant {
         /// E-mail address.
         #[arg(long)]

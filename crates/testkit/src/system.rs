@@ -209,6 +209,14 @@ impl System {
         .expect("the demo catalog has it")
     }
 
+    /// What the programs are told.
+    ///
+    /// # Panics
+    /// When they are not told that.
+    pub fn setting(&self, name: &str) -> &str {
+        &self.env[name]
+    }
+
     /// A program of ours with this system's settings.
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(PathBuf::from(variable("TEST_BIN_DIR")).join(binary));

@@ -1,6 +1,6 @@
 //! The operator's command line, against a running system.
 
-use std::process::Output;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, process::Output};
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -112,23 +112,186 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
             ],
             3,
         ),
-        (
-            vec!["--shop-database-url", "postgres://127.0.0.1:1/x", "doctor"],
-            6,
-        ),
-        (
-            vec!["--amqp-url", "amqp://127.0.0.1:1", "failed", "list"],
-            6,
-        ),
         (vec!["no-such-noun"], 2),
     ] {
         let (code, _, talk) = shopctl(&system, &arguments);
         assert_eq!(code, expected, "{arguments:?}: {talk}");
         assert!(
-            code == 0 || talk.starts_with("error: "),
+            code == 0 || talk.starts_with("error: ") && talk.contains("\nhint: "),
             "{arguments:?}: {talk}"
         );
     }
+}
+
+/// A shopctl that is told other settings than the system's.
+fn told(system: &System, settings: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+    let mut command = system.command("shopctl");
+    command.envs(settings.iter().copied());
+    let output = command.args(arguments).output().unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), talk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_named_and_an_error_is_json_where_json_is_asked_for() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let nowhere = "postgres://app:hush@127.0.0.1:1/x";
+    for (setting, url, arguments, named) in [
+        (
+            "SHOP_DATABASE_URL",
+            nowhere,
+            &["doctor"][..],
+            "the shop's database",
+        ),
+        (
+            "SHOP_DATABASE_URL",
+            nowhere,
+            &["saga", "list"],
+            "the shop's database",
+        ),
+        (
+            "AMQP_URL",
+            "amqp://app:hush@127.0.0.1:1",
+            &["failed", "list"],
+            "RabbitMQ",
+        ),
+    ] {
+        let (code, talk) = told(&system, &[(setting, url)], arguments);
+        assert_eq!(code, 6, "{talk}");
+        assert!(talk.contains(named) && talk.contains("hint: "), "{talk}");
+        assert!(!talk.contains("hush"), "{talk}");
+        let (code, talk) = told(
+            &system,
+            &[(setting, url)],
+            &[arguments, &["-o", "json"]].concat(),
+        );
+        let error = lines(talk.lines().last().unwrap()).remove(0);
+        assert_eq!(code, 6);
+        assert_eq!(text(&error, "error"), "unreachable");
+        assert_eq!(error["exit_code"], 6);
+        assert!(text(&error, "message").contains(named), "{error}");
+        assert!(!text(&error, "hint").is_empty());
+    }
+    let (code, talk) = told(&system, &[], &["saga", "show", "x", "-o", "json"]);
+    assert_eq!(
+        (code, text(&lines(&talk).remove(0), "error")),
+        (2, "usage"),
+        "{talk}"
+    );
+    let (code, talk) = told(&system, &[("SHOP_DATABASE_URL", "")], &["saga", "list"]);
+    assert_eq!(code, 2);
+    assert!(
+        talk.contains("SHOP_DATABASE_URL is not set") && talk.contains("profile"),
+        "{talk}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let url = system.setting("SHOP_DATABASE_URL");
+    let path = system.log("profile");
+    std::fs::write(&path, format!("SHOP_DATABASE_URL='{url}'\n")).unwrap();
+    let profile = path.display().to_string();
+    let settings = [
+        ("SHOP_DATABASE_URL", ""),
+        ("SHOPCTL_PROFILE", profile.as_str()),
+    ];
+    let mode = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let (code, talk) = told(&system, &settings, &["saga", "list"]);
+    assert_eq!(code, 2);
+    assert!(
+        talk.contains("0644") && talk.contains("chmod 600"),
+        "{talk}"
+    );
+    assert!(!talk.contains("postgres://"), "{talk}");
+    mode(0o600);
+    let (code, talk) = told(&system, &settings, &["saga", "list"]);
+    assert_eq!(code, 0, "{talk}");
+    let (code, talk) = told(
+        &system,
+        &[("SHOPCTL_PROFILE", "/nowhere")],
+        &["saga", "list"],
+    );
+    // the environment says all that is needed
+    assert_eq!(code, 0, "{talk}");
+    let named = [("SHOP_DATABASE_URL", ""), ("SHOPCTL_PROFILE", "/nowhere")];
+    let (code, talk) = told(&system, &named, &["saga", "list"]);
+    assert_eq!(code, 2);
+    assert!(talk.contains("there is no profile /nowhere"), "{talk}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_must_be_known_who_acts() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let nobody = uuid::Uuid::now_v7().to_string();
+    let retry = ["saga", "retry", &nobody, "--reason", "r", "--yes"];
+    let (code, talk) = told(&system, &[("USER", ""), ("SHOPCTL_ACTOR", "")], &retry);
+    assert_eq!(code, 2);
+    assert!(
+        talk.contains("who acts") && talk.contains("SHOPCTL_ACTOR"),
+        "{talk}"
+    );
+    let (code, talk) = told(
+        &system,
+        &[("SHOPCTL_ACTOR", "ada")],
+        &["saga", "retry", &nobody, "--reason", " ", "--yes"],
+    );
+    assert_eq!(code, 2, "{talk}");
+}
+
+/// Runs a command line on a terminal, with `answer` typed into it.
+fn on_a_terminal(system: &System, settings: &[(&str, &str)], line: &str, answer: &str) -> String {
+    // bash's `script` gives it a terminal of its own
+    let mut script = system.command("shopctl");
+    let program = script.get_program().to_str().unwrap().to_owned();
+    let variables: Vec<_> = script
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .collect();
+    script = std::process::Command::new("script");
+    script
+        .envs(variables)
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(settings.iter().copied())
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            &format!("{program} {line}"),
+            "/dev/null",
+        ])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), answer.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colour_is_for_terminals_and_for_those_who_want_it() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let wrong = "saga show 01996e0e-0000-7000-8000-000000000001";
+    let coloured = on_a_terminal(&system, &[], wrong, "");
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    let plain = on_a_terminal(&system, &[("NO_COLOR", "1")], wrong, "");
+    assert!(
+        plain.contains("error: ") && !plain.contains("\u{1b}["),
+        "{plain:?}"
+    );
+    let (_, piped) = told(
+        &system,
+        &[],
+        &["saga", "show", "01996e0e-0000-7000-8000-000000000001"],
+    );
+    assert!(
+        piped.starts_with("error: ") && !piped.contains("\u{1b}["),
+        "{piped:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

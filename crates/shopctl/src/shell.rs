@@ -1,0 +1,64 @@
+//! What a shell and a manual want to know of the command line.
+
+use std::{io, path::PathBuf};
+
+use clap::Command;
+use clap_complete::Shell;
+
+use crate::output;
+
+#[derive(clap::Args)]
+pub(crate) struct Completions {
+    /// For which shell.
+    shell: Completed,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Completed {
+    /// GNU bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Man {
+    /// Write a page for each verb into this folder, beside shopctl.1.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl Completions {
+    pub(crate) fn run(&self, mut command: Command) -> anyhow::Result<()> {
+        let shell = match self.shell {
+            Completed::Bash => Shell::Bash,
+            Completed::Zsh => Shell::Zsh,
+            Completed::Fish => Shell::Fish,
+        };
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command, "shopctl", &mut script);
+        output::data(String::from_utf8(script)?.trim_end());
+        Ok(())
+    }
+}
+
+impl Man {
+    pub(crate) fn run(&self, command: Command) -> anyhow::Result<()> {
+        if let Some(dir) = &self.dir {
+            std::fs::create_dir_all(dir)?;
+            clap_mangen::generate_to(command, dir)?;
+            output::talk(&format!(
+                "Written to {}; `man -l {}` shows one.",
+                dir.display(),
+                dir.join("shopctl.1").display()
+            ));
+            return Ok(());
+        }
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page as &mut dyn io::Write)?;
+        output::data(String::from_utf8(page)?.trim_end());
+        Ok(())
+    }
+}
