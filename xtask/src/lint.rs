@@ -59,6 +59,9 @@ fn deny() -> Result<()> {
         install.arg(&tools);
         cargo::run(install, "the installation of cargo-deny")?;
     }
+    // a build downloads what this machine needs, the check reads what any machine would
+    let fetch = cargo(&["fetch", "--quiet", "--locked"]);
+    cargo::run(fetch, "fetching the dependencies")?;
     let mut check = Command::new(program);
     check
         .current_dir(cargo::root())
