@@ -10,7 +10,9 @@ function setting(name: string): string {
 
 export const PAYMENTS = setting('PAYMENTS_URL');
 const DEMO = setting('DEMO_URL');
-const OURS = [setting('PUBLIC_URL'), PAYMENTS, DEMO];
+/** Where traces are shown. */
+export const JAEGER = setting('JAEGER_URL');
+const OURS = [setting('PUBLIC_URL'), PAYMENTS, DEMO, JAEGER];
 export const PASSWORD = 'correct horse battery';
 export const people = {
   admin: setting('SHOP_ADMIN_EMAIL'),

@@ -6,7 +6,7 @@ use servers::Result;
 
 use crate::{
     cargo::{self, cargo, dev_dir},
-    metadata, storefront,
+    jaeger, metadata, storefront,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -29,6 +29,8 @@ pub(crate) fn run() -> Result<()> {
         ]),
         "clippy",
     )?;
+    step("traces' viewer");
+    jaeger::lint()?;
     step("licences, bans, sources");
     deny()?;
     step("generated files");

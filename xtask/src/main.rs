@@ -6,6 +6,7 @@ mod demo;
 mod down;
 mod env;
 mod faults;
+mod jaeger;
 mod lint;
 mod lock;
 mod metadata;

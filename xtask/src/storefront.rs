@@ -13,7 +13,7 @@ use crate::{
     Doing,
     cargo::{self, dev_dir, root},
     env::Env,
-    fail,
+    fail, jaeger,
 };
 
 const NO_NODE: &str = "Node 20.19 or later, with npm, is needed for it (https://nodejs.org)";
@@ -110,6 +110,7 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     cargo::run(npm(&["run", "test"]), "the storefront's rules")?;
     let chromium = chromium()?;
     eprintln!("--- the storefront in a browser");
+    jaeger::build(); // else the system would seem to take long to start
     let system = System::start(postgres, rabbitmq)?;
     let mut browser = npm(&["run", "browser", "--"]);
     browser.args(arguments).env("CHROMIUM", chromium);

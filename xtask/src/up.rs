@@ -20,7 +20,7 @@ use crate::{
     env::Env,
     fail,
     faults::{Control, Deed, Payments},
-    lock, processes,
+    jaeger, lock, processes,
     roles::{self, ROLES, Role},
     storefront,
 };
@@ -101,6 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     fs::remove_file(dev_dir().join("ready")).ok();
     build(options.release)?;
     let storefront = storefront::build()?;
+    let jaeger = jaeger::build();
     if !running.is_empty() {
         eprintln!("stopping what runs of it");
         down::stop(&running);
@@ -120,6 +121,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         env: Env::default(),
         release: options.release,
         storefront,
+        jaeger,
         control: None,
         interrupted,
     };
@@ -173,6 +175,8 @@ struct System {
     release: bool,
     /// Its built files.
     storefront: Option<PathBuf>,
+    /// What shows traces.
+    jaeger: Option<PathBuf>,
     /// By which faults are made, in the foreground.
     control: Option<Control>,
     interrupted: mpsc::Receiver<()>,
@@ -181,6 +185,9 @@ struct System {
 impl System {
     fn start(&mut self, options: &Options) -> Result<()> {
         self.servers()?;
+        let jaeger = jaeger::start(self.jaeger.as_ref(), &mut self.env)?;
+        self.started.extend(jaeger);
+        processes::write(&self.started)?;
         go_on(&self.interrupted)?;
         self.settings(options)?;
         eprintln!("preparing databases and queues");
@@ -413,6 +420,9 @@ impl System {
         eprintln!("  API       {}/docs", env("API_URL"));
         eprintln!("  Payments  {}/docs", env("PAYMENTS_URL"));
         eprintln!("  RabbitMQ  {}", env("RABBITMQ_MANAGEMENT_URL"));
+        if !env("JAEGER_URL").is_empty() {
+            eprintln!("  Traces    {}", env("JAEGER_URL"));
+        }
         eprintln!("  Mails     .dev/mail/, logs .dev/log/, settings for a shell: . .dev/env\n");
         for (name, what) in [
             ("USER", "user    "),
