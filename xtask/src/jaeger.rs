@@ -48,7 +48,8 @@ pub(crate) fn lint() -> Result<()> {
     cargo::run(clippy, "clippy on the traces' viewer")
 }
 
-fn manifest() -> PathBuf {
+/// Its manifest.
+pub(crate) fn manifest() -> PathBuf {
     cargo::root().join("tools/jaeger/Cargo.toml")
 }
 

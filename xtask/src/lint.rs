@@ -61,12 +61,22 @@ fn deny() -> Result<()> {
         install.arg(&tools);
         cargo::run(install, "the installation of cargo-deny")?;
     }
-    // a build downloads what this machine needs, the check reads what any machine would
-    let fetch = cargo(&["fetch", "--quiet", "--locked"]);
-    cargo::run(fetch, "fetching the dependencies")?;
-    let mut check = Command::new(program);
-    check
-        .current_dir(cargo::root())
-        .args(["--offline", "check", "licenses", "bans", "sources"]);
-    cargo::run(check, "cargo deny")
+    let viewer = jaeger::manifest();
+    for manifest in [&cargo::root().join("Cargo.toml"), &viewer] {
+        // a build downloads what this machine needs, the check reads what any machine would
+        let mut fetch = cargo(&["fetch", "--quiet", "--locked", "--manifest-path"]);
+        fetch.arg(manifest);
+        cargo::run(fetch, "fetching the dependencies")?;
+        let mut check = Command::new(&program);
+        check
+            .current_dir(cargo::root())
+            .arg("--offline")
+            .arg("--manifest-path")
+            .arg(manifest)
+            .arg("--config")
+            .arg(cargo::root().join("deny.toml"))
+            .args(["check", "licenses", "bans", "sources"]);
+        cargo::run(check, "cargo deny")?;
+    }
+    Ok(())
 }
