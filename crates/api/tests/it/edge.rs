@@ -14,7 +14,7 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
         (Method::GET, "/nowhere"),
         (Method::GET, "/api"),
         (Method::GET, "/api/orders/"),
-        (Method::POST, "/api/sagas"),
+        (Method::POST, "/api/saga"),
         (Method::GET, "/metrics"),
         (Method::GET, "/livez"),
         (Method::GET, "/readyz"),
@@ -31,6 +31,7 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
         (Method::PATCH, "/api/products", ["GET", "POST"]),
         (Method::POST, "/api/products/enamel-mug", ["GET", "PUT"]),
         (Method::GET, "/api/login", ["POST", "POST"]),
+        (Method::POST, "/api/sagas", ["GET", "GET"]),
         (Method::PUT, "/.well-known/jwks.json", ["GET", "GET"]),
     ] {
         let answer = Answer::to(shop.request(method.clone(), path).bearer_auth(&admin)).await;

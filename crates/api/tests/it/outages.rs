@@ -24,6 +24,13 @@ fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder 
         }
         "/api/login" => json!({"email": "ada@shop.example", "password": "correct horse"}),
         "/api/orders" => basket(kernel::ProductId::new(), 1),
+        path if path.ends_with("/signal") => {
+            json!({"name": "transaction_completed", "reason": "r"})
+        }
+        path if path.ends_with("/resolve") => {
+            json!({"step": "init_payment", "as": "done", "evidence": "e", "reason": "r"})
+        }
+        path if path.starts_with("/api/sagas/") => json!({"reason": "r"}),
         _ => {
             json!({"name": "Mug", "description": "", "price": {"amount": 1, "currency": "EUR"}, "stock": 1})
         }
