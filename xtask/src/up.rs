@@ -358,6 +358,7 @@ impl System {
         ] {
             let email = self.env.get(&format!("SHOP_{name}_EMAIL"));
             let mut arguments = vec!["user", "create", "--email", email, "--name", who];
+            arguments.extend(["--reason", "an account of `cargo xtask up`"]);
             arguments.extend(role.iter().flat_map(|role| ["--role", role]));
             self.once("shopctl", &arguments, Some(PASSWORD))?;
         }

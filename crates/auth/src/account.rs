@@ -186,30 +186,27 @@ impl Auth {
         Ok(session)
     }
 
-    /// Makes an account with roles, for operators' tools. Without `Err` when it is there already:
-    /// then it is returned as it is.
+    /// Makes an account with roles, for operators' tools, in the caller's transaction. Without `Err`
+    /// when it is there already: then it is returned as it is. Says whether it is new.
     ///
     /// # Errors
     /// Bad e-mail address, name or password.
     pub async fn ensure(
         &self,
+        conn: &mut PgConnection,
         email: &str,
         name: &str,
         password: String,
         roles: &[Role],
-    ) -> Result<Profile, AuthError> {
+    ) -> Result<(Profile, bool), AuthError> {
         let (email, name) = (checked_email(email)?, checked_name(name)?);
-        let hash = self.hasher.hash(password).await?;
-        let mut tx = self.pool.begin().await?;
-        if let Some(user) = store::find_by_email(&mut tx, &email).await? {
-            return Ok(user.into());
+        if let Some(user) = store::find_by_email(&mut *conn, &email).await? {
+            return Ok((user.into(), false));
         }
+        let hash = self.hasher.hash(password).await?;
         let roles: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
-        let profile = self
-            .create(&mut tx, email, name, &hash, &roles, None)
-            .await?;
-        tx.commit().await?;
-        Ok(profile)
+        let profile = self.create(conn, email, name, &hash, &roles, None).await?;
+        Ok((profile, true))
     }
 
     async fn create(
@@ -354,18 +351,42 @@ impl Auth {
             .ok_or(AuthError::NotFound)
     }
 
-    /// Gives an account a role.
+    /// Gives an account a role, in the caller's transaction. Returns it as it was.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
-    pub async fn grant(&self, email: &str, role: Role) -> Result<(), AuthError> {
+    pub async fn grant(
+        &self,
+        conn: &mut PgConnection,
+        email: &str,
+        role: Role,
+    ) -> Result<Profile, AuthError> {
         let email = email.trim().to_lowercase();
-        let granted = store::grant(&mut *self.pool.acquire().await?, &email, role.as_str()).await?;
-        if granted {
-            Ok(())
-        } else {
-            Err(AuthError::NotFound)
-        }
+        let user = store::lock_by_email(&mut *conn, &email).await?;
+        let user = user.ok_or(AuthError::NotFound)?;
+        store::grant(conn, user.user_id, role.as_str()).await?;
+        Ok(user.into())
+    }
+
+    /// Ends an account, in the caller's transaction: nobody logs in to it any more, and no refresh
+    /// token of it is taken. An access token that is out lives on for its few minutes. Says whether
+    /// it was not ended before.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`]
+    pub async fn disable(
+        &self,
+        conn: &mut PgConnection,
+        email: &str,
+    ) -> Result<(Profile, bool), AuthError> {
+        let email = email.trim().to_lowercase();
+        let user = store::lock_by_email(&mut *conn, &email).await?;
+        let user = user.ok_or(AuthError::NotFound)?;
+        store::disable(&mut *conn, user.user_id).await?;
+        // one that an exchange under way adds is refused, too: whoever exchanges looks at the account
+        store::revoke_all(conn, user.user_id).await?;
+        let news = !user.disabled;
+        Ok((user.into(), news))
     }
 
     async fn open_session(

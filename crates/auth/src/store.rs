@@ -70,19 +70,67 @@ pub(crate) async fn find_by_id(
     .await
 }
 
-pub(crate) async fn grant(conn: &mut PgConnection, email: &str, role: &str) -> sqlx::Result<bool> {
-    let result = sqlx::query!(
+/// Locks an account's row.
+pub(crate) async fn lock_by_email(
+    conn: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as!(
+        UserRow,
+        r#"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        from auth."user"
+        where email = $1
+        for update
+        "#,
+        email,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(crate) async fn grant(conn: &mut PgConnection, id: UserId, role: &str) -> sqlx::Result<()> {
+    sqlx::query!(
         r#"
         update auth."user"
         set roles = (select array_agg(distinct r) from unnest(roles || $2::text) as r)
-        where email = $1
+        where user_id = $1
         "#,
-        email,
+        id.uuid(),
         role,
     )
     .execute(conn)
-    .await?;
-    Ok(result.rows_affected() == 1)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn disable(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update auth."user"
+        set disabled_at = coalesce(disabled_at, clock_timestamp())
+        where user_id = $1
+        "#,
+        id.uuid(),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn revoke_all(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update auth.refresh_token
+        set revoked_at = clock_timestamp()
+        where user_id = $1
+          and revoked_at is null
+        "#,
+        id.uuid(),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Name and address to write to; read when a mail is sent, never stored in a message.

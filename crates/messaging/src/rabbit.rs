@@ -13,7 +13,7 @@ use lapin::{
     ExchangeKind,
     message::Delivery as Raw,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
         BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
         QueueBindOptions, QueueDeclareOptions,
     },
@@ -151,12 +151,6 @@ impl Link {
             messages: queue.message_count(),
             consumers: queue.consumer_count(),
         })
-    }
-
-    /// A channel on which messages are looked at; what is not acked goes back when it is dropped.
-    pub(crate) async fn look(&self) -> Result<Look, LinkError> {
-        let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-        Ok(Look { channel })
     }
 
     pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
@@ -332,19 +326,13 @@ impl Publisher {
         &self,
         exchange: &str,
         key: &str,
-        raw: &Raw,
+        body: &[u8],
         properties: BasicProperties,
     ) -> Result<Published, LinkError> {
         let publish = async {
             let confirm = self
                 .channel
-                .basic_publish(
-                    exchange.into(),
-                    key.into(),
-                    mandatory(),
-                    &raw.data,
-                    properties,
-                )
+                .basic_publish(exchange.into(), key.into(), mandatory(), body, properties)
                 .await?;
             judge(confirm.await?)
         };
@@ -411,6 +399,14 @@ impl Subscription {
         Some(next.map(|raw| Taken { raw }).map_err(LinkError::from))
     }
 
+    /// Takes nothing more; what was taken is still held.
+    pub(crate) async fn stop(&self) -> Result<(), LinkError> {
+        let cancel = self
+            .channel
+            .basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
+        within(CALL_TIMEOUT, cancel).await
+    }
+
     pub(crate) async fn close(&self) {
         if let Err(error) = within(CALL_TIMEOUT, self.channel.close(200, "done".into())).await {
             tracing::debug!(%error, "The channel was gone before it was closed");
@@ -431,7 +427,7 @@ impl Subscription {
                 let queue = delay_queue(&self.queue, *delay);
                 crash_point!("ladder.publish.before_send");
                 let sent = publisher
-                    .forward("", &queue, &taken.raw, properties)
+                    .forward("", &queue, taken.body(), properties)
                     .await?;
                 crash_point!("ladder.publish.after_confirm");
                 self.settle(taken, sent).await?;
@@ -452,7 +448,7 @@ impl Subscription {
         let properties = taken.properties(&self.queue, taken.attempt(), why);
         crash_point!("failed.publish.before_send");
         let sent = publisher
-            .forward(FAILED, &taken.original_key(), &taken.raw, properties)
+            .forward(FAILED, &taken.original_key(), taken.body(), properties)
             .await?;
         crash_point!("failed.publish.after_confirm");
         self.settle(taken, sent).await?;
@@ -472,30 +468,6 @@ impl Subscription {
                 taken.give_back().await
             }
         }
-    }
-}
-
-/// A look at a queue's messages.
-pub(crate) struct Look {
-    channel: Channel,
-}
-
-impl Look {
-    /// Takes up to `limit` messages out of `queue`, oldest first.
-    pub(crate) async fn take(&self, queue: &str, limit: usize) -> Result<Vec<Taken>, LinkError> {
-        let mut taken = Vec::new();
-        while taken.len() < limit {
-            let get = self
-                .channel
-                .basic_get(queue.into(), BasicGetOptions::default());
-            let Some(message) = within(CALL_TIMEOUT, get).await? else {
-                break;
-            };
-            taken.push(Taken {
-                raw: message.delivery,
-            });
-        }
-        Ok(taken)
     }
 }
 
@@ -603,21 +575,24 @@ impl Taken {
             .with_delivery_mode(2)
     }
 
-    /// Sends it back to the queue it came from, as if for the first time; then acks it.
+    /// Sends it, with this body, to the queue it came from, as if for the first time; then acks it.
+    /// What the queue refuses is still held.
     pub(crate) async fn redrive(
         &self,
         publisher: &Publisher,
         queue: &str,
-    ) -> Result<bool, LinkError> {
+        body: &[u8],
+    ) -> Result<Published, LinkError> {
         let mut headers = self.raw.properties.headers().clone().unwrap_or_default();
         headers.insert(ATTEMPT.into(), AMQPValue::LongInt(0));
         headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
         headers.insert(ORIGINAL_EXCHANGE.into(), text(&self.original_exchange()));
         let properties = self.raw.properties.clone().with_headers(headers);
-        match publisher.forward("", queue, &self.raw, properties).await? {
-            Published::Confirmed => self.ack().await.map(|()| true),
-            Published::Refused(_) => self.give_back().await.map(|()| false),
+        let sent = publisher.forward("", queue, body, properties).await?;
+        if sent == Published::Confirmed {
+            self.ack().await?;
         }
+        Ok(sent)
     }
 }
 

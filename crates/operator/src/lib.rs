@@ -7,6 +7,9 @@
 //! - [`batch`] does one act to many sagas: looked at first, then applied by the workers, each item
 //!   exactly once and only while its saga is what was looked at.
 //! - [`audit`] keeps every write of an operator, in the transaction that made it.
+//! - [`failed`] and [`outbox`] look after messages, [`order`] shows all that is known of an order.
+//! - [`stats`] counts; [`export`] writes one saga down, redacted, and [`replay`] runs the machine
+//!   over what was written.
 //!
 //! Seeing never changes anything.
 
@@ -15,8 +18,14 @@ mod actor;
 pub mod audit;
 pub mod batch;
 mod effects;
+pub mod export;
+pub mod failed;
+pub mod order;
+pub mod outbox;
+pub mod replay;
 pub mod sagas;
 mod sight;
+pub mod stats;
 mod truth;
 
 pub use act::{ActError, Operator};

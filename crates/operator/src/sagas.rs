@@ -248,6 +248,26 @@ pub async fn life(
     }))
 }
 
+/// Where these sagas stand, in the order of lists; what is not there, or archived, is missing.
+pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<Line>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        Line,
+        r#"
+        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version, s.state,
+               o.step as "step?", s.paused, s.revision, o.attempt as "attempt?", o.due_at as "due_at?", o.last_error,
+               s.deadline, s.reason, s.created_at, s.updated_at, s.trace_id
+        from saga.saga s
+             left join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
+        where s.saga_id = any($1)
+        order by s.created_at, s.saga_id
+        "#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// What happened to a saga, in sequence: its journal.
 pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Moment>> {
     sqlx::query_as!(

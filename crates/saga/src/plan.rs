@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use crate::{
     shape::{Kind, Role, Shape, StepShape},
-    signal::Class,
+    signal::{CANCEL, Class},
 };
 
 /// A durable multi-step job. The value itself holds what its steps need (clients of other
@@ -251,6 +251,17 @@ impl<S: Saga> Plan<S, Complete> {
     pub fn retryable(mut self, step: impl IntoRetryable<S>) -> Self {
         self.steps.push(step.into_step());
         self
+    }
+
+    /// What a signal says to a saga of this plan; nothing if its wait does not know it.
+    pub fn classify(&self, signal: &str) -> Option<Class> {
+        if signal == CANCEL {
+            return Some(Class::Cancel);
+        }
+        self.steps.iter().find_map(|step| match &step.body {
+            Body::Wait(wait) => (wait.classify)(signal),
+            Body::Local(_) | Body::Remote(_) => None,
+        })
     }
 
     /// The plan without its code.

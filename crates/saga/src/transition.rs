@@ -13,7 +13,7 @@ use crate::{
     operate::{Operation, Resolution, Verb},
     plan::{Body, Outcome, Plan, Saga, Undo},
     shape::Shape,
-    signal::{CANCEL, Class, NewSignal, Verdict},
+    signal::{NewSignal, Verdict},
     store::{
         EntryChange, EntryWrite, Fence, JournalRow, KeptRow, Row, Save, SignalRow, VerdictRow,
     },
@@ -214,16 +214,6 @@ impl<S: Saga> Rules<'_, S> {
         Ok(work.finish(input, state))
     }
 
-    fn classify(&self, name: &str) -> Option<Class> {
-        if name == CANCEL {
-            return Some(Class::Cancel);
-        }
-        self.plan.steps.iter().find_map(|step| match &step.body {
-            Body::Wait(wait) => (wait.classify)(name),
-            Body::Local(_) | Body::Remote(_) => None,
-        })
-    }
-
     pub(crate) fn wait_of(&self, step: usize) -> Duration {
         match &self.plan.steps[step].body {
             Body::Wait(wait) => (wait.deadline)(self.saga),
@@ -319,7 +309,7 @@ impl<S: Saga> Work<'_, S> {
     }
 
     fn signal(&mut self, signal: NewSignal) {
-        let class = self.rules.classify(&signal.name);
+        let class = self.rules.plan.classify(&signal.name);
         let verdict = match class {
             // kept without a verdict: `resume` applies it first
             _ if self.paused => None,
@@ -394,7 +384,7 @@ impl<S: Saga> Work<'_, S> {
             .filter_map(|row| {
                 Some(Kept {
                     id: row.signal_id,
-                    class: self.rules.classify(&row.name)?,
+                    class: self.rules.plan.classify(&row.name)?,
                 })
             })
             .collect();

@@ -1,107 +1,383 @@
 //! `shopctl failed`.
+//!
+//! Each change is in the audit before the broker is told. A crash in between leaves the message in
+//! `failed`; one between a publish's confirm and the ack leaves it in both places: it may be handled
+//! twice, which the inbox makes one, and is never lost.
 
-use clap::Subcommand;
-use messaging::failed::{self, FailedMessage};
+use std::io::Read;
 
-use crate::{Common, exit::Failure, output};
+use clap::{Args, Subcommand};
+use messaging::failed::{self, FailedMessage, Group, Held, MOST, Review};
+use operator::failed::{Decided, FailedError};
+use serde_json::Value;
+
+use crate::{
+    Common,
+    exit::Failure,
+    output::{self, Output, Progress},
+};
 
 #[derive(Subcommand)]
 pub(crate) enum Failed {
-    /// List messages that could not be handled, oldest first.
-    #[command(after_help = "Examples:\n  shopctl failed list\n  shopctl failed list -o json")]
-    List {
-        /// At most so many.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-    /// Show one, with its body.
-    #[command(after_help = "Examples:\n  shopctl failed show 01996e0e-0000-7000-8000-000000000001")]
+    /// List messages that could not be handled, grouped by queue and reason; with `-o json` a line a
+    /// message.
+    #[command(
+        after_help = "Examples:\n  shopctl failed list\n  shopctl failed list --queue messages --each\n  \
+                            shopctl failed list --text undecodable -o json"
+    )]
+    List(List),
+    /// Show one, whole.
+    #[command(
+        after_help = "Examples:\n  shopctl failed show 01996e0e-0000-7000-8000-000000000001\n  \
+                            shopctl failed show sha:0123456789abcdef"
+    )]
     Show {
-        /// Its message id.
+        /// Its message id, or `sha:…` as listed.
         id: String,
     },
     /// Send messages to the queues they came from, as if for the first time.
     #[command(
-        after_help = "Examples:\n  shopctl failed retry 01996e0e-0000-7000-8000-000000000001\n  shopctl failed retry --all --yes"
+        after_help = "Examples:\n  shopctl failed retry 01996e0e-0000-7000-8000-000000000001 --reason 'the mail server is back'\n  \
+                            shopctl failed retry --queue messages --text 'mail server' --reason 'it is back'\n  \
+                            shopctl failed retry --all --reason 'the release is mended' --yes"
     )]
-    Retry {
-        /// The message ids.
-        #[arg(required_unless_present = "all")]
-        ids: Vec<String>,
-        /// All of them.
-        #[arg(long)]
-        all: bool,
-    },
+    Retry(Retry),
+    /// Send another body in a message's place: to its queue, under its id.
+    #[command(
+        after_help = "Examples:\n  shopctl failed edit 01996e0e-0000-7000-8000-000000000001 --body mended.json --reason 'a comma was missing'\n  \
+                            shopctl failed edit sha:0123456789abcdef --body - --reason 'a comma was missing' < mended.json"
+    )]
+    Edit(Edit),
+    /// Take messages out of `failed` for good; the audit keeps them whole.
+    #[command(
+        after_help = "Examples:\n  shopctl failed drop 01996e0e-0000-7000-8000-000000000001 --reason 'a test of the partner'\n  \
+                            shopctl failed drop --queue messages --text undecodable --reason 'not ours'"
+    )]
+    Drop(Drop),
 }
 
-/// As many as are looked through to find one.
-const MANY: usize = 10_000;
+#[derive(Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    group: InGroup,
+    /// One line a message, not a group.
+    #[arg(long)]
+    each: bool,
+    /// Look at the oldest so many.
+    #[arg(long, default_value_t = MOST)]
+    limit: usize,
+}
+
+/// A part of `failed`.
+#[derive(Args, Clone, Default)]
+struct InGroup {
+    /// Only those that could not be handled from this queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only those with this in their reason, type or body.
+    #[arg(long)]
+    text: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Retry {
+    /// The ids.
+    #[arg(required_unless_present_any = ["all", "queue"], conflicts_with_all = ["all", "queue", "text"])]
+    ids: Vec<String>,
+    #[command(flatten)]
+    group: InGroup,
+    /// All of them.
+    #[arg(long, conflicts_with_all = ["queue", "text"])]
+    all: bool,
+    /// Why; kept in the audit.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Edit {
+    /// Its id.
+    id: String,
+    /// File with the new body, JSON; `-` is stdin.
+    #[arg(long)]
+    body: String,
+    /// Why; kept in the audit.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Drop {
+    /// The ids.
+    #[arg(required_unless_present = "queue", conflicts_with_all = ["queue", "text"])]
+    ids: Vec<String>,
+    #[command(flatten)]
+    group: InGroup,
+    /// Why; kept in the audit.
+    #[arg(long)]
+    reason: String,
+}
+
+impl InGroup {
+    fn has(&self, message: &FailedMessage) -> bool {
+        let queue = self.queue.is_none() || message.queue == self.queue;
+        let text = self.text.as_ref().is_none_or(|text| {
+            let says = [&message.reason, &message.message_type];
+            message.body.contains(text)
+                || says
+                    .iter()
+                    .any(|said| said.as_ref().is_some_and(|said| said.contains(text)))
+        });
+        queue && text
+    }
+}
 
 impl Failed {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let amqp = &common.amqp()?;
         match self {
-            Self::List { limit } => {
-                let messages = failed::list(amqp, *limit).await?;
-                table(common, &messages)?;
-                output::talk(&format!("{} messages", messages.len()));
-                Ok(())
-            }
-            Self::Show { id } => {
-                let messages = failed::list(amqp, MANY).await?;
-                let message = messages
-                    .iter()
-                    .find(|message| message.message_id.as_ref() == Some(id));
-                let message = message.ok_or_else(|| {
-                    Failure::not_found(format!("no failed message has the id {id}"))
-                        .hint("`shopctl failed list`")
-                })?;
-                output::data(&serde_json::to_string_pretty(message)?);
-                Ok(())
-            }
-            Self::Retry { ids, all } => {
-                let what = if *all {
-                    "All failed messages".to_owned()
-                } else {
-                    format!("{} messages", ids.len())
-                };
-                output::confirm(common.yes, &format!("{what} will be sent again."))?;
-                let wanted = |message: &FailedMessage| {
-                    *all || message
-                        .message_id
-                        .as_ref()
-                        .is_some_and(|id| ids.contains(id))
-                };
-                let sent = failed::retry(amqp, MANY, wanted).await?;
-                if sent.is_empty() && !*all {
-                    return Err(Failure::not_found("none of them is in `failed`")
-                        .hint("`shopctl failed list`")
-                        .into());
-                }
-                table(common, &sent)?;
-                output::talk(&format!("Sent {} messages again.", sent.len()));
-                Ok(())
-            }
+            Self::List(list) => list.run(common).await,
+            Self::Show { id } => show(common, id).await,
+            Self::Retry(retry) => retry.run(common).await,
+            Self::Edit(edit) => edit.run(common).await,
+            Self::Drop(drop) => drop.run(common).await,
         }
     }
 }
 
-fn table(common: &Common, messages: &[FailedMessage]) -> anyhow::Result<()> {
-    output::rows(
-        common.output,
-        &["MESSAGE", "TYPE", "QUEUE", "ATTEMPTS", "REASON"],
-        messages,
-        |message| {
-            vec![
-                message.message_id.clone().unwrap_or_default(),
-                message
-                    .message_type
-                    .clone()
-                    .unwrap_or_else(|| message.routing_key.clone()),
-                message.queue.clone().unwrap_or_default(),
-                message.attempts.to_string(),
-                message.reason.clone().unwrap_or_default(),
-            ]
-        },
-    )
+impl List {
+    async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let mut messages = failed::list(&common.amqp()?, self.limit).await?;
+        let looked_at = messages.len();
+        messages.retain(|message| self.group.has(message));
+        let groups = failed::groups(&messages);
+        match common.output {
+            Output::Table if !self.each => grouped(&groups)?,
+            output => each(output, &messages)?,
+        }
+        let more = if looked_at == self.limit.min(MOST) {
+            ", and perhaps more behind them"
+        } else {
+            ""
+        };
+        let messages = output::counted(messages.len(), "message");
+        let groups = output::counted(groups.len(), "group");
+        output::talk(&format!("{messages} in {groups}{more}"));
+        Ok(())
+    }
+}
+
+fn grouped(groups: &[Group]) -> anyhow::Result<()> {
+    let header = ["QUEUE", "COUNT", "REASON", "OLDEST"];
+    output::rows(Output::Table, &header, groups, |group| {
+        vec![
+            group.queue.clone().unwrap_or_else(|| "?".to_owned()),
+            group.count.to_string(),
+            group.reason.clone(),
+            group.oldest.clone(),
+        ]
+    })
+}
+
+fn each(output: Output, messages: &[FailedMessage]) -> anyhow::Result<()> {
+    let header = ["MESSAGE", "TYPE", "QUEUE", "ATTEMPTS", "REASON"];
+    output::rows(output, &header, messages, |message| {
+        let kind = message.message_type.as_ref();
+        vec![
+            message.id.clone(),
+            kind.unwrap_or(&message.routing_key).clone(),
+            message.queue.clone().unwrap_or_else(|| "?".to_owned()),
+            message.attempts.to_string(),
+            message.reason.clone().unwrap_or_default(),
+        ]
+    })
+}
+
+async fn show(common: &Common, id: &str) -> anyhow::Result<()> {
+    let messages = failed::list(&common.amqp()?, MOST).await?;
+    let message = messages.iter().find(|message| message.id == id);
+    let message = message.ok_or_else(|| missing(id))?;
+    output::data(&match common.output {
+        Output::Table => serde_json::to_string_pretty(message)?,
+        Output::Json => serde_json::to_string(message)?,
+    });
+    Ok(())
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::not_found(format!("`failed` holds no message {what}"))
+        .hint("`shopctl failed list --each` tells their ids")
+}
+
+/// Takes what is in `failed`, keeps what is `wanted`. The rest is held until the review ends.
+async fn take(
+    review: &mut Review,
+    wanted: impl Fn(&FailedMessage) -> bool,
+) -> anyhow::Result<Vec<Held>> {
+    let mut held = review.take(MOST).await?;
+    held.retain(|held| wanted(&held.message));
+    Ok(held)
+}
+
+/// Whether all of these ids are there.
+fn all_there(ids: &[String], held: &[Held]) -> Result<(), Failure> {
+    let there = |id: &&String| !held.iter().any(|held| held.message.id == **id);
+    match ids.iter().find(there) {
+        Some(id) => Err(missing(id)),
+        None => Ok(()),
+    }
+}
+
+/// What will happen to whom, spelled out.
+fn consequences(what: &str, held: &[&Held]) -> String {
+    let messages: Vec<_> = held.iter().map(|held| held.message.clone()).collect();
+    let n = output::counted(messages.len(), "message");
+    let mut lines = vec![format!("{n} {what}:")];
+    lines.extend(failed::groups(&messages).iter().map(|group| {
+        let queue = group.queue.as_deref().unwrap_or("?");
+        format!("  {} of {queue}: {}", group.count, group.reason)
+    }));
+    lines.join("\n") + "\n"
+}
+
+impl Retry {
+    async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let actor = crate::actor(&self.reason)?;
+        let (pool, amqp) = (common.shop()?, common.amqp()?);
+        let mut review = Review::open(&amqp, "failed retry").await?;
+        let held = take(&mut review, |message| {
+            self.all
+                || self.ids.contains(&message.id)
+                || self.ids.is_empty() && self.group.has(message)
+        })
+        .await?;
+        all_there(&self.ids, &held)?;
+        let some: Vec<_> = held.iter().collect();
+        if some.is_empty() {
+            return nothing(self.all);
+        }
+        let what = "to be sent again, to the queues they came from";
+        output::confirm(common.yes, &consequences(what, &some))?;
+        let bar = Progress::new(some.len() as u64, "messages");
+        let decided = operator::failed::retry(&pool, &review, &some, &actor, |n| bar.set(n as u64));
+        let decided = decided.await.map_err(broken)?;
+        drop(bar);
+        review.close().await;
+        tell(common, &decided)
+    }
+}
+
+fn nothing(all: bool) -> anyhow::Result<()> {
+    if all {
+        output::talk("`failed` is empty.");
+        return Ok(());
+    }
+    Err(missing("like that").into())
+}
+
+impl Edit {
+    async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let actor = crate::actor(&self.reason)?;
+        let body = self.read()?;
+        let (pool, amqp) = (common.shop()?, common.amqp()?);
+        let mut review = Review::open(&amqp, "failed edit").await?;
+        let held = take(&mut review, |message| message.id == self.id).await?;
+        let [held] = held.as_slice() else {
+            return Err(self.not_one(held.len()).into());
+        };
+        let queue = held.message.queue.as_deref().unwrap_or("?");
+        output::confirm(
+            common.yes,
+            &format!(
+                "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
+                self.id, held.message.body
+            ),
+        )?;
+        let decided = operator::failed::edit(&pool, &review, held, &body, &actor).await;
+        let decided = decided.map_err(broken)?;
+        review.close().await;
+        tell(common, &[decided])
+    }
+
+    fn read(&self) -> anyhow::Result<Value> {
+        let unread = |error: std::io::Error| {
+            Failure::usage(format!(
+                "the body cannot be read from {}: {error}",
+                self.body
+            ))
+            .hint("name a file, or `-` and give it on stdin")
+        };
+        let text = if self.body == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(unread)?;
+            text
+        } else {
+            std::fs::read_to_string(&self.body).map_err(unread)?
+        };
+        let body = serde_json::from_str(&text).map_err(|error| {
+            Failure::usage(format!("the body is no JSON: {error}"))
+                .hint("nothing was changed; `jq . FILE` finds the place")
+        })?;
+        Ok(body)
+    }
+
+    fn not_one(&self, found: usize) -> Failure {
+        if found == 0 {
+            return missing(&self.id);
+        }
+        Failure::conflict(format!("{found} messages are called {}", self.id))
+            .hint("they are the same message more than once: drop or retry them together")
+    }
+}
+
+impl Drop {
+    async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let actor = crate::actor(&self.reason)?;
+        let (pool, amqp) = (common.shop()?, common.amqp()?);
+        let mut review = Review::open(&amqp, "failed drop").await?;
+        let held = take(&mut review, |message| {
+            self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
+        })
+        .await?;
+        all_there(&self.ids, &held)?;
+        let some: Vec<_> = held.iter().collect();
+        if some.is_empty() {
+            return nothing(false);
+        }
+        let what = "to be taken out of `failed` for good, and kept in the audit only";
+        output::confirm(common.yes, &consequences(what, &some))?;
+        let bar = Progress::new(some.len() as u64, "messages");
+        let decided =
+            operator::failed::discard(&pool, &review, &some, &actor, |n| bar.set(n as u64));
+        let decided = decided.await.map_err(broken)?;
+        drop(bar);
+        review.close().await;
+        tell(common, &decided)
+    }
+}
+
+fn tell(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
+    let header = ["MESSAGE", "QUEUE", "RESULT", "DETAIL"];
+    output::rows(common.output, &header, decided, |one| {
+        vec![
+            one.id.clone(),
+            one.queue.clone().unwrap_or_else(|| "?".to_owned()),
+            one.result.to_owned(),
+            one.detail.clone().unwrap_or_default(),
+        ]
+    })?;
+    let stay = decided.iter().filter(|one| one.detail.is_some()).count();
+    output::talk(&format!("{} done, {stay} stay.", decided.len() - stay));
+    if stay == 0 {
+        return Ok(());
+    }
+    Err(Failure::not_done(format!(
+        "{} in `failed` still",
+        output::counted(stay, "message")
+    ))
+    .hint("each says why; `shopctl doctor` tells whether a queue is missing")
+    .into())
+}
+
+fn broken(error: FailedError) -> anyhow::Error {
+    anyhow::Error::from(error).context("what is told as done is done")
 }

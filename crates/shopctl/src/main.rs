@@ -3,10 +3,13 @@
 //! It works when the api is down: it needs the shop's database; RabbitMQ and payments' database only
 //! for what they alone know, and it says what it could not see.
 
+mod audit;
 mod batch;
 mod doctor_cmd;
 mod exit;
 mod failed;
+mod order;
+mod outbox;
 mod output;
 mod profile;
 mod saga;
@@ -74,9 +77,18 @@ enum Noun {
     /// Messages that could not be handled.
     #[command(subcommand)]
     Failed(failed::Failed),
+    /// What must still happen outside the database.
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
+    /// Orders.
+    #[command(subcommand)]
+    Order(order::Order),
     /// Accounts.
     #[command(subcommand)]
     User(users::User),
+    /// What operators did.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Check every invariant (I1–I10); changes nothing.
     #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
@@ -194,7 +206,10 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Apply(apply) => apply.run(common).await,
         Noun::Batch(verb) => verb.run(common).await,
         Noun::Failed(verb) => verb.run(common).await,
+        Noun::Outbox(verb) => verb.run(common).await,
+        Noun::Order(verb) => verb.run(common).await,
         Noun::User(verb) => verb.run(common).await,
+        Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;

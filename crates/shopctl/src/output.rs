@@ -27,6 +27,11 @@ pub(crate) fn talk(line: &str) {
     eprintln!("{line}");
 }
 
+/// `1 message`, `2 messages`.
+pub(crate) fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 const RED: &str = "\u{1b}[1;31m";
 const CYAN: &str = "\u{1b}[36m";
 const PLAIN: &str = "\u{1b}[0m";

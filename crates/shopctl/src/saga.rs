@@ -1,8 +1,11 @@
 //! `shopctl saga`.
 
 mod act;
+mod export;
 mod list;
+mod plan;
 mod show;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,6 +67,31 @@ pub(crate) enum Saga {
                             --evidence 'canceled at payments, ticket 4711' --reason 'its answer is lost'"
     )]
     Resolve(act::Resolve),
+    /// Show the steps of a plan.
+    #[command(
+        after_help = "Examples:\n  shopctl saga plan\n  shopctl saga plan checkout --mermaid"
+    )]
+    Plan(plan::Plan),
+    /// Count sagas by state.
+    #[command(after_help = "Examples:\n  shopctl saga stats\n  shopctl saga stats -o json")]
+    Stats(plan::Stats),
+    /// Tell what changes, until all are at rest.
+    #[command(
+        after_help = "Examples:\n  shopctl saga watch 01996e0e-0000-7000-8000-000000000001\n  \
+                            shopctl saga watch --state compensating --timeout 1h"
+    )]
+    Watch(watch::Watch),
+    /// Whether this binary works on every live saga; exit code 1 if some would be left alone.
+    #[command(after_help = "Examples:\n  shopctl saga check-compat")]
+    CheckCompat(plan::CheckCompat),
+    /// Print one saga as a file without names, addresses and user ids; other ids are hashed.
+    #[command(
+        after_help = "Examples:\n  shopctl saga export 01996e0e-0000-7000-8000-000000000001 > saga.json"
+    )]
+    Export(export::ExportOne),
+    /// Run the machine over an exported saga, step by step; needs no server.
+    #[command(after_help = "Examples:\n  shopctl saga replay saga.json")]
+    Replay(export::Replay),
 }
 
 impl Saga {
@@ -77,6 +105,12 @@ impl Saga {
             Self::Cancel(act) => act.run(common, saga::Verb::Cancel).await,
             Self::Signal(signal) => signal.run(common).await,
             Self::Resolve(resolve) => resolve.run(common).await,
+            Self::Plan(plan) => plan.run(common),
+            Self::Stats(stats) => stats.run(common).await,
+            Self::Watch(watch) => watch.run(common).await,
+            Self::CheckCompat(check) => check.run(common).await,
+            Self::Export(export) => export.run(common).await,
+            Self::Replay(replay) => replay.run(common),
         }
     }
 }

@@ -129,7 +129,10 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     system.assert_whole().await;
 
     // sent again, they fail again: nothing is lost on the way
-    system.run("shopctl", &["failed", "retry", "--all", "--yes"]);
+    system.run(
+        "shopctl",
+        &["failed", "retry", "--all", "--reason", "again", "--yes"],
+    );
     eventually("three failed messages again", || async {
         failed().await.lines().count() == 3
     })
@@ -192,7 +195,10 @@ async fn a_message_that_fails_falls_out_of_its_batch_alone_and_is_not_lost() {
         .execute(&system.shop)
         .await
         .unwrap();
-    system.run("shopctl", &["failed", "retry", "--all", "--yes"]);
+    system.run(
+        "shopctl",
+        &["failed", "retry", "--all", "--reason", "again", "--yes"],
+    );
     buyer.awaits(bad, "completed").await;
     system.settle().await;
     system.assert_whole().await;

@@ -14,6 +14,9 @@ mod orders;
 mod outages;
 mod retention;
 mod shopctl;
+mod shopctl_examples;
+mod shopctl_replay;
+mod shopctl_verbs;
 mod unknown;
 
 use serde_json::Value;

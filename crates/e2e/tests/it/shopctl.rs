@@ -8,7 +8,7 @@ use testkit::{System, SystemOptions, eventually};
 
 use crate::{hurried, text};
 
-fn shopctl(system: &System, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn shopctl(system: &System, arguments: &[&str]) -> (i32, String, String) {
     let Output {
         status,
         stdout,
@@ -21,7 +21,7 @@ fn shopctl(system: &System, arguments: &[&str]) -> (i32, String, String) {
     )
 }
 
-fn lines(out: &str) -> Vec<Value> {
+pub(crate) fn lines(out: &str) -> Vec<Value> {
     out.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -100,7 +100,10 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
         (vec!["saga", "show", &nobody], 3),
         (vec!["saga", "retry", &nobody, "--reason", "r", "--yes"], 3),
         (vec!["failed", "show", &nobody], 3),
-        (vec!["failed", "retry", &nobody, "--yes"], 3),
+        (
+            vec!["failed", "retry", &nobody, "--reason", "r", "--yes"],
+            3,
+        ),
         (
             vec![
                 "user",
@@ -109,6 +112,9 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
                 "no@body.example",
                 "--role",
                 "admin",
+                "--reason",
+                "r",
+                "--yes",
             ],
             3,
         ),
@@ -124,7 +130,11 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
 }
 
 /// A shopctl that is told other settings than the system's.
-fn told(system: &System, settings: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+pub(crate) fn told(
+    system: &System,
+    settings: &[(&str, &str)],
+    arguments: &[&str],
+) -> (i32, String) {
     let mut command = system.command("shopctl");
     command.envs(settings.iter().copied());
     let output = command.args(arguments).output().unwrap();
@@ -273,6 +283,39 @@ fn on_a_terminal(system: &System, settings: &[(&str, &str)], line: &str, answer:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asked_on_a_terminal_no_means_no_and_yes_means_yes() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let id = uuid::Uuid::now_v7();
+    sqlx::query(
+        "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body)
+         values ($1, 'message', 'messages', 'k', 'note', '{}')",
+    )
+    .bind(id)
+    .execute(&system.shop)
+    .await
+    .unwrap();
+    let parked = async || {
+        let parked: bool = sqlx::query_scalar(
+            "select parked_at is not null from messaging.outbox where entry_id = $1",
+        )
+        .bind(id)
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
+        parked
+    };
+    let park = format!("outbox park {id} --reason r");
+    let seen = on_a_terminal(&system, &[], &park, "n\n");
+    assert!(
+        seen.contains("is not published any more") && seen.contains("[y/N]"),
+        "{seen}"
+    );
+    assert!(!parked().await, "{seen}");
+    let seen = on_a_terminal(&system, &[], &park, "y\n");
+    assert!(parked().await, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn colour_is_for_terminals_and_for_those_who_want_it() {
     let system = System::prepare(SystemOptions::default()).await;
     let wrong = "saga show 01996e0e-0000-7000-8000-000000000001";
@@ -362,7 +405,17 @@ async fn a_redriven_command_takes_effect_once_its_cause_is_gone() {
     .execute(&system.shop)
     .await
     .unwrap();
-    let (code, _, talk) = shopctl(&system, &["failed", "retry", message, "--yes"]);
+    let (code, _, talk) = shopctl(
+        &system,
+        &[
+            "failed",
+            "retry",
+            message,
+            "--reason",
+            "the account is there",
+            "--yes",
+        ],
+    );
     assert_eq!(code, 0, "{talk}");
     eventually("it has taken effect", async || {
         sqlx::query_scalar::<_, i64>(

@@ -1,4 +1,4 @@
-use messaging::failed;
+use messaging::failed::{self, Review, Sent};
 use testkit::eventually_some;
 
 use crate::broker::{Broker, KEY, QUEUE};
@@ -32,16 +32,48 @@ async fn what_the_broker_gives_up_on_is_in_failed_whole_with_reason_and_origin()
 }
 
 #[tokio::test]
+async fn what_a_review_does_not_decide_on_goes_back_also_when_it_dies() {
+    let broker = given_up().await;
+    let mut review = Review::open(&broker.url, "test").await.unwrap();
+    assert_eq!(review.take(10).await.unwrap().len(), 1);
+    assert!(
+        failed::list(&broker.url, 10).await.unwrap().is_empty(),
+        "nobody else sees what is held"
+    );
+    drop(review);
+    eventually_some("it is back", || async {
+        let failed = failed::list(&broker.url, 10).await.unwrap();
+        (failed.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
+    let broker = given_up().await;
+    let mut review = Review::open(&broker.url, "test").await.unwrap();
+    let held = review.take(10).await.unwrap();
+    let sent = review.send_edited(&held[0], b"{\"mended\": true}").await;
+    assert_eq!(sent.unwrap(), Sent::Again);
+    review.close().await;
+    let message = broker.take(QUEUE).await;
+    assert_eq!(message.delivery.data, b"{\"mended\": true}");
+    let id = message.delivery.properties.message_id().as_ref();
+    assert_eq!(id.unwrap().as_str(), "1");
+    assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
     let broker = given_up().await;
-    let none = failed::retry(&broker.url, 10, |_| false).await.unwrap();
-    assert!(none.is_empty());
-    let sent = failed::retry(&broker.url, 10, |message| {
-        message.message_id.as_deref() == Some("1")
-    })
-    .await
-    .unwrap();
-    assert_eq!(sent.len(), 1);
+    let mut review = Review::open(&broker.url, "test").await.unwrap();
+    let held = review.take(10).await.unwrap();
+    let [held] = held.as_slice() else {
+        panic!("one message");
+    };
+    let sent = review.send_again(&[held]).await.unwrap();
+    assert_eq!(sent, [Sent::Again]);
+    review.close().await;
     let message = broker.take(QUEUE).await;
     assert_eq!(message.delivery.data, b"{\"whole\": true}");
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());

@@ -1,0 +1,113 @@
+//! The examples of each `--help`, run.
+
+use std::process::{Command, Output};
+
+use testkit::{System, eventually};
+
+use crate::{
+    hurried,
+    shopctl::{lines, shopctl},
+    text,
+};
+
+/// The id that examples show.
+const SHOWN: &str = "01996e0e-0000-7000-8000-000000000001";
+
+/// What cannot run here: it changes something, needs a plan, or writes into somebody's home.
+fn is_left_out(example: &str) -> bool {
+    let words = [
+        "--reason",
+        "shopctl apply",
+        "shopctl batch sh",
+        "shopctl batch st",
+        "shopctl demo",
+        "> /etc",
+        "~/",
+    ];
+    words.iter().any(|word| example.contains(word))
+}
+
+/// Every line of `--help` of every verb that is an example.
+fn examples(system: &System, path: &[&str], found: &mut Vec<String>) {
+    let (code, help, _) = shopctl(system, &[path, &["--help"]].concat());
+    assert_eq!(code, 0, "{path:?}");
+    if let Some((_, commands)) = help.split_once("\nCommands:\n") {
+        let verbs = commands.lines().map_while(|line| line.strip_prefix("  "));
+        let verbs = verbs.filter(|line| !line.starts_with(' '));
+        for verb in verbs.filter_map(|line| line.split(' ').next()) {
+            if verb != "help" {
+                examples(system, &[path, &[verb]].concat(), found);
+            }
+        }
+    }
+    let help = help.replace("\\\n", " ");
+    let shown = help
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("shopctl "));
+    found.extend(shown.map(ToOwned::to_owned));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_each_help_run() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    let order = text(&order, "id");
+    buyer.awaits(order, "completed").await;
+    system.settle().await;
+    let saga = shopctl(&system, &["saga", "list", "--order", order, "-o", "json"]).1;
+    let saga = text(&lines(&saga)[0], "saga_id").to_owned();
+    // two that cannot be handled: with an id, and without
+    let failed = || lines(&shopctl(&system, &["failed", "list", "-o", "json"]).1);
+    for id in [Some(SHOWN), None] {
+        crate::shopctl_verbs::undecodable(&system, id).await;
+    }
+    eventually("they are in failed", async || failed().len() == 2).await;
+    let nameless = failed()
+        .into_iter()
+        .find(|message| message["message_id"].is_null());
+    let nameless = text(&nameless.unwrap(), "id").to_owned();
+
+    let mut all = Vec::new();
+    examples(&system, &[], &mut all);
+    all.sort();
+    all.dedup();
+    // replay reads what export wrote
+    all.sort_by_key(|example| example.contains("replay"));
+    let home = system.log("home");
+    std::fs::create_dir(&home).unwrap();
+    let program = system.command("shopctl");
+    let bin = std::path::Path::new(program.get_program())
+        .parent()
+        .unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut ran = 0;
+    for example in all.iter().filter(|example| !is_left_out(example)) {
+        let line = if example.contains("--order") || example.contains("shopctl order") {
+            example.replace(SHOWN, order)
+        } else if example.contains("shopctl saga") || example.contains("--saga") {
+            example.replace(SHOWN, &saga)
+        } else {
+            example.replace("sha:0123456789abcdef", &nameless)
+        };
+        let mut shell = Command::new("sh");
+        shell.envs(
+            program
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell
+            .args(["-c", &line])
+            .current_dir(&home)
+            .env("PATH", &path)
+            .env("HOME", &home);
+        let Output { status, stderr, .. } = shell.output().unwrap();
+        let talk = String::from_utf8_lossy(&stderr);
+        // two messages have failed, and the doctor says so; it is a warning
+        assert_eq!(status.code(), Some(0), "{line}: {talk}");
+        ran += 1;
+    }
+    assert!(ran >= 25, "{ran} of {all:#?}");
+}

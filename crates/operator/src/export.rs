@@ -1,0 +1,201 @@
+//! One saga as a file that may leave the house: no names, addresses or user ids; other ids are
+//! hashed, equal ones to equal hashes, so that a story can still be followed.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use kernel::SagaId;
+use saga::store;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+
+use crate::sagas::{self, Moment};
+
+/// What this binary writes.
+const FORMAT: u32 = 1;
+
+/// A saga, redacted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Export {
+    /// Version of this form.
+    pub format: u32,
+    /// The saga's hashed id.
+    pub saga: String,
+    /// Its plan.
+    pub plan: String,
+    /// Its plan's version.
+    pub plan_version: i32,
+    /// Hash of its plan's shape.
+    pub plan_hash: String,
+    /// Where it stands: stored state.
+    pub state: String,
+    /// Index of the current step.
+    pub step: i16,
+    /// Index of the highest step that had started when compensation began.
+    pub undo_from: Option<i16>,
+    /// Whether an operator holds it.
+    pub paused: bool,
+    /// What was chosen before anything left.
+    pub input: Value,
+    /// What happened, in sequence.
+    pub journal: Vec<Event>,
+}
+
+/// A row of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The revision that it made.
+    pub revision: i64,
+    /// What.
+    pub kind: String,
+    /// At which step.
+    pub step: Option<String>,
+    /// In which attempt.
+    pub attempt: Option<i32>,
+    /// The saga's state after it.
+    pub state: String,
+    /// Error, verdict or verb.
+    pub detail: Option<String>,
+    /// Who did it, of an act or a signal.
+    pub actor: Option<String>,
+}
+
+/// Reads a saga that is not archived.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn export(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Option<Export>> {
+    let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
+        return Ok(None);
+    };
+    let timeline = sagas::timeline(conn, saga_id).await?;
+    Ok(Some(Export {
+        format: FORMAT,
+        saga: hashed(&saga_id.to_string()),
+        plan: row.plan,
+        plan_version: row.plan_version,
+        plan_hash: row.plan_hash,
+        state: row.state,
+        step: row.step,
+        undo_from: row.undo_from,
+        paused: row.paused,
+        input: input(row.input),
+        journal: timeline.into_iter().map(event).collect(),
+    }))
+}
+
+impl Export {
+    /// Whether this binary can read it.
+    pub fn is_readable(&self) -> bool {
+        self.format == FORMAT
+    }
+}
+
+fn input(mut input: Value) -> Value {
+    if let Some(fields) = input.as_object_mut() {
+        fields.remove("user_id");
+        for value in fields.values_mut() {
+            if let Value::String(text) = value {
+                *text = redacted(text);
+            }
+        }
+    }
+    input
+}
+
+fn event(moment: Moment) -> Event {
+    let detail = moment.detail.map(|detail| match moment.kind.as_str() {
+        "operator" => verb(&detail).to_owned(),
+        _ => redacted(&detail),
+    });
+    // what an operator gives as evidence may say anything
+    let by_hand = moment.attempt.is_none() && matches!(moment.kind.as_str(), "done" | "undone");
+    Event {
+        at: moment.at,
+        revision: moment.revision,
+        kind: moment.kind,
+        step: moment.step,
+        attempt: moment.attempt,
+        state: moment.state,
+        detail: detail.filter(|_| !by_hand),
+        actor: moment.actor.map(|actor| hashed(&actor)),
+    }
+}
+
+/// An act without evidence and reason, which may say anything.
+fn verb(detail: &str) -> &str {
+    let end = detail.find([':', '(']).unwrap_or(detail.len());
+    detail[..end].trim_end()
+}
+
+/// `id:` and twelve hex digits.
+fn hashed(text: &str) -> String {
+    let digest = Sha256::digest(text.to_lowercase());
+    let mut hash = "id:".to_owned();
+    for byte in &digest[..6] {
+        write!(hash, "{byte:02x}").expect("a String takes everything");
+    }
+    hash
+}
+
+/// A text with its ids hashed and its addresses gone.
+fn redacted(text: &str) -> String {
+    let of_a_word = |c: char| c.is_alphanumeric() || "-_.@+".contains(c);
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| of_a_word(c) != of_a_word(first));
+        let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let bare = word.trim_end_matches('.');
+        if word.contains('@') {
+            shown.push_str("<address>");
+        } else if is_id(bare) {
+            shown.push_str(&hashed(bare));
+            shown.push_str(&word[bare.len()..]);
+        } else {
+            shown.push_str(word);
+        }
+        rest = after;
+    }
+    shown
+}
+
+/// A UUID, or as many hex digits.
+fn is_id(word: &str) -> bool {
+    let digits = word.chars().filter(|c| *c != '-');
+    digits.clone().count() == 32 && digits.clone().all(|c| c.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hashed_alike_and_addresses_are_gone() {
+        let id = "01996e0e-0000-7000-8000-000000000001";
+        let shown = redacted(&format!("order {id} of ada@shop.example: {id}."));
+        let hash = hashed(id);
+        assert_eq!(shown, format!("order {hash} of <address>: {hash}."));
+        assert_eq!(
+            redacted("connect error: 127.0.0.1:8081"),
+            "connect error: 127.0.0.1:8081"
+        );
+    }
+
+    #[test]
+    fn of_an_act_only_the_verb_is_left() {
+        assert_eq!(verb("retry: Ada called"), "retry");
+        assert_eq!(
+            verb("resolve init_payment as done (Ada saw it): x"),
+            "resolve init_payment as done"
+        );
+        assert_eq!(
+            verb("signal transaction_completed: x"),
+            "signal transaction_completed"
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! The outbox as an operator sees it, and what may be done to its messages.
+//!
+//! Steps and timers belong to their sagas: whoever wants them to move acts on the saga, under its
+//! lock. Messages can be parked and sent again; both raise the entry's epoch, so a relay that holds
+//! it can no longer write.
+
+use chrono::{DateTime, Utc};
+use kernel::{EntryId, SagaId};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{Actor, audit};
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its id; of a message also its message id.
+    pub entry_id: EntryId,
+    /// `step`, `timer` or `message`.
+    pub kind: String,
+    /// The saga that it belongs to.
+    pub saga_id: Option<SagaId>,
+    /// The step, or `<step>/undo`.
+    pub step: Option<String>,
+    /// Where a message goes.
+    pub exchange: Option<String>,
+    /// Under which key.
+    pub routing_key: Option<String>,
+    /// AMQP `type` of a message.
+    pub message_type: Option<String>,
+    /// When the work was first due.
+    pub since: DateTime<Utc>,
+    /// When to act; while somebody does, the end of the lease.
+    pub due_at: DateTime<Utc>,
+    /// Attempts begun.
+    pub attempt: i32,
+    /// When it was parked.
+    pub parked_at: Option<DateTime<Utc>>,
+    /// What the last attempt said.
+    pub last_error: Option<String>,
+}
+
+/// Which entries; what is not said does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Only parked ones.
+    pub parked: bool,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// There is no such entry: perhaps it has just been published.
+    #[error("there is no entry {0} in the outbox")]
+    NotFound(EntryId),
+    /// It is a saga's.
+    #[error("entry {entry_id} is a {kind} of saga {saga_id}: it goes with its saga")]
+    OfSaga {
+        /// The entry.
+        entry_id: EntryId,
+        /// `step` or `timer`.
+        kind: String,
+        /// The saga.
+        saga_id: SagaId,
+    },
+    /// It is parked.
+    #[error("entry {0} is parked already")]
+    Parked(EntryId),
+    /// The database failed.
+    #[error("the shop's database failed")]
+    Db(#[from] sqlx::Error),
+}
+
+/// Entries, the oldest due first.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    limit: i64,
+) -> sqlx::Result<Vec<Entry>> {
+    sqlx::query_as!(
+        Entry,
+        r#"
+        select entry_id as "entry_id: EntryId", kind, saga_id as "saga_id: SagaId", step, exchange, routing_key,
+               message_type, since, due_at, attempt, parked_at, last_error
+        from messaging.outbox
+        where ($1::text is null or kind = $1)
+          and (not $2 or parked_at is not null)
+        order by due_at, entry_id
+        limit $3
+        "#,
+        filter.kind,
+        filter.parked,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Has a message published now, its attempts counted anew, in the caller's transaction. Returns
+/// what it was.
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn retry(
+    conn: &mut PgConnection,
+    entry_id: EntryId,
+    actor: &Actor,
+) -> Result<Entry, OutboxError> {
+    let entry = lock_message(&mut *conn, entry_id).await?;
+    sqlx::query!(
+        r#"
+        update messaging.outbox
+        set parked_at = null, due_at = clock_timestamp(), attempt = 0, epoch = epoch + 1
+        where entry_id = $1
+        "#,
+        entry_id.uuid(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    let after = json!({ "parked_at": null, "attempt": 0 });
+    record(conn, "outbox retry", &entry, after, actor).await?;
+    Ok(entry)
+}
+
+/// Takes a message out of the relay's sight, in the caller's transaction. Returns what it was.
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn park(
+    conn: &mut PgConnection,
+    entry_id: EntryId,
+    actor: &Actor,
+) -> Result<Entry, OutboxError> {
+    let entry = lock_message(&mut *conn, entry_id).await?;
+    if entry.parked_at.is_some() {
+        return Err(OutboxError::Parked(entry_id));
+    }
+    let why = format!("parked by {}: {}", actor.name(), actor.reason());
+    sqlx::query!(
+        r#"
+        update messaging.outbox
+        set parked_at = clock_timestamp(), last_error = coalesce(last_error || '; ', '') || $2, epoch = epoch + 1
+        where entry_id = $1
+        "#,
+        entry_id.uuid(),
+        why,
+    )
+    .execute(&mut *conn)
+    .await?;
+    record(
+        conn,
+        "outbox park",
+        &entry,
+        json!({ "parked": true }),
+        actor,
+    )
+    .await?;
+    Ok(entry)
+}
+
+async fn lock_message(conn: &mut PgConnection, entry_id: EntryId) -> Result<Entry, OutboxError> {
+    let entry = sqlx::query_as!(
+        Entry,
+        r#"
+        select entry_id as "entry_id: EntryId", kind, saga_id as "saga_id: SagaId", step, exchange, routing_key,
+               message_type, since, due_at, attempt, parked_at, last_error
+        from messaging.outbox
+        where entry_id = $1
+        for update
+        "#,
+        entry_id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .ok_or(OutboxError::NotFound(entry_id))?;
+    match (entry.kind.as_str(), entry.saga_id) {
+        ("step" | "timer", Some(saga_id)) => Err(OutboxError::OfSaga {
+            entry_id,
+            kind: entry.kind,
+            saga_id,
+        }),
+        _ => Ok(entry),
+    }
+}
+
+async fn record(
+    conn: &mut PgConnection,
+    verb: &str,
+    entry: &Entry,
+    after: Value,
+    actor: &Actor,
+) -> sqlx::Result<()> {
+    let act = audit::Act {
+        actor,
+        verb,
+        subject: audit::Subject::Outbox(&entry.entry_id.to_string()),
+        before: json!({
+            "message_type": entry.message_type,
+            "parked_at": entry.parked_at,
+            "attempt": entry.attempt,
+            "last_error": entry.last_error,
+        }),
+        after,
+        batch_id: None,
+        trace_id: None,
+    };
+    audit::record(conn, &act).await.map(drop)
+}

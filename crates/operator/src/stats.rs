@@ -1,0 +1,83 @@
+//! How all sagas stand, and whether a binary knows their plans.
+
+use messaging::outbox::PlanKey;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+/// The sagas of one state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InState {
+    /// The state.
+    pub state: String,
+    /// How many; of those at rest, the ones that are not archived.
+    pub sagas: i64,
+    /// How many of them an operator holds.
+    pub paused: i64,
+    /// For how long the one that has rested longest has not moved, seconds.
+    pub oldest_seconds: f64,
+}
+
+/// Counts sagas by state, live states first.
+pub async fn by_state(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
+    sqlx::query_as!(
+        InState,
+        r#"
+        select state, count(*) as "sagas!", count(*) filter (where paused) as "paused!",
+               extract(epoch from clock_timestamp() - min(updated_at))::float8 as "oldest_seconds!"
+        from saga.saga
+        group by state
+        order by array_position(array['running', 'waiting', 'compensating', 'completed', 'compensated'], state)
+        "#,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The live sagas of one plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LivePlan {
+    /// Its stored name.
+    pub plan: String,
+    /// Its version.
+    pub version: i32,
+    /// Hash of its shape.
+    pub hash: String,
+    /// How many sagas of it are not at rest.
+    pub sagas: i64,
+    /// The oldest of them.
+    pub oldest: kernel::SagaId,
+    /// Whether this binary works on them.
+    pub known: bool,
+}
+
+/// The plans that live sagas run by, held against those that a binary knows.
+pub async fn live_plans(conn: &mut PgConnection, known: &[PlanKey]) -> sqlx::Result<Vec<LivePlan>> {
+    let rows = sqlx::query!(
+        r#"
+        select plan, plan_version, plan_hash, count(*) as "sagas!",
+               (array_agg(saga_id order by created_at))[1] as "oldest!"
+        from saga.saga
+        where state in ('running', 'waiting', 'compensating')
+        group by plan, plan_version, plan_hash
+        order by plan, plan_version, plan_hash
+        "#,
+    )
+    .fetch_all(conn)
+    .await?;
+    let plans = rows.into_iter().map(|row| {
+        let key = PlanKey {
+            name: row.plan,
+            version: row.plan_version,
+            hash: row.plan_hash,
+        };
+        LivePlan {
+            known: known.contains(&key),
+            plan: key.name,
+            version: key.version,
+            hash: key.hash,
+            sagas: row.sagas,
+            oldest: row.oldest.into(),
+        }
+    });
+    Ok(plans.collect())
+}

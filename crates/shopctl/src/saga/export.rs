@@ -1,0 +1,86 @@
+//! `shopctl saga export` and `shopctl saga replay`.
+
+use std::path::PathBuf;
+
+use kernel::SagaId;
+use operator::{
+    export::{self, Export},
+    replay::{self, ReplayError},
+};
+use saga::Saga as _;
+use workflows::checkout::Checkout;
+
+use crate::{Common, exit::Failure, output};
+
+#[derive(clap::Args)]
+pub(crate) struct ExportOne {
+    /// The saga.
+    id: SagaId,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Replay {
+    /// A file that `shopctl saga export` wrote.
+    file: PathBuf,
+}
+
+impl ExportOne {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let mut conn = common.shop()?.acquire().await?;
+        let export = export::export(&mut conn, self.id).await?;
+        let export = export.ok_or_else(|| {
+            Failure::not_found(format!("there is no saga {}", self.id))
+                .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
+        })?;
+        output::data(&serde_json::to_string_pretty(&export)?);
+        Ok(())
+    }
+}
+
+impl Replay {
+    pub(super) fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let file = self.file.display();
+        let text = std::fs::read_to_string(&self.file).map_err(|error| {
+            Failure::not_found(format!("{file} cannot be read: {error}"))
+                .hint("`shopctl saga export ID > FILE` writes one")
+        })?;
+        let export: Export = serde_json::from_str(&text).map_err(|error| {
+            Failure::usage(format!("{file} is no exported saga: {error}"))
+                .hint("`shopctl saga export ID > FILE` writes one")
+        })?;
+        if !export.is_readable() {
+            return Err(
+                Failure::usage(format!("{file} has format {}", export.format))
+                    .hint("use the shopctl that wrote it")
+                    .into(),
+            );
+        }
+        let plan = Checkout::plan();
+        let (steps, played) = replay::replay(&plan.shape(), |name| plan.classify(name), &export);
+        let header = ["REVISION", "EVENT", "FROM", "TO", "IN THE SAME TRANSACTION"];
+        output::rows(common.output, &header, &steps, |step| {
+            vec![
+                step.revision.to_string(),
+                step.event.clone(),
+                step.from.clone(),
+                step.to.clone(),
+                step.ops.join(", "),
+            ]
+        })?;
+        match played {
+            Ok(()) => {
+                output::talk(&format!(
+                    "{} events, and the machine agrees with each.",
+                    steps.len()
+                ));
+                Ok(())
+            }
+            Err(error @ ReplayError::Plan { .. }) => Err(Failure::conflict(error.to_string())
+                .hint("use the shopctl of the release that ran it")
+                .into()),
+            Err(error) => Err(Failure::not_done(error.to_string())
+                .hint("this is the first difference: compare the machine's source of both releases")
+                .into()),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! `shopctl saga plan` and `shopctl saga check-compat`.
+
+use std::fmt::Write as _;
+
+use operator::stats;
+use saga::{Kind, Role, Saga as _, Shape, StepShape};
+use serde::Serialize;
+use workflows::checkout::Checkout;
+
+use super::engine;
+use crate::{Common, exit::Failure, output};
+
+#[derive(clap::Args)]
+pub(crate) struct Plan {
+    /// Its name; all without.
+    name: Option<String>,
+    /// As a Mermaid state diagram.
+    #[arg(long)]
+    mermaid: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct CheckCompat {}
+
+#[derive(Serialize)]
+struct Line {
+    plan: &'static str,
+    version: i32,
+    hash: String,
+    step: &'static str,
+    kind: &'static str,
+    role: &'static str,
+    undone: &'static str,
+}
+
+/// The plans that this binary knows.
+fn shapes() -> Vec<Shape> {
+    vec![Checkout::plan().shape()]
+}
+
+impl Plan {
+    pub(super) fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let mut shapes = shapes();
+        if let Some(name) = &self.name {
+            let known: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
+            let hint = format!("it knows {}", known.join(", "));
+            shapes.retain(|shape| shape.name == name);
+            if shapes.is_empty() {
+                return Err(
+                    Failure::not_found(format!("this binary knows no plan {name}"))
+                        .hint(hint)
+                        .into(),
+                );
+            }
+        }
+        if self.mermaid {
+            for shape in &shapes {
+                output::data(mermaid(shape).trim_end());
+            }
+            return Ok(());
+        }
+        let lines: Vec<_> = shapes.iter().flat_map(lines).collect();
+        let header = ["PLAN", "STEP", "KIND", "ROLE", "UNDONE"];
+        output::rows(common.output, &header, &lines, |line| {
+            vec![
+                format!("{} v{}", line.plan, line.version),
+                line.step.to_owned(),
+                line.kind.to_owned(),
+                line.role.to_owned(),
+                line.undone.to_owned(),
+            ]
+        })
+    }
+}
+
+fn lines(shape: &Shape) -> Vec<Line> {
+    let hash = shape.hash();
+    let steps = shape.steps.iter();
+    steps
+        .map(|step| Line {
+            plan: shape.name,
+            version: shape.version,
+            hash: hash.clone(),
+            step: step.name,
+            kind: step.kind.as_str(),
+            role: step.role.as_str(),
+            undone: undone(step),
+        })
+        .collect()
+}
+
+fn undone(step: &StepShape) -> &'static str {
+    match (step.role, step.kind) {
+        (Role::Compensable, Kind::Local) => "in the transition's transaction",
+        (Role::Compensable, _) => "by a call, until it is answered",
+        (Role::Pivot, _) => "nothing to undo",
+        (Role::Retryable, _) => "never",
+    }
+}
+
+/// As a state diagram: forward down to the end, compensation back from whatever may refuse.
+fn mermaid(shape: &Shape) -> String {
+    let steps = &shape.steps;
+    let mut text = format!(
+        "---\ntitle: {} v{}\n---\nstateDiagram-v2\n",
+        shape.name, shape.version
+    );
+    let mut line = |from: &str, to: &str, why: &str| {
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
+        writeln!(text, "    {from} --> {to}{why}").expect("a String takes everything");
+    };
+    let undos: Vec<_> = steps
+        .iter()
+        .filter(|step| step.role == Role::Compensable)
+        .collect();
+    let undo_of = |step: &StepShape| format!("undo_{}", step.name);
+    let mut before = "[*]".to_owned();
+    for (at, step) in steps.iter().enumerate() {
+        line(&before, step.name, "");
+        // what it has started is undone first
+        let highest = steps[..=at]
+            .iter()
+            .rfind(|step| step.role == Role::Compensable);
+        if let (Some(highest), true) = (highest, step.role != Role::Retryable) {
+            let why = match step.role {
+                Role::Pivot => "canceled or too late",
+                _ => "refused",
+            };
+            if at > 0 {
+                line(step.name, &undo_of(highest), why);
+            }
+        }
+        step.name.clone_into(&mut before);
+    }
+    line(&before, "completed", "");
+    line("completed", "[*]", "");
+    let pivot = &steps[shape.pivot()];
+    let after = steps
+        .get(shape.pivot() + 1)
+        .map_or("completed", |step| step.name);
+    for (at, step) in undos.iter().enumerate().rev() {
+        let to = at
+            .checked_sub(1)
+            .map_or("compensated".to_owned(), |below| undo_of(undos[below]));
+        line(&undo_of(step), &to, "");
+        if step.kind == Kind::Remote && at + 1 == undos.len() {
+            line(
+                &undo_of(step),
+                after,
+                &format!("overtaken: {} was decided", pivot.name),
+            );
+        }
+    }
+    line("compensated", "[*]", "");
+    text
+}
+
+impl CheckCompat {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let pool = common.shop()?;
+        let known = [engine(&pool)?.plan_key()];
+        let mut conn = pool.acquire().await?;
+        let plans = stats::live_plans(&mut conn, &known).await?;
+        let header = ["PLAN", "HASH", "SAGAS", "OLDEST", "THIS BINARY"];
+        output::rows(common.output, &header, &plans, |plan| {
+            let works = if plan.known {
+                "works on them"
+            } else {
+                "leaves them alone"
+            };
+            vec![
+                format!("{} v{}", plan.plan, plan.version),
+                plan.hash.clone(),
+                plan.sagas.to_string(),
+                plan.oldest.to_string(),
+                works.to_owned(),
+            ]
+        })?;
+        let left: i64 = plans
+            .iter()
+            .filter(|plan| !plan.known)
+            .map(|plan| plan.sagas)
+            .sum();
+        if left == 0 {
+            output::talk("This binary works on every live saga.");
+            return Ok(());
+        }
+        Err(
+            Failure::not_done(format!("{left} live sagas would be left alone"))
+                .hint("keep workers of their release running until they are at rest")
+                .into(),
+        )
+    }
+}
+
+impl Stats {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let mut conn = common.shop()?.acquire().await?;
+        let states = stats::by_state(&mut conn).await?;
+        let header = ["STATE", "SAGAS", "PAUSED", "LONGEST UNMOVED"];
+        output::rows(common.output, &header, &states, |state| {
+            vec![
+                state.state.clone(),
+                state.sagas.to_string(),
+                state.paused.to_string(),
+                format!("{:.0} s", state.oldest_seconds),
+            ]
+        })?;
+        let total: i64 = states.iter().map(|state| state.sagas).sum();
+        output::talk(&format!(
+            "{total} sagas; those that are archived are not counted"
+        ));
+        Ok(())
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Stats {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_as_a_diagram() {
+        let shape = &shapes()[0];
+        let expected = "\
+---
+title: checkout v1
+---
+stateDiagram-v2
+    [*] --> place_order
+    place_order --> init_payment
+    init_payment --> undo_init_payment: refused
+    init_payment --> await_payment
+    await_payment --> undo_init_payment: canceled or too late
+    await_payment --> complete_order
+    complete_order --> completed
+    completed --> [*]
+    undo_init_payment --> undo_place_order
+    undo_init_payment --> complete_order: overtaken: await_payment was decided
+    undo_place_order --> compensated
+    compensated --> [*]
+";
+        assert_eq!(mermaid(shape), expected);
+    }
+}

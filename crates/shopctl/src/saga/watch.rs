@@ -1,0 +1,142 @@
+//! `shopctl saga watch`.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use kernel::SagaId;
+use operator::sagas::{self, Line};
+
+use super::{Which, duration};
+use crate::{
+    Common,
+    exit::Failure,
+    output::{self, Output},
+};
+
+/// Between looks.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Most sagas that are watched at once.
+const MOST: usize = 1000;
+
+#[derive(clap::Args)]
+pub(crate) struct Watch {
+    /// The saga.
+    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text"])]
+    id: Option<SagaId>,
+    #[command(flatten)]
+    which: Which,
+    /// Give up after so long.
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// What makes a difference to somebody who watches.
+#[derive(PartialEq)]
+struct Seen {
+    revision: i64,
+    attempt: Option<i32>,
+    last_error: Option<String>,
+}
+
+impl Watch {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let pool = common.shop()?;
+        let mut watched = if let Some(id) = self.id {
+            vec![id]
+        } else {
+            let found = self.which.find(&pool, MOST).await?;
+            found.iter().map(|saga| saga.saga_id).collect()
+        };
+        output::talk(&format!(
+            "Watching {}.",
+            output::counted(watched.len(), "saga")
+        ));
+        let begun = Instant::now();
+        let mut seen = BTreeMap::new();
+        loop {
+            let mut conn = pool.acquire().await?;
+            let now = sagas::find(&mut conn, &watched).await?;
+            drop(conn);
+            if let (Some(id), true) = (self.id, now.is_empty()) {
+                return Err(missing(id).into());
+            }
+            let mut still = Vec::with_capacity(now.len());
+            for saga in now {
+                if seen.get(&saga.saga_id) != Some(&Seen::of(&saga)) {
+                    print(common.output, &saga)?;
+                    seen.insert(saga.saga_id, Seen::of(&saga));
+                }
+                if !matches!(saga.state.as_str(), "completed" | "compensated") {
+                    still.push(saga.saga_id);
+                }
+            }
+            if still.is_empty() {
+                output::talk("All are at rest.");
+                return Ok(());
+            }
+            if begun.elapsed() >= self.timeout {
+                return Err(Failure::not_done(format!(
+                    "{} of {} sagas are not at rest after {:?}; the first is {}",
+                    still.len(),
+                    seen.len(),
+                    self.timeout,
+                    still[0]
+                ))
+                .hint(format!(
+                    "`shopctl saga show {}`, or a longer --timeout",
+                    still[0]
+                ))
+                .into());
+            }
+            watched = still;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Seen {
+    fn of(saga: &Line) -> Self {
+        Self {
+            revision: saga.revision,
+            attempt: saga.attempt,
+            last_error: saga.last_error.clone(),
+        }
+    }
+}
+
+fn missing(id: SagaId) -> Failure {
+    Failure::not_found(format!("there is no saga {id}"))
+        .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
+}
+
+fn print(output: Output, saga: &Line) -> anyhow::Result<()> {
+    if output == Output::Json {
+        output::data(&serde_json::to_string(saga)?);
+        return Ok(());
+    }
+    let paused = if saga.paused { " (paused)" } else { "" };
+    let step = saga
+        .step
+        .as_ref()
+        .map(|step| format!(" at {step}"))
+        .unwrap_or_default();
+    let attempt = saga.attempt.filter(|attempt| *attempt > 0);
+    let attempt = attempt
+        .map(|n| format!(", attempt {n}"))
+        .unwrap_or_default();
+    let error = saga
+        .last_error
+        .as_ref()
+        .map(|error| format!(": {error}"))
+        .unwrap_or_default();
+    output::data(&format!(
+        "{} {} {}{paused}{step}{attempt}{error}",
+        saga.updated_at.format("%F %T%.3f"),
+        saga.saga_id,
+        saga.state
+    ));
+    Ok(())
+}
