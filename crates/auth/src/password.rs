@@ -1,8 +1,14 @@
 //! Passwords: argon2id with OWASP's parameters, off the async threads, a few at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
+use argon2::{
+    Algorithm, Argon2, Block, CustomizedPasswordHasher, Params, PasswordVerifier, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
+};
 use tokio::sync::Semaphore;
 
 /// Why a password is not taken.
@@ -16,10 +22,18 @@ pub enum PasswordError {
     Hash,
 }
 
+/// Length of a salt, bytes.
+const SALT: usize = 16;
+
 /// Hashes and checks passwords. Each takes 19 MiB, so only as many at once as there are permits.
+///
+/// What they take is used again: an allocator would keep it in every arena that once had it,
+/// hundreds of megabytes in all.
 #[derive(Clone)]
 pub struct Hasher {
     permits: Arc<Semaphore>,
+    /// Memory that nobody uses right now, at most as much as there are permits.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
     /// What the password of nobody is checked against, so that it takes as long.
     nobody: Arc<String>,
 }
@@ -30,9 +44,10 @@ impl Hasher {
     /// # Errors
     /// When hashing does not work at all.
     pub fn new(at_once: usize) -> Result<Self, PasswordError> {
-        let nobody = hash_now("the password of nobody")?;
+        let nobody = Argon2id::default().hash("the password of nobody")?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(at_once.max(1))),
+            memory: Arc::default(),
             nobody: Arc::new(nobody),
         })
     }
@@ -45,7 +60,7 @@ impl Hasher {
         if !(8..=128).contains(&password.chars().count()) {
             return Err(PasswordError::Length);
         }
-        self.blocking(move || hash_now(&password)).await?
+        self.blocking(move |argon2| argon2.hash(&password)).await?
     }
 
     /// Whether `password` is the one behind `stored`; for nobody it takes as long, and is not.
@@ -60,11 +75,9 @@ impl Hasher {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.to_string());
         let fits = self
-            .blocking(move || {
+            .blocking(move |argon2| {
                 let parsed = PasswordHash::new(&stored).map_err(|_| PasswordError::Hash)?;
-                Ok(Argon2::default()
-                    .verify_password(password.as_bytes(), &parsed)
-                    .is_ok())
+                Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
             })
             .await??;
         Ok(fits && known)
@@ -72,22 +85,125 @@ impl Hasher {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Argon2id) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let _permit = self
             .permits
             .acquire()
             .await
             .map_err(|_| PasswordError::Hash)?;
+        let memory = Arc::clone(&self.memory);
+        let work = move || {
+            let free = lock(&memory).pop();
+            let argon2 = Argon2id(Mutex::new(free.unwrap_or_default()));
+            let answer = work(&argon2);
+            let used = argon2.0.into_inner();
+            lock(&memory).push(used.unwrap_or_default());
+            answer
+        };
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| PasswordError::Hash)
     }
 }
 
-fn hash_now(password: &str) -> Result<String, PasswordError> {
-    let hash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(|_| PasswordError::Hash)?;
-    Ok(hash.to_string())
+/// argon2id in memory that is already there, and grows to what a hash's parameters ask for.
+#[derive(Default)]
+struct Argon2id(Mutex<Vec<Block>>);
+
+impl Argon2id {
+    fn hash(&self, password: &str) -> Result<String, PasswordError> {
+        let salt: [u8; SALT] = rand::random();
+        let hash = self.hash_password(password.as_bytes(), &salt);
+        Ok(hash.map_err(|_| PasswordError::Hash)?.to_string())
+    }
+
+    fn hash_password(&self, password: &[u8], salt: &[u8]) -> password_hash::Result<PasswordHash> {
+        self.hash_password_customized(password, salt, None, None, Params::default())
+    }
+}
+
+/// The verifier comes with it: it computes under the stored parameters, and compares in constant time.
+impl CustomizedPasswordHasher<PasswordHash> for Argon2id {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> password_hash::Result<PasswordHash> {
+        let algorithm = algorithm.map(Algorithm::try_from).transpose()?;
+        let algorithm = algorithm.unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?;
+        let version = version.unwrap_or_default();
+        let salt = Salt::new(salt)?;
+        let mut output = vec![0; params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN)];
+        let hash = PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(salt),
+            hash: None,
+        };
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut memory = lock(&self.0);
+        let blocks = argon2.params().block_count();
+        if memory.len() < blocks {
+            *memory = vec![Block::default(); blocks];
+        }
+        argon2.hash_password_into_with_memory(
+            password,
+            &salt,
+            &mut output,
+            &mut memory[..blocks],
+        )?;
+        Ok(PasswordHash {
+            hash: Some(Output::new(&output)?),
+            ..hash
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::PasswordHasher;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_others_hashed_is_verified_and_the_other_way_round() {
+        let hasher = Hasher::new(2).unwrap();
+        let theirs = Argon2::default().hash_password(b"correct horse").unwrap();
+        let theirs = theirs.to_string();
+        for (password, fits) in [("correct horse", true), ("wrong horse", false)] {
+            let verified = hasher.verify(password.to_owned(), Some(theirs.clone()));
+            assert_eq!(verified.await.unwrap(), fits, "{password}");
+        }
+        let ours = hasher.hash("correct horse".to_owned()).await.unwrap();
+        assert!(
+            ours.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{ours}"
+        );
+        let ours = PasswordHash::new(&ours).unwrap();
+        let verify = |password: &[u8]| Argon2::default().verify_password(password, &ours);
+        assert!(verify(b"correct horse").is_ok());
+        assert!(verify(b"wrong horse").is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_is_used_again_and_no_salt_is() {
+        let hasher = Hasher::new(2).unwrap();
+        let hashing = (0..6).map(|_| hasher.hash("correct horse".to_owned()));
+        let hashes = futures::future::try_join_all(hashing).await.unwrap();
+        let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
+        assert_eq!(distinct.len(), 6);
+        assert!((1..=2).contains(&lock(&hasher.memory).len()));
+    }
 }
