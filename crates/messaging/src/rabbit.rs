@@ -60,6 +60,12 @@ impl LinkError {
             ErrorKind::ProtocolError(error) if error.get_id() == 404))
     }
 
+    /// Whether it is there already, under other arguments.
+    fn is_declared_otherwise(&self) -> bool {
+        matches!(self, Self::Amqp(error) if matches!(error.kind(),
+            ErrorKind::ProtocolError(error) if error.get_id() == 406))
+    }
+
     /// Whether the broker closed the channel over something that was asked on it; the connection
     /// lives on.
     pub(crate) fn closed_the_channel(&self) -> bool {
@@ -156,8 +162,22 @@ impl Link {
     pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         declare_exchange(&channel, FAILED, ExchangeKind::Fanout).await?;
-        declare_queue(&channel, FAILED, &[]).await?;
-        bind(&channel, FAILED, FAILED, "").await
+        // every look at it is a delivery, and RabbitMQ 4 would drop a message after twenty
+        let limit = ("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
+        match declare_queue(&channel, FAILED, &[limit]).await {
+            Err(error) if error.is_declared_otherwise() => {
+                tracing::warn!(
+                    "Queue {FAILED} was declared without a delivery limit of its own: under RabbitMQ 4 it drops \
+                     a message after twenty looks. Once it is empty, delete it and migrate again"
+                );
+                let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+                bind(&channel, FAILED, FAILED, "").await
+            }
+            declared => {
+                declared?;
+                bind(&channel, FAILED, FAILED, "").await
+            }
+        }
     }
 
     pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), LinkError> {

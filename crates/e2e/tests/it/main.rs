@@ -15,6 +15,7 @@ mod outages;
 mod retention;
 mod shopctl;
 mod shopctl_examples;
+mod shopctl_killed;
 mod shopctl_replay;
 mod shopctl_verbs;
 mod unknown;

@@ -79,7 +79,7 @@ impl<'a> Transcript<'a> {
 }
 
 /// A client that is not ours.
-async fn foreign(system: &System) -> (Connection, Channel) {
+pub(crate) async fn foreign(system: &System) -> (Connection, Channel) {
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(&system.amqp_url, properties)
         .await
@@ -105,7 +105,7 @@ async fn publish(
 }
 
 /// Puts a message into `failed` that could not be handled from `messages`.
-async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reason: &str) {
+pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reason: &str) {
     let mut headers = FieldTable::default();
     for (name, value) in [
         ("x-original-queue", "messages"),

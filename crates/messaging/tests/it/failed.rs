@@ -1,4 +1,7 @@
-use messaging::failed::{self, Review, Sent};
+use messaging::{
+    failed::{self, Review, Sent},
+    topology,
+};
 use testkit::eventually_some;
 
 use crate::broker::{Broker, KEY, QUEUE};
@@ -29,6 +32,41 @@ async fn what_the_broker_gives_up_on_is_in_failed_whole_with_reason_and_origin()
     assert!(reason.contains("delivery_limit"), "{reason}");
     let again = failed::list(&broker.url, 10).await.unwrap();
     assert_eq!(again.len(), 1, "looking takes nothing away");
+}
+
+/// One of an earlier release, which had no limit, stays with all that is in it.
+#[tokio::test]
+async fn a_queue_that_was_declared_otherwise_is_kept() {
+    let url = testkit::vhost().await;
+    let properties = lapin::ConnectionProperties::default();
+    let connection = lapin::Connection::connect(&url, properties).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut arguments = lapin::types::FieldTable::default();
+    let quorum = lapin::types::AMQPValue::LongString("quorum".into());
+    arguments.insert("x-queue-type".into(), quorum);
+    let options = lapin::options::QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    let old = channel.queue_declare(topology::FAILED.into(), options, arguments);
+    old.await.unwrap();
+    let options = lapin::options::BasicPublishOptions::default();
+    let properties = lapin::BasicProperties::default().with_delivery_mode(2);
+    let sent = channel.basic_publish(
+        "".into(),
+        topology::FAILED.into(),
+        options,
+        b"kept",
+        properties,
+    );
+    sent.await.unwrap();
+    let broker = Broker::open_on(url).await;
+    let message = eventually_some("it is there", || async {
+        failed::list(&broker.url, 10).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!(message.body, "kept");
+    assert!(message.id.starts_with("sha:"), "{message:?}");
 }
 
 #[tokio::test]
