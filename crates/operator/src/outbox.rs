@@ -3,12 +3,14 @@
 //! Steps and timers belong to their sagas: whoever wants them to move acts on the saga, under its
 //! lock. Messages can be parked and sent again; both raise the entry's epoch, so a relay that holds
 //! it can no longer write.
+//!
+//! Payments' outbox has the same form, in a database of its own: what reads here reads there, too.
 
 use chrono::{DateTime, Utc};
 use kernel::{EntryId, SagaId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{Actor, audit};
 
@@ -70,7 +72,7 @@ pub enum OutboxError {
     #[error("entry {0} is parked already")]
     Parked(EntryId),
     /// The database failed.
-    #[error("the shop's database failed")]
+    #[error("the database of the outbox failed")]
     Db(#[from] sqlx::Error),
 }
 
@@ -110,6 +112,35 @@ pub async fn retry(
     actor: &Actor,
 ) -> Result<Entry, OutboxError> {
     let entry = lock_message(&mut *conn, entry_id).await?;
+    release(&mut *conn, entry_id).await?;
+    record(conn, "outbox retry", &entry, released(), actor).await?;
+    Ok(entry)
+}
+
+/// The same at payments, in the caller's transaction there. The audit's row is in the shop's
+/// database, and committed before: after a crash in between it tells of something that did not
+/// happen, and the message is parked still.
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn retry_at_payments(
+    shop: &PgPool,
+    payments: &mut PgConnection,
+    entry_id: EntryId,
+    actor: &Actor,
+) -> Result<Entry, OutboxError> {
+    let entry = lock_message(&mut *payments, entry_id).await?;
+    let mut conn = shop.acquire().await?;
+    record(&mut conn, "outbox retry", &entry, released(), actor).await?;
+    release(payments, entry_id).await?;
+    Ok(entry)
+}
+
+fn released() -> Value {
+    json!({ "parked_at": null, "attempt": 0 })
+}
+
+async fn release(conn: &mut PgConnection, entry_id: EntryId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update messaging.outbox
@@ -118,11 +149,9 @@ pub async fn retry(
         "#,
         entry_id.uuid(),
     )
-    .execute(&mut *conn)
-    .await?;
-    let after = json!({ "parked_at": null, "attempt": 0 });
-    record(conn, "outbox retry", &entry, after, actor).await?;
-    Ok(entry)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Takes a message out of the relay's sight, in the caller's transaction. Returns what it was.

@@ -53,7 +53,7 @@ pub(crate) enum Failed {
         after_help = "Examples:\n  shopctl failed drop 01996e0e-0000-7000-8000-000000000001 --reason 'a test of the partner'\n  \
                             shopctl failed drop --queue messages --text undecodable --reason 'not ours'"
     )]
-    Drop(Drop),
+    Drop(Discard),
 }
 
 #[derive(Args)]
@@ -107,7 +107,7 @@ pub(crate) struct Edit {
 }
 
 #[derive(Args)]
-pub(crate) struct Drop {
+pub(crate) struct Discard {
     /// The ids.
     #[arg(required_unless_present = "queue", conflicts_with_all = ["queue", "text"])]
     ids: Vec<String>,
@@ -329,7 +329,7 @@ impl Edit {
     }
 }
 
-impl Drop {
+impl Discard {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);

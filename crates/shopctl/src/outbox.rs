@@ -2,7 +2,12 @@
 
 use clap::{Args, Subcommand};
 use kernel::EntryId;
-use operator::outbox::{self, Entry, Filter, OutboxError};
+use operator::{
+    Actor,
+    outbox::{self, Entry, Filter, OutboxError},
+};
+use serde::Serialize;
+use sqlx::PgPool;
 
 use crate::{Common, exit::Failure, output};
 
@@ -74,26 +79,67 @@ impl Outbox {
     }
 }
 
+/// An entry, and whose it is.
+#[derive(Serialize)]
+struct Line {
+    of: &'static str,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+/// The entries of both outboxes; of payments' as far as it can be seen.
+async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<Line>> {
+    let mut conn = common.shop()?.acquire().await?;
+    let ours = outbox::list(&mut conn, filter, limit).await?;
+    let ours = ours.into_iter().map(|entry| Line { of: "shop", entry });
+    let theirs = match at_payments(common, filter, limit).await? {
+        Ok(entries) => entries,
+        Err(why) => {
+            output::talk(&format!(
+                "Not all was seen: payments' outbox, because {why}"
+            ));
+            Vec::new()
+        }
+    };
+    let theirs = theirs.into_iter().map(|entry| Line {
+        of: "payments",
+        entry,
+    });
+    Ok(ours.chain(theirs).collect())
+}
+
+async fn at_payments(
+    common: &Common,
+    filter: &Filter,
+    limit: i64,
+) -> anyhow::Result<Result<Vec<Entry>, String>> {
+    let Some(pool) = common.payments()? else {
+        return Ok(Err("PAYMENTS_DATABASE_URL is not set".to_owned()));
+    };
+    let read = async { outbox::list(&mut *pool.acquire().await?, filter, limit).await };
+    Ok(read.await.map_err(|error: sqlx::Error| error.to_string()))
+}
+
 impl List {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let filter = Filter {
             kind: self.kind.clone(),
             parked: self.parked,
         };
-        let mut conn = common.shop()?.acquire().await?;
-        let entries = outbox::list(&mut conn, &filter, self.limit).await?;
+        let entries = find(common, &filter, self.limit).await?;
         table(common, &entries)?;
         output::talk(&match i64::try_from(entries.len())? {
             1 => "1 entry".to_owned(),
-            n if n == self.limit => format!("{n} entries, and perhaps more: raise --limit"),
+            n if n >= self.limit => format!("{n} entries, and perhaps more: raise --limit"),
             n => format!("{n} entries"),
         });
         Ok(())
     }
 }
 
-fn table(common: &Common, entries: &[Entry]) -> anyhow::Result<()> {
+fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
     let header = [
+        "OF",
         "ENTRY",
         "KIND",
         "WHAT",
@@ -102,19 +148,17 @@ fn table(common: &Common, entries: &[Entry]) -> anyhow::Result<()> {
         "DUE",
         "LAST ERROR",
     ];
-    output::rows(common.output, &header, entries, |entry| {
+    output::rows(common.output, &header, entries, |Line { of, entry }| {
         let due = match entry.parked_at {
             Some(at) => format!("parked {}", at.format("%F %T")),
             None => entry.due_at.format("%F %T").to_string(),
         };
+        let what = entry.step.clone().or(entry.message_type.clone());
         vec![
+            (*of).to_owned(),
             entry.entry_id.to_string(),
             entry.kind.clone(),
-            entry
-                .step
-                .clone()
-                .or(entry.message_type.clone())
-                .unwrap_or_default(),
+            what.unwrap_or_default(),
             entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
             entry.attempt.to_string(),
             due,
@@ -126,32 +170,35 @@ fn table(common: &Common, entries: &[Entry]) -> anyhow::Result<()> {
 impl Retry {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
-        let mut tx = common.shop()?.begin().await?;
         let ids = if self.parked {
             let filter = Filter {
                 parked: true,
                 ..Filter::default()
             };
-            let parked = outbox::list(&mut tx, &filter, MOST).await?;
-            parked.iter().map(|entry| entry.entry_id).collect()
+            let parked = find(common, &filter, MOST).await?;
+            parked.iter().map(|line| line.entry.entry_id).collect()
         } else {
             self.ids.clone()
         };
-        tx.rollback().await?;
         let n = output::counted(ids.len(), "message");
         let question = format!("{n} to become due now, and to be published by the relay.");
         output::confirm(common.yes, &question)?;
-        let mut tx = common.shop()?.begin().await?;
+        let (shop, payments) = (common.shop()?, common.payments()?);
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match outbox::retry(&mut tx, id, &actor).await {
-                Ok(entry) => retried.push(entry),
+            match retry(&shop, payments.as_ref(), id, &actor).await {
+                Ok(line) => retried.push(line),
                 // published in the meantime, which is what was wanted
                 Err(OutboxError::NotFound(_)) if self.parked => {}
-                Err(error) => return Err(failure(error, "retry")),
+                Err(error) => {
+                    // what went before is done
+                    if !retried.is_empty() {
+                        table(common, &retried)?;
+                    }
+                    return Err(failure(error, "retry"));
+                }
             }
         }
-        tx.commit().await?;
         table(common, &retried)?;
         output::talk(&format!(
             "Due now: {}; shown as before.",
@@ -161,6 +208,30 @@ impl Retry {
     }
 }
 
+/// In the shop's outbox or, if it is not there, in payments'.
+async fn retry(
+    shop: &PgPool,
+    payments: Option<&PgPool>,
+    id: EntryId,
+    actor: &Actor,
+) -> Result<Line, OutboxError> {
+    let mut tx = shop.begin().await?;
+    let ours = outbox::retry(&mut tx, id, actor).await;
+    tx.commit().await?;
+    match (ours, payments) {
+        (Ok(entry), _) => Ok(Line { of: "shop", entry }),
+        (Err(OutboxError::NotFound(_)), Some(payments)) => {
+            let mut tx = payments.begin().await?;
+            let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
+            tx.commit().await?;
+            Ok(Line {
+                of: "payments",
+                entry,
+            })
+        }
+        (Err(error), _) => Err(error),
+    }
+}
 impl Park {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
@@ -174,7 +245,8 @@ impl Park {
         let parked = outbox::park(&mut tx, self.id, &actor).await;
         let parked = parked.map_err(|error| failure(error, "pause"))?;
         tx.commit().await?;
-        table(common, &[parked])?;
+        let of = "shop";
+        table(common, &[Line { of, entry: parked }])?;
         output::talk("Parked; shown as before.");
         Ok(())
     }

@@ -267,6 +267,15 @@ async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
     .execute(&system.shop)
     .await
     .unwrap();
+    // a payment's outcome that nobody heard of, at payments
+    sqlx::query(
+        "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, parked_at, last_error)
+         values (gen_random_uuid(), 'message', 'nowhere', 'k', 'outcome', '{}', now(), 'unroutable')",
+    )
+    .execute(&system.payments)
+    .await
+    .unwrap();
+    system.stop("payments"); // its relay would have it back at once
     let entry = |kind: &str| {
         let listed = shopctl(&system, &["outbox", "list", "--kind", kind, "-o", "json"]).1;
         text(&lines(&listed)[0], "entry_id").to_owned()
