@@ -235,7 +235,12 @@ impl Review {
         let mut answers = Vec::with_capacity(held.len());
         for some in held.chunks(AT_ONCE) {
             let sent = some.iter().map(|held| self.send(held, held.taken.body()));
-            answers.extend(try_join_all(sent).await?);
+            let sent = try_join_all(sent).await?;
+            let safe = some.iter().zip(&sent);
+            let safe = safe.filter(|(_, sent)| **sent == Sent::Again);
+            let safe: Vec<_> = safe.map(|(held, _)| *held).collect();
+            self.discard(&safe).await?;
+            answers.extend(sent);
         }
         Ok(answers)
     }
@@ -246,7 +251,11 @@ impl Review {
     /// # Errors
     /// When the broker cannot be reached; then the message stays in `failed`.
     pub async fn send_edited(&self, held: &Held, body: &[u8]) -> Result<Sent, LinkError> {
-        self.send(held, body).await
+        let sent = self.send(held, body).await?;
+        if sent == Sent::Again {
+            self.discard(&[held]).await?;
+        }
+        Ok(sent)
     }
 
     async fn send(&self, held: &Held, body: &[u8]) -> Result<Sent, LinkError> {
@@ -266,10 +275,11 @@ impl Review {
     /// # Errors
     /// When the broker cannot be reached; then some may still be there.
     pub async fn discard(&self, held: &[&Held]) -> Result<(), LinkError> {
-        for held in held {
-            held.taken.ack().await?;
+        let taken: Vec<_> = held.iter().map(|held| &held.taken).collect();
+        match &self.taking {
+            Some(taking) => taking.ack_all(&taken).await,
+            None => Ok(()), // nothing is held that could be discarded
         }
-        Ok(())
     }
 
     /// Ends the review: what is still held goes back.

@@ -13,9 +13,9 @@ use lapin::{
     ExchangeKind,
     message::Delivery as Raw,
     options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
-        BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-        QueueBindOptions, QueueDeclareOptions,
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions,
+        BasicNackOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+        ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
@@ -31,6 +31,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deliveries after which the broker itself gives a message to `failed`: the net below consumers
 /// that die of it. RabbitMQ 4's default, said aloud because RabbitMQ 3 has none.
 const DELIVERY_LIMIT: i32 = 20;
+
+/// Acks under way to a queue at once, below the number from which the broker holds them back.
+const ACKS_AT_ONCE: usize = 16;
 
 const ATTEMPT: &str = "x-attempt";
 const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
@@ -427,6 +430,22 @@ impl Subscription {
         within(CALL_TIMEOUT, cancel).await
     }
 
+    /// Acks, and waits until the queue has heard of it. A channel holds acks back while some 32 of
+    /// them are under way to a quorum queue, and forgets those when it closes; a get is answered
+    /// after what was sent before it. What it takes is held like the rest, and goes back.
+    pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), LinkError> {
+        for some in taken.chunks(ACKS_AT_ONCE) {
+            for taken in some {
+                taken.ack().await?;
+            }
+            let get = self
+                .channel
+                .basic_get(self.queue.as_str().into(), BasicGetOptions::default());
+            within(CALL_TIMEOUT, get).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn close(&self) {
         if let Err(error) = within(CALL_TIMEOUT, self.channel.close(200, "done".into())).await {
             tracing::debug!(%error, "The channel was gone before it was closed");
@@ -595,8 +614,8 @@ impl Taken {
             .with_delivery_mode(2)
     }
 
-    /// Sends it, with this body, to the queue it came from, as if for the first time; then acks it.
-    /// What the queue refuses is still held.
+    /// Sends it, with this body, to the queue it came from, as if for the first time. It is still
+    /// held, whatever the answer.
     pub(crate) async fn redrive(
         &self,
         publisher: &Publisher,
@@ -608,11 +627,7 @@ impl Taken {
         headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
         headers.insert(ORIGINAL_EXCHANGE.into(), text(&self.original_exchange()));
         let properties = self.raw.properties.clone().with_headers(headers);
-        let sent = publisher.forward("", queue, body, properties).await?;
-        if sent == Published::Confirmed {
-            self.ack().await?;
-        }
-        Ok(sent)
+        publisher.forward("", queue, body, properties).await
     }
 }
 
