@@ -17,10 +17,11 @@ use db::Bus;
 use messaging::Wakeup;
 use operator::{Operator, PaymentsSight, Sight};
 use payments_client::PaymentsClient;
-use saga::Engine;
+use saga::{Engine, heartbeat::Heartbeat};
 use telemetry::admin::Readiness;
 use tokens::Verifier;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
 use workflows::{checkout::Checkout, payments::Payments};
 
@@ -85,6 +86,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         config.checkout.engine_config()?,
         Wakeup::default(),
     )?;
+    let gone = CancellationToken::new();
+    // it makes first attempts: it may hold leases
+    let heartbeat = Heartbeat::new(&engine, ["api".to_owned()]);
+    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
     let app = App {
@@ -122,6 +127,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     web::serve(listener, layers.wrap(app.router()), shutdown.clone()).await?;
     engine.drain().await;
+    gone.cancel();
+    heartbeat.await?;
     admin.await?;
     guard.shutdown();
     Ok(())

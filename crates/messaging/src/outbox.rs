@@ -137,9 +137,11 @@ pub struct SagaClaim {
 
 /// Claims up to `limit` due steps and timers of known plans, oldest due first.
 ///
-/// Nobody claims more than it has free slots for: what is claimed and waits loses its lease.
+/// Nobody claims more than it has free slots for: what is claimed and waits loses its lease. Who the
+/// `holder` is tells people by whom; nothing is decided by it.
 pub async fn claim_sagas(
     conn: &mut PgConnection,
+    holder: &str,
     plans: &[PlanKey],
     lease: Duration,
     limit: i64,
@@ -165,7 +167,8 @@ pub async fn claim_sagas(
             for update skip locked
         )
         update messaging.outbox o
-        set due_at = clock_timestamp() + make_interval(secs => $4), epoch = o.epoch + 1, attempt = o.attempt + 1
+        set due_at = clock_timestamp() + make_interval(secs => $4), epoch = o.epoch + 1, attempt = o.attempt + 1,
+            holder = $6
         from due
         where o.entry_id = due.entry_id
         returning o.entry_id, o.saga_id as "saga_id!", o.kind, o.step as "step!", o.epoch, o.attempt, o.since
@@ -175,6 +178,7 @@ pub async fn claim_sagas(
         &hashes,
         lease.as_secs_f64(),
         limit,
+        holder,
     )
     .fetch_all(conn)
     .await?;

@@ -6,6 +6,8 @@
 //!   function, shown as [`Effects`], and done under the saga's lock.
 //! - [`batch`] does one act to many sagas: looked at first, then applied by the workers, each item
 //!   exactly once and only while its saga is what was looked at.
+//! - [`why`] tells why a saga stands where it stands: facts of both databases, RabbitMQ and the
+//!   processes, judged by a pure function ([`judge`]) into one of a closed list of [`cause`]s.
 //! - [`audit`] keeps every write of an operator, in the transaction that made it.
 //! - [`failed`] and [`outbox`] look after messages, [`order`] shows all that is known of an order.
 //! - [`stats`] counts; [`export`] writes one saga down, redacted, and [`replay`] runs the machine
@@ -17,9 +19,12 @@ mod act;
 mod actor;
 pub mod audit;
 pub mod batch;
+pub mod cause;
 mod effects;
 pub mod export;
+mod facts;
 pub mod failed;
+pub mod judge;
 pub mod order;
 pub mod outbox;
 pub mod replay;
@@ -31,4 +36,5 @@ mod truth;
 pub use act::{ActError, Operator};
 pub use actor::{Actor, ActorError};
 pub use effects::Effects;
+pub use facts::{Why, why};
 pub use sight::{PaymentsSight, Sight};

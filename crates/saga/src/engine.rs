@@ -170,6 +170,7 @@ pub(crate) struct Inner<S: Saga> {
     pub(crate) plan: Plan<S, Complete>,
     pub(crate) shape: Shape,
     pub(crate) hash: String,
+    pub(crate) holder: String,
     pub(crate) config: EngineConfig,
     pub(crate) pool: PgPool,
     pub(crate) wakeup: Wakeup,
@@ -208,6 +209,7 @@ impl<S: Saga> Engine<S> {
             plan,
             shape,
             hash,
+            holder: crate::heartbeat::process_name(),
             config,
             pool,
             wakeup,
@@ -230,6 +232,11 @@ impl<S: Saga> Engine<S> {
             version: S::VERSION,
             hash: self.inner.hash.clone(),
         }
+    }
+
+    /// Who claims here: this process, as its heartbeat names it.
+    pub fn holder(&self) -> &str {
+        &self.inner.holder
     }
 
     /// The engine's pool.
@@ -290,7 +297,7 @@ impl<S: Saga> Engine<S> {
             root_span_id: new.trace.span_id(),
             entry: entry.clone(),
             due_in,
-            leased: eager,
+            holder: eager.then_some(inner.holder.as_str()),
         };
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {

@@ -11,6 +11,7 @@
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
+//!  heartbeat.rs                    which processes are there, for people
 //! ```
 //!
 //! - **The row is the truth, the entry is the right to act.** `saga.saga` says where a saga
@@ -25,6 +26,7 @@
 
 mod engine;
 mod executor;
+pub mod heartbeat;
 pub mod machine;
 mod operate;
 mod plan;

@@ -138,8 +138,8 @@ pub struct Create<'a> {
     pub entry: Option<EntryWrite<'a>>,
     /// Seconds until the entry is due; of a leased one, the lease.
     pub due_in: f64,
-    /// Whether it is inserted as claimed by the caller: epoch 1, attempt 1.
-    pub leased: bool,
+    /// Who holds it, when it is inserted as claimed: epoch 1, attempt 1.
+    pub holder: Option<&'a str>,
 }
 
 /// What an entry is for.
@@ -169,8 +169,9 @@ pub async fn create(
             values ($1, 1, 0, 'begun', $12, $5)
         ), entry as (
             insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step,
-                                          due_at, epoch, attempt)
-            select $11, $13, $1, $2, $3, $4, $12, clock_timestamp() + make_interval(secs => $14), $15::integer, $15::integer
+                                          due_at, epoch, attempt, holder)
+            select $11, $13, $1, $2, $3, $4, $12, clock_timestamp() + make_interval(secs => $14), $15::integer, $15::integer,
+                   $16
             where $13::text is not null
         )
         select clock_timestamp() as "now!"
@@ -189,7 +190,8 @@ pub async fn create(
         new.entry.as_ref().map(|entry| entry.step.as_ref()),
         new.entry.as_ref().map(|entry| entry.kind),
         new.due_in,
-        i32::from(new.leased),
+        i32::from(new.holder.is_some()),
+        new.holder,
     )
     .fetch_one(conn)
     .await?;

@@ -6,6 +6,7 @@ mod list;
 mod plan;
 mod show;
 mod watch;
+mod why;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +35,10 @@ pub(crate) enum Saga {
     /// Show one saga's whole life: steps, attempts, errors, signals, operators' acts, what is next.
     #[command(after_help = "Examples:\n  shopctl saga show 01996e0e-0000-7000-8000-000000000001")]
     Show(show::Show),
+    /// Tell why it stands where it stands: the cause, what speaks for it, what to do. Exit code 1 if
+    /// it is stuck.
+    #[command(after_help = "Examples:\n  shopctl saga why 01996e0e-0000-7000-8000-000000000001")]
+    Why(why::WhyArgs),
     /// Run the current work now; its retry budget begins again.
     #[command(
         after_help = "Examples:\n  shopctl saga retry 01996e0e-0000-7000-8000-000000000001 --reason 'payments is back'\n  \
@@ -99,6 +104,7 @@ impl Saga {
         match self {
             Self::List(list) => list.run(common).await,
             Self::Show(show) => show.run(common).await,
+            Self::Why(why) => why.run(common).await,
             Self::Retry(act) => act.run(common, saga::Verb::Retry).await,
             Self::Pause(act) => act.run(common, saga::Verb::Pause).await,
             Self::Resume(act) => act.run(common, saga::Verb::Resume).await,

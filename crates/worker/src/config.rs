@@ -20,6 +20,18 @@ pub(crate) enum Role {
     Relay,
 }
 
+impl Role {
+    /// As typed.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Saga => "saga",
+            Self::Payments => "payments",
+            Self::Async => "async",
+            Self::Relay => "relay",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Task {
     Saga,

@@ -33,7 +33,7 @@ use messaging::{
 };
 use operator::{Operator, PaymentsSight, Sight};
 use payments_client::PaymentsClient;
-use saga::Engine;
+use saga::{Engine, heartbeat::Heartbeat};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokens::Signer;
@@ -100,6 +100,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
         config.checkout.engine_config()?,
         wakeup.clone(),
     )?;
+    let gone = CancellationToken::new();
+    let names = config.roles.iter().map(|role| role.name().to_owned());
+    let heartbeat = Heartbeat::new(&engine, names).run(pool.clone(), gone.clone());
+    let heartbeat = tokio::spawn(heartbeat);
     let mut roles = start(
         &config, &pool, &engine, &payments, &wakeup, &mailer, &shutdown,
     );
@@ -115,6 +119,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, rest).await.is_err() {
         tracing::warn!("Not everything ended within {GRACE:?}: the leases of what is left run out");
     }
+    gone.cancel();
+    heartbeat.await?;
     admin.await?;
     guard.shutdown();
     Ok(())

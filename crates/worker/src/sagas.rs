@@ -64,7 +64,7 @@ impl Sagas {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed = async {
             let mut conn = self.engine.pool().acquire().await?;
-            outbox::claim_sagas(&mut conn, &plans, lease, limit).await
+            outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, limit).await
         };
         // what it claims is anybody's after the lease: no answer is worth waiting for any longer
         match tokio::time::timeout(lease, claimed).await {

@@ -112,7 +112,7 @@ impl<S: Subject> Bench<S> {
         let plans = [self.engine.plan_key()];
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
-        let claims = outbox::claim_sagas(&mut conn, &plans, lease, 10).await;
+        let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
         for claim in claims.unwrap() {
             for _ in 0..times {
                 self.engine.attempt(&claim).await;

@@ -9,6 +9,7 @@ mod fencing;
 mod four;
 mod four_checkout;
 mod four_plans;
+mod holding;
 mod long_life;
 mod outcomes;
 mod shop;

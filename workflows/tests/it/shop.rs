@@ -124,7 +124,8 @@ impl Shop {
     pub(crate) async fn claim(&self) -> Vec<SagaClaim> {
         let plans = [self.engine.plan_key()];
         let mut conn = self.pool.acquire().await.unwrap();
-        outbox::claim_sagas(&mut conn, &plans, self.engine.config().lease, 10)
+        let lease = self.engine.config().lease;
+        outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
             .await
             .unwrap()
     }

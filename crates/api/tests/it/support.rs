@@ -272,7 +272,7 @@ impl Shop {
         let plans = [self.engine.plan_key()];
         let lease = self.engine.config().lease;
         let mut conn = self.pool.acquire().await.unwrap();
-        let claims = outbox::claim_sagas(&mut conn, &plans, lease, 10)
+        let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
             .await
             .unwrap();
         drop(conn);

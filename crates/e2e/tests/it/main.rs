@@ -7,6 +7,7 @@ mod doctor;
 mod events;
 mod faults;
 mod fence;
+mod heartbeats;
 mod layout;
 mod matrix;
 mod operating;

@@ -1,0 +1,326 @@
+//! Why a saga stands where it stands: the closed list of causes. Each has a page in
+//! `docs/runbooks`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// Somebody outside must decide, and has time to.
+    WaitingForSignal,
+    /// The last attempt failed; the next one is due soon.
+    RetryBackoff,
+    /// A process is at work on it right now.
+    LeaseHeld,
+    /// Whoever was at work on it did not finish.
+    LeaseExpired,
+    /// Nobody is there to work on it.
+    NoWorker,
+    /// Nothing will ever wake it.
+    JobLost,
+    /// Payments has decided and not said so yet.
+    OutboxUnpublished,
+    /// Payments has decided, and the broker has no queue for the news.
+    Unroutable,
+    /// The news lies in a queue that nobody reads.
+    QueueWithoutConsumer,
+    /// It waits behind others.
+    QueueBacklog,
+    /// The news could not be handled and lies in `failed`.
+    MessageFailed,
+    /// Payments cannot be reached.
+    ParticipantUnreachable,
+    /// Payments has decided, and the news is nowhere.
+    ParticipantHasAnswerWeMissed,
+    /// Payments was asked, and its answers do not arrive.
+    OutcomeUnknown,
+    /// An operator holds it.
+    PausedBy,
+    /// What was paid is not what was ordered, or contradicts what was decided.
+    PaymentMismatch,
+    /// No process knows its plan.
+    UnknownPlanVersion,
+    /// It has been undone for too long.
+    CompensationOverdue,
+    /// At rest, or it has just moved.
+    Healthy,
+}
+
+/// What there is to say about a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// As typed and stored.
+    pub code: &'static str,
+    /// For a list.
+    pub title: &'static str,
+    /// Whether it does not go on by itself, as far as the shop can help it.
+    pub stuck: bool,
+    /// What it means, for whoever is on call.
+    pub explanation: &'static str,
+    /// Names of the evidence that always comes with it.
+    pub evidence: &'static [&'static str],
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::WaitingForSignal,
+        Self::RetryBackoff,
+        Self::LeaseHeld,
+        Self::LeaseExpired,
+        Self::NoWorker,
+        Self::JobLost,
+        Self::OutboxUnpublished,
+        Self::Unroutable,
+        Self::QueueWithoutConsumer,
+        Self::QueueBacklog,
+        Self::MessageFailed,
+        Self::ParticipantUnreachable,
+        Self::ParticipantHasAnswerWeMissed,
+        Self::OutcomeUnknown,
+        Self::PausedBy,
+        Self::PaymentMismatch,
+        Self::UnknownPlanVersion,
+        Self::CompensationOverdue,
+        Self::Healthy,
+    ];
+
+    /// As typed and stored.
+    pub const fn as_str(self) -> &'static str {
+        self.about().code
+    }
+
+    /// Whether it does not go on by itself.
+    pub const fn is_stuck(self) -> bool {
+        self.about().stuck
+    }
+
+    /// The page that tells what to do, from the root of the repository.
+    pub fn runbook(self) -> String {
+        format!("docs/runbooks/{}.md", self.as_str())
+    }
+
+    /// What there is to say about it.
+    pub const fn about(self) -> &'static About {
+        match self {
+            Self::WaitingForSignal => &About {
+                code: "waiting-for-signal",
+                title: "waits for payments' decision",
+                stuck: false,
+                explanation: "Its payment is undecided and its deadline has not come: it is somebody else's turn. \
+                              At the deadline it is undone by itself.",
+                evidence: &["since", "deadline"],
+            },
+            Self::RetryBackoff => &About {
+                code: "retry-backoff",
+                title: "will be tried again",
+                stuck: false,
+                explanation: "The last attempt did not end well; the next one is due soon, by itself.",
+                evidence: &["attempt", "next_at", "budget_left"],
+            },
+            Self::LeaseHeld => &About {
+                code: "lease-held",
+                title: "is being worked on",
+                stuck: false,
+                explanation: "A process has claimed it and is making an attempt. Should that process die, another \
+                              one takes over when the lease ends.",
+                evidence: &["by", "until", "attempt"],
+            },
+            Self::LeaseExpired => &About {
+                code: "lease-expired",
+                title: "its worker did not finish",
+                stuck: true,
+                explanation: "Whoever had claimed it did not finish within the lease: it died, or lost the \
+                              database. The next free worker takes over.",
+                evidence: &["by", "expired_at", "attempt"],
+            },
+            Self::NoWorker => &About {
+                code: "no-worker",
+                title: "no worker is there for it",
+                stuck: true,
+                explanation: "It is due, and no living process has the role saga and knows its plan.",
+                evidence: &["role", "plan", "last_seen", "due_at"],
+            },
+            Self::JobLost => &About {
+                code: "job-lost",
+                title: "nothing will ever wake it",
+                stuck: true,
+                explanation: "It is not at rest and owns no entry in the outbox (I7 is broken): somebody removed it \
+                              by hand, or a backup was restored in parts. A retry writes it anew.",
+                evidence: &["state", "moved_at"],
+            },
+            Self::OutboxUnpublished => &About {
+                code: "outbox-unpublished",
+                title: "payments has not published its decision",
+                stuck: true,
+                explanation: "Payments has decided; its event still lies in its outbox. Payments' relay does not \
+                              run, or cannot reach RabbitMQ. It is published by itself when it can.",
+                evidence: &["transaction", "status", "message", "age"],
+            },
+            Self::Unroutable => &About {
+                code: "unroutable",
+                title: "the broker has no queue for the decision",
+                stuck: true,
+                explanation: "Payments has decided; RabbitMQ gave its event back, because no queue is bound for it, \
+                              or the message is parked after its last attempt.",
+                evidence: &["transaction", "status", "message", "error"],
+            },
+            Self::QueueWithoutConsumer => &About {
+                code: "queue-without-consumer",
+                title: "nobody reads the queue of decisions",
+                stuck: true,
+                explanation: "Payments has decided and published; nobody takes from the queue. No worker has the \
+                              role payments, or it stopped taking because its database or payments is away.",
+                evidence: &["transaction", "status", "queue", "messages", "consumers"],
+            },
+            Self::QueueBacklog => &About {
+                code: "queue-backlog",
+                title: "waits behind others",
+                stuck: true,
+                explanation: "Workers are there and do not keep up: what it needs waits in a queue, with others.",
+                evidence: &["queue", "messages"],
+            },
+            Self::MessageFailed => &About {
+                code: "message-failed",
+                title: "the decision lies in failed",
+                stuck: true,
+                explanation: "The message that it needs could not be handled and was put aside, whole, with the \
+                              reason. It takes effect once it is sent again.",
+                evidence: &["message", "queue", "reason"],
+            },
+            Self::ParticipantUnreachable => &About {
+                code: "participant-unreachable",
+                title: "payments cannot be reached",
+                stuck: true,
+                explanation: "The last attempts never left: payments refuses connections, or its address is wrong. \
+                              Nothing has happened there. It goes on by itself when payments is back.",
+                evidence: &["attempts", "next_at", "last_error"],
+            },
+            Self::ParticipantHasAnswerWeMissed => &About {
+                code: "participant-has-answer-we-missed",
+                title: "payments' decision is lost on the way",
+                stuck: true,
+                explanation: "Payments has decided and published, and its event is neither in a queue nor in \
+                              failed. Telling the saga what payments decided is safe: payments is asked first, \
+                              and what comes twice takes effect once.",
+                evidence: &["transaction", "status", "decided_at"],
+            },
+            Self::OutcomeUnknown => &About {
+                code: "outcome-unknown",
+                title: "payments' answers do not arrive",
+                stuck: true,
+                explanation: "Payments was asked, and its answers were lost or make no sense: it may have happened. \
+                              It is asked again under the same key, which does it at most once.",
+                evidence: &["attempts", "next_at", "last_error"],
+            },
+            Self::PausedBy => &About {
+                code: "paused-by",
+                title: "an operator holds it",
+                stuck: true,
+                explanation: "Nothing of it runs until it is resumed; signals are kept meanwhile.",
+                evidence: &["by", "why", "since"],
+            },
+            Self::PaymentMismatch => &About {
+                code: "payment-mismatch",
+                title: "payment and order contradict one another",
+                stuck: true,
+                explanation: "What payments says does not fit the order, in amount, currency, transaction or \
+                              outcome. It moves in neither direction: a person must compare the two.",
+                evidence: &["what"],
+            },
+            Self::UnknownPlanVersion => &About {
+                code: "unknown-plan-version",
+                title: "no process knows its plan",
+                stuck: true,
+                explanation: "It was begun by another release: neither this program nor any living worker knows its \
+                              plan in that version. A worker of that release must run until it has drained.",
+                evidence: &["plan", "known_here"],
+            },
+            Self::CompensationOverdue => &About {
+                code: "compensation-overdue",
+                title: "is being undone for too long",
+                stuck: true,
+                explanation: "It has been undone for longer than a quarter of an hour. It is never given up; its \
+                              stock stays held until payments has confirmed.",
+                evidence: &["since", "step", "attempt", "next_at"],
+            },
+            Self::Healthy => &About {
+                code: "healthy",
+                title: "goes its way",
+                stuck: false,
+                explanation: "It is at rest, or it moved a moment ago.",
+                evidence: &["state", "moved_at"],
+            },
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        found.ok_or_else(|| {
+            let all: Vec<_> = Self::ALL.into_iter().map(Self::as_str).collect();
+            format!("`{text}` is no cause; the causes are {}", all.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_as_it_is_written_and_serialized() {
+        for code in Code::ALL {
+            assert_eq!(code.as_str().parse(), Ok(code));
+            let json = serde_json::to_value(code).unwrap();
+            assert_eq!(json, code.as_str());
+        }
+        assert!("nothing-at-all".parse::<Code>().is_err());
+    }
+
+    #[test]
+    fn every_code_has_a_page_in_the_runbooks_that_the_index_names() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let index = std::fs::read_to_string(root.join("docs/runbooks/README.md")).unwrap();
+        for code in Code::ALL {
+            let page = std::fs::read_to_string(root.join(code.runbook()));
+            let page = page.unwrap_or_else(|error| panic!("{}: {error}", code.runbook()));
+            for part in [
+                "What it means",
+                "How to confirm",
+                "What to do",
+                "How to know that it is over",
+            ] {
+                let heading = format!("## {part}\n");
+                assert!(
+                    page.contains(&heading),
+                    "{} has no `{part}`",
+                    code.runbook()
+                );
+            }
+            assert!(
+                page.starts_with(&format!("# {code}\n")),
+                "{}",
+                code.runbook()
+            );
+            assert!(
+                index.contains(&format!("({code}.md)")),
+                "the index names no {code}"
+            );
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Gathering what a judgement needs: from the shop's database in a few statements for any number
+//! of sagas, and from payments and RabbitMQ as far as they can be seen, each for two seconds at most.
+
+use std::{collections::HashMap, time::Duration};
+
+use contracts::topology::PAYMENTS_EVENTS_QUEUE;
+use kernel::{OrderId, SagaId, TransactionId};
+use messaging::{
+    failed,
+    outbox::PlanKey,
+    topology::{self, LADDER, delay_queue},
+};
+use saga::heartbeat;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool, Row as _};
+use uuid::Uuid;
+
+use crate::{
+    Operator, PaymentsSight,
+    judge::{
+        Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
+        World, judge,
+    },
+};
+
+/// Longest wait for payments, and for RabbitMQ.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Failed messages that are looked through.
+const MANY: usize = 1_000;
+
+/// Why a saga stands where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Its order.
+    pub order_id: Option<OrderId>,
+    /// Its state.
+    pub state: String,
+    /// The cause, with all that speaks for it.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// Why each of these sagas stands where it stands; those that do not exist are missing.
+///
+/// # Errors
+/// When the shop's database cannot be read. What else cannot be seen is said, not failed on.
+pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>> {
+    let mut conn = operator.engine.pool().acquire().await?;
+    let mut facts = of_sagas(&mut conn, sagas).await?;
+    let mut world = of_world(&mut conn, operator).await?;
+    drop(conn);
+    let (payments, broker) = tokio::join!(
+        of_payments(&operator.sight.payments, &facts),
+        of_broker(operator.sight.amqp_url.as_deref()),
+    );
+    let mut unseen = |what: &str, why: String| world.could_not_see.push(format!("{what}: {why}"));
+    match payments {
+        Ok(payments) => {
+            if !payments.outbox {
+                unseen(
+                    "payments' outbox",
+                    "PAYMENTS_DATABASE_URL is not set".to_owned(),
+                );
+            }
+            for facts in &mut facts {
+                payments.tell(facts);
+            }
+        }
+        Err(why) => unseen("payments", why),
+    }
+    match broker {
+        Ok((queue, failed)) => {
+            world.queue = Seen::Seen(queue);
+            for facts in &mut facts {
+                facts.failed = Seen::Seen(about(facts, &failed));
+            }
+        }
+        Err(why) => unseen("RabbitMQ", why),
+    }
+    let whys = facts.iter().map(|facts| Why {
+        saga_id: facts.saga_id,
+        order_id: facts.order_id,
+        state: facts.state.clone(),
+        judgement: judge(facts, &world),
+    });
+    Ok(whys.collect())
+}
+
+async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec<Facts>> {
+    let ids: Vec<_> = sagas.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select s.saga_id as "saga_id: SagaId", s.plan, s.plan_version, s.plan_hash, s.state, s.paused, s.deadline,
+               s.input, s.updated_at, o.kind as "kind?", o.step as "step?", o.since as "since?", o.due_at as "due_at?",
+               o.attempt as "attempt?", o.holder as "holder?", o.last_error as "last_error?",
+               (select max(j.at) from saga.journal j
+                where j.saga_id = s.saga_id and j.kind = 'compensation_begun') as compensating_since,
+               (select j.detail from saga.journal j
+                where j.saga_id = s.saga_id and j.kind = 'breach' order by j.revision desc, j.n desc limit 1) as breach,
+               p.at as "paused_at?", p.actor as "paused_by?", p.detail as "paused_why?"
+        from saga.saga s
+             left join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
+             left join lateral (
+                 select j.at, j.actor, j.detail
+                 from saga.journal j
+                 where j.saga_id = s.saga_id and j.kind = 'operator' and j.detail like 'pause: %'
+                 order by j.revision desc, j.n desc
+                 limit 1) as p on true
+        where s.saga_id = any($1)
+        order by s.created_at, s.saga_id
+        "#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut ended = ended(conn, &ids).await?;
+    let facts = rows.into_iter().map(|row| {
+        let text = |name: &str| row.input.get(name).and_then(Value::as_str);
+        let total = row.input.get("total").and_then(|total| {
+            let amount = total.get("amount")?.as_i64()?;
+            Some((amount, total.get("currency")?.as_str()?.to_owned()))
+        });
+        let entry = match (row.kind, row.step, row.since, row.due_at) {
+            (Some(kind), Some(step), Some(since), Some(due_at)) => Some(Entry {
+                timer: kind == "timer",
+                step,
+                since,
+                due_at,
+                attempt: row.attempt.unwrap_or_default(),
+                holder: row.holder,
+                last_error: row.last_error,
+            }),
+            _ => None,
+        };
+        let pause = row.paused_at.map(|at| Pause {
+            by: row.paused_by.unwrap_or_default(),
+            why: row
+                .paused_why
+                .unwrap_or_default()
+                .trim_start_matches("pause: ")
+                .to_owned(),
+            at,
+        });
+        Facts {
+            saga_id: row.saga_id,
+            plan: PlanKey {
+                name: row.plan,
+                version: row.plan_version,
+                hash: row.plan_hash,
+            },
+            compensating_since: row
+                .compensating_since
+                .filter(|_| row.state == "compensating"),
+            state: row.state,
+            paused: row.paused,
+            deadline: row.deadline,
+            moved_at: row.updated_at,
+            pause: pause.filter(|_| row.paused),
+            breach: row.breach,
+            order_id: text("order_id").and_then(|id| id.parse().ok()),
+            transaction_id: text("transaction_id").and_then(|id| id.parse().ok()),
+            total,
+            entry,
+            ended: ended.remove(&row.saga_id).unwrap_or_default(),
+            payment: Seen::Unseen,
+            unpublished: Seen::Unseen,
+            failed: Seen::Unseen,
+        }
+    });
+    Ok(facts.collect())
+}
+
+/// The last attempts at each entry's work that ended, newest first.
+async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<SagaId, Vec<Ended>>> {
+    let rows = sqlx::query!(
+        r#"
+        select o.saga_id as "saga_id!: SagaId", j.attempt as "attempt!", j.kind, j.detail
+        from messaging.outbox o
+             cross join lateral (
+                 select j.revision, j.n, j.attempt, j.kind, j.detail
+                 from saga.journal j
+                 where j.saga_id = o.saga_id
+                   and j.step = o.step
+                   and j.attempt is not null
+                   and j.at >= o.since
+                 order by j.revision desc, j.n desc
+                 limit 5) as j
+        where o.saga_id = any($1)
+          and o.kind in ('step', 'timer')
+        order by o.saga_id, j.revision desc, j.n desc
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut ended = HashMap::<SagaId, Vec<Ended>>::new();
+    for row in rows {
+        ended.entry(row.saga_id).or_default().push(Ended {
+            attempt: row.attempt,
+            kind: row.kind,
+            detail: row.detail,
+        });
+    }
+    Ok(ended)
+}
+
+async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<World> {
+    let due = sqlx::query!(
+        r#"
+        select clock_timestamp() as "now!",
+               count(*) filter (where kind in ('step', 'timer') and due_at <= clock_timestamp()) as "due!"
+        from messaging.outbox
+        "#,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let processes = heartbeat::list(conn).await?;
+    let config = operator.engine.config();
+    // those who work on sagas know best how they do it
+    let told = processes
+        .iter()
+        .find(|process| process.is_alive(due.now) && process.has_role("saga"));
+    let millis = |told: i64| Duration::from_millis(told.unsigned_abs());
+    Ok(World {
+        now: due.now,
+        plans: vec![operator.engine.plan_key()],
+        lease: told.map_or(config.lease, |told| millis(told.lease_ms)),
+        retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
+        processes,
+        due: due.due,
+        queue: Seen::Unseen,
+        could_not_see: Vec::new(),
+    })
+}
+
+/// What payments holds of some orders.
+struct Payments {
+    transactions: HashMap<OrderId, Payment>,
+    unpublished: HashMap<TransactionId, Unpublished>,
+    /// Whether its outbox was seen, too.
+    outbox: bool,
+}
+
+impl Payments {
+    fn tell(&self, facts: &mut Facts) {
+        let payment = facts.order_id.and_then(|id| self.transactions.get(&id));
+        facts.payment = Seen::Seen(payment.cloned());
+        if self.outbox {
+            let of = facts
+                .transaction_id
+                .and_then(|id| self.unpublished.get(&id));
+            facts.unpublished = Seen::Seen(of.cloned());
+        }
+    }
+}
+
+async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
+    let asked = async {
+        match sight {
+            PaymentsSight::Database(pool) => {
+                read(pool, facts).await.map_err(|error| error.to_string())
+            }
+            PaymentsSight::Service(_) => ask(sight, facts).await,
+            PaymentsSight::None => {
+                Err("neither its database nor its API is configured here".to_owned())
+            }
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, asked).await;
+    answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+}
+
+/// By its API: transaction by transaction, and nothing of its outbox.
+async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
+    let mut transactions = HashMap::new();
+    for facts in facts {
+        let (Some(order_id), Some(id)) = (facts.order_id, facts.transaction_id) else {
+            continue;
+        };
+        let found = sight.transaction(order_id, id).await;
+        if let Some(found) = found.map_err(|why| why.to_string())? {
+            let (amount, currency) = found
+                .amount
+                .map(|money| (money.amount, money.currency.to_string()))
+                .unzip();
+            let payment = Payment {
+                transaction_id: found.transaction_id,
+                status: found.status.as_str().to_owned(),
+                amount,
+                currency,
+                decided_at: found.completed_at.or(found.canceled_at),
+            };
+            transactions.insert(order_id, payment);
+        }
+    }
+    Ok(Payments {
+        transactions,
+        unpublished: HashMap::new(),
+        outbox: false,
+    })
+}
+
+/// By its database. Unchecked: the macros know the shop's only.
+async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
+    let orders: Vec<Uuid> = facts
+        .iter()
+        .filter_map(|facts| facts.order_id.map(OrderId::uuid))
+        .collect();
+    let rows = sqlx::query(
+        "select order_id, transaction_id, status, amount, currency, coalesce(completed_at, canceled_at) as decided_at
+         from payments.transaction where order_id = any($1)",
+    )
+    .bind(&orders)
+    .fetch_all(pool)
+    .await?;
+    let mut transactions = HashMap::new();
+    for row in rows {
+        let payment = Payment {
+            transaction_id: TransactionId::from(row.try_get::<Uuid, _>("transaction_id")?),
+            status: row.try_get("status")?,
+            amount: row.try_get("amount")?,
+            currency: row.try_get("currency")?,
+            decided_at: row.try_get("decided_at")?,
+        };
+        let order_id = OrderId::from(row.try_get::<Uuid, _>("order_id")?);
+        transactions.insert(order_id, payment);
+    }
+    let ids: Vec<String> = facts
+        .iter()
+        .filter_map(|facts| facts.transaction_id.map(|id| id.to_string()))
+        .collect();
+    let rows = sqlx::query(
+        "select entry_id, body->>'transaction_id' as transaction_id, since, attempt, parked_at is not null as parked,
+                last_error
+         from messaging.outbox where kind = 'message' and body->>'transaction_id' = any($1)",
+    )
+    .bind(&ids)
+    .fetch_all(pool)
+    .await?;
+    let mut unpublished = HashMap::new();
+    for row in rows {
+        let id: String = row.try_get("transaction_id")?;
+        let Ok(id) = id.parse() else { continue };
+        let entry = Unpublished {
+            message_id: row.try_get::<Uuid, _>("entry_id")?.to_string(),
+            since: row.try_get("since")?,
+            attempt: row.try_get("attempt")?,
+            parked: row.try_get("parked")?,
+            last_error: row.try_get("last_error")?,
+        };
+        unpublished.insert(id, entry);
+    }
+    Ok(Payments {
+        transactions,
+        unpublished,
+        outbox: true,
+    })
+}
+
+type Broker = (Option<Queue>, Vec<failed::FailedMessage>);
+
+async fn of_broker(amqp_url: Option<&str>) -> Result<Broker, String> {
+    let Some(url) = amqp_url else {
+        return Err("AMQP_URL is not set".to_owned());
+    };
+    let ladder = LADDER.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
+    let mut queues = vec![PAYMENTS_EVENTS_QUEUE];
+    queues.extend(ladder.iter().map(String::as_str));
+    let asked = async {
+        let states = topology::look(url, &queues).await?;
+        let failed = failed::list(url, MANY).await?;
+        Ok::<_, messaging::LinkError>((states, failed))
+    };
+    let (states, failed) = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string())?,
+        Err(_) => return Err(format!("no answer within {PATIENCE:?}")),
+    };
+    let mut states = states.into_iter().map(|(_, state)| state);
+    let queue = states.next().flatten().map(|state| Queue {
+        messages: state.messages,
+        consumers: state.consumers,
+        retrying: states.flatten().map(|state| state.messages).sum(),
+    });
+    Ok((queue, failed))
+}
+
+/// The failed messages that name the saga's transaction.
+fn about(facts: &Facts, failed: &[failed::FailedMessage]) -> Vec<FailedMessage> {
+    let Some(id) = facts.transaction_id.map(|id| id.to_string()) else {
+        return Vec::new();
+    };
+    let of = failed.iter().filter(|message| message.body.contains(&id));
+    of.map(|message| FailedMessage {
+        message_id: Some(message.id.clone()),
+        queue: message.queue.clone(),
+        reason: message.reason.clone(),
+    })
+    .collect()
+}

@@ -1,0 +1,140 @@
+//! What to do next: safe, and ready to be pasted.
+
+use super::{Facts, NextStep};
+use crate::cause::Code;
+
+/// The best first; the last one always only looks.
+pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
+    let saga = facts.saga_id;
+    let step = |title: &str, command: String| NextStep {
+        title: title.to_owned(),
+        command,
+    };
+    let retry = |title, reason| {
+        step(
+            title,
+            format!("shopctl saga retry {saga} --reason '{reason}'"),
+        )
+    };
+    let doctor = |title| step(title, "shopctl doctor".to_owned());
+    let watch = |title| step(title, format!("shopctl saga watch {saga}"));
+    let show = step("see its whole life", format!("shopctl saga show {saga}"));
+    let mut steps = match code {
+        Code::Healthy => vec![],
+        Code::WaitingForSignal => facts.order_id.into_iter().map(order).collect(),
+        Code::RetryBackoff => vec![retry("do not wait for the next attempt", "not waiting")],
+        Code::LeaseHeld => vec![watch("watch it move on")],
+        Code::LeaseExpired => vec![watch("watch another worker take it over")],
+        Code::NoWorker => vec![watch(
+            "start `worker saga`, of a release that knows its plan, and watch it move",
+        )],
+        Code::JobLost => vec![retry("write its entry anew", "its entry was lost")],
+        Code::OutboxUnpublished => {
+            let mut steps = vec![doctor("see whether payments' relay and RabbitMQ are well")];
+            steps.extend(signal(facts, "payments cannot publish its decision"));
+            steps
+        }
+        Code::Unroutable => {
+            let mut steps = vec![doctor(
+                "see which queue is missing; `worker migrate` declares and binds all",
+            )];
+            steps.extend(signal(facts, "the event has no route"));
+            steps
+        }
+        Code::QueueWithoutConsumer => {
+            vec![watch("start `worker payments`, and watch it move")]
+        }
+        Code::QueueBacklog => vec![doctor("see what is late; start more workers")],
+        Code::MessageFailed => failed(facts),
+        Code::ParticipantUnreachable => {
+            vec![retry(
+                "once payments is back, do not wait for the next attempt",
+                "payments is back",
+            )]
+        }
+        Code::ParticipantHasAnswerWeMissed => {
+            signal(facts, "its event is lost").into_iter().collect()
+        }
+        Code::OutcomeUnknown => {
+            vec![retry(
+                "once payments answers again, ask it at once",
+                "payments answers again",
+            )]
+        }
+        Code::PausedBy => vec![step(
+            "let it go on",
+            format!("shopctl saga resume {saga} --reason 'looked into it'"),
+        )],
+        Code::PaymentMismatch => {
+            let mut steps: Vec<_> = facts.order_id.into_iter().map(order).collect();
+            steps.push(step(
+                "see what could not be handled",
+                "shopctl failed list --queue payments_events_queue".to_owned(),
+            ));
+            steps
+        }
+        Code::UnknownPlanVersion => vec![step(
+            "see which plans live, and what this release knows",
+            "shopctl saga check-compat".to_owned(),
+        )],
+        Code::CompensationOverdue => {
+            vec![retry(
+                "once payments answers, ask it at once",
+                "payments answers again",
+            )]
+        }
+    };
+    steps.push(show);
+    steps
+}
+
+fn order(order: kernel::OrderId) -> NextStep {
+    NextStep {
+        title: "see its order".to_owned(),
+        command: format!("shopctl order show {order}"),
+    }
+}
+
+/// What payments decided, told by hand; none while that was not seen.
+fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
+    let payment = facts.payment.seen()?.as_ref()?;
+    let name = match payment.status.as_str() {
+        "paid" => contracts::topology::TRANSACTION_COMPLETED,
+        "canceled" => contracts::topology::TRANSACTION_CANCELED,
+        _ => return None,
+    };
+    let saga = facts.saga_id;
+    Some(NextStep {
+        title: "tell it what payments decided; should the event come later, it changes nothing"
+            .to_owned(),
+        command: format!("shopctl saga signal {saga} {name} --reason '{reason}'"),
+    })
+}
+
+fn failed(facts: &Facts) -> Vec<NextStep> {
+    let messages = facts.failed.seen().into_iter().flatten();
+    // other producers' ids may be anything: not everything may be pasted into a shell
+    let plain = |id: &&String| {
+        id.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c))
+    };
+    let mut ids = messages.filter_map(|message| message.message_id.as_ref());
+    match ids.find(plain) {
+        Some(id) => vec![
+            NextStep {
+                title: "see the message and why it is there".to_owned(),
+                command: format!("shopctl failed show {id}"),
+            },
+            NextStep {
+                title: "once the reason is mended, send it again".to_owned(),
+                command: format!("shopctl failed retry {id} --reason 'the reason is mended'"),
+            },
+        ],
+        None => vec![NextStep {
+            title: "see the messages and why they are there".to_owned(),
+            command: "shopctl failed list --queue payments_events_queue".to_owned(),
+        }],
+    }
+}

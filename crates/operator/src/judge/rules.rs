@@ -1,0 +1,504 @@
+//! The rules, in their order.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    EVENTS, Ended, Entry, Evidence, Facts, IN_A_ROW, OVERDUE, Payment, Seen, Sure, World, at,
+};
+use crate::cause::Code;
+
+/// What a rule found.
+pub(super) struct Found {
+    pub(super) code: Code,
+    pub(super) since: DateTime<Utc>,
+    pub(super) sure: Sure,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// What the first rule that fits says.
+pub(super) fn first(facts: &Facts, world: &World) -> Found {
+    let case = Case { facts, world };
+    case.at_rest()
+        .or_else(|| case.paused())
+        .or_else(|| case.unknown_plan())
+        .or_else(|| case.mismatch())
+        .unwrap_or_else(|| match &facts.entry {
+            None => case.lost(),
+            Some(entry) => case
+                .claimed(entry)
+                .or_else(|| case.due(entry))
+                .or_else(|| case.overdue(entry))
+                .unwrap_or_else(|| {
+                    if entry.timer {
+                        case.waiting(entry)
+                    } else {
+                        case.retrying(entry)
+                    }
+                }),
+        })
+}
+
+struct Case<'a> {
+    facts: &'a Facts,
+    world: &'a World,
+}
+
+impl Case<'_> {
+    fn found<const N: usize>(
+        &self,
+        code: Code,
+        since: DateTime<Utc>,
+        own: [(&'static str, String); N],
+    ) -> Found {
+        let mut evidence = vec![Evidence {
+            name: "state",
+            value: self.facts.state.clone(),
+        }];
+        let own = own.into_iter();
+        evidence.extend(
+            own.filter(|(name, _)| *name != "state")
+                .map(|(name, value)| Evidence { name, value }),
+        );
+        Found {
+            code,
+            since,
+            sure: Sure::Certain,
+            evidence,
+        }
+    }
+
+    fn age(&self, since: DateTime<Utc>) -> Duration {
+        (self.world.now - since).to_std().unwrap_or_default()
+    }
+
+    fn at_rest(&self) -> Option<Found> {
+        let facts = self.facts;
+        if !matches!(facts.state.as_str(), "completed" | "compensated") {
+            return None;
+        }
+        if let Some(what) = self.contradiction() {
+            return Some(self.mismatched(what));
+        }
+        let payments = if facts.payment.seen().is_some() {
+            Sure::Certain
+        } else {
+            Sure::Likely
+        };
+        let healthy = self.found(
+            Code::Healthy,
+            facts.moved_at,
+            [("moved_at", at(facts.moved_at))],
+        );
+        Some(healthy.sure(payments))
+    }
+
+    fn paused(&self) -> Option<Found> {
+        let facts = self.facts;
+        if !facts.paused {
+            return None;
+        }
+        let (by, why, since) = match &facts.pause {
+            Some(pause) => (pause.by.clone(), pause.why.clone(), pause.at),
+            None => (unknown(), unknown(), facts.moved_at),
+        };
+        let own = [("by", by), ("why", why), ("since", at(since))];
+        Some(self.found(Code::PausedBy, since, own))
+    }
+
+    fn unknown_plan(&self) -> Option<Found> {
+        let (plan, world) = (&self.facts.plan, self.world);
+        let known_here = world.plans.contains(plan);
+        let known_there = world
+            .processes
+            .iter()
+            .any(|process| process.is_alive(world.now) && process.advances(plan));
+        if known_here || known_there {
+            return None;
+        }
+        let same = |known: &&messaging::outbox::PlanKey| known.name == plan.name;
+        let here = world.plans.iter().filter(same);
+        let here: Vec<_> = here.map(saga::heartbeat::plan_name).collect();
+        let own = [
+            ("plan", saga::heartbeat::plan_name(plan)),
+            ("known_here", here.join(" ")),
+        ];
+        Some(self.found(Code::UnknownPlanVersion, self.facts.moved_at, own))
+    }
+
+    fn mismatch(&self) -> Option<Found> {
+        self.contradiction().map(|what| self.mismatched(what))
+    }
+
+    fn mismatched(&self, what: String) -> Found {
+        let found = self.found(Code::PaymentMismatch, self.facts.moved_at, [("what", what)]);
+        self.with_payment(found)
+    }
+
+    /// What payments says and what the order says, if both cannot be true.
+    fn contradiction(&self) -> Option<String> {
+        let facts = self.facts;
+        if let Some(breach) = &facts.breach {
+            return Some(breach.clone());
+        }
+        let said = facts
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.last_error.clone());
+        let failed = facts.failed.seen().into_iter().flatten();
+        let mut said = said
+            .into_iter()
+            .chain(failed.filter_map(|message| message.reason.clone()));
+        if let Some(mismatch) = said.find(|said| said.contains("payment-mismatch")) {
+            return Some(mismatch);
+        }
+        let Some(payment) = facts.payment.seen()? else {
+            return (facts.state == "waiting")
+                .then(|| "payments knows no transaction of this order".to_owned());
+        };
+        self.differs(payment)
+    }
+
+    fn differs(&self, payment: &Payment) -> Option<String> {
+        let facts = self.facts;
+        let id = payment.transaction_id;
+        let outcome = match (facts.state.as_str(), payment.status.as_str()) {
+            ("completed", "pending" | "canceled") | ("compensated", "pending" | "paid") => true,
+            _ => false,
+        };
+        if outcome {
+            let (state, status) = (&facts.state, &payment.status);
+            return Some(format!(
+                "the saga is {state}, its transaction {id} is {status}"
+            ));
+        }
+        if facts.transaction_id.is_some_and(|expected| expected != id) {
+            return Some(format!("payments knows the order by transaction {id}"));
+        }
+        let (amount, currency) = facts.total.as_ref()?;
+        if payment.amount == Some(*amount) && payment.currency.as_ref() == Some(currency) {
+            return None;
+        }
+        if payment.amount.is_none() && payment.status == "canceled" {
+            return None; // a tombstone
+        }
+        Some(format!(
+            "the order costs {amount} {currency}, transaction {id} is over {} {}",
+            payment
+                .amount
+                .map_or_else(unknown, |amount| amount.to_string()),
+            payment.currency.clone().unwrap_or_default(),
+        ))
+    }
+
+    fn lost(&self) -> Found {
+        let moved = self.facts.moved_at;
+        self.found(Code::JobLost, moved, [("moved_at", at(moved))])
+    }
+
+    /// An attempt has begun and not ended.
+    fn claimed(&self, entry: &Entry) -> Option<Found> {
+        let ended = |ended: &Ended| ended.attempt == entry.attempt;
+        if entry.attempt == 0 || self.facts.ended.iter().any(ended) {
+            return None;
+        }
+        let attempt = entry.attempt.to_string();
+        if entry.due_at > self.world.now {
+            let own = [
+                ("by", self.holder(entry)),
+                ("until", at(entry.due_at)),
+                ("attempt", attempt),
+                ("step", entry.step.clone()),
+            ];
+            return Some(self.found(Code::LeaseHeld, self.facts.moved_at, own));
+        }
+        if !self.has_worker() {
+            return Some(self.no_worker(entry));
+        }
+        let own = [
+            ("by", self.holder(entry)),
+            ("expired_at", at(entry.due_at)),
+            ("attempt", attempt),
+            ("step", entry.step.clone()),
+        ];
+        Some(self.found(Code::LeaseExpired, entry.due_at, own))
+    }
+
+    fn holder(&self, entry: &Entry) -> String {
+        let Some(holder) = &entry.holder else {
+            return unknown();
+        };
+        let known = self
+            .world
+            .processes
+            .iter()
+            .find(|process| process.process == *holder);
+        match known {
+            Some(process) => {
+                let silent = if process.is_alive(self.world.now) {
+                    String::new()
+                } else {
+                    format!(", silent since {}", at(process.seen_at))
+                };
+                format!(
+                    "{holder} ({} on {}, pid {}{silent})",
+                    process.roles.join(" "),
+                    process.host,
+                    process.pid
+                )
+            }
+            None => format!("{holder} (gone)"),
+        }
+    }
+
+    fn has_worker(&self) -> bool {
+        let advances = |process: &saga::heartbeat::Process| {
+            process.is_alive(self.world.now) && process.advances(&self.facts.plan)
+        };
+        self.world.processes.iter().any(advances)
+    }
+
+    fn no_worker(&self, entry: &Entry) -> Found {
+        let workers = self.world.processes.iter();
+        let last_seen = workers
+            .filter(|process| process.advances(&self.facts.plan))
+            .map(|process| process.seen_at)
+            .max();
+        let own = [
+            ("role", "saga".to_owned()),
+            ("plan", saga::heartbeat::plan_name(&self.facts.plan)),
+            (
+                "last_seen",
+                last_seen.map_or_else(|| "not within the last hour".to_owned(), at),
+            ),
+            ("due_at", at(entry.due_at)),
+            ("step", entry.step.clone()),
+        ];
+        self.found(Code::NoWorker, entry.due_at, own)
+    }
+
+    fn due(&self, entry: &Entry) -> Option<Found> {
+        if entry.due_at > self.world.now {
+            return None;
+        }
+        if !self.has_worker() {
+            return Some(self.no_worker(entry));
+        }
+        if self.age(entry.due_at) < self.world.lease {
+            let own = [
+                ("moved_at", at(self.facts.moved_at)),
+                ("due_at", at(entry.due_at)),
+            ];
+            return Some(self.found(Code::Healthy, entry.due_at, own));
+        }
+        let own = [
+            ("queue", "messaging.outbox".to_owned()),
+            ("messages", self.world.due.to_string()),
+            ("due_at", at(entry.due_at)),
+            ("step", entry.step.clone()),
+        ];
+        Some(self.found(Code::QueueBacklog, entry.due_at, own))
+    }
+
+    fn overdue(&self, entry: &Entry) -> Option<Found> {
+        let since = self.facts.compensating_since?;
+        if self.facts.state != "compensating" || self.age(since) < OVERDUE {
+            return None;
+        }
+        let own = [
+            ("since", at(since)),
+            ("step", entry.step.clone()),
+            ("attempt", entry.attempt.to_string()),
+            ("next_at", at(entry.due_at)),
+            ("last_error", last_error(entry)),
+        ];
+        Some(self.found(Code::CompensationOverdue, since, own))
+    }
+
+    /// The next attempt is in the future.
+    fn retrying(&self, entry: &Entry) -> Found {
+        let failed = |ended: &&Ended| matches!(ended.kind.as_str(), "transient" | "unknown");
+        let in_a_row: Vec<_> = self.facts.ended.iter().take_while(failed).collect();
+        let code = if in_a_row.len() < IN_A_ROW {
+            Code::RetryBackoff
+        } else if in_a_row[..IN_A_ROW]
+            .iter()
+            .any(|ended| ended.kind == "unknown")
+        {
+            Code::OutcomeUnknown // it may have happened, whatever the others say
+        } else {
+            Code::ParticipantUnreachable
+        };
+        let next = ("next_at", at(entry.due_at));
+        let said = ("last_error", last_error(entry));
+        let attempts = entry.attempt.to_string();
+        if code == Code::RetryBackoff {
+            let left = self.budget_left(entry);
+            let own = [("attempt", attempts), next, ("budget_left", left), said];
+            self.found(code, entry.since, own)
+        } else {
+            let left = ("budget_left", self.budget_left(entry));
+            self.found(
+                code,
+                entry.since,
+                [("attempts", attempts), next, said, left],
+            )
+        }
+    }
+
+    fn budget_left(&self, entry: &Entry) -> String {
+        if entry.step.ends_with("/undo") {
+            return "without end: an undo is never given up".to_owned();
+        }
+        let left = self
+            .world
+            .retry_budget
+            .saturating_sub(self.age(entry.since));
+        format!("{} s", left.as_secs())
+    }
+
+    fn waiting(&self, entry: &Entry) -> Found {
+        let facts = self.facts;
+        let decided = match &facts.payment {
+            Seen::Seen(Some(payment)) => payment.decided_at,
+            Seen::Seen(None) | Seen::Unseen => None,
+        };
+        let seen = facts.payment.seen().is_some();
+        // while payments is out of sight, a message in `failed` still tells
+        if let (false, Some(found)) = (seen, self.failed()) {
+            return found;
+        }
+        // the news takes a moment
+        let Some(since) = decided.filter(|at| self.age(*at) >= self.world.lease) else {
+            let sure = if seen { Sure::Certain } else { Sure::Likely };
+            return self.waits(entry).sure(sure);
+        };
+        let found = self
+            .unpublished(since)
+            .or_else(|| self.failed())
+            .unwrap_or_else(|| self.queued(since));
+        self.with_payment(found)
+    }
+
+    fn waits(&self, entry: &Entry) -> Found {
+        let since = self.facts.moved_at.min(self.world.now);
+        let deadline = self.facts.deadline.unwrap_or(entry.due_at);
+        let own = [("since", at(since)), ("deadline", at(deadline))];
+        let found = self.found(Code::WaitingForSignal, since, own);
+        self.with_payment(found)
+    }
+
+    fn unpublished(&self, since: DateTime<Utc>) -> Option<Found> {
+        let message = self.facts.unpublished.seen()?.as_ref()?;
+        let said = message
+            .last_error
+            .clone()
+            .unwrap_or_else(|| "none".to_owned());
+        let unroutable = message.parked || said.contains("unroutable");
+        let id = ("message", message.message_id.clone());
+        let attempts = ("attempts", message.attempt.to_string());
+        Some(if unroutable {
+            let parked = ("parked", message.parked.to_string());
+            self.found(
+                Code::Unroutable,
+                since,
+                [id, ("error", said), parked, attempts],
+            )
+        } else {
+            let age = ("age", format!("{} s", self.age(message.since).as_secs()));
+            let own = [id, age, attempts, ("last_error", said)];
+            self.found(Code::OutboxUnpublished, since, own)
+        })
+    }
+
+    fn failed(&self) -> Option<Found> {
+        let message = self.facts.failed.seen()?.first()?;
+        let own = [
+            (
+                "message",
+                message.message_id.clone().unwrap_or_else(unknown),
+            ),
+            ("queue", message.queue.clone().unwrap_or_else(unknown)),
+            ("reason", message.reason.clone().unwrap_or_else(unknown)),
+        ];
+        Some(self.found(Code::MessageFailed, self.facts.moved_at, own))
+    }
+
+    /// Payments has published it: it is in the queue, or nowhere.
+    fn queued(&self, since: DateTime<Utc>) -> Found {
+        let published = self.facts.unpublished.seen().is_some();
+        let queue = match &self.world.queue {
+            Seen::Unseen => None,
+            Seen::Seen(queue) => Some(queue),
+        };
+        let name = ("queue", EVENTS.to_owned());
+        match queue {
+            Some(Some(queue)) if queue.messages + queue.retrying > 0 => {
+                let messages = ("messages", queue.messages.to_string());
+                let consumers = ("consumers", queue.consumers.to_string());
+                let retrying = ("retrying", queue.retrying.to_string());
+                let code = if queue.consumers == 0 {
+                    Code::QueueWithoutConsumer
+                } else {
+                    Code::QueueBacklog
+                };
+                let alone = queue.consumers == 0 && published;
+                let found = self.found(code, since, [name, messages, consumers, retrying]);
+                found.sure(if alone { Sure::Certain } else { Sure::Likely })
+            }
+            queue => {
+                // what a consumer holds at this moment is not counted
+                let nowhere = match queue {
+                    Some(Some(queue)) => queue.consumers == 0,
+                    Some(None) => true,
+                    None => false,
+                };
+                let all = published && nowhere && self.facts.failed.seen().is_some();
+                let state = match queue {
+                    Some(Some(_)) => format!("{EVENTS} is empty"),
+                    Some(None) => format!("{EVENTS} does not exist"),
+                    None => unknown(),
+                };
+                let found = self.found(
+                    Code::ParticipantHasAnswerWeMissed,
+                    since,
+                    [("queue", state)],
+                );
+                found.sure(if all { Sure::Certain } else { Sure::Likely })
+            }
+        }
+    }
+
+    fn with_payment(&self, mut found: Found) -> Found {
+        if let Some(Some(payment)) = self.facts.payment.seen() {
+            let mut more = vec![
+                ("transaction", payment.transaction_id.to_string()),
+                ("status", payment.status.clone()),
+            ];
+            more.extend(payment.decided_at.map(|time| ("decided_at", at(time))));
+            let more = more.into_iter();
+            found
+                .evidence
+                .extend(more.map(|(name, value)| Evidence { name, value }));
+        }
+        found
+    }
+}
+
+impl Found {
+    fn sure(self, sure: Sure) -> Self {
+        Self { sure, ..self }
+    }
+}
+
+fn last_error(entry: &Entry) -> String {
+    entry
+        .last_error
+        .clone()
+        .unwrap_or_else(|| "none".to_owned())
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}

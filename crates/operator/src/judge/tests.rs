@@ -1,0 +1,495 @@
+//! The table of cases: each rule, its neighbours, and what comes first.
+
+use chrono::TimeDelta;
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    "2026-03-04T05:06:07Z".parse().unwrap()
+}
+
+fn ago(seconds: i64) -> DateTime<Utc> {
+    now() - TimeDelta::seconds(seconds)
+}
+
+fn plan() -> PlanKey {
+    PlanKey {
+        name: "checkout".to_owned(),
+        version: 1,
+        hash: "0123456789abcdef".to_owned(),
+    }
+}
+
+fn worker(roles: &str, seen: i64) -> Process {
+    Process {
+        process: format!("worker-{}", roles.replace(' ', "")),
+        roles: roles.split(' ').map(ToOwned::to_owned).collect(),
+        plans: vec![saga::heartbeat::plan_name(&plan())],
+        host: "shop-1".to_owned(),
+        pid: 42,
+        version: "0.1.0".to_owned(),
+        lease_ms: 5_000,
+        retry_budget_ms: 900_000,
+        started_at: ago(3600),
+        seen_at: ago(seen),
+    }
+}
+
+fn world() -> World {
+    World {
+        now: now(),
+        plans: vec![plan()],
+        processes: vec![worker("saga", 1)],
+        lease: Duration::from_secs(5),
+        retry_budget: Duration::from_mins(15),
+        due: 7,
+        queue: Seen::Seen(Some(Queue {
+            messages: 0,
+            retrying: 0,
+            consumers: 1,
+        })),
+        could_not_see: Vec::new(),
+    }
+}
+
+fn payment(status: &str, decided: Option<i64>) -> Payment {
+    Payment {
+        transaction_id: transaction(),
+        status: status.to_owned(),
+        amount: Some(1200),
+        currency: Some("EUR".to_owned()),
+        decided_at: decided.map(ago),
+    }
+}
+
+fn transaction() -> TransactionId {
+    TransactionId::from(uuid::Uuid::from_u128(3))
+}
+
+fn entry(step: &str, due_in: i64, attempt: i32) -> Entry {
+    Entry {
+        timer: step == "await_payment",
+        step: step.to_owned(),
+        since: ago(60),
+        due_at: ago(-due_in),
+        attempt,
+        holder: Some("worker-saga".to_owned()),
+        last_error: None,
+    }
+}
+
+fn facts(state: &str, entry: Option<Entry>) -> Facts {
+    Facts {
+        saga_id: SagaId::from(uuid::Uuid::from_u128(1)),
+        plan: plan(),
+        state: state.to_owned(),
+        paused: false,
+        deadline: Some(ago(-1800)),
+        moved_at: ago(60),
+        compensating_since: None,
+        pause: None,
+        breach: None,
+        order_id: Some(OrderId::from(uuid::Uuid::from_u128(2))),
+        transaction_id: Some(transaction()),
+        total: Some((1200, "EUR".to_owned())),
+        entry,
+        ended: Vec::new(),
+        payment: Seen::Seen(None),
+        unpublished: Seen::Seen(None),
+        failed: Seen::Seen(Vec::new()),
+    }
+}
+
+fn ended(attempt: i32, kind: &str) -> Ended {
+    Ended {
+        attempt,
+        kind: kind.to_owned(),
+        detail: Some("it said so".to_owned()),
+    }
+}
+
+fn running(due_in: i64, attempt: i32, kinds: &[&str]) -> Facts {
+    let mut facts = facts("running", Some(entry("init_payment", due_in, attempt)));
+    let numbers = (1..=attempt).rev();
+    let ends = kinds.iter().zip(numbers);
+    facts.ended = ends.map(|(kind, number)| ended(number, kind)).collect();
+    facts
+}
+
+fn undoing(due_in: i64, since: i64) -> Facts {
+    let mut facts = facts("compensating", Some(entry("init_payment/undo", due_in, 1)));
+    facts.ended = vec![ended(1, "transient")];
+    facts.compensating_since = Some(ago(since));
+    facts
+}
+
+fn waiting(status: &str, decided: Option<i64>) -> Facts {
+    let mut facts = facts("waiting", Some(entry("await_payment", 1800, 0)));
+    facts.payment = Seen::Seen(Some(payment(status, decided)));
+    facts
+}
+
+fn message(parked: bool, error: Option<&str>) -> Seen<Option<Unpublished>> {
+    Seen::Seen(Some(Unpublished {
+        message_id: "m-1".to_owned(),
+        since: ago(30),
+        attempt: 2,
+        parked,
+        last_error: error.map(ToOwned::to_owned),
+    }))
+}
+
+fn failed(reason: &str) -> Seen<Vec<FailedMessage>> {
+    Seen::Seen(vec![FailedMessage {
+        message_id: Some("m-2".to_owned()),
+        queue: Some(EVENTS.to_owned()),
+        reason: Some(reason.to_owned()),
+    }])
+}
+
+fn queue(messages: u32, retrying: u32, consumers: u32) -> World {
+    let queue = Queue {
+        messages,
+        retrying,
+        consumers,
+    };
+    World {
+        queue: Seen::Seen(Some(queue)),
+        ..world()
+    }
+}
+
+#[track_caller]
+fn is(code: Code, sure: Sure, facts: &Facts, world: &World) -> Judgement {
+    let judgement = judge(facts, world);
+    assert_eq!(
+        (judgement.code, judgement.sure),
+        (code, sure),
+        "{judgement:#?}"
+    );
+    let names: Vec<_> = judgement
+        .evidence
+        .iter()
+        .map(|evidence| evidence.name)
+        .collect();
+    for name in code.about().evidence {
+        assert!(names.contains(name), "{code} promises {name}: {names:?}");
+    }
+    let unique: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(unique.len(), names.len(), "each once: {names:?}");
+    assert!(judgement.since <= world.now);
+    for step in &judgement.next {
+        assert!(step.command.starts_with("shopctl "), "{step:?}");
+        assert!(
+            !step.command.contains(['$', '<', '>', '`', '\n']),
+            "safe to paste: {step:?}"
+        );
+    }
+    assert!(!judgement.next.is_empty());
+    judgement
+}
+
+#[track_caller]
+fn certainly(code: Code, facts: &Facts, world: &World) -> Judgement {
+    is(code, Sure::Certain, facts, world)
+}
+
+#[track_caller]
+fn likely(code: Code, facts: &Facts, world: &World) -> Judgement {
+    is(code, Sure::Likely, facts, world)
+}
+
+#[track_caller]
+fn value<'a>(judgement: &'a Judgement, name: &str) -> &'a str {
+    let mut evidence = judgement.evidence.iter();
+    let found = evidence.find(|evidence| evidence.name == name);
+    &found
+        .unwrap_or_else(|| panic!("no {name} in {judgement:#?}"))
+        .value
+}
+
+#[test]
+fn at_rest_is_healthy_unless_the_payment_contradicts() {
+    let mut done = facts("completed", None);
+    done.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    certainly(Code::Healthy, &done, &world());
+    done.payment = Seen::Unseen;
+    likely(Code::Healthy, &done, &world());
+    for (state, status) in [
+        ("completed", "pending"),
+        ("completed", "canceled"),
+        ("compensated", "paid"),
+        ("compensated", "pending"),
+    ] {
+        let mut facts = facts(state, None);
+        facts.payment = Seen::Seen(Some(payment(status, None)));
+        let judgement = certainly(Code::PaymentMismatch, &facts, &world());
+        assert!(value(&judgement, "what").contains(status));
+    }
+    let mut undone = facts("compensated", None);
+    undone.payment = Seen::Seen(Some(payment("canceled", Some(9))));
+    certainly(Code::Healthy, &undone, &world());
+    undone.breach = Some("a fact contradicts".to_owned());
+    certainly(Code::PaymentMismatch, &undone, &world());
+}
+
+#[test]
+fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
+    let mut paused = facts("waiting", None);
+    paused.paused = true;
+    paused.pause = Some(Pause {
+        by: "ann".to_owned(),
+        why: "looking".to_owned(),
+        at: ago(600),
+    });
+    paused.plan.version = 99;
+    let judgement = certainly(Code::PausedBy, &paused, &world());
+    assert_eq!(value(&judgement, "by"), "ann");
+    assert_eq!(value(&judgement, "why"), "looking");
+    assert_eq!(judgement.since, ago(600));
+}
+
+#[test]
+fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
+    let mut foreign = running(-60, 0, &[]);
+    foreign.plan.version = 2;
+    let mut world = world();
+    certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let mut there = worker("saga", 1);
+    there.plans = vec!["checkout/2/0123456789abcdef".to_owned()];
+    world.processes.push(there);
+    certainly(Code::QueueBacklog, &foreign, &world);
+    world.processes[1].seen_at = ago(9);
+    certainly(Code::UnknownPlanVersion, &foreign, &world);
+    world.plans.push(foreign.plan.clone());
+    certainly(Code::NoWorker, &foreign, &world);
+}
+
+#[test]
+fn what_was_paid_must_be_what_was_ordered() {
+    let changes: [fn(&mut Payment); 4] = [
+        |payment| payment.amount = Some(1),
+        |payment| payment.currency = Some("USD".to_owned()),
+        |payment| payment.transaction_id = TransactionId::from(uuid::Uuid::from_u128(9)),
+        |payment| (payment.amount, payment.currency) = (None, None),
+    ];
+    for change in changes {
+        let mut facts = waiting("paid", Some(60));
+        let mut paid = payment("paid", Some(60));
+        change(&mut paid);
+        facts.payment = Seen::Seen(Some(paid));
+        certainly(Code::PaymentMismatch, &facts, &world());
+    }
+    let mut facts = waiting("pending", None);
+    facts.payment = Seen::Seen(None);
+    certainly(Code::PaymentMismatch, &facts, &world()); // it was there once
+    let mut facts = running(30, 1, &["unknown"]);
+    facts.entry.as_mut().unwrap().last_error = Some("payment-mismatch: 1 is not 2".to_owned());
+    certainly(Code::PaymentMismatch, &facts, &world());
+    let mut facts = waiting("paid", Some(60));
+    facts.failed = failed("payment-mismatch: 1 is not 2");
+    certainly(Code::PaymentMismatch, &facts, &world());
+    let mut tombstone = undoing(30, 60);
+    let mut canceled = payment("canceled", Some(60));
+    (canceled.amount, canceled.currency) = (None, None);
+    tombstone.payment = Seen::Seen(Some(canceled));
+    certainly(Code::RetryBackoff, &tombstone, &world());
+}
+
+#[test]
+fn without_an_entry_nothing_wakes_it() {
+    for state in ["running", "compensating"] {
+        certainly(Code::JobLost, &facts(state, None), &world());
+    }
+}
+
+#[test]
+fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
+    let held = running(3, 2, &[]);
+    let judgement = certainly(Code::LeaseHeld, &held, &world());
+    assert!(value(&judgement, "by").starts_with("worker-saga (saga on shop-1, pid 42"));
+    let mut other = held.clone();
+    other.entry.as_mut().unwrap().holder = Some("worker-gone".to_owned());
+    let judgement = certainly(Code::LeaseHeld, &other, &world());
+    assert_eq!(value(&judgement, "by"), "worker-gone (gone)");
+    let expired = running(-1, 2, &[]);
+    certainly(Code::LeaseExpired, &expired, &world());
+    let nobody = World {
+        processes: vec![worker("payments", 1), worker("saga", 60)],
+        ..world()
+    };
+    let judgement = certainly(Code::NoWorker, &expired, &nobody);
+    assert_eq!(value(&judgement, "last_seen"), at(ago(60)));
+    // the attempt before it ended: that says nothing of this one
+    let mut second = running(3, 2, &[]);
+    second.ended = vec![ended(1, "transient")];
+    certainly(Code::LeaseHeld, &second, &world());
+    let mut timer = waiting("pending", None);
+    timer.entry = Some(entry("await_payment", 3, 1));
+    certainly(Code::LeaseHeld, &timer, &world());
+}
+
+#[test]
+fn what_is_due_waits_for_a_worker_or_behind_others() {
+    let just = running(-1, 0, &[]);
+    certainly(Code::Healthy, &just, &world());
+    let long = running(-5, 0, &[]);
+    let judgement = certainly(Code::QueueBacklog, &long, &world());
+    assert_eq!(value(&judgement, "messages"), "7");
+    let nobody = World {
+        processes: Vec::new(),
+        ..world()
+    };
+    for late in [just, long, running(-5, 1, &["transient"])] {
+        certainly(Code::NoWorker, &late, &nobody);
+    }
+    let mut deadline = waiting("pending", None);
+    deadline.entry = Some(entry("await_payment", -60, 0));
+    certainly(Code::QueueBacklog, &deadline, &world());
+    certainly(Code::NoWorker, &deadline, &nobody);
+}
+
+#[test]
+fn a_compensation_is_overdue_after_a_quarter_of_an_hour() {
+    certainly(Code::RetryBackoff, &undoing(30, 899), &world());
+    let judgement = certainly(Code::CompensationOverdue, &undoing(30, 900), &world());
+    assert_eq!(judgement.since, ago(900));
+    let mut held = undoing(3, 2000);
+    held.ended.clear();
+    certainly(Code::LeaseHeld, &held, &world());
+}
+
+#[test]
+fn three_failures_in_a_row_are_no_bad_luck() {
+    let world = world();
+    certainly(Code::RetryBackoff, &running(5, 1, &["transient"]), &world);
+    certainly(
+        Code::RetryBackoff,
+        &running(5, 2, &["unknown", "unknown"]),
+        &world,
+    );
+    let unreachable = running(5, 3, &["transient"; 3]);
+    certainly(Code::ParticipantUnreachable, &unreachable, &world);
+    let unknown = running(5, 3, &["unknown"; 3]);
+    certainly(Code::OutcomeUnknown, &unknown, &world);
+    let mixed = running(5, 3, &["transient", "unknown", "transient"]);
+    certainly(Code::OutcomeUnknown, &mixed, &world);
+    let long_ago = running(5, 4, &["transient", "transient", "transient", "unknown"]);
+    certainly(Code::ParticipantUnreachable, &long_ago, &world);
+    let judgement = certainly(Code::RetryBackoff, &running(5, 1, &["transient"]), &world);
+    assert_eq!(value(&judgement, "budget_left"), "840 s");
+    let undo = certainly(Code::RetryBackoff, &undoing(30, 60), &world);
+    assert!(value(&undo, "budget_left").starts_with("without end"));
+}
+
+#[test]
+fn an_undecided_payment_is_waited_for() {
+    let judgement = certainly(Code::WaitingForSignal, &waiting("pending", None), &world());
+    assert_eq!(value(&judgement, "status"), "pending");
+    assert!(!judgement.stuck);
+    let judgement = certainly(Code::WaitingForSignal, &waiting("paid", Some(4)), &world());
+    assert_eq!(
+        value(&judgement, "status"),
+        "paid",
+        "its news takes a moment"
+    );
+    let mut unseen = waiting("pending", None);
+    unseen.payment = Seen::Unseen;
+    unseen.unpublished = Seen::Unseen;
+    let blind = World {
+        could_not_see: vec!["payments: away".to_owned()],
+        ..world()
+    };
+    let judgement = likely(Code::WaitingForSignal, &unseen, &blind);
+    assert_eq!(judgement.could_not_see, ["payments: away"]);
+    unseen.failed = failed("undecodable");
+    certainly(Code::MessageFailed, &unseen, &blind);
+}
+
+#[test]
+fn a_decision_is_sought_where_it_may_lie_on_its_way() {
+    let decided = || waiting("paid", Some(60));
+    let mut facts = decided();
+    facts.unpublished = message(false, Some("RabbitMQ gave no answer"));
+    let judgement = certainly(Code::OutboxUnpublished, &facts, &world());
+    assert_eq!(value(&judgement, "age"), "30 s");
+    facts.unpublished = message(false, Some("unroutable: NO_ROUTE (312)"));
+    certainly(Code::Unroutable, &facts, &world());
+    facts.unpublished = message(true, Some("refused by the broker (nack)"));
+    certainly(Code::Unroutable, &facts, &world());
+    let mut facts = decided();
+    facts.failed = failed("undecodable");
+    let judgement = certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
+    assert!(
+        judgement
+            .next
+            .iter()
+            .any(|step| step.command.starts_with("shopctl failed retry m-2 "))
+    );
+    certainly(Code::QueueWithoutConsumer, &decided(), &queue(1, 0, 0));
+    certainly(Code::QueueWithoutConsumer, &decided(), &queue(0, 1, 0));
+    likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
+    likely(Code::QueueBacklog, &decided(), &queue(0, 1, 1));
+    // nobody could hold it
+    let missed = certainly(
+        Code::ParticipantHasAnswerWeMissed,
+        &decided(),
+        &queue(0, 0, 0),
+    );
+    let command = &missed.next[0].command;
+    assert!(
+        command.contains(" transaction_completed --reason "),
+        "{command}"
+    );
+    likely(
+        Code::ParticipantHasAnswerWeMissed,
+        &decided(),
+        &queue(0, 0, 2),
+    );
+    let canceled = waiting("canceled", Some(60));
+    let missed = certainly(
+        Code::ParticipantHasAnswerWeMissed,
+        &canceled,
+        &queue(0, 0, 0),
+    );
+    assert!(
+        missed.next[0]
+            .command
+            .contains(" transaction_canceled --reason ")
+    );
+}
+
+#[test]
+fn without_the_broker_or_payments_outbox_less_is_sure() {
+    let decided = waiting("paid", Some(60));
+    let blind = World {
+        queue: Seen::Unseen,
+        ..world()
+    };
+    likely(Code::ParticipantHasAnswerWeMissed, &decided, &blind);
+    let mut service = decided;
+    service.unpublished = Seen::Unseen;
+    likely(Code::QueueWithoutConsumer, &service, &queue(1, 0, 0));
+    likely(
+        Code::ParticipantHasAnswerWeMissed,
+        &service,
+        &queue(0, 0, 0),
+    );
+}
+
+#[test]
+fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
+    let mut facts = waiting("paid", Some(60));
+    facts.failed = Seen::Seen(vec![FailedMessage {
+        message_id: Some("x; rm -rf".to_owned()),
+        queue: None,
+        reason: None,
+    }]);
+    let judgement = certainly(Code::MessageFailed, &facts, &world());
+    assert!(
+        !judgement
+            .next
+            .iter()
+            .any(|step| step.command.contains("rm"))
+    );
+}

@@ -1,0 +1,182 @@
+//! Who is there: every process that runs sagas or takes messages says so, every two seconds.
+//!
+//! Nothing is decided by it: a lease ends by its own time. It tells people by whom a lease is held,
+//! and whether anybody is left who could take the next one.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use messaging::outbox::PlanKey;
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::{Engine, Saga};
+
+/// Between two beats.
+pub const BEAT: Duration = Duration::from_secs(2);
+
+/// A process that was not heard of for longer is taken for dead: four beats.
+pub const SILENCE: Duration = Duration::from_secs(8);
+
+/// Rows of processes that ended without a word are kept for so long: "last seen" tells something.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// A name for this process, new with every start: its program and eight hex digits.
+pub(crate) fn process_name() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program
+        .as_deref()
+        .and_then(|path| path.file_stem())
+        .map_or_else(
+            || "process".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{program}-{}", &unique[..8])
+}
+
+/// A plan as a heartbeat names it.
+pub fn plan_name(plan: &PlanKey) -> String {
+    format!("{}/{}/{}", plan.name, plan.version, plan.hash)
+}
+
+/// What a process says of itself.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    process: String,
+    roles: Vec<String>,
+    plans: Vec<String>,
+    lease: Duration,
+    retry_budget: Duration,
+}
+
+impl Heartbeat {
+    /// Of a process that does `roles` and runs the sagas of `engine`.
+    pub fn new<S: Saga>(engine: &Engine<S>, roles: impl IntoIterator<Item = String>) -> Self {
+        let config = engine.config();
+        Self {
+            process: engine.holder().to_owned(),
+            roles: roles.into_iter().collect(),
+            plans: vec![plan_name(&engine.plan_key())],
+            lease: config.lease,
+            retry_budget: config.retry.budget,
+        }
+    }
+
+    /// Beats until `shutdown`, then says goodbye. A database that is away is no reason to end.
+    pub async fn run(self, pool: PgPool, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match tokio::time::timeout(SILENCE, self.beat(&pool)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(%error, "Could not say that this process is there"),
+                Err(_) => debug!("The database gave no answer to a heartbeat"),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(BEAT) => {}
+            }
+        }
+        if let Ok(Err(error)) = tokio::time::timeout(BEAT, self.goodbye(&pool)).await {
+            warn!(%error, "Could not say goodbye: this process will be taken for dead in {SILENCE:?}");
+        }
+    }
+
+    async fn beat(&self, pool: &PgPool) -> sqlx::Result<()> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        sqlx::query!(
+            r#"
+            with forgotten as (
+                delete from saga.heartbeat
+                where seen_at < clock_timestamp() - make_interval(secs => $9)
+            )
+            insert into saga.heartbeat (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            on conflict (process) do update set seen_at = clock_timestamp()
+            "#,
+            self.process,
+            &self.roles,
+            &self.plans,
+            host.trim(),
+            i32::try_from(std::process::id()).unwrap_or_default(),
+            env!("CARGO_PKG_VERSION"),
+            millis(self.lease),
+            millis(self.retry_budget),
+            KEPT.as_secs_f64(),
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn goodbye(&self, pool: &PgPool) -> sqlx::Result<()> {
+        sqlx::query!(
+            "delete from saga.heartbeat where process = $1",
+            self.process
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A process, as its heartbeat tells.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Process {
+    /// Its name, new with every start.
+    pub process: String,
+    /// `api`, `saga`, `payments`, `async`, `relay`.
+    pub roles: Vec<String>,
+    /// The plans that it knows, as name/version/hash.
+    pub plans: Vec<String>,
+    /// Where it runs.
+    pub host: String,
+    /// Process id there.
+    pub pid: i32,
+    /// Its release.
+    pub version: String,
+    /// For how long its claims last, milliseconds.
+    pub lease_ms: i64,
+    /// For how long it tries a step before it compensates, milliseconds.
+    pub retry_budget_ms: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Its last beat.
+    pub seen_at: DateTime<Utc>,
+}
+
+impl Process {
+    /// Whether it was heard of lately.
+    pub fn is_alive(&self, now: DateTime<Utc>) -> bool {
+        (now - self.seen_at).to_std().unwrap_or_default() <= SILENCE
+    }
+
+    /// Whether it advances the sagas of this plan.
+    pub fn advances(&self, plan: &PlanKey) -> bool {
+        self.has_role("saga") && self.plans.contains(&plan_name(plan))
+    }
+
+    /// Whether it does this.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|known| known == role)
+    }
+}
+
+/// All processes of the last hour, last seen first; the dead ones, too.
+pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Process>> {
+    sqlx::query_as!(
+        Process,
+        r#"
+        select process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, started_at, seen_at
+        from saga.heartbeat
+        order by seen_at desc
+        "#,
+    )
+    .fetch_all(conn)
+    .await
+}

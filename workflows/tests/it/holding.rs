@@ -1,0 +1,56 @@
+//! Whoever may act on a saga stands in its entry, by the name that its heartbeat gives.
+
+use saga::heartbeat::{self, Heartbeat};
+use tokio_util::sync::CancellationToken;
+
+use crate::shop::{Shop, quick};
+
+async fn holders(shop: &Shop) -> Vec<Option<String>> {
+    sqlx::query_scalar("select holder from messaging.outbox where kind in ('step', 'timer')")
+        .fetch_all(&shop.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_entry_names_the_process_that_claimed_it() {
+    let shop = Shop::open(quick()).await;
+    shop.submit().await;
+    assert_eq!(holders(&shop).await, [None], "nobody has claimed it yet");
+    assert_eq!(shop.claim().await.len(), 1);
+    let holder = Some(shop.engine.holder().to_owned());
+    assert_eq!(holders(&shop).await, [holder]);
+}
+
+#[tokio::test]
+async fn an_eager_entry_names_the_process_that_created_it() {
+    let shop = Shop::open(quick()).await;
+    shop.payments.init_will(testkit::Mode::Hang);
+    shop.try_submit(1, "key", true).await.unwrap();
+    let holder = Some(shop.engine.holder().to_owned());
+    assert_eq!(holders(&shop).await, [holder]);
+}
+
+#[tokio::test]
+async fn a_process_is_there_from_its_first_beat_until_it_says_goodbye() {
+    let shop = Shop::open(quick()).await;
+    let list = || async {
+        let mut conn = shop.pool.acquire().await.unwrap();
+        heartbeat::list(&mut conn).await.unwrap()
+    };
+    let gone = CancellationToken::new();
+    let heartbeat = Heartbeat::new(&shop.engine, ["saga".to_owned()]);
+    let beating = tokio::spawn(heartbeat.run(shop.pool.clone(), gone.clone()));
+    testkit::eventually("the first beat", || async { list().await.len() == 1 }).await;
+    let process = list().await.remove(0);
+    assert_eq!(process.process, shop.engine.holder());
+    assert!(process.is_alive(process.started_at));
+    assert!(process.advances(&shop.engine.plan_key()));
+    testkit::eventually("another beat", || async {
+        list().await[0].seen_at > process.seen_at
+    })
+    .await;
+    gone.cancel();
+    beating.await.unwrap();
+    assert!(list().await.is_empty(), "it said goodbye");
+}
