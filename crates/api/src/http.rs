@@ -149,6 +149,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(settings::settings))
         .routes(routes!(sagas::list))
         .routes(routes!(sagas::find))
+        .routes(routes!(sagas::why))
         .routes(routes!(saga_acts::retry))
         .routes(routes!(saga_acts::pause))
         .routes(routes!(saga_acts::resume))

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::Serialize;
 
 /// A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = Cause)]
 pub enum Code {
     /// Somebody outside must decide, and has time to.
     WaitingForSignal,
@@ -104,6 +105,7 @@ impl Code {
     }
 
     /// What there is to say about it.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub const fn about(self) -> &'static About {
         match self {
             Self::WaitingForSignal => &About {

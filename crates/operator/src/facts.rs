@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MANY: usize = 1_000;
 
 /// Why a saga stands where it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Why {
     /// The saga.
     pub saga_id: SagaId,

@@ -201,7 +201,7 @@ pub struct World {
 pub const EVENTS: &str = contracts::topology::PAYMENTS_EVENTS_QUEUE;
 
 /// How sure a judgement is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sure {
     /// All that it depends on was seen.
@@ -221,7 +221,7 @@ impl Sure {
 }
 
 /// One thing that speaks for a judgement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Evidence {
     /// Its name; see [`crate::cause::About::evidence`].
     pub name: &'static str,
@@ -230,7 +230,7 @@ pub struct Evidence {
 }
 
 /// A safe thing to do next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NextStep {
     /// What for.
     pub title: String,
@@ -239,7 +239,7 @@ pub struct NextStep {
 }
 
 /// Why a saga stands where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Judgement {
     /// The cause.
     pub code: Code,

@@ -8,13 +8,17 @@ mod show;
 mod watch;
 mod why;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
 use futures::future::BoxFuture;
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
 use messaging::Wakeup;
-use operator::{Operator, PaymentsSight, Sight, sagas::Filter};
+use operator::{
+    Operator, PaymentsSight, Sight, Why,
+    cause::Code,
+    sagas::{self, Filter, Line},
+};
 use saga::{Engine, EngineConfig};
 use sqlx::PgPool;
 use workflows::{
@@ -145,6 +149,12 @@ pub(crate) struct Which {
     /// Only those with this in their last error, or in the reason of their compensation.
     #[arg(long)]
     text: Option<String>,
+    /// Only those with this cause, as `saga why` names it.
+    #[arg(long)]
+    cause: Option<Code>,
+    /// Only those that are stuck: that do not go on by themselves.
+    #[arg(long)]
+    stuck: bool,
 }
 
 impl Which {
@@ -163,20 +173,57 @@ impl Which {
 
     /// Whether anything is said: no act is meant for all sagas by accident.
     pub(crate) fn says_nothing(&self) -> bool {
-        self.filter() == Filter::default()
+        self.filter() == Filter::default() && self.cause.is_none() && !self.stuck
     }
 
-    /// The sagas, oldest first: at most `limit`.
+    /// The sagas, oldest first, at most `limit`, each with its cause if that was asked for.
     pub(crate) async fn find(
         &self,
+        common: &Common,
         pool: &PgPool,
         limit: usize,
-    ) -> anyhow::Result<Vec<operator::sagas::Line>> {
-        let mut conn = pool.acquire().await?;
-        let limit = i64::try_from(limit)?;
-        Ok(operator::sagas::list(&mut conn, &self.filter(), limit).await?)
+    ) -> anyhow::Result<Vec<(Line, Option<Why>)>> {
+        if self.cause.is_none() && !self.stuck {
+            let mut conn = pool.acquire().await?;
+            let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
+            return Ok(found.into_iter().map(|saga| (saga, None)).collect());
+        }
+        let operator = operator(common, pool)?;
+        let mut filter = self.filter();
+        let mut found = Vec::new();
+        loop {
+            let mut conn = pool.acquire().await?;
+            let some = sagas::list(&mut conn, &filter, SOME).await?;
+            drop(conn);
+            filter.after = some.last().map(|saga| saga.saga_id);
+            if filter.after.is_none() {
+                return Ok(found);
+            }
+            let ids: Vec<_> = some.iter().map(|saga| saga.saga_id).collect();
+            let mut whys: HashMap<_, _> = operator::why(&operator, &ids)
+                .await?
+                .into_iter()
+                .map(|why| (why.saga_id, why))
+                .collect();
+            for saga in some {
+                let Some(why) = whys.remove(&saga.saga_id) else {
+                    continue;
+                };
+                let wanted = self.cause.is_none_or(|cause| cause == why.judgement.code)
+                    && (!self.stuck || why.judgement.stuck);
+                if wanted {
+                    found.push((saga, Some(why)));
+                }
+                if found.len() == limit {
+                    return Ok(found);
+                }
+            }
+        }
     }
 }
+
+/// Sagas that are judged at a time.
+const SOME: i64 = 500;
 
 /// `90s`, `15m`, `2h`, `1d`.
 fn duration(text: &str) -> Result<Duration, String> {

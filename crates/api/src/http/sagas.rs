@@ -3,7 +3,10 @@ use std::time::Duration;
 use axum::extract::State;
 use commerce::page::Cursor;
 use kernel::{OrderId, SagaId, UserId};
-use operator::sagas::{self, Filter, Life, Line};
+use operator::{
+    Why,
+    sagas::{self, Filter, Life, Line},
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
@@ -119,6 +122,29 @@ pub(super) async fn find(
     let mut conn = app.pool.acquire().await?;
     let life = sagas::life(&mut conn, id, app.engine.shape()).await?;
     life.map(Json).ok_or_else(|| not_found(id))
+}
+
+/// Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
+///
+/// From here payments is seen by its API, and RabbitMQ not at all: `shopctl saga why` sees more, and
+/// what could not be seen is said.
+#[utoipa::path(
+    get, path = "/api/sagas/{id}/why", operation_id = "why_saga", security(("bearer" = [])),
+    params(("id" = SagaId, Path, description = "The saga")),
+    responses(
+        (status = 200, body = Why, description = "The cause as it is now"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn why(
+    State(app): State<App>,
+    _: Operator,
+    Path(id): Path<SagaId>,
+) -> Result<Json<Why>, Problem> {
+    let mut found = operator::why(&app.operator, &[id]).await?;
+    found.pop().map(Json).ok_or_else(|| not_found(id))
 }
 
 pub(super) fn not_found(id: SagaId) -> Problem {

@@ -35,10 +35,11 @@ const FOR_ADMINS: [&str; 6] = [
 ];
 
 /// What only operators and admins may call.
-const FOR_OPERATORS: [&str; 8] = [
+const FOR_OPERATORS: [&str; 9] = [
     "GET /api/doctor",
     "GET /api/sagas",
     "GET /api/sagas/{id}",
+    "GET /api/sagas/{id}/why",
     "POST /api/sagas/{id}/cancel",
     "POST /api/sagas/{id}/pause",
     "POST /api/sagas/{id}/resume",

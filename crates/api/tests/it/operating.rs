@@ -128,6 +128,25 @@ async fn only_an_admin_resolves_and_only_what_payments_bears_out() {
 }
 
 #[tokio::test]
+async fn why_names_the_cause_and_what_could_not_be_seen_from_here() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let order = shop.awaiting(&buyer).await;
+    let saga = saga_of(&shop, &order, &operator).await;
+    let path = format!("/api/sagas/{}/why", saga["saga_id"].as_str().unwrap());
+    let why = shop.get(&path, &operator).await.json();
+    assert_eq!(why["code"], "waiting-for-signal", "{why}");
+    assert_eq!(why["sure"], "certain", "payments was seen: {why}");
+    let unseen = why["could_not_see"].to_string();
+    assert!(
+        unseen.contains("RabbitMQ") && !unseen.contains("payments:"),
+        "{unseen}"
+    );
+    let nobody = format!("/api/sagas/{}/why", kernel::SagaId::new());
+    shop.get(&nobody, &operator).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn an_act_without_a_reason_or_with_nonsense_names_the_field_and_does_nothing() {
     let shop = Shop::open().await;
     let (buyer, admin) = (shop.buyer(), shop.admin());

@@ -52,9 +52,10 @@ fn why_with(system: &System, saga: &str, without: &[&str]) -> (i32, Value) {
 
 /// Waits until the cause is this one, and checks what comes with it in JSON and in the table.
 async fn assert_cause(system: &System, saga: &str, cause: &str, evidence: &[&str]) -> Value {
-    eventually(&format!("saga {saga} to have the cause {cause}"), || async {
-        text(&why_with(system, saga, &[]).1, "code") == cause
-    })
+    eventually(
+        &format!("saga {saga} to have the cause {cause}"),
+        || async { text(&why_with(system, saga, &[]).1, "code") == cause },
+    )
     .await;
     let (code, why) = why_with(system, saga, &[]);
     assert_eq!(code, i32::from(why["stuck"] == json!(true)), "{why}");
@@ -68,7 +69,10 @@ async fn assert_cause(system: &System, saga: &str, cause: &str, evidence: &[&str
         assert!(named.contains(name), "{name} in {why}");
     }
     assert!(!why["next"].as_array().unwrap().is_empty(), "{why}");
-    let table = system.command("shopctl").args(["saga", "why", saga]).output();
+    let table = system
+        .command("shopctl")
+        .args(["saga", "why", saga])
+        .output();
     let table = String::from_utf8(table.unwrap().stdout).unwrap();
     assert!(table.contains(cause), "{table}");
     why
@@ -86,10 +90,16 @@ async fn a_saga_that_waits_is_paused_or_rests_says_so_and_is_not_stuck_by_itself
     let order = awaiting(&buyer).await;
     let saga = saga_of(&system, &order).await;
     assert_cause(&system, &saga, "waiting-for-signal", &["since", "deadline"]).await;
-    system.run("shopctl", &["saga", "pause", &saga, "--reason", "looking", "--yes"]);
+    system.run(
+        "shopctl",
+        &["saga", "pause", &saga, "--reason", "looking", "--yes"],
+    );
     let why = assert_cause(&system, &saga, "paused-by", &["by", "why", "since"]).await;
     assert!(why["evidence"].to_string().contains("looking"), "{why}");
-    system.run("shopctl", &["saga", "resume", &saga, "--reason", "looked", "--yes"]);
+    system.run(
+        "shopctl",
+        &["saga", "resume", &saga, "--reason", "looked", "--yes"],
+    );
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
     assert_cause(&system, &saga, "healthy", &[]).await;
@@ -105,17 +115,16 @@ async fn payments_that_cannot_be_reached_or_does_not_answer_is_named_after_three
         for role in ["payments", "api", "worker"] {
             system.spawn(role).await;
         }
-        match fault {
-            Some(fault) => system.fault(Upstream::Payments, fault),
-            None => {
-                // what stands before it would take the connection in its place
-                system.stop("payments");
-                system.stop("worker");
-                system.stop("api");
-                let direct = [("PAYMENTS_URL", system.payments_url.as_str())];
-                system.spawn_with("api", &direct).await;
-                system.spawn_with("worker", &direct).await;
+        if let Some(fault) = fault {
+            system.fault(Upstream::Payments, fault);
+        } else {
+            // the proxy before it would take the connection in its place
+            for role in ["payments", "worker", "api"] {
+                system.stop(role);
             }
+            let direct = [("PAYMENTS_URL", system.payments_url.as_str())];
+            system.spawn_with("api", &direct).await;
+            system.spawn_with("worker", &direct).await;
         }
         let buyer = system.buyer().await;
         let (status, order) = buyer.order().await;
@@ -141,7 +150,23 @@ async fn a_first_failed_attempt_is_a_backoff_and_a_lost_entry_is_lost() {
         .await
         .unwrap();
     let why = assert_cause(&system, &saga, "job-lost", &[]).await;
-    assert!(why["next"][0]["command"].as_str().unwrap().starts_with("shopctl saga retry"), "{why}");
+    for (filter, found) in [
+        (&["--stuck"][..], 1),
+        (&["--cause", "job-lost"], 1),
+        (&["--cause", "no-worker"], 0),
+    ] {
+        let list = [&["saga", "list", "-o", "json"], filter].concat();
+        let list = system.run("shopctl", &list);
+        assert_eq!(list.lines().count(), found, "{filter:?}: {list}");
+        assert!(list.lines().all(|line| line.contains("job-lost")), "{list}");
+    }
+    assert!(
+        why["next"][0]["command"]
+            .as_str()
+            .unwrap()
+            .starts_with("shopctl saga retry"),
+        "{why}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +184,13 @@ async fn without_a_worker_a_due_saga_says_so_and_of_an_unknown_plan_too() {
         .execute(&system.shop)
         .await
         .unwrap();
-    assert_cause(&system, &saga, "unknown-plan-version", &["plan", "known_here"]).await;
+    assert_cause(
+        &system,
+        &saga,
+        "unknown-plan-version",
+        &["plan", "known_here"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,16 +223,36 @@ async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
     let order = awaiting(&buyer).await;
     let saga = saga_of(&system, &order).await;
     buyer.pay(text(&order, "transaction_id")).await;
-    assert_cause(&system, &saga, "queue-without-consumer", &["queue", "messages", "consumers"]).await;
+    assert_cause(
+        &system,
+        &saga,
+        "queue-without-consumer",
+        &["queue", "messages", "consumers"],
+    )
+    .await;
     let blind = why_with(&system, &saga, &["PAYMENTS_DATABASE_URL", "AMQP_URL"]).1;
-    assert_eq!(blind["could_not_see"].as_array().unwrap().len(), 2, "{blind}");
-    assert_eq!((text(&blind, "code"), text(&blind, "sure")), ("waiting-for-signal", "likely"), "{blind}");
+    assert_eq!(
+        blind["could_not_see"].as_array().unwrap().len(),
+        2,
+        "{blind}"
+    );
+    assert_eq!(
+        (text(&blind, "code"), text(&blind, "sure")),
+        ("waiting-for-signal", "likely"),
+        "{blind}"
+    );
 
     let broker = lapin::Connection::connect(&system.amqp_url, ConnectionProperties::default());
     let channel = broker.await.unwrap().create_channel().await.unwrap();
     let purge = channel.queue_purge("payments_events_queue".into(), QueuePurgeOptions::default());
     assert_eq!(purge.await.unwrap(), 1);
-    let why = assert_cause(&system, &saga, "participant-has-answer-we-missed", &["transaction", "status"]).await;
+    let why = assert_cause(
+        &system,
+        &saga,
+        "participant-has-answer-we-missed",
+        &["transaction", "status"],
+    )
+    .await;
     let command = why["next"][0]["command"].as_str().unwrap();
     assert!(command.contains("transaction_completed"), "{command}");
 }

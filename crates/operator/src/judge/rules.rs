@@ -163,10 +163,10 @@ impl Case<'_> {
     fn differs(&self, payment: &Payment) -> Option<String> {
         let facts = self.facts;
         let id = payment.transaction_id;
-        let outcome = match (facts.state.as_str(), payment.status.as_str()) {
-            ("completed", "pending" | "canceled") | ("compensated", "pending" | "paid") => true,
-            _ => false,
-        };
+        let outcome = matches!(
+            (facts.state.as_str(), payment.status.as_str()),
+            ("completed", "pending" | "canceled") | ("compensated", "pending" | "paid")
+        );
         if outcome {
             let (state, status) = (&facts.state, &payment.status);
             return Some(format!(

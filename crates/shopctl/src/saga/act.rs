@@ -16,7 +16,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Many {
     /// The saga.
-    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text"])]
+    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text", "cause", "stuck"])]
     id: Option<SagaId>,
     #[command(flatten)]
     which: Which,
@@ -104,8 +104,10 @@ impl Many {
                 );
             }
             None => {
-                let found = self.which.find(&pool, operator::batch::MOST_ITEMS + 1);
-                found.await?.iter().map(|saga| saga.saga_id).collect()
+                let found = self
+                    .which
+                    .find(common, &pool, operator::batch::MOST_ITEMS + 1);
+                found.await?.iter().map(|(saga, _)| saga.saga_id).collect()
             }
         };
         batch::plan(common, &operator, &sagas, &verb, &actor).await

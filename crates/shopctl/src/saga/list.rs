@@ -1,5 +1,8 @@
 //! `shopctl saga list`.
 
+use operator::{Why, sagas::Line};
+use serde::Serialize;
+
 use super::Which;
 use crate::{Common, output};
 
@@ -12,9 +15,31 @@ pub(crate) struct List {
     limit: usize,
 }
 
+/// A saga, with its cause where that was asked for.
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    saga: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stuck: Option<bool>,
+}
+
+impl From<(Line, Option<Why>)> for Row {
+    fn from((saga, why): (Line, Option<Why>)) -> Self {
+        Self {
+            saga,
+            cause: why.as_ref().map(|why| why.judgement.code.as_str()),
+            stuck: why.map(|why| why.judgement.stuck),
+        }
+    }
+}
+
 impl List {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let found = self.which.find(&common.shop()?, self.limit).await?;
+        let found = self.which.find(common, &common.shop()?, self.limit).await?;
+        let found: Vec<_> = found.into_iter().map(Row::from).collect();
         output::rows(
             common.output,
             &[
@@ -24,10 +49,11 @@ impl List {
                 "STEP",
                 "ATTEMPT",
                 "DUE",
+                "CAUSE",
                 "LAST ERROR",
             ],
             &found,
-            |saga| {
+            |Row { saga, cause, .. }| {
                 vec![
                     saga.saga_id.to_string(),
                     saga.order_id.clone().unwrap_or_default(),
@@ -43,6 +69,7 @@ impl List {
                     saga.due_at
                         .map(|at| at.format("%F %T").to_string())
                         .unwrap_or_default(),
+                    cause.unwrap_or_default().to_owned(),
                     saga.last_error.clone().unwrap_or_default(),
                 ]
             },

@@ -24,7 +24,7 @@ const MOST: usize = 1000;
 #[derive(clap::Args)]
 pub(crate) struct Watch {
     /// The saga.
-    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text"])]
+    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text", "cause", "stuck"])]
     id: Option<SagaId>,
     #[command(flatten)]
     which: Which,
@@ -47,8 +47,8 @@ impl Watch {
         let mut watched = if let Some(id) = self.id {
             vec![id]
         } else {
-            let found = self.which.find(&pool, MOST).await?;
-            found.iter().map(|saga| saga.saga_id).collect()
+            let found = self.which.find(common, &pool, MOST).await?;
+            found.iter().map(|(saga, _)| saga.saga_id).collect()
         };
         output::talk(&format!(
             "Watching {}.",

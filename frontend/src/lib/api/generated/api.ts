@@ -391,6 +391,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sagas/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
+         * @description From here payments is seen by its API, and RabbitMQ not at all: `shopctl saga why` sees more, and
+         *     what could not be seen is said.
+         */
+        get: operations["why_saga"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -461,6 +482,11 @@ export interface components {
             /** @description What was done. */
             verb: string;
         };
+        /**
+         * @description A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
+         * @enum {string}
+         */
+        Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
         /** @description One check. */
         Check: {
             /** @description What it means. */
@@ -518,6 +544,13 @@ export interface components {
          * @enum {string}
          */
         Ended: "done" | "undone";
+        /** @description One thing that speaks for a judgement. */
+        Evidence: {
+            /** @description Its name; see [`crate::cause::About::evidence`]. */
+            name: string;
+            /** @description Its value, for people. */
+            value: string;
+        };
         /** @description What is wrong with one field. */
         FieldError: {
             /** @description For programs. */
@@ -533,6 +566,32 @@ export interface components {
             subject: string;
             /** @description What is wrong with it. */
             what: string;
+        };
+        /** @description Why a saga stands where it stands. */
+        Judgement: {
+            /** @description The cause. */
+            code: components["schemas"]["Cause"];
+            /** @description What could not be looked at, and why. */
+            could_not_see: string[];
+            /** @description What speaks for it. */
+            evidence: components["schemas"]["Evidence"][];
+            /** @description What the cause means. */
+            explanation: string;
+            /** @description What to do, the best first. */
+            next: components["schemas"]["NextStep"][];
+            /** @description The page that tells more. */
+            runbook: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /** @description Whether it does not go on by itself. */
+            stuck: boolean;
+            /** @description How sure this is. */
+            sure: components["schemas"]["Sure"];
+            /** @description In a few words. */
+            title: string;
         };
         /** @description A line of an order. */
         Line: {
@@ -557,6 +616,13 @@ export interface components {
             amount: number;
             /** @description ISO 4217 code. */
             currency: components["schemas"]["Currency"];
+        };
+        /** @description A safe thing to do next. */
+        NextStep: {
+            /** @description To be pasted as it is. */
+            command: string;
+            /** @description What for. */
+            title: string;
         };
         /** @description An order. */
         Order: {
@@ -935,6 +1001,11 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * @description How sure a judgement is.
+         * @enum {string}
+         */
+        Sure: "certain" | "likely";
         /** @description A login. The refresh token is in an HttpOnly cookie. */
         Tokens: {
             access_token: string;
@@ -964,6 +1035,14 @@ export interface components {
          * @description An account.
          */
         UserId: string;
+        /** @description Why a saga stands where it stands. */
+        Why: components["schemas"]["Judgement"] & {
+            order_id?: components["schemas"]["OrderId"] | null;
+            /** @description The saga. */
+            saga_id: components["schemas"]["SagaId"];
+            /** @description Its state. */
+            state: string;
+        };
         /** @description What an admin writes. */
         WriteProduct: {
             description: string;
@@ -3060,6 +3139,74 @@ export interface operations {
             };
             /** @description `invalid`: `errors` names each field and what is wrong with it */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    why_saga: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cause as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
