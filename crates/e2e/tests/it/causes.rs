@@ -1,7 +1,10 @@
 //! Why a saga stands where it stands: each situation is made on the real system, and `why` names it,
 //! with its evidence.
 
+use std::cell::RefCell;
+
 use lapin::{ConnectionProperties, options::QueuePurgeOptions};
+use operator::cause::Code;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually};
@@ -50,14 +53,20 @@ fn why_with(system: &System, saga: &str, without: &[&str]) -> (i32, Value) {
     (output.status.code().unwrap(), why)
 }
 
-/// Waits until the cause is this one, and checks what comes with it in JSON and in the table.
+/// Waits until the cause is this one, in JSON and in the table, and checks what comes with it.
 async fn assert_cause(system: &System, saga: &str, cause: &str, evidence: &[&str]) -> Value {
+    let found = RefCell::new((0, Value::Null));
     eventually(
         &format!("saga {saga} to have the cause {cause}"),
-        || async { text(&why_with(system, saga, &[]).1, "code") == cause },
+        || async {
+            let why = why_with(system, saga, &[]);
+            let is_it = text(&why.1, "code") == cause;
+            found.replace(why);
+            is_it
+        },
     )
     .await;
-    let (code, why) = why_with(system, saga, &[]);
+    let (code, why) = found.into_inner();
     assert_eq!(code, i32::from(why["stuck"] == json!(true)), "{why}");
     let named: Vec<_> = why["evidence"]
         .as_array()
@@ -65,16 +74,18 @@ async fn assert_cause(system: &System, saga: &str, cause: &str, evidence: &[&str
         .iter()
         .map(|evidence| text(evidence, "name"))
         .collect();
-    for name in evidence {
+    let always: Code = cause.parse().unwrap();
+    for name in evidence.iter().chain(always.about().evidence) {
         assert!(named.contains(name), "{name} in {why}");
     }
     assert!(!why["next"].as_array().unwrap().is_empty(), "{why}");
-    let table = system
-        .command("shopctl")
-        .args(["saga", "why", saga])
-        .output();
-    let table = String::from_utf8(table.unwrap().stdout).unwrap();
-    assert!(table.contains(cause), "{table}");
+    eventually(&format!("the table to name {cause}"), || async {
+        let mut shopctl = system.command("shopctl");
+        let table = shopctl.args(["saga", "why", saga]).output().unwrap();
+        let table = String::from_utf8(table.stdout).unwrap();
+        table.contains(cause) && named.iter().all(|name| table.contains(name))
+    })
+    .await;
     why
 }
 

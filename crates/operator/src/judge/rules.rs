@@ -27,11 +27,13 @@ pub(super) fn first(facts: &Facts, world: &World) -> Found {
         .unwrap_or_else(|| match &facts.entry {
             None => case.lost(),
             Some(entry) => case
-                .claimed(entry)
-                .or_else(|| case.due(entry))
+                .unattended(entry)
                 .or_else(|| case.overdue(entry))
+                .or_else(|| case.failing(entry))
+                .or_else(|| case.claimed(entry))
+                .or_else(|| case.due(entry))
                 .unwrap_or_else(|| {
-                    if entry.timer {
+                    if entry.timer && entry.attempt == 0 {
                         case.waiting(entry)
                     } else {
                         case.retrying(entry)
@@ -197,32 +199,53 @@ impl Case<'_> {
         self.found(Code::JobLost, moved, [("moved_at", at(moved))])
     }
 
-    /// An attempt has begun and not ended.
-    fn claimed(&self, entry: &Entry) -> Option<Found> {
+    /// Whether an attempt has begun and not ended.
+    fn under_way(&self, entry: &Entry) -> bool {
         let ended = |ended: &Ended| ended.attempt == entry.attempt;
-        if entry.attempt == 0 || self.facts.ended.iter().any(ended) {
-            return None;
-        }
-        let attempt = entry.attempt.to_string();
+        entry.attempt > 0 && !self.facts.ended.iter().any(ended)
+    }
+
+    /// It is due, and nobody took it: not within the lease, or there is nobody.
+    fn unattended(&self, entry: &Entry) -> Option<Found> {
         if entry.due_at > self.world.now {
-            let own = [
-                ("by", self.holder(entry)),
-                ("until", at(entry.due_at)),
-                ("attempt", attempt),
-                ("step", entry.step.clone()),
-            ];
-            return Some(self.found(Code::LeaseHeld, self.facts.moved_at, own));
+            return None;
         }
         if !self.has_worker() {
             return Some(self.no_worker(entry));
         }
+        if self.under_way(entry) {
+            let own = [
+                ("by", self.holder(entry)),
+                ("expired_at", at(entry.due_at)),
+                ("attempt", entry.attempt.to_string()),
+                ("step", entry.step.clone()),
+            ];
+            return Some(self.found(Code::LeaseExpired, entry.due_at, own));
+        }
+        if self.age(entry.due_at) < self.world.lease {
+            return None;
+        }
         let own = [
-            ("by", self.holder(entry)),
-            ("expired_at", at(entry.due_at)),
-            ("attempt", attempt),
+            ("queue", "messaging.outbox".to_owned()),
+            ("messages", self.world.due.to_string()),
+            ("due_at", at(entry.due_at)),
             ("step", entry.step.clone()),
         ];
-        Some(self.found(Code::LeaseExpired, entry.due_at, own))
+        Some(self.found(Code::QueueBacklog, entry.due_at, own))
+    }
+
+    /// An attempt is being made.
+    fn claimed(&self, entry: &Entry) -> Option<Found> {
+        if !self.under_way(entry) {
+            return None;
+        }
+        let own = [
+            ("by", self.holder(entry)),
+            ("until", at(entry.due_at)),
+            ("attempt", entry.attempt.to_string()),
+            ("step", entry.step.clone()),
+        ];
+        Some(self.found(Code::LeaseHeld, self.facts.moved_at, own))
     }
 
     fn holder(&self, entry: &Entry) -> String {
@@ -278,27 +301,16 @@ impl Case<'_> {
         self.found(Code::NoWorker, entry.due_at, own)
     }
 
+    /// It became due a moment ago, for its first attempt.
     fn due(&self, entry: &Entry) -> Option<Found> {
-        if entry.due_at > self.world.now {
+        if entry.due_at > self.world.now || entry.attempt > 0 {
             return None;
         }
-        if !self.has_worker() {
-            return Some(self.no_worker(entry));
-        }
-        if self.age(entry.due_at) < self.world.lease {
-            let own = [
-                ("moved_at", at(self.facts.moved_at)),
-                ("due_at", at(entry.due_at)),
-            ];
-            return Some(self.found(Code::Healthy, entry.due_at, own));
-        }
         let own = [
-            ("queue", "messaging.outbox".to_owned()),
-            ("messages", self.world.due.to_string()),
+            ("moved_at", at(self.facts.moved_at)),
             ("due_at", at(entry.due_at)),
-            ("step", entry.step.clone()),
         ];
-        Some(self.found(Code::QueueBacklog, entry.due_at, own))
+        Some(self.found(Code::Healthy, entry.due_at, own))
     }
 
     fn overdue(&self, entry: &Entry) -> Option<Found> {
@@ -316,34 +328,42 @@ impl Case<'_> {
         Some(self.found(Code::CompensationOverdue, since, own))
     }
 
-    /// The next attempt is in the future.
-    fn retrying(&self, entry: &Entry) -> Found {
+    /// Its attempts fail one after the other, whether the next one is far, due or being made.
+    fn failing(&self, entry: &Entry) -> Option<Found> {
         let failed = |ended: &&Ended| matches!(ended.kind.as_str(), "transient" | "unknown");
         let in_a_row: Vec<_> = self.facts.ended.iter().take_while(failed).collect();
-        let code = if in_a_row.len() < IN_A_ROW {
-            Code::RetryBackoff
-        } else if in_a_row[..IN_A_ROW]
-            .iter()
-            .any(|ended| ended.kind == "unknown")
-        {
-            Code::OutcomeUnknown // it may have happened, whatever the others say
+        let last = in_a_row.get(..IN_A_ROW)?;
+        // one that may have happened weighs more than all that never left
+        let code = if last.iter().any(|ended| ended.kind == "unknown") {
+            Code::OutcomeUnknown
         } else {
             Code::ParticipantUnreachable
         };
-        let next = ("next_at", at(entry.due_at));
-        let said = ("last_error", last_error(entry));
-        let attempts = entry.attempt.to_string();
-        if code == Code::RetryBackoff {
-            let left = self.budget_left(entry);
-            let own = [("attempt", attempts), next, ("budget_left", left), said];
-            self.found(code, entry.since, own)
+        let own = [
+            ("attempts", entry.attempt.to_string()),
+            ("next_at", self.next_at(entry)),
+            ("last_error", last_error(entry)),
+            ("budget_left", self.budget_left(entry)),
+        ];
+        Some(self.found(code, entry.since, own))
+    }
+
+    /// The last attempt failed, and the next one is to come.
+    fn retrying(&self, entry: &Entry) -> Found {
+        let own = [
+            ("attempt", entry.attempt.to_string()),
+            ("next_at", self.next_at(entry)),
+            ("budget_left", self.budget_left(entry)),
+            ("last_error", last_error(entry)),
+        ];
+        self.found(Code::RetryBackoff, entry.since, own)
+    }
+
+    fn next_at(&self, entry: &Entry) -> String {
+        if self.under_way(entry) {
+            format!("now, by {}", self.holder(entry))
         } else {
-            let left = ("budget_left", self.budget_left(entry));
-            self.found(
-                code,
-                entry.since,
-                [("attempts", attempts), next, said, left],
-            )
+            at(entry.due_at)
         }
     }
 

@@ -356,7 +356,9 @@ fn a_compensation_is_overdue_after_a_quarter_of_an_hour() {
     assert_eq!(judgement.since, ago(900));
     let mut held = undoing(3, 2000);
     held.ended.clear();
-    certainly(Code::LeaseHeld, &held, &world());
+    certainly(Code::CompensationOverdue, &held, &world()); // an attempt does not make it younger
+    held.entry.as_mut().unwrap().due_at = ago(1);
+    certainly(Code::LeaseExpired, &held, &world());
 }
 
 #[test]
@@ -376,6 +378,17 @@ fn three_failures_in_a_row_are_no_bad_luck() {
     certainly(Code::OutcomeUnknown, &mixed, &world);
     let long_ago = running(5, 4, &["transient", "transient", "transient", "unknown"]);
     certainly(Code::ParticipantUnreachable, &long_ago, &world);
+    // neither the next attempt's being due nor its being made changes what is wrong
+    certainly(
+        Code::ParticipantUnreachable,
+        &running(-1, 3, &["transient"; 3]),
+        &world,
+    );
+    let mut fourth = running(3, 4, &[]);
+    fourth.ended = (1..=3).rev().map(|n| ended(n, "unknown")).collect();
+    let judgement = certainly(Code::OutcomeUnknown, &fourth, &world);
+    assert!(value(&judgement, "next_at").starts_with("now, by worker-saga"));
+    certainly(Code::RetryBackoff, &running(-1, 1, &["transient"]), &world);
     let judgement = certainly(Code::RetryBackoff, &running(5, 1, &["transient"]), &world);
     assert_eq!(value(&judgement, "budget_left"), "840 s");
     let undo = certainly(Code::RetryBackoff, &undoing(30, 60), &world);
