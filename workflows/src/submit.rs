@@ -76,7 +76,7 @@ pub async fn submit(
     request: Submit<'_>,
 ) -> Result<Submitted, SubmitError> {
     let mut tx = engine.pool().begin().await?;
-    match begin(engine, &mut tx, request).await {
+    match submit_in(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
             crash_point!("submit.before_commit");
             tx.commit().await?;
@@ -100,8 +100,12 @@ pub async fn submit(
     }
 }
 
-/// The order of this key; with the start of its saga, unless it is a repeat.
-async fn begin(
+/// The same in the caller's transaction: the order of this key, with the start of its saga unless
+/// it is a repeat. After the commit, hand that to [`Engine::go`].
+///
+/// # Errors
+/// [`SubmitError`]; the transaction must roll back then.
+pub async fn submit_in(
     engine: &Engine<Checkout>,
     conn: &mut PgConnection,
     request: Submit<'_>,

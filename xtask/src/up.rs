@@ -319,6 +319,7 @@ impl System {
             control.allow(self.env.get("CORS_ORIGINS"));
         }
         self.env.set("PAYMENTS_SIMULATOR", "1");
+        self.env.set("SHOP_DEV", "1");
         self.env
             .set("MAIL_DIR", dev_dir().join("mail").display().to_string());
         for role in ROLES {

@@ -7,7 +7,7 @@
 //! ```text
 //! seed ─▶ schedule ─▶ chaos ─▶ processes, servers, links
 //!      └▶ plays ────▶ clients ─▶ ledger ─┐
-//!         doctor, all the time ──────────┼─▶ summary: counts, recovery times, violations
+//!         doctor, why, all the time ─────┼─▶ summary: counts, recovery times, violations
 //!         doctor and databases, at rest ─┘
 //! ```
 //!
@@ -19,6 +19,7 @@
 //!
 //! Runs in the environment of [`testkit::System`], with servers of its own: `cargo xtask nemesis`.
 
+mod causes;
 mod chaos;
 mod client;
 pub mod ledger;
@@ -44,6 +45,7 @@ pub use schedule::Mode;
 pub use summary::{Summary, Times};
 
 use crate::{
+    causes::Causes,
     chaos::Chaos,
     client::{Clients, lock},
     ledger::Found,
@@ -51,6 +53,8 @@ use crate::{
 
 /// How many clients there are.
 const CLIENTS: u64 = 6;
+/// For how long a claim lasts.
+const LEASE: Duration = Duration::from_millis(1500);
 /// How long things may take to come to rest once they are left in peace.
 const REST: Duration = Duration::from_mins(2);
 /// Nothing in a run is older: while it goes on, only what holds at every instant is checked.
@@ -90,6 +94,7 @@ pub async fn run(options: Options) -> Summary {
         chaos,
         clients,
         doctor: Arc::default(),
+        causes: Arc::default(),
         rounds: 0,
         first_completed: Vec::new(),
         at_rest: Vec::new(),
@@ -101,8 +106,9 @@ pub async fn run(options: Options) -> Summary {
 
 /// Short leases and delays, so that much happens in a minute.
 fn settings() -> SystemOptions {
+    let lease = LEASE.as_millis().to_string();
     let env = [
-        ("SAGA_LEASE_MS", "1500"),
+        ("SAGA_LEASE_MS", lease.as_str()),
         ("SAGA_CALL_TIMEOUT_MS", "800"),
         ("SAGA_LEASE_MARGIN_MS", "500"),
         ("SAGA_RETRY_BASE_MS", "200"),
@@ -145,6 +151,7 @@ struct Run {
     chaos: Arc<Chaos>,
     clients: Arc<Clients>,
     doctor: Arc<Doctor>,
+    causes: Arc<Causes>,
     rounds: u64,
     first_completed: Vec<Duration>,
     at_rest: Vec<Duration>,
@@ -163,6 +170,8 @@ impl Run {
         let mut watchers = JoinSet::new();
         let (system, doctor) = (Arc::clone(&self.system), Arc::clone(&self.doctor));
         watchers.spawn(async move { examine_all_the_time(&system, &doctor).await });
+        let (system, causes) = (Arc::clone(&self.system), Arc::clone(&self.causes));
+        watchers.spawn(async move { causes.watch(&system, LEASE).await });
         let chaos = Arc::clone(&self.chaos);
         watchers.spawn(async move { chaos.supervise().await });
 
@@ -179,6 +188,7 @@ impl Run {
                 .into_iter()
                 .map(|alarm| format!("under way: {alarm}")),
         );
+        self.violations.extend(self.causes.idlers());
         self.summary(begun).await
     }
 
@@ -302,6 +312,7 @@ impl Run {
             completed: count("completed"),
             canceled: count("canceled"),
             doctor_runs: self.doctor.runs.load(Ordering::SeqCst),
+            cause_looks: self.causes.looks(),
             answers: self.clients.answers(),
             first_completed: Times::of(std::mem::take(&mut self.first_completed)),
             at_rest: Times::of(std::mem::take(&mut self.at_rest)),

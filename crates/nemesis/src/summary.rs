@@ -28,6 +28,8 @@ pub struct Summary {
     pub canceled: usize,
     /// How often `doctor` looked while all this went on.
     pub doctor_runs: u64,
+    /// How often all live sagas were asked for their causes meanwhile.
+    pub cause_looks: u64,
     /// Call and status → how often.
     pub answers: BTreeMap<String, u64>,
     /// Faults over → an order placed then is completed; one for each round.
@@ -110,6 +112,10 @@ impl Summary {
                 format!("{} · {}", self.completed, self.canceled),
             ),
             ("looks of doctor under way", self.doctor_runs.to_string()),
+            (
+                "looks at all causes under way",
+                self.cause_looks.to_string(),
+            ),
             (
                 "faults over → first order completed",
                 self.first_completed.to_string(),

@@ -20,6 +20,7 @@ mod actor;
 pub mod audit;
 pub mod batch;
 pub mod cause;
+pub mod demo;
 mod effects;
 pub mod export;
 mod facts;

@@ -152,6 +152,13 @@ pub struct Started<I> {
     pub(crate) trace: TraceRef,
 }
 
+impl<I> Started<I> {
+    /// The saga.
+    pub const fn saga_id(&self) -> SagaId {
+        self.saga_id
+    }
+}
+
 /// Runs the sagas of one plan.
 pub struct Engine<S: Saga> {
     pub(crate) inner: Arc<Inner<S>>,

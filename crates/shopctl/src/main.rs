@@ -5,6 +5,7 @@
 
 mod audit;
 mod batch;
+mod demo;
 mod doctor_cmd;
 mod exit;
 mod failed;
@@ -92,6 +93,9 @@ enum Noun {
     /// Check every invariant (I1–I10); changes nothing.
     #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
+    /// Drills, on a development system only.
+    #[command(subcommand)]
+    Demo(demo::Demo),
     /// Load the demo catalog; what is there stays.
     #[command(after_help = "Examples:\n  shopctl seed")]
     Seed,
@@ -211,6 +215,7 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::User(verb) => verb.run(common).await,
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
+        Noun::Demo(verb) => verb.run(common).await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
             let added = commerce::product::seed(&mut tx)

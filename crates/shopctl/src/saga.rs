@@ -5,6 +5,7 @@ mod export;
 mod list;
 mod plan;
 mod show;
+mod stats;
 mod watch;
 mod why;
 
@@ -81,9 +82,11 @@ pub(crate) enum Saga {
         after_help = "Examples:\n  shopctl saga plan\n  shopctl saga plan checkout --mermaid"
     )]
     Plan(plan::Plan),
-    /// Count sagas by state.
-    #[command(after_help = "Examples:\n  shopctl saga stats\n  shopctl saga stats -o json")]
-    Stats(plan::Stats),
+    /// Count sagas, by state or by cause.
+    #[command(
+        after_help = "Examples:\n  shopctl saga stats\n  shopctl saga stats --by cause\n  shopctl saga stats -o json"
+    )]
+    Stats(stats::Stats),
     /// Tell what changes, until all are at rest.
     #[command(
         after_help = "Examples:\n  shopctl saga watch 01996e0e-0000-7000-8000-000000000001\n  \
@@ -126,7 +129,7 @@ impl Saga {
 }
 
 /// Which sagas.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Which {
     /// Only those in this state: running, waiting, compensating, completed, compensated.
     #[arg(long, value_parser = ["running", "waiting", "compensating", "completed", "compensated"])]
@@ -188,6 +191,20 @@ impl Which {
             let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
             return Ok(found.into_iter().map(|saga| (saga, None)).collect());
         }
+        let mut found = self.judged(common, pool).await?;
+        found.retain(|(_, why)| {
+            self.cause.is_none_or(|cause| cause == why.judgement.code)
+                && (!self.stuck || why.judgement.stuck)
+        });
+        found.truncate(limit);
+        Ok(found
+            .into_iter()
+            .map(|(saga, why)| (saga, Some(why)))
+            .collect())
+    }
+
+    /// All of these sagas with their causes, oldest first.
+    async fn judged(&self, common: &Common, pool: &PgPool) -> anyhow::Result<Vec<(Line, Why)>> {
         let operator = operator(common, pool)?;
         let mut filter = self.filter();
         let mut found = Vec::new();
@@ -205,19 +222,11 @@ impl Which {
                 .into_iter()
                 .map(|why| (why.saga_id, why))
                 .collect();
-            for saga in some {
-                let Some(why) = whys.remove(&saga.saga_id) else {
-                    continue;
-                };
-                let wanted = self.cause.is_none_or(|cause| cause == why.judgement.code)
-                    && (!self.stuck || why.judgement.stuck);
-                if wanted {
-                    found.push((saga, Some(why)));
-                }
-                if found.len() == limit {
-                    return Ok(found);
-                }
-            }
+            let judged = some.into_iter().filter_map(|saga| {
+                let why = whys.remove(&saga.saga_id)?;
+                Some((saga, why))
+            });
+            found.extend(judged);
         }
     }
 }
@@ -226,7 +235,7 @@ impl Which {
 const SOME: i64 = 500;
 
 /// `90s`, `15m`, `2h`, `1d`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let says = || format!("`{text}` is no duration: say it like 90s, 15m, 2h or 1d");
     let (number, unit) = text
         .char_indices()

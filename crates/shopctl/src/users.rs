@@ -10,7 +10,7 @@ use db::Bus;
 use kernel::Clock;
 use operator::{Actor, audit};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use tokens::Signer;
 
 use crate::{Common, exit::Failure, output};
@@ -81,19 +81,23 @@ pub(crate) enum User {
     },
 }
 
+/// Accounts, as the api keeps them.
+pub(crate) fn accounts(pool: &PgPool) -> anyhow::Result<Auth> {
+    // no token is ever signed here
+    let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
+    Ok(Auth::new(
+        pool.clone(),
+        Bus::default().with(CreateClientOnRegistration),
+        signer,
+        Hasher::new(1)?,
+        AuthConfig::default(),
+    ))
+}
+
 impl User {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        // no token is ever signed here
-        let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
-        let bus = Bus::default().with(CreateClientOnRegistration);
         let pool = common.shop()?;
-        let auth = Auth::new(
-            pool.clone(),
-            bus,
-            signer,
-            Hasher::new(1)?,
-            AuthConfig::default(),
-        );
+        let auth = accounts(&pool)?;
         match self {
             Self::Create {
                 email,
@@ -198,7 +202,7 @@ async fn record(
     audit::record(conn, &act).await.map(drop)
 }
 
-fn failure(error: AuthError) -> anyhow::Error {
+pub(crate) fn failure(error: AuthError) -> anyhow::Error {
     match error {
         AuthError::NotFound => Failure::not_found("there is no account with this e-mail address")
             .hint("`shopctl user create` makes one")

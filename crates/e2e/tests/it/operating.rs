@@ -484,33 +484,43 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
         .env
         .insert("API_DATABASE_MAX_CONNECTIONS", "20".to_owned());
     let system = System::prepare(options).await;
+    let often = [("SAGA_RETRY_BASE_MS", "200"), ("SAGA_RETRY_CAP_MS", "1000")];
     for role in ["api", "worker"] {
-        system.spawn(role).await;
+        system.spawn_with(role, &often).await;
     }
     sqlx::query("update commerce.stock set received = received + 1000")
         .execute(&system.shop)
         .await
         .unwrap();
     let orders = pile_up(&system, 200).await;
+    let list = ["saga", "list", "--stuck", "--limit", "500"];
+    eventually("all to be stuck", || async {
+        shopctl(&system, &list).with(0).lines().len() == 200
+    })
+    .await;
+    // from now on attempts are an hour apart: nothing moves by itself while the plan is looked at
+    system.stop("worker");
+    system.spawn("worker").await;
+    let soon = "select count(*) from messaging.outbox where kind = 'step' and due_at < clock_timestamp() + interval '5 min'";
+    eventually("the last attempts to have failed", || async {
+        let soon: i64 = sqlx::query_scalar(soon)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        soon == 0
+    })
+    .await;
     system.spawn("payments").await;
-    let list = shopctl(
-        &system,
-        &[
-            "saga",
-            "list",
-            "--text",
-            "cannot be reached",
-            "--limit",
-            "500",
-        ],
-    );
-    assert_eq!(list.with(0).lines().len(), 200);
+    let listed = shopctl(&system, &list).with(0).lines();
+    assert_eq!(listed.len(), 200);
+    for saga in &listed {
+        assert_eq!(text(saga, "cause"), "participant-unreachable", "{saga}");
+    }
 
     let dry = [
         "saga",
         "cancel",
-        "--text",
-        "cannot be reached",
+        "--stuck",
         "--dry-run",
         "--reason",
         "ticket 4711",

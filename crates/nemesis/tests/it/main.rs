@@ -31,7 +31,7 @@ async fn whatever_goes_wrong_every_answer_stays_true_and_all_comes_to_rest() {
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.orders_accepted > 0 && summary.completed > 0 && summary.canceled > 0);
     assert!(summary.done.kills + summary.done.pauses + summary.done.links_broken > 0);
-    assert!(summary.doctor_runs > 0);
+    assert!(summary.doctor_runs > 0 && summary.cause_looks > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -39,4 +39,5 @@ async fn with_one_worker_dead_and_one_link_black_for_good_orders_go_on_and_all_c
     let summary = run(Mode::Liveness, 1).await;
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.longest_gap.is_some() && summary.doctor_runs > 0);
+    assert!(summary.cause_looks > 0);
 }

@@ -45,7 +45,11 @@ pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
             vec![watch("start `worker payments`, and watch it move")]
         }
         Code::QueueBacklog => vec![doctor("see what is late; start more workers")],
-        Code::MessageFailed => failed(facts),
+        Code::MessageFailed => {
+            let mut steps = failed(facts);
+            steps.extend(signal(facts, "its event cannot be handled"));
+            steps
+        }
         Code::ParticipantUnreachable => {
             vec![retry(
                 "once payments is back, do not wait for the next attempt",

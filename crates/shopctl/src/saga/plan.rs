@@ -197,30 +197,6 @@ impl CheckCompat {
     }
 }
 
-impl Stats {
-    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let mut conn = common.shop()?.acquire().await?;
-        let states = stats::by_state(&mut conn).await?;
-        let header = ["STATE", "SAGAS", "PAUSED", "LONGEST UNMOVED"];
-        output::rows(common.output, &header, &states, |state| {
-            vec![
-                state.state.clone(),
-                state.sagas.to_string(),
-                state.paused.to_string(),
-                format!("{:.0} s", state.oldest_seconds),
-            ]
-        })?;
-        let total: i64 = states.iter().map(|state| state.sagas).sum();
-        output::talk(&format!(
-            "{total} sagas; those that are archived are not counted"
-        ));
-        Ok(())
-    }
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Stats {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,180 @@
+//! A decision of payments that the saga has not heard of.
+
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueuePurgeOptions},
+    types::FieldTable,
+};
+use serde_json::json;
+use testkit::{Fault, System, Upstream, eventually_some};
+
+use super::{assert_cause, awaiting, saga_of, why_with, with};
+use crate::{hurried, text};
+
+const EXCHANGE: &str = "payments_events";
+const QUEUE: &str = "payments_events_queue";
+const PAID: &str = "transaction_completed";
+
+async fn channel(system: &System) -> (Connection, Channel) {
+    let broker = Connection::connect(&system.amqp_url, ConnectionProperties::default());
+    let broker = broker.await.unwrap();
+    let channel = broker.create_channel().await.unwrap();
+    (broker, channel)
+}
+
+async fn publish(channel: &Channel, body: &[u8]) {
+    channel
+        .basic_publish(
+            EXCHANGE.into(),
+            PAID.into(),
+            BasicPublishOptions::default(),
+            body,
+            BasicProperties::default(),
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
+    let system = System::prepare(hurried()).await;
+    for role in ["payments", "api", "worker saga async relay"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    buyer.pay(text(&order, "transaction_id")).await;
+    assert_cause(
+        &system,
+        &saga,
+        "queue-without-consumer",
+        &["queue", "messages", "consumers"],
+    )
+    .await;
+    let blind = why_with(&system, &saga, &["PAYMENTS_DATABASE_URL", "AMQP_URL"]).1;
+    assert_eq!(
+        blind["could_not_see"].as_array().unwrap().len(),
+        2,
+        "{blind}"
+    );
+    assert_eq!(
+        (text(&blind, "code"), text(&blind, "sure")),
+        ("waiting-for-signal", "likely"),
+        "{blind}"
+    );
+
+    let (_broker, channel) = channel(&system).await;
+    let purge = channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default());
+    assert_eq!(purge.await.unwrap(), 1);
+    let why = assert_cause(
+        &system,
+        &saga,
+        "participant-has-answer-we-missed",
+        &["transaction", "status"],
+    )
+    .await;
+    let command = why["next"][0]["command"].as_str().unwrap();
+    assert!(command.contains("transaction_completed"), "{command}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_without_a_broker_keeps_the_decision_in_payments_outbox() {
+    let system = System::start(with(&[], true)).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let link = system.link("payments", Upstream::RabbitMq);
+    link.will(Fault::Reset);
+    buyer.pay(text(&order, "transaction_id")).await;
+    assert_cause(
+        &system,
+        &saga,
+        "outbox-unpublished",
+        &["transaction", "status", "message", "age"],
+    )
+    .await;
+    link.will(Fault::None);
+    buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_no_queue_is_bound_for_is_unroutable() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let (_broker, channel) = channel(&system).await;
+    let none = FieldTable::default;
+    channel
+        .queue_unbind(QUEUE.into(), EXCHANGE.into(), PAID.into(), none())
+        .await
+        .unwrap();
+    buyer.pay(text(&order, "transaction_id")).await;
+    let why = assert_cause(&system, &saga, "unroutable", &["message", "error"]).await;
+    assert!(why["evidence"].to_string().contains("NO_ROUTE"), "{why}");
+    channel
+        .queue_bind(
+            QUEUE.into(),
+            EXCHANGE.into(),
+            PAID.into(),
+            QueueBindOptions::default(),
+            none(),
+        )
+        .await
+        .unwrap();
+    buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_came_in_pieces_lies_in_failed() {
+    let system = System::prepare(hurried()).await;
+    for role in ["payments", "api", "worker saga async relay"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let transaction = text(&order, "transaction_id");
+    buyer.pay(transaction).await;
+    let (_broker, channel) = channel(&system).await;
+    let event = eventually_some("payments' event", || async {
+        let options = BasicGetOptions { no_ack: true };
+        channel.basic_get(QUEUE.into(), options).await.unwrap()
+    })
+    .await;
+    let mut piece = event.data.clone();
+    piece.pop();
+    publish(&channel, &piece).await;
+    system.spawn("worker payments").await;
+    let why = assert_cause(
+        &system,
+        &saga,
+        "message-failed",
+        &["message", "queue", "reason"],
+    )
+    .await;
+    assert!(why["evidence"].to_string().contains("undecodable"), "{why}");
+    publish(&channel, &event.data).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_over_another_amount_moves_nothing_and_is_named() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let order = awaiting(&buyer).await;
+    let saga = saga_of(&system, &order).await;
+    let (_broker, channel) = channel(&system).await;
+    let wrong = json!({
+        "transaction_id": order["transaction_id"],
+        "order_id": order["id"],
+        "amount": { "amount": 1, "currency": "EUR" },
+        "completed_at": "2026-01-01T00:00:00Z",
+        "routing_key": PAID,
+    });
+    publish(&channel, wrong.to_string().as_bytes()).await;
+    assert_cause(&system, &saga, "payment-mismatch", &["what", "status"]).await;
+    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    assert_eq!(text(&order, "status"), "awaiting_payment");
+}

@@ -1,0 +1,135 @@
+//! `shopctl demo stuck` makes each situation on a running system; `why` names it, and what it
+//! advises gets the saga going again.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use operator::cause::Code;
+use serde_json::Value;
+use testkit::{System, eventually};
+
+use super::{assert_cause, why_with, with};
+use crate::text;
+
+/// Causes that are there only while nobody is.
+const NOBODY: [Code; 2] = [Code::NoWorker, Code::QueueWithoutConsumer];
+
+/// Makes a saga stick; where workers are kept from it, the drill goes on until it is ended.
+fn drill(system: &System, code: Code) -> (String, Child) {
+    let mut child = system
+        .command("shopctl")
+        .args(["demo", "stuck", "--cause", code.as_str()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut saga = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut saga).unwrap();
+    let saga = saga.trim().to_owned();
+    if saga.is_empty() {
+        let said = child.wait_with_output().unwrap();
+        unreachable!("{code}: {said:?}");
+    }
+    (saga, child)
+}
+
+fn end(mut drill: Child) {
+    let pid = i32::try_from(drill.id()).unwrap();
+    // it may have ended by itself
+    let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+    assert!(drill.wait().unwrap().success());
+}
+
+/// The first of its next steps that acts on the saga.
+fn advice(why: &Value) -> Option<Vec<String>> {
+    let next = why["next"].as_array().unwrap().iter();
+    let words = next.map(|next| shlex::split(text(next, "command")).unwrap());
+    let acts = |words: &Vec<String>| {
+        words[1] == "saga" && ["retry", "resume", "signal"].contains(&words[2].as_str())
+    };
+    words.into_iter().find(acts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cause_can_be_drilled_and_its_advice_gets_the_saga_going() {
+    let system = System::start(with(&[("SHOP_DEV", "1")], false)).await;
+    let mut advised = 0;
+    for code in Code::ALL {
+        if NOBODY.contains(&code) {
+            let refused = system
+                .command("shopctl")
+                .args(["demo", "stuck", "--cause", code.as_str()])
+                .output()
+                .unwrap();
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(4), "{code}: {said}");
+            assert!(said.contains("pid "), "names who is there: {said}");
+            continue;
+        }
+        let (saga, drill) = drill(&system, code);
+        let why = assert_cause(&system, &saga, code.as_str(), &[]).await;
+        let of_cause = ["saga", "list", "--cause", code.as_str(), "-o", "json"];
+        if code != Code::Healthy {
+            let listed = system.run("shopctl", &of_cause);
+            assert!(listed.contains(&saga), "{code}: {listed}");
+        }
+        end(drill);
+        let Some(words) = advice(&why) else {
+            continue;
+        };
+        let words: Vec<_> = words.iter().skip(1).map(String::as_str).collect();
+        system.run("shopctl", &[&words[..], &["--yes"]].concat());
+        advised += 1;
+        eventually(&format!("{code} to be over by {words:?}"), || async {
+            let state = text(&why_with(&system, &saga, &[]).1, "state").to_owned();
+            ["waiting", "completed", "compensated"].contains(&state.as_str())
+        })
+        .await;
+    }
+    assert_eq!(advised, 10, "causes with an act to advise");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn causes_of_absence_are_drilled_while_nobody_is_there() {
+    let system = System::prepare(with(&[("SHOP_DEV", "1")], false)).await;
+    for role in ["payments", "api", "worker saga relay"] {
+        system.spawn(role).await;
+    }
+    let (saga, ends) = drill(&system, Code::QueueWithoutConsumer);
+    assert_cause(&system, &saga, "queue-without-consumer", &[]).await;
+    end(ends);
+    system.stop("worker saga relay");
+    let (late, ends) = drill(&system, Code::NoWorker);
+    assert_cause(&system, &late, "no-worker", &[]).await;
+    end(ends);
+    system.spawn("worker").await;
+    eventually("both to go on", || async {
+        let state = |saga| text(&why_with(&system, saga, &[]).1, "state").to_owned();
+        state(&saga) == "completed" && state(&late) == "waiting"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_drilled_where_people_really_buy() {
+    let system = System::prepare(with(&[], false)).await;
+    let refused = system
+        .command("shopctl")
+        .args(["demo", "stuck", "--cause", "job-lost"])
+        .env_remove("SHOP_DEV")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let orders: i64 = sqlx::query_scalar(r#"select count(*) from commerce."order""#)
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
+    assert_eq!(orders, 0);
+}

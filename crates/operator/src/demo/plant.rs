@@ -1,0 +1,265 @@
+//! What each cause leaves behind.
+
+use contracts::{payment_event::Outcome, payment_event::PaymentEvent, topology};
+use kernel::{Money, OrderId, SagaId, TransactionId};
+use saga::{AfterCommit, Verb};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool, Postgres, Row as _, Transaction};
+use uuid::Uuid;
+
+use super::DemoError;
+use crate::{Actor, Operator, cause::Code};
+
+/// Far enough away to be looked at in peace, seconds.
+const LONG: f64 = 3600.0;
+/// Until a claim ends, or work is due, that is to be held before: seconds.
+const SOON: f64 = 2.0;
+
+/// Whether workers must be kept from it: they would mend it at once.
+pub(super) const fn is_held(code: Code) -> bool {
+    matches!(code, Code::LeaseExpired | Code::QueueBacklog)
+}
+
+/// What stands in the shop's database, in the transaction that places the order.
+pub(super) async fn entry(
+    operator: &Operator,
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+    code: Code,
+) -> Result<(), DemoError> {
+    let nobody = "no answer: connection refused";
+    let silence = "no answer within 3s";
+    match code {
+        Code::RetryBackoff => failed(conn, saga_id, "transient", nobody, 1).await?,
+        Code::ParticipantUnreachable => failed(conn, saga_id, "transient", nobody, 3).await?,
+        Code::OutcomeUnknown => failed(conn, saga_id, "unknown", silence, 3).await?,
+        Code::LeaseHeld => claimed(conn, saga_id, LONG).await?,
+        Code::LeaseExpired => claimed(conn, saga_id, SOON).await?,
+        Code::QueueBacklog => due_in(conn, saga_id, SOON).await?,
+        Code::JobLost => {
+            sqlx::query!(
+                "delete from messaging.outbox where saga_id = $1",
+                saga_id.uuid()
+            )
+            .execute(conn)
+            .await?;
+        }
+        Code::UnknownPlanVersion => {
+            sqlx::query!(
+                r#"
+                with entry as (update messaging.outbox set plan_version = 99 where saga_id = $1)
+                update saga.saga set plan_version = 99 where saga_id = $1
+                "#,
+                saga_id.uuid(),
+            )
+            .execute(conn)
+            .await?;
+        }
+        Code::PausedBy => act(operator, conn, saga_id, Verb::Pause).await?,
+        Code::CompensationOverdue => {
+            claimed(conn, saga_id, LONG).await?;
+            act(operator, conn, saga_id, Verb::Cancel).await?;
+            failed(conn, saga_id, "transient", nobody, 1).await?;
+            sqlx::query!(
+                "update saga.journal set at = at - interval '20 min' where saga_id = $1 and kind = 'compensation_begun'",
+                saga_id.uuid()
+            )
+            .execute(conn)
+            .await?;
+        }
+        Code::WaitingForSignal
+        | Code::NoWorker
+        | Code::OutboxUnpublished
+        | Code::Unroutable
+        | Code::QueueWithoutConsumer
+        | Code::MessageFailed
+        | Code::ParticipantHasAnswerWeMissed
+        | Code::PaymentMismatch
+        | Code::Healthy => {}
+    }
+    Ok(())
+}
+
+async fn act(
+    operator: &Operator,
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+    verb: Verb,
+) -> Result<(), DemoError> {
+    let actor = Actor::new("drill", "made to stick").expect("a name and a reason");
+    let (_, after): (_, AfterCommit) = operator
+        .act_in(conn, saga_id, verb, &actor, None, None)
+        .await?;
+    after.emit();
+    Ok(())
+}
+
+/// Attempts that ended badly; the next one is far away.
+async fn failed(
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+    kind: &str,
+    said: &str,
+    attempts: i32,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update messaging.outbox
+        set attempt = $2, since = clock_timestamp(), due_at = clock_timestamp() + make_interval(secs => $3),
+            last_error = $4
+        where saga_id = $1
+        "#,
+        saga_id.uuid(),
+        attempts,
+        LONG,
+        said,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        r#"
+        insert into saga.journal (saga_id, revision, n, kind, step, attempt, detail, state)
+        select s.saga_id, s.revision, (select max(j.n) from saga.journal j where j.saga_id = s.saga_id) + a, $2, o.step,
+               a, $3, s.state
+        from saga.saga s
+             join messaging.outbox o using (saga_id)
+             cross join generate_series(1, $4) as a
+        where s.saga_id = $1
+        "#,
+        saga_id.uuid(),
+        kind,
+        said,
+        attempts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An attempt that has begun; its claim ends in so many seconds.
+async fn claimed(conn: &mut PgConnection, saga_id: SagaId, ends_in: f64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update messaging.outbox
+        set attempt = 1, holder = 'drill', due_at = clock_timestamp() + make_interval(secs => $2)
+        where saga_id = $1
+        "#,
+        saga_id.uuid(),
+        ends_in,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn due_in(conn: &mut PgConnection, saga_id: SagaId, seconds: f64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update messaging.outbox set due_at = clock_timestamp() + make_interval(secs => $2) where saga_id = $1",
+        saga_id.uuid(),
+        seconds,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks the saga's entry, as a session would that was forgotten in a transaction.
+pub(super) async fn hold(
+    pool: &PgPool,
+    saga_id: SagaId,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut held = pool.begin().await?;
+    sqlx::query!("set local idle_in_transaction_session_timeout = 0")
+        .execute(&mut *held)
+        .await?;
+    sqlx::query!(
+        "select entry_id from messaging.outbox where saga_id = $1 for update",
+        saga_id.uuid()
+    )
+    .fetch_one(&mut *held)
+    .await?;
+    Ok(held)
+}
+
+/// What stands in payments' database, and what it says of it.
+pub(super) async fn decision(
+    payments: &PgPool,
+    order_id: OrderId,
+    code: Code,
+) -> Result<(), DemoError> {
+    let mut tx = payments.begin().await?;
+    if code == Code::PaymentMismatch {
+        sqlx::query("update payments.transaction set amount = amount + 1 where order_id = $1")
+            .bind(order_id.uuid())
+            .execute(&mut *tx)
+            .await?;
+        return Ok(tx.commit().await?);
+    }
+    // long enough ago to be missed
+    let row = sqlx::query(
+        "update payments.transaction set status = 'paid', completed_at = clock_timestamp() - interval '1 min'
+         where order_id = $1
+         returning transaction_id, amount, currency, completed_at",
+    )
+    .bind(order_id.uuid())
+    .fetch_one(&mut *tx)
+    .await?;
+    let transaction_id = TransactionId::from(row.try_get::<Uuid, _>("transaction_id")?);
+    let currency: String = row.try_get("currency")?;
+    let event = PaymentEvent {
+        transaction_id,
+        outcome: Outcome::Completed,
+        at: row.try_get("completed_at")?,
+        event_id: Some(Uuid::now_v7()),
+        order_id: Some(order_id),
+        amount: Some(Money::new(
+            row.try_get("amount")?,
+            currency
+                .parse()
+                .map_err(|error| sqlx::Error::Decode(format!("{error}").into()))?,
+        )),
+    };
+    let event = serde_json::to_value(event).expect("an event is JSON");
+    match code {
+        Code::ParticipantHasAnswerWeMissed => {}
+        Code::OutboxUnpublished => {
+            message(&mut tx, &event, LONG, Some("RabbitMQ: connection refused")).await?;
+        }
+        Code::Unroutable => {
+            let said = "unroutable: NO_ROUTE (312)";
+            message(&mut tx, &event, LONG, Some(said)).await?;
+        }
+        Code::MessageFailed => {
+            let broken =
+                json!({ "transaction_id": transaction_id, "completed_at": "one of these days" });
+            message(&mut tx, &broken, 0.0, None).await?;
+        }
+        _ => message(&mut tx, &event, 0.0, None).await?,
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Payments' event in its outbox; with an error, after one attempt.
+async fn message(
+    conn: &mut PgConnection,
+    body: &Value,
+    due_in: f64,
+    said: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, due_at, attempt,
+                                       last_error)
+         values ($1, 'message', $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $7, $8)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(topology::PAYMENTS_EVENTS)
+    .bind(topology::TRANSACTION_COMPLETED)
+    .bind(topology::TRANSACTION_COMPLETED)
+    .bind(body)
+    .bind(due_in)
+    .bind(i32::from(said.is_some()))
+    .bind(said)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

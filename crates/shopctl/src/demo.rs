@@ -1,0 +1,101 @@
+//! `shopctl demo`: drills.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use clap::Subcommand;
+use operator::{
+    cause::Code,
+    demo::{self, DemoError},
+};
+use uuid::Uuid;
+
+use crate::{Common, exit::Failure, output, saga, users};
+
+/// Set by `cargo xtask up`, and nowhere else.
+const DEV: &str = "SHOP_DEV";
+
+#[derive(Subcommand)]
+pub(crate) enum Demo {
+    /// Order something and make its saga stick in the way of one cause, so that finding out why and
+    /// getting it going again can be practised. Needs SHOP_DEV=1, which `cargo xtask up` sets.
+    #[command(
+        after_help = "Examples:\n  shopctl demo stuck --cause participant-has-answer-we-missed\n  \
+                      shopctl demo stuck --cause lease-expired --hold 10m"
+    )]
+    Stuck {
+        /// The cause, as `saga why` is to name it.
+        #[arg(long)]
+        cause: Code,
+        /// Whose order it is; the account is made if it is not there.
+        #[arg(long, default_value = "user@shop.example")]
+        email: String,
+        /// For how long workers are kept from it, of causes that they would mend at once; Ctrl-C
+        /// ends it before.
+        #[arg(long, default_value = "5m", value_parser = saga::duration)]
+        hold: Duration,
+    },
+}
+
+impl Demo {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let Self::Stuck { cause, email, hold } = self;
+        if std::env::var(DEV).as_deref() != Ok("1") {
+            return Err(Failure::usage(format!(
+                "drills are for development systems: {DEV}=1 is not set"
+            ))
+            .hint("`cargo xtask up` starts one, and `. .dev/env` sets it")
+            .into());
+        }
+        let pool = common.shop()?;
+        let mut tx = pool.begin().await?;
+        let (buyer, _) = users::accounts(&pool)?
+            .ensure(&mut tx, email, "Drill", Uuid::new_v4().to_string(), &[])
+            .await
+            .map_err(users::failure)?;
+        tx.commit().await?;
+        let operator = saga::operator(common, &pool)?;
+        let stuck = demo::stick(&operator, buyer.id, *cause)
+            .await
+            .map_err(refused)?;
+        output::data(&stuck.saga_id.to_string());
+        output::talk(&format!(
+            "The saga of order {} has the cause {cause}.\n  shopctl saga why {}",
+            stuck.order_id, stuck.saga_id
+        ));
+        if stuck.is_held() {
+            let until = if std::io::stderr().is_terminal() {
+                ", or until Ctrl-C"
+            } else {
+                ""
+            };
+            output::talk(&format!(
+                "Workers are kept from it for {} s{until}.",
+                hold.as_secs()
+            ));
+            tokio::select! {
+                ended = tokio::signal::ctrl_c() => ended?,
+                () = tokio::time::sleep(*hold) => {}
+            }
+            stuck.release().await?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(error: DemoError) -> anyhow::Error {
+    match error {
+        DemoError::Alive { .. } => Failure::conflict(error.to_string())
+            .hint("stop them first; nothing was ordered")
+            .into(),
+        DemoError::NoPayments(_) => Failure::usage(error.to_string())
+            .hint("set PAYMENTS_DATABASE_URL")
+            .into(),
+        DemoError::NothingToOrder => Failure::not_done(error.to_string())
+            .hint("`shopctl seed` loads the demo catalog")
+            .into(),
+        DemoError::Missed { .. } => Failure::not_done(error.to_string())
+            .hint("`shopctl doctor` tells whether everything runs")
+            .into(),
+        error => error.into(),
+    }
+}
