@@ -42,6 +42,9 @@ pub struct Args {
         default_value_t = 32
     )]
     database_max_connections: u32,
+    /// RabbitMQ URL, for operators: with it they see queues, and decide on what is in `failed`.
+    #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: Option<String>,
     /// Where payments is.
     #[arg(
         long = "payments-url",
@@ -111,6 +114,8 @@ pub struct Config {
     pub database_url: String,
     /// Most connections.
     pub database_max_connections: u32,
+    /// RabbitMQ URL, if operators see it from here.
+    pub amqp_url: Option<String>,
     /// Where payments is.
     pub payments_url: String,
     /// Signs tokens.
@@ -194,6 +199,11 @@ impl Args {
             http_url("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)?;
         }
         let given = |url: Option<String>| url.filter(|url| !url.is_empty());
+        let amqp_url = given(self.amqp_url);
+        if let Some(url) = &amqp_url {
+            messaging::check_url(url)
+                .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
+        }
         let settings = Settings {
             payments_url: given(self.payments_public_url)
                 .unwrap_or_else(|| self.payments_url.clone()),
@@ -245,6 +255,7 @@ impl Args {
             admin_listen: self.admin_listen,
             database_url: postgres_url(self.database_url)?,
             database_max_connections: self.database_max_connections,
+            amqp_url,
             payments_url: self.payments_url,
             signer,
             secure_cookie: self.public_url.starts_with("https"),

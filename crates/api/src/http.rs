@@ -4,11 +4,13 @@ mod account;
 mod cancel_order;
 mod create_order;
 mod doctor;
+mod failed;
 mod limiter;
 mod order_events;
 mod problems;
 mod products;
 mod read_orders;
+mod runbooks;
 mod saga_acts;
 mod sagas;
 mod settings;
@@ -119,7 +121,8 @@ impl App {
         let keys = Router::new()
             .route("/.well-known/jwks.json", get(jwks))
             .with_state(self);
-        let router = router.merge(docs).merge(keys);
+        let runbooks = Router::new().route("/runbooks/{page}", get(runbooks::page));
+        let router = router.merge(docs).merge(keys).merge(runbooks);
         let Some(storefront) = storefront else {
             return router;
         };
@@ -156,6 +159,10 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(saga_acts::cancel))
         .routes(routes!(saga_acts::signal))
         .routes(routes!(saga_acts::resolve))
+        .routes(routes!(failed::list))
+        .routes(routes!(failed::find))
+        .routes(routes!(failed::retry))
+        .routes(routes!(failed::discard))
         .routes(routes!(doctor::doctor))
 }
 

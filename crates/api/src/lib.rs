@@ -109,7 +109,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             engine.clone(),
             Sight {
                 payments: PaymentsSight::Service(payments),
-                amqp_url: None,
+                amqp_url: config.amqp_url.clone(),
             },
         ),
         engine: engine.clone(),

@@ -100,13 +100,16 @@ pub struct Group {
     pub count: usize,
     /// The oldest of them.
     pub oldest: String,
+    /// Where they are in the list, the oldest first.
+    #[serde(skip)]
+    pub members: Vec<usize>,
 }
 
 /// Groups messages by queue and reason, the oldest group first.
 pub fn groups(messages: &[FailedMessage]) -> Vec<Group> {
     let mut groups = Vec::<Group>::new();
     let mut places = std::collections::HashMap::new();
-    for message in messages {
+    for (place, message) in messages.iter().enumerate() {
         let reason = pattern(message.reason.as_deref().unwrap_or("it does not say why"));
         let key = (message.queue.clone(), reason);
         let at = *places.entry(key).or_insert_with_key(|(queue, reason)| {
@@ -115,10 +118,12 @@ pub fn groups(messages: &[FailedMessage]) -> Vec<Group> {
                 reason: reason.clone(),
                 count: 0,
                 oldest: message.id.clone(),
+                members: Vec::new(),
             });
             groups.len() - 1
         });
         groups[at].count += 1;
+        groups[at].members.push(place);
     }
     groups
 }
@@ -320,12 +325,15 @@ mod tests {
         ];
         let found: Vec<_> = groups(&all)
             .into_iter()
-            .map(|group| (group.reason, group.count, group.oldest))
+            .map(|group| (group.reason, group.count, group.oldest, group.members))
             .collect();
-        let expected = [("no user …", 2, "a"), ("no mail", 1, "b")];
+        let expected = [
+            ("no user …", 2, "a", vec![0, 2]),
+            ("no mail", 1, "b", vec![1]),
+        ];
         assert_eq!(
             found,
-            expected.map(|(r, n, o)| (r.to_owned(), n, o.to_owned()))
+            expected.map(|(r, n, o, m)| (r.to_owned(), n, o.to_owned(), m))
         );
     }
 }

@@ -63,6 +63,8 @@ pub struct About {
     pub explanation: &'static str,
     /// Names of the evidence that always comes with it.
     pub evidence: &'static [&'static str],
+    /// What its runbook says, as Markdown.
+    pub page: &'static str,
 }
 
 impl Code {
@@ -115,6 +117,7 @@ impl Code {
                 explanation: "Its payment is undecided and its deadline has not come: it is somebody else's turn. \
                               At the deadline it is undone by itself.",
                 evidence: &["since", "deadline"],
+                page: include_str!("../../../docs/runbooks/waiting-for-signal.md"),
             },
             Self::RetryBackoff => &About {
                 code: "retry-backoff",
@@ -122,6 +125,7 @@ impl Code {
                 stuck: false,
                 explanation: "The last attempt did not end well; the next one is due soon, by itself.",
                 evidence: &["attempt", "next_at", "budget_left"],
+                page: include_str!("../../../docs/runbooks/retry-backoff.md"),
             },
             Self::LeaseHeld => &About {
                 code: "lease-held",
@@ -130,6 +134,7 @@ impl Code {
                 explanation: "A process has claimed it and is making an attempt. Should that process die, another \
                               one takes over when the lease ends.",
                 evidence: &["by", "until", "attempt"],
+                page: include_str!("../../../docs/runbooks/lease-held.md"),
             },
             Self::LeaseExpired => &About {
                 code: "lease-expired",
@@ -138,6 +143,7 @@ impl Code {
                 explanation: "Whoever had claimed it did not finish within the lease: it died, or lost the \
                               database. The next free worker takes over.",
                 evidence: &["by", "expired_at", "attempt"],
+                page: include_str!("../../../docs/runbooks/lease-expired.md"),
             },
             Self::NoWorker => &About {
                 code: "no-worker",
@@ -145,6 +151,7 @@ impl Code {
                 stuck: true,
                 explanation: "It is due, and no living process has the role saga and knows its plan.",
                 evidence: &["role", "plan", "last_seen", "due_at"],
+                page: include_str!("../../../docs/runbooks/no-worker.md"),
             },
             Self::JobLost => &About {
                 code: "job-lost",
@@ -153,6 +160,7 @@ impl Code {
                 explanation: "It is not at rest and owns no entry in the outbox (I7 is broken): somebody removed it \
                               by hand, or a backup was restored in parts. A retry writes it anew.",
                 evidence: &["state", "moved_at"],
+                page: include_str!("../../../docs/runbooks/job-lost.md"),
             },
             Self::OutboxUnpublished => &About {
                 code: "outbox-unpublished",
@@ -161,6 +169,7 @@ impl Code {
                 explanation: "Payments has decided; its event still lies in its outbox. Payments' relay does not \
                               run, or cannot reach RabbitMQ. It is published by itself when it can.",
                 evidence: &["transaction", "status", "message", "age"],
+                page: include_str!("../../../docs/runbooks/outbox-unpublished.md"),
             },
             Self::Unroutable => &About {
                 code: "unroutable",
@@ -169,6 +178,7 @@ impl Code {
                 explanation: "Payments has decided; RabbitMQ gave its event back, because no queue is bound for it, \
                               or the message is parked after its last attempt.",
                 evidence: &["transaction", "status", "message", "error"],
+                page: include_str!("../../../docs/runbooks/unroutable.md"),
             },
             Self::QueueWithoutConsumer => &About {
                 code: "queue-without-consumer",
@@ -177,6 +187,7 @@ impl Code {
                 explanation: "Payments has decided and published; nobody takes from the queue. No worker has the \
                               role payments, or it stopped taking because its database or payments is away.",
                 evidence: &["transaction", "status", "queue", "messages", "consumers"],
+                page: include_str!("../../../docs/runbooks/queue-without-consumer.md"),
             },
             Self::QueueBacklog => &About {
                 code: "queue-backlog",
@@ -184,6 +195,7 @@ impl Code {
                 stuck: true,
                 explanation: "Workers are there and do not keep up: what it needs waits in a queue, with others.",
                 evidence: &["queue", "messages"],
+                page: include_str!("../../../docs/runbooks/queue-backlog.md"),
             },
             Self::MessageFailed => &About {
                 code: "message-failed",
@@ -192,6 +204,7 @@ impl Code {
                 explanation: "The message that it needs could not be handled and was put aside, whole, with the \
                               reason. It takes effect once it is sent again.",
                 evidence: &["message", "queue", "reason"],
+                page: include_str!("../../../docs/runbooks/message-failed.md"),
             },
             Self::ParticipantUnreachable => &About {
                 code: "participant-unreachable",
@@ -200,6 +213,7 @@ impl Code {
                 explanation: "The last attempts never left: payments refuses connections, or its address is wrong. \
                               Nothing has happened there. It goes on by itself when payments is back.",
                 evidence: &["attempts", "next_at", "last_error"],
+                page: include_str!("../../../docs/runbooks/participant-unreachable.md"),
             },
             Self::ParticipantHasAnswerWeMissed => &About {
                 code: "participant-has-answer-we-missed",
@@ -209,6 +223,7 @@ impl Code {
                               failed. Telling the saga what payments decided is safe: payments is asked first, \
                               and what comes twice takes effect once.",
                 evidence: &["transaction", "status", "decided_at"],
+                page: include_str!("../../../docs/runbooks/participant-has-answer-we-missed.md"),
             },
             Self::OutcomeUnknown => &About {
                 code: "outcome-unknown",
@@ -217,6 +232,7 @@ impl Code {
                 explanation: "Payments was asked, and its answers were lost or make no sense: it may have happened. \
                               It is asked again under the same key, which does it at most once.",
                 evidence: &["attempts", "next_at", "last_error"],
+                page: include_str!("../../../docs/runbooks/outcome-unknown.md"),
             },
             Self::PausedBy => &About {
                 code: "paused-by",
@@ -224,6 +240,7 @@ impl Code {
                 stuck: true,
                 explanation: "Nothing of it runs until it is resumed; signals are kept meanwhile.",
                 evidence: &["by", "why", "since"],
+                page: include_str!("../../../docs/runbooks/paused-by.md"),
             },
             Self::PaymentMismatch => &About {
                 code: "payment-mismatch",
@@ -232,6 +249,7 @@ impl Code {
                 explanation: "What payments says does not fit the order, in amount, currency, transaction or \
                               outcome. It moves in neither direction: a person must compare the two.",
                 evidence: &["what"],
+                page: include_str!("../../../docs/runbooks/payment-mismatch.md"),
             },
             Self::UnknownPlanVersion => &About {
                 code: "unknown-plan-version",
@@ -240,6 +258,7 @@ impl Code {
                 explanation: "It was begun by another release: neither this program nor any living worker knows its \
                               plan in that version. A worker of that release must run until it has drained.",
                 evidence: &["plan", "known_here"],
+                page: include_str!("../../../docs/runbooks/unknown-plan-version.md"),
             },
             Self::CompensationOverdue => &About {
                 code: "compensation-overdue",
@@ -248,6 +267,7 @@ impl Code {
                 explanation: "It has been undone for longer than a quarter of an hour. It is never given up; its \
                               stock stays held until payments has confirmed.",
                 evidence: &["since", "step", "attempt", "next_at"],
+                page: include_str!("../../../docs/runbooks/compensation-overdue.md"),
             },
             Self::Healthy => &About {
                 code: "healthy",
@@ -255,6 +275,7 @@ impl Code {
                 stuck: false,
                 explanation: "It is at rest, or it moved a moment ago.",
                 evidence: &["state", "moved_at"],
+                page: include_str!("../../../docs/runbooks/healthy.md"),
             },
         }
     }
@@ -299,8 +320,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let index = std::fs::read_to_string(root.join("docs/runbooks/README.md")).unwrap();
         for code in Code::ALL {
-            let page = std::fs::read_to_string(root.join(code.runbook()));
-            let page = page.unwrap_or_else(|error| panic!("{}: {error}", code.runbook()));
+            let page = code.about().page;
             for part in [
                 "What it means",
                 "How to confirm",

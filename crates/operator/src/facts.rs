@@ -4,6 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use contracts::topology::PAYMENTS_EVENTS_QUEUE;
+use futures::future::try_join_all;
 use kernel::{OrderId, SagaId, TransactionId};
 use messaging::{
     failed,
@@ -26,6 +27,9 @@ use crate::{
 
 /// Longest wait for payments, and for RabbitMQ.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Transactions that payments is asked for at a time.
+const AT_ONCE: usize = 16;
 
 /// Failed messages that are looked through.
 const MANY: usize = 1_000;
@@ -277,12 +281,17 @@ async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments,
 /// By its API: transaction by transaction, and nothing of its outbox.
 async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
     let mut transactions = HashMap::new();
-    for facts in facts {
-        let (Some(order_id), Some(id)) = (facts.order_id, facts.transaction_id) else {
-            continue;
-        };
-        let found = sight.transaction(order_id, id).await;
-        if let Some(found) = found.map_err(|why| why.to_string())? {
+    let known: Vec<_> = facts
+        .iter()
+        .filter_map(|facts| facts.order_id.zip(facts.transaction_id))
+        .collect();
+    for some in known.chunks(AT_ONCE) {
+        let asked = some.iter().map(|(order_id, id)| async move {
+            let found = sight.transaction(*order_id, *id).await;
+            found.map(|found| (*order_id, found))
+        });
+        for (order_id, found) in try_join_all(asked).await.map_err(|why| why.to_string())? {
+            let Some(found) = found else { continue };
             let (amount, currency) = found
                 .amount
                 .map(|money| (money.amount, money.currency.to_string()))

@@ -28,7 +28,7 @@ pub enum FailedError {
 }
 
 /// What became of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Decided {
     /// What it is called.
     pub id: String,

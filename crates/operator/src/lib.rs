@@ -8,6 +8,7 @@
 //!   exactly once and only while its saga is what was looked at.
 //! - [`why`] tells why a saga stands where it stands: facts of both databases, RabbitMQ and the
 //!   processes, judged by a pure function ([`judge`]) into one of a closed list of [`cause`]s.
+//! - [`judged`] lists sagas with their causes: the stuck ones, or those of one cause.
 //! - [`audit`] keeps every write of an operator, in the transaction that made it.
 //! - [`failed`] and [`outbox`] look after messages, [`order`] shows all that is known of an order.
 //! - [`stats`] counts; [`export`] writes one saga down, redacted, and [`replay`] runs the machine
@@ -26,6 +27,7 @@ pub mod export;
 mod facts;
 pub mod failed;
 pub mod judge;
+pub mod judged;
 pub mod order;
 pub mod outbox;
 pub mod replay;

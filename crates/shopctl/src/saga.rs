@@ -9,7 +9,7 @@ mod stats;
 mod watch;
 mod why;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
 use futures::future::BoxFuture;
@@ -18,6 +18,7 @@ use messaging::Wakeup;
 use operator::{
     Operator, PaymentsSight, Sight, Why,
     cause::Code,
+    judged::{self, Wanted},
     sagas::{self, Filter, Line},
 };
 use saga::{Engine, EngineConfig};
@@ -191,48 +192,28 @@ impl Which {
             let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
             return Ok(found.into_iter().map(|saga| (saga, None)).collect());
         }
-        let mut found = self.judged(common, pool).await?;
-        found.retain(|(_, why)| {
-            self.cause.is_none_or(|cause| cause == why.judgement.code)
-                && (!self.stuck || why.judgement.stuck)
-        });
-        found.truncate(limit);
-        Ok(found
-            .into_iter()
-            .map(|(saga, why)| (saga, Some(why)))
-            .collect())
+        let wanted = Wanted {
+            cause: self.cause,
+            stuck: self.stuck,
+        };
+        let found = self.judged(common, pool, wanted, limit).await?;
+        let found = found.into_iter();
+        Ok(found.map(|(saga, why)| (saga, Some(why))).collect())
     }
 
-    /// All of these sagas with their causes, oldest first.
-    async fn judged(&self, common: &Common, pool: &PgPool) -> anyhow::Result<Vec<(Line, Why)>> {
+    /// Up to `limit` of these sagas whose causes are `wanted`, oldest first.
+    async fn judged(
+        &self,
+        common: &Common,
+        pool: &PgPool,
+        wanted: Wanted,
+        limit: usize,
+    ) -> anyhow::Result<Vec<(Line, Why)>> {
         let operator = operator(common, pool)?;
-        let mut filter = self.filter();
-        let mut found = Vec::new();
-        loop {
-            let mut conn = pool.acquire().await?;
-            let some = sagas::list(&mut conn, &filter, SOME).await?;
-            drop(conn);
-            filter.after = some.last().map(|saga| saga.saga_id);
-            if filter.after.is_none() {
-                return Ok(found);
-            }
-            let ids: Vec<_> = some.iter().map(|saga| saga.saga_id).collect();
-            let mut whys: HashMap<_, _> = operator::why(&operator, &ids)
-                .await?
-                .into_iter()
-                .map(|why| (why.saga_id, why))
-                .collect();
-            let judged = some.into_iter().filter_map(|saga| {
-                let why = whys.remove(&saga.saga_id)?;
-                Some((saga, why))
-            });
-            found.extend(judged);
-        }
+        let judged = judged::list(&operator, &self.filter(), wanted, limit, usize::MAX).await?;
+        Ok(judged.found)
     }
 }
-
-/// Sagas that are judged at a time.
-const SOME: i64 = 500;
 
 /// `90s`, `15m`, `2h`, `1d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

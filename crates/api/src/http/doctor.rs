@@ -6,7 +6,7 @@ use web::{CallerProblems, Json, Operator, Problem};
 
 use super::App;
 
-/// What the checks of the shop's database found.
+/// What the checks of the shop's database, and of RabbitMQ if it can be seen, found.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Report {
     /// Whether no invariant is violated, as far as could be seen from here.
@@ -40,7 +40,7 @@ pub(super) struct Found {
     what: String,
 }
 
-/// Check every invariant and rule of hygiene that can be seen in the shop's database.
+/// Check every invariant and rule of hygiene that can be seen in the shop's database and in RabbitMQ.
 #[utoipa::path(
     get, path = "/api/doctor", operation_id = "doctor", security(("bearer" = [])),
     responses((status = 200, body = Report, description = "What was found"), CallerProblems)
@@ -49,7 +49,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
     let sources = Sources {
         shop: &app.pool,
         payments: None,
-        amqp_url: None,
+        amqp_url: app.operator.sight().amqp_url.as_deref(),
         plans: &[app.engine.plan_key()],
     };
     let report = doctor::examine_all(sources, &Limits::default()).await?;

@@ -33,6 +33,11 @@ pub(super) const STOCK_HELD: Kind =
     Kind::new(409, "stock-held", "Orders hold more than this stock");
 pub(super) const ACT_REFUSED: Kind =
     Kind::new(409, "act-refused", "The saga does not take this act");
+pub(super) const FAILED_CHANGED: Kind = Kind::new(
+    409,
+    "failed-changed",
+    "What failed is not what was looked at",
+);
 
 /// All of them.
 pub const KINDS: &[Kind] = &[
@@ -48,4 +53,5 @@ pub const KINDS: &[Kind] = &[
     IF_MATCH_MISSING,
     STOCK_HELD,
     ACT_REFUSED,
+    FAILED_CHANGED,
 ];

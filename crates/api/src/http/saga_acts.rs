@@ -236,6 +236,13 @@ fn text(field: &str, text: String) -> Result<String, Problem> {
     Err(Problem::invalid(field, "text", message))
 }
 
+/// Who acts, and why.
+pub(super) fn actor(caller: &Caller, reason: String) -> Result<Actor, Problem> {
+    let reason = text("reason", reason)?;
+    Actor::new(format!("user {}", caller.user()?), &reason)
+        .map_err(|error| Problem::invalid("reason", "text", error.to_string()))
+}
+
 async fn do_it(
     app: &App,
     caller: &Caller,
@@ -243,9 +250,7 @@ async fn do_it(
     verb: Verb,
     act: Act,
 ) -> Result<Json<Acted>, Problem> {
-    let reason = text("reason", act.reason)?;
-    let actor = Actor::new(format!("user {}", caller.user()?), &reason)
-        .map_err(|error| Problem::invalid("reason", "text", error.to_string()))?;
+    let actor = actor(caller, act.reason)?;
     let done = if act.dry_run {
         app.operator.preview(id, &verb).await
     } else {

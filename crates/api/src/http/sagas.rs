@@ -5,10 +5,12 @@ use commerce::page::Cursor;
 use kernel::{OrderId, SagaId, UserId};
 use operator::{
     Why,
+    cause::Code,
+    judged::{self, Judged, Wanted},
     sagas::{self, Filter, Life, Line},
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
 
 use super::{App, shapes};
@@ -20,6 +22,9 @@ const STATES: [&str; 5] = [
     "completed",
     "compensated",
 ];
+
+/// Sagas that one call looks through for a cause.
+const MOST: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
@@ -37,6 +42,14 @@ pub(super) struct Which {
     user: Option<UserId>,
     /// Part of the last error, or of the reason of the compensation.
     text: Option<String>,
+    /// Only those with this cause, as `why` names it.
+    cause: Option<String>,
+    /// Only those that are stuck: that do not go on by themselves.
+    #[serde(default)]
+    stuck: bool,
+    /// Tell each one's cause, as with `cause` and `stuck`.
+    #[serde(default)]
+    causes: bool,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items a page, 1 to 100; 20 by default.
@@ -44,6 +57,15 @@ pub(super) struct Which {
 }
 
 impl Which {
+    /// What is wanted of causes, if they matter.
+    fn wanted(&self) -> Result<Option<Wanted>, Problem> {
+        let cause = self.cause.as_deref().map(str::parse::<Code>).transpose();
+        let cause = cause.map_err(|message| Problem::invalid("cause", "unknown", message))?;
+        let stuck = self.stuck;
+        let matters = self.causes || stuck || cause.is_some();
+        Ok(matters.then_some(Wanted { cause, stuck }))
+    }
+
     fn checked(self) -> Result<(Filter, u32), Problem> {
         let state = self.state.as_deref();
         if state.is_some_and(|state| !STATES.contains(&state)) {
@@ -78,11 +100,45 @@ impl Which {
     }
 }
 
+/// A saga in a list, with its cause if that was asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SagaInList)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    saga: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Code>,
+    /// Whether it does not go on by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stuck: Option<bool>,
+}
+
+impl Row {
+    fn plain(saga: Line) -> Self {
+        Self {
+            saga,
+            cause: None,
+            stuck: None,
+        }
+    }
+
+    fn judged((saga, why): (Line, Why)) -> Self {
+        Self {
+            saga,
+            cause: Some(why.judgement.code),
+            stuck: Some(why.judgement.stuck),
+        }
+    }
+}
+
 /// Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named.
+///
+/// A cause is judged when it is asked for, and for some hundred sagas a call: with `cause` or `stuck`
+/// a page may hold fewer than fit, or none, and there is more as long as it has a `next_cursor`.
 #[utoipa::path(
     get, path = "/api/sagas", operation_id = "list_sagas", security(("bearer" = [])), params(Which),
     responses(
-        (status = 200, body = shapes::Page<Line>, description = "A page of them"),
+        (status = 200, body = shapes::Page<Row>, description = "A page of them"),
         CallerProblems, PageProblems,
     )
 )]
@@ -90,15 +146,23 @@ pub(super) async fn list(
     State(app): State<App>,
     _: Operator,
     Query(which): Query<Which>,
-) -> Result<Json<shapes::Page<Line>>, Problem> {
+) -> Result<Json<shapes::Page<Row>>, Problem> {
+    let wanted = which.wanted()?;
     let (filter, limit) = which.checked()?;
-    let mut conn = app.pool.acquire().await?;
-    let mut items = sagas::list(&mut conn, &filter, i64::from(limit) + 1).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let last = items.last().filter(|_| more);
+    let (items, after) = if let Some(wanted) = wanted {
+        let judged = judged::list(&app.operator, &filter, wanted, limit as usize, MOST);
+        let Judged { found, after } = judged.await?;
+        (found.into_iter().map(Row::judged).collect(), after)
+    } else {
+        let mut conn = app.pool.acquire().await?;
+        let mut lines = sagas::list(&mut conn, &filter, i64::from(limit) + 1).await?;
+        let more = lines.len() > limit as usize;
+        lines.truncate(limit as usize);
+        let last = lines.last().filter(|_| more).map(|saga| saga.saga_id);
+        (lines.into_iter().map(Row::plain).collect(), last)
+    };
     Ok(Json(shapes::Page {
-        next_cursor: last.map(|saga| Cursor(saga.saga_id.uuid()).to_string()),
+        next_cursor: after.map(|saga| Cursor(saga.uuid()).to_string()),
         items,
     }))
 }
@@ -126,8 +190,8 @@ pub(super) async fn find(
 
 /// Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
 ///
-/// From here payments is seen by its API, and RabbitMQ not at all: `shopctl saga why` sees more, and
-/// what could not be seen is said.
+/// From here payments is seen by its API, so that its outbox is not: `shopctl saga why` sees more.
+/// What could not be seen is said.
 #[utoipa::path(
     get, path = "/api/sagas/{id}/why", operation_id = "why_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),

@@ -35,11 +35,15 @@ const FOR_ADMINS: [&str; 6] = [
 ];
 
 /// What only operators and admins may call.
-const FOR_OPERATORS: [&str; 9] = [
+const FOR_OPERATORS: [&str; 13] = [
     "GET /api/doctor",
+    "GET /api/failed",
+    "GET /api/failed/{id}",
     "GET /api/sagas",
     "GET /api/sagas/{id}",
     "GET /api/sagas/{id}/why",
+    "POST /api/failed/{id}/drop",
+    "POST /api/failed/{id}/retry",
     "POST /api/sagas/{id}/cancel",
     "POST /api/sagas/{id}/pause",
     "POST /api/sagas/{id}/resume",

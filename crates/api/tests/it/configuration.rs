@@ -95,6 +95,8 @@ async fn nonsense_stops_the_api_at_its_start_with_a_sentence_that_names_the_vari
         ("API_LISTEN", Some(taken.as_str())),
         ("API_ADMIN_LISTEN", Some("127.0.0.1")),
         ("API_ADMIN_LISTEN", Some(taken.as_str())),
+        ("AMQP_URL", Some("rabbit")),
+        ("AMQP_URL", Some("http://shop:hush@127.0.0.1")),
         ("PAYMENTS_URL", Some("")),
         ("PAYMENTS_URL", Some("127.0.0.1:8081")),
         ("PAYMENTS_URL", Some("https-payments")),

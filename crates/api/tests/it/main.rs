@@ -10,6 +10,7 @@ mod canceling;
 mod configuration;
 mod documents;
 mod edge;
+mod failing;
 mod operating;
 mod ordering;
 mod outages;

@@ -56,6 +56,94 @@ async fn sagas_are_listed_oldest_first_page_by_page_and_by_filter() {
 }
 
 #[tokio::test]
+async fn sagas_are_found_by_their_cause_and_by_being_stuck_page_by_page() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let get = async |query: &str| {
+        let page = shop.get(&format!("/api/sagas?{query}"), &operator).await;
+        assert_eq!(page.status, 200, "{query}: {}", page.text);
+        page.json()
+    };
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        orders.push(shop.awaiting(&buyer).await);
+    }
+    let paused = [&orders[1], &orders[3]];
+    for order in paused {
+        let saga = saga_of(&shop, order, &operator).await;
+        assert!(saga["cause"].is_null(), "nobody asked for it: {saga}");
+        let done = act(&shop, &saga, "pause", json!({"reason": "r"}), &operator).await;
+        assert_eq!(done.status, 200, "{}", done.text);
+    }
+    let all = get("causes=true").await;
+    let causes = all["items"].as_array().unwrap().iter();
+    let causes: Vec<_> = causes
+        .map(|saga| {
+            (
+                saga["cause"].as_str().unwrap(),
+                saga["stuck"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    let (waits, held) = (("waiting-for-signal", false), ("paused-by", true));
+    assert_eq!(causes, [waits, held, waits, held]);
+
+    for query in [
+        "stuck=true",
+        "cause=paused-by",
+        "cause=paused-by&stuck=true",
+    ] {
+        let (mut found, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = get(&format!("{query}&limit=1{next}")).await;
+            let items = page["items"].as_array().unwrap();
+            found.extend(items.iter().map(|saga| saga["order_id"].clone()));
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                break;
+            };
+            next = format!("&cursor={cursor}");
+        }
+        let expected = paused.map(|order| order["id"].clone());
+        assert_eq!(found, expected, "{query}: oldest first, each once");
+    }
+    for query in ["cause=waiting-for-signal&stuck=true", "cause=job-lost"] {
+        assert_eq!(get(query).await["items"], json!([]), "{query}");
+    }
+    let nobody = format!("cause=paused-by&user={}", kernel::UserId::new());
+    assert_eq!(
+        get(&nobody).await["items"],
+        json!([]),
+        "beside other filters"
+    );
+}
+
+#[tokio::test]
+async fn why_leads_to_a_runbook_that_browsers_can_read() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let order = shop.awaiting(&buyer).await;
+    let saga = saga_of(&shop, &order, &operator).await;
+    let path = format!("/api/sagas/{}/why", saga["saga_id"].as_str().unwrap());
+    let why = shop.get(&path, &operator).await.json();
+    let page = why["runbook"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("docs")
+        .unwrap();
+    let page = shop.get(page, "").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert!(
+        page.text.starts_with("# waiting-for-signal\n"),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test]
 async fn an_act_is_shown_first_then_done_once_and_seen_in_the_sagas_life() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());

@@ -30,7 +30,9 @@ fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder 
         path if path.ends_with("/resolve") => {
             json!({"step": "init_payment", "as": "done", "evidence": "e", "reason": "r"})
         }
-        path if path.starts_with("/api/sagas/") => json!({"reason": "r"}),
+        path if path.starts_with("/api/sagas/") || path.starts_with("/api/failed/") => {
+            json!({"reason": "r"})
+        }
         _ => {
             json!({"name": "Mug", "description": "", "price": {"amount": 1, "currency": "EUR"}, "stock": 1})
         }

@@ -149,3 +149,30 @@ fn a_folder_without_pages_is_refused() {
     let error = Storefront::load(&folder.0, &[]).unwrap_err();
     assert!(error.to_string().contains("index.html"), "{error}");
 }
+
+/// Faults are made by the process that started a development system, at an address of its own.
+#[tokio::test]
+async fn without_an_address_for_faults_nothing_leads_to_any() {
+    let folder = Folder::new();
+    let shop = folder.shop().await;
+    let settings = shop.get("/api/settings", "").await.json();
+    assert!(settings.get("demo_url").is_none(), "{settings}");
+    let page = shop.get("/", "").await;
+    let policy = page.header("content-security-policy").unwrap();
+    let calls = policy.split(';').find(|part| part.contains("connect-src"));
+    assert_eq!(
+        calls.unwrap().trim(),
+        "connect-src 'self' https://pay.example"
+    );
+    let admin = shop.admin();
+    for path in [
+        "/api/demo",
+        "/demo",
+        "/state",
+        "/payments/down",
+        "/processes/api/kill",
+    ] {
+        let request = shop.post(path).bearer_auth(&admin).header("x-demo", "1");
+        Answer::to(request).await.problem(404, "not-found");
+    }
+}

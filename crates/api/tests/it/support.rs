@@ -41,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) eager_attempts: usize,
     pub(crate) logins_per_minute: u32,
     pub(crate) secure_cookie: bool,
+    pub(crate) amqp_url: Option<String>,
     pub(crate) storefront: Option<Storefront>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -53,6 +54,7 @@ impl Default for Settings {
             eager_attempts: 100,
             logins_per_minute: 0,
             secure_cookie: false,
+            amqp_url: None,
             storefront: None,
             shutdown: CancellationToken::new(),
         }
@@ -118,7 +120,7 @@ impl Shop {
                 engine.clone(),
                 operator::Sight {
                     payments: operator::PaymentsSight::Service(Arc::new(payments.clone())),
-                    amqp_url: None,
+                    amqp_url: settings.amqp_url,
                 },
             ),
             engine: engine.clone(),

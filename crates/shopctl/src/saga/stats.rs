@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use operator::{cause::Code, stats};
+use operator::{cause::Code, judged::Wanted, stats};
 use serde::Serialize;
 
 use super::Which;
@@ -62,7 +62,10 @@ struct OfCause {
 }
 
 async fn by_cause(common: &Common) -> anyhow::Result<()> {
-    let all = Which::default().judged(common, &common.shop()?).await?;
+    let pool = common.shop()?;
+    let every = Wanted::default();
+    let all = Which::default();
+    let all = all.judged(common, &pool, every, usize::MAX).await?;
     let mut causes = BTreeMap::<Code, OfCause>::new();
     for (_, why) in &all {
         let code = why.judgement.code;

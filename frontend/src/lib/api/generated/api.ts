@@ -42,10 +42,78 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check every invariant and rule of hygiene that can be seen in the shop's database. */
+        /** Check every invariant and rule of hygiene that can be seen in the shop's database and in RabbitMQ. */
         get: operations["doctor"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Messages that could not be handled, grouped by queue and reason. They stay where they are. */
+        get: operations["list_failed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A message that could not be handled, whole. It stays where it is. */
+        get: operations["find_failed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed/{id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a message out of `failed` for good; the audit keeps it whole. */
+        post: operations["drop_failed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message to the queue it came from, as if for the first time. */
+        post: operations["retry_failed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -262,7 +330,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named. */
+        /**
+         * Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named.
+         * @description A cause is judged when it is asked for, and for some hundred sagas a call: with `cause` or `stuck`
+         *     a page may hold fewer than fit, or none, and there is more as long as it has a `next_cursor`.
+         */
         get: operations["list_sagas"];
         put?: never;
         post?: never;
@@ -400,8 +472,8 @@ export interface paths {
         };
         /**
          * Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
-         * @description From here payments is seen by its API, and RabbitMQ not at all: `shopctl saga why` sees more, and
-         *     what could not be seen is said.
+         * @description From here payments is seen by its API, so that its outbox is not: `shopctl saga why` sees more.
+         *     What could not be seen is said.
          */
         get: operations["why_saga"];
         put?: never;
@@ -515,6 +587,32 @@ export interface components {
          * @example EUR
          */
         Currency: string;
+        /** @description What became of one message. */
+        Decided: {
+            /** @description Why it stays. */
+            detail?: string | null;
+            /** @description What it is called. */
+            id: string;
+            /** @description Where it came from. */
+            queue?: string | null;
+            /** @description `sent again`, `dropped` or `stays`. */
+            result: string;
+        };
+        /** @description A decision. */
+        Decision: {
+            /**
+             * @description Decide on all that failed alike, of the same queue and for the same reason: how many those are,
+             *     as the list told. If they are more or fewer by now, nothing is done.
+             */
+            alike?: number | null;
+            /** @description Why: kept in the audit. */
+            reason: string;
+        };
+        /** @description What became of messages. */
+        Decisions: {
+            /** @description `sent again`, `dropped`, or `stays` with the reason in `detail`. */
+            decided: components["schemas"]["Decided"][];
+        };
         /** @description What an act does, or would do, to one saga and its order. */
         Effects: {
             /** @description Where the saga stands. */
@@ -550,6 +648,55 @@ export interface components {
             name: string;
             /** @description Its value, for people. */
             value: string;
+        };
+        /** @description Messages that could not be handled. */
+        Failed: {
+            /** @description How many were looked at. */
+            count: number;
+            /** @description By queue and reason, the oldest group first. */
+            groups: components["schemas"]["FailedGroup"][];
+            /** @description Whether there may be more behind them. */
+            more: boolean;
+        };
+        /** @description Messages that failed alike. */
+        FailedGroup: {
+            /** @description How many. */
+            count: number;
+            /** @description All of them, the oldest first. */
+            messages: components["schemas"]["FailedLine"][];
+            /** @description The queue that they could not be handled from. */
+            queue?: string | null;
+            /** @description Why, with ids and numbers as `…`. */
+            reason: string;
+        };
+        /** @description A message that could not be handled; what it says is shown by its own address only. */
+        FailedLine: {
+            /**
+             * Format: int32
+             * @description Attempts made.
+             */
+            attempts: number;
+            /** @description What to call it: its message id or, without one, `sha:` and a hash of what it says. */
+            id: string;
+            /** @description AMQP `type`. */
+            message_type?: string | null;
+            /** @description Why it is here. */
+            reason?: string | null;
+            /** @description The key that it was first published under. */
+            routing_key: string;
+            /** @description The trace that it belongs to. */
+            trace_id?: string | null;
+        };
+        /** @description A message that could not be handled, whole. */
+        FailedMessage: components["schemas"]["FailedLine"] & {
+            /** @description What it says; what is not UTF-8 is shown as replacement characters. */
+            body: string;
+            /** @description What it says, if that is not UTF-8. */
+            body_base64?: string | null;
+            /** @description The exchange that it was first published to. */
+            exchange: string;
+            /** @description The queue that it could not be handled from. */
+            queue?: string | null;
         };
         /** @description What is wrong with one field. */
         FieldError: {
@@ -686,62 +833,12 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description Some items, and where the next ones begin. */
-        Page_Saga: {
-            items: {
-                /**
-                 * Format: int32
-                 * @description Attempts begun at the step.
-                 */
-                attempt?: number | null;
-                /**
-                 * Format: date-time
-                 * @description When it was created.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description Until when it waits.
-                 */
-                deadline?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When it acts next; while it acts, the end of the lease.
-                 */
-                due_at?: string | null;
-                /** @description What the last attempt said. */
-                last_error?: string | null;
-                /** @description The order that it drives. */
-                order_id?: string | null;
-                /** @description Whether an operator holds it. */
-                paused: boolean;
-                /** @description Its plan. */
-                plan: string;
-                /**
-                 * Format: int32
-                 * @description Its plan's version.
-                 */
-                plan_version: number;
-                /** @description Why it is, or was, compensated. */
-                reason?: string | null;
-                /**
-                 * Format: int64
-                 * @description Raised by every write.
-                 */
-                revision: number;
-                /** @description The saga. */
-                saga_id: components["schemas"]["SagaId"];
-                /** @description `running`, `waiting`, `compensating`, `completed`, `compensated`. */
-                state: string;
-                /** @description What its entry is for: a step, or `<step>/undo`. */
-                step?: string | null;
-                /** @description Its one trace. */
-                trace_id: string;
-                /**
-                 * Format: date-time
-                 * @description When it moved last.
-                 */
-                updated_at: string;
-            }[];
+        Page_SagaInList: {
+            items: (components["schemas"]["Saga"] & {
+                cause?: components["schemas"]["Cause"] | null;
+                /** @description Whether it does not go on by itself. */
+                stuck?: boolean | null;
+            })[];
             /** @description Send it as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
@@ -788,7 +885,7 @@ export interface components {
             name: string;
             password: string;
         };
-        /** @description What the checks of the shop's database found. */
+        /** @description What the checks of the shop's database, and of RabbitMQ if it can be seen, found. */
         Report: {
             checks: components["schemas"]["Check"][];
             /** @description What could not be seen from here; `shopctl doctor` sees more. */
@@ -875,6 +972,12 @@ export interface components {
          * @description A saga.
          */
         SagaId: string;
+        /** @description A saga in a list, with its cause if that was asked for. */
+        SagaInList: components["schemas"]["Saga"] & {
+            cause?: components["schemas"]["Cause"] | null;
+            /** @description Whether it does not go on by itself. */
+            stuck?: boolean | null;
+        };
         /** @description The whole life of a saga. */
         SagaLife: components["schemas"]["Saga"] & {
             /** @description What operators did, newest first. */
@@ -1234,6 +1337,337 @@ export interface operations {
             };
             /** @description `forbidden`: a call for others */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The oldest thousand */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    find_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message, with what it says */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedMessage"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    drop_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description What became of each */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decisions"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `failed-changed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retry_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description What became of each */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decisions"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `failed-changed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2360,6 +2794,10 @@ export interface operations {
     list_sagas: {
         parameters: {
             query?: {
+                /** @description Only those with this cause, as `why` names it. */
+                cause?: string | null;
+                /** @description Tell each one's cause, as with `cause` and `stuck`. */
+                causes?: boolean;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page, 1 to 100; 20 by default. */
@@ -2374,6 +2812,8 @@ export interface operations {
                 state?: string | null;
                 /** @description Step that it is at. */
                 step?: string | null;
+                /** @description Only those that are stuck: that do not go on by themselves. */
+                stuck?: boolean;
                 /** @description Part of the last error, or of the reason of the compensation. */
                 text?: string | null;
                 /** @description Those of this user's orders. */
@@ -2391,7 +2831,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Saga"];
+                    "application/json": components["schemas"]["Page_SagaInList"];
                 };
             };
             /** @description `malformed`: `cursor` or another part of the query cannot be read */

@@ -1,0 +1,356 @@
+//! Messages that could not be handled, as operators see and decide on them by HTTP: on a real RabbitMQ.
+
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
+};
+use messaging::{
+    failed::Review,
+    topology::{self, ExchangeType, Route},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::eventually_some;
+
+use crate::{
+    refusal::bad,
+    support::{Answer, Settings, Shop},
+};
+
+const QUEUE: &str = "messages";
+
+/// A shop that sees a RabbitMQ, and a foreign client there.
+struct Failing {
+    shop: Shop,
+    amqp_url: String,
+    operator: String,
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl Failing {
+    async fn open() -> Self {
+        let amqp_url = testkit::vhost().await;
+        let route = Route {
+            exchange: QUEUE.to_owned(),
+            exchange_type: ExchangeType::Topic,
+            queue: QUEUE.to_owned(),
+            routing_keys: vec!["send_welcome_email".to_owned()],
+        };
+        topology::declare(&amqp_url, &[route]).await.unwrap();
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect(&amqp_url, properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let options = ConfirmSelectOptions::default();
+        channel.confirm_select(options).await.unwrap();
+        let shop = Shop::open_with(Settings {
+            amqp_url: Some(amqp_url.clone()),
+            ..Settings::default()
+        })
+        .await;
+        let operator = shop.operator();
+        Self {
+            shop,
+            amqp_url,
+            operator,
+            channel,
+            _connection: connection,
+        }
+    }
+
+    /// Puts a message into `failed` that could not be handled from a queue.
+    async fn fail(&self, id: Option<&str>, queue: &str, body: &[u8], reason: &str) {
+        let mut headers = FieldTable::default();
+        for (name, value) in [
+            ("x-original-queue", queue),
+            ("x-original-exchange", QUEUE),
+            ("x-original-routing-key", "send_welcome_email"),
+            ("x-reason", reason),
+        ] {
+            headers.insert(name.into(), AMQPValue::LongString(value.into()));
+        }
+        headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
+        let properties = BasicProperties::default()
+            .with_type("send_welcome_email".into())
+            .with_delivery_mode(2)
+            .with_headers(headers);
+        let properties = match id {
+            Some(id) => properties.with_message_id(id.into()),
+            None => properties,
+        };
+        let options = BasicPublishOptions::default();
+        let (exchange, key) = ("failed".into(), "send_welcome_email".into());
+        let published = self
+            .channel
+            .basic_publish(exchange, key, options, body, properties);
+        published.await.unwrap().await.unwrap();
+    }
+
+    /// The groups, once they hold this many messages: what one look gives back comes to the next a
+    /// moment later.
+    async fn groups(&self, count: usize) -> Vec<Value> {
+        eventually_some(&format!("{count} in `failed`"), || async {
+            let list = self.shop.get("/api/failed", &self.operator).await;
+            assert_eq!(list.status, 200, "{}", list.text);
+            let list = list.json();
+            let found = list["count"] == count;
+            found.then(|| list["groups"].as_array().unwrap().clone())
+        })
+        .await
+    }
+
+    async fn decide(&self, id: &str, verb: &str, body: Value) -> Answer {
+        let path = format!("/api/failed/{id}/{verb}");
+        let request = self.shop.request(Method::POST, &path);
+        Answer::to(request.bearer_auth(&self.operator).json(&body)).await
+    }
+
+    /// The next message of the queue, taken.
+    async fn next(&self) -> Vec<u8> {
+        let message = eventually_some("a message in its queue", || async {
+            let options = BasicGetOptions::default();
+            self.channel.basic_get(QUEUE.into(), options).await.unwrap()
+        })
+        .await;
+        let options = BasicAckOptions::default();
+        message.delivery.acker.ack(options).await.unwrap();
+        message.delivery.data
+    }
+
+    async fn audit(&self) -> Vec<(String, String, String, Value)> {
+        sqlx::query_as(
+            "select verb, subject_id, actor || ': ' || reason, before from saga.audit order by at, subject_id",
+        )
+        .fetch_all(&self.shop.pool)
+        .await
+        .unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_messages_are_grouped_by_queue_and_reason_and_only_one_by_one_show_what_they_say() {
+    let failing = Failing::open().await;
+    assert_eq!(failing.groups(0).await, [] as [Value; 0]);
+    let secret = b"{\"user\": \"secret\"}";
+    failing
+        .fail(Some("m-1"), QUEUE, secret, "no account 1")
+        .await;
+    failing
+        .fail(Some("m-2"), "other", secret, "no account 2")
+        .await;
+    failing
+        .fail(Some("m-3"), QUEUE, secret, "no account 3")
+        .await;
+    failing
+        .fail(None, QUEUE, b"{nonsense\xff", "undecodable")
+        .await;
+    let groups = failing.groups(4).await;
+    let told: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let ids = group["messages"].as_array().unwrap().iter();
+            let ids: Vec<_> = ids.map(|message| message["id"].as_str().unwrap()).collect();
+            (
+                group["queue"].as_str().unwrap(),
+                group["reason"].as_str().unwrap(),
+                ids,
+            )
+        })
+        .collect();
+    let nameless = groups[2]["messages"][0]["id"].as_str().unwrap();
+    assert!(nameless.starts_with("sha:"), "{nameless}");
+    assert_eq!(
+        told,
+        [
+            (QUEUE, "no account …", vec!["m-1", "m-3"]),
+            ("other", "no account …", vec!["m-2"]),
+            (QUEUE, "undecodable", vec![nameless]),
+        ]
+    );
+    assert!(!json!(groups).to_string().contains("secret"), "{groups:?}");
+    let one = failing
+        .shop
+        .get("/api/failed/m-3", &failing.operator)
+        .await
+        .json();
+    assert_eq!(one["body"], "{\"user\": \"secret\"}");
+    assert_eq!(
+        (&one["reason"], &one["attempts"]),
+        (&json!("no account 3"), &json!(4))
+    );
+    let path = format!("/api/failed/{nameless}");
+    let one = failing.shop.get(&path, &failing.operator).await.json();
+    assert_eq!(one["body_base64"], "e25vbnNlbnNl/w==");
+    failing.groups(4).await;
+    assert!(failing.audit().await.is_empty(), "looking changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_says_who_and_why() {
+    let failing = Failing::open().await;
+    failing.fail(Some("m-1"), QUEUE, b"first", "no mail").await;
+    failing
+        .fail(Some("a/b c"), QUEUE, b"second", "no mail")
+        .await;
+    failing.fail(Some("m-3"), "gone", b"third", "no mail").await;
+    failing.groups(3).await;
+
+    let again = failing
+        .decide("m-1", "retry", json!({"reason": "mail is back"}))
+        .await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    assert_eq!(
+        again.json()["decided"],
+        json!([{"id": "m-1", "queue": QUEUE, "result": "sent again", "detail": null}])
+    );
+    assert_eq!(failing.next().await, b"first");
+
+    let dropped = failing
+        .decide("a%2Fb%20c", "drop", json!({"reason": "not ours"}))
+        .await;
+    assert_eq!(
+        dropped.json()["decided"][0]["result"],
+        "dropped",
+        "{}",
+        dropped.text
+    );
+    let stays = failing
+        .decide("m-3", "retry", json!({"reason": "perhaps"}))
+        .await;
+    let stays = stays.json()["decided"][0].clone();
+    assert_eq!(stays["result"], "stays");
+    assert!(
+        stays["detail"].as_str().unwrap().contains("queue gone"),
+        "{stays}"
+    );
+    failing.groups(1).await;
+    failing
+        .decide("m-1", "drop", json!({"reason": "twice"}))
+        .await
+        .problem(404, "not-found");
+
+    let audit = failing.audit().await;
+    let verbs: Vec<_> = audit
+        .iter()
+        .map(|row| (row.0.as_str(), row.1.as_str()))
+        .collect();
+    assert_eq!(
+        verbs,
+        [
+            ("failed retry", "m-1"),
+            ("failed drop", "a/b c"),
+            ("failed retry", "m-3")
+        ]
+    );
+    assert!(audit[0].2.starts_with("user ") && audit[0].2.ends_with(": mail is back"));
+    assert_eq!(
+        audit[1].3["body"], "second",
+        "what is dropped is kept whole"
+    );
+    assert!(audit[0].3["body"].is_null(), "what is sent again is not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_alike_is_decided_on_together_if_it_is_what_was_looked_at() {
+    let failing = Failing::open().await;
+    for n in 1..=3 {
+        let (id, reason) = (format!("m-{n}"), format!("no account {n}"));
+        failing.fail(Some(&id), QUEUE, b"{}", &reason).await;
+    }
+    failing.fail(Some("m-4"), QUEUE, b"{}", "undecodable").await;
+    failing.groups(4).await;
+    let body = json!({"reason": "the accounts are there", "alike": 2});
+    let changed = failing.decide("m-1", "retry", body).await;
+    assert_eq!(changed.problem(409, "failed-changed")["alike"], 3);
+    assert!(failing.audit().await.is_empty());
+    failing.groups(4).await;
+
+    let body = json!({"reason": "the accounts are there", "alike": 3});
+    let done = failing.decide("m-2", "retry", body).await.json();
+    let ids: Vec<_> = done["decided"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["id"])
+        .collect();
+    assert_eq!(ids, ["m-1", "m-2", "m-3"]);
+    let left = failing.groups(1).await;
+    assert_eq!(left[0]["reason"], "undecodable");
+    assert_eq!(failing.audit().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_somebody_else_looks_at_is_waited_for() {
+    let failing = Failing::open().await;
+    failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
+    failing.groups(1).await;
+    let (review, held) = eventually_some("the message to be there", || async {
+        let mut review = Review::open(&failing.amqp_url, "test").await.unwrap();
+        let held = review.take(1).await.unwrap();
+        (held.len() == 1).then_some((review, held))
+    })
+    .await;
+    let hidden = failing.decide("m-1", "drop", json!({"reason": "r"})).await;
+    hidden.problem(404, "not-found");
+    drop(held);
+    let deciding = failing.decide("m-1", "drop", json!({"reason": "r"}));
+    let ((), done) = tokio::join!(review.close(), deciding);
+    assert_eq!(done.status, 200, "{}", done.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_makes_no_sense_names_the_field_and_does_nothing() {
+    let failing = Failing::open().await;
+    failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
+    let long = "x".repeat(1001);
+    let mut table = Vec::new();
+    for verb in ["retry", "drop"] {
+        for (body, field) in [
+            (json!({}), "reason"),
+            (json!({"reason": " "}), "reason"),
+            (json!({"reason": long}), "reason"),
+            (json!({"reason": "a\u{0}b"}), "reason"),
+            (json!({"reason": "r", "alike": -1}), "alike"),
+            (json!({"reason": "r", "alike": "all"}), "alike"),
+            (json!({"reason": "r", "queue": QUEUE}), "queue"),
+        ] {
+            let path = format!("/api/failed/m-1/{verb}");
+            let request = failing.shop.post(&path).bearer_auth(&failing.operator);
+            let what = format!("{verb} {body}");
+            table.push(bad(what, request.json(&body), (422, "invalid"), field));
+        }
+    }
+    failing.shop.refuses(table).await;
+    failing.groups(1).await;
+}
+
+#[tokio::test]
+async fn without_rabbitmq_it_is_said_what_is_missing_and_nothing_is_done() {
+    let blind = Shop::open().await;
+    let operator = blind.operator();
+    let told = blind.get("/api/failed", &operator).await;
+    let told = told.problem_for_now(503, "unavailable");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("AMQP_URL") && detail.contains("shopctl failed"),
+        "{detail}"
+    );
+
+    let cut_off = Shop::open_with(Settings {
+        amqp_url: Some("amqp://shop:hush@127.0.0.1:1/%2f".to_owned()),
+        ..Settings::default()
+    })
+    .await;
+    let operator = cut_off.operator();
+    let request = cut_off.post("/api/failed/m-1/drop").bearer_auth(&operator);
+    let told = Answer::to(request.json(&json!({"reason": "r"}))).await;
+    let told = told.problem_for_now(503, "unavailable");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("RabbitMQ") && !detail.contains("hush"),
+        "{detail}"
+    );
+    let acts = "select count(*) from saga.audit";
+    assert_eq!(cut_off.count(acts).await, 0);
+}

@@ -1,0 +1,91 @@
+//! Lists of sagas with their causes: those that are stuck, or those that one cause explains.
+//!
+//! A cause is judged and not stored, so such a list looks at sagas until it has found enough.
+
+use std::collections::HashMap;
+
+use kernel::SagaId;
+
+use crate::{
+    Operator, Why,
+    cause::Code,
+    sagas::{self, Filter, Line},
+    why,
+};
+
+/// Sagas that are judged at a time.
+const AT_ONCE: usize = 500;
+
+/// Which causes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only this one.
+    pub cause: Option<Code>,
+    /// Only those of sagas that do not go on by themselves.
+    pub stuck: bool,
+}
+
+impl Wanted {
+    /// Whether every cause is wanted.
+    pub const fn any(self) -> bool {
+        self.cause.is_none() && !self.stuck
+    }
+
+    fn fits(self, why: &Why) -> bool {
+        self.cause.is_none_or(|cause| cause == why.judgement.code)
+            && (!self.stuck || why.judgement.stuck)
+    }
+}
+
+/// Sagas with their causes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Those that fit, oldest first.
+    pub found: Vec<(Line, Why)>,
+    /// The last one that was looked at, if there may be more behind it.
+    pub after: Option<SagaId>,
+}
+
+/// Up to `limit` sagas of `filter` whose causes are `wanted`, among the first `most`, oldest first.
+///
+/// # Errors
+/// When the shop's database cannot be read. What else cannot be seen is said in each cause.
+pub async fn list(
+    operator: &Operator,
+    filter: &Filter,
+    wanted: Wanted,
+    limit: usize,
+    most: usize,
+) -> sqlx::Result<Judged> {
+    let mut filter = filter.clone();
+    let enough = if wanted.any() { limit } else { AT_ONCE };
+    let at_once = enough.min(AT_ONCE).min(most);
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let mut conn = operator.engine.pool().acquire().await?;
+        // one more than is judged: it tells whether there is more
+        let rows = i64::try_from(at_once + 1).unwrap_or(i64::MAX);
+        let mut some = sagas::list(&mut conn, &filter, rows).await?;
+        drop(conn);
+        let more = some.len() > at_once;
+        some.truncate(at_once);
+        looked_at += some.len();
+        let ids: Vec<_> = some.iter().map(|saga| saga.saga_id).collect();
+        let whys = why(operator, &ids).await?.into_iter();
+        let mut whys: HashMap<_, _> = whys.map(|why| (why.saga_id, why)).collect();
+        for (place, saga) in some.into_iter().enumerate() {
+            filter.after = Some(saga.saga_id);
+            if let Some(why) = whys.remove(&saga.saga_id).filter(|why| wanted.fits(why)) {
+                found.push((saga, why));
+            }
+            if found.len() == limit {
+                let after = filter.after.filter(|_| more || place + 1 < ids.len());
+                return Ok(Judged { found, after });
+            }
+        }
+        if !more || looked_at >= most {
+            let after = filter.after.filter(|_| more);
+            return Ok(Judged { found, after });
+        }
+    }
+}
