@@ -122,7 +122,7 @@ pub(crate) fn command(env: &Env, binary: &str) -> Command {
 }
 
 /// Whether a GET is answered with 200.
-fn get_ok(address: &str, path: &str) -> bool {
+pub(crate) fn get_ok(address: &str, path: &str) -> bool {
     let Some(port) = address
         .rsplit(':')
         .next()

@@ -1,7 +1,9 @@
 //! The storefront: built by Node, tested in a browser against a system of its own.
 
 use std::{
+    ffi::OsString,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -14,6 +16,7 @@ use crate::{
     cargo::{self, dev_dir, root},
     env::Env,
     fail, jaeger,
+    roles::get_ok,
 };
 
 const NO_NODE: &str = "Node 20.19 or later, with npm, is needed for it (https://nodejs.org)";
@@ -109,15 +112,54 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     eprintln!("--- the storefront's rules");
     cargo::run(npm(&["run", "test"]), "the storefront's rules")?;
     let chromium = chromium()?;
-    eprintln!("--- the storefront in a browser");
     jaeger::build(); // else the system would seem to take long to start
-    let system = System::start(postgres, rabbitmq)?;
+    if arguments.is_empty() {
+        eprintln!("--- the system without a storefront");
+        runs_without_node(postgres, rabbitmq)?;
+    }
+    eprintln!("--- the storefront in a browser");
+    let system = System::start(postgres, rabbitmq, "storefront", None)?;
     let mut browser = npm(&["run", "browser", "--"]);
-    browser.args(arguments).env("CHROMIUM", chromium);
+    browser
+        .args(arguments)
+        .env("CHROMIUM", chromium)
+        .env("RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url());
     for (name, value) in system.env.iter() {
         browser.env(name, value);
     }
     cargo::run(browser, "the storefront's tests in a browser")
+}
+
+/// With a Node that is too old, which counts as none: one line says so, and the API serves.
+fn runs_without_node(postgres: &Postgres, rabbitmq: &RabbitMq) -> Result<()> {
+    let bin = dev_dir().join("test").join("old-node");
+    let node = bin.join("node");
+    fs::create_dir_all(&bin).doing("make a folder for an old Node")?;
+    fs::write(&node, "#!/bin/sh\necho v12.22.0\n").doing("write an old Node")?;
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).doing("make it a program")?;
+    let mut path = OsString::from(bin);
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let system = System::start(postgres, rabbitmq, "nodeless", Some(path))?;
+    let log = fs::read_to_string(system.dir.join("up.log")).doing("read the log of `up`")?;
+    let said = format!("no storefront: {NO_NODE}");
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("Node"))
+        .collect::<Vec<_>>();
+    if lines != [said.as_str()] {
+        return fail(format!(
+            "`up` without Node should say `{said}`, and said {lines:?}"
+        ));
+    }
+    let api = system.env.get("API_LISTEN");
+    for (path, serves) in [("/api/products", true), ("/docs/", true), ("/", false)] {
+        if get_ok(api, path) != serves {
+            let not = if serves { "does not serve" } else { "serves" };
+            return fail(format!("without Node the api {not} {path}"));
+        }
+    }
+    Ok(())
 }
 
 fn chromium() -> Result<PathBuf> {
@@ -135,27 +177,36 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// A `cargo xtask up` of the tests' own, beside one that a person may have running.
 struct System {
+    dir: PathBuf,
     up: Process,
     env: Env,
 }
 
 impl System {
-    fn start(postgres: &Postgres, rabbitmq: &RabbitMq) -> Result<Self> {
-        let dir = dev_dir().join("test").join("storefront");
+    /// `name` is its folder's and its databases'; its programs are found by `path`, or by ours.
+    fn start(
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+        name: &str,
+        path: Option<OsString>,
+    ) -> Result<Self> {
+        let dir = dev_dir().join("test").join(name);
         fs::remove_dir_all(&dir).ok();
         fs::create_dir_all(&dir).doing("make a folder for the storefront's tests")?;
-        for database in ["storefront_shop", "storefront_payments"] {
-            postgres.create_database(database)?;
-        }
+        let [shop, payments] = ["shop", "payments"].map(|part| format!("{name}_{part}"));
+        postgres.create_database(&shop)?;
+        postgres.create_database(&payments)?;
         let log = fs::File::create(dir.join("up.log")).doing("open a log")?;
         let errors = log.try_clone().doing("open a log")?;
         let local = |port: u16| format!("127.0.0.1:{port}");
+        let path = path.or_else(|| std::env::var_os("PATH"));
         let mut child = Command::new(THIS_PROGRAM)
             .arg("up")
+            .env("PATH", path.unwrap_or_default())
             .current_dir(root())
             .env(cargo::DEV_DIR, &dir)
-            .env("SHOP_DATABASE_URL", postgres.url("storefront_shop"))
-            .env("PAYMENTS_DATABASE_URL", postgres.url("storefront_payments"))
+            .env("SHOP_DATABASE_URL", postgres.url(&shop))
+            .env("PAYMENTS_DATABASE_URL", postgres.url(&payments))
             .env("AMQP_URL", rabbitmq.amqp_url("%2f"))
             .env("API_LISTEN", local(free_port()?))
             .env("PAYMENTS_LISTEN", local(free_port()?))
@@ -178,24 +229,25 @@ impl System {
             return fail("the system for the storefront's tests ended at once");
         };
         let mut system = Self {
+            dir,
             up,
             env: Env::default(),
         };
-        while !dir.join("ready").exists() {
+        while !system.dir.join("ready").exists() {
             if let Ok(Some(status)) = child.try_wait() {
                 return fail(format!(
                     "the system for the storefront's tests ended ({status}): {}",
-                    last_lines(&dir.join("up.log"))
+                    last_lines(&system.dir.join("up.log"))
                 ));
             }
             if Instant::now() > until {
-                return fail(
-                    "the system for the storefront's tests is not ready: see .dev/test/storefront/up.log",
-                );
+                return fail(format!(
+                    "the system for the storefront's tests is not ready: see .dev/test/{name}/up.log"
+                ));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        system.env = Env::read_from(&dir);
+        system.env = Env::read_from(&system.dir);
         // reaps it, so that waiting for its end does not see a zombie
         std::thread::spawn(move || child.wait());
         Ok(system)
