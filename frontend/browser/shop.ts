@@ -1,4 +1,6 @@
 /** What all tests share: people, faults, and a watch over everything that a page does. */
+import { execFileSync } from 'node:child_process';
+
 import { AxeBuilder } from '@axe-core/playwright';
 import { type BrowserContext, expect, type Page, test as base } from '@playwright/test';
 
@@ -158,6 +160,22 @@ export async function order(page: Page, slug = 'enamel-mug'): Promise<string> {
 }
 
 export const state = (page: Page) => page.getByTestId('state');
+
+/** Something that no program of ours does: a hand in the shop's database. */
+export function tamper(sql: string): void {
+  execFileSync('psql', [setting('SHOP_DATABASE_URL'), '--quiet', '--set', 'ON_ERROR_STOP=1', '--command', sql]);
+}
+
+/** A message as another system would send it. */
+export async function publish(exchange: string, key: string, id: string, payload: string): Promise<void> {
+  const { origin, username, password } = new URL(setting('RABBITMQ_MANAGEMENT_URL'));
+  const response = await fetch(`${origin}/api/exchanges/%2F/${exchange}/publish`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${username}:${password}`)}` },
+    body: JSON.stringify({ properties: { message_id: id }, routing_key: key, payload, payload_encoding: 'string' }),
+  });
+  expect(await response.json(), 'a queue takes it').toEqual({ routed: true });
+}
 
 /** Marks the document: a reload would wipe it. */
 export async function mark(page: Page): Promise<() => Promise<void>> {

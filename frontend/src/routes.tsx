@@ -49,6 +49,8 @@ export const routes: RouteObject[] = [
           { index: true, element: <Navigate to="/ops/sagas" replace /> },
           { path: 'sagas', lazy: async () => ({ Component: (await import('./pages/ops/sagas')).SagasPage }) },
           { path: 'sagas/:id', lazy: async () => ({ Component: (await import('./pages/ops/saga')).SagaPage }) },
+          { path: 'failed', lazy: async () => ({ Component: (await import('./pages/ops/failed')).FailedPage }) },
+          { path: 'failed/:id', lazy: async () => ({ Component: (await import('./pages/ops/message')).MessagePage }) },
           { path: 'doctor', lazy: async () => ({ Component: (await import('./pages/ops/doctor')).DoctorPage }) },
         ],
       },

@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
+
 import { describe, expect, it } from 'vitest';
 
-import { describeMoment, isAtRest, markOf, stateLabel, toneOf } from './saga';
+import { capital, CAUSES, describeMoment, isAtRest, isCause, markOf, stateLabel, toneOf, verdictOf } from './saga';
 
 describe('a saga', () => {
   it('is at rest in its two last states only', () => {
@@ -17,6 +19,19 @@ describe('a saga', () => {
   it('stands at one step: the one that runs, waits or is being undone', () => {
     const all = ['untouched', 'running', 'waiting', 'done', 'undoing', 'undone'];
     expect(all.filter((status) => markOf({ status }).now)).toEqual(['running', 'waiting', 'undoing']);
+  });
+
+  it('is stuck by one of the causes that have a runbook, and by nothing else', () => {
+    const pages = readdirSync(new URL('../../../docs/runbooks/', import.meta.url)).map((file) => file.replace('.md', ''));
+    for (const cause of CAUSES) expect(pages).toContain(cause);
+    expect(isCause('no-worker')).toBe(true);
+    for (const text of ['', 'stuck', 'toString', 'bad-luck']) expect(isCause(text), text).toBe(false);
+  });
+
+  it('keeps a signal that nobody has decided on', () => {
+    expect(verdictOf({ verdict: null })).toBe('kept');
+    expect(verdictOf({ verdict: 'applied' })).toBe('applied');
+    expect(capital('no worker is there')).toBe('No worker is there');
   });
 
   it('tells which step and which attempt', () => {

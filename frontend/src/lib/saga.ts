@@ -1,5 +1,5 @@
 /** Words for sagas, for the people who look after them. */
-import type { Saga, SagaMoment, SagaStep } from './api/sagas';
+import type { Cause, Saga, SagaMoment, SagaSignal, SagaStep } from './api/sagas';
 import type { Tone } from './status';
 
 export const STATES = [
@@ -9,6 +9,36 @@ export const STATES = [
   ['completed', 'Completed'],
   ['compensated', 'Compensated'],
 ] as const;
+
+/** The causes that a list may be asked for, those by which a saga is stuck first; a record, so that none is missing. */
+const CAUSE: Record<Cause, true> = {
+  'lease-expired': true,
+  'no-worker': true,
+  'job-lost': true,
+  'outbox-unpublished': true,
+  unroutable: true,
+  'queue-without-consumer': true,
+  'queue-backlog': true,
+  'message-failed': true,
+  'participant-unreachable': true,
+  'participant-has-answer-we-missed': true,
+  'outcome-unknown': true,
+  'paused-by': true,
+  'payment-mismatch': true,
+  'unknown-plan-version': true,
+  'compensation-overdue': true,
+  'waiting-for-signal': true,
+  'retry-backoff': true,
+  'lease-held': true,
+  healthy: true,
+};
+
+export const CAUSES = Object.keys(CAUSE) as Cause[];
+
+export const isCause = (text: string): text is Cause => Object.hasOwn(CAUSE, text);
+
+/** A sentence's beginning. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const isAtRest = (saga: Pick<Saga, 'state'>): boolean =>
   saga.state === 'completed' || saga.state === 'compensated';
@@ -47,6 +77,9 @@ export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: To
       return { mark: '·', tone: 'over', now: false };
   }
 }
+
+/** What became of a signal. */
+export const verdictOf = (signal: Pick<SagaSignal, 'verdict'>): string => signal.verdict ?? 'kept';
 
 /** One line of a saga's life. */
 export function describeMoment(moment: SagaMoment): string {

@@ -118,8 +118,8 @@ export function Notice({ tone, title, role, children }: {
   );
 }
 
-/** What went wrong, and a way out. While nothing answers it tries again by itself. */
-export function Failure({ error, retry }: { error: unknown; retry?: () => unknown }) {
+/** What went wrong, and a way out. While nothing answers it tries again by itself. `frank`: to people who can mend it. */
+export function Failure({ error, retry, frank = false }: { error: unknown; retry?: () => unknown; frank?: boolean }) {
   const away = error instanceof Unreachable || (error instanceof Refusal && error.status >= 500);
   const again = useRef(retry);
   useEffect(() => {
@@ -131,13 +131,12 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => unknow
     return () => clearInterval(timer);
   }, [away]);
   const refusal = error instanceof Refusal ? error : null;
+  const detail = away && !frank ? undefined : refusal?.problem.detail;
   const title = away ? 'The shop does not answer right now' : (refusal?.problem.title ?? 'Something broke');
   return (
     <Notice tone="bad" title={title} role="alert">
       <p>
-        {away
-          ? 'Nothing is lost. This page tries again by itself every few seconds.'
-          : (refusal?.problem.detail ?? 'Please try again.')}
+        {detail ?? (away ? 'Nothing is lost. This page tries again by itself every few seconds.' : 'Please try again.')}
       </p>
       {refusal?.problem.trace_id && <p className="fine">Trace {refusal.problem.trace_id}</p>}
       {retry && (

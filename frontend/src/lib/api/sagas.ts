@@ -2,10 +2,13 @@
 import type { components } from './generated/api';
 import { answer, api } from './client';
 
-export type Saga = components['schemas']['Saga'];
+export type Saga = components['schemas']['SagaInList'];
+export type Cause = components['schemas']['Cause'];
+export type Why = components['schemas']['Why'];
 export type SagaLife = components['schemas']['SagaLife'];
 export type SagaStep = components['schemas']['SagaStep'];
 export type SagaMoment = components['schemas']['SagaMoment'];
+export type SagaSignal = components['schemas']['SagaSignal'];
 export type Acted = components['schemas']['Acted'];
 export type Report = components['schemas']['Report'];
 
@@ -15,16 +18,22 @@ export interface SagaFilter {
   older_than?: number;
   order?: string;
   text?: string;
+  cause?: Cause;
+  stuck?: boolean;
 }
 
-/** Sagas, oldest first; without a state or an order those that are not at rest. */
+/** Sagas with their causes, oldest first; without a state or an order those that are not at rest. */
 export function listSagas(filter: SagaFilter, cursor: string | null, signal: AbortSignal) {
-  const query = { limit: 50, ...filter, ...(cursor !== null && { cursor }) };
+  const query = { limit: 50, causes: true, ...filter, ...(cursor !== null && { cursor }) };
   return answer(api.GET('/api/sagas', { params: { query }, signal }));
 }
 
 export function getSaga(id: string, signal: AbortSignal): Promise<SagaLife> {
   return answer(api.GET('/api/sagas/{id}', { params: { path: { id } }, signal }));
+}
+
+export function getWhy(id: string, signal: AbortSignal): Promise<Why> {
+  return answer(api.GET('/api/sagas/{id}/why', { params: { path: { id } }, signal }));
 }
 
 export type Verb = 'retry' | 'pause' | 'resume' | 'cancel';

@@ -1,14 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 
-import { getSettings, Refusal } from '../../lib/api/client';
+import { Refusal } from '../../lib/api/client';
 import { getSaga, type SagaLife } from '../../lib/api/sagas';
 import { atClock, shortId, when } from '../../lib/format';
-import { describeMoment, isAtRest, markOf, stateLabel, toneOf } from '../../lib/saga';
+import { describeMoment, isAtRest, markOf, stateLabel, toneOf, verdictOf } from '../../lib/saga';
 import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
 import { NotFound } from '../broken';
 import { Acts } from './acts';
 import { OpsPage } from './tabs';
+import { Trace } from './trace';
+import { WhyPanel } from './why';
 
 export function SagaPage() {
   const { id = '' } = useParams();
@@ -37,6 +39,7 @@ function Details({ life, reload }: { life: SagaLife; reload: () => unknown }) {
         <Plan life={life} />
         <Next life={life} />
       </section>
+      {!isAtRest(life) && <WhyPanel life={life} />}
       <div className="panels">
         <section className="panel" aria-labelledby="life">
           <h2 id="life">What happened</h2>
@@ -44,6 +47,7 @@ function Details({ life, reload }: { life: SagaLife; reload: () => unknown }) {
         </section>
         <div className="panel-stack">
           {!isAtRest(life) && <Acts life={life} done={reload} />}
+          <Signals life={life} />
           <Ids life={life} />
         </div>
       </div>
@@ -111,9 +115,31 @@ function Happenings({ life }: { life: SagaLife }) {
   );
 }
 
+function Signals({ life }: { life: SagaLife }) {
+  return (
+    <section className="panel" aria-labelledby="signals">
+      <h2 id="signals">Signals</h2>
+      {life.signals.length === 0 && <p className="fine">Nothing has come in from outside.</p>}
+      <ul className="happenings">
+        {life.signals.map((signal) => (
+          <li key={signal.signal_id}>
+            <time className="fine" dateTime={signal.received_at} title={signal.received_at}>
+              {atClock(signal.received_at)}
+            </time>
+            <div>
+              <p>
+                <code className="breaks">{signal.name}</code> <Badge tone={signal.verdict === 'applied' ? 'good' : 'over'}>{verdictOf(signal)}</Badge>
+              </p>
+              <p className="fine">from {signal.source}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function Ids({ life }: { life: SagaLife }) {
-  const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity });
-  const trace = settings.data?.trace_url?.replace('{trace_id}', life.trace_id);
   return (
     <section className="panel" aria-labelledby="ids">
       <h2 id="ids">Ids</h2>
@@ -127,13 +153,7 @@ function Ids({ life }: { life: SagaLife }) {
           </Link>
         </Fact>
         <Fact name="Trace">
-          {trace ? (
-            <a href={trace} rel="noreferrer" target="_blank">
-              <code className="breaks">{life.trace_id}</code>
-            </a>
-          ) : (
-            <code className="breaks">{life.trace_id}</code>
-          )}
+          <Trace id={life.trace_id} />
         </Fact>
         <Fact name="Revision">{life.revision}</Fact>
         {life.deadline && <Fact name="Deadline">{when(life.deadline)}</Fact>}

@@ -3,7 +3,7 @@ import { Link, useSearchParams } from 'react-router';
 
 import { listSagas, type Saga, type SagaFilter } from '../../lib/api/sagas';
 import { duration, shortId, when } from '../../lib/format';
-import { isAtRest, stateLabel, STATES, toneOf } from '../../lib/saga';
+import { CAUSES, isAtRest, isCause, stateLabel, STATES, toneOf } from '../../lib/saga';
 import { useNow } from '../../lib/useful';
 import { Badge, Button, Empty, Failure, Field, Loading, Scroll, Select } from '../../ui/parts';
 import { OpsPage } from './tabs';
@@ -15,17 +15,15 @@ const AGES = [
   ['3600', 'an hour'],
   ['86400', 'a day'],
 ] as const;
+/** In the place of a cause: any by which a saga does not go on by itself. */
+const STUCK = 'stuck';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function SagasPage() {
   const [params, setParams] = useSearchParams();
-  const [state, step, age, order, text] = ['state', 'step', 'older_than', 'order', 'text'].map((name) => params.get(name) ?? '') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [state, step, age, order, text, cause] = ['state', 'step', 'older_than', 'order', 'text', 'cause'].map(
+    (name) => params.get(name) ?? '',
+  ) as [string, string, string, string, string, string];
   const wrong = order !== '' && !UUID.test(order);
   const filter: SagaFilter = {
     ...(state && { state }),
@@ -33,6 +31,8 @@ export function SagasPage() {
     ...(age && { older_than: Number(age) }),
     ...(order && !wrong && { order }),
     ...(text && { text }),
+    ...(cause === STUCK && { stuck: true }),
+    ...(isCause(cause) && { cause }),
   };
   const sagas = useInfiniteQuery({
     queryKey: ['sagas', filter],
@@ -40,7 +40,7 @@ export function SagasPage() {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor ?? null,
     placeholderData: keepPreviousData,
-    refetchInterval: 3_000,
+    refetchInterval: 5_000,
     enabled: !wrong,
   });
   const items = sagas.data?.pages.flatMap((page) => page.items) ?? [];
@@ -73,6 +73,15 @@ export function SagasPage() {
             </option>
           ))}
         </Select>
+        <Select label="Cause" value={cause} onChange={(event) => set('cause', event.target.value)}>
+          <option value="">Any</option>
+          <option value={STUCK}>Stuck, whatever the cause</option>
+          {CAUSES.map((code) => (
+            <option key={code} value={code}>
+              {code}
+            </option>
+          ))}
+        </Select>
         <Select label="Has not moved for" value={age} onChange={(event) => set('older_than', event.target.value)}>
           <option value="">Any time</option>
           {AGES.map(([value, label]) => (
@@ -95,7 +104,7 @@ export function SagasPage() {
       ) : sagas.isError && items.length === 0 ? (
         <Failure error={sagas.error} retry={sagas.refetch} />
       ) : items.length === 0 ? (
-        <Empty title="No saga fits">
+        <Empty title={sagas.hasNextPage ? 'None of those looked at so far fits' : 'No saga fits'}>
           <p>Whatever is not here is at rest, or does not fit the filter.</p>
         </Empty>
       ) : (
@@ -104,7 +113,7 @@ export function SagasPage() {
       {sagas.hasNextPage && (
         <p className="more">
           <Button busy={sagas.isFetchingNextPage} onClick={() => void sagas.fetchNextPage()}>
-            Show newer ones
+            {filter.cause || filter.stuck ? 'Look through newer ones' : 'Show newer ones'}
           </Button>
         </p>
       )}
@@ -122,6 +131,8 @@ function List({ sagas }: { sagas: Saga[] }) {
             <th scope="col">Saga</th>
             <th scope="col">State</th>
             <th scope="col">Step</th>
+            <th scope="col">Cause</th>
+            <th scope="col" className="number">Age</th>
             <th scope="col">Last moved</th>
             <th scope="col">Last error</th>
           </tr>
@@ -141,6 +152,8 @@ function List({ sagas }: { sagas: Saga[] }) {
                 <code>{saga.step ?? '–'}</code>
                 {saga.attempt ? <span className="fine">{attempts(saga.attempt)}</span> : null}
               </td>
+              <td>{saga.cause && <Badge tone={saga.stuck ? 'bad' : 'over'}>{saga.cause}</Badge>}</td>
+              <td className="number">{duration(now - Date.parse(saga.created_at))}</td>
               <td>
                 <time dateTime={saga.updated_at}>{when(saga.updated_at)}</time>
                 {!isAtRest(saga) && <span className="fine">{duration(now - Date.parse(saga.updated_at))} ago</span>}

@@ -10,6 +10,7 @@ export function OpsPage({ title, lead, children }: { title: string; lead?: React
     <Page title={title} lead={lead} wide>
       <nav className="tabs" aria-label="Console">
         <NavLink to="/ops/sagas">Sagas</NavLink>
+        <NavLink to="/ops/failed">Failed messages</NavLink>
         <NavLink to="/ops/doctor">Doctor</NavLink>
       </nav>
       {children}

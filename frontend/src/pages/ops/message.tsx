@@ -1,0 +1,77 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link, useParams } from 'react-router';
+
+import { Refusal } from '../../lib/api/client';
+import { type Decided, type FailedMessage, getFailed } from '../../lib/api/failed';
+import { Fact, Facts, Failure, Loading } from '../../ui/parts';
+import { NotFound } from '../broken';
+import { Decide, Outcome } from './decide';
+import { OpsPage } from './tabs';
+import { Trace } from './trace';
+
+/** One message that could not be handled, with what it says. */
+export function MessagePage() {
+  const { id = '' } = useParams();
+  const message = useQuery({ queryKey: ['failed', id], queryFn: ({ signal }) => getFailed(id, signal), staleTime: Infinity, gcTime: 0 });
+  if (message.error instanceof Refusal && message.error.status === 404) return <NotFound what="message" />;
+  return (
+    <OpsPage title="Failed message" lead={<Link to="/ops/failed">All failed messages</Link>}>
+      {message.isPending ? (
+        <Loading shape="block" />
+      ) : message.isError ? (
+        <Failure error={message.error} retry={message.refetch} frank />
+      ) : (
+        <Whole key={id} message={message.data} />
+      )}
+    </OpsPage>
+  );
+}
+
+function Whole({ message }: { message: FailedMessage }) {
+  const [decided, setDecided] = useState<Decided[]>([]);
+  return (
+    <>
+      <Outcome decided={decided} />
+      <section className="panel" aria-labelledby="message">
+        <h2 id="message">What it is</h2>
+        {message.reason && <p className="error-text">{message.reason}</p>}
+        <Facts>
+          <Fact name="Message">
+            <code className="breaks">{message.id}</code>
+          </Fact>
+          <Fact name="Queue">{message.queue ?? 'unknown'}</Fact>
+          <Fact name="Type">{message.message_type ?? 'none'}</Fact>
+          <Fact name="Published to">
+            {message.exchange || 'the default exchange'} under <code>{message.routing_key}</code>
+          </Fact>
+          <Fact name="Attempts">{message.attempts}</Fact>
+          {message.trace_id && (
+            <Fact name="Trace">
+              <Trace id={message.trace_id} />
+            </Fact>
+          )}
+        </Facts>
+        {decided.length === 0 && <Decide id={message.id} queue={message.queue ?? null} done={setDecided} />}
+      </section>
+      <section className="panel" aria-labelledby="body">
+        <h2 id="body">What it says</h2>
+        <p className="fine">It may speak of people: keep it to yourself.</p>
+        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- else nobody could scroll it without a mouse */}
+        <pre className="command" tabIndex={0} aria-label="Body">
+          {pretty(message.body)}
+        </pre>
+        {message.body_base64 && <p className="fine">It is not UTF-8; `shopctl failed show` prints it in base64.</p>}
+      </section>
+    </>
+  );
+}
+
+/** JSON on several lines; anything else as it is. */
+function pretty(body: string): string {
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2);
+  } catch {
+    return body;
+  }
+}

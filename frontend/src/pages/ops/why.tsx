@@ -1,0 +1,76 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link } from 'react-router';
+
+import { getWhy, type SagaLife, type Why } from '../../lib/api/sagas';
+import { duration, when } from '../../lib/format';
+import { capital } from '../../lib/saga';
+import { useNow } from '../../lib/useful';
+import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
+
+/** Why a saga stands where it stands: judged anew whenever it moves, and every few seconds. */
+export function WhyPanel({ life }: { life: SagaLife }) {
+  const why = useQuery({
+    queryKey: ['why', life.saga_id, life.revision],
+    queryFn: ({ signal }) => getWhy(life.saga_id, signal),
+    refetchInterval: 5_000,
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+  });
+  if (why.isPending) return <Loading shape="row" count={2} />;
+  if (why.isError) return <Failure error={why.error} retry={why.refetch} />;
+  return <Judgement why={why.data} />;
+}
+
+function Judgement({ why }: { why: Why }) {
+  const now = useNow();
+  const tone = why.stuck ? 'bad' : 'calm';
+  return (
+    <section className={`panel why ${tone}`} aria-labelledby="why">
+      <h2 id="why">
+        Why <Badge tone={tone}>{why.code}</Badge>
+      </h2>
+      <p className="why-text">
+        <strong>{capital(why.title)}</strong>, since <time dateTime={why.since}>{when(why.since)}</time> (
+        {duration(now - Date.parse(why.since))}).{' '}
+        {why.sure === 'certain' ? 'That is certain.' : 'That is likely: not all of it could be seen.'}
+      </p>
+      <p>{why.explanation}</p>
+      <Facts>
+        {why.evidence.map(({ name, value }) => (
+          <Fact key={name} name={capital(name.replaceAll('_', ' '))}>
+            {why.code === 'message-failed' && name === 'message' ? (
+              <Link to={`/ops/failed/${encodeURIComponent(value)}`}>
+                <code className="breaks">{value}</code>
+              </Link>
+            ) : (
+              value
+            )}
+          </Fact>
+        ))}
+      </Facts>
+      {why.next.length > 0 && (
+        <div>
+          <p className="fine">What to do, the best first</p>
+          <ol className="steps-next">
+            {why.next.map(({ title, command }) => (
+              <li key={command}>
+                <p>{capital(title)}</p>
+                <code className="command">{command}</code>
+              </li>
+            ))}
+          </ol>
+        </div>
+      )}
+      {why.could_not_see.map((what) => (
+        <p key={what} className="fine">
+          Not seen: {what}
+        </p>
+      ))}
+      <p>
+        <a href={why.runbook.replace(/^docs/, '')} target="_blank" rel="noreferrer">
+          Runbook of {why.code}
+        </a>
+      </p>
+    </section>
+  );
+}
