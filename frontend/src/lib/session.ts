@@ -18,12 +18,16 @@ const session = createStore<Session>({ state: 'unknown' });
 let token: { value: string; ends: number } | null = null;
 let renewing: Promise<string | null> | null = null;
 
-/** Other tabs log in and out with us. */
+/** Other tabs log in and out with us. What a tab stores may reach the others after its message: the message counts. */
 const tabs = new BroadcastChannel('shop.session');
-tabs.addEventListener('message', () => {
+tabs.addEventListener('message', ({ data }: MessageEvent<'begun' | 'ended'>) => {
+  if (data === 'ended') {
+    forget();
+    return;
+  }
   token = null;
-  if (localStorage.getItem(HINT) === null) session.set({ state: 'nobody' });
-  else void restore();
+  localStorage.setItem(HINT, '1');
+  void restore();
 });
 
 export function useSession(): Session {
@@ -40,15 +44,17 @@ export const isOperator = (session: Session): boolean => hasRole(session, 'opera
 export function begin(tokens: Tokens): User {
   keep(tokens);
   localStorage.setItem(HINT, '1');
-  tabs.postMessage('begun');
+  tell('begun');
   return tokens.user;
 }
 
 /** The session is over. */
 export function end(): void {
   forget();
-  tabs.postMessage('ended');
+  tell('ended');
 }
+
+const tell = (what: 'begun' | 'ended'): void => tabs.postMessage(what);
 
 /** Takes up the session of an earlier visit, if there is one. */
 export async function restore(): Promise<void> {
