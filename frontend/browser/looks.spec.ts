@@ -87,7 +87,13 @@ test('every page of the admin is accessible and fits, in both themes', async ({ 
   await picture(page, 'admin-product');
   await page.getByRole('button', { name: 'Take it out of the catalog' }).click();
   await picture(page, 'admin-product-remove');
+  await page.goto('/admin/products/new');
+  await expect(page.getByLabel('Stock')).toBeVisible();
+  await picture(page, 'admin-product-new');
   await page.goto('/admin/orders');
   await expect(page.locator('.order-row').first()).toBeVisible();
   await picture(page, 'admin-orders');
+  await page.locator('.order-row').first().click();
+  await expect(state(page)).toBeVisible();
+  await picture(page, 'admin-order');
 });

@@ -130,12 +130,48 @@ test('a paused saga keeps what comes in until an operator resumes it', async ({ 
   await shopping.close();
 });
 
+test('while the api or RabbitMQ is away the console says so, and heals by itself', async ({ page, context, faults, watch }) => {
+  watch.expects(/Failed to load resource/);
+  const buyer = await context.newPage();
+  await account(context);
+  const id = await order(buyer);
+  await expect(state(buyer)).toHaveText('Awaiting payment');
+  await buyer.close();
+  await enter(context, people.operator);
+  await page.goto(`/ops/sagas?order=${id}`);
+  const link = page.locator('a[href^="/ops/sagas/"]').first();
+  await expect(link).toBeVisible();
+  const away = page.getByText('The shop does not answer right now').first();
+  await faults.kill('api');
+  await expect(away).toBeVisible();
+  await expect(link, 'what was seen stays').toBeVisible();
+  await faults.start('api');
+  await expect(away).toHaveCount(0);
+  await link.click();
+  await expect(page.locator('.why').getByText('waiting-for-signal', { exact: true })).toBeVisible();
+  await faults.kill('api');
+  await expect(away).toBeVisible();
+  await faults.start('api');
+  await expect(away).toHaveCount(0);
+
+  const detail = 'RabbitMQ cannot be used right now';
+  await page.route('**/api/failed', (route) =>
+    route.fulfill({ status: 503, contentType: 'application/problem+json', json: { type: '/problems/unavailable', title: 'Away', status: 503, detail } }),
+  );
+  await page.getByRole('link', { name: 'Failed messages' }).click();
+  await expect(page.getByText(detail)).toBeVisible();
+  await picture(page, 'ops-failed-away');
+  await page.unroute('**/api/failed');
+  await expect(page.getByText(detail)).toHaveCount(0);
+});
+
 test('whoever is no operator finds neither menu nor page', async ({ page, context }) => {
   const token = await account(context);
   for (const path of ['/ops/failed', '/ops/doctor', '/ops/sagas']) {
     await page.goto(path);
     await expect(page.getByRole('heading', { name: 'This is for others' })).toBeVisible();
   }
+  await picture(page, 'for-others');
   await expect(page.getByRole('navigation').getByRole('link', { name: 'Console' })).toHaveCount(0);
   for (const path of ['/api/sagas', '/api/sagas?stuck=true', '/api/failed', '/api/failed/m-1', '/api/doctor']) {
     const refused = await context.request.get(path, { headers: { authorization: `Bearer ${token}` } });

@@ -17,7 +17,7 @@ export function DoctorPage() {
       {report.isPending ? (
         <Loading shape="row" count={8} />
       ) : report.isError ? (
-        <Failure error={report.error} retry={report.refetch} />
+        <Failure error={report.error} retry={report.refetch} frank />
       ) : (
         <Findings report={report.data} />
       )}

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
 
 import { Refusal } from '../../lib/api/client';
@@ -19,18 +20,21 @@ export function SagaPage() {
     queryFn: ({ signal }) => getSaga(id, signal),
     refetchInterval: ({ state }) => (state.data && isAtRest(state.data) ? false : 1_000),
   });
-  if (saga.data) return <Details key={id} life={saga.data} reload={saga.refetch} />;
+  const failure = saga.isError && <Failure error={saga.error} retry={saga.refetch} frank />;
+  if (saga.data) return <Details key={id} life={saga.data} reload={saga.refetch} failure={failure} />;
   if (saga.error instanceof Refusal && [400, 404].includes(saga.error.status)) return <NotFound what="saga" />;
   return (
     <OpsPage title="Saga">
-      {saga.error ? <Failure error={saga.error} retry={saga.refetch} /> : <Loading shape="block" />}
+      {failure || <Loading shape="block" />}
     </OpsPage>
   );
 }
 
-function Details({ life, reload }: { life: SagaLife; reload: () => unknown }) {
+/** `failure`: why what is shown may be old. */
+function Details({ life, reload, failure }: { life: SagaLife; reload: () => unknown; failure: ReactNode }) {
   return (
     <OpsPage title={`Saga ${shortId(life.saga_id)}`} lead={`${life.plan} v${life.plan_version}, begun ${when(life.created_at)}`}>
+      {failure}
       <section className="panel" aria-labelledby="plan">
         <h2 id="plan">
           Where it stands <Badge tone={toneOf(life)}>{stateLabel(life)}</Badge>

@@ -99,11 +99,10 @@ export function SagasPage() {
         />
         <Field label="Error or reason" placeholder="Part of it" value={text} onChange={(event) => set('text', event.target.value)} />
       </div>
+      {sagas.isError && <Failure error={sagas.error} retry={sagas.refetch} frank />}
       {sagas.isPending && !wrong ? (
         <Loading shape="row" count={6} />
-      ) : sagas.isError && items.length === 0 ? (
-        <Failure error={sagas.error} retry={sagas.refetch} />
-      ) : items.length === 0 ? (
+      ) : sagas.isError && items.length === 0 ? null : items.length === 0 ? (
         <Empty title={sagas.hasNextPage ? 'None of those looked at so far fits' : 'No saga fits'}>
           <p>Whatever is not here is at rest, or does not fit the filter.</p>
         </Empty>

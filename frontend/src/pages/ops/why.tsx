@@ -17,8 +17,8 @@ export function WhyPanel({ life }: { life: SagaLife }) {
     staleTime: 0,
   });
   if (why.isPending) return <Loading shape="row" count={2} />;
-  if (why.isError) return <Failure error={why.error} retry={why.refetch} />;
-  return <Judgement why={why.data} />;
+  if (why.data) return <Judgement why={why.data} />;
+  return <Failure error={why.error} retry={why.refetch} frank />;
 }
 
 function Judgement({ why }: { why: Why }) {
