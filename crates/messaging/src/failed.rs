@@ -1,7 +1,9 @@
 //! The dead-letter queue `failed`: look at what could not be handled, and decide on it.
 //!
 //! Whoever decides opens a [`Review`], takes messages into it, and sends them again, edited or not,
-//! or discards them. What is not decided on goes back when the review ends, also by a crash. A
+//! or discards them. What is not decided on goes back when the review ends, also by a crash. A review
+//! whose future is dropped in the middle of a call may leave its subscription behind, which holds
+//! whatever fails from then on: run it in a task of its own, as [`list`] does. A
 //! message leaves `failed` only after it is safe elsewhere: a crash between the publish's confirm
 //! and the ack leaves it in both places, so it may be handled twice, and is never lost.
 
@@ -146,15 +148,24 @@ pub fn pattern(reason: &str) -> String {
     pattern
 }
 
-/// Up to `limit` failed messages, oldest first. They stay where they are.
+/// Up to `limit` failed messages, oldest first. They stay where they are, also when the caller stops
+/// waiting for them.
 ///
 /// # Errors
 /// When the broker cannot be reached.
 pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, LinkError> {
-    let mut review = Review::open(amqp_url, "failed list").await?;
-    let held = review.take(limit).await?;
-    review.close().await;
-    Ok(held.into_iter().map(|held| held.message).collect())
+    let url = amqp_url.to_owned();
+    let look = tokio::spawn(async move {
+        let mut review = Review::open(&url, "failed list").await?;
+        let held = review.take(limit).await;
+        review.close().await;
+        Ok(held?.into_iter().map(|held| held.message).collect())
+    });
+    look.await
+        .unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ok(Vec::new()), // the runtime ends, and whoever asked with it
+        })
 }
 
 /// A message that a review holds: nobody else sees it until the review ends.

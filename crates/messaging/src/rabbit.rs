@@ -156,6 +156,8 @@ impl Link {
             channel.queue_declare(queue.into(), options, FieldTable::default()),
         )
         .await?;
+        // one that is closing by itself when its connection closes would be taken for an error
+        close(&channel).await;
         Ok(QueueState {
             messages: queue.message_count(),
             consumers: queue.consumer_count(),
@@ -447,9 +449,7 @@ impl Subscription {
     }
 
     pub(crate) async fn close(&self) {
-        if let Err(error) = within(CALL_TIMEOUT, self.channel.close(200, "done".into())).await {
-            tracing::debug!(%error, "The channel was gone before it was closed");
-        }
+        close(&self.channel).await;
     }
 
     /// Puts the message on the ladder's next rung or, after the last, into `failed`; then acks it.
@@ -507,6 +507,12 @@ impl Subscription {
                 taken.give_back().await
             }
         }
+    }
+}
+
+async fn close(channel: &Channel) {
+    if let Err(error) = within(CALL_TIMEOUT, channel.close(200, "done".into())).await {
+        tracing::debug!(%error, "The channel was gone before it was closed");
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use messaging::{
     failed::{self, Review, Sent},
     topology,
@@ -82,6 +84,25 @@ async fn what_a_review_does_not_decide_on_goes_back_also_when_it_dies() {
     eventually_some("it is back", || async {
         let failed = failed::list(&broker.url, 10).await.unwrap();
         (failed.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_that_nobody_waits_for_any_more_leaves_no_subscription_behind() {
+    let broker = Broker::open().await;
+    for patience in 0..60 {
+        let look = failed::list(&broker.url, 10);
+        // given up at any point of it
+        let ended = tokio::time::timeout(Duration::from_millis(patience), look).await;
+        if let Ok(ended) = ended {
+            ended.unwrap();
+        }
+    }
+    eventually_some("nobody to take from `failed`", || async {
+        let queues = topology::look(&broker.url, &[topology::FAILED]).await;
+        let (_, failed) = queues.unwrap().pop().unwrap();
+        (failed.unwrap().consumers == 0).then_some(())
     })
     .await;
 }
