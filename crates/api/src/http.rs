@@ -121,8 +121,7 @@ impl App {
         let keys = Router::new()
             .route("/.well-known/jwks.json", get(jwks))
             .with_state(self);
-        let runbooks = Router::new().route("/runbooks/{page}", get(runbooks::page));
-        let router = router.merge(docs).merge(keys).merge(runbooks);
+        let router = router.merge(docs).merge(keys);
         let Some(storefront) = storefront else {
             return router;
         };
@@ -164,6 +163,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(failed::retry))
         .routes(routes!(failed::discard))
         .routes(routes!(doctor::doctor))
+        .routes(routes!(runbooks::find))
 }
 
 /// The OpenAPI document, pretty-printed.

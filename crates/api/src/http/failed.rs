@@ -7,6 +7,7 @@ use messaging::{
 };
 use operator::failed::{Decided, FailedError};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 use utoipa::ToSchema;
 use web::{
     BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds,
@@ -237,17 +238,30 @@ async fn decide(
     what: What,
 ) -> Result<Json<Decisions>, Problem> {
     let actor = actor(caller, decision.reason)?;
-    let (review, held) = hold(amqp_url(app)?, id, decision.alike).await?;
-    let held: Vec<_> = held.iter().collect();
-    let decided = match what {
-        What::Retry => operator::failed::retry(&app.pool, &review, &held, &actor, |_| {}).await,
-        What::Drop => operator::failed::discard(&app.pool, &review, &held, &actor, |_| {}).await,
-    };
-    review.close().await;
-    let decided = decided.map_err(|error| match error {
-        FailedError::Audit(error) => error.into(),
-        FailedError::Broker(error) => away(&error),
-    })?;
+    let (pool, url) = (app.pool.clone(), amqp_url(app)?.to_owned());
+    let id = id.to_owned();
+    // what is begun is done, also when the caller hangs up
+    let deciding = tokio::spawn(
+        async move {
+            let (review, held) = hold(&url, &id, decision.alike).await?;
+            let held: Vec<_> = held.iter().collect();
+            let decided = match what {
+                What::Retry => operator::failed::retry(&pool, &review, &held, &actor, |_| {}).await,
+                What::Drop => {
+                    operator::failed::discard(&pool, &review, &held, &actor, |_| {}).await
+                }
+            };
+            review.close().await;
+            decided.map_err(|error| match error {
+                FailedError::Audit(error) => error.into(),
+                FailedError::Broker(error) => away(&error),
+            })
+        }
+        .in_current_span(),
+    );
+    let decided = deciding
+        .await
+        .map_err(|error| Problem::internal("decide on failed messages", &error))??;
     Ok(Json(Decisions { decided }))
 }
 
@@ -256,12 +270,17 @@ async fn decide(
 async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<Held>), Problem> {
     let mut looks = 0;
     loop {
-        let (review, found) = in_time(async {
-            let mut review = Review::open(url, "api failed").await?;
-            let held = review.take(MOST).await?;
-            Ok((review, chosen(held, id, alike.is_some())))
-        })
-        .await?;
+        let mut review = Review::open(url, "api failed")
+            .await
+            .map_err(|error| away(&error))?;
+        let held = match review.take(MOST).await {
+            Ok(held) => held,
+            Err(error) => {
+                review.close().await;
+                return Err(away(&error));
+            }
+        };
+        let found = chosen(held, id, alike.is_some());
         if !found.is_empty() && alike.is_none_or(|count| count == found.len()) {
             return Ok((review, found));
         }
@@ -296,7 +315,10 @@ fn chosen(mut held: Vec<Held>, id: &str, alike: bool) -> Vec<Held> {
 }
 
 async fn look(app: &App) -> Result<Vec<FailedMessage>, Problem> {
-    in_time(failed::list(amqp_url(app)?, MOST)).await
+    let looked = tokio::time::timeout(PATIENCE, failed::list(amqp_url(app)?, MOST)).await;
+    looked
+        .unwrap_or(Err(LinkError::Timeout(PATIENCE)))
+        .map_err(|error| away(&error))
 }
 
 fn amqp_url(app: &App) -> Result<&str, Problem> {
@@ -305,13 +327,6 @@ fn amqp_url(app: &App) -> Result<&str, Problem> {
             "This api does not see RabbitMQ: AMQP_URL is not set. Set it, or use `shopctl failed`.",
         )
     })
-}
-
-async fn in_time<T>(asked: impl Future<Output = Result<T, LinkError>>) -> Result<T, Problem> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answer) => answer.map_err(|error| away(&error)),
-        Err(_) => Err(away(&LinkError::Timeout(PATIENCE))),
-    }
 }
 
 fn away(error: &LinkError) -> Problem {

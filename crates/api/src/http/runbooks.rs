@@ -1,19 +1,24 @@
-use axum::{
-    extract::Path,
-    http::{HeaderName, header},
-};
+use axum::http::{HeaderName, header};
 use operator::cause::Code;
-use web::{Problem, kinds};
+use web::{Path, Problem, ProblemBody, PublicProblems, kinds};
 
-/// A cause's runbook, as the text that it is: what [`operator::judge::Judgement::runbook`] names, for
-/// browsers. It tells nothing of any saga, so anybody may read it.
-pub(super) async fn page(
-    Path(page): Path<String>,
+/// What to do about a cause: its page of docs/runbooks, as Markdown. It tells nothing of any saga.
+#[utoipa::path(
+    get, path = "/api/runbooks/{cause}", operation_id = "find_runbook",
+    params(("cause" = Code, Path, description = "As `why` names it")),
+    responses(
+        (status = 200, body = String, content_type = "text/plain", description = "The page"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        PublicProblems,
+    )
+)]
+pub(super) async fn find(
+    Path(cause): Path<String>,
 ) -> Result<([(HeaderName, &'static str); 2], &'static str), Problem> {
-    let code = page.strip_suffix(".md").and_then(|code| code.parse().ok());
-    let code: Code = code.ok_or_else(|| {
-        Problem::new(kinds::NOT_FOUND).detail(format!("There is no runbook {page}."))
-    })?;
+    let code: Code = cause
+        .parse()
+        .map_err(|why: String| Problem::new(kinds::NOT_FOUND).detail(why))?;
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -14,9 +14,10 @@ use tokens::Signer;
 use crate::support::{Answer, Shop, filled, operations};
 
 /// What anybody may call.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "GET /api/products",
     "GET /api/products/{product}",
+    "GET /api/runbooks/{cause}",
     "GET /api/settings",
     "POST /api/login",
     "POST /api/logout",

@@ -15,8 +15,9 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
         (Method::GET, "/api"),
         (Method::GET, "/api/orders/"),
         (Method::POST, "/api/saga"),
-        (Method::GET, "/runbooks/nothing.md"),
-        (Method::GET, "/runbooks/no-worker"),
+        (Method::GET, "/api/runbooks"),
+        (Method::GET, "/api/runbooks/bad-luck"),
+        (Method::GET, "/api/runbooks/..%2Fno-worker"),
         (Method::GET, "/metrics"),
         (Method::GET, "/livez"),
         (Method::GET, "/readyz"),
@@ -36,7 +37,7 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
         (Method::POST, "/api/sagas", ["GET", "GET"]),
         (Method::DELETE, "/api/failed", ["GET", "GET"]),
         (Method::GET, "/api/failed/m-1/drop", ["POST", "POST"]),
-        (Method::POST, "/runbooks/no-worker.md", ["GET", "GET"]),
+        (Method::POST, "/api/runbooks/no-worker", ["GET", "GET"]),
         (Method::PUT, "/.well-known/jwks.json", ["GET", "GET"]),
     ] {
         let answer = Answer::to(shop.request(method.clone(), path).bearer_auth(&admin)).await;

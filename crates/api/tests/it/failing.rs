@@ -11,7 +11,7 @@ use messaging::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::eventually_some;
+use testkit::{eventually, eventually_some};
 
 use crate::{
     refusal::bad,
@@ -297,6 +297,37 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     let deciding = failing.decide("m-1", "drop", json!({"reason": "r"}));
     let ((), done) = tokio::join!(review.close(), deciding);
     assert_eq!(done.status, 200, "{}", done.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_has_begun_is_done_though_its_caller_hangs_up() {
+    let failing = Failing::open().await;
+    failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
+    failing.groups(1).await;
+    let mut held_up = failing.shop.pool.begin().await.unwrap();
+    sqlx::query("lock table saga.audit in exclusive mode")
+        .execute(&mut *held_up)
+        .await
+        .unwrap();
+    let (url, token) = (failing.shop.url.clone(), failing.operator.clone());
+    let caller = tokio::spawn(async move {
+        let http = reqwest::Client::new();
+        let request = http.post(format!("{url}/api/failed/m-1/retry"));
+        let request = request.bearer_auth(token).json(&json!({"reason": "r"}));
+        request.send().await
+    });
+    eventually("the decision to wait for its audit", || async {
+        let waiting =
+            "select count(*) from pg_locks where relation = 'saga.audit'::regclass and not granted";
+        failing.shop.count(waiting).await == 1
+    })
+    .await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    held_up.rollback().await.unwrap();
+    assert_eq!(failing.next().await, b"{}");
+    failing.groups(0).await;
+    assert_eq!(failing.audit().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,12 +125,9 @@ async fn why_leads_to_a_runbook_that_browsers_can_read() {
     let saga = saga_of(&shop, &order, &operator).await;
     let path = format!("/api/sagas/{}/why", saga["saga_id"].as_str().unwrap());
     let why = shop.get(&path, &operator).await.json();
-    let page = why["runbook"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("docs")
-        .unwrap();
-    let page = shop.get(page, "").await;
+    let cause = why["code"].as_str().unwrap();
+    assert_eq!(why["runbook"], format!("docs/runbooks/{cause}.md"));
+    let page = shop.get(&format!("/api/runbooks/{cause}"), "").await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert_eq!(
         page.header("content-type"),
