@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 
-import { account, enter, expect, order, people, picture, publish, state, tamper, test } from './shop';
+import { account, drill, enter, expect, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
 
 /** Looks what an act would do, and does it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
@@ -57,6 +57,25 @@ test('an operator finds a stuck saga by its cause, reads why, retries it and see
   await expect(page.getByText('It is at rest')).toBeVisible();
   await expect(page.getByLabel('Signals').getByText('applied')).toBeVisible();
   await shopping.close();
+});
+
+test('a saga whose news could not be handled leads to the message that is in the way', async ({ page, context }) => {
+  const saga = drill('message-failed', newEmail());
+  await enter(context, people.operator);
+  await page.goto('/ops/sagas?cause=message-failed');
+  await page.locator(`a[href="/ops/sagas/${saga}"]`).click();
+  await expect(page.getByText('The decision lies in failed, since')).toBeVisible();
+  await page.locator('.why a[href^="/ops/failed/"]').click();
+  // nobody can read that
+  await expect(page.getByLabel('Body', { exact: true })).toHaveText(/one of these days/);
+  await page.getByRole('button', { name: 'Drop' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Reason').fill('it has no time that could be read');
+  await dialog.getByRole('button', { name: 'Drop this message' }).click();
+  await expect(page.getByText('1 dropped.')).toBeVisible();
+  await page.goto(`/ops/sagas/${saga}`);
+  await expect(page.getByText('Payments\' decision is lost on the way, since')).toBeVisible();
+  await expect(page.getByText(/shopctl saga signal .* transaction_completed/)).toBeVisible();
 });
 
 test('what could not be handled is found with its reason, sent again, looked at, and dropped', async ({ page, context, watch }) => {

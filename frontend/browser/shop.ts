@@ -166,6 +166,12 @@ export function tamper(sql: string): void {
   execFileSync('psql', [setting('SHOP_DATABASE_URL'), '--quiet', '--set', 'ON_ERROR_STOP=1', '--command', sql]);
 }
 
+/** Makes a saga stick in the way of this cause; returns its id. */
+export function drill(cause: string, email: string): string {
+  const made = execFileSync(setting('SHOPCTL_BIN'), ['demo', 'stuck', '--cause', cause, '--email', email], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return made.trim();
+}
+
 /** A message as another system would send it. */
 export async function publish(exchange: string, key: string, id: string, payload: string): Promise<void> {
   const { origin, username, password } = new URL(setting('RABBITMQ_MANAGEMENT_URL'));

@@ -38,9 +38,11 @@ export function total(lines: { price: Money; quantity: number }[]): Money | null
 }
 
 const dateTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
+const toTheSecond = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
 const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
 
 export const when = (iso: string): string => dateTime.format(new Date(iso));
+export const atSecond = (iso: string): string => toTheSecond.format(new Date(iso));
 export const atClock = (iso: string): string => clock.format(new Date(iso));
 
 /** How long, in the two largest units: 2h 14m. */

@@ -132,7 +132,7 @@ export function Failure({ error, retry, frank = false }: { error: unknown; retry
   }, [away]);
   const refusal = error instanceof Refusal ? error : null;
   const detail = away && !frank ? undefined : refusal?.problem.detail;
-  const title = away ? 'The shop does not answer right now' : (refusal?.problem.title ?? 'Something broke');
+  const title = away && detail === undefined ? 'The shop does not answer right now' : (refusal?.problem.title ?? 'Something broke');
   return (
     <Notice tone="bad" title={title} role="alert">
       <p>

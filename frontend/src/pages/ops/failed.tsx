@@ -27,11 +27,13 @@ export function FailedPage() {
           }}
         />
       )}
-      <p>
-        <Button busy={failed.isFetching} onClick={() => void failed.refetch()}>
-          Look again
-        </Button>
-      </p>
+      {!failed.isError && (
+        <p>
+          <Button busy={failed.isFetching} onClick={() => void failed.refetch()}>
+            Look again
+          </Button>
+        </p>
+      )}
     </OpsPage>
   );
 }

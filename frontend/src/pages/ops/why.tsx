@@ -2,10 +2,13 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 
 import { getWhy, type SagaLife, type Why } from '../../lib/api/sagas';
-import { duration, when } from '../../lib/format';
+import { atSecond, duration, when } from '../../lib/format';
 import { capital } from '../../lib/saga';
 import { useNow } from '../../lib/useful';
 import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
+
+/** Evidence that is a time comes as RFC 3339. */
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /** Why a saga stands where it stands: judged anew whenever it moves, and every few seconds. */
 export function WhyPanel({ life }: { life: SagaLife }) {
@@ -42,6 +45,8 @@ function Judgement({ why }: { why: Why }) {
               <Link to={`/ops/failed/${encodeURIComponent(value)}`}>
                 <code className="breaks">{value}</code>
               </Link>
+            ) : TIME.test(value) ? (
+              <time dateTime={value}>{atSecond(value)}</time>
             ) : (
               value
             )}
@@ -67,7 +72,7 @@ function Judgement({ why }: { why: Why }) {
         </p>
       ))}
       <p>
-        <a href={why.runbook.replace(/^docs/, '')} target="_blank" rel="noreferrer">
+        <a href={`/api/runbooks/${why.code}`} target="_blank" rel="noreferrer">
           Runbook of {why.code}
         </a>
       </p>
