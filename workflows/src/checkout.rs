@@ -16,6 +16,7 @@ use saga::{
     Remote, RemoteStep, Saga, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
@@ -52,6 +53,17 @@ impl Saga for Checkout {
     const NAME: &'static str = "checkout"; // stored: rename only with a migration
     const VERSION: i32 = 1;
     type Input = CheckoutInput;
+
+    fn attributes(input: &Value) -> Vec<(&'static str, String)> {
+        let named = [
+            ("order.id", "order_id"),
+            ("order.transaction_id", "transaction_id"),
+        ];
+        let found = named
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, input.get(key)?.as_str()?.to_owned())));
+        found.collect()
+    }
 
     fn plan() -> Plan<Self, Complete> {
         Plan::start()

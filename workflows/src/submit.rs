@@ -24,7 +24,7 @@ pub struct Submit<'a> {
     pub request_hash: &'a [u8; 32],
     /// What is ordered.
     pub items: &'a [Item],
-    /// The order's one trace; the span id becomes the saga's root span.
+    /// The order's one trace, and where the request stands in it.
     pub trace: TraceRef,
     /// Whether this process makes the first attempt at payment itself, at once.
     pub eager: bool,
@@ -136,10 +136,11 @@ pub async fn submit_in(
         trace_id: request.trace.trace_id().to_owned(),
         basket: Some(basket),
     };
+    let trace = order::place_in_trace(order_id, request.trace.trace_id());
     let new = NewSaga {
         id: saga_id,
         input,
-        trace: request.trace,
+        trace: trace.unwrap_or(request.trace),
     };
     let started = engine
         .start(conn, new, request.eager)

@@ -9,7 +9,7 @@ pub use read::{changes_since, find, find_terms, list};
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
+use kernel::{Money, OrderId, ProductId, SagaId, TraceRef, TransactionId, UserId};
 use sqlx::PgConnection;
 
 /// Most lines an order.
@@ -175,6 +175,15 @@ pub struct NewOrder<'a> {
     pub basket: &'a Basket,
     /// Its one trace.
     pub trace_id: &'a str,
+}
+
+/// Where an order stands in its trace: all that happens to it hangs there. The span's id is the
+/// random half of the order's, so that whoever knows the order knows it.
+///
+/// None when `trace_id` is no trace id.
+pub fn place_in_trace(order_id: OrderId, trace_id: &str) -> Option<TraceRef> {
+    let id = order_id.uuid().simple().to_string();
+    TraceRef::new(trace_id, &id[16..]).ok()
 }
 
 /// Why an order cannot be placed.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use kernel::{EntryId, SagaId, TraceRef};
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -133,6 +134,43 @@ pub struct SagaClaim {
     pub since: DateTime<Utc>,
     /// When the claim was sent, by this process' clock: the holder's time runs from here.
     pub claimed_at: Instant,
+    /// When it was made, by the database's clock.
+    pub began_at: DateTime<Utc>,
+    /// Who made it, as its heartbeat names it.
+    pub holder: String,
+    /// The attempt before, if its holder never said how it ended.
+    pub lost: Option<LostClaim>,
+}
+
+impl SagaClaim {
+    /// Id of the attempt's span, 16 hex digits: the same for everybody who knows the claim, so that
+    /// what the holder takes with it when it dies can still be told.
+    pub fn span_id(&self) -> String {
+        span_id(self.entry_id, self.epoch)
+    }
+}
+
+/// A claim whose holder never said what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostClaim {
+    /// Its epoch.
+    pub epoch: i64,
+    /// Number of the attempt.
+    pub attempt: i32,
+    /// When it was made; by this process' lease, should the other's have been another one.
+    pub began_at: DateTime<Utc>,
+    /// Who made it.
+    pub holder: String,
+}
+
+/// Id of the span of the attempt that one claim gave the right to.
+pub fn span_id(entry_id: EntryId, epoch: i64) -> String {
+    let mut hash = Sha256::new();
+    hash.update(entry_id.uuid().as_bytes());
+    hash.update(epoch.to_be_bytes());
+    let hash = hash.finalize();
+    // an id of zeros would be none; the odds are one to 2^64
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Claims up to `limit` due steps and timers of known plans, oldest due first.
@@ -153,7 +191,7 @@ pub async fn claim_sagas(
     let rows = sqlx::query!(
         r#"
         with due as (
-            select o.entry_id
+            select o.entry_id, o.epoch, o.attempt, o.holder, o.due_at
             from messaging.outbox o
             where o.kind in ('step', 'timer')
               and o.parked_at is null
@@ -171,7 +209,9 @@ pub async fn claim_sagas(
             holder = $6
         from due
         where o.entry_id = due.entry_id
-        returning o.entry_id, o.saga_id as "saga_id!", o.kind, o.step as "step!", o.epoch, o.attempt, o.since
+        returning o.entry_id, o.saga_id as "saga_id!", o.kind, o.step as "step!", o.epoch, o.attempt, o.since,
+                  o.due_at, due.epoch as lost_epoch, due.attempt as lost_attempt, due.holder as lost_holder,
+                  due.due_at as lost_due_at
         "#,
         &names,
         &versions,
@@ -195,6 +235,14 @@ pub async fn claim_sagas(
         attempt: row.attempt,
         since: row.since,
         claimed_at,
+        began_at: row.due_at - lease,
+        holder: holder.to_owned(),
+        lost: row.lost_holder.map(|holder| LostClaim {
+            epoch: row.lost_epoch,
+            attempt: row.lost_attempt,
+            began_at: row.lost_due_at - lease,
+            holder,
+        }),
     });
     Ok(claims.collect())
 }

@@ -9,11 +9,11 @@ use crashpoint::crash_point;
 use kernel::RetryPolicy;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{Span, debug, error, info_span, warn};
 
 use crate::{
     Wakeup,
-    outbox::{self, MessageClaim},
+    outbox::{self, Message, MessageClaim},
     rabbit::{Link, LinkError, Published, Publisher},
 };
 
@@ -162,9 +162,18 @@ impl Relay {
         drop(conn); // no connection is held across the network call
         crash_point!("relay.claim.after_commit");
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
+        // each ends when all have been answered
+        let spans: Vec<_> = messages.iter().map(|message| span_of(message)).collect();
         let answers = publisher
             .publish_all(link, &messages, self.config.confirm_deadline)
             .await;
+        for (n, span) in spans.into_iter().enumerate() {
+            match answers.as_ref().map(|answers| answers.get(n)) {
+                Ok(Some(Published::Confirmed)) => {}
+                Ok(_) => drop(span.record("error.type", "refused")),
+                Err(_) => drop(span.record("error.type", "unreachable")),
+            }
+        }
         let mut conn = self.pool.acquire().await?;
         let answers = match answers {
             Ok(answers) => answers,
@@ -233,6 +242,27 @@ impl Relay {
             .await
             .map(drop)
     }
+}
+
+/// The publication's span, in the trace of what is told. What travels with the message is that
+/// trace as it was enqueued: this span is lost should this process die.
+fn span_of(message: &Message) -> Span {
+    let span = info_span!(
+        "publish",
+        otel.name = format!("publish {}", message.exchange),
+        otel.kind = "producer",
+        messaging.system = "rabbitmq",
+        messaging.operation.type = "send",
+        messaging.operation.name = "publish",
+        messaging.destination.name = message.exchange,
+        messaging.rabbitmq.destination.routing_key = message.routing_key,
+        messaging.message.id = %message.id,
+        error.type = tracing::field::Empty,
+    );
+    if let Some(trace) = &message.trace {
+        telemetry::continue_trace(&span, trace);
+    }
+    span
 }
 
 enum BatchError {

@@ -304,6 +304,7 @@ impl Production {
             input: self.input.clone(),
             trace_id: String::new(),
             root_span_id: String::new(),
+            state_since: self.now,
             now: self.now,
         }
     }
@@ -386,6 +387,9 @@ impl Production {
             attempt: 1,
             since: self.now - begun,
             claimed_at: Instant::now(),
+            began_at: self.now,
+            holder: String::new(),
+            lost: None,
         }
     }
 

@@ -2,12 +2,11 @@
 
 use commerce::order::{self, Order};
 use contracts::topology;
-use kernel::{SagaId, TraceRef};
+use kernel::SagaId;
 use messaging::inbox;
 use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Resolution, Verb, store};
 use serde_json::json;
 use sqlx::PgConnection;
-use tracing::info_span;
 use workflows::checkout::{Checkout, CheckoutInput};
 
 use crate::{
@@ -75,7 +74,6 @@ impl From<EngineError> for ActError {
 struct Looked {
     preview: Preview,
     input: CheckoutInput,
-    trace: Option<TraceRef>,
     trace_id: String,
     order: Option<Order>,
 }
@@ -172,7 +170,6 @@ impl Operator {
             trace_id: Some(&looked.trace_id),
         };
         audit::record(&mut *conn, &act).await?;
-        show(&looked, &verb, actor, done);
         let effects = effects(
             self.engine.shape(),
             done,
@@ -197,7 +194,6 @@ impl Operator {
         Ok(Looked {
             preview,
             input,
-            trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok(),
             trace_id: row.trace_id,
             order,
         })
@@ -226,22 +222,6 @@ impl Operator {
             .await
             .map_err(|why| ActError::Unseen { saga_id, why })?;
         believe(claim, input, found.as_ref()).map_err(|why| ActError::Disbelieved { saga_id, why })
-    }
-}
-
-/// The act's own place in the saga's trace.
-fn show(looked: &Looked, verb: &Verb, actor: &Actor, done: &Preview) {
-    let span = info_span!(
-        "saga.operate",
-        saga.id = %done.saga_id,
-        saga.state = done.after.state,
-        order.id = %looked.input.order_id,
-        verb = verb.as_str(),
-        actor = actor.name(),
-        reason = actor.reason(),
-    );
-    if let Some(trace) = &looked.trace {
-        telemetry::continue_trace(&span, trace);
     }
 }
 

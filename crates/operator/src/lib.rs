@@ -34,6 +34,7 @@ pub mod replay;
 pub mod sagas;
 mod sight;
 pub mod stats;
+pub mod story;
 mod truth;
 
 pub use act::{ActError, Operator};

@@ -17,6 +17,9 @@ use tokens::Signer;
 use tracing::{Instrument, info_span};
 use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
 
+/// The route of one transaction, as it is named in traces.
+const ONE_TRANSACTION: &str = "/transactions/{id}";
+
 /// Calls payments over HTTP.
 #[derive(Debug, Clone)]
 pub struct PaymentsClient {
@@ -59,6 +62,7 @@ impl PaymentsClient {
 
     async fn send(
         &self,
+        route: &'static str,
         request: RequestBuilder,
         effect_key: Option<&str>,
         trace: Option<&TraceRef>,
@@ -68,24 +72,42 @@ impl PaymentsClient {
         if let Some(key) = effect_key {
             request = request.header("idempotency-key", key);
         }
-        let span = info_span!(
-            "payments.call",
-            otel.kind = "client",
-            http.response.status_code = tracing::field::Empty
-        );
-        let here = span.in_scope(telemetry::current).or_else(|| trace.cloned());
-        if let Some(trace) = here {
+        // what travels is the place in the trace that the caller keeps, not this call's span, which
+        // is lost should this process die: so no span elsewhere ever misses its parent
+        if let Some(trace) = trace {
             request = request.header("traceparent", trace.to_string());
         }
-        let answer = request
-            .send()
-            .instrument(span.clone())
-            .await
-            .map_err(no_answer);
-        if let Ok(response) = &answer {
-            span.record("http.response.status_code", response.status().as_u16());
+        let request = request.build().map_err(no_answer)?;
+        let span = info_span!(
+            "http.call",
+            otel.name = format!("{} {route}", request.method()),
+            otel.kind = "client",
+            http.request.method = %request.method(),
+            server.address = request.url().host_str().unwrap_or_default(),
+            server.port = request.url().port_or_known_default(),
+            url.template = route,
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        // a step's own span is told by its journal: nothing of this process surrounds the call
+        if let (None, Some(trace)) = (telemetry::current(), trace) {
+            telemetry::continue_trace(&span, trace);
         }
-        answer
+        let answer = self.http.execute(request).instrument(span.clone()).await;
+        match &answer {
+            Ok(response) => {
+                span.record("http.response.status_code", response.status().as_u16());
+            }
+            Err(error) => {
+                let kind = if error.is_connect() {
+                    "connect"
+                } else {
+                    "no_answer"
+                };
+                span.record("error.type", kind);
+            }
+        }
+        answer.map_err(no_answer)
     }
 
     async fn init(&self, call: Call<'_>, request: InitTransaction) -> Result<(), InitError> {
@@ -94,7 +116,7 @@ impl PaymentsClient {
             .post(format!("{}{TRANSACTIONS}", self.base_url))
             .json(&request);
         let response = self
-            .send(post, Some(&call.effect_key), Some(call.trace))
+            .send(TRANSACTIONS, post, Some(&call.effect_key), Some(call.trace))
             .await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::OK => {
@@ -133,7 +155,12 @@ impl PaymentsClient {
             .post(format!("{}{CANCEL_BY_ORDER}", self.base_url))
             .json(&body);
         let response = self
-            .send(post, Some(&call.effect_key), Some(call.trace))
+            .send(
+                CANCEL_BY_ORDER,
+                post,
+                Some(&call.effect_key),
+                Some(call.trace),
+            )
             .await?;
         match response.status() {
             StatusCode::OK => {
@@ -168,7 +195,7 @@ impl PaymentsClient {
         let get = self
             .http
             .get(format!("{}{TRANSACTIONS}/{transaction_id}", self.base_url));
-        let response = self.send(get, None, trace).await?;
+        let response = self.send(ONE_TRANSACTION, get, None, trace).await?;
         match response.status() {
             StatusCode::OK => {
                 let transaction: Transaction = read(response).await?;

@@ -193,7 +193,7 @@ async fn try_move(
         return Ok(None);
     };
     let span = decision_span(&transaction, trace.as_ref());
-    let trace = span.in_scope(telemetry::current).or(trace);
+    // the event hangs where its transaction does: this span is lost should this process die
     let message = event(&transaction, outcome, trace)?;
     let committed = async {
         outbox::enqueue(&mut tx, &[message]).await?;

@@ -17,8 +17,9 @@ use crate::{
     plan::{Complete, LocalError, Plan, Refusal, Saga},
     shape::Shape,
     signal::NewSignal,
-    store,
-    transition::{Cause, Rules, encode_state, entry_of},
+    store::{self, JournalRow},
+    story::{self, Chapter, Subject},
+    transition::{Cause, Rules, encode_state, entry_of, ran},
 };
 
 /// How an engine runs.
@@ -150,6 +151,7 @@ pub struct Started<I> {
     pub(crate) state: State,
     pub(crate) input: I,
     pub(crate) trace: TraceRef,
+    pub(crate) told: (Subject, Chapter),
 }
 
 impl<I> Started<I> {
@@ -291,6 +293,7 @@ impl<S: Saga> Engine<S> {
         } else {
             wait.unwrap_or(0.0)
         };
+        let ran = ran(&inner.shape, &decision.ops);
         let create = store::Create {
             saga_id: new.id,
             plan: S::NAME,
@@ -305,6 +308,7 @@ impl<S: Saga> Engine<S> {
             entry: entry.clone(),
             due_in,
             holder: eager.then_some(inner.holder.as_str()),
+            ran: &ran,
         };
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {
@@ -316,6 +320,25 @@ impl<S: Saga> Engine<S> {
                     LocalError::Db(error) => StartError::Db(error),
                 })?;
         }
+        let told = (
+            Subject {
+                saga_id: new.id,
+                plan: S::NAME.to_owned(),
+                trace: new.trace.clone(),
+                attributes: S::attributes(&create.input),
+            },
+            Chapter {
+                revision: 1,
+                at: since,
+                before: None,
+                after: decision.state.name().to_owned(),
+                rows: vec![JournalRow {
+                    step: entry.as_ref().map(|entry| entry.step.to_string()),
+                    ran: Some(ran.clone()),
+                    ..JournalRow::moment("begun")
+                }],
+            },
+        );
         let claim = entry.filter(|_| eager).map(|entry| SagaClaim {
             entry_id: EntryId::from(entry_id),
             saga_id: new.id,
@@ -325,6 +348,9 @@ impl<S: Saga> Engine<S> {
             attempt: 1,
             since,
             claimed_at,
+            began_at: since,
+            holder: inner.holder.clone(),
+            lost: None,
         });
         Ok(Started {
             claim,
@@ -332,22 +358,19 @@ impl<S: Saga> Engine<S> {
             state: decision.state,
             input: new.input,
             trace: new.trace,
+            told,
         })
     }
 
-    /// After the commit of [`Engine::start`]: exports the saga's root span and runs the first
+    /// After the commit of [`Engine::start`]: tells the beginning of its trace and runs the first
     /// attempt as a task of its own, so that a client that hangs up cancels nothing.
     ///
     /// Without an eager claim it only wakes the workers of this process, and there is no task.
     pub fn go(&self, started: Started<S::Input>) -> Option<JoinHandle<()>> {
-        telemetry::root_span(
-            "saga",
-            &started.trace,
-            &[
-                ("saga.id", started.saga_id.to_string()),
-                ("saga.name", S::NAME.to_owned()),
-            ],
-        );
+        let (subject, chapter) = &started.told;
+        story::spans(subject, chapter)
+            .into_iter()
+            .for_each(telemetry::tell);
         metrics::counter!("saga_started_total", "plan" => S::NAME).increment(1);
         let Some(claim) = started.claim else {
             self.inner.wakeup.notify();

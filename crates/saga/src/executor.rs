@@ -15,6 +15,7 @@ use crate::{
     plan::{Body, LocalError, Outcome, Saga, StepCx, Undo},
     signal::{NewSignal, Verdict},
     store::{self, EntryChange, Save},
+    story::{self, Chapter, Subject},
     transition::{Cause, Ended, Transition, Unreadable, decode_state, keep_undecided},
 };
 
@@ -26,6 +27,7 @@ const COMMIT_RETRY: Duration = Duration::from_millis(100);
 #[must_use = "call `emit` after the commit"]
 pub struct AfterCommit {
     moved: Vec<Moved>,
+    told: Vec<(Subject, Chapter)>,
     wakeup: Option<messaging::Wakeup>,
 }
 
@@ -39,8 +41,13 @@ struct Moved {
 }
 
 impl AfterCommit {
-    /// Wakes this process' workers and counts what moved.
+    /// Wakes this process' workers, counts what moved, and tells it to those who trace.
     pub fn emit(self) {
+        for (subject, chapter) in &self.told {
+            story::spans(subject, chapter)
+                .into_iter()
+                .for_each(telemetry::tell);
+        }
         for moved in &self.moved {
             if moved.before != moved.after {
                 metrics::counter!("saga_transitions_total", "plan" => moved.plan, "state" => moved.after.name())
@@ -97,7 +104,7 @@ pub(crate) async fn transact<S: Saga>(
     };
 
     let rules = inner.rules();
-    let (mut transitions, mut undecided) = (Vec::new(), Vec::new());
+    let (mut transitions, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
         let kept: Vec<_> = kept
@@ -105,24 +112,51 @@ pub(crate) async fn transact<S: Saga>(
             .filter(|signal| signal.saga_id == row.saga_id)
             .cloned()
             .collect();
-        match (rules.knows(row), only_signals(&causes)) {
-            (Err(Unreadable::Plan { .. }), Some(signals)) => {
-                undecided.push(keep_undecided(row, signals));
-            }
-            _ => transitions.push(rules.transition(row, &kept, causes).map_err(|why| {
-                EngineError::Unreadable {
-                    saga_id: row.saga_id,
-                    why: why.to_string(),
-                }
-            })?),
+        if let (Err(Unreadable::Plan { .. }), Some(signals)) =
+            (rules.knows(row), only_signals(&causes))
+        {
+            let save = keep_undecided(row, signals);
+            told.extend(told_of::<S>(row, &save));
+            undecided.push(save);
+            continue;
         }
+        let transition = rules.transition(row, &kept, causes);
+        let transition = transition.map_err(|why| EngineError::Unreadable {
+            saga_id: row.saga_id,
+            why: why.to_string(),
+        })?;
+        told.extend(told_of::<S>(row, &transition.save));
+        transitions.push(transition);
     }
     if transitions.iter().any(|transition| transition.stale) {
         return Err(EngineError::Fenced);
     }
     save_all(conn, &transitions, &undecided).await?;
     inner.run_ops(conn, &transitions).await?;
-    Ok(signaled(inner, &transitions, &undecided))
+    let mut signaled = signaled(inner, &transitions, &undecided);
+    signaled.after.told = told;
+    Ok(signaled)
+}
+
+/// What there is to tell of a write, if anybody listens.
+fn told_of<S: Saga>(row: &store::Row, save: &Save) -> Option<(Subject, Chapter)> {
+    if !telemetry::listens() {
+        return None;
+    }
+    let subject = Subject {
+        saga_id: row.saga_id,
+        plan: row.plan.clone(),
+        trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
+        attributes: S::attributes(&row.input),
+    };
+    let chapter = Chapter {
+        revision: save.revision + 1,
+        at: save.at,
+        before: Some(row.state.clone()),
+        after: save.state.to_owned(),
+        rows: save.journal.clone(),
+    };
+    Some((subject, chapter))
 }
 
 fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
@@ -187,6 +221,7 @@ fn signaled<S: Saga>(
         verdicts: decided.chain(kept).collect(),
         after: AfterCommit {
             moved: moved.collect(),
+            told: Vec::new(),
             wakeup: Some(inner.wakeup.clone()),
         },
     }
@@ -331,7 +366,9 @@ impl<S: Saga> Engine<S> {
         input: &S::Input,
         trace: &TraceRef,
     ) {
+        // for the logs; what is exported is told from the journal, under the claim's own span id
         let span = info_span!(
+            target: "saga::story",
             "saga.step",
             saga.id = %claim.saga_id,
             saga.name = S::NAME,
@@ -385,7 +422,8 @@ impl<S: Saga> Engine<S> {
         if expected != (step.name, undo) {
             return None;
         }
-        let here = telemetry::current().unwrap_or_else(|| trace.child());
+        let here = TraceRef::new(trace.trace_id(), &claim.span_id());
+        let here = here.unwrap_or_else(|_| trace.child());
         let cx = StepCx {
             saga: &self.inner.saga,
             saga_id: claim.saga_id,

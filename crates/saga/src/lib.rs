@@ -33,6 +33,7 @@ mod plan;
 mod shape;
 mod signal;
 pub mod store;
+pub mod story;
 pub mod transition;
 
 pub use engine::{

@@ -7,6 +7,7 @@ use std::{any::Any, fmt, marker::PhantomData, time::Duration};
 use futures::future::BoxFuture;
 use kernel::{SagaId, TraceRef};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
@@ -26,6 +27,12 @@ pub trait Saga: Send + Sync + Sized + 'static {
 
     /// The steps.
     fn plan() -> Plan<Self, Complete>;
+
+    /// What a stored input says of itself in traces, such as `order.id`: nothing that is anybody's
+    /// secret.
+    fn attributes(_input: &Value) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// Told, in the transition's transaction, of sagas that begin to be undone, each with the reason.
     fn begin_compensation(

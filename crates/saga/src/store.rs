@@ -42,6 +42,8 @@ pub struct Row {
     pub trace_id: String,
     /// The trace's root.
     pub root_span_id: String,
+    /// Since when it is in its state, at its step.
+    pub state_since: DateTime<Utc>,
     /// Database time of the read.
     pub now: DateTime<Utc>,
 }
@@ -52,7 +54,8 @@ pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row
         Row,
         r#"
         select saga_id, plan, plan_version, plan_hash, state, step, undo_from, paused, revision, deadline, reason,
-               kept, input, trace_id, root_span_id, clock_timestamp() as "now!"
+               kept, input, trace_id, root_span_id, coalesce(state_since, updated_at) as "state_since!",
+               clock_timestamp() as "now!"
         from saga.saga
         where saga_id = any($1)
         order by saga_id
@@ -70,7 +73,8 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row
         Row,
         r#"
         select saga_id, plan, plan_version, plan_hash, state, step, undo_from, paused, revision, deadline, reason,
-               kept, input, trace_id, root_span_id, clock_timestamp() as "now!"
+               kept, input, trace_id, root_span_id, coalesce(state_since, updated_at) as "state_since!",
+               clock_timestamp() as "now!"
         from saga.saga
         where saga_id = any($1)
         "#,
@@ -140,6 +144,8 @@ pub struct Create<'a> {
     pub due_in: f64,
     /// Who holds it, when it is inserted as claimed: epoch 1, attempt 1.
     pub holder: Option<&'a str>,
+    /// The local steps that run in the same transaction.
+    pub ran: &'a [String],
 }
 
 /// What an entry is for.
@@ -160,21 +166,23 @@ pub async fn create(
     let entry_id = Uuid::now_v7();
     let since = sqlx::query_scalar!(
         r#"
-        with born as (
+        with clock as materialized (
+            select clock_timestamp() as now
+        ), born as (
             insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input,
-                                   trace_id, root_span_id)
-            values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7), $8, $9, $10)
+                                   trace_id, root_span_id, created_at, updated_at, state_since)
+            select $1, $2, $3, $4, $5, $6, now + make_interval(secs => $7), $8, $9, $10, now, now, now from clock
         ), journal as (
-            insert into saga.journal (saga_id, revision, n, kind, step, state)
-            values ($1, 1, 0, 'begun', $12, $5)
+            insert into saga.journal (saga_id, revision, n, at, kind, step, state, ran)
+            select $1, 1, 0, now, 'begun', $12, $5, $17 from clock
         ), entry as (
             insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step,
-                                          due_at, epoch, attempt, holder)
-            select $11, $13, $1, $2, $3, $4, $12, clock_timestamp() + make_interval(secs => $14), $15::integer, $15::integer,
-                   $16
+                                          since, due_at, epoch, attempt, holder)
+            select $11, $13, $1, $2, $3, $4, $12, now, now + make_interval(secs => $14), $15::integer, $15::integer, $16
+            from clock
             where $13::text is not null
         )
-        select clock_timestamp() as "now!"
+        select now as "now!" from clock
         "#,
         new.saga_id.uuid(),
         new.plan,
@@ -192,6 +200,7 @@ pub async fn create(
         new.due_in,
         i32::from(new.holder.is_some()),
         new.holder,
+        new.ran as &[String],
     )
     .fetch_one(conn)
     .await?;
@@ -205,6 +214,8 @@ pub struct Save {
     pub saga_id: Uuid,
     /// The revision that the decision was made on.
     pub revision: i64,
+    /// When it was made, database time.
+    pub at: DateTime<Utc>,
     /// New state.
     pub state: &'static str,
     /// New step.
@@ -293,18 +304,74 @@ pub enum EntryChange {
 }
 
 /// A row of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct JournalRow {
     /// What happened.
     pub kind: &'static str,
     /// At which step.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// In which attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<i32>,
     /// Error, verdict or reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// When it began, of what took time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<DateTime<Utc>>,
+    /// Of an attempt: the span that its calls are children of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Of an attempt: who made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    /// Local steps, and undos as `<step>/undo`, that ran in the same transaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Vec<String>>,
+}
+
+/// What a row of the journal can be about.
+pub const KINDS: [&str; 14] = [
+    "begun",
+    "done",
+    "refused",
+    "transient",
+    "unknown",
+    "undone",
+    "overtaken",
+    "lost",
+    "deadline_passed",
+    "woken",
+    "signal",
+    "operator",
+    "compensation_begun",
+    "breach",
+];
+
+/// The kind of a stored row, if this binary knows it.
+pub fn known_kind(stored: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| *kind == stored)
+}
+
+impl JournalRow {
+    /// A moment.
+    pub const fn moment(kind: &'static str) -> Self {
+        Self {
+            kind,
+            step: None,
+            attempt: None,
+            detail: None,
+            actor: None,
+            began_at: None,
+            span_id: None,
+            process: None,
+            ran: None,
+        }
+    }
 }
 
 /// A signal to keep.
@@ -352,7 +419,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
         with t as (
             select t.*, e.change, e.held, e.epoch, e.kind, e.step as entry_step, e.due_at, e.error
             from jsonb_to_recordset($1) as t(
-                     saga_id uuid, revision bigint, state text, step smallint, undo_from smallint, paused boolean,
+                     saga_id uuid, revision bigint, at timestamptz, state text, step smallint, undo_from smallint, paused boolean,
                      deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
                      plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
                  jsonb_to_record(t.entry) as e(
@@ -360,16 +427,22 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
         ), moved as (
             update saga.saga s
             set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
-                reason = t.reason, kept = t.kept, revision = s.revision + 1, updated_at = clock_timestamp()
+                reason = t.reason, kept = t.kept, revision = s.revision + 1, updated_at = clock_timestamp(),
+                state_since = case when (s.state, s.step) = (t.state, t.step) then s.state_since else t.at end
             from t
             where s.saga_id = t.saga_id
               and s.revision = t.revision
             returning s.saga_id
         ), journal as (
-            insert into saga.journal (saga_id, revision, n, kind, step, attempt, detail, state, actor)
-            select t.saga_id, t.revision + 1, j.n - 1, j.row->>'kind', j.row->>'step', (j.row->>'attempt')::integer,
-                   j.row->>'detail', t.state, j.row->>'actor'
-            from t, jsonb_array_elements(t.journal) with ordinality as j(row, n)
+            insert into saga.journal (saga_id, revision, n, at, kind, step, attempt, detail, state, actor, began_at,
+                                      span_id, process, ran)
+            select t.saga_id, t.revision + 1, j.n - 1, t.at, r.kind, r.step, r.attempt, r.detail, t.state, r.actor,
+                   r.began_at, r.span_id, r.process, r.ran
+            from t,
+                 jsonb_array_elements(t.journal) with ordinality as j(row, n),
+                 jsonb_to_record(j.row) as r(
+                     kind text, step text, attempt integer, detail text, actor text, began_at timestamptz,
+                     span_id text, process text, ran text[])
         ), signal as (
             insert into saga.signal (signal_id, saga_id, name, verdict, payload, source, decided_at)
             select (g.row->>'signal_id')::uuid, t.saga_id, g.row->>'name', g.row->>'verdict', g.row->'payload',
@@ -382,7 +455,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where g.signal_id = (v.row->>'signal_id')::uuid
         ), retried as (
             update messaging.outbox o
-            set due_at = t.due_at, last_error = t.error
+            set due_at = t.due_at, last_error = t.error, holder = null
             from t
             where t.change = 'retry'
               and o.saga_id = t.saga_id
@@ -393,7 +466,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
         ), replaced as (
             update messaging.outbox o
             set kind = t.kind, step = t.entry_step, since = clock_timestamp(), due_at = t.due_at,
-                epoch = o.epoch + 1, attempt = 0, last_error = null
+                epoch = o.epoch + 1, attempt = 0, last_error = null, holder = null
             from t
             where t.change = 'replace'
               and o.saga_id = t.saga_id
@@ -425,7 +498,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             where t.change = 'ensure'
             on conflict (saga_id) where kind in ('step', 'timer') do update
             set kind = excluded.kind, step = excluded.step, since = clock_timestamp(), due_at = excluded.due_at,
-                epoch = o.epoch + 1, attempt = 0, last_error = null
+                epoch = o.epoch + 1, attempt = 0, last_error = null, holder = null
             returning 1
         )
         select (select count(*) from moved) as "sagas!",

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
 use kernel::RetryPolicy;
-use messaging::outbox::SagaClaim;
+use messaging::outbox::{SagaClaim, span_id};
 use uuid::Uuid;
 
 use crate::{
@@ -261,6 +261,17 @@ impl<S: Saga> Work<'_, S> {
             epoch: claim.epoch,
         });
         self.retry_at = self.row.now + delay;
+        if let Some(lost) = &claim.lost {
+            self.journal.push(JournalRow {
+                step: Some(claim.step.clone()),
+                attempt: Some(lost.attempt),
+                detail: Some("its process never said how it ended".to_owned()),
+                began_at: Some(lost.began_at),
+                span_id: Some(span_id(claim.entry_id, lost.epoch)),
+                process: Some(lost.holder.clone()),
+                ..JournalRow::moment("lost")
+            });
+        }
         let (kind, event, detail) = match ended {
             Ended::Step(Outcome::Done) => ("done", Event::Done, None),
             Ended::Step(Outcome::Refused(why)) => {
@@ -293,13 +304,15 @@ impl<S: Saga> Work<'_, S> {
             }
             Ended::Timer => ("woken", Event::Woken, None),
         };
-        self.note(
-            kind,
-            Some(claim.step.clone()),
-            Some(claim.attempt),
+        self.journal.push(JournalRow {
+            step: Some(claim.step.clone()),
+            attempt: Some(claim.attempt),
             detail,
-            None,
-        );
+            began_at: Some(claim.began_at),
+            span_id: Some(claim.span_id()),
+            process: Some(claim.holder.clone()),
+            ..JournalRow::moment(kind)
+        });
         self.decide(&event);
     }
 
@@ -317,13 +330,11 @@ impl<S: Saga> Work<'_, S> {
             Some(class) => self.decide(&Event::Signal(class)),
         };
         let said = verdict.map_or("kept", Verdict::as_str);
-        self.note(
-            "signal",
-            None,
-            None,
-            Some(format!("{}: {said}", signal.name)),
-            Some(signal.source.clone()),
-        );
+        self.journal.push(JournalRow {
+            detail: Some(format!("{}: {said}", signal.name)),
+            actor: Some(signal.source.clone()),
+            ..JournalRow::moment("signal")
+        });
         if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
             self.kept.push(KeptRow {
                 saga_id: signal.saga_id,
@@ -348,13 +359,11 @@ impl<S: Saga> Work<'_, S> {
             actor,
             reason,
         } = operation;
-        self.note(
-            "operator",
-            None,
-            None,
-            Some(format!("{verb}: {reason}")),
-            Some(actor),
-        );
+        self.journal.push(JournalRow {
+            detail: Some(format!("{verb}: {reason}")),
+            actor: Some(actor),
+            ..JournalRow::moment("operator")
+        });
         match verb {
             Verb::Retry => {}
             Verb::Pause => self.paused = true,
@@ -367,7 +376,11 @@ impl<S: Saga> Work<'_, S> {
                     Resolution::Done => ("done", step, Event::Done),
                     Resolution::Undone => ("undone", format!("{step}/undo"), Event::Undone),
                 };
-                self.note(kind, Some(step), None, Some(evidence), None);
+                self.journal.push(JournalRow {
+                    step: Some(step),
+                    detail: Some(evidence),
+                    ..JournalRow::moment(kind)
+                });
                 self.decide(&event);
             }
             // the signal decides, and what it does not change goes on as it was
@@ -403,13 +416,19 @@ impl<S: Saga> Work<'_, S> {
             self.wake = decision.wake;
         }
         if let Some(reason) = decision.reason {
-            self.note("compensation_begun", None, None, Some(reason.clone()), None);
+            self.journal.push(JournalRow {
+                detail: Some(reason.clone()),
+                ..JournalRow::moment("compensation_begun")
+            });
             self.reason = Some(reason);
         }
         if decision.breach {
             self.breach = true;
             let what = "a fact contradicts what was already decided; compare the order with its transaction";
-            self.note("breach", None, None, Some(what.to_owned()), None);
+            self.journal.push(JournalRow {
+                detail: Some(what.to_owned()),
+                ..JournalRow::moment("breach")
+            });
         }
         decision.verdict
     }
@@ -421,13 +440,10 @@ impl<S: Saga> Work<'_, S> {
         if self.kept[at].verdict.as_deref() == Some(verdict.as_str()) {
             return;
         }
-        self.note(
-            "signal",
-            None,
-            None,
-            Some(format!("{}: {}", self.kept[at].name, verdict.as_str())),
-            None,
-        );
+        self.journal.push(JournalRow {
+            detail: Some(format!("{}: {}", self.kept[at].name, verdict.as_str())),
+            ..JournalRow::moment("signal")
+        });
         match self
             .signals
             .iter_mut()
@@ -449,24 +465,25 @@ impl<S: Saga> Work<'_, S> {
         }
     }
 
-    fn note(
-        &mut self,
-        kind: &'static str,
-        step: Option<String>,
-        attempt: Option<i32>,
-        detail: Option<String>,
-        actor: Option<String>,
-    ) {
-        self.journal.push(JournalRow {
-            kind,
-            step,
-            attempt,
-            detail,
-            actor,
-        });
+    /// What the last row says beside its own: which local steps ran with it, and the wait that it
+    /// ended.
+    fn complete_journal(&mut self) {
+        let ran = ran(self.rules.shape, &self.ops);
+        if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
+            last.ran = Some(ran);
+        }
+        let waited = self.row.state == "waiting" && !matches!(self.state, State::Waiting { .. });
+        let ended_it = self
+            .journal
+            .iter_mut()
+            .rfind(|row| matches!(row.kind, "signal" | "deadline_passed" | "done" | "undone"));
+        if let (true, Some(row)) = (waited, ended_it) {
+            row.began_at = Some(self.row.state_since);
+        }
     }
 
-    fn finish(self, input: S::Input, before: State) -> Transition<S> {
+    fn finish(mut self, input: S::Input, before: State) -> Transition<S> {
+        self.complete_journal();
         let entry = self.entry();
         // whoever holds the entry has something to change in it: an outcome that changes nothing
         // comes from somebody whose lease is over, after the saga has moved on
@@ -476,6 +493,7 @@ impl<S: Saga> Work<'_, S> {
         let save = Save {
             saga_id: self.row.saga_id.uuid(),
             revision: self.row.revision,
+            at: self.row.now,
             state: self.state.name(),
             step,
             undo_from,
@@ -547,18 +565,26 @@ impl<S: Saga> Work<'_, S> {
     }
 }
 
+/// Names of the local steps and undos among `ops`, in their order.
+pub(crate) fn ran(shape: &Shape, ops: &[Op]) -> Vec<String> {
+    let name = |op: &Op| match *op {
+        Op::Run(step) => Some(shape.steps[step].name.to_owned()),
+        Op::Undo(step) => Some(format!("{}/undo", shape.steps[step].name)),
+        Op::Record(_) | Op::BeginCompensation => None,
+    };
+    ops.iter().filter_map(name).collect()
+}
+
 /// What to store for a signal to a saga that this binary cannot decide on: the signal without a
 /// verdict, and the entry due now, for a binary that can.
 pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     let journal = signals.iter().map(|signal| JournalRow {
-        kind: "signal",
-        step: None,
-        attempt: None,
         detail: Some(format!(
             "{}: kept, the plan is not known to the receiver",
             signal.name
         )),
         actor: Some(signal.source.clone()),
+        ..JournalRow::moment("signal")
     });
     let journal = journal.collect();
     let added = i32::try_from(signals.len()).unwrap_or(i32::MAX);
@@ -566,6 +592,7 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     Save {
         saga_id: row.saga_id.uuid(),
         revision: row.revision,
+        at: row.now,
         state: stored_state(&row.state),
         step: row.step,
         undo_from: row.undo_from,

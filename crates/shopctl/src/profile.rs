@@ -10,11 +10,13 @@ use std::{
 use crate::exit::Failure;
 
 /// What a profile may say.
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 6] = [
     "SHOP_DATABASE_URL",
     "PAYMENTS_DATABASE_URL",
     "AMQP_URL",
     "SHOPCTL_ACTOR",
+    "TRACE_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
 /// What the profile says; read when it is first needed.

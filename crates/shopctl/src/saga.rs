@@ -6,6 +6,7 @@ mod list;
 mod plan;
 mod show;
 mod stats;
+mod trace;
 mod watch;
 mod why;
 
@@ -45,6 +46,12 @@ pub(crate) enum Saga {
     /// it is stuck.
     #[command(after_help = "Examples:\n  shopctl saga why 01996e0e-0000-7000-8000-000000000001")]
     Why(why::WhyArgs),
+    /// Print where its trace is; TRACE_URL says where traces are shown.
+    #[command(
+        after_help = "Examples:\n  shopctl saga trace 01996e0e-0000-7000-8000-000000000001\n  \
+                      shopctl saga trace 01996e0e-0000-7000-8000-000000000001 --reemit"
+    )]
+    Trace(trace::Trace),
     /// Run the current work now; its retry budget begins again.
     #[command(
         after_help = "Examples:\n  shopctl saga retry 01996e0e-0000-7000-8000-000000000001 --reason 'payments is back'\n  \
@@ -113,6 +120,7 @@ impl Saga {
             Self::List(list) => list.run(common).await,
             Self::Show(show) => show.run(common).await,
             Self::Why(why) => why.run(common).await,
+            Self::Trace(trace) => trace.run(common).await,
             Self::Retry(act) => act.run(common, saga::Verb::Retry).await,
             Self::Pause(act) => act.run(common, saga::Verb::Pause).await,
             Self::Resume(act) => act.run(common, saga::Verb::Resume).await,

@@ -20,13 +20,18 @@ use tracing::{Instrument, Span, field, info_span};
 #[derive(Debug, Clone)]
 pub struct RequestTrace(pub TraceRef);
 
+/// The place in a trace that the caller named, if it named one: what outlives the request hangs
+/// there, and not on the request's own span, which is lost should this process die.
+#[derive(Debug, Clone)]
+pub struct CallerTrace(pub Option<TraceRef>);
+
 /// What [`trace_layer`] returns.
 pub type TraceLayer =
     FromFnLayer<fn(Request, Next) -> BoxFuture<'static, Response>, (), (Request,)>;
 
 /// One server span a request, named `{method} {route}`, and
-/// `http_server_request_duration_seconds{method, route, status}`; puts a [`RequestTrace`] into the
-/// request. For `Router::layer`, outermost but for what must not be traced.
+/// `http_server_request_duration_seconds{method, route, status}`; puts a [`RequestTrace`] and a
+/// [`CallerTrace`] into the request. For `Router::layer`, outermost but for what must not be traced.
 pub fn trace_layer() -> TraceLayer {
     from_fn(|request, next| Box::pin(trace(request, next)))
 }
@@ -49,9 +54,11 @@ async fn trace(mut request: Request, next: Next) -> Response {
         http.response.status_code = field::Empty,
         trace_id = field::Empty,
     );
-    let here = place(&span, &request);
+    let caller = caller(&request);
+    let here = place(&span, caller.as_ref());
     span.record("trace_id", here.trace_id());
     request.extensions_mut().insert(RequestTrace(here));
+    request.extensions_mut().insert(CallerTrace(caller));
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());
@@ -66,18 +73,19 @@ async fn trace(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Where the request stands: a child of its `traceparent` when it has a good one.
-fn place(span: &Span, request: &Request) -> TraceRef {
-    let header = request
-        .headers()
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok());
-    let caller: Option<TraceRef> = header.and_then(|text| text.parse().ok());
-    if let Some(caller) = &caller {
+/// Its `traceparent`, when that is a good one.
+fn caller(request: &Request) -> Option<TraceRef> {
+    let header = request.headers().get("traceparent")?;
+    header.to_str().ok()?.parse().ok()
+}
+
+/// Where the request stands: a child of its caller when it named itself.
+fn place(span: &Span, caller: Option<&TraceRef>) -> TraceRef {
+    if let Some(caller) = caller {
         crate::continue_trace(span, caller);
     }
     let here = span.in_scope(crate::current);
-    here.unwrap_or_else(|| caller.map_or_else(TraceRef::random, |caller| caller.child()))
+    here.unwrap_or_else(|| caller.map_or_else(TraceRef::random, TraceRef::child))
 }
 
 /// A method that anybody may make up must not become a label.

@@ -2,7 +2,7 @@ use std::io::IsTerminal;
 
 use anyhow::Context;
 use opentelemetry::{KeyValue, global, trace::TracerProvider};
-use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -12,7 +12,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{logs::JsonLines, trace::ReservedIds};
+use crate::{logs::JsonLines, loss::Batches, told};
 
 /// What a process logs and where its traces go.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        told::shutdown();
         if let Some(Err(error)) = self.0.take().map(|provider| provider.shutdown()) {
             tracing::warn!(%error, "The last spans could not be sent");
         }
@@ -69,6 +70,9 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     let provider = endpoint
         .map(|endpoint| provider(service, endpoint))
         .transpose()?;
+    if let Some(endpoint) = endpoint {
+        told::listen(exporter(endpoint)?);
+    }
     let traces = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("shop"))
@@ -99,19 +103,32 @@ where
         .or(spans.with_max_level_hint(LevelFilter::INFO)))
 }
 
-/// Our own spans, whatever is logged; not those of libraries.
+/// Our own spans, whatever is logged; not those of libraries, and not those that a saga's journal
+/// tells of (target `saga::story`), which are there for the logs.
 fn exported() -> EnvFilter {
     EnvFilter::new(
-        "info,h2=off,hyper=off,hyper_util=off,opentelemetry=off,tonic=off,tower=off,sqlx=off,lapin=off,reqwest=off",
+        "info,saga::story=off,h2=off,hyper=off,hyper_util=off,opentelemetry=off,tonic=off,tower=off,sqlx=off,lapin=off,reqwest=off",
     )
 }
 
-fn provider(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
+/// For programs that only tell spans after the fact: no logs, no spans of their own.
+///
+/// # Errors
+/// When the endpoint makes no sense.
+pub fn tell_to(endpoint: &str) -> anyhow::Result<Guard> {
+    told::listen(exporter(endpoint)?);
+    Ok(Guard(None))
+}
+
+fn exporter(endpoint: &str) -> anyhow::Result<SpanExporter> {
+    SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
         .build()
-        .with_context(|| format!("OTEL_EXPORTER_OTLP_ENDPOINT `{endpoint}` cannot be used"))?;
+        .with_context(|| format!("OTEL_EXPORTER_OTLP_ENDPOINT `{endpoint}` cannot be used"))
+}
+
+fn provider(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new(
@@ -120,8 +137,7 @@ fn provider(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerPr
         ))
         .build();
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_id_generator(ReservedIds::default())
+        .with_span_processor(Batches::new(exporter(endpoint)?, "service"))
         .with_resource(resource)
         .build())
 }

@@ -2,9 +2,11 @@
 //!
 //! - [`init`] at the start of a process, inside its tokio runtime; its [`Guard`] is shut down at
 //!   the end.
-//! - One trace id for a saga's whole life: [`root_span`] exports the zero-length root at once,
-//!   [`continue_trace`] makes later spans, in whatever process, its children, and [`link`] ties a
-//!   span to what caused it without making it a child.
+//! - One trace id for a saga's whole life: [`tell`] exports spans whose ids and times somebody knows
+//!   already, such as a saga's journal, under a service of their own (`saga`); [`continue_trace`]
+//!   makes spans of this process, whatever process it is, their children, and [`link`] ties a span
+//!   to what caused it without making it a child.
+//! - What cannot be sent holds nobody up: `telemetry_spans_lost_total` counts it.
 //! - Logs are lines for people or JSON, one object a line, with the fields of the surrounding
 //!   spans (`saga.id`, `order.id`, …) and their `trace_id` at the top level.
 //! - [`admin`] serves `/livez`, `/readyz` and `/metrics` on a port of their own.
@@ -24,10 +26,13 @@ pub mod admin;
 pub mod http;
 mod init;
 mod logs;
+mod loss;
+mod told;
 mod trace;
 
-pub use init::{Config, Guard, init};
-pub use trace::{continue_trace, current, link, root_span};
+pub use init::{Config, Guard, init, tell_to};
+pub use told::{Told, listens, tell, tell_all};
+pub use trace::{continue_trace, current, link};
 
 /// For errors that are dropped on purpose.
 pub trait WarnOnFail<T> {

@@ -4,6 +4,7 @@
 //! A development dependency only: nothing that is shipped uses it.
 
 mod broker;
+mod collector;
 mod links;
 mod payments;
 mod postgres;
@@ -13,6 +14,7 @@ mod system;
 mod wait;
 
 pub use broker::vhost;
+pub use collector::{Captured, Collector};
 pub use links::Upstream;
 pub use payments::{FakePayments, Mode};
 pub use postgres::{copy_of, database, payments_db, shop_db};

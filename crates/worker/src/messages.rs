@@ -139,9 +139,13 @@ impl Handler for Messages {
         let mut verdicts = Vec::with_capacity(batch.len());
         for delivery in batch {
             let span = info_span!(
-                "process messages",
+                "process",
+                otel.name = "process messages",
                 otel.kind = "consumer",
-                messaging.system = "rabbitmq"
+                messaging.system = "rabbitmq",
+                messaging.operation.type = "process",
+                messaging.operation.name = "process",
+                messaging.destination.name = topology::MESSAGES,
             );
             if let Some(trace) = &delivery.trace {
                 telemetry::continue_trace(&span, trace);

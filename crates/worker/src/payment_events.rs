@@ -186,9 +186,13 @@ impl PaymentEvents {
 impl Handler for PaymentEvents {
     async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Verdict>, Unreachable> {
         let span = info_span!(
-            "process payments_events_queue",
+            "process",
+            otel.name = "process payments_events_queue",
             otel.kind = "consumer",
             messaging.system = "rabbitmq",
+            messaging.operation.type = "process",
+            messaging.operation.name = "process",
+            messaging.destination.name = CONSUMER,
             messaging.batch.message_count = batch.len(),
         );
         for trace in batch.iter().filter_map(|delivery| delivery.trace.as_ref()) {

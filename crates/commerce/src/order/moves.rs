@@ -3,7 +3,7 @@
 //! Lock order: orders by id (their sagas are locked by the caller), then stock by product id.
 
 use contracts::{command::Command, topology};
-use kernel::{OrderId, ProductId, TraceRef, UserId};
+use kernel::{OrderId, ProductId, UserId};
 use messaging::{Message, outbox};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -212,7 +212,7 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
 
 fn confirmation(order_id: OrderId, user_id: UserId, trace_id: &str) -> serde_json::Result<Message> {
     let command = Command::SendOrderConfirmation { user_id, order_id };
-    let trace = TraceRef::new(trace_id, TraceRef::random().span_id()).ok();
+    let trace = super::place_in_trace(order_id, trace_id);
     Message::new(
         topology::MESSAGES,
         command.name(),

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["kernel"]),
     ("tokens", &["kernel", "contracts"]),
     ("web", &["kernel", "db", "telemetry", "tokens"]),
-    ("messaging", &["crashpoint", "kernel"]),
+    ("messaging", &["crashpoint", "kernel", "telemetry"]),
     (
         "saga",
         &["crashpoint", "kernel", "db", "telemetry", "messaging"],

@@ -20,6 +20,7 @@ mod shopctl_examples;
 mod shopctl_killed;
 mod shopctl_replay;
 mod shopctl_verbs;
+mod traces;
 mod unknown;
 
 use serde_json::Value;

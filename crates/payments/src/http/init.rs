@@ -1,6 +1,6 @@
 use axum::{Extension, extract::State, http::StatusCode};
 use contracts::payments::{InitTransaction, SCOPE_SERVICE, Transaction};
-use telemetry::http::RequestTrace;
+use telemetry::http::CallerTrace;
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
 
 use super::{App, problems};
@@ -22,7 +22,7 @@ use crate::transaction::{self, Created, MAX_AMOUNT};
 pub(super) async fn init(
     State(app): State<App>,
     caller: Caller,
-    Extension(trace): Extension<RequestTrace>,
+    Extension(CallerTrace(trace)): Extension<CallerTrace>,
     Json(request): Json<InitTransaction>,
 ) -> Result<(StatusCode, Json<Transaction>), Problem> {
     caller.require_scope(SCOPE_SERVICE)?;
@@ -41,7 +41,7 @@ pub(super) async fn init(
             format!("must be from 1 to {MAX_AMOUNT}"),
         ));
     }
-    match transaction::init(&app.pool, &request, Some(&trace.0)).await? {
+    match transaction::init(&app.pool, &request, trace.as_ref()).await? {
         Created::New(transaction) => {
             tracing::info!(order.id = %transaction.order_id, "Created transaction {}", transaction.transaction_id);
             Ok((StatusCode::CREATED, Json(transaction)))

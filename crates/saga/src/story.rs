@@ -1,0 +1,203 @@
+//! A saga's trace, told from its journal.
+//!
+//! Each row of the journal is a span, or two: an attempt from its claim to its end, a wait from its
+//! beginning to what ended it, all else a moment. Ids, times and attributes come from the row alone,
+//! so whoever tells a row tells the same bytes: the process that wrote it, right after its commit,
+//! or `shopctl saga trace --reemit` a year later. What a process took with it when it died is a row,
+//! too (`lost`), written by whoever takes over, under the span id that the calls of the dead one
+//! already name as their parent.
+
+use chrono::{DateTime, Utc};
+use kernel::{SagaId, TraceRef};
+use sha2::{Digest, Sha256};
+use telemetry::Told;
+
+use crate::store::JournalRow;
+
+/// What all spans of one saga share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The saga.
+    pub saga_id: SagaId,
+    /// Its plan's name.
+    pub plan: String,
+    /// Its trace; the span id is the root's.
+    pub trace: TraceRef,
+    /// What its input says of itself, such as `order.id`.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// What one write added to the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chapter {
+    /// The revision that it made.
+    pub revision: i64,
+    /// When, database time.
+    pub at: DateTime<Utc>,
+    /// The state before it; none at the beginning.
+    pub before: Option<String>,
+    /// The state after it.
+    pub after: String,
+    /// Its rows, in their order.
+    pub rows: Vec<JournalRow>,
+}
+
+/// The spans of one write, in the order in which things happened. The first write's begin with the
+/// root, which has no length and is there from the beginning.
+pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
+    let teller = Teller { subject, chapter };
+    let root = chapter.before.is_none().then(|| teller.root());
+    let rows = chapter.rows.iter().enumerate();
+    root.into_iter()
+        .chain(rows.flat_map(|(n, row)| teller.row(n, row)))
+        .chain(teller.arrival())
+        .collect()
+}
+
+struct Teller<'a> {
+    subject: &'a Subject,
+    chapter: &'a Chapter,
+}
+
+impl Teller<'_> {
+    fn root(&self) -> Told {
+        let mut root = self.moment("saga", &[]);
+        root.name = format!("saga {}", self.subject.plan).into();
+        root.at = self.subject.trace.clone();
+        root.parent = None;
+        root
+    }
+
+    fn row(&self, n: usize, row: &JournalRow) -> Vec<Told> {
+        let mut told = Vec::new();
+        let undo = row
+            .step
+            .as_ref()
+            .is_some_and(|step| step.ends_with("/undo"));
+        let attempted = if undo { "saga.undo" } else { "saga.step" };
+        match row.kind {
+            "begun" => {}
+            "signal" => told.push(self.moment("saga.signal", &[n.to_string()])),
+            "operator" => told.push(self.moment("saga.operate", &[n.to_string()])),
+            "compensation_begun" => {
+                told.push(self.moment("saga.compensation", &[n.to_string()]));
+            }
+            "breach" => told.push(self.moment("saga.breach", &[n.to_string()])),
+            "deadline_passed" => {}
+            "woken" => told.push(self.moment("saga.woken", &[n.to_string()])),
+            _ => {
+                let mut attempt = self.moment(attempted, &[n.to_string()]);
+                attempt.began = row.began_at.unwrap_or(self.chapter.at).into();
+                if let Some(span_id) = &row.span_id {
+                    attempt.at = self.within(span_id);
+                }
+                told.push(attempt);
+            }
+        }
+        if let Some(first) = told.first_mut() {
+            say(first, row);
+        }
+        let waited = matches!(row.kind, "signal" | "deadline_passed")
+            || (row.span_id.is_none() && row.kind != "lost");
+        if let (true, Some(began)) = (waited, row.began_at) {
+            let mut wait = self.moment("saga.wait", &[n.to_string(), "wait".to_owned()]);
+            wait.began = began.into();
+            wait.attributes.push(("saga.ended_by", row.kind.to_owned()));
+            told.push(wait);
+        }
+        for step in row.ran.iter().flatten() {
+            let name = if step.ends_with("/undo") {
+                "saga.undo"
+            } else {
+                "saga.step"
+            };
+            let mut local = self.moment(name, &[n.to_string(), step.clone()]);
+            local.attributes.push(("saga.step", step.clone()));
+            local.attributes.push(("saga.outcome", "done".to_owned()));
+            told.push(local);
+        }
+        told
+    }
+
+    /// Where the write took the saga, if it took it anywhere: visible from that moment on.
+    fn arrival(&self) -> Option<Told> {
+        if self.chapter.before.as_ref() == Some(&self.chapter.after) {
+            return None;
+        }
+        let name = match self.chapter.after.as_str() {
+            "waiting" => "saga.waiting",
+            "completed" => "saga.completed",
+            "compensated" => "saga.compensated",
+            _ => return None,
+        };
+        Some(self.moment(name, &["arrival".to_owned()]))
+    }
+
+    fn moment(&self, name: &'static str, what: &[String]) -> Told {
+        let subject = self.subject;
+        let mut attributes = vec![
+            ("saga.id", subject.saga_id.to_string()),
+            ("saga.name", subject.plan.clone()),
+            ("saga.state", self.chapter.after.clone()),
+            ("saga.revision", self.chapter.revision.to_string()),
+        ];
+        attributes.extend(subject.attributes.iter().cloned());
+        Told {
+            at: self.within(&self.span_id(what)),
+            parent: Some(subject.trace.span_id().to_owned()),
+            name: name.into(),
+            began: self.chapter.at.into(),
+            ended: self.chapter.at.into(),
+            attributes,
+            error: None,
+        }
+    }
+
+    fn within(&self, span_id: &str) -> TraceRef {
+        let trace = &self.subject.trace;
+        TraceRef::new(trace.trace_id(), span_id).unwrap_or_else(|_| trace.clone())
+    }
+
+    /// Of what has none of its own: where it stands in the journal.
+    fn span_id(&self, what: &[String]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.subject.saga_id.uuid().as_bytes());
+        hash.update(self.chapter.revision.to_be_bytes());
+        for what in what {
+            hash.update(what.as_bytes());
+            hash.update([0]);
+        }
+        let hash = hash.finalize();
+        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a row says of itself.
+fn say(span: &mut Told, row: &JournalRow) {
+    let attributes = &mut span.attributes;
+    let texts = [
+        ("saga.step", &row.step),
+        ("saga.actor", &row.actor),
+        ("saga.process", &row.process),
+    ];
+    attributes.extend(
+        texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.clone()?))),
+    );
+    if let Some(attempt) = row.attempt {
+        attributes.push(("saga.attempt", attempt.to_string()));
+    }
+    attributes.push(("saga.outcome", row.kind.to_owned()));
+    let bad = matches!(
+        row.kind,
+        "refused" | "transient" | "unknown" | "lost" | "breach" | "compensation_begun"
+    );
+    let detail = row.detail.clone().unwrap_or_default();
+    if bad {
+        attributes.push(("error.type", row.kind.to_owned()));
+        span.error = Some(detail);
+    } else if !detail.is_empty() {
+        attributes.push(("saga.detail", detail));
+    }
+}

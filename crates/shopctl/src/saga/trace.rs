@@ -1,0 +1,78 @@
+//! `shopctl saga trace`.
+
+use kernel::SagaId;
+use operator::story;
+use serde::Serialize;
+
+use crate::{
+    Common,
+    exit::Failure,
+    output::{self, Output},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Trace {
+    /// The saga.
+    id: SagaId,
+    /// Send its spans again, from its journal: under the same ids, so nothing is there twice. Where
+    /// to is OTEL_EXPORTER_OTLP_ENDPOINT.
+    #[arg(long)]
+    reemit: bool,
+}
+
+#[derive(Serialize)]
+struct Found {
+    saga_id: SagaId,
+    trace_id: String,
+    url: Option<String>,
+    spans: usize,
+    reemitted: bool,
+}
+
+impl Trace {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+        let mut conn = common.shop()?.acquire().await?;
+        let story = story::of(&mut conn, self.id).await?;
+        let story = story.ok_or_else(|| {
+            Failure::not_found(format!("there is no saga {}", self.id))
+                .hint("`shopctl saga list --order ORDER` finds one")
+        })?;
+        let url = common.profile.find("TRACE_URL")?;
+        let found = Found {
+            saga_id: self.id,
+            url: url.map(|url| url.replace("{trace_id}", &story.trace_id)),
+            trace_id: story.trace_id,
+            spans: story.spans.len(),
+            reemitted: self.reemit,
+        };
+        if self.reemit {
+            let endpoint = common.profile.get("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+            let sent = tokio::task::spawn_blocking({
+                let runtime = tokio::runtime::Handle::current();
+                move || {
+                    let _inside = runtime.enter();
+                    let guard = telemetry::tell_to(&endpoint)?;
+                    let sent = telemetry::tell_all(story.spans);
+                    guard.shutdown();
+                    sent
+                }
+            });
+            sent.await?.map_err(|error| {
+                Failure::unreachable(format!("the spans could not be sent: {error}"))
+                    .hint("look whether OTEL_EXPORTER_OTLP_ENDPOINT names a collector that answers")
+            })?;
+            output::talk(&format!("Sent {} spans again.", found.spans));
+        }
+        if common.output == Output::Json {
+            output::data(&serde_json::to_string(&found)?);
+        } else {
+            output::data(found.url.as_deref().unwrap_or(&found.trace_id));
+            if found.url.is_none() {
+                output::talk(
+                    "That is its trace id; TRACE_URL, with {trace_id} in it, makes a link of it.",
+                );
+            }
+        }
+        Ok(())
+    }
+}

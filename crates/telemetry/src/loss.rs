@@ -1,0 +1,181 @@
+//! What does not fit or cannot be sent is lost, counted, and holds nobody up.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
+};
+
+/// Spans that wait to be sent; the next one is lost.
+const ROOM: usize = 4096;
+/// Spans sent at a time.
+const AT_ONCE: usize = 512;
+
+/// Sends spans in batches, from a thread of its own.
+#[derive(Debug)]
+pub(crate) struct Batches {
+    inner: BatchSpanProcessor,
+    waiting: Arc<AtomicUsize>,
+    of: &'static str,
+}
+
+impl Batches {
+    /// `of` is whose spans they are, for the counter of those that are lost.
+    pub(crate) fn new(exporter: impl SpanExporter + 'static, of: &'static str) -> Self {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let config = BatchConfigBuilder::default()
+            // ours is the limit: what is beyond it is never handed over
+            .with_max_queue_size(ROOM * 2)
+            .with_max_export_batch_size(AT_ONCE)
+            .with_scheduled_delay(Duration::from_secs(1))
+            .build();
+        let counting = Counting {
+            inner: exporter,
+            waiting: Arc::clone(&waiting),
+            of,
+        };
+        Self {
+            inner: BatchSpanProcessor::builder(counting)
+                .with_batch_config(config)
+                .build(),
+            waiting,
+            of,
+        }
+    }
+}
+
+fn lost(of: &'static str, why: &'static str, spans: usize) {
+    metrics::counter!("telemetry_spans_lost_total", "of" => of, "reason" => why)
+        .increment(spans.try_into().unwrap_or(u64::MAX));
+}
+
+impl SpanProcessor for Batches {
+    fn on_start(&self, span: &mut Span, cx: &Context) {
+        self.inner.on_start(span, cx);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= ROOM {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return lost(self.of, "no_room", 1);
+        }
+        self.inner.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[derive(Debug)]
+struct Counting<E> {
+    inner: E,
+    waiting: Arc<AtomicUsize>,
+    of: &'static str,
+}
+
+impl<E: SpanExporter> SpanExporter for Counting<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        let sent = self.inner.export(batch).await;
+        self.waiting.fetch_sub(spans, Ordering::Relaxed);
+        if sent.is_err() {
+            lost(self.of, "not_sent", spans);
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::{error::OTelSdkError, trace::InMemorySpanExporter};
+
+    use super::*;
+
+    /// Nothing ever gets through.
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl SpanExporter for Nowhere {
+        async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+            Err(OTelSdkError::InternalFailure("nowhere".to_owned()))
+        }
+    }
+
+    fn span() -> SpanData {
+        SpanData {
+            span_context: opentelemetry::trace::SpanContext::new(
+                opentelemetry::TraceId::from(7),
+                opentelemetry::SpanId::from(7),
+                opentelemetry::TraceFlags::SAMPLED,
+                false,
+                opentelemetry::trace::TraceState::default(),
+            ),
+            parent_span_id: opentelemetry::SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: opentelemetry::trace::SpanKind::Internal,
+            name: "work".into(),
+            start_time: std::time::SystemTime::UNIX_EPOCH,
+            end_time: std::time::SystemTime::UNIX_EPOCH,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: opentelemetry_sdk::trace::SpanEvents::default(),
+            links: opentelemetry_sdk::trace::SpanLinks::default(),
+            status: opentelemetry::trace::Status::Unset,
+            instrumentation_scope: opentelemetry::InstrumentationScope::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_sent_makes_room_and_what_is_not_does_too() {
+        let exporter = InMemorySpanExporter::default();
+        for (batches, sent) in [
+            (Batches::new(exporter.clone(), "test"), 3),
+            (Batches::new(Nowhere, "test"), 3),
+        ] {
+            for _ in 0..sent {
+                batches.on_end(span());
+            }
+            let _ = batches.force_flush();
+            assert_eq!(batches.waiting.load(Ordering::Relaxed), 0);
+        }
+        assert_eq!(exporter.get_finished_spans().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_at_once() {
+        let batches = Batches::new(InMemorySpanExporter::default(), "test");
+        batches.waiting.store(ROOM, Ordering::Relaxed);
+        batches.on_end(span());
+        assert_eq!(batches.waiting.load(Ordering::Relaxed), ROOM);
+    }
+}
