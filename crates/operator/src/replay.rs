@@ -149,6 +149,8 @@ impl<C: Fn(&str) -> Option<Class>> Player<'_, C> {
                 "signal" if row.actor.is_none() => {
                     recorded.push(told("signal", row.detail.as_deref()));
                 }
+                // nothing came of it that the machine would have heard
+                "lost" => {}
                 _ => self.row(row, &rows[at + 1..])?,
             }
         }

@@ -367,10 +367,8 @@ impl<S: Saga> Engine<S> {
     ///
     /// Without an eager claim it only wakes the workers of this process, and there is no task.
     pub fn go(&self, started: Started<S::Input>) -> Option<JoinHandle<()>> {
-        let (subject, chapter) = &started.told;
-        story::spans(subject, chapter)
-            .into_iter()
-            .for_each(telemetry::tell);
+        let (subject, chapter) = started.told;
+        story::tell(subject, &chapter, None);
         metrics::counter!("saga_started_total", "plan" => S::NAME).increment(1);
         let Some(claim) = started.claim else {
             self.inner.wakeup.notify();

@@ -6,7 +6,7 @@ use crashpoint::crash_point;
 use futures::FutureExt;
 use kernel::{SagaId, SignalId, TraceRef};
 use messaging::outbox::{Kind as EntryKind, SagaClaim};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::{
@@ -28,6 +28,7 @@ const COMMIT_RETRY: Duration = Duration::from_millis(100);
 pub struct AfterCommit {
     moved: Vec<Moved>,
     told: Vec<(Subject, Chapter)>,
+    pool: Option<PgPool>,
     wakeup: Option<messaging::Wakeup>,
 }
 
@@ -43,10 +44,8 @@ struct Moved {
 impl AfterCommit {
     /// Wakes this process' workers, counts what moved, and tells it to those who trace.
     pub fn emit(self) {
-        for (subject, chapter) in &self.told {
-            story::spans(subject, chapter)
-                .into_iter()
-                .for_each(telemetry::tell);
+        for (subject, chapter) in self.told {
+            story::tell(subject, &chapter, self.pool.as_ref());
         }
         for moved in &self.moved {
             if moved.before != moved.after {
@@ -222,6 +221,7 @@ fn signaled<S: Saga>(
         after: AfterCommit {
             moved: moved.collect(),
             told: Vec::new(),
+            pool: Some(inner.pool.clone()),
             wakeup: Some(inner.wakeup.clone()),
         },
     }

@@ -10,9 +10,10 @@
 use chrono::{DateTime, Utc};
 use kernel::{SagaId, TraceRef};
 use sha2::{Digest, Sha256};
-use telemetry::Told;
+use sqlx::{PgConnection, PgPool};
+use telemetry::{Told, WarnOnFail as _};
 
-use crate::store::JournalRow;
+use crate::store::{JournalRow, known_kind};
 
 /// What all spans of one saga share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,33 @@ pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
         .chain(rows.flat_map(|(n, row)| teller.row(n, row)))
         .chain(teller.arrival())
         .collect()
+}
+
+/// Tells a write, right after its commit. A saga that is not sampled is told of, whole, from the
+/// moment at which something goes wrong with it.
+pub(crate) fn tell(subject: Subject, chapter: &Chapter, pool: Option<&PgPool>) {
+    let went_wrong = |row: &JournalRow| matches!(row.kind, "compensation_begun" | "breach");
+    let sampled = telemetry::samples(&subject.trace);
+    if sampled || chapter.before.as_deref() == Some("compensating") {
+        spans(&subject, chapter)
+            .into_iter()
+            .for_each(telemetry::tell);
+    } else if let (true, Some(pool)) = (chapter.rows.iter().any(went_wrong), pool) {
+        tokio::spawn(tell_all(subject, pool.clone()));
+    }
+}
+
+async fn tell_all(subject: Subject, pool: PgPool) {
+    let told = async {
+        let mut conn = pool.acquire().await?;
+        chapters(&mut conn, subject.saga_id).await
+    };
+    let chapters = told.await.warn_on_fail("telling a saga from its journal");
+    for chapter in chapters.iter().flatten() {
+        spans(&subject, chapter)
+            .into_iter()
+            .for_each(telemetry::tell);
+    }
 }
 
 struct Teller<'a> {
@@ -200,4 +228,61 @@ fn say(span: &mut Told, row: &JournalRow) {
     } else if !detail.is_empty() {
         attributes.push(("saga.detail", detail));
     }
+}
+
+/// All that the journal holds of a saga, in the archive, too. Rows of a kind that this binary does
+/// not know are left out.
+pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Chapter>> {
+    let rows = sqlx::query!(
+        r#"
+        select revision as "revision!", n as "n!", at as "at!", kind as "kind!", step, attempt, detail,
+               state as "state!", actor, began_at, span_id, process, ran
+        from saga.journal
+        where saga_id = $1
+        union all
+        select r.revision, r.n, r.at, r.kind, r.step, r.attempt, r.detail, r.state, r.actor, r.began_at, r.span_id,
+               r.process, r.ran
+        from saga.archive a,
+             jsonb_to_recordset(a.story->'journal') as r(
+                 revision bigint, n smallint, at timestamptz, kind text, step text, attempt integer, detail text,
+                 state text, actor text, began_at timestamptz, span_id text, process text, ran text[])
+        where a.saga_id = $1
+        order by 1, 2
+        "#,
+        saga_id.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut chapters = Vec::<Chapter>::new();
+    for row in rows {
+        let Some(kind) = known_kind(&row.kind) else {
+            continue;
+        };
+        if chapters
+            .last()
+            .is_none_or(|last| last.revision != row.revision)
+        {
+            chapters.push(Chapter {
+                revision: row.revision,
+                at: row.at,
+                before: chapters.last().map(|last| last.after.clone()),
+                after: row.state,
+                rows: Vec::new(),
+            });
+        }
+        if let Some(chapter) = chapters.last_mut() {
+            chapter.rows.push(JournalRow {
+                kind,
+                step: row.step,
+                attempt: row.attempt,
+                detail: row.detail,
+                actor: row.actor,
+                began_at: row.began_at,
+                span_id: row.span_id,
+                process: row.process,
+                ran: row.ran,
+            });
+        }
+    }
+    Ok(chapters)
 }

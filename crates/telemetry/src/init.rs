@@ -12,7 +12,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{logs::JsonLines, loss::Batches, told};
+use crate::{logs::JsonLines, loss::Batches, told, trace::Ratio};
 
 /// What a process logs and where its traces go.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +44,8 @@ impl Drop for Guard {
     }
 }
 
-/// Starts logs (to stdout, filtered by `RUST_LOG`, `info` by default), traces and metrics of this
-/// process. To be called once, inside the tokio runtime.
+/// Starts logs (to stdout, filtered by `RUST_LOG`, `info` by default), traces (all, or the part that
+/// `OTEL_TRACES_SAMPLER_ARG` says) and metrics of this process. To be called once, inside the tokio runtime.
 ///
 /// # Errors
 /// When `RUST_LOG` or the endpoint makes no sense, or telemetry was started before.
@@ -72,6 +72,7 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
         .transpose()?;
     if let Some(endpoint) = endpoint {
         told::listen(exporter(endpoint)?);
+        Ratio::from_env()?.set();
     }
     let traces = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
@@ -138,6 +139,7 @@ fn provider(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerPr
         .build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(Batches::new(exporter(endpoint)?, "service"))
+        .with_sampler(Ratio::from_env()?)
         .with_resource(resource)
         .build())
 }

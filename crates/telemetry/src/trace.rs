@@ -1,13 +1,90 @@
+use std::sync::OnceLock;
+
+use anyhow::Context as _;
 use kernel::TraceRef;
 use opentelemetry::{
-    Context, SpanId, TraceFlags, TraceId,
-    trace::{SpanContext, TraceContextExt, TraceState},
+    Context, KeyValue, SpanId, TraceFlags, TraceId,
+    trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState},
 };
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Registry, registry::LookupSpan};
 
 use crate::logs::Continued;
+
+/// What part of all traces is kept. Decided by the trace id alone, so that every process decides
+/// alike and a trace is kept whole or not at all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ratio(f64);
+
+static RATIO: OnceLock<Ratio> = OnceLock::new();
+
+impl Ratio {
+    /// As `OTEL_TRACES_SAMPLER_ARG` says it, from 0 to 1; all without it.
+    pub(crate) fn from_env() -> anyhow::Result<Self> {
+        let text = std::env::var("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        if text.is_empty() {
+            return Ok(Self(1.0));
+        }
+        let ratio = text
+            .parse()
+            .ok()
+            .filter(|ratio| (0.0..=1.0).contains(ratio));
+        let ratio = ratio.with_context(|| {
+            format!("OTEL_TRACES_SAMPLER_ARG `{text}` is no number from 0 to 1, such as 0.1")
+        })?;
+        Ok(Self(ratio))
+    }
+
+    /// For this process, from now on.
+    pub(crate) fn set(self) {
+        let _ = RATIO.set(self);
+    }
+
+    fn keeps(self, trace_id: TraceId) -> bool {
+        let bytes = trace_id.to_bytes();
+        let mut low = [0; 8];
+        low.copy_from_slice(&bytes[8..]);
+        // 53 bits, which a double holds exactly
+        #[expect(clippy::cast_precision_loss, reason = "they fit")]
+        let at = (u64::from_be_bytes(low) >> 11) as f64 / (1_u64 << 53) as f64;
+        at < self.0
+    }
+}
+
+impl ShouldSample for Ratio {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        _name: &str,
+        _kind: &SpanKind,
+        _attributes: &[KeyValue],
+        _links: &[Link],
+    ) -> SamplingResult {
+        let state = parent.map(|parent| parent.span().span_context().trace_state().clone());
+        SamplingResult {
+            decision: if self.keeps(trace_id) {
+                SamplingDecision::RecordAndSample
+            } else {
+                SamplingDecision::Drop
+            },
+            attributes: Vec::new(),
+            trace_state: state.unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether the trace is one of those that are kept.
+pub fn samples(at: &TraceRef) -> bool {
+    let ratio = RATIO.get().copied().unwrap_or(Ratio(1.0));
+    ids(at).is_some_and(|(trace_id, _)| ratio.keeps(trace_id))
+}
 
 /// Makes `span` a child of a span that lives, or lived, elsewhere. To be called before the span is
 /// entered.
@@ -69,6 +146,21 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+
+    #[test]
+    fn a_trace_is_kept_or_left_by_its_id_alone() {
+        let keeps = |text: &str| {
+            let ratio = Ratio::parse(text).unwrap();
+            let ids = (0..1000_u128).map(|n| n * (u128::from(u64::MAX) / 1000));
+            ids.filter(|id| ratio.keeps(TraceId::from(*id))).count()
+        };
+        assert_eq!((keeps(""), keeps("1"), keeps("0")), (1000, 1000, 0));
+        assert!((245..=255).contains(&keeps("0.25")), "{}", keeps("0.25"));
+        for wrong in ["much", "-1", "1.5", "NaN"] {
+            let error = Ratio::parse(wrong).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
 
     #[test]
     fn a_span_is_the_child_of_what_lives_elsewhere() {

@@ -245,3 +245,46 @@ async fn what_a_killed_worker_took_with_it_is_told_by_whoever_takes_over() {
     assert_eq!(done.get("saga.outcome"), "done");
     assert_ne!(done.get("saga.process"), lost.get("saga.process"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_not_sampled_only_what_goes_wrong_is_told_and_that_whole() {
+    let collector = Collector::start().await;
+    let mut options = traced(&collector);
+    options
+        .env
+        .insert("OTEL_TRACES_SAMPLER_ARG", "0".to_owned());
+    let system = System::start(options).await;
+    let buyer = system.buyer().await;
+    let mut traces = Vec::new();
+    for status in ["completed", "canceled"] {
+        let (_, order) = buyer.order().await;
+        let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+        if status == "completed" {
+            buyer.pay(text(&order, "transaction_id")).await;
+        } else {
+            buyer.cancel(text(&order, "id")).await;
+        }
+        buyer.awaits(text(&order, "id"), status).await;
+        traces.push(saga_and_trace(&system, &order).await.1);
+    }
+    arrives(&collector, &traces[1], "saga.compensated").await;
+    let told = collector.trace(&traces[1]);
+    for name in [
+        "saga checkout",
+        "saga.step",
+        "saga.wait",
+        "saga.compensation",
+        "saga.undo",
+    ] {
+        assert!(
+            told.iter().any(|span| span.name == name),
+            "{name} in {told:?}"
+        );
+    }
+    tree(&told);
+    let others = collector.spans();
+    assert!(
+        others.iter().all(|span| span.trace_id == traces[1]),
+        "nothing else was sent"
+    );
+}

@@ -331,7 +331,9 @@ impl Case<'_> {
     /// Its attempts fail one after the other, whether the next one is far, due or being made.
     fn failing(&self, entry: &Entry) -> Option<Found> {
         let failed = |ended: &&Ended| matches!(ended.kind.as_str(), "transient" | "unknown");
-        let in_a_row: Vec<_> = self.facts.ended.iter().take_while(failed).collect();
+        // a worker that died says nothing of payments
+        let told = self.facts.ended.iter().filter(|ended| ended.kind != "lost");
+        let in_a_row: Vec<_> = told.take_while(failed).collect();
         let last = in_a_row.get(..IN_A_ROW)?;
         // one that may have happened weighs more than all that never left
         let code = if last.iter().any(|ended| ended.kind == "unknown") {
