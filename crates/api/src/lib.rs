@@ -53,6 +53,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("api orders", config.database_max_connections).by_key(),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    telemetry::admin::on_scrape({
+        let (pool, hot) = (pool.clone(), hot.clone());
+        move || {
+            db::gauge(&pool, "api");
+            db::gauge(&hot, "api orders");
+        }
+    });
     let probe = pool.clone();
     let ready = Readiness::new(move || {
         let pool = probe.clone();

@@ -87,6 +87,16 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
         .connect_lazy_with(options))
 }
 
+/// Publishes how a pool is used, as gauges: `db_pool_connections` and `db_pool_max_connections`.
+pub fn gauge(pool: &PgPool, name: &'static str) {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    let busy = pool.size().saturating_sub(idle);
+    metrics::gauge!("db_pool_connections", "pool" => name, "state" => "idle").set(idle);
+    metrics::gauge!("db_pool_connections", "pool" => name, "state" => "busy").set(busy);
+    let most = pool.options().get_max_connections();
+    metrics::gauge!("db_pool_max_connections", "pool" => name).set(most);
+}
+
 /// Waits until the database answers, saying once in a while what it waits for.
 pub async fn wait_until_ready(pool: &PgPool, what: &str) {
     loop {

@@ -247,6 +247,67 @@ pub async fn claim_sagas(
     Ok(claims.collect())
 }
 
+/// How far behind the outbox is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lag {
+    /// `step`, `timer` or `message`.
+    pub kind: &'static str,
+    /// Entries that are due and that nobody holds.
+    pub due: i64,
+    /// For how long the oldest of them has been due, seconds.
+    pub seconds: f64,
+    /// Entries that wait for an operator.
+    pub parked: i64,
+}
+
+/// How far behind the outbox is, for each kind of entry.
+pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<Vec<Lag>> {
+    let rows = sqlx::query!(
+        r#"
+        select kind, count(*) filter (where due_at <= now) as "due!",
+               coalesce(extract(epoch from now - min(due_at) filter (where due_at <= now)), 0)::float8 as "seconds!",
+               0::bigint as "parked!"
+        from messaging.outbox, (select clock_timestamp() as now) as clock
+        where parked_at is null
+          and due_at <= now
+        group by kind, now
+        union all
+        select kind, 0, 0, count(*) from messaging.outbox where parked_at is not null group by kind
+        "#,
+    )
+    .fetch_all(conn)
+    .await?;
+    let lags = ["step", "timer", "message"].into_iter().map(|kind| {
+        let of = rows.iter().filter(|row| row.kind.as_deref() == Some(kind));
+        of.fold(
+            Lag {
+                kind,
+                due: 0,
+                seconds: 0.0,
+                parked: 0,
+            },
+            |lag, row| Lag {
+                due: lag.due + row.due,
+                seconds: lag.seconds.max(row.seconds),
+                parked: lag.parked + row.parked,
+                ..lag
+            },
+        )
+    });
+    Ok(lags.collect())
+}
+
+/// Publishes [`lag`] as gauges: `outbox_due`, `outbox_parked` and `outbox_lag_seconds`, by kind.
+pub async fn gauge_lag(conn: &mut PgConnection) -> sqlx::Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "nobody counts that far")]
+    for lag in lag(conn).await? {
+        metrics::gauge!("outbox_due", "kind" => lag.kind).set(lag.due as f64);
+        metrics::gauge!("outbox_parked", "kind" => lag.kind).set(lag.parked as f64);
+        metrics::gauge!("outbox_lag_seconds", "kind" => lag.kind).set(lag.seconds);
+    }
+    Ok(())
+}
+
 /// The right to publish a message, until the lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageClaim {
@@ -379,31 +440,4 @@ pub async fn park(
     .execute(conn)
     .await?;
     Ok(result.rows_affected())
-}
-
-/// How the outbox stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Lag {
-    /// Messages not yet published.
-    pub unpublished: i64,
-    /// Messages that an operator must decide on.
-    pub parked: i64,
-    /// How long the oldest due entry of any kind has been waiting, seconds.
-    pub oldest_seconds: f64,
-}
-
-/// Measures the outbox, for metrics.
-pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<Lag> {
-    sqlx::query_as!(
-        Lag,
-        r#"
-        select count(*) filter (where kind = 'message' and parked_at is null) as "unpublished!",
-               count(*) filter (where parked_at is not null) as "parked!",
-               coalesce(extract(epoch from clock_timestamp() - min(due_at) filter (where parked_at is null
-                   and due_at <= clock_timestamp())), 0)::float8 as "oldest_seconds!"
-        from messaging.outbox
-        "#,
-    )
-    .fetch_one(conn)
-    .await
 }

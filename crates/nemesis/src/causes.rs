@@ -97,9 +97,9 @@ fn compare(
             if same {
                 standing.since = known.since;
             }
-        }
-        if begun.saturating_duration_since(standing.since) > lease {
-            idlers.push(format!("called healthy for longer than a lease: {saga}"));
+            if same && begun.saturating_duration_since(known.since) > lease {
+                idlers.push(format!("called healthy for longer than a lease: {saga}"));
+            }
         }
         now.insert(id, standing);
     }

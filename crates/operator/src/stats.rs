@@ -33,6 +33,23 @@ pub async fn by_state(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
     .await
 }
 
+/// Counts the sagas that are not at rest, by the index of those; the age is that of their state.
+pub async fn by_state_live(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
+    sqlx::query_as!(
+        InState,
+        r#"
+        select state, count(*) as "sagas!", count(*) filter (where paused) as "paused!",
+               extract(epoch from clock_timestamp() - min(coalesce(state_since, updated_at)))::float8
+                   as "oldest_seconds!"
+        from saga.saga
+        where state in ('running', 'waiting', 'compensating')
+        group by state
+        "#,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The live sagas of one plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LivePlan {

@@ -40,6 +40,8 @@ pub use http::{App, openapi};
 
 /// How long the relay may take to end at shutdown.
 const RELAY_DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at how far behind the outbox is.
+const OUTBOX_LOOK: Duration = Duration::from_secs(15);
 
 /// The whole service as a router: operations, documentation, and what goes round them.
 pub fn app(state: App, layers: &Layers) -> Router {
@@ -67,6 +69,10 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         &db::PoolConfig::new("payments", config.database_max_connections),
     )
     .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
+    telemetry::admin::on_scrape({
+        let pool = pool.clone();
+        move || db::gauge(&pool, "payments")
+    });
     let verifier = Verifier::from_jwks_url(&config.jwks_url).context("JWKS_URL cannot be used")?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -85,6 +91,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     }
     let wakeup = Wakeup::default();
     let relay = start_relay(&pool, &config.amqp_url, config.relay, &wakeup, shutdown);
+    let lag = tokio::spawn(watch_outbox(pool.clone(), shutdown.clone()));
     let gate = Gate {
         verifier,
         audience: contracts::payments::AUDIENCE,
@@ -100,6 +107,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
             "The relay did not end in time: what it held goes to another one when its lease ends"
         );
     }
+    lag.await?;
     admin.await?;
     pool.close().await;
     served.context("the API broke off")
@@ -117,6 +125,28 @@ fn readiness(pool: &PgPool) -> Readiness {
                 .map_err(|error| format!("the database cannot be used: {error}"))
         }
     })
+}
+
+/// Publishes how far behind the outbox is, until `shutdown`.
+async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
+    loop {
+        let gauged = async {
+            let mut conn = pool.acquire().await?;
+            messaging::outbox::gauge_lag(&mut conn).await
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            gauged = gauged => {
+                if let Err(error) = gauged {
+                    tracing::warn!(%error, "Could not see how far behind the outbox is");
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(OUTBOX_LOOK) => {}
+        }
+    }
 }
 
 fn start_relay(

@@ -39,6 +39,8 @@ struct Moved {
     before: State,
     after: State,
     breach: bool,
+    /// Why compensation began with it, as a class.
+    compensated: Option<&'static str>,
 }
 
 impl AfterCommit {
@@ -52,6 +54,10 @@ impl AfterCommit {
                 metrics::counter!("saga_transitions_total", "plan" => moved.plan, "state" => moved.after.name())
                     .increment(1);
                 debug!(saga.id = %moved.saga_id, saga.state = moved.after.name(), "Saga moved");
+            }
+            if let Some(reason) = moved.compensated {
+                metrics::counter!("saga_compensations_total", "plan" => moved.plan, "reason" => reason)
+                    .increment(1);
             }
             if moved.breach {
                 metrics::counter!("saga_breaches_total", "plan" => moved.plan).increment(1);
@@ -207,6 +213,7 @@ fn signaled<S: Saga>(
         before: transition.before,
         after: transition.after,
         breach: transition.breach,
+        compensated: why_compensated(&transition.save),
     });
     let decided = transitions
         .iter()
@@ -225,6 +232,21 @@ fn signaled<S: Saga>(
             wakeup: Some(inner.wakeup.clone()),
         },
     }
+}
+
+/// What made compensation begin, if this write did: a label must not be anybody's words.
+fn why_compensated(save: &Save) -> Option<&'static str> {
+    let mut rows = save.journal.iter();
+    rows.any(|row| row.kind == "compensation_begun").then(|| {
+        let of = |kind| save.journal.iter().any(|row| row.kind == kind);
+        match () {
+            () if of("deadline_passed") => "deadline",
+            () if of("refused") => "refused",
+            () if of("transient") || of("unknown") => "budget_spent",
+            () if of("operator") => "operator",
+            () => "canceled",
+        }
+    })
 }
 
 impl<S: Saga> Inner<S> {

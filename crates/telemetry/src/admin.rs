@@ -1,6 +1,12 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics`, and nothing else.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, sync::OnceLock, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -11,10 +17,18 @@ use axum::{
 };
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+type Hook = Box<dyn Fn() + Send + Sync>;
+static HOOKS: Mutex<Vec<Hook>> = Mutex::new(Vec::new());
+
+/// A gauge that nobody has set for so long is not published any more: whoever set it has left that
+/// to another process.
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// A readiness check that takes longer says no.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -27,10 +41,18 @@ pub(crate) fn install_recorder() -> anyhow::Result<()> {
     ];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)?
+        .idle_timeout(MetricKindMask::GAUGE, Some(FORGOTTEN))
         .install_recorder()?;
     METRICS
         .set(handle)
         .map_err(|_| anyhow::anyhow!("telemetry was started before"))
+}
+
+/// Does this before each answer of `/metrics`: for gauges that cost little and change all the time.
+pub fn on_scrape(hook: impl Fn() + Send + Sync + 'static) {
+    if let Ok(mut hooks) = HOOKS.lock() {
+        hooks.push(Box::new(hook));
+    }
 }
 
 /// Whether the process can do its work.
@@ -88,6 +110,9 @@ async fn readyz(State(ready): State<Readiness>) -> (StatusCode, String) {
 }
 
 async fn render() -> impl IntoResponse {
+    if let Ok(hooks) = HOOKS.lock() {
+        hooks.iter().for_each(|hook| hook());
+    }
     let metrics = METRICS
         .get()
         .map(PrometheusHandle::render)

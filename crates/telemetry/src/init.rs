@@ -89,6 +89,7 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     // logged leaves the filters in a state in which the next event can get lost
     tracing::subscriber::set_global_default(subscriber).context("telemetry was started before")?;
     crate::admin::install_recorder()?;
+    crate::process::watch(service);
     Ok(Guard(provider))
 }
 

@@ -27,6 +27,7 @@ pub mod http;
 mod init;
 mod logs;
 mod loss;
+mod process;
 mod told;
 mod trace;
 

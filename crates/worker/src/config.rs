@@ -99,6 +99,13 @@ pub(crate) struct Args {
         default_value_t = 64
     )]
     saga_concurrency: u32,
+    /// Between two counts of all sagas, which one process of the async role takes, milliseconds.
+    #[arg(
+        long = "census-interval-ms",
+        env = "CENSUS_INTERVAL_MS",
+        default_value_t = 15_000
+    )]
+    census_interval_ms: u64,
     /// For how long a claim gives the relay the right to publish, milliseconds.
     #[arg(
         long = "relay-lease-ms",
@@ -158,6 +165,7 @@ pub(crate) struct Config {
     pub(crate) telemetry: telemetry::Config,
     pub(crate) checkout: CheckoutSettings,
     pub(crate) retention: Retention,
+    pub(crate) census: Duration,
 }
 
 impl fmt::Debug for Config {
@@ -210,6 +218,10 @@ impl Args {
             "SAGA_CONCURRENCY must be at least 1"
         );
         anyhow::ensure!(
+            self.census_interval_ms >= 100,
+            "CENSUS_INTERVAL_MS must be at least 100"
+        );
+        anyhow::ensure!(
             self.payments_url.starts_with("http"),
             "PAYMENTS_URL must be an http(s) URL"
         );
@@ -260,6 +272,7 @@ impl Args {
             telemetry,
             checkout: self.checkout,
             retention,
+            census: Duration::from_millis(self.census_interval_ms),
         })
     }
 }

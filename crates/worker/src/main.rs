@@ -12,6 +12,7 @@
 //! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
 //! ends or its connection breaks. SIGTERM lets what is under way end first.
 
+mod census;
 mod config;
 mod jobs;
 mod mail;
@@ -89,6 +90,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database") => {}
     }
+    telemetry::admin::on_scrape({
+        let pool = pool.clone();
+        move || db::gauge(&pool, "worker")
+    });
     let wakeup = Wakeup::default();
     let checkout = Checkout {
         payments: Arc::clone(&payments),
@@ -194,10 +199,17 @@ fn start(
                     payments: PaymentsSight::Service(Arc::clone(payments)),
                     amqp_url: Some(config.amqp_url.clone()),
                 };
+                let operator = Operator::new(engine.clone(), sight);
+                roles.spawn(census::run(
+                    config.database_url.clone(),
+                    operator.clone(),
+                    config.census,
+                    shutdown.clone(),
+                ));
                 roles.spawn(jobs::run(
                     config.database_url.clone(),
                     config.retention,
-                    Operator::new(engine.clone(), sight),
+                    operator,
                     shutdown.clone(),
                 ));
             }

@@ -86,8 +86,11 @@ impl Sagas {
             .into_iter()
             .partition(|claim| claim.kind == Kind::Timer);
         for claim in steps {
-            if claim.attempt > 1 {
+            if let Some(lost) = &claim.lost {
                 metrics::counter!("saga_recoveries_total").increment(1);
+                let since = (claim.began_at - lost.began_at).to_std();
+                metrics::histogram!("saga_recovery_seconds")
+                    .record(since.unwrap_or_default().as_secs_f64());
             }
             let (engine, slots, wakeup) = (
                 self.engine.clone(),

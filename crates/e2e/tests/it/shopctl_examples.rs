@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use testkit::{System, eventually};
+use testkit::{Collector, System, eventually};
 
 use crate::{
     hurried,
@@ -50,7 +50,11 @@ fn examples(system: &System, path: &[&str], found: &mut Vec<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_of_each_help_run() {
-    let system = System::start(hurried()).await;
+    let collector = Collector::start().await;
+    let mut options = hurried();
+    let endpoint = collector.endpoint.clone();
+    options.env.insert("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    let system = System::start(options).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
     buyer.pay(text(&order, "transaction_id")).await;

@@ -14,11 +14,21 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
-    let system = System::start(hurried()).await;
+    let system = System::prepare(hurried()).await;
+    for role in [
+        "payments",
+        "api",
+        "worker saga async relay",
+        "worker payments",
+    ] {
+        system.spawn(role).await;
+    }
     let buyer = system.buyer().await;
     let (_, paid) = buyer.order().await;
     buyer.pay(text(&paid, "transaction_id")).await;
     buyer.awaits(text(&paid, "id"), "completed").await;
+    // payments' own word on what is canceled comes when all is over, so that all runs are alike
+    system.stop("worker payments");
     let (_, canceled) = buyer.order().await;
     buyer.cancel(text(&canceled, "id")).await;
     buyer.awaits(text(&canceled, "id"), "canceled").await;
@@ -46,6 +56,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
     buyer.cancel(held).await; // kept
     act("resume");
     buyer.awaits(held, "canceled").await;
+    system.spawn("worker payments").await;
     let nowhere = [
         ("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/x"),
         ("AMQP_URL", "amqp://127.0.0.1:1"),
@@ -137,6 +148,11 @@ async fn with_rabbitmq_payments_and_the_api_down_each_verb_works_or_says_what_it
         (&["saga", "list"][..], 0, "1 saga"),
         (&["saga", "show", &saga], 0, "waiting"),
         (&["saga", "stats"], 0, "1 sagas"),
+        (&["saga", "stats", "--by", "cause"], 0, "1 live sagas"),
+        (&["saga", "list", "--stuck"], 0, "0 sagas"),
+        (&["saga", "why", &saga], 0, "Not seen: RabbitMQ"),
+        (&["saga", "why", &saga], 0, "Not seen: payments"),
+        (&["saga", "trace", &saga], 0, "trace id"),
         (&["saga", "check-compat"], 0, "works on every live saga"),
         (&["saga", "plan"], 0, ""),
         (&["saga", "export", &saga], 0, ""),

@@ -409,6 +409,61 @@ async fn orders_accounts_and_plans_are_shown_and_accounts_end() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sagas_are_listed_explained_shown_and_acted_on() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    let order = text(
+        &buyer.awaits(text(&order, "id"), "awaiting_payment").await,
+        "id",
+    )
+    .to_owned();
+    let listed = shopctl(&system, &["saga", "list", "--order", &order, "-o", "json"]).1;
+    let saga = text(&lines(&listed)[0], "saga_id").to_owned();
+    let nobody = "01996e0e-0000-7000-8000-000000000001";
+    let mut seen = Transcript::of(&system);
+    seen.run(&["saga", "list"]);
+    seen.run(&["saga", "why", &saga]);
+    seen.run(&[
+        "saga",
+        "pause",
+        &saga,
+        "--dry-run",
+        "--reason",
+        "ticket 4711",
+    ]);
+    seen.run(&["saga", "pause", &saga, "--reason", "ticket 4711"]);
+    seen.run(&["saga", "pause", &saga, "--reason", "ticket 4711", "--yes"]);
+    seen.run(&["saga", "pause", &saga, "--reason", "ticket 4711", "--yes"]);
+    seen.run(&["saga", "why", &saga]);
+    seen.run(&["saga", "why", &saga, "-o", "json"]);
+    seen.run(&["saga", "list", "--stuck"]);
+    seen.run(&["saga", "list", "--stuck", "-o", "json"]);
+    seen.run(&["saga", "stats", "--by", "cause"]);
+    seen.run(&["saga", "stats", "--by", "cause", "-o", "json"]);
+    seen.run(&["saga", "show", &saga]);
+    seen.run(&["saga", "trace", &saga]);
+    seen.run(&["batch", "list"]);
+    seen.run(&["audit", "list"]);
+    seen.run(&["saga", "why", nobody]);
+    seen.run(&[
+        "saga", "resume", nobody, "--reason", "r", "--yes", "-o", "json",
+    ]);
+    seen.run(&[
+        "saga",
+        "signal",
+        &saga,
+        "transaction_completed",
+        "--reason",
+        "r",
+        "--yes",
+    ]);
+    seen.run(&["saga", "list", "--cause", "bad-luck"]);
+    seen.run(&["saga", "retry", "--reason", "r"]);
+    insta::assert_snapshot!("sagas", seen.seen);
+}
+
 /// Sends the async worker something that nobody can read.
 pub(crate) async fn undecodable(system: &System, id: Option<&str>) {
     let (_connection, channel) = foreign(system).await;

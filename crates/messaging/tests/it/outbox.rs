@@ -172,7 +172,10 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
     outbox::park(&mut conn, claims[0].message.id, claims[0].epoch, "no")
         .await
         .unwrap();
-    let lag = outbox::lag(&mut conn).await.unwrap();
-    assert_eq!((lag.unpublished, lag.parked), (2, 1));
-    assert!(lag.oldest_seconds > 0.0);
+    let lags = outbox::lag(&mut conn).await.unwrap();
+    let lag = lags.iter().find(|lag| lag.kind == "message").unwrap();
+    assert_eq!((lag.due, lag.parked), (2, 1));
+    assert!(lag.seconds > 0.0);
+    let rest = lags.iter().filter(|lag| lag.kind != "message");
+    assert!(rest.into_iter().all(|lag| (lag.due, lag.parked) == (0, 0)));
 }

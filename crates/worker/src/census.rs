@@ -1,0 +1,161 @@
+//! How all sagas stand, as gauges: taken by one process at a time.
+//!
+//! Whoever gets the lock takes the census until it dies or loses its connection; then another one
+//! does. Nobody else publishes these gauges, and those of a process that has stopped taking it
+//! vanish within a minute: `max` over the processes is the truth.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kernel::SagaId;
+use messaging::{outbox, topology as queues};
+use operator::{
+    Operator,
+    cause::Code,
+    sagas::{self, Filter},
+    stats,
+};
+use saga::heartbeat;
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// Names the lock.
+const LOCK: i64 = 0x7361_6761_6365_6e73;
+/// Sagas of each state that are judged: those that have not moved for the longest time.
+const JUDGED: [(&str, i64); 3] = [("running", 500), ("compensating", 500), ("waiting", 100)];
+const STATES: [&str; 3] = ["running", "waiting", "compensating"];
+const ROLES: [&str; 5] = ["api", "saga", "payments", "async", "relay"];
+
+/// Takes the census every `pause`, whenever nobody else does, until `shutdown`.
+pub(crate) async fn run(
+    database_url: String,
+    operator: Operator,
+    pause: Duration,
+    shutdown: CancellationToken,
+) {
+    // what counts rows must not be planned like what looks for one
+    let pool = match db::connect(&database_url, &db::PoolConfig::new("worker census", 1)) {
+        Ok(pool) => pool,
+        Err(error) => {
+            return error!(%error, "No census can be taken: SHOP_DATABASE_URL is no PostgreSQL URL");
+        }
+    };
+    while !shutdown.is_cancelled() {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            taken = take_turns(&pool, &operator, pause) => {
+                if let Err(error) = taken {
+                    warn!(%error, "The census broke: trying again");
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Returns when somebody else has the lock, or the connection that holds it is lost.
+async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
+    // a session's lock: this connection goes back to no pool
+    let mut conn = pool.acquire().await?.detach();
+    let ours = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "ours!""#, LOCK)
+        .fetch_one(&mut conn)
+        .await?;
+    if !ours {
+        return Ok(());
+    }
+    info!("Taking the census from now on");
+    loop {
+        take(&mut conn, operator).await?;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn take(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<()> {
+    let states = stats::by_state_live(conn).await?;
+    for state in STATES {
+        let found = states.iter().find(|found| found.state == state);
+        gauge(
+            "saga_live",
+            "state",
+            state,
+            found.map_or(0, |found| found.sagas),
+        );
+        metrics::gauge!("saga_oldest_age_seconds", "state" => state)
+            .set(found.map_or(0.0, |found| found.oldest_seconds));
+        gauge(
+            "saga_paused",
+            "state",
+            state,
+            found.map_or(0, |found| found.paused),
+        );
+        let judged = JUDGED.iter().find(|(name, _)| *name == state);
+        let left = found.map_or(0, |found| found.sagas) - judged.map_or(0, |(_, limit)| *limit);
+        gauge("saga_unjudged", "state", state, left.max(0));
+    }
+    outbox::gauge_lag(conn).await?;
+    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(&mut *conn)
+        .await?;
+    let processes = heartbeat::list(conn).await?;
+    for role in ROLES {
+        let alive = processes
+            .iter()
+            .filter(|process| process.is_alive(now) && process.has_role(role));
+        let alive = i64::try_from(alive.count()).unwrap_or(i64::MAX);
+        gauge("shop_processes", "role", role, alive);
+    }
+    judge(conn, operator).await?;
+    queues_now(operator).await;
+    Ok(())
+}
+
+/// `saga_stuck{cause}`, by the same judgement as `shopctl saga list --stuck`.
+async fn judge(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<()> {
+    let mut ids = Vec::<SagaId>::new();
+    for (state, limit) in JUDGED {
+        let filter = Filter {
+            state: Some(state.to_owned()),
+            ..Filter::default()
+        };
+        let found = sagas::list(conn, &filter, limit).await?;
+        ids.extend(found.iter().map(|saga| saga.saga_id));
+    }
+    let mut stuck = BTreeMap::<Code, i64>::new();
+    for why in operator::why(operator, &ids).await? {
+        *stuck.entry(why.judgement.code).or_default() += 1;
+    }
+    for code in Code::ALL.into_iter().filter(|code| code.is_stuck()) {
+        let sagas = stuck.get(&code).copied().unwrap_or_default();
+        gauge("saga_stuck", "cause", code.as_str(), sagas);
+    }
+    Ok(())
+}
+
+async fn queues_now(operator: &Operator) {
+    let Some(url) = operator.sight().amqp_url.as_deref() else {
+        return;
+    };
+    let names = [
+        contracts::topology::PAYMENTS_EVENTS_QUEUE,
+        contracts::topology::MESSAGES,
+        contracts::topology::FAILED,
+    ];
+    match queues::look(url, &names).await {
+        Ok(found) => {
+            for (name, state) in found {
+                let Some(state) = state else { continue };
+                metrics::gauge!("queue_messages", "queue" => name).set(state.messages);
+                metrics::gauge!("queue_consumers", "queue" => name).set(state.consumers);
+            }
+        }
+        Err(error) => warn!(%error, "The census could not see RabbitMQ's queues"),
+    }
+}
+
+fn gauge(name: &'static str, label: &'static str, value: &'static str, number: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "nobody counts that far")]
+    metrics::gauge!(name, label => value).set(number as f64);
+}
