@@ -36,7 +36,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     tested.and(shown)
 }
 
+/// Prometheus: its server and `promtool`, for the alerts and dashboards.
+fn prometheus() -> Result<()> {
+    let programs = ["prometheus", "promtool"];
+    if programs
+        .iter()
+        .all(|name| servers::find_program(name).is_some())
+    {
+        return Ok(());
+    }
+    servers::install(&["prometheus"])
+}
+
 fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -> Result<()> {
+    prometheus()?;
     let mut test = cargo(&["test", "--no-fail-fast"]);
     let (wide, arguments): (Vec<_>, Vec<_>) =
         arguments.iter().partition(|argument| *argument == "--wide");

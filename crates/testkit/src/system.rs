@@ -303,12 +303,26 @@ impl System {
         self.admin(role, "/readyz").await.is_some()
     }
 
+    /// An address that nobody listens on.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub fn free_address(&self) -> String {
+        format!("127.0.0.1:{}", free_port().expect("a port is free"))
+    }
+
+    /// Where a process' admin port is; `None` while it does not run.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn admin_address(&self, role: &str) -> Option<String> {
+        let running = self.running.lock().expect("no test panics here");
+        running.get(role).map(|running| running.admin.clone())
+    }
+
     /// What a process says on its admin port, such as `/metrics`; `None` while it does not.
     pub async fn admin(&self, role: &str, path: &str) -> Option<String> {
-        let admin = {
-            let running = self.running.lock().expect("no test panics here");
-            running.get(role)?.admin.clone()
-        };
+        let admin = self.admin_address(role)?;
         let answer = self.http.get(format!("http://{admin}{path}")).send().await;
         let answer = answer
             .ok()

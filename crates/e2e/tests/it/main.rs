@@ -11,6 +11,7 @@ mod fence;
 mod heartbeats;
 mod layout;
 mod matrix;
+mod observability;
 mod operating;
 mod orders;
 mod outages;

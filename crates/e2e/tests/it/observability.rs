@@ -1,0 +1,320 @@
+//! What is published, asked for and alerted on fits together.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use regex::Regex;
+use serde_json::Value;
+use testkit::{System, eventually, eventually_some};
+
+use crate::{hurried, layout::root, text};
+
+fn file(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The metrics that docs/metrics.md names.
+fn documented() -> BTreeSet<String> {
+    let name = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
+    let page = file("docs/metrics.md");
+    let names = name.captures_iter(&page);
+    names.map(|found| found[1].to_owned()).collect()
+}
+
+/// The queries of all dashboards, each with its panel.
+fn queries() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("observability/dashboards")).unwrap() {
+        let path = entry.unwrap().path();
+        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            let title = format!("{}: {}", text(&dashboard, "title"), text(panel, "title"));
+            for target in panel["targets"].as_array().unwrap() {
+                found.push((title.clone(), text(target, "expr").to_owned()));
+            }
+        }
+    }
+    found
+}
+
+fn promtool(arguments: &[&str]) {
+    let output = Command::new("promtool")
+        .args(arguments)
+        .output()
+        .expect("`cargo xtask test` installs Prometheus");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "promtool {arguments:?}: {said}{talk}"
+    );
+}
+
+fn at(name: &str) -> String {
+    root().join(name).display().to_string()
+}
+
+#[test]
+fn each_alert_fires_and_below_its_threshold_does_not() {
+    promtool(&["check", "rules", &at("observability/alerts.yml")]);
+    promtool(&["test", "rules", &at("observability/alerts.test.yml")]);
+    let name = Regex::new(r"(?m)^ +- alert: (\w+)$").unwrap();
+    let tests = file("observability/alerts.test.yml");
+    for alert in name.captures_iter(&file("observability/alerts.yml")) {
+        let alert = &alert[1];
+        let of = format!("alertname: {alert}\n        exp_alerts:");
+        let fires = tests.contains(&format!("{of}\n"));
+        let rests = tests.contains(&format!("{of} []"));
+        assert!(fires && rests, "{alert} is shown to fire and not to fire");
+    }
+}
+
+#[test]
+fn each_alert_leads_to_a_page() {
+    let url = Regex::new("runbook_url: (.+)").unwrap();
+    for found in url.captures_iter(&file("observability/alerts.yml")) {
+        let pages = if found[1].contains("{{") {
+            let causes = operator::cause::Code::ALL.into_iter();
+            let stuck = causes.filter(|code| code.is_stuck());
+            stuck
+                .map(|code| found[1].replace("{{ $labels.cause }}", code.as_str()))
+                .collect()
+        } else {
+            vec![found[1].to_owned()]
+        };
+        for page in pages {
+            let page = file(&page);
+            for part in [
+                "What it means",
+                "How to confirm",
+                "What to do",
+                "How to know that it is over",
+            ] {
+                assert!(
+                    page.contains(&format!("## {part}\n")),
+                    "{} has {part}",
+                    &found[1]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_query_of_a_dashboard_parses_and_asks_for_what_is_published() {
+    let queries = queries();
+    assert!(queries.len() > 30, "{}", queries.len());
+    let rules = queries.iter().enumerate().map(|(n, (title, query))| {
+        let query = serde_json::to_string(query).unwrap();
+        format!("      # {title}\n      - record: query:{n}\n        expr: {query}\n")
+    });
+    let rules: String = rules.collect();
+    let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap()).join("run");
+    let path = dir.join(format!("queries-{}.yml", uuid::Uuid::new_v4().simple()));
+    fs::write(
+        &path,
+        format!("groups:\n  - name: queries\n    rules:\n{rules}"),
+    )
+    .unwrap();
+    promtool(&["check", "rules", path.to_str().unwrap()]);
+
+    let documented = documented();
+    let metric = Regex::new(
+        r"\b(?:http|saga|outbox|inbox|queue|shop|payments|db|telemetry|process)_[a-z_]+",
+    )
+    .unwrap();
+    let series = Regex::new("_(bucket|count|sum)$").unwrap();
+    let alerts = ("alerts".to_owned(), file("observability/alerts.yml"));
+    let labels = ["payments_events_queue"];
+    for (title, query) in queries.iter().chain([&alerts]) {
+        for found in metric.find_iter(query) {
+            let name = series.replace(found.as_str(), "");
+            let known = documented.contains(&*name) || labels.contains(&&*name);
+            assert!(
+                known,
+                "{title} asks for {name}, which docs/metrics.md does not name"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_system_publishes_is_documented_and_the_other_way_round() {
+    let mut options = hurried();
+    options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
+    let system = System::start(options).await;
+    let buyer = system.buyer().await;
+    for paid in [true, false] {
+        let (_, order) = buyer.order().await;
+        let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+        if paid {
+            buyer.pay(text(&order, "transaction_id")).await;
+            buyer.awaits(text(&order, "id"), "completed").await;
+        } else {
+            buyer.cancel(text(&order, "id")).await;
+            buyer.awaits(text(&order, "id"), "canceled").await;
+        }
+    }
+    system.settle().await;
+    eventually("a census", || async {
+        let page = system.admin("worker", "/metrics").await.unwrap_or_default();
+        page.contains("queue_consumers{")
+    })
+    .await;
+    let documented = documented();
+    let kind = Regex::new("(?m)^# TYPE ([a-z_]+) ").unwrap();
+    let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).unwrap();
+    let mut published = BTreeSet::new();
+    for role in ["api", "payments", "worker"] {
+        let page = system.admin(role, "/metrics").await.unwrap();
+        for name in kind.captures_iter(&page) {
+            assert!(
+                documented.contains(&name[1]),
+                "{role} publishes {}, which docs/metrics.md does not name",
+                &name[1]
+            );
+            published.insert(name[1].to_owned());
+        }
+        for found in label.captures_iter(&page) {
+            assert!(
+                found[2].len() < 60,
+                "a label from a closed list: {}",
+                &found[0]
+            );
+            assert!(
+                uuid::Uuid::try_parse(&found[2]).is_err(),
+                "no id is a label: {}",
+                &found[0]
+            );
+        }
+    }
+    // the others are of what went wrong: the sources name them
+    let mut sources = String::new();
+    for krate in ["messaging", "saga", "worker", "telemetry"] {
+        for entry in fs::read_dir(root().join("crates").join(krate).join("src")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                sources.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    for name in documented.difference(&published) {
+        assert!(
+            sources.contains(&format!("\"{name}\"")),
+            "nobody can publish {name}"
+        );
+    }
+    assert!(published.len() > 25, "{published:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_worker_takes_the_census_when_the_one_that_did_is_killed() {
+    let mut options = hurried();
+    options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
+    let system = System::prepare(options).await;
+    let counts = |role: &'static str| {
+        let system = &system;
+        async move {
+            let page = system.admin(role, "/metrics").await.unwrap_or_default();
+            page.contains("saga_live{")
+        }
+    };
+    system.spawn("worker async").await;
+    eventually("the first to count", || counts("worker async")).await;
+    system.spawn("worker async#2").await;
+    for _ in 0..5 {
+        assert!(!counts("worker async#2").await, "one at a time");
+    }
+    system.kill("worker async");
+    eventually("the second to count", || counts("worker async#2")).await;
+}
+
+/// A Prometheus of its own; killed when dropped.
+struct Prometheus(Child, String);
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn prometheus(system: &System) -> Prometheus {
+    let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap())
+        .join("run")
+        .join(format!("prometheus-{}", uuid::Uuid::new_v4().simple()));
+    fs::create_dir_all(&dir).unwrap();
+    // nobody waits for minutes here; the conditions are the alerts' own
+    let wait = Regex::new("(?m)^( +for: ).+$").unwrap();
+    let alerts = file("observability/alerts.yml");
+    fs::write(
+        dir.join("alerts.yml"),
+        &*wait.replace_all(&alerts, "${1}1s"),
+    )
+    .unwrap();
+    let targets: Vec<_> = ["api", "worker"]
+        .into_iter()
+        .map(|role| format!("{:?}", system.admin_address(role).unwrap()))
+        .collect();
+    let config = format!(
+        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [alerts.yml]\nscrape_configs:\n  - job_name: shop\n    static_configs: [{{ targets: [{}] }}]\n",
+        targets.join(", ")
+    );
+    fs::write(dir.join("prometheus.yml"), config).unwrap();
+    let address = system.free_address();
+    let child = Command::new("prometheus")
+        .arg(format!(
+            "--config.file={}",
+            dir.join("prometheus.yml").display()
+        ))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            dir.join("data").display()
+        ))
+        .arg(format!("--web.listen-address={address}"))
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(dir.join("log")).unwrap())
+        .spawn()
+        .expect("`cargo xtask test` installs Prometheus");
+    Prometheus(child, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sagas_that_are_really_stuck_raise_the_alert_and_it_names_the_page() {
+    let mut options = hurried();
+    options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
+    options
+        .env
+        .insert("SAGA_RETRY_BUDGET_MS", "36000000".to_owned());
+    let system = System::prepare(options).await;
+    for role in ["api", "worker"] {
+        system.spawn(role).await;
+    }
+    system.buyer().await.order().await; // payments is not there
+    let prometheus = prometheus(&system);
+    let url = format!("http://{}/api/v1/alerts", prometheus.1);
+    let alert = eventually_some("the alert", || async {
+        let answer = system.http.get(&url).send().await.ok()?;
+        let answer: Value = answer.json().await.ok()?;
+        let alerts = answer["data"]["alerts"].as_array()?.iter();
+        alerts
+            .filter(|alert| {
+                alert["labels"]["alertname"] == "SagaStuck" && alert["state"] == "firing"
+            })
+            .find(|alert| alert["labels"]["cause"] == "participant-unreachable")
+            .cloned()
+    })
+    .await;
+    let page = alert["annotations"]["runbook_url"].as_str().unwrap();
+    assert_eq!(page, "docs/runbooks/participant-unreachable.md");
+    assert!(
+        alert["annotations"]["summary"]
+            .as_str()
+            .unwrap()
+            .starts_with("1 sagas are stuck")
+    );
+}
