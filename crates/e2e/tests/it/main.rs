@@ -1,6 +1,7 @@
 //! The whole system as real processes, on real PostgreSQL and RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod canary;
 mod causes;
 mod crash_points;
 mod crashes;
