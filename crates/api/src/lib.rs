@@ -53,13 +53,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("api orders", config.database_max_connections).by_key(),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
-    telemetry::admin::on_scrape({
-        let (pool, hot) = (pool.clone(), hot.clone());
-        move || {
-            db::gauge(&pool, "api");
-            db::gauge(&hot, "api orders");
-        }
-    });
+    gauge_pools(pool.clone(), hot.clone());
     let probe = pool.clone();
     let ready = Readiness::new(move || {
         let pool = probe.clone();
@@ -139,4 +133,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     admin.await?;
     guard.shutdown();
     Ok(())
+}
+
+fn gauge_pools(pool: sqlx::PgPool, hot: sqlx::PgPool) {
+    telemetry::admin::on_scrape(move || {
+        db::gauge(&pool, "api");
+        db::gauge(&hot, "api orders");
+    });
 }

@@ -39,17 +39,10 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
         text(&lines(&listed)[0], "saga_id").to_owned()
     };
     let act = |verb: &str| {
-        let (code, _, talk) = shopctl(
-            &system,
-            &[
-                "saga",
-                verb,
-                &saga(held),
-                "--reason",
-                "Ada Lovelace called",
-                "--yes",
-            ],
-        );
+        let because = ["--reason", "Ada Lovelace called", "--yes"];
+        let held = saga(held);
+        let arguments = [&["saga", verb, &held], &because[..]].concat();
+        let (code, _, talk) = shopctl(&system, &arguments);
         assert_eq!(code, 0, "{talk}");
     };
     act("pause");

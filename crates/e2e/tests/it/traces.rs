@@ -50,13 +50,11 @@ fn tree(spans: &[Captured]) -> String {
         below.entry(&span.parent).or_default().push(span);
     }
     let mut seen = String::new();
-    let mut open: Vec<_> = vec![(0, "")];
     let mut roots = below.remove("").unwrap_or_default();
     roots.sort_by_key(|span| line(span));
-    open.clear();
     let mut stack: Vec<_> = roots.into_iter().rev().map(|span| (0, span)).collect();
     while let Some((depth, span)) = stack.pop() {
-        seen.push_str(&format!("{}{}\n", "  ".repeat(depth), line(span)));
+        seen.extend([&*"  ".repeat(depth), &line(span), "\n"]);
         let mut children = below.remove(span.span_id.as_str()).unwrap_or_default();
         children.sort_by_key(|span| (span.service.clone(), line(span)));
         stack.extend(children.into_iter().rev().map(|span| (depth + 1, span)));
@@ -81,11 +79,11 @@ fn line(span: &Captured) -> String {
         "http.response.status_code",
     ] {
         if let Some(value) = span.attributes.get(name) {
-            said.push_str(&format!(" {}={value}", name.rsplit('.').next().unwrap()));
+            said.extend([" ", name.rsplit('.').next().unwrap(), "=", value]);
         }
     }
     if let Some(error) = &span.error {
-        said.push_str(&format!(" ! {error}"));
+        said.extend([" ! ", error]);
     }
     said
 }
@@ -159,7 +157,7 @@ async fn a_paid_and_a_canceled_order_give_one_whole_trace_each_and_can_be_told_a
         }
         let spans = collector.trace(&trace);
         assert_one_saga(&spans, &saga, text(&order, "id"));
-        trees.push_str(&format!("# {status}\n{}", tree(&spans)));
+        trees.extend(["# ", status, "\n", &tree(&spans)]);
         stories.push((saga, trace, spans));
     }
     insta::assert_snapshot!("traces", trees);
