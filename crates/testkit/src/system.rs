@@ -255,7 +255,11 @@ impl System {
         self.launch_with(role, &[]).await;
     }
 
-    async fn launch_with(&self, role: &str, env: &[(&str, &str)]) {
+    /// As [`System::launch`], with variables of its own.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub async fn launch_with(&self, role: &str, env: &[(&str, &str)]) {
         let what = role.split('#').next().unwrap_or(role);
         let binary = what.split(' ').next().unwrap_or(what);
         let mut command = self.command(binary);

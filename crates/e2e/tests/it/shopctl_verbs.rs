@@ -92,7 +92,7 @@ pub(crate) async fn foreign(system: &System) -> (Connection, Channel) {
     (connection, channel)
 }
 
-async fn publish(
+pub(crate) async fn publish(
     channel: &Channel,
     exchange: &str,
     key: &str,
