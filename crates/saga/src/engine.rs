@@ -224,6 +224,9 @@ impl<S: Saga> Engine<S> {
             wakeup,
             tasks: TaskTracker::new(),
         };
+        // a counter that is born with its first event shows no increase: these are there from the start
+        metrics::counter!("saga_breaches_total", "plan" => S::NAME).increment(0);
+        metrics::counter!("saga_fenced_total", "plan" => S::NAME).increment(0);
         Ok(Self {
             inner: Arc::new(inner),
         })
