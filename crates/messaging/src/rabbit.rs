@@ -22,7 +22,7 @@ use lapin::{
 
 use crate::{
     Message,
-    topology::{ExchangeType, FAILED, LADDER, QueueState, Route, delay_queue},
+    topology::{ExchangeType, FAILED, LADDER, QueueState, Route, delay_exchange, delay_queue},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -198,11 +198,15 @@ impl Link {
         for key in &route.routing_keys {
             bind(&channel, &route.queue, &route.exchange, key).await?;
         }
+        let ladder = delay_exchange(&route.queue);
+        declare_exchange(&channel, &ladder, ExchangeKind::Direct).await?;
         for delay in LADDER {
             let mut arguments = at_least_once("", Some(&route.queue));
             let millis = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
             arguments.push(("x-message-ttl", AMQPValue::LongInt(millis)));
-            declare_queue(&channel, &delay_queue(&route.queue, delay), &arguments).await?;
+            let queue = delay_queue(&route.queue, delay);
+            declare_queue(&channel, &queue, &arguments).await?;
+            bind(&channel, &queue, &ladder, &queue).await?;
         }
         Ok(())
     }
@@ -463,10 +467,11 @@ impl Subscription {
         match LADDER.get(attempt as usize - 1) {
             Some(delay) => {
                 let properties = taken.properties(&self.queue, attempt, why);
+                let ladder = delay_exchange(&self.queue);
                 let queue = delay_queue(&self.queue, *delay);
                 crash_point!("ladder.publish.before_send");
                 let sent = publisher
-                    .forward("", &queue, taken.body(), properties)
+                    .forward(&ladder, &queue, taken.body(), properties)
                     .await?;
                 crash_point!("ladder.publish.after_confirm");
                 self.settle(taken, sent).await?;

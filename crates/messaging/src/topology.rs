@@ -46,6 +46,12 @@ pub fn delay_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}s", delay.as_secs())
 }
 
+/// Name of the exchange before the delay queues of `queue`, whose names are its keys. Whoever retries
+/// needs no right to the default exchange, which leads into every queue.
+pub fn delay_exchange(queue: &str) -> String {
+    format!("{queue}.retry")
+}
+
 /// Declares everything. Declaring what is there already, unchanged, does nothing.
 ///
 /// # Errors
