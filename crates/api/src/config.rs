@@ -4,7 +4,6 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use axum::http::{HeaderValue, Uri};
-use clap::error::{ContextKind, ContextValue};
 use kernel::Clock;
 use tokens::Signer;
 use workflows::settings::CheckoutSettings;
@@ -305,21 +304,4 @@ fn http_url(variable: &str, text: &str) -> anyhow::Result<()> {
         "{variable} must be an http(s) URL such as http://localhost:8080, not `{text}`"
     );
     Ok(())
-}
-
-/// What clap says of a setting that it cannot read, behind the name of its variable: people set
-/// variables, while clap speaks of flags. `None` when it is about something else.
-pub fn misread(error: &clap::Error, mut command: clap::Command) -> Option<anyhow::Error> {
-    command.build(); // before that, arguments cannot be printed
-    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let argument = command
-        .get_arguments()
-        .find(|argument| argument.to_string() == *flag)?;
-    let variable = argument.get_env()?.to_string_lossy();
-    let said = error.to_string();
-    let said = said.split("\n\n").next().unwrap_or_default();
-    let said = said.trim_start_matches("error: ");
-    Some(anyhow::anyhow!("{variable}: {said}"))
 }

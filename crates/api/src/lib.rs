@@ -58,11 +58,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let ready = Readiness::new(move || {
         let pool = probe.clone();
         async move {
-            sqlx::query("select 1")
-                .execute(&pool)
-                .await
-                .map(drop)
-                .map_err(|error| format!("database: {error}"))
+            match db::missing(&pool, &db::SHOP).await {
+                Ok(None) => Ok(()),
+                Ok(Some(why)) => Err(format!("database: {why}")),
+                Err(error) => Err(format!("database: {error}")),
+            }
         }
     });
     let storefront = config.storefront().context("STOREFRONT_DIR")?.map(Arc::new);
@@ -74,7 +74,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("API_ADMIN_LISTEN: {} cannot be bound", config.admin_listen))?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        () = db::wait_until_ready(&pool, "the shop's database") => {}
+        () = db::wait_until_ready(&pool, "the shop's database", &db::SHOP) => {}
     }
     let payments: Arc<dyn Payments> = Arc::new(payments);
     let checkout = Checkout {

@@ -1,4 +1,4 @@
-//! The shop's API: `api` serves, `api openapi` prints its OpenAPI document.
+//! The shop's API: `api` serves, `api openapi` prints its OpenAPI document, `api settings` its settings.
 
 use clap::{CommandFactory, Parser};
 
@@ -15,23 +15,21 @@ struct Cli {
 enum Command {
     /// Print the OpenAPI document.
     Openapi,
+    /// Print every setting, as a table (Markdown).
+    Settings,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => match api::config::misread(&error, Cli::command()) {
-            Some(sentence) => return Err(sentence),
-            None => error.exit(),
-        },
+    let cli: Cli = settings::parse()?;
+    let document = match cli.command {
+        Some(Command::Openapi) => api::openapi() + "\n",
+        Some(Command::Settings) => settings::reference(&Cli::command()),
+        None => return api::serve(cli.config.checked()?).await,
     };
-    match cli.command {
-        #[expect(clippy::print_stdout, reason = "the document is what was asked for")]
-        Some(Command::Openapi) => {
-            println!("{}", api::openapi());
-            Ok(())
-        }
-        None => api::serve(cli.config.checked()?).await,
+    #[expect(clippy::print_stdout, reason = "the document is what was asked for")]
+    {
+        print!("{document}");
     }
+    Ok(())
 }

@@ -10,7 +10,9 @@ mod pool;
 
 pub use bus::{Bus, Listener};
 pub use error::{constraint, is_retryable, is_unreachable};
-pub use pool::{PoolConfig, connect, gauge, migrate, wait_until_ready};
+pub use pool::{
+    PoolConfig, connect, gauge, migrate, missing, wait_until_it_answers, wait_until_ready,
+};
 
 /// Migrations of the shop's database.
 pub static SHOP: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/shop");

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use sqlx::{
     Connection, PgPool,
@@ -6,6 +6,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::warn;
+
+/// Pauses between looks at a database that is not ready: the first, doubled up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -97,14 +101,61 @@ pub fn gauge(pool: &PgPool, name: &'static str) {
     metrics::gauge!("db_pool_max_connections", "pool" => name).set(most);
 }
 
-/// Waits until the database answers, saying once in a while what it waits for.
-pub async fn wait_until_ready(pool: &PgPool, what: &str) {
+/// Waits until the database answers, saying what it waits for.
+pub async fn wait_until_it_answers(pool: &PgPool, what: &str) {
+    patiently(what, || async {
+        sqlx::query("select 1").execute(pool).await?;
+        Ok(None)
+    })
+    .await;
+}
+
+/// What of the migrations that this program was built with the database lacks, as a sentence. Newer
+/// ones are fine: while a new version is rolled out, the old one goes on.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn missing(pool: &PgPool, migrator: &Migrator) -> sqlx::Result<Option<String>> {
+    let wanted: Vec<_> = migrator.iter().map(|migration| migration.version).collect();
+    let there = sqlx::query_scalar::<_, i64>(
+        "select count(*) from _sqlx_migrations where success and version = any ($1)",
+    )
+    .bind(&wanted)
+    .fetch_one(pool)
+    .await;
+    let there = match there {
+        Err(error) if has_no_table(&error) => 0,
+        answer => usize::try_from(answer?).unwrap_or_default(),
+    };
+    let lacks = wanted.len().saturating_sub(there);
+    Ok((lacks > 0).then(|| format!("{lacks} migrations are missing: run `worker migrate`")))
+}
+
+/// Waits until the database answers and lacks no migration, saying what it waits for.
+pub async fn wait_until_ready(pool: &PgPool, what: &str, migrator: &Migrator) {
+    patiently(what, || missing(pool, migrator)).await;
+}
+
+/// Whether the table is not there.
+fn has_no_table(error: &sqlx::Error) -> bool {
+    let said = error.as_database_error();
+    said.is_some_and(|said| said.code().is_some_and(|code| code == "42P01"))
+}
+
+/// Asks until nothing is missing, ever less often.
+async fn patiently<F>(what: &str, mut missing: impl FnMut() -> F)
+where
+    F: Future<Output = sqlx::Result<Option<String>>>,
+{
+    let mut pause = FIRST_PAUSE;
     loop {
-        match sqlx::query("select 1").execute(pool).await {
-            Ok(_) => return,
-            Err(error) => warn!(error = %error, "waiting for {what}: it does not answer yet"),
+        match missing().await {
+            Ok(None) => return,
+            Ok(Some(why)) => warn!("Waiting for {what}: {why}"),
+            Err(error) => warn!(%error, "Waiting for {what}: it does not answer yet"),
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -87,7 +87,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        () = db::wait_until_ready(&pool, "payments' database") => {}
+        () = db::wait_until_ready(&pool, "payments' database", &db::PAYMENTS) => {}
     }
     let wakeup = Wakeup::default();
     let relay = start_relay(&pool, &config.amqp_url, config.relay, &wakeup, shutdown);

@@ -1,11 +1,12 @@
-//! The payments service: `payments` serves, `payments openapi` prints its OpenAPI document.
+//! The payments service: `payments` serves, `payments openapi` prints its OpenAPI document, `payments
+//! settings` its settings.
 
 use std::{
     io::{Write, stdout},
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// Decides whether an order is paid: the payments service.
 ///
@@ -25,25 +26,27 @@ enum Command {
     Serve,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print every setting, as a table (Markdown).
+    Settings,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        Some(Command::Openapi) => {
-            writeln!(stdout(), "{}", payments::openapi()).map_err(anyhow::Error::from)
-        }
-        Some(Command::Serve) | None => match cli.settings.checked() {
-            Ok(config) => payments::serve(config).await,
-            Err(error) => Err(error),
-        },
-    };
-    match done {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("payments: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let cli: Cli = settings::parse()?;
+    let document = match cli.command {
+        Some(Command::Openapi) => payments::openapi() + "\n",
+        Some(Command::Settings) => settings::reference(&Cli::command()),
+        Some(Command::Serve) | None => return payments::serve(cli.settings.checked()?).await,
+    };
+    Ok(stdout().write_all(document.as_bytes())?)
 }

@@ -12,6 +12,7 @@ mod failed;
 mod order;
 mod outbox;
 mod output;
+mod probe;
 mod profile;
 mod saga;
 mod shell;
@@ -96,6 +97,9 @@ enum Noun {
     /// Drills, on a development system only.
     #[command(subcommand)]
     Demo(demo::Demo),
+    /// Ask a process whether it is ready, as a health check: 0 when it is.
+    #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
+    Probe(probe::Probe),
     /// Load the demo catalog; what is there stays.
     #[command(after_help = "Examples:\n  shopctl seed")]
     Seed,
@@ -216,6 +220,7 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Demo(verb) => verb.run(common).await,
+        Noun::Probe(probe) => probe.run().await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
             let added = commerce::product::seed(&mut tx)

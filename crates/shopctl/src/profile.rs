@@ -24,13 +24,15 @@ const NAMES: [&str; 6] = [
 pub(crate) struct Profile(OnceLock<Vec<(String, String)>>);
 
 impl Profile {
-    /// A setting: the environment's word, else the profile's.
+    /// A setting: the environment's word, or that of the file which it names, else the profile's.
     ///
     /// # Errors
-    /// When there is a profile that cannot be used.
+    /// When there is a file or a profile that cannot be used.
     pub(crate) fn find(&self, name: &str) -> Result<Option<String>, Failure> {
-        if let Some(value) = variable(name) {
-            return Ok(Some(value));
+        let told = settings::secret(name, |name| env::var_os(name));
+        let told = told.map_err(|error| Failure::usage(format!("{error:#}")))?;
+        if told.is_some() {
+            return Ok(told);
         }
         let settings = match (self.0.get(), path()?) {
             (Some(settings), _) => settings,

@@ -30,6 +30,16 @@ impl Role {
             Self::Relay => "relay",
         }
     }
+
+    /// Whether it calls payments, with tokens of ours.
+    const fn calls_payments(self) -> bool {
+        !matches!(self, Self::Relay)
+    }
+
+    /// Whether it talks to RabbitMQ.
+    const fn needs_broker(self) -> bool {
+        !matches!(self, Self::Saga)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +52,8 @@ enum Task {
     Migrate,
     /// Archive and forget what is past its window, once, then end; the async role does it hourly.
     Retention,
+    /// Print every setting, as a table (Markdown), then end.
+    Settings,
 }
 
 /// The shop's workers.
@@ -79,9 +91,20 @@ pub(crate) struct Args {
         default_value_t = 16
     )]
     database_max_connections: u32,
-    /// RabbitMQ URL.
+    /// RabbitMQ URL; the saga role alone needs none.
     #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: Option<String>,
+    /// RabbitMQ's management API, with user and password; only for `migrate`, when it makes users.
+    #[arg(
+        long = "rabbitmq-management-url",
+        env = "RABBITMQ_MANAGEMENT_URL",
+        hide_env_values = true
+    )]
+    pub(crate) rabbitmq_management_url: Option<String>,
+    /// Folder with a password for each role, in a file of its name; only for `migrate`, which then
+    /// makes the roles of all processes at PostgreSQL and RabbitMQ, and grants them their work.
+    #[arg(long = "roles-dir", env = "ROLES_DIR")]
+    pub(crate) roles_dir: Option<PathBuf>,
     /// Where payments is.
     #[arg(
         long = "payments-url",
@@ -89,7 +112,8 @@ pub(crate) struct Args {
         default_value = "http://127.0.0.1:8081"
     )]
     payments_url: String,
-    /// File with the Ed25519 key (PKCS#8 PEM) that service tokens are signed with.
+    /// File with the Ed25519 key (PKCS#8 PEM) that service tokens are signed with; the relay role alone
+    /// needs none.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<PathBuf>,
     /// Attempts that the saga role makes at once.
@@ -156,6 +180,7 @@ pub(crate) struct Config {
     pub(crate) admin_listen: SocketAddr,
     pub(crate) database_url: String,
     pub(crate) database_max_connections: u32,
+    /// Empty when no role needs it.
     pub(crate) amqp_url: String,
     pub(crate) payments_url: String,
     pub(crate) signing_key: String,
@@ -183,6 +208,10 @@ impl fmt::Debug for Config {
 impl Args {
     pub(crate) fn migrates(&self) -> bool {
         self.tasks == [Task::Migrate]
+    }
+
+    pub(crate) fn prints_settings(&self) -> bool {
+        self.tasks == [Task::Settings]
     }
 
     /// The shop's database and the windows, when all that is wanted is `retention`.
@@ -230,28 +259,29 @@ impl Args {
             Task::Payments => Ok(Role::Payments),
             Task::Async => Ok(Role::Async),
             Task::Relay => Ok(Role::Relay),
-            Task::Migrate | Task::Retention => Err(anyhow::anyhow!(
-                "`migrate` and `retention` end when they are done: they go with no other role"
+            Task::Migrate | Task::Retention | Task::Settings => Err(anyhow::anyhow!(
+                "`migrate`, `retention` and `settings` end when they are done: they go with no other role"
             )),
         });
-        let roles = roles.collect::<anyhow::Result<_>>()?;
+        let roles: Vec<_> = roles.collect::<anyhow::Result<_>>()?;
         let relay = RelayConfig::with_lease(Duration::from_millis(self.relay_lease_ms))
             .map_err(|why| anyhow::anyhow!("RELAY_LEASE_MS {why}"))?;
         let telemetry = self.telemetry();
-        let key_file = self.token_signing_key_file.context(
-            "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
-        )?;
-        let signing_key = std::fs::read_to_string(&key_file).with_context(|| {
-            format!(
-                "TOKEN_SIGNING_KEY_FILE: {} cannot be read",
-                key_file.display()
-            )
-        })?;
-        let amqp_url = self
-            .amqp_url
-            .context("AMQP_URL is not set: it is the RabbitMQ URL")?;
-        messaging::check_url(&amqp_url)
-            .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
+        let signing_key = if roles.iter().any(|role| role.calls_payments()) {
+            signing_key(self.token_signing_key_file)?
+        } else {
+            tokens::generate_key_pem() // nobody trusts it, and nobody is shown it
+        };
+        let amqp_url = if roles.iter().any(|role| role.needs_broker()) {
+            let url = self
+                .amqp_url
+                .context("AMQP_URL is not set: it is the RabbitMQ URL")?;
+            messaging::check_url(&url)
+                .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
+            url
+        } else {
+            String::new()
+        };
         Ok(Config {
             roles,
             admin_listen: self.admin_listen,
@@ -275,4 +305,12 @@ impl Args {
             census: Duration::from_millis(self.census_interval_ms),
         })
     }
+}
+
+fn signing_key(file: Option<PathBuf>) -> anyhow::Result<String> {
+    let file = file.context(
+        "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
+    )?;
+    std::fs::read_to_string(&file)
+        .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", file.display()))
 }

@@ -7,7 +7,8 @@
 //! - `relay`: publishes the outbox.
 //!
 //! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts;
-//! `worker retention` does now, once, what the async role does every hour.
+//! `worker retention` does now, once, what the async role does every hour; `worker settings` prints
+//! every setting.
 //!
 //! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
 //! ends or its connection breaks. SIGTERM lets what is under way end first.
@@ -19,12 +20,13 @@ mod mail;
 mod messages;
 mod migrate;
 mod payment_events;
+mod rights;
 mod sagas;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::Parser;
+use clap::CommandFactory;
 use contracts::topology;
 use kernel::Clock;
 use messaging::{
@@ -50,9 +52,25 @@ const GRACE: Duration = Duration::from_secs(20);
 /// How long a batch of mails may take: some mail servers think long.
 const MAILS: Duration = Duration::from_mins(2);
 
+/// How long these roles may take to end. Whoever stops the process must wait longer.
+fn grace(roles: &[Role]) -> Duration {
+    if roles.contains(&Role::Async) {
+        MAILS + GRACE
+    } else {
+        GRACE
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let args: Args = settings::parse()?;
+    if args.prints_settings() {
+        #[expect(clippy::print_stdout, reason = "the table is what was asked for")]
+        {
+            print!("{}", settings::reference(&Args::command()));
+        }
+        return Ok(());
+    }
     if args.migrates() {
         return migrate::run(&args).await;
     }
@@ -88,7 +106,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        () = db::wait_until_ready(&pool, "the shop's database") => {}
+        () = db::wait_until_ready(&pool, "the shop's database", &db::SHOP) => {}
     }
     telemetry::admin::on_scrape({
         let pool = pool.clone();
@@ -121,8 +139,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
         }
     }
     let rest = async { while roles.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, rest).await.is_err() {
-        tracing::warn!("Not everything ended within {GRACE:?}: the leases of what is left run out");
+    let grace = grace(&config.roles);
+    if tokio::time::timeout(grace, rest).await.is_err() {
+        tracing::warn!("Not everything ended within {grace:?}: the leases of what is left run out");
     }
     gone.cancel();
     heartbeat.await?;
@@ -136,11 +155,11 @@ fn readiness(pool: &PgPool) -> Readiness {
     Readiness::new(move || {
         let pool = pool.clone();
         async move {
-            sqlx::query("select 1")
-                .execute(&pool)
-                .await
-                .map(drop)
-                .map_err(|error| format!("database: {error}"))
+            match db::missing(&pool, &db::SHOP).await {
+                Ok(None) => Ok(()),
+                Ok(Some(why)) => Err(format!("database: {why}")),
+                Err(error) => Err(format!("database: {error}")),
+            }
         }
     })
 }

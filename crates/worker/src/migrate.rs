@@ -1,5 +1,5 @@
-//! The migrate step: brings both databases up to date and declares RabbitMQ's topology. Running it
-//! again does nothing.
+//! The migrate step: brings both databases up to date, declares RabbitMQ's topology and, when told to,
+//! makes the roles of the processes. Running it again does nothing.
 
 use std::time::Duration;
 
@@ -8,7 +8,11 @@ use contracts::{command::Command, topology as names};
 use messaging::topology::{self, ExchangeType, Route};
 use sqlx::PgPool;
 
-use crate::{config::Args, jobs};
+use crate::{
+    config::Args,
+    jobs,
+    rights::{self, Broker, Database, Passwords},
+};
 
 /// How long a database may take to come up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -16,6 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let guard = telemetry::init("migrate", &args.telemetry())?;
     let pool_config = db::PoolConfig::new("migrate", 2);
+    let roles = args.roles_dir.as_deref().map(Passwords::read).transpose()?;
     if let Some(url) = &args.database_url {
         let pool =
             db::connect(url, &pool_config).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
@@ -26,6 +31,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         jobs::migrate(&pool)
             .await
             .context("could not prepare the background jobs' tables")?;
+        grant(&rights::SHOP, &pool, roles.as_ref()).await?;
         tracing::info!("The shop's database is up to date");
     }
     if let Some(url) = &args.payments_database_url {
@@ -35,21 +41,45 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         db::migrate(&pool, &db::PAYMENTS)
             .await
             .context("could not migrate payments' database")?;
+        grant(&rights::PAYMENTS, &pool, roles.as_ref()).await?;
         tracing::info!("Payments' database is up to date");
     }
     if let Some(url) = &args.amqp_url {
         topology::declare(url, &routes())
             .await
             .context("could not declare RabbitMQ's exchanges and queues")?;
+        if let Some(passwords) = &roles {
+            let management = args.rabbitmq_management_url.as_deref().context(
+                "RABBITMQ_MANAGEMENT_URL is not set: with ROLES_DIR, users are made at RabbitMQ, too",
+            )?;
+            Broker::new(management, url)?
+                .grant(passwords)
+                .await
+                .context("could not make the users at RabbitMQ")?;
+        }
         tracing::info!("RabbitMQ's topology is declared");
     }
     guard.shutdown();
     Ok(())
 }
 
+async fn grant(
+    database: &Database,
+    pool: &PgPool,
+    roles: Option<&Passwords>,
+) -> anyhow::Result<()> {
+    match roles {
+        Some(passwords) => database
+            .grant(pool, passwords)
+            .await
+            .context("could not make the processes' roles: it takes a role that may create roles"),
+        None => Ok(()),
+    }
+}
+
 /// A step that never ends tells nobody what is wrong.
 async fn answers(pool: &PgPool, what: &str) -> anyhow::Result<()> {
-    tokio::time::timeout(PATIENCE, db::wait_until_ready(pool, what))
+    tokio::time::timeout(PATIENCE, db::wait_until_it_answers(pool, what))
         .await
         .with_context(|| format!("{what} did not answer within {PATIENCE:?}"))
 }

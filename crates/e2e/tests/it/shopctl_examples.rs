@@ -13,7 +13,8 @@ use crate::{
 /// The id that examples show.
 const SHOWN: &str = "01996e0e-0000-7000-8000-000000000001";
 
-/// What cannot run here: it changes something, needs a plan, or writes into somebody's home.
+/// What cannot run here: it changes something, needs a plan, asks a container's own port, or writes into
+/// somebody's home.
 fn is_left_out(example: &str) -> bool {
     let words = [
         "--reason",
@@ -21,6 +22,7 @@ fn is_left_out(example: &str) -> bool {
         "shopctl batch sh",
         "shopctl batch st",
         "shopctl demo",
+        "shopctl probe",
         "> /etc",
         "~/",
     ];

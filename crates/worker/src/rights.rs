@@ -1,0 +1,58 @@
+//! The roles of the processes at PostgreSQL and RabbitMQ, and what each may do: its own work, and
+//! nothing else. The migrate step makes them when `ROLES_DIR` is set.
+//!
+//! A role has the name of its process, its password is in the file of that name in the folder. What
+//! it may do in the databases is in [`shop.sql`](rights/shop.sql) and
+//! [`payments.sql`](rights/payments.sql), what at the broker in [`rabbitmq`]. No process owns a table.
+
+mod postgres;
+mod rabbitmq;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::Context;
+
+pub(crate) use postgres::{Database, PAYMENTS, SHOP};
+pub(crate) use rabbitmq::Broker;
+
+/// Every role: the processes, who operates them by `shopctl`, and who only looks.
+pub(crate) const ROLES: [&str; 8] = [
+    "api",
+    "payments",
+    "worker-saga",
+    "worker-payments",
+    "worker-async",
+    "worker-relay",
+    "operator",
+    "doctor",
+];
+
+/// The passwords of all roles.
+pub(crate) struct Passwords(BTreeMap<&'static str, String>);
+
+impl Passwords {
+    /// Reads them: one file a role.
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
+        let read = |role| {
+            let path = folder.join(role);
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("ROLES_DIR: {} cannot be read", path.display()))?;
+            let password = text.trim_end_matches(['\r', '\n']).to_owned();
+            anyhow::ensure!(
+                password.len() >= 16,
+                "ROLES_DIR: the password in {} is shorter than 16 characters",
+                path.display()
+            );
+            Ok((role, password))
+        };
+        ROLES
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    fn of(&self, role: &str) -> &str {
+        self.0.get(role).map_or("", String::as_str)
+    }
+}

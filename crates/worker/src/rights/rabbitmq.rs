@@ -1,0 +1,139 @@
+//! Users at RabbitMQ, by its management API: AMQP itself cannot make them.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use contracts::topology::{FAILED, MESSAGES, PAYMENTS_EVENTS, PAYMENTS_EVENTS_QUEUE};
+use messaging::topology::delay_exchange;
+use serde_json::json;
+
+use super::Passwords;
+
+/// Longest time of one call.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who may do what. Nobody may declare anything: the migrate step has.
+struct Permission {
+    role: &'static str,
+    /// Exchanges that it may publish to.
+    write: Vec<String>,
+    /// Queues that it may take from.
+    read: Vec<String>,
+    /// What it may see by the management API.
+    tags: &'static str,
+}
+
+/// Only payments may publish payment events. The default exchange, which leads into any queue, is for
+/// operators alone, by `shopctl` or by the api: messages go back to where they failed.
+fn permissions() -> [Permission; 7] {
+    let may = |role, write: &[&str], read: &[&str]| Permission {
+        role,
+        write: write.iter().copied().map(str::to_owned).collect(),
+        read: read.iter().copied().map(str::to_owned).collect(),
+        tags: "",
+    };
+    let consumer = |role, queue: &str| may(role, &[&delay_exchange(queue), FAILED], &[queue]);
+    [
+        may("payments", &[PAYMENTS_EVENTS], &[]),
+        consumer("worker-payments", PAYMENTS_EVENTS_QUEUE),
+        consumer("worker-async", MESSAGES),
+        may("worker-relay", &[MESSAGES], &[]),
+        may("operator", &["amq.default"], &[FAILED]),
+        may("api", &["amq.default"], &[FAILED]),
+        Permission {
+            tags: "monitoring",
+            ..may("doctor", &[], &[])
+        },
+    ]
+}
+
+/// A pattern that these names match, and no others.
+fn pattern(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| name.replace('.', r"\.")).collect();
+    format!("^({})$", names.join("|"))
+}
+
+/// The broker's management API.
+pub(crate) struct Broker {
+    http: reqwest::Client,
+    url: String,
+    /// As it stands in a URL.
+    vhost: String,
+}
+
+impl Broker {
+    /// The one behind `management_url` (with user and password), and the vhost of `amqp_url`.
+    pub(crate) fn new(management_url: &str, amqp_url: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            management_url.starts_with("http://") || management_url.starts_with("https://"),
+            "RABBITMQ_MANAGEMENT_URL must be an http(s) URL with user and password"
+        );
+        let path = amqp_url.splitn(4, '/').nth(3).unwrap_or_default();
+        let vhost = path.split('?').next().filter(|vhost| !vhost.is_empty());
+        Ok(Self {
+            http: reqwest::Client::builder().timeout(TIMEOUT).build()?,
+            url: management_url.trim_end_matches('/').to_owned(),
+            vhost: vhost.unwrap_or("%2F").to_owned(),
+        })
+    }
+
+    /// Makes the users that are missing, sets all their passwords and permissions.
+    pub(crate) async fn grant(&self, passwords: &Passwords) -> anyhow::Result<()> {
+        for permission in permissions() {
+            let role = permission.role;
+            let user = json!({"password": passwords.of(role), "tags": permission.tags});
+            self.put(&format!("users/{role}"), &user).await?;
+            let allowed = json!({
+                "configure": "^$",
+                "write": pattern(&permission.write),
+                "read": pattern(&permission.read),
+            });
+            self.put(&format!("permissions/{}/{role}", self.vhost), &allowed)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
+        let sent = self.http.put(format!("{}/api/{path}", self.url)).json(body);
+        let answer = sent
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        // its own words would repeat the URL, which holds a password
+        answer
+            .map_err(reqwest::Error::without_url)
+            .map(drop)
+            .with_context(|| format!("RabbitMQ's management refused {path}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_payments_may_publish_payment_events_and_nobody_may_declare() {
+        let writers: Vec<_> = permissions()
+            .into_iter()
+            .filter(|permission| permission.write.iter().any(|to| to == PAYMENTS_EVENTS))
+            .map(|permission| permission.role)
+            .collect();
+        assert_eq!(writers, ["payments"]);
+    }
+
+    #[test]
+    fn a_pattern_matches_its_names_alone() {
+        let names = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(pattern(&[]), "^()$");
+        assert_eq!(pattern(&names(&["a.retry", "b"])), r"^(a\.retry|b)$");
+    }
+
+    #[test]
+    fn the_vhost_is_that_of_the_amqp_url() {
+        let vhost = |url| Broker::new("http://a:b@mq:15672", url).unwrap().vhost;
+        assert_eq!(vhost("amqp://a:b@mq:5672"), "%2F");
+        assert_eq!(vhost("amqp://a:b@mq:5672/%2f?heartbeat=5"), "%2f");
+        assert_eq!(vhost("amqp://a:b@mq:5672/shop"), "shop");
+    }
+}
