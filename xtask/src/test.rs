@@ -2,7 +2,7 @@
 
 use std::{fs, time::Instant};
 
-use servers::{Postgres, PostgresOptions, RabbitMq, Result};
+use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install};
 
 use crate::{
     Doing,
@@ -39,17 +39,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// Prometheus: its server and `promtool`, for the alerts and dashboards.
 fn prometheus() -> Result<()> {
     let programs = ["prometheus", "promtool"];
-    if programs
-        .iter()
-        .all(|name| servers::find_program(name).is_some())
-    {
+    if programs.iter().all(|name| find_program(name).is_some()) {
         return Ok(());
     }
-    servers::install(&["prometheus"])
+    install(&["prometheus"])
 }
 
 fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -> Result<()> {
     prometheus()?;
+    if find_program("nginx").is_none() {
+        install(&["nginx-light"])?;
+    }
     let mut test = cargo(&["test", "--no-fail-fast"]);
     let (wide, arguments): (Vec<_>, Vec<_>) =
         arguments.iter().partition(|argument| *argument == "--wide");

@@ -23,6 +23,14 @@ pub use refused::refused;
 pub use system::{Buyer, Servers, System, SystemOptions};
 pub use wait::{eventually, eventually_some};
 
+/// A port that nobody listens on.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    servers::free_port().expect("a port is free")
+}
+
 /// A variable that `cargo xtask test` sets.
 ///
 /// # Panics

@@ -11,6 +11,7 @@ mod configuration;
 mod documents;
 mod edge;
 mod failing;
+mod nginx;
 mod operating;
 mod ordering;
 mod outages;
