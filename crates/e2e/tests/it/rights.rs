@@ -528,7 +528,7 @@ async fn only_payments_may_publish_payment_events_and_nobody_may_declare() {
     for (queue, may) in [
         ("payments_events_queue", &["worker-payments"][..]),
         ("messages", &["worker-async"]),
-        ("failed", &["operator", "api"]),
+        ("failed", &["operator", "api", "worker-async"]),
     ] {
         for user in users {
             let allowed = rig.may_consume(user, queue).await;

@@ -36,7 +36,11 @@ fn permissions() -> [Permission; 7] {
     [
         may("payments", &[PAYMENTS_EVENTS], &[]),
         consumer("worker-payments", PAYMENTS_EVENTS_QUEUE),
-        consumer("worker-async", MESSAGES),
+        Permission {
+            // the census looks whether a stuck saga's message is there
+            read: vec![MESSAGES.to_owned(), FAILED.to_owned()],
+            ..consumer("worker-async", MESSAGES)
+        },
         may("worker-relay", &[MESSAGES], &[]),
         may("operator", &["amq.default"], &[FAILED]),
         may("api", &["amq.default"], &[FAILED]),
