@@ -20,6 +20,8 @@ pub enum Subject<'a> {
     Outbox(&'a str),
     /// An account, by its user id, never by its address.
     User(&'a str),
+    /// A plan, by its number.
+    Batch(&'a str),
 }
 
 impl<'a> Subject<'a> {
@@ -29,6 +31,7 @@ impl<'a> Subject<'a> {
             Self::Message(id) => ("message", id),
             Self::Outbox(id) => ("outbox", id),
             Self::User(id) => ("user", id),
+            Self::Batch(id) => ("batch", id),
         }
     }
 }

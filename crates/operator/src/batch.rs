@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use kernel::SagaId;
 use saga::Verb;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{ActError, Actor, Effects, Operator};
+use crate::{ActError, Actor, Effects, Operator, audit};
 
 /// Most sagas of one batch.
 pub const MOST_ITEMS: usize = 10_000;
@@ -219,13 +219,23 @@ impl Operator {
     ///
     /// # Errors
     /// When there is no such plan, or nothing of it runs.
-    pub async fn stop(&self, batch_id: i64, by: &str) -> Result<(), BatchError> {
-        let mut conn = self.engine.pool().acquire().await?;
-        let stopped = end(&mut conn, batch_id, "stopped", Some(&format!("by {by}"))).await?;
-        if stopped {
-            return Ok(());
+    pub async fn stop(&self, batch_id: i64, actor: &Actor) -> Result<(), BatchError> {
+        let mut tx = self.engine.pool().begin().await?;
+        let why = format!("by {}: {}", actor.name(), actor.reason());
+        if end(&mut tx, batch_id, "stopped", Some(&why)).await? {
+            let act = audit::Act {
+                actor,
+                verb: "batch stop",
+                subject: audit::Subject::Batch(&batch_id.to_string()),
+                before: json!({ "state": "queued" }),
+                after: json!({ "state": "stopped" }),
+                batch_id: Some(batch_id),
+                trace_id: None,
+            };
+            audit::record(&mut tx, &act).await?;
+            return Ok(tx.commit().await?);
         }
-        let batch = find(&mut conn, batch_id).await?;
+        let batch = find(&mut tx, batch_id).await?;
         Err(BatchError::Conflict {
             batch_id,
             state: batch.ok_or(BatchError::NotFound(batch_id))?.state,

@@ -54,10 +54,13 @@ pub(crate) enum Batch {
         plan: i64,
     },
     /// Stop a plan that runs, after the saga under way; apply again to go on.
-    #[command(after_help = "Examples:\n  shopctl batch stop 12")]
+    #[command(after_help = "Examples:\n  shopctl batch stop 12 --reason 'payments is down again'")]
     Stop {
         /// The plan's number.
         plan: i64,
+        /// Why; kept in the audit.
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -247,10 +250,10 @@ impl Batch {
                 ));
                 Ok(())
             }
-            Self::Stop { plan } => {
-                let by = crate::actor("stop")?;
+            Self::Stop { plan, reason } => {
+                let by = crate::actor(reason)?;
                 let operator = operator(common, &pool)?;
-                operator.stop(*plan, by.name()).await.map_err(failure)?;
+                operator.stop(*plan, &by).await.map_err(failure)?;
                 output::talk(&format!(
                     "Plan {plan} is stopped. `shopctl apply {plan}` goes on."
                 ));

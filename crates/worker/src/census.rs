@@ -12,7 +12,7 @@ use operator::{
     Operator,
     cause::Code,
     sagas::{self, Filter},
-    stats,
+    stats, story,
 };
 use saga::heartbeat;
 use sqlx::{PgConnection, PgPool};
@@ -67,13 +67,18 @@ async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx
         return Ok(());
     }
     info!("Taking the census from now on");
+    let mut told = BTreeMap::new();
     loop {
-        take(&mut conn, operator).await?;
+        take(&mut conn, operator, &mut told).await?;
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn take(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<()> {
+async fn take(
+    conn: &mut PgConnection,
+    operator: &Operator,
+    told: &mut BTreeMap<SagaId, i64>,
+) -> sqlx::Result<()> {
     let states = stats::by_state_live(conn).await?;
     for state in STATES {
         let found = states.iter().find(|found| found.state == state);
@@ -107,29 +112,62 @@ async fn take(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<()> 
         let alive = i64::try_from(alive.count()).unwrap_or(i64::MAX);
         gauge("shop_processes", "role", role, alive);
     }
-    judge(conn, operator).await?;
+    judge(conn, operator, told).await?;
     queues_now(operator).await;
     Ok(())
 }
 
 /// `saga_stuck{cause}`, by the same judgement as `shopctl saga list --stuck`.
-async fn judge(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<()> {
-    let mut ids = Vec::<SagaId>::new();
+async fn judge(
+    conn: &mut PgConnection,
+    operator: &Operator,
+    told: &mut BTreeMap<SagaId, i64>,
+) -> sqlx::Result<()> {
+    let mut revisions = BTreeMap::new();
     for (state, limit) in JUDGED {
         let filter = Filter {
             state: Some(state.to_owned()),
             ..Filter::default()
         };
         let found = sagas::list(conn, &filter, limit).await?;
-        ids.extend(found.iter().map(|saga| saga.saga_id));
+        revisions.extend(found.iter().map(|saga| (saga.saga_id, saga.revision)));
     }
-    let mut stuck = BTreeMap::<Code, i64>::new();
+    let ids: Vec<_> = revisions.keys().copied().collect();
+    let mut causes = BTreeMap::<Code, i64>::new();
+    let mut stuck = BTreeMap::new();
     for why in operator::why(operator, &ids).await? {
-        *stuck.entry(why.judgement.code).or_default() += 1;
+        *causes.entry(why.judgement.code).or_default() += 1;
+        if why.judgement.stuck {
+            stuck.extend(revisions.remove_entry(&why.saga_id));
+        }
     }
     for code in Code::ALL.into_iter().filter(|code| code.is_stuck()) {
-        let sagas = stuck.get(&code).copied().unwrap_or_default();
+        let sagas = causes.get(&code).copied().unwrap_or_default();
         gauge("saga_stuck", "cause", code.as_str(), sagas);
+    }
+    tell(conn, &stuck, told).await?;
+    *told = stuck;
+    Ok(())
+}
+
+/// Tells what stuck sagas that are not sampled have lived through, whenever there is more of it.
+async fn tell(
+    conn: &mut PgConnection,
+    stuck: &BTreeMap<SagaId, i64>,
+    told: &BTreeMap<SagaId, i64>,
+) -> sqlx::Result<()> {
+    if !telemetry::listens() {
+        return Ok(());
+    }
+    for (saga_id, revision) in stuck {
+        if told.get(saga_id) == Some(revision) {
+            continue;
+        }
+        let story = story::of(conn, *saga_id).await?;
+        let spans = story.into_iter().flat_map(|story| story.spans);
+        spans
+            .filter(|span| !telemetry::samples(&span.at))
+            .for_each(telemetry::tell);
     }
     Ok(())
 }

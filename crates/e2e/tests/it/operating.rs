@@ -616,6 +616,19 @@ async fn a_batch_whose_worker_is_killed_goes_on_elsewhere_and_acts_on_no_saga_tw
         done
     };
     eventually("some to be done", || async { done().await >= 3 }).await;
+    let stop = ["batch", "stop", &number, "--reason", "a closer look"];
+    shopctl(&system, &stop).with(0);
+    shopctl(&system, &stop).with(4);
+    let audited: Vec<(String, String)> = sqlx::query_as(
+        "select actor, reason from saga.audit where verb = 'batch stop' and subject_id = $1",
+    )
+    .bind(&number)
+    .fetch_all(&system.shop)
+    .await
+    .unwrap();
+    assert_eq!(audited, [("olga".to_owned(), "a closer look".to_owned())]);
+    let on = ["apply", &number, "--rps", "5", "--detach", "--yes"];
+    shopctl(&system, &on).with(0);
     system.kill("worker async");
     assert!(done().await < 20, "it was killed in the middle");
     system.spawn("worker async").await;
@@ -630,11 +643,12 @@ async fn a_batch_whose_worker_is_killed_goes_on_elsewhere_and_acts_on_no_saga_tw
     })
     .await;
     assert_eq!(ended, "done");
-    let (acts, sagas): (i64, i64) =
-        sqlx::query_as("select count(*), count(distinct subject_id) from saga.audit")
-            .fetch_one(&system.shop)
-            .await
-            .unwrap();
+    let (acts, sagas): (i64, i64) = sqlx::query_as(
+        "select count(*), count(distinct subject_id) from saga.audit where subject_kind = 'saga'",
+    )
+    .fetch_one(&system.shop)
+    .await
+    .unwrap();
     assert_eq!((acts, sagas), (20, 20), "each once");
     whole(&system).await;
 }

@@ -116,4 +116,25 @@ async fn the_examples_of_each_help_run() {
         ran += 1;
     }
     assert!(ran >= 25, "{ran} of {all:#?}");
+    // those that change something are asked whether they mean it, and there is nobody to ask, or
+    // find nothing to change: what they say is understood
+    std::fs::write(home.join("password"), "correct horse battery\n").unwrap();
+    std::fs::write(home.join("mended.json"), "{}").unwrap();
+    let changing = ["--reason", "shopctl apply", "shopctl batch"];
+    let changing = |example: &&String| changing.iter().any(|word| example.contains(word));
+    for example in all.iter().filter(changing) {
+        let line = example.replace(SHOWN, &saga);
+        let mut shell = Command::new("sh");
+        shell.envs(
+            program
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell.args(["-c", &line]).current_dir(&home);
+        shell.env("PATH", &path).env("HOME", &home);
+        let Output { status, stderr, .. } = shell.output().unwrap();
+        let talk = String::from_utf8_lossy(&stderr);
+        let understood = matches!(status.code(), Some(0 | 1 | 3 | 4));
+        assert!(understood, "{line}: {status} {talk}");
+    }
 }

@@ -286,3 +286,31 @@ async fn of_what_is_not_sampled_only_what_goes_wrong_is_told_and_that_whole() {
         "nothing else was sent"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_is_not_sampled_and_sticks_is_told() {
+    let collector = Collector::start().await;
+    let mut options = traced(&collector);
+    for (name, value) in [
+        ("OTEL_TRACES_SAMPLER_ARG", "0"),
+        ("CENSUS_INTERVAL_MS", "200"),
+        ("SAGA_RETRY_BUDGET_MS", "36000000"),
+    ] {
+        options.env.insert(name, value.to_owned());
+    }
+    let system = System::prepare(options).await;
+    for role in ["api", "worker"] {
+        system.spawn(role).await;
+    }
+    let (_, order) = system.buyer().await.order().await; // payments is not there
+    let (_, trace) = saga_and_trace(&system, &order).await;
+    arrives(&collector, &trace, "saga checkout").await;
+    eventually("its failed attempts", || async {
+        let spans = collector.trace(&trace);
+        let failed = spans
+            .iter()
+            .filter(|span| span.get("error.type") == "transient");
+        failed.count() >= 3
+    })
+    .await;
+}
