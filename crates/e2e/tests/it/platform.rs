@@ -318,6 +318,16 @@ fn no_secret_stands_in_a_file_that_is_committed() {
             );
         }
     }
+    let kept = std::process::Command::new("git")
+        .args(["ls-files", "--", "secrets", "k8s/overlays/local/secrets"])
+        .current_dir(crate::layout::root())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&kept.stdout),
+        "",
+        "secrets are committed"
+    );
     let ignored = read(".gitignore");
     for folder in ["/secrets", "/k8s/overlays/local/secrets"] {
         assert!(ignored.lines().any(|line| line == folder), "{folder}");
