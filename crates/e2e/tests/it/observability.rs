@@ -28,10 +28,8 @@ fn documented() -> BTreeSet<String> {
 /// The queries of all dashboards, each with its panel.
 fn queries() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let files = fs::read_dir(root().join("observability/grafana/dashboards")).unwrap();
-    let files = files.map(|entry| entry.unwrap().path());
-    // beside them lies what tells Grafana where they are
-    for path in files.filter(|path| path.extension().is_some_and(|end| end == "json")) {
+    for entry in fs::read_dir(root().join("observability/dashboards")).unwrap() {
+        let path = entry.unwrap().path();
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         for panel in dashboard["panels"].as_array().unwrap() {
             let title = format!("{}: {}", text(&dashboard, "title"), text(panel, "title"));
