@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 
-import { account, drill, enter, expect, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
+import { account, drill, enter, expect, JAEGER, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
 
 /** Looks what an act would do, and does it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
@@ -45,6 +45,8 @@ test('an operator finds a stuck saga by its cause, reads why, retries it and see
   await expect(page.getByText('init_payment got no usable answer, attempt 1')).toBeVisible();
   const runbook = (await page.getByRole('link', { name: 'Runbook of job-lost' }).getAttribute('href')) ?? '';
   expect(await (await context.request.get(runbook)).text()).toMatch(/^# job-lost\n/);
+
+  await expect(page.locator(`a[href^="${JAEGER}/trace/"]`)).toBeVisible();
 
   await act(page, /Retry/, 'its entry was lost');
   await expect(page.getByText('Done. This page follows')).toBeVisible();

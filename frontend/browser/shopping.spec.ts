@@ -61,6 +61,42 @@ test('tokens are never stored, and a session goes on after a reload, in two tabs
   await expect(other.getByRole('heading', { name: 'Log in' })).toBeVisible();
 });
 
+test('a token that is not taken any more is renewed, and nobody notices', async ({ page, context, watch }) => {
+  watch.expects(/401/);
+  await account(context);
+  let refused = 0;
+  await page.route(/\/api\/orders(\?|$)/, async (route) => {
+    if (refused > 0) return route.fallback();
+    refused += 1;
+    const problem = { type: '/problems/unauthenticated', title: 'Who asks is not known', status: 401 };
+    await route.fulfill({ status: 401, contentType: 'application/problem+json', json: problem });
+  });
+  let renewals = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/api/refresh')) renewals += 1;
+  });
+  await page.goto('/orders');
+  await expect(page.getByText('You have not ordered anything yet')).toBeVisible();
+  expect([refused, renewals], 'once at the start, and once in place of the refused one').toEqual([1, 2]);
+});
+
+test('whoever wants no motion sees none', async ({ page }) => {
+  const moves = () =>
+    page.evaluate(() =>
+      Math.max(
+        ...[...document.querySelectorAll('*')].flatMap((element) => {
+          const { animationDuration, transitionDuration } = getComputedStyle(element);
+          return `${animationDuration},${transitionDuration}`.split(',').map((time) => parseFloat(time));
+        }),
+      ),
+    );
+  await page.goto('/');
+  await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
+  expect(await moves(), 'otherwise something does').toBeGreaterThan(0.05);
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  expect(await moves()).toBeLessThan(0.001);
+});
+
 test('what is wrong with a form is said beside its fields', async ({ page, watch }) => {
   watch.expects(/409/, /401/, /422/);
   await page.goto('/register');
@@ -121,6 +157,20 @@ test('offline is said, and passes', async ({ page, context, watch }) => {
   await expect(page.getByText(/You are offline/)).toBeVisible();
   await context.setOffline(false);
   await expect(page.getByText(/You are offline/)).toHaveCount(0);
+});
+
+test('a demo panel that cannot be loaded takes nothing with it', async ({ page, watch }) => {
+  watch.expects(/Failed to load resource.*assets\/demo/);
+  let lost = 0;
+  await page.route(/assets\/demo-.*\.js$/, async (route) => {
+    lost += 1;
+    await route.abort();
+  });
+  await page.goto('/');
+  await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
+  await expect.poll(() => lost).toBeGreaterThan(0);
+  await expect(page.getByText('A demonstration shop')).toBeVisible();
+  await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
 });
 
 test('a deep link is served, and nothing jumps while a page loads', async ({ page }) => {

@@ -9,7 +9,13 @@ import { hasRole, isOperator, useSession } from './lib/session';
 import { nextTheme, useTheme } from './lib/theme';
 import { useOnline } from './lib/useful';
 
-const DemoPanel = lazy(async () => ({ default: (await import('./pages/demo')).DemoPanel }));
+/** A page is whole without it: when it cannot be loaded, there is none. */
+const DemoPanel = lazy(() =>
+  import('./pages/demo').then(
+    (module) => ({ default: module.DemoPanel }),
+    () => ({ default: () => null }),
+  ),
+);
 
 export function Layout() {
   const online = useOnline();
