@@ -21,6 +21,7 @@ use saga::{
     Verb, Verdict,
     machine::{self, Event, Op, State},
     store::{self, EntryChange, KeptRow},
+    stored,
     transition::{self, Cause, Rules},
 };
 use workflows::{
@@ -286,7 +287,7 @@ impl Production {
     }
 
     fn stored(&self, question: Question) -> store::Row {
-        let (step, undo_from) = transition::encode_state(&self.shape, question.row.state);
+        let (step, undo_from) = stored::encode_state(&self.shape, question.row.state);
         let ago = TimeDelta::minutes(if question.deadline_passed { -1 } else { 1 });
         store::Row {
             saga_id: self.saga_id,

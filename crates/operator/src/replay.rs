@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use saga::{
     Class, Shape, Verdict,
     machine::{self, Event, Kept, Op, State},
-    transition::encode_state,
+    stored::encode_state,
 };
 use serde::Serialize;
 

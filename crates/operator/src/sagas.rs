@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::{OrderId, SagaId, UserId};
-use saga::{Kind, Shape, machine::State, store, transition::decode_state};
+use saga::{Kind, Shape, machine::State, store, stored::decode_state};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;

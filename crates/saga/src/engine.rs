@@ -18,8 +18,9 @@ use crate::{
     shape::Shape,
     signal::NewSignal,
     store::{self, JournalRow},
+    stored::{encode_state, entry_of},
     story::{self, Chapter, Subject},
-    transition::{Cause, Rules, encode_state, entry_of, ran},
+    transition::{Cause, Rules, ran},
 };
 
 /// How an engine runs.

@@ -15,8 +15,9 @@ use crate::{
     plan::{Body, LocalError, Outcome, Saga, StepCx, Undo},
     signal::{NewSignal, Verdict},
     store::{self, EntryChange, Save},
+    stored::{Unreadable, decode_state},
     story::{self, Chapter, Subject},
-    transition::{Cause, Ended, Transition, Unreadable, decode_state, keep_undecided},
+    transition::{Cause, Ended, Transition, keep_undecided},
 };
 
 /// How long the outcome of an attempt is held while the database cannot be reached.

@@ -11,6 +11,7 @@
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
+//!  stored.rs                       how a state is written down there, and read back
 //!  heartbeat.rs                    which processes are there, for people
 //! ```
 //!
@@ -33,6 +34,7 @@ mod plan;
 mod shape;
 mod signal;
 pub mod store;
+pub mod stored;
 pub mod story;
 pub mod transition;
 

@@ -16,7 +16,8 @@ use crate::{
     shape::Shape,
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
-    transition::{Cause, Transition, decode_state},
+    stored::{Unreadable, decode_state},
+    transition::{Cause, Transition},
 };
 
 /// What an operator may do to a saga.
@@ -246,7 +247,7 @@ impl<S: Saga> Engine<S> {
         verb: &Verb,
     ) -> Result<Preview, EngineError> {
         let saga_id = row.saga_id;
-        let unreadable = |why: crate::transition::Unreadable| EngineError::Unreadable {
+        let unreadable = |why: Unreadable| EngineError::Unreadable {
             saga_id,
             why: why.to_string(),
         };

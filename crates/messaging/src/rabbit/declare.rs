@@ -1,0 +1,125 @@
+//! What is declared at the broker: quorum queues that hand on what they drop.
+
+use lapin::{
+    Channel, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use super::{CALL_TIMEOUT, Link, LinkError, text, within};
+use crate::topology::{ExchangeType, FAILED, LADDER, Route, delay_exchange, delay_queue};
+
+/// Deliveries after which the broker itself gives a message to `failed`: the net below consumers
+/// that die of it. RabbitMQ 4's default, said aloud because RabbitMQ 3 has none.
+const DELIVERY_LIMIT: i32 = 20;
+
+impl Link {
+    pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
+        let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+        declare_exchange(&channel, FAILED, ExchangeKind::Fanout).await?;
+        // every look at it is a delivery, and RabbitMQ 4 would drop a message after twenty
+        let limit = ("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
+        match declare_queue(&channel, FAILED, &[limit]).await {
+            Err(error) if error.is_declared_otherwise() => {
+                tracing::warn!(
+                    "Queue {FAILED} was declared without a delivery limit of its own: under RabbitMQ 4 it drops \
+                     a message after twenty looks. Once it is empty, delete it and migrate again"
+                );
+                let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+                bind(&channel, FAILED, FAILED, "").await
+            }
+            declared => {
+                declared?;
+                bind(&channel, FAILED, FAILED, "").await
+            }
+        }
+    }
+
+    pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), LinkError> {
+        let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+        let kind = match route.exchange_type {
+            ExchangeType::Direct => ExchangeKind::Direct,
+            ExchangeType::Topic => ExchangeKind::Topic,
+        };
+        declare_exchange(&channel, &route.exchange, kind).await?;
+        let mut arguments = at_least_once(FAILED, None);
+        arguments.push(("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)));
+        declare_queue(&channel, &route.queue, &arguments).await?;
+        for key in &route.routing_keys {
+            bind(&channel, &route.queue, &route.exchange, key).await?;
+        }
+        let ladder = delay_exchange(&route.queue);
+        declare_exchange(&channel, &ladder, ExchangeKind::Direct).await?;
+        for delay in LADDER {
+            let mut arguments = at_least_once("", Some(&route.queue));
+            let millis = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
+            arguments.push(("x-message-ttl", AMQPValue::LongInt(millis)));
+            let queue = delay_queue(&route.queue, delay);
+            declare_queue(&channel, &queue, &arguments).await?;
+            bind(&channel, &queue, &ladder, &queue).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Arguments of a queue that hands what it drops to `exchange`, and never loses it on the way.
+fn at_least_once(exchange: &str, key: Option<&str>) -> Vec<(&'static str, AMQPValue)> {
+    let mut arguments = vec![
+        ("x-dead-letter-exchange", text(exchange)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ];
+    if let Some(key) = key {
+        arguments.push(("x-dead-letter-routing-key", text(key)));
+    }
+    arguments
+}
+
+async fn declare_exchange(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+) -> Result<(), LinkError> {
+    let options = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    within(
+        CALL_TIMEOUT,
+        channel.exchange_declare(name.into(), kind, options, FieldTable::default()),
+    )
+    .await
+}
+
+async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    arguments: &[(&str, AMQPValue)],
+) -> Result<(), LinkError> {
+    let mut table = FieldTable::default();
+    table.insert("x-queue-type".into(), text("quorum"));
+    for (key, value) in arguments {
+        table.insert((*key).into(), value.clone());
+    }
+    let options = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    within(
+        CALL_TIMEOUT,
+        channel.queue_declare(name.into(), options, table),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), LinkError> {
+    let bind = channel.queue_bind(
+        queue.into(),
+        exchange.into(),
+        key.into(),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    within(CALL_TIMEOUT, bind).await
+}
