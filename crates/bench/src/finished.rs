@@ -1,16 +1,21 @@
-//! Tables full of finished sagas, as they are after some years.
+//! Tables full of finished sagas, as busy weeks leave them: none is old enough to be archived, or the
+//! retention would work beside what is measured.
 
 use servers::Postgres;
 
 /// Rows are made in steps of this many sagas.
 const STEP: u64 = 100_000;
 
+/// Ages of the oldest saga and the oldest idempotency key, in days: a day less than they are kept.
+const OLDEST_SAGA: u32 = 29;
+const OLDEST_KEY: u32 = 6;
+
 /// Fills a prepared database with `sagas` completed checkouts, and lets PostgreSQL look at them.
 pub(crate) async fn fill(postgres: &Postgres, database: &str, sagas: u64) -> anyhow::Result<()> {
     let mut from = 0;
     while from < sagas {
         let to = (from + STEP).min(sagas);
-        run(postgres, database, &rows(from, to)).await?;
+        run(postgres, database, &rows(from, to, sagas)).await?;
         from = to;
     }
     run(postgres, database, "vacuum analyze").await?;
@@ -28,7 +33,7 @@ async fn run(postgres: &Postgres, database: &str, sql: &str) -> anyhow::Result<(
     Ok(())
 }
 
-fn rows(from: u64, to: u64) -> String {
+fn rows(from: u64, to: u64, of: u64) -> String {
     format!(
         r#"
         -- the rows are right by construction: neither triggers nor foreign keys are asked
@@ -38,7 +43,7 @@ fn rows(from: u64, to: u64) -> String {
                ('00000000-0002-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid as saga_id,
                ('00000000-0003-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid as transaction_id,
                ('00000000-0004-7000-8000-' || lpad(to_hex(n % 50000), 12, '0'))::uuid as user_id,
-               now() - interval '400 days' + n * interval '30 seconds' as at,
+               now() - interval '{OLDEST_SAGA} days' * (1 - n / {of}.0) as at,
                p.product_id
         from generate_series({from} + 1, {to}) as n
         join (select product_id, row_number() over () - 1 as i, count(*) over () as of from commerce.product) as p
@@ -52,7 +57,7 @@ fn rows(from: u64, to: u64) -> String {
         select order_id, s.seq, s.status, at
         from t, (values (1, 'pending'), (2, 'awaiting_payment'), (3, 'completed')) as s(seq, status);
         insert into commerce.idempotency_key (user_id, key, request_hash, order_id, created_at)
-        select user_id, order_id::text, '\x00', order_id, at from t;
+        select user_id, order_id::text, '\x00', order_id, at from t where at > now() - interval '{OLDEST_KEY} days';
         insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, revision, input, trace_id,
                                root_span_id, created_at, updated_at)
         select saga_id, 'checkout', 1, 'finished', 'completed', 3, 3,
