@@ -8,7 +8,7 @@ use std::process::Output;
 use lapin::{ConnectionProperties, options::QueuePurgeOptions};
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually, eventually_some};
+use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually};
 use uuid::Uuid;
 
 use crate::{hurried, text};

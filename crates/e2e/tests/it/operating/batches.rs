@@ -4,7 +4,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::{System, eventually, eventually_some};
 
-use super::{Said, saga_of, shopctl, state, stuck_for_long, whole};
+use super::{Said, act, saga_of, shopctl, state, stuck_for_long, whole};
+use crate::text;
 
 /// So many orders that wait for payments to come back.
 async fn pile_up(system: &System, orders: usize) -> Vec<Value> {
