@@ -1,3 +1,4 @@
+use lapin::{Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions};
 use uuid::Uuid;
 
 use crate::variable;
@@ -37,4 +38,19 @@ pub async fn vhost() -> String {
         granted.status()
     );
     variable("TEST_AMQP_URL").replacen("/?", &format!("/{name}?"), 1)
+}
+
+/// A client of the broker that is not ours, on a channel that confirms.
+///
+/// # Panics
+/// When there is no broker at this URL.
+pub async fn foreign_client(amqp_url: &str) -> (Connection, Channel) {
+    let properties = ConnectionProperties::default();
+    let connection = Connection::connect(amqp_url, properties);
+    let connection = connection.await.expect("RabbitMQ can be reached");
+    let channel = connection.create_channel().await;
+    let channel = channel.expect("RabbitMQ opens a channel");
+    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+    confirms.await.expect("RabbitMQ confirms");
+    (connection, channel)
 }

@@ -13,7 +13,7 @@ mod refused;
 mod system;
 mod wait;
 
-pub use broker::vhost;
+pub use broker::{foreign_client, vhost};
 pub use collector::{Captured, Collector};
 pub use links::Upstream;
 pub use payments::{FakePayments, Mode};

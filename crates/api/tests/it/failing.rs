@@ -1,8 +1,8 @@
 //! Messages that could not be handled, as operators see and decide on them by HTTP: on a real RabbitMQ.
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
+    BasicProperties, Channel, Connection,
+    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions},
     types::{AMQPValue, FieldTable},
 };
 use messaging::{
@@ -11,7 +11,7 @@ use messaging::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{eventually, eventually_some};
+use testkit::{eventually, eventually_some, foreign_client};
 
 use crate::{
     refusal::bad,
@@ -39,11 +39,7 @@ impl Failing {
             routing_keys: vec!["send_welcome_email".to_owned()],
         };
         topology::declare(&amqp_url, &[route]).await.unwrap();
-        let properties = ConnectionProperties::default();
-        let connection = Connection::connect(&amqp_url, properties).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        let options = ConfirmSelectOptions::default();
-        channel.confirm_select(options).await.unwrap();
+        let (connection, channel) = foreign_client(&amqp_url).await;
         let shop = Shop::open_with(Settings {
             amqp_url: Some(amqp_url.clone()),
             ..Settings::default()

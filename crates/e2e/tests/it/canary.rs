@@ -9,14 +9,10 @@ use std::{
 use lapin::BasicProperties;
 use reqwest::{StatusCode, header::SET_COOKIE};
 use serde_json::{Value, json};
-use testkit::{Buyer, Collector, System, eventually};
+use testkit::{Buyer, Collector, System, eventually, foreign_client};
 use uuid::Uuid;
 
-use crate::{
-    hurried,
-    shopctl_verbs::{foreign, publish},
-    text,
-};
+use crate::{hurried, shopctl_verbs::publish, text};
 
 /// Ours tell all that they could, libraries what they do in production.
 const LOUD: &str = "info,api=trace,auth=trace,commerce=trace,db=trace,messaging=trace,operator=trace,\
@@ -204,7 +200,7 @@ async fn orders(system: &System, buyer: &Buyer<'_>) -> Vec<(String, Uuid)> {
 /// Messages that nobody can read; returns an id that is told.
 async fn messages(system: &System, canaries: &mut Canaries) -> String {
     let body = canaries.plant("body of a message");
-    let (_connection, channel) = foreign(system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let told = format!("told-{}", Uuid::new_v4().simple());
     let bodies = [
         body.clone(),

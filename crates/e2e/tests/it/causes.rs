@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use operator::cause::Code;
 use serde_json::{Value, json};
 use testkit::{Buyer, System, SystemOptions, eventually};
-use uuid::Uuid;
 
 use crate::{hurried, text};
 
@@ -21,17 +20,6 @@ fn with(settings: &[(&'static str, &str)], proxies: bool) -> SystemOptions {
     }
     options.proxies = proxies;
     options
-}
-
-async fn saga_of(system: &System, order: &Value) -> String {
-    let order: Uuid = text(order, "id").parse().unwrap();
-    let saga: Uuid =
-        sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
-            .bind(order)
-            .fetch_one(&system.shop)
-            .await
-            .unwrap();
-    saga.to_string()
 }
 
 /// What `shopctl saga why` says, with its exit code.

@@ -1,24 +1,9 @@
 //! Payment events of foreign producers.
 
 use crate::text;
-use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-};
+use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
 use serde_json::{Value, json};
-use testkit::{System, SystemOptions, eventually};
-
-async fn channel(system: &System) -> (Connection, Channel) {
-    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
-    (connection, channel)
-}
+use testkit::{System, SystemOptions, eventually, foreign_client};
 
 async fn publish(channel: &Channel, key: &str, body: &[u8]) {
     let options = BasicPublishOptions {
@@ -58,7 +43,7 @@ async fn a_minimal_event_sent_three_times_completes_the_order_once() {
     .execute(&system.payments)
     .await
     .unwrap();
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     for _ in 0..3 {
         publish(
             &channel,
@@ -85,7 +70,7 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let unknown = uuid::Uuid::now_v7().to_string();
     publish(
         &channel,

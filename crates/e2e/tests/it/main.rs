@@ -28,13 +28,26 @@ mod traces;
 mod unknown;
 
 use serde_json::Value;
-use testkit::SystemOptions;
+use testkit::{System, SystemOptions};
+use uuid::Uuid;
 
 /// A field that is text.
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field]
         .as_str()
         .unwrap_or_else(|| panic!("{field} in {value}"))
+}
+
+/// The id of an order's saga.
+async fn saga_of(system: &System, order: &Value) -> String {
+    let order: Uuid = text(order, "id").parse().unwrap();
+    let saga: Uuid =
+        sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
+            .bind(order)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+    saga.to_string()
 }
 
 /// Short leases and delays, so that a test of a crash takes a second or two.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually};
 use uuid::Uuid;
 
-use crate::{hurried, text};
+use crate::{hurried, saga_of, text};
 
 /// What shopctl said, and how it ended.
 struct Said {
@@ -57,17 +57,6 @@ fn act(system: &System, verb: &str, saga: &str) -> Said {
         system,
         &["saga", verb, saga, "--reason", "ticket 4711", "--yes"],
     )
-}
-
-async fn saga_of(system: &System, order: &Value) -> String {
-    let order: Uuid = text(order, "id").parse().unwrap();
-    let saga: Uuid =
-        sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
-            .bind(order)
-            .fetch_one(&system.shop)
-            .await
-            .unwrap();
-    saga.to_string()
 }
 
 async fn state(system: &System, saga: &str) -> String {

@@ -7,14 +7,12 @@ use std::{
 };
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{
-        BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-    },
+    BasicProperties, Channel,
+    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use testkit::{Buyer, System, SystemOptions, eventually};
+use testkit::{Buyer, System, SystemOptions, eventually, foreign_client};
 
 use crate::{hurried, layout::root, platform::manifests, text};
 
@@ -128,15 +126,7 @@ impl Rig {
 
     async fn channel(&self, role: &str) -> Channel {
         let url = self.secret(&format!("amqp_url.{role}"));
-        let connection = Connection::connect(&url, ConnectionProperties::default())
-            .await
-            .unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .unwrap();
-        channel
+        foreign_client(&url).await.1
     }
 
     /// Whether this role may publish there.

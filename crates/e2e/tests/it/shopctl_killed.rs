@@ -6,11 +6,11 @@ use std::{
 };
 
 use lapin::{Channel, options::BasicGetOptions};
-use testkit::{System, SystemOptions, eventually};
+use testkit::{System, SystemOptions, eventually, foreign_client};
 
 use crate::{
     shopctl::{lines, shopctl},
-    shopctl_verbs::{fail, foreign},
+    shopctl_verbs::fail,
     text,
 };
 
@@ -90,7 +90,7 @@ async fn arrived(channel: &Channel) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_that_is_killed_loses_no_message_and_is_done_again() {
     let system = System::prepare(SystemOptions::default()).await;
-    let (_connection, channel) = foreign(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let all = with_many(&channel).await;
     killed(&system, "retry").await;
     let stay = failed(&system).await;
@@ -109,7 +109,7 @@ async fn a_retry_that_is_killed_loses_no_message_and_is_done_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drop_that_is_killed_has_an_audit_row_with_the_body_of_each_that_is_gone() {
     let system = System::prepare(SystemOptions::default()).await;
-    let (_connection, channel) = foreign(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let all = with_many(&channel).await;
     killed(&system, "drop").await;
     let stay = failed(&system).await;

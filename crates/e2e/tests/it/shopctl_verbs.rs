@@ -3,12 +3,12 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+    BasicProperties, Channel,
+    options::BasicPublishOptions,
     types::{AMQPValue, FieldTable},
 };
 use regex::{Captures, Regex};
-use testkit::{System, SystemOptions};
+use testkit::{System, SystemOptions, foreign_client};
 
 use crate::{
     hurried,
@@ -78,20 +78,6 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// A client that is not ours.
-pub(crate) async fn foreign(system: &System) -> (Connection, Channel) {
-    let properties = ConnectionProperties::default();
-    let connection = Connection::connect(&system.amqp_url, properties)
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
-    (connection, channel)
-}
-
 pub(crate) async fn publish(
     channel: &Channel,
     exchange: &str,
@@ -130,7 +116,7 @@ pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reaso
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_audit_row() {
     let system = System::prepare(SystemOptions::default()).await;
-    let (_connection, channel) = foreign(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     fail(&channel, Some("m-1"), b"{\"user\": 1}", "no account 4711").await;
     fail(&channel, Some("m-2"), b"{\"user\": 2}", "no account 4712").await;
     fail(&channel, None, b"{nonsense\xff", "undecodable").await;
@@ -205,7 +191,7 @@ async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_failed_messages_are_looked_at_and_sent_again() {
     let system = System::prepare(SystemOptions::default()).await;
-    let (_connection, channel) = foreign(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     for hundred in 0..100 {
         let some = (0..100).map(|n| {
             let (channel, id) = (channel.clone(), format!("m-{hundred}-{n}"));
@@ -466,7 +452,7 @@ async fn sagas_are_listed_explained_shown_and_acted_on() {
 
 /// Sends the async worker something that nobody can read.
 pub(crate) async fn undecodable(system: &System, id: Option<&str>) {
-    let (_connection, channel) = foreign(system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let properties = BasicProperties::default().with_delivery_mode(2);
     let properties = match id {
         Some(id) => properties.with_message_id(id.into()),

@@ -1,14 +1,14 @@
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
+    BasicProperties, Channel, Connection,
     message::BasicGetMessage,
     options::{
         BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
+        QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable},
 };
 use messaging::topology::{self, ExchangeType, Route};
-use testkit::eventually_some;
+use testkit::{eventually_some, foreign_client};
 
 /// A vhost of the test's own with our topology on it, and a foreign client that looks at it.
 pub(crate) struct Broker {
@@ -38,14 +38,7 @@ impl Broker {
             .unwrap();
         // what is there already is declared again without harm
         topology::declare(&url, &[route]).await.unwrap();
-        let connection = Connection::connect(&url, ConnectionProperties::default())
-            .await
-            .unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .unwrap();
+        let (connection, channel) = foreign_client(&url).await;
         Self {
             url,
             channel,

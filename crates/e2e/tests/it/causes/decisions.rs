@@ -1,26 +1,19 @@
 //! A decision of payments that the saga has not heard of.
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
+    BasicProperties, Channel,
     options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueuePurgeOptions},
     types::FieldTable,
 };
 use serde_json::json;
-use testkit::{Fault, System, Upstream, eventually_some};
+use testkit::{Fault, System, Upstream, eventually_some, foreign_client};
 
-use super::{assert_cause, awaiting, saga_of, why_with, with};
-use crate::{hurried, text};
+use super::{assert_cause, awaiting, why_with, with};
+use crate::{hurried, saga_of, text};
 
 const EXCHANGE: &str = "payments_events";
 const QUEUE: &str = "payments_events_queue";
 const PAID: &str = "transaction_completed";
-
-async fn channel(system: &System) -> (Connection, Channel) {
-    let broker = Connection::connect(&system.amqp_url, ConnectionProperties::default());
-    let broker = broker.await.unwrap();
-    let channel = broker.create_channel().await.unwrap();
-    (broker, channel)
-}
 
 async fn publish(channel: &Channel, body: &[u8]) {
     channel
@@ -64,7 +57,7 @@ async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
         "{blind}"
     );
 
-    let (_broker, channel) = channel(&system).await;
+    let (_broker, channel) = foreign_client(&system.amqp_url).await;
     let purge = channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default());
     assert_eq!(purge.await.unwrap(), 1);
     let why = assert_cause(
@@ -104,7 +97,7 @@ async fn a_decision_that_no_queue_is_bound_for_is_unroutable() {
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;
     let saga = saga_of(&system, &order).await;
-    let (_broker, channel) = channel(&system).await;
+    let (_broker, channel) = foreign_client(&system.amqp_url).await;
     let none = FieldTable::default;
     channel
         .queue_unbind(QUEUE.into(), EXCHANGE.into(), PAID.into(), none())
@@ -137,7 +130,7 @@ async fn a_decision_that_came_in_pieces_lies_in_failed() {
     let saga = saga_of(&system, &order).await;
     let transaction = text(&order, "transaction_id");
     buyer.pay(transaction).await;
-    let (_broker, channel) = channel(&system).await;
+    let (_broker, channel) = foreign_client(&system.amqp_url).await;
     let event = eventually_some("payments' event", || async {
         let options = BasicGetOptions { no_ack: true };
         channel.basic_get(QUEUE.into(), options).await.unwrap()
@@ -165,7 +158,7 @@ async fn a_decision_over_another_amount_moves_nothing_and_is_named() {
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;
     let saga = saga_of(&system, &order).await;
-    let (_broker, channel) = channel(&system).await;
+    let (_broker, channel) = foreign_client(&system.amqp_url).await;
     let wrong = json!({
         "transaction_id": order["transaction_id"],
         "order_id": order["id"],

@@ -4,8 +4,8 @@ use reqwest::StatusCode;
 use testkit::{Fault, System, Upstream, eventually};
 use uuid::Uuid;
 
-use super::{assert_cause, awaiting, saga_of, with};
-use crate::{hurried, text};
+use super::{assert_cause, awaiting, with};
+use crate::{hurried, saga_of, text};
 
 /// Attempts by themselves are an hour apart.
 const PATIENT: [(&str, &str); 3] = [

@@ -1,33 +1,18 @@
 //! RabbitMQ: what is published, what is heard, and a broker that is away or full.
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{
-        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-        QueueDeleteOptions,
-    },
+    BasicProperties, Channel,
+    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueueDeleteOptions},
     types::FieldTable,
 };
 use serde_json::json;
-use testkit::{Fault, System, SystemOptions, Upstream, eventually};
+use testkit::{Fault, System, SystemOptions, Upstream, eventually, foreign_client};
 
 use super::{completes, count, whole, with};
 use crate::{hurried, text};
 
 const EXCHANGE: &str = "payments_events";
 const QUEUE: &str = "payments_events_queue";
-
-async fn channel(system: &System) -> (Connection, Channel) {
-    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
-    (connection, channel)
-}
 
 async fn publish(channel: &Channel, exchange: &str, key: &str, id: Option<&str>, body: &[u8]) {
     let mut properties = BasicProperties::default().with_delivery_mode(2);
@@ -125,7 +110,7 @@ async fn f12_an_event_that_no_queue_is_bound_for_is_kept_until_one_is() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let key = "transaction_completed";
     channel
         .queue_unbind(
@@ -255,7 +240,7 @@ async fn f18_a_queue_deleted_while_it_is_consumed_is_consumed_again_once_it_is_d
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
     completes(&buyer, &first).await;
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     channel
         .queue_delete(QUEUE.into(), QueueDeleteOptions::default())
         .await
@@ -274,7 +259,7 @@ async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
     completes(&buyer, &order).await;
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let again = json!({
         "transaction_id": order["transaction_id"], "order_id": order["id"], "amount": order["total"],
         "event_id": uuid::Uuid::now_v7(), "completed_at": "2026-01-01T00:00:00Z",
@@ -304,7 +289,7 @@ async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
 async fn f24_poison_of_any_kind_is_in_failed_whole_while_later_messages_flow() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
-    let (_connection, channel) = channel(&system).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let huge = vec![b'x'; 17 * 1024 * 1024];
     publish(
         &channel,

@@ -1,13 +1,10 @@
 //! What is played while a process is killed. Each play has two of everything, one after the other,
 //! so that a point has a second hit; one order is attempted by the api, the other by a worker.
 
-use lapin::{
-    BasicProperties, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-};
+use lapin::{BasicProperties, options::BasicPublishOptions};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{eventually, foreign_client};
 use uuid::Uuid;
 
 use super::{
@@ -139,11 +136,7 @@ impl Play {
 /// Nonsense, which must be in `failed` in the end; and the word that a transaction is paid, which it
 /// is not yet: payments is asked, and the message goes up the ladder.
 async fn publish(rig: &Rig, transaction: &str) {
-    let connection = Connection::connect(&rig.system.amqp_url, ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.unwrap();
+    let (connection, channel) = foreign_client(&rig.system.amqp_url).await;
     let nonsense = format!("nonsense {transaction}");
     let early = json!({
         "transaction_id": transaction, "completed_at": "2026-01-01T00:00:00Z", "routing_key": "transaction_completed",

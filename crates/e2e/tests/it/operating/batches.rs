@@ -4,8 +4,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::{System, eventually, eventually_some};
 
-use super::{Said, act, saga_of, shopctl, state, stuck_for_long, whole};
-use crate::text;
+use super::{Said, act, shopctl, state, stuck_for_long, whole};
+use crate::{saga_of, text};
 
 /// So many orders that wait for payments to come back.
 async fn pile_up(system: &System, orders: usize) -> Vec<Value> {
