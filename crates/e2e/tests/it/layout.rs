@@ -172,7 +172,8 @@ fn the_arrows_between_crates_are_those_of_the_map() {
     }
 }
 
-/// Crates from outside that only these crates may use; `bench` plays the foreign payments.
+/// Crates from outside that only these crates may use; `bench` plays the foreign payments, `testkit`
+/// foreign clients of the broker.
 #[test]
 fn rules_are_kept_from_http_and_brokers() {
     let all = dependencies();
@@ -181,7 +182,7 @@ fn rules_are_kept_from_http_and_brokers() {
             "axum",
             &["api", "payments", "web", "telemetry", "worker", "bench"][..],
         ),
-        ("lapin", &["messaging", "bench"]),
+        ("lapin", &["messaging", "bench", "testkit"]),
         ("apalis", &["worker"]),
         ("apalis-postgres", &["worker"]),
         ("opentelemetry", &["telemetry"]),
