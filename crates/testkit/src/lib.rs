@@ -4,23 +4,26 @@
 //! A development dependency only: nothing that is shipped uses it.
 
 mod broker;
+mod buyer;
 mod collector;
 mod links;
 mod payments;
 mod postgres;
+mod processes;
 mod proxy;
 mod refused;
 mod system;
 mod wait;
 
 pub use broker::{foreign_client, vhost};
+pub use buyer::Buyer;
 pub use collector::{Captured, Collector};
 pub use links::Upstream;
 pub use payments::{FakePayments, Mode};
 pub use postgres::{copy_of, database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};
 pub use refused::refused;
-pub use system::{Buyer, Servers, System, SystemOptions};
+pub use system::{Servers, System, SystemOptions};
 pub use wait::{eventually, eventually_some};
 
 /// A port that nobody listens on.

@@ -1,0 +1,154 @@
+//! Somebody who shops.
+
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{System, eventually, eventually_some};
+
+impl System {
+    /// A new account, logged in.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn buyer(&self) -> Buyer<'_> {
+        let email = format!("{}@shop.example", Uuid::new_v4().simple());
+        let body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
+        let answer = self
+            .http
+            .post(format!("{}/api/register", self.api_url))
+            .json(&body)
+            .send()
+            .await;
+        let answer = answer.expect("the API answers");
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let tokens: Value = answer.json().await.expect("JSON");
+        Buyer {
+            system: self,
+            token: tokens["access_token"].as_str().expect("a token").to_owned(),
+        }
+    }
+
+    /// Somebody who is logged in already.
+    pub fn returning(&self, token: String) -> Buyer<'_> {
+        Buyer {
+            system: self,
+            token,
+        }
+    }
+}
+
+/// Somebody who shops.
+pub struct Buyer<'a> {
+    system: &'a System,
+    /// The access token.
+    pub token: String,
+}
+
+impl Buyer<'_> {
+    /// Sends a basket of one product.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_order(
+        &self,
+        product: &str,
+        quantity: u32,
+        key: &str,
+    ) -> reqwest::Result<Response> {
+        let body = json!({"items": [{"product_id": product, "quantity": quantity}]});
+        let url = format!("{}/api/orders", self.system.api_url);
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .header("idempotency-key", key)
+            .json(&body)
+            .send()
+            .await
+    }
+
+    /// Orders a mug.
+    ///
+    /// # Panics
+    /// When the order is not accepted.
+    pub async fn order(&self) -> (StatusCode, Value) {
+        let mug = self.system.product("enamel-mug").await;
+        let answer = self
+            .try_order(&mug, 1, &Uuid::new_v4().to_string())
+            .await
+            .expect("the API answers");
+        let status = answer.status();
+        assert!(status.is_success(), "{status}: {:?}", answer.text().await);
+        (status, answer.json().await.expect("JSON"))
+    }
+
+    /// Reads an order; `None` while there is no answer.
+    pub async fn try_look(&self, order: &str) -> Option<Value> {
+        let url = format!("{}/api/orders/{order}", self.system.api_url);
+        let answer = self
+            .system
+            .http
+            .get(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .ok()?;
+        if answer.status().is_success() {
+            answer.json().await.ok()
+        } else {
+            None
+        }
+    }
+
+    /// Waits until an order has this status; returns it.
+    pub async fn awaits(&self, order: &str, status: &str) -> Value {
+        eventually_some(&format!("order {order} to be {status}"), || async {
+            self.try_look(order)
+                .await
+                .filter(|order| order["status"] == status)
+        })
+        .await
+    }
+
+    /// Calls payments' simulator: `complete` or `cancel`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn decide(&self, verb: &str, transaction: &str) -> reqwest::Result<Response> {
+        let url = format!("{}/transactions/{verb}", self.system.payments_url);
+        let body = json!({"transaction_id": transaction});
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await
+    }
+
+    /// Pays, however long it takes to get an answer.
+    pub async fn pay(&self, transaction: &str) {
+        eventually(&format!("transaction {transaction} to be paid"), || async {
+            self.decide("complete", transaction)
+                .await
+                .is_ok_and(|answer| answer.status() == StatusCode::OK)
+        })
+        .await;
+    }
+
+    /// Asks the API to cancel an order.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn cancel(&self, order: &str) -> Response {
+        let url = format!("{}/api/orders/{order}/cancel", self.system.api_url);
+        self.system
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("the API answers")
+    }
+}

@@ -1,0 +1,222 @@
+//! The processes of a system: started, asked, told to stop, killed.
+
+use std::{
+    fs::OpenOptions,
+    process::{Child, ExitStatus},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::StatusCode;
+use servers::free_port;
+
+use crate::{System, eventually};
+
+/// A process that was started and not yet ended by a test.
+pub(crate) struct Running {
+    child: Child,
+    admin: String,
+}
+
+impl System {
+    /// Starts `payments`, `api`, `worker` (all roles) or one with roles of its own, such as
+    /// `worker saga relay`, and waits until it is ready. A second one of the same kind gets a name
+    /// of its own behind a `#`: `worker#2`.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn spawn(&self, role: &str) {
+        self.spawn_with(role, &[]).await;
+    }
+
+    /// As [`System::spawn`], with variables of its own.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn spawn_with(&self, role: &str, env: &[(&str, &str)]) {
+        self.launch_with(role, env).await;
+        eventually(
+            &format!("{role} to be ready (log in {})", self.dir.display()),
+            || self.is_ready(role),
+        )
+        .await;
+    }
+
+    /// As [`System::spawn`], without waiting.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub async fn launch(&self, role: &str) {
+        self.launch_with(role, &[]).await;
+    }
+
+    /// As [`System::launch`], with variables of its own.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub async fn launch_with(&self, role: &str, env: &[(&str, &str)]) {
+        let what = role.split('#').next().unwrap_or(role);
+        let binary = what.split(' ').next().unwrap_or(what);
+        let mut command = self.command(binary);
+        let admin = if binary == "worker" {
+            let admin = format!("127.0.0.1:{}", free_port().expect("a port is free"));
+            let roles: Vec<_> = what.split(' ').skip(1).collect();
+            let all = ["saga", "payments", "async", "relay"];
+            command.args(if roles.is_empty() {
+                &all[..]
+            } else {
+                &roles[..]
+            });
+            command.env("WORKER_ADMIN_LISTEN", &admin);
+            admin
+        } else {
+            self.env[&format!("{}_ADMIN_LISTEN", binary.to_uppercase())].clone()
+        };
+        if let Some(links) = &self.links {
+            command.envs(links.variables(role, binary, &self.env).await);
+        }
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log(role));
+        let log = log.expect("the log can be opened");
+        let child = command
+            .envs(env.iter().copied())
+            .stdout(log.try_clone().expect("the log can be opened twice"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        self.running
+            .lock()
+            .expect("no test panics here")
+            .insert(role.to_owned(), Running { child, admin });
+    }
+
+    /// Whether a process says that it is ready.
+    pub async fn is_ready(&self, role: &str) -> bool {
+        self.admin(role, "/readyz").await.is_some()
+    }
+
+    /// Where a process' admin port is; `None` while it does not run.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn admin_address(&self, role: &str) -> Option<String> {
+        let running = self.running.lock().expect("no test panics here");
+        running.get(role).map(|running| running.admin.clone())
+    }
+
+    /// What a process says on its admin port, such as `/metrics`; `None` while it does not.
+    pub async fn admin(&self, role: &str, path: &str) -> Option<String> {
+        let admin = self.admin_address(role)?;
+        let answer = self.http.get(format!("http://{admin}{path}")).send().await;
+        let answer = answer
+            .ok()
+            .filter(|answer| answer.status() == StatusCode::OK)?;
+        answer.text().await.ok()
+    }
+
+    /// Whether a process that was started has not ended, by itself or otherwise.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn runs(&self, role: &str) -> bool {
+        let mut running = self.running.lock().expect("no test panics here");
+        running
+            .get_mut(role)
+            .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&self, role: &str) {
+        self.end(role, Signal::SIGKILL);
+    }
+
+    /// SIGTERM, and waits until it ended by itself.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn stop(&self, role: &str) {
+        self.end(role, Signal::SIGTERM);
+    }
+
+    /// SIGSTOP or SIGCONT.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, role: &str, signal: Signal) {
+        let running = self.running.lock().expect("no test panics here");
+        send(&running.get(role).expect("it runs").child, signal);
+    }
+
+    /// As [`System::signal`]; false when it does not run.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn try_signal(&self, role: &str, signal: Signal) -> bool {
+        let running = self.running.lock().expect("no test panics here");
+        let running = running.get(role);
+        running
+            .inspect(|running| send(&running.child, signal))
+            .is_some()
+    }
+
+    /// A process that ended without being told to, and how; told once of each.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn fallen(&self) -> Option<(String, ExitStatus)> {
+        let mut running = self.running.lock().expect("no test panics here");
+        let fallen = running
+            .iter_mut()
+            .find_map(|(role, running)| Some((role.clone(), running.child.try_wait().ok()??)))?;
+        running.remove(&fallen.0);
+        Some(fallen)
+    }
+
+    /// The sum of a metric's series; 0 when the process has none, or does not answer.
+    pub async fn metric(&self, role: &str, name: &str) -> f64 {
+        let page = self.admin(role, "/metrics").await.unwrap_or_default();
+        page.lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    fn end(&self, role: &str, signal: Signal) {
+        let running = self
+            .running
+            .lock()
+            .expect("no test panics here")
+            .remove(role);
+        let mut child = running
+            .unwrap_or_else(|| panic!("{role} does not run"))
+            .child;
+        send(&child, signal);
+        child.wait().expect("it can be waited for");
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let mut running = self
+            .running
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, Running { mut child, .. }) in running.drain() {
+            // a test that fails stops some processes; those must go, too
+            send(&child, Signal::SIGKILL);
+            child.wait().ok();
+        }
+    }
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).expect("process ids are small");
+    kill(Pid::from_raw(pid), signal).ok();
+}
