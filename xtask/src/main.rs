@@ -41,7 +41,7 @@ cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
-cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness] [--json]
+cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--json]
     Break a system of its own at random, under load, and hold it to what it answered.
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.

@@ -11,16 +11,23 @@ use std::{
 
 use nix::sys::signal::Signal;
 use serde::Serialize;
-use testkit::{Fault, Proxy, Servers, System, Upstream};
+use testkit::{Fault, Proxy, Servers, System, Upstream, eventually};
 use tokio::{sync::Mutex, task::block_in_place};
 
-use crate::schedule::{Act, CLIENTS, How, Link, Round};
+use crate::{
+    client::lock,
+    schedule::{Act, CLIENTS, How, Link, Round},
+};
+
+/// How long a process may take to end: less than any grace period in k8s/ leaves it.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// How often what was done.
 #[derive(Debug, Default)]
 struct Counters {
     kills: AtomicU64,
     stops: AtomicU64,
+    replaced: AtomicU64,
     pauses: AtomicU64,
     postgres_restarts: AtomicU64,
     rabbitmq_restarts: AtomicU64,
@@ -36,6 +43,8 @@ pub struct Done {
     pub kills: u64,
     /// SIGTERMs.
     pub stops: u64,
+    /// Processes whose place a new one took.
+    pub replaced: u64,
     /// SIGSTOPs, each longer than a lease.
     pub pauses: u64,
     /// Crashes of PostgreSQL.
@@ -57,28 +66,122 @@ pub(crate) struct Chaos {
     system: Arc<System>,
     to_api: Proxy,
     to_payments: Proxy,
-    /// One thing at a time is done to a process.
-    processes: BTreeMap<&'static str, Mutex<()>>,
+    /// One thing at a time is done to a process. What it is called just now: whoever takes its place
+    /// has another name.
+    processes: BTreeMap<&'static str, Mutex<String>>,
+    /// What processes are told beside what the system tells them.
+    env: Vec<(&'static str, String)>,
     postgres: Mutex<()>,
     rabbitmq: Mutex<()>,
     done: Counters,
+    /// What ended in disorder.
+    unclean: std::sync::Mutex<Vec<String>>,
 }
 
 impl Chaos {
-    /// For a system that runs these processes.
+    /// For a system that is to run these processes.
     pub(crate) async fn new(system: Arc<System>, processes: &[&'static str]) -> Self {
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
+        let (api, payments) = (address(&system.api_url), address(&system.payments_url));
+        let to_api = Proxy::new(api.clone()).await;
+        let to_payments = Proxy::new(payments.clone()).await;
+        let mut env = Vec::new();
+        if !processes.contains(&"api") {
+            // several of each: everybody reaches them through the load balancers
+            to_api.detach(&api);
+            to_payments.detach(&payments);
+            let keys = format!("http://{}/.well-known/jwks.json", to_api.address);
+            env.push(("JWKS_URL", keys));
+            env.push(("PAYMENTS_URL", format!("http://{}", to_payments.address)));
+        }
         Self {
-            to_api: Proxy::new(address(&system.api_url)).await,
-            to_payments: Proxy::new(address(&system.payments_url)).await,
+            to_api,
+            to_payments,
             processes: processes
                 .iter()
-                .map(|name| (*name, Mutex::default()))
+                .map(|name| (*name, Mutex::new((*name).to_owned())))
                 .collect(),
+            env,
             postgres: Mutex::default(),
             rabbitmq: Mutex::default(),
             done: Counters::default(),
+            unclean: std::sync::Mutex::default(),
             system,
+        }
+    }
+
+    /// Starts a process, waits until it is ready, and only then lets requests come to it.
+    pub(crate) async fn start(&self, name: &str) {
+        let env: Vec<_> = self
+            .env
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        self.system.spawn_with(name, &env).await;
+        if let Some(address) = self.system.address(name) {
+            self.balancer(name).attach(address);
+        }
+    }
+
+    /// Waits until every process is ready.
+    pub(crate) async fn ready(&self) {
+        for name in self.processes.values() {
+            self.is_up(&name.lock().await).await;
+        }
+    }
+
+    async fn is_up(&self, name: &str) {
+        eventually(&format!("{name} to be ready"), || {
+            self.system.is_ready(name)
+        })
+        .await;
+    }
+
+    /// What ended in disorder though nothing was wrong.
+    pub(crate) fn unclean(&self) -> Vec<String> {
+        lock(&self.unclean).clone()
+    }
+
+    fn balancer(&self, name: &str) -> &Proxy {
+        if name.starts_with("api") {
+            &self.to_api
+        } else {
+            &self.to_payments
+        }
+    }
+
+    /// No request comes to it any more, then SIGTERM: it must say goodbye, hold nothing any more and end
+    /// with 0.
+    async fn retire(&self, name: &str) {
+        if let Some(address) = self.system.address(name) {
+            self.balancer(name).detach(&address);
+        }
+        let pid = self
+            .system
+            .pid(name)
+            .and_then(|pid| i32::try_from(pid).ok());
+        let holder: sqlx::Result<Option<String>> = sqlx::query_scalar(
+            "select process from saga.heartbeat where pid = $1 order by started_at desc limit 1",
+        )
+        .bind(pid)
+        .fetch_optional(&self.system.shop)
+        .await;
+        let status = self.system.retire(name, GRACE).await;
+        let left: sqlx::Result<(i64, i64)> = sqlx::query_as(
+            "select (select count(*) from messaging.outbox where holder = $1),
+                    (select count(*) from saga.heartbeat where process = $1)",
+        )
+        .bind(holder.as_ref().ok().cloned().flatten())
+        .fetch_one(&self.system.shop)
+        .await;
+        let mut unclean = lock(&self.unclean);
+        if !status.success() {
+            unclean.push(format!("{name} was told to stop and ended with {status}"));
+        }
+        if !matches!((&holder, &left), (Ok(_), Ok((0, 0)))) {
+            unclean.push(format!(
+                "{name} ended and left (entries that it holds, heartbeats) {left:?}"
+            ));
         }
     }
 
@@ -100,13 +203,13 @@ impl Chaos {
     /// Starts again what ended by itself, as a supervisor does; for ever.
     pub(crate) async fn supervise(&self) {
         loop {
-            for (process, lock) in &self.processes {
+            for name in self.processes.values() {
                 // whoever holds it brings the process back
-                let Ok(_mine) = lock.try_lock() else { continue };
-                if !self.system.runs(process) {
+                let Ok(name) = name.try_lock() else { continue };
+                if !self.system.runs(&name) {
                     self.done.restarted.fetch_add(1, SeqCst);
-                    eprintln!("{process} ended by itself: starting it again");
-                    self.system.launch(process).await;
+                    eprintln!("{name} ended by itself: starting it again");
+                    self.system.launch(&name).await;
                 }
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -119,6 +222,7 @@ impl Chaos {
         Done {
             kills: done.kills.load(SeqCst),
             stops: done.stops.load(SeqCst),
+            replaced: done.replaced.load(SeqCst),
             pauses: done.pauses.load(SeqCst),
             postgres_restarts: done.postgres_restarts.load(SeqCst),
             rabbitmq_restarts: done.rabbitmq_restarts.load(SeqCst),
@@ -149,6 +253,23 @@ impl Chaos {
                 self.done.stops.fetch_add(1, SeqCst);
                 block_in_place(|| system.stop(process));
                 system.launch(process).await;
+            }
+            Act::Retire { process, down } => {
+                let name = self.processes[process].lock().await;
+                self.done.stops.fetch_add(1, SeqCst);
+                // before that it hears no SIGTERM yet: it holds nothing, and the signal ends it
+                self.is_up(&name).await;
+                self.retire(&name).await;
+                tokio::time::sleep(down).await;
+                system.launch(&name).await;
+            }
+            Act::Replace { process } => {
+                let mut name = self.processes[process].lock().await;
+                let number = self.done.replaced.fetch_add(1, SeqCst) + 1;
+                let next = format!("{process}.{number}");
+                self.start(&next).await;
+                self.retire(&name).await;
+                *name = next;
             }
             Act::Pause { process, time } => {
                 let _mine = self.processes[process].lock().await;

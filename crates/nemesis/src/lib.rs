@@ -16,6 +16,10 @@
 //! - **liveness**: a worker dead for good and a link black for good. Orders must go on being
 //!   completed, and all must come to rest, in spite of both. (Faults that always end would hide a
 //!   system that only a restart gets going again: the idea of TigerBeetle's simulator.)
+//! - **scaling**: ten workers, killed, stopped and started as an autoscaler would. Afterwards as many
+//!   orders must be completed in a window as before, or half at least, and each worker do its part.
+//! - **rolling**: every process replaced by a new one that takes its place before it is told to stop.
+//!   It must end in order, and no request fail but by a cut connection, after which it is sent again.
 //!
 //! Runs in the environment of [`testkit::System`], with servers of its own: `cargo xtask nemesis`.
 
@@ -25,6 +29,7 @@ mod client;
 pub mod ledger;
 mod random;
 mod rest;
+mod scaling;
 pub mod schedule;
 mod summary;
 
@@ -41,6 +46,7 @@ use testkit::{System, SystemOptions};
 use tokio::task::{JoinSet, block_in_place};
 
 pub use chaos::Done;
+pub use scaling::Recovery;
 pub use schedule::Mode;
 pub use summary::{Summary, Times};
 
@@ -49,6 +55,8 @@ use crate::{
     chaos::Chaos,
     client::{Clients, lock},
     ledger::Found,
+    scaling::Work,
+    schedule::SCALING,
 };
 
 /// How many clients there are.
@@ -76,16 +84,13 @@ pub struct Options {
 /// # Panics
 /// When the system cannot be set up, or a server does not start again.
 pub async fn run(options: Options) -> Summary {
-    let processes = match options.mode {
-        Mode::Safety => schedule::SAFETY,
-        Mode::Liveness => schedule::LIVENESS,
-    };
-    let system = Arc::new(System::prepare(settings()).await);
+    let processes = options.mode.processes();
+    let system = Arc::new(System::prepare(settings(options.mode)).await);
+    let chaos = Arc::new(Chaos::new(Arc::clone(&system), processes).await);
     for process in processes {
-        system.spawn(process).await;
+        chaos.start(process).await;
     }
     let products = stock(&system).await.expect("the catalog can be filled");
-    let chaos = Arc::new(Chaos::new(Arc::clone(&system), &processes).await);
     let (api, payments) = chaos.urls();
     let clients = Arc::new(Clients::new(options.seed, api, payments, products));
     let mut run = Run {
@@ -99,15 +104,16 @@ pub async fn run(options: Options) -> Summary {
         first_completed: Vec::new(),
         at_rest: Vec::new(),
         longest_gap: None,
+        recovery: None,
         violations: Vec::new(),
     };
     run.play().await
 }
 
 /// Short leases and delays, so that much happens in a minute.
-fn settings() -> SystemOptions {
+fn settings(mode: Mode) -> SystemOptions {
     let lease = LEASE.as_millis().to_string();
-    let env = [
+    let mut env = vec![
         ("SAGA_LEASE_MS", lease.as_str()),
         ("SAGA_CALL_TIMEOUT_MS", "800"),
         ("SAGA_LEASE_MARGIN_MS", "500"),
@@ -119,13 +125,19 @@ fn settings() -> SystemOptions {
         ("ORDER_WAIT_MS", "1000"),
         ("RUST_LOG", "info"),
     ];
+    if matches!(mode, Mode::Scaling | Mode::Rolling) {
+        env.push(("SHOP_DATABASE_MAX_CONNECTIONS", "8")); // there are many processes
+    }
+    if mode == Mode::Scaling {
+        env.push(("EAGER_ATTEMPTS", "0")); // the workers make every attempt
+    }
     SystemOptions {
         env: env
             .into_iter()
             .map(|(name, value)| (name, value.to_owned()))
             .collect(),
         own_servers: true,
-        proxies: true,
+        proxies: matches!(mode, Mode::Safety | Mode::Liveness),
     }
 }
 
@@ -156,6 +168,7 @@ struct Run {
     first_completed: Vec<Duration>,
     at_rest: Vec<Duration>,
     longest_gap: Option<f64>,
+    recovery: Option<Recovery>,
     violations: Vec<String>,
 }
 
@@ -176,8 +189,9 @@ impl Run {
         watchers.spawn(async move { chaos.supervise().await });
 
         match self.options.mode {
-            Mode::Safety => self.safety(begun).await,
+            Mode::Safety | Mode::Rolling => self.in_rounds(begun).await,
             Mode::Liveness => self.liveness(begun).await,
+            Mode::Scaling => self.scaling().await,
         }
         self.clients.stop();
         while tasks.join_next().await.is_some() {}
@@ -189,13 +203,23 @@ impl Run {
                 .map(|alarm| format!("under way: {alarm}")),
         );
         self.violations.extend(self.causes.idlers());
+        self.violations.extend(self.chaos.unclean());
+        let fallen = self.chaos.done().restarted;
+        if fallen > 0 && matches!(self.options.mode, Mode::Scaling | Mode::Rolling) {
+            self.violations
+                .push(format!("{fallen} processes ended by themselves"));
+        }
+        if self.options.mode == Mode::Rolling {
+            self.violations.extend(self.clients.failures());
+        }
         self.summary(begun).await
     }
 
-    async fn safety(&mut self, begun: Instant) {
+    async fn in_rounds(&mut self, begun: Instant) {
         while begun.elapsed() < self.options.time && self.violations.is_empty() {
-            let round = schedule::round(Mode::Safety, self.options.seed, self.rounds);
+            let round = schedule::round(self.options.mode, self.options.seed, self.rounds);
             self.rounds += 1;
+            eprintln!("round {}: {round}", self.rounds);
             self.chaos.play(&round).await;
             let healed = Instant::now();
             let (clients, number) = (Arc::clone(&self.clients), self.rounds);
@@ -220,6 +244,31 @@ impl Run {
         }
     }
 
+    async fn scaling(&mut self) {
+        scaling::under_way(&self.system).await;
+        let before = Work::watch(&self.system).await;
+        let begun = Instant::now();
+        while begun.elapsed() < self.options.time {
+            let round = schedule::round(Mode::Scaling, self.options.seed, self.rounds);
+            self.rounds += 1;
+            eprintln!("round {}: {round}", self.rounds);
+            self.chaos.play(&round).await;
+        }
+        self.chaos.ready().await;
+        let after = Work::watch(&self.system).await;
+        match (before, after) {
+            (Ok(before), Ok(after)) => {
+                let recovery = Recovery::of(&before, &after);
+                self.violations.extend(recovery.judge(SCALING.len() - 2));
+                self.recovery = Some(recovery);
+            }
+            unread => self
+                .violations
+                .push(format!("the database cannot be read: {unread:?}")),
+        }
+        self.rest_in_silence().await;
+    }
+
     async fn liveness(&mut self, begun: Instant) {
         let round = schedule::round(Mode::Liveness, self.options.seed, 0);
         self.rounds = 1;
@@ -227,15 +276,20 @@ impl Run {
         self.chaos.play(&round).await;
         let broken = database_now(&self.system).await;
         tokio::time::sleep(self.options.time.saturating_sub(begun.elapsed())).await;
-        let silent = Instant::now();
-        let clients = Arc::clone(&self.clients);
-        let _silence = clients.gate.write().await;
         match longest_gap(&self.system, &broken).await {
             Some(gap) => self.longest_gap = Some(gap),
             None => self
                 .violations
                 .push("no order was completed after the faults".to_owned()),
         }
+        self.rest_in_silence().await;
+    }
+
+    /// Stops the clients, and holds everything to what was said once all rests.
+    async fn rest_in_silence(&mut self) {
+        let silent = Instant::now();
+        let clients = Arc::clone(&self.clients);
+        let _silence = clients.gate.write().await;
         match rest::until_nothing(REST, || rest::due(&self.system)).await {
             Ok(_) => self.at_rest.push(silent.elapsed()),
             Err(what) => self.violations.push(what),
@@ -317,6 +371,7 @@ impl Run {
             first_completed: Times::of(std::mem::take(&mut self.first_completed)),
             at_rest: Times::of(std::mem::take(&mut self.at_rest)),
             longest_gap: self.longest_gap,
+            recovery: self.recovery,
             violations: std::mem::take(&mut self.violations),
         }
     }

@@ -1,6 +1,6 @@
 //! What goes wrong, and when: a pure function of the seed.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -16,6 +16,23 @@ pub enum Mode {
     Safety,
     /// Faults for good, in a part: all must come to rest in spite of them.
     Liveness,
+    /// Ten workers, killed, stopped and started as an autoscaler would: afterwards they must do as
+    /// much as before, each of them its part.
+    Scaling,
+    /// Every process replaced by a new one, as a deployment does: no request may fail.
+    Rolling,
+}
+
+impl Mode {
+    /// What runs.
+    pub fn processes(self) -> &'static [&'static str] {
+        match self {
+            Self::Safety => &SAFETY,
+            Self::Liveness => &LIVENESS,
+            Self::Scaling => &SCALING,
+            Self::Rolling => &ROLLING,
+        }
+    }
 }
 
 /// The processes of safety mode: each part, with more than one worker of each role.
@@ -29,6 +46,38 @@ pub const SAFETY: [&str; 5] = [
 
 /// The processes of liveness mode: three workers of all roles, one of which stays whole.
 pub const LIVENESS: [&str; 5] = ["payments", "api", "worker#1", "worker#2", "worker#3"];
+
+/// The processes of scaling mode: ten workers of all roles.
+pub const SCALING: [&str; 12] = [
+    "payments",
+    "api",
+    "worker#1",
+    "worker#2",
+    "worker#3",
+    "worker#4",
+    "worker#5",
+    "worker#6",
+    "worker#7",
+    "worker#8",
+    "worker#9",
+    "worker#10",
+];
+
+/// The processes of rolling mode: what Kubernetes runs, two of each.
+pub const ROLLING: [&str; 12] = [
+    "payments#1",
+    "payments#2",
+    "api#1",
+    "api#2",
+    "worker saga#1",
+    "worker saga#2",
+    "worker payments#1",
+    "worker payments#2",
+    "worker async#1",
+    "worker async#2",
+    "worker relay#1",
+    "worker relay#2",
+];
 
 /// The clients, as one end of a link.
 pub const CLIENTS: &str = "clients";
@@ -66,6 +115,19 @@ pub enum Act {
     },
     /// SIGTERM; started again once it has ended.
     Stop {
+        /// Which process.
+        process: &'static str,
+    },
+    /// SIGTERM, which must end it in order; started again after `down`.
+    Retire {
+        /// Which process.
+        process: &'static str,
+        /// How long it is gone.
+        down: Duration,
+    },
+    /// A new one is started and gets ready, takes its place at the load balancer, and only then the old
+    /// one gets SIGTERM, which must end it in order (`maxUnavailable: 0`).
+    Replace {
         /// Which process.
         process: &'static str,
     },
@@ -121,12 +183,24 @@ pub struct Round {
     pub events: Vec<Event>,
 }
 
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, event) in self.events.iter().enumerate() {
+            let before = if number == 0 { "" } else { "; " };
+            write!(f, "{before}{:.1} s {:?}", event.at.as_secs_f64(), event.act)?;
+        }
+        Ok(())
+    }
+}
+
 /// The round of this number.
 pub fn round(mode: Mode, seed: u64, number: u64) -> Round {
     let mut random = Random::new(seed, &[mode as u64, number]);
     let mut events = match mode {
         Mode::Safety => safety(&mut random),
         Mode::Liveness => liveness(&mut random),
+        Mode::Scaling => scaling(&mut random),
+        Mode::Rolling => rolling(&mut random),
     };
     events.sort_by_key(|event| event.at);
     Round { events }
@@ -213,6 +287,33 @@ fn liveness(random: &mut Random) -> Vec<Event> {
     ]
 }
 
+/// As an autoscaler that cannot make up its mind.
+fn scaling(random: &mut Random) -> Vec<Event> {
+    let one = |random: &mut Random| {
+        let process = random.pick(&SCALING[2..]);
+        let down = random.millis(100, 5_000);
+        let act = if random.chance(60) {
+            Act::Kill { process, down }
+        } else {
+            Act::Retire { process, down }
+        };
+        let at = random.millis(0, WINDOW_MS);
+        Event { at, act }
+    };
+    (0..8 + random.below(7)).map(|_| one(random)).collect()
+}
+
+/// All at once, as when a new release is applied, but one replica of a role after the other.
+fn rolling(random: &mut Random) -> Vec<Event> {
+    let one = |(index, process): (usize, &&'static str)| {
+        let from = if index % 2 == 0 { 0 } else { WINDOW_MS };
+        let at = random.millis(from, from + WINDOW_MS / 2);
+        let act = Act::Replace { process };
+        Event { at, act }
+    };
+    ROLLING.iter().enumerate().map(one).collect()
+}
+
 /// What a process talks to, besides what stands before it.
 fn upstreams(process: &str) -> &'static [Upstream] {
     match process {
@@ -251,97 +352,4 @@ fn any_fault(random: &mut Random, to: Upstream) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn rounds(mode: Mode, seed: u64) -> Vec<Round> {
-        (0..20).map(|number| round(mode, seed, number)).collect()
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_schedule_and_another_seed_another_one() {
-        for mode in [Mode::Safety, Mode::Liveness] {
-            assert_eq!(rounds(mode, 7), rounds(mode, 7));
-            assert_ne!(rounds(mode, 7), rounds(mode, 8));
-        }
-        let first = |seed| format!("{:?}", round(Mode::Safety, seed, 0));
-        let all: BTreeSet<_> = (0..100).map(first).collect();
-        assert_eq!(all.len(), 100);
-    }
-
-    #[test]
-    fn the_schedule_of_a_seed_is_the_same_in_every_version() {
-        let round = round(Mode::Liveness, 1, 0);
-        let acts: Vec<_> = round
-            .events
-            .iter()
-            .map(|event| format!("{:?}", event.act))
-            .collect();
-        assert_eq!(acts, PINNED);
-    }
-
-    /// Changes only on purpose: a seed that somebody wrote down must still tell the same story.
-    const PINNED: [&str; 2] = [
-        r#"KillForGood { process: "worker#1" }"#,
-        r#"BreakForGood { link: Link { from: "worker#3", to: Payments }, fault: Stall }"#,
-    ];
-
-    #[test]
-    fn every_kind_of_act_process_and_fault_comes_up() {
-        let acts: Vec<_> = (0..50)
-            .flat_map(|seed| rounds(Mode::Safety, seed))
-            .flat_map(|round| round.events)
-            .map(|event| format!("{:?}", event.act))
-            .collect();
-        let wanted = SAFETY.into_iter().chain([
-            "Kill {",
-            "Stop {",
-            "Pause",
-            "Postgres(Stop)",
-            "Postgres(Kill)",
-            "RabbitMq(Stop)",
-            "RabbitMq(Kill)",
-            "EndSessions",
-            "clients",
-            "SlowAnswers",
-            "Stall,",
-            "StallRequests",
-            "StallAnswers",
-            "NoAnswers",
-            "NoRequests",
-            "Cut,",
-            "Reset",
-            "CutAnswers",
-            "CutAtCommit",
-        ]);
-        for part in wanted {
-            assert!(acts.iter().any(|act| act.contains(part)), "{part}");
-        }
-    }
-
-    #[test]
-    fn a_round_ends_all_that_it_breaks_and_liveness_leaves_one_worker_whole() {
-        for seed in 0..200 {
-            for event in round(Mode::Safety, seed, 0).events {
-                let for_good = matches!(
-                    event.act,
-                    Act::KillForGood { .. } | Act::BreakForGood { .. }
-                );
-                assert!(!for_good, "{event:?}");
-            }
-            let hit: BTreeSet<_> = round(Mode::Liveness, seed, 0)
-                .events
-                .iter()
-                .map(|event| match event.act {
-                    Act::KillForGood { process } => process,
-                    Act::BreakForGood { link, .. } => link.from,
-                    other => panic!("{other:?}"),
-                })
-                .collect();
-            assert_eq!(hit.len(), 2, "two different ones");
-            assert!(LIVENESS[2..].iter().any(|worker| !hit.contains(worker)));
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use crate::{chaos::Done, schedule::Mode};
+use crate::{chaos::Done, scaling::Recovery, schedule::Mode};
 
 /// What a run found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +40,8 @@ pub struct Summary {
     /// The longest time without a completed order, from the faults to the clients' end, seconds;
     /// liveness mode only.
     pub longest_gap: Option<f64>,
+    /// What the workers did before and after they were killed and started; scaling mode only.
+    pub recovery: Option<Recovery>,
     /// What is not as promised.
     pub violations: Vec<String>,
 }
@@ -84,6 +86,7 @@ impl Summary {
         let done = &self.done;
         let mode = format!("{:?}", self.mode).to_lowercase();
         let gap = self.longest_gap.map(|gap| format!("{gap:.1} s"));
+        let recovery = self.recovery.as_ref().map(ToString::to_string);
         let rows = [
             ("seed", self.seed.to_string()),
             ("mode", mode),
@@ -91,6 +94,7 @@ impl Summary {
             ("rounds", self.rounds.to_string()),
             ("processes killed", done.kills.to_string()),
             ("processes stopped in order", done.stops.to_string()),
+            ("processes replaced", done.replaced.to_string()),
             ("processes paused past their lease", done.pauses.to_string()),
             ("PostgreSQL crashes", done.postgres_restarts.to_string()),
             (
@@ -124,6 +128,10 @@ impl Summary {
             (
                 "longest time without a completed order",
                 gap.unwrap_or_else(|| "–".to_owned()),
+            ),
+            (
+                "orders completed a second before · after; attempts a worker then",
+                recovery.unwrap_or_else(|| "–".to_owned()),
             ),
             ("violations", self.violations.len().to_string()),
         ];

@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     process::{Child, ExitStatus},
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -10,7 +11,6 @@ use nix::{
     unistd::Pid,
 };
 use reqwest::StatusCode;
-use servers::free_port;
 
 use crate::{System, eventually};
 
@@ -18,12 +18,15 @@ use crate::{System, eventually};
 pub(crate) struct Running {
     child: Child,
     admin: String,
+    /// Its own address, of an API or a payments beside others.
+    address: Option<String>,
 }
 
 impl System {
     /// Starts `payments`, `api`, `worker` (all roles) or one with roles of its own, such as
     /// `worker saga relay`, and waits until it is ready. A second one of the same kind gets a name
-    /// of its own behind a `#`: `worker#2`.
+    /// of its own behind a `#`: `worker#2`; an API or a payments with such a name listens on a port of
+    /// its own ([`System::address`]).
     ///
     /// # Panics
     /// When it does not get ready.
@@ -60,8 +63,9 @@ impl System {
         let what = role.split('#').next().unwrap_or(role);
         let binary = what.split(' ').next().unwrap_or(what);
         let mut command = self.command(binary);
+        let mut address = None;
         let admin = if binary == "worker" {
-            let admin = format!("127.0.0.1:{}", free_port().expect("a port is free"));
+            let admin = self.free_address();
             let roles: Vec<_> = what.split(' ').skip(1).collect();
             let all = ["saga", "payments", "async", "relay"];
             command.args(if roles.is_empty() {
@@ -70,6 +74,13 @@ impl System {
                 &roles[..]
             });
             command.env("WORKER_ADMIN_LISTEN", &admin);
+            admin
+        } else if what != role {
+            let (own, admin) = (self.free_address(), self.free_address());
+            let binary = binary.to_uppercase();
+            command.env(format!("{binary}_LISTEN"), &own);
+            command.env(format!("{binary}_ADMIN_LISTEN"), &admin);
+            address = Some(own);
             admin
         } else {
             self.env[&format!("{}_ADMIN_LISTEN", binary.to_uppercase())].clone()
@@ -88,10 +99,15 @@ impl System {
             .stderr(log)
             .spawn()
             .expect("the program starts");
+        let running = Running {
+            child,
+            admin,
+            address,
+        };
         self.running
             .lock()
             .expect("no test panics here")
-            .insert(role.to_owned(), Running { child, admin });
+            .insert(role.to_owned(), running);
     }
 
     /// Whether a process says that it is ready.
@@ -106,6 +122,24 @@ impl System {
     pub fn admin_address(&self, role: &str) -> Option<String> {
         let running = self.running.lock().expect("no test panics here");
         running.get(role).map(|running| running.admin.clone())
+    }
+
+    /// Where an API or a payments with a name of its own listens.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn address(&self, role: &str) -> Option<String> {
+        let running = self.running.lock().expect("no test panics here");
+        running.get(role)?.address.clone()
+    }
+
+    /// The id of a process that runs.
+    ///
+    /// # Panics
+    /// Never, unless another thread did.
+    pub fn pid(&self, role: &str) -> Option<u32> {
+        let running = self.running.lock().expect("no test panics here");
+        running.get(role).map(|running| running.child.id())
     }
 
     /// What a process says on its admin port, such as `/metrics`; `None` while it does not.
@@ -143,6 +177,32 @@ impl System {
     /// When it does not run.
     pub fn stop(&self, role: &str) {
         self.end(role, Signal::SIGTERM);
+    }
+
+    /// SIGTERM, and SIGKILL when it has not ended within `grace`, as Kubernetes does; tells how it ended.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn retire(&self, role: &str, grace: Duration) -> ExitStatus {
+        let running = self
+            .running
+            .lock()
+            .expect("no test panics here")
+            .remove(role);
+        let mut child = running
+            .unwrap_or_else(|| panic!("{role} does not run"))
+            .child;
+        send(&child, Signal::SIGTERM);
+        let until = Instant::now() + grace;
+        loop {
+            if let Some(status) = child.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            if Instant::now() > until {
+                send(&child, Signal::SIGKILL);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// SIGSTOP or SIGCONT.

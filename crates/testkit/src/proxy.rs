@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -79,7 +79,26 @@ pub struct Proxy {
     pub address: String,
     state: watch::Sender<State>,
     hits: Arc<AtomicU64>,
+    targets: Targets,
     accepting: JoinHandle<()>,
+}
+
+/// Where a proxy leads: the first is next.
+#[derive(Debug, Clone, Default)]
+struct Targets(Arc<Mutex<Vec<String>>>);
+
+impl Targets {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each in turn.
+    fn next(&self) -> Option<String> {
+        let mut targets = self.lock();
+        let next = targets.first().cloned()?;
+        targets.rotate_left(1);
+        Some(next)
+    }
 }
 
 impl Proxy {
@@ -88,7 +107,8 @@ impl Proxy {
     /// # Panics
     /// When no port is free.
     pub async fn new(target: impl Into<String>) -> Self {
-        let target = target.into();
+        let targets = Targets::default();
+        targets.lock().push(target.into());
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port is free");
@@ -98,7 +118,7 @@ impl Proxy {
             generation: 0,
         });
         let hits = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&hits);
+        let (counter, leads) = (Arc::clone(&hits), targets.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let connection = Connection {
@@ -107,15 +127,29 @@ impl Proxy {
                     hits: Arc::clone(&counter),
                     committing: AtomicBool::new(false),
                 };
-                tokio::spawn(connection.carry(client, target.clone()));
+                // with nowhere to go the client finds its connection closed
+                if let Some(target) = leads.next() {
+                    tokio::spawn(connection.carry(client, target));
+                }
             }
         });
         Self {
             address,
             state,
             hits,
+            targets,
             accepting,
         }
+    }
+
+    /// New connections go there, too, in turn with where they went already: a load balancer.
+    pub fn attach(&self, target: impl Into<String>) {
+        self.targets.lock().push(target.into());
+    }
+
+    /// New connections do not go there any more; open ones go on.
+    pub fn detach(&self, target: &str) {
+        self.targets.lock().retain(|one| one != target);
     }
 
     /// Misbehaves like this from now on, on open connections, too.

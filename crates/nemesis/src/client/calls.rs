@@ -1,0 +1,252 @@
+//! What clients ask the API and payments, again and again until there is an answer.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Account, Clients, LATE, Order, PATIENCE, lock};
+use crate::ledger::{Answer, Entry};
+
+const PASSWORD: &str = "correct horse";
+
+pub(super) enum Sent<T> {
+    /// It is answered.
+    Answered(T),
+    /// It is not: the same request again.
+    Again,
+}
+
+impl Clients {
+    pub(super) async fn register(&self, name: &str) -> Option<Account> {
+        let email = format!("{}-{name}@nemesis.example", self.seed);
+        let body = json!({"email": email, "password": PASSWORD, "name": "Nemesis"});
+        let registered = self
+            .until_answered(|| async {
+                let request = self
+                    .http
+                    .post(format!("{}/api/register", self.api))
+                    .json(&body);
+                match self.call("register", request).await {
+                    Some((StatusCode::CREATED, tokens)) => Sent::Answered(Some(tokens)),
+                    // an earlier answer was lost
+                    Some((StatusCode::CONFLICT, _)) => Sent::Answered(None),
+                    _ => Sent::Again,
+                }
+            })
+            .await?;
+        let tokens = if let Some(tokens) = registered {
+            tokens
+        } else {
+            let body = json!({"email": email, "password": PASSWORD});
+            self.until_answered(|| async {
+                let request = self
+                    .http
+                    .post(format!("{}/api/login", self.api))
+                    .json(&body);
+                match self.call("login", request).await {
+                    Some((StatusCode::OK, tokens)) => Sent::Answered(tokens),
+                    _ => Sent::Again,
+                }
+            })
+            .await?
+        };
+        lock(&self.ledger).accounts.push(email);
+        let token = tokens["access_token"].as_str()?.to_owned();
+        Some(Account { token })
+    }
+
+    pub(super) async fn order_until_answered(
+        &self,
+        account: &Account,
+        entry: &mut Entry,
+        product: Uuid,
+    ) -> Option<Order> {
+        let key = entry.key.clone();
+        let answered = self
+            .until_answered(|| self.order(account, &key, product))
+            .await;
+        match answered {
+            Some(Ok(order)) => {
+                entry.accepted.push(order.id);
+                return Some(order);
+            }
+            Some(Err(why)) => entry.wrong.push(why),
+            None => entry
+                .wrong
+                .push(format!("it was not answered for {PATIENCE:?}")),
+        }
+        None
+    }
+
+    pub(super) async fn order(
+        &self,
+        account: &Account,
+        key: &str,
+        product: Uuid,
+    ) -> Sent<Result<Order, String>> {
+        let body = json!({"items": [{"product_id": product, "quantity": 1}]});
+        let request = self
+            .http
+            .post(format!("{}/api/orders", self.api))
+            .bearer_auth(&account.token)
+            .header("idempotency-key", key)
+            .json(&body);
+        match self.call("order", request).await {
+            Some((StatusCode::CREATED | StatusCode::ACCEPTED, order)) => {
+                let id = |field: &str| order[field].as_str().and_then(|id| id.parse().ok());
+                Sent::Answered(match (id("id"), id("transaction_id")) {
+                    (Some(id), Some(transaction)) => Ok(Order { id, transaction }),
+                    _ => Err(format!("it was answered with {order}")),
+                })
+            }
+            Some((status, problem)) if is_final(status, &problem) => {
+                Sent::Answered(Err(format!("it was refused: {problem}")))
+            }
+            _ => Sent::Again,
+        }
+    }
+
+    /// Pays or cancels at payments, until there is an answer.
+    pub(super) async fn decide(
+        &self,
+        account: &Account,
+        verb: &str,
+        order: Order,
+        entry: &mut Entry,
+    ) -> Option<Answer> {
+        let body = json!({"transaction_id": order.transaction});
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let request = self
+                .http
+                .post(format!("{}/transactions/{verb}", self.payments))
+                .bearer_auth(&account.token)
+                .json(&body);
+            match self.call(verb, request).await {
+                Some((StatusCode::OK, _)) if verb == "complete" => return Some(Answer::Paid),
+                Some((StatusCode::OK, _)) => return Some(Answer::Canceled),
+                Some((StatusCode::CONFLICT, _)) if verb == "complete" => {
+                    return Some(Answer::TooLateToPay);
+                }
+                Some((StatusCode::CONFLICT, _)) => return Some(Answer::TooLateToCancel),
+                // not there yet, or never: the order tells
+                Some((StatusCode::NOT_FOUND, _)) => {
+                    let seen = self.look(account, order.id, entry).await;
+                    if seen.is_some() {
+                        return seen;
+                    }
+                }
+                Some((status, problem)) if is_final(status, &problem) => {
+                    entry.wrong.push(format!("{verb} was refused: {problem}"));
+                    return None;
+                }
+                _ => {}
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        entry
+            .wrong
+            .push(format!("{verb} was not answered for {PATIENCE:?}"));
+        None
+    }
+
+    /// Asks the API to cancel, until there is an answer.
+    pub(super) async fn cancel(
+        &self,
+        account: &Account,
+        order: Order,
+        entry: &mut Entry,
+    ) -> Option<Answer> {
+        let answered = self
+            .until_answered(|| async {
+                let request = self
+                    .http
+                    .post(format!("{}/api/orders/{}/cancel", self.api, order.id))
+                    .bearer_auth(&account.token);
+                match self.call("cancel order", request).await {
+                    Some((StatusCode::ACCEPTED, _)) => Sent::Answered(Ok(None)),
+                    Some((StatusCode::CONFLICT, _)) => Sent::Answered(Ok(Some(Answer::Completed))),
+                    Some((status, problem)) if is_final(status, &problem) => {
+                        Sent::Answered(Err(format!("its cancellation was refused: {problem}")))
+                    }
+                    _ => Sent::Again,
+                }
+            })
+            .await;
+        match answered {
+            Some(Ok(answer)) => return answer,
+            Some(Err(why)) => entry.wrong.push(why),
+            None => entry.wrong.push(format!(
+                "its cancellation was not answered for {PATIENCE:?}"
+            )),
+        }
+        None
+    }
+
+    /// Reads the order, once; tells what will never change.
+    pub(super) async fn look(
+        &self,
+        account: &Account,
+        id: Uuid,
+        entry: &mut Entry,
+    ) -> Option<Answer> {
+        let request = self
+            .http
+            .get(format!("{}/api/orders/{id}", self.api))
+            .bearer_auth(&account.token);
+        match self.call("read order", request).await? {
+            (StatusCode::OK, order) => {
+                let status = order["status"].as_str()?;
+                matches!(status, "completed" | "canceled").then(|| Answer::Seen(status.to_owned()))
+            }
+            (StatusCode::NOT_FOUND, _) => {
+                entry
+                    .wrong
+                    .push(format!("order {id} was accepted and cannot be read"));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    async fn until_answered<T, F: Future<Output = Sent<T>>>(
+        &self,
+        mut ask: impl FnMut() -> F,
+    ) -> Option<T> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Sent::Answered(answer) = ask().await {
+                return Some(answer);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        None
+    }
+
+    /// Makes a call; `None` when no whole answer came.
+    async fn call(&self, what: &str, request: RequestBuilder) -> Option<(StatusCode, Value)> {
+        let answer = async {
+            let answer = request.send().await?;
+            Ok((answer.status(), answer.json().await?))
+        };
+        let answer: reqwest::Result<_> = answer.await;
+        let heard = match &answer {
+            Ok((status, _)) => status.as_u16().to_string(),
+            Err(error) if error.is_timeout() => LATE.to_owned(),
+            Err(error) if error.is_connect() => "refused".to_owned(),
+            Err(_) => "cut".to_owned(),
+        };
+        *lock(&self.answers)
+            .entry(format!("{what} {heard}"))
+            .or_default() += 1;
+        answer.ok()
+    }
+}
+
+/// Whether asking again cannot help: a refusal that is neither an outage nor "one moment".
+fn is_final(status: StatusCode, problem: &Value) -> bool {
+    let one_moment = problem["type"] == "/problems/idempotency-key-in-flight";
+    status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && !one_moment
+}

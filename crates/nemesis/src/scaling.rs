@@ -1,0 +1,146 @@
+//! What ten workers do while nobody touches them, before and after somebody did.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Serialize;
+use testkit::{System, eventually};
+
+/// How long they are looked at.
+const WINDOW: Duration = Duration::from_secs(8);
+
+/// What was done in a window.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Orders that were completed in it.
+    completed: i64,
+    /// Worker → how many attempts at a step, an undo or a timer it ended, by the journal.
+    attempts: BTreeMap<String, i64>,
+}
+
+impl Work {
+    /// What is done from now on, for a while.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn watch(system: &System) -> sqlx::Result<Self> {
+        let since: String = sqlx::query_scalar("select clock_timestamp()::text")
+            .fetch_one(&system.shop)
+            .await?;
+        tokio::time::sleep(WINDOW).await;
+        let completed = sqlx::query_scalar(
+            "select count(*) from commerce.order_status
+             where status = 'completed' and at > $1::timestamptz",
+        )
+        .bind(&since)
+        .fetch_one(&system.shop)
+        .await?;
+        // what somebody else wrote down for a worker that had died is not that worker's
+        let attempts: Vec<(String, i64)> = sqlx::query_as(
+            "select process, count(*) from saga.journal
+             where process like 'worker-%' and kind <> 'lost' and at > $1::timestamptz
+             group by process",
+        )
+        .bind(&since)
+        .fetch_all(&system.shop)
+        .await?;
+        Ok(Self {
+            completed,
+            attempts: attempts.into_iter().collect(),
+        })
+    }
+}
+
+/// Waits until the load has begun to be dealt with.
+pub(crate) async fn under_way(system: &System) {
+    eventually("the first orders to be completed", || async {
+        let completed = sqlx::query_scalar(
+            "select count(*) from commerce.order_status where status = 'completed'",
+        );
+        let completed: sqlx::Result<i64> = completed.fetch_one(&system.shop).await;
+        completed.is_ok_and(|completed| completed >= 20)
+    })
+    .await;
+}
+
+/// What the workers did before and after they were killed and started.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Recovery {
+    /// Orders completed a second before the first kill,
+    pub before: f64,
+    /// and once the last one was started.
+    pub after: f64,
+    /// How many workers advanced sagas then,
+    pub workers: usize,
+    /// the fewest attempts of one of them
+    pub least: i64,
+    /// and the most.
+    pub most: i64,
+}
+
+impl Recovery {
+    /// Of two windows.
+    pub(crate) fn of(before: &Work, after: &Work) -> Self {
+        let rate = |work: &Work| {
+            let completed = i32::try_from(work.completed).unwrap_or(i32::MAX);
+            f64::from(completed) / WINDOW.as_secs_f64()
+        };
+        Self {
+            before: rate(before),
+            after: rate(after),
+            workers: after.attempts.len(),
+            least: after.attempts.values().copied().min().unwrap_or_default(),
+            most: after.attempts.values().copied().max().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is one: at least half of the throughput is back, and each of `workers` does its
+    /// part. One sentence for what is not so.
+    pub(crate) fn judge(&self, workers: usize) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.before == 0.0 || self.after < self.before / 2.0 {
+            wrong.push(format!(
+                "throughput has not recovered: {:.1} orders a second before, {:.1} after",
+                self.before, self.after
+            ));
+        }
+        if self.workers != workers {
+            wrong.push(format!(
+                "of {workers} workers {} advanced sagas: the rest starved",
+                self.workers
+            ));
+        }
+        wrong
+    }
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1} · {:.1}; {} to {}",
+            self.before, self.after, self.least, self.most
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(completed: i64, workers: usize) -> Work {
+        let attempts = (0..workers).map(|number| (format!("worker-{number}"), 5));
+        Work {
+            completed,
+            attempts: attempts.collect(),
+        }
+    }
+
+    #[test]
+    fn half_the_throughput_and_a_worker_that_does_nothing_are_found() {
+        let judged = |before, after| Recovery::of(&before, &after).judge(10);
+        assert!(judged(work(100, 10), work(50, 10)).is_empty());
+        assert!(judged(work(100, 10), work(49, 10))[0].contains("throughput"));
+        assert!(judged(work(0, 10), work(0, 10))[0].contains("throughput"));
+        assert!(judged(work(100, 10), work(100, 9))[0].contains("starved"));
+    }
+}

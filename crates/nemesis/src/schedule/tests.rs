@@ -1,0 +1,116 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn rounds(mode: Mode, seed: u64) -> Vec<Round> {
+    (0..20).map(|number| round(mode, seed, number)).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_schedule_and_another_seed_another_one() {
+    for mode in [Mode::Safety, Mode::Liveness, Mode::Scaling, Mode::Rolling] {
+        assert_eq!(rounds(mode, 7), rounds(mode, 7));
+        assert_ne!(rounds(mode, 7), rounds(mode, 8));
+    }
+    let first = |seed| format!("{:?}", round(Mode::Safety, seed, 0));
+    let all: BTreeSet<_> = (0..100).map(first).collect();
+    assert_eq!(all.len(), 100);
+}
+
+#[test]
+fn the_schedule_of_a_seed_is_the_same_in_every_version() {
+    let round = round(Mode::Liveness, 1, 0);
+    let acts: Vec<_> = round
+        .events
+        .iter()
+        .map(|event| format!("{:?}", event.act))
+        .collect();
+    assert_eq!(acts, PINNED);
+}
+
+/// Changes only on purpose: a seed that somebody wrote down must still tell the same story.
+const PINNED: [&str; 2] = [
+    r#"KillForGood { process: "worker#1" }"#,
+    r#"BreakForGood { link: Link { from: "worker#3", to: Payments }, fault: Stall }"#,
+];
+
+#[test]
+fn every_kind_of_act_process_and_fault_comes_up() {
+    let acts: Vec<_> = (0..50)
+        .flat_map(|seed| rounds(Mode::Safety, seed))
+        .flat_map(|round| round.events)
+        .map(|event| format!("{:?}", event.act))
+        .collect();
+    let wanted = SAFETY.into_iter().chain([
+        "Kill {",
+        "Stop {",
+        "Pause",
+        "Postgres(Stop)",
+        "Postgres(Kill)",
+        "RabbitMq(Stop)",
+        "RabbitMq(Kill)",
+        "EndSessions",
+        "clients",
+        "SlowAnswers",
+        "Stall,",
+        "StallRequests",
+        "StallAnswers",
+        "NoAnswers",
+        "NoRequests",
+        "Cut,",
+        "Reset",
+        "CutAnswers",
+        "CutAtCommit",
+    ]);
+    for part in wanted {
+        assert!(acts.iter().any(|act| act.contains(part)), "{part}");
+    }
+}
+
+#[test]
+fn every_worker_is_killed_and_stopped_and_every_process_replaced_once_a_round() {
+    let acts = |mode, seed| -> Vec<_> {
+        let rounds = rounds(mode, seed).into_iter();
+        rounds
+            .flat_map(|round| round.events)
+            .map(|event| event.act)
+            .collect()
+    };
+    let scaled = acts(Mode::Scaling, 1);
+    for worker in &SCALING[2..] {
+        let killed = |act: &Act| matches!(act, Act::Kill { process, .. } if process == worker);
+        let stopped = |act: &Act| matches!(act, Act::Retire { process, .. } if process == worker);
+        assert!(scaled.iter().any(killed) && scaled.iter().any(stopped));
+    }
+    for process in ROLLING {
+        let replaced = acts(Mode::Rolling, 1);
+        let times = replaced
+            .iter()
+            .filter(|act| **act == Act::Replace { process });
+        assert_eq!(times.count(), 20, "{process}");
+    }
+}
+
+#[test]
+fn a_round_ends_all_that_it_breaks_and_liveness_leaves_one_worker_whole() {
+    for seed in 0..200 {
+        for event in round(Mode::Safety, seed, 0).events {
+            let for_good = matches!(
+                event.act,
+                Act::KillForGood { .. } | Act::BreakForGood { .. }
+            );
+            assert!(!for_good, "{event:?}");
+        }
+        let hit: BTreeSet<_> = round(Mode::Liveness, seed, 0)
+            .events
+            .iter()
+            .map(|event| match event.act {
+                Act::KillForGood { process } => process,
+                Act::BreakForGood { link, .. } => link.from,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(hit.len(), 2, "two different ones");
+        assert!(LIVENESS[2..].iter().any(|worker| !hit.contains(worker)));
+    }
+}
