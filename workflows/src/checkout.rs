@@ -51,7 +51,7 @@ pub struct CheckoutInput {
 
 impl Saga for Checkout {
     const NAME: &'static str = "checkout"; // stored: rename only with a migration
-    const VERSION: i32 = 1;
+    const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
     type Input = CheckoutInput;
 
     fn attributes(input: &Value) -> Vec<(&'static str, String)> {
@@ -65,12 +65,23 @@ impl Saga for Checkout {
         found.collect()
     }
 
+    #[cfg(not(feature = "next"))]
     fn plan() -> Plan<Self, Complete> {
         Plan::start()
             .compensable(Local(PlaceOrder)) // undo: cancel the order, release the stock
             .compensable(Remote(InitPayment)) // undo: cancel by order, which leaves a tombstone
             .pivot(AwaitPayment) // paid, canceled or too late; from here on, only forward
             .retryable(Local(CompleteOrder))
+    }
+
+    #[cfg(feature = "next")]
+    fn plan() -> Plan<Self, Complete> {
+        crate::next::plan()
+    }
+
+    #[cfg(feature = "next")]
+    fn earlier() -> Vec<(i32, Plan<Self, Complete>)> {
+        vec![(1, crate::next::plan_1())]
     }
 
     async fn begin_compensation(
@@ -83,7 +94,7 @@ impl Saga for Checkout {
 }
 
 /// Writes the order at catalog prices and reserves its stock.
-struct PlaceOrder;
+pub(crate) struct PlaceOrder;
 
 impl LocalStep<Checkout> for PlaceOrder {
     const NAME: &'static str = "place_order";
@@ -129,7 +140,7 @@ impl LocalUndo<Checkout> for PlaceOrder {
 }
 
 /// Asks payments for the transaction that this order is paid through.
-struct InitPayment;
+pub(crate) struct InitPayment;
 
 impl RemoteStep<Checkout> for InitPayment {
     const NAME: &'static str = "init_payment";
@@ -190,7 +201,7 @@ impl Compensable<Checkout> for InitPayment {
 }
 
 /// Waits for what payments says of the transaction; payments decides, not the shop.
-struct AwaitPayment;
+pub(crate) struct AwaitPayment;
 
 impl WaitStep<Checkout> for AwaitPayment {
     const NAME: &'static str = "await_payment";
@@ -209,7 +220,7 @@ impl WaitStep<Checkout> for AwaitPayment {
 }
 
 /// Sells the stock and queues the confirmation mail.
-struct CompleteOrder;
+pub(crate) struct CompleteOrder;
 
 impl LocalStep<Checkout> for CompleteOrder {
     const NAME: &'static str = "complete_order";
@@ -252,7 +263,7 @@ fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, 
         .collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "next")))]
 mod tests {
     use super::*;
 

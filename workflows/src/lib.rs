@@ -6,6 +6,8 @@
 //!   adapter.
 
 pub mod checkout;
+#[cfg(feature = "next")]
+mod next;
 pub mod payments;
 pub mod settings;
 pub mod submit;

@@ -104,7 +104,7 @@ impl Operator {
         drop(conn);
         self.check(&looked.input, saga_id, verb).await?;
         Ok(effects(
-            self.engine.shape(),
+            &looked.preview.shape,
             &looked.preview,
             &looked.input,
             looked.order.as_ref(),
@@ -170,12 +170,7 @@ impl Operator {
             trace_id: Some(&looked.trace_id),
         };
         audit::record(&mut *conn, &act).await?;
-        let effects = effects(
-            self.engine.shape(),
-            done,
-            &looked.input,
-            looked.order.as_ref(),
-        );
+        let effects = effects(&done.shape, done, &looked.input, looked.order.as_ref());
         Ok((effects, operated.after))
     }
 

@@ -231,7 +231,7 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
     let millis = |told: i64| Duration::from_millis(told.unsigned_abs());
     Ok(World {
         now: due.now,
-        plans: vec![operator.engine.plan_key()],
+        plans: operator.engine.plan_keys(),
         lease: told.map_or(config.lease, |told| millis(told.lease_ms)),
         retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
         processes,

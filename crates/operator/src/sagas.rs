@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::{OrderId, SagaId, UserId};
-use saga::{Kind, Shape, machine::State, store, stored::decode_state};
+use saga::{Engine, Kind, Saga, Shape, machine::State, store, stored::decode_state};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -189,18 +189,19 @@ pub struct Life {
 const MOST_ACTS: i64 = 1000;
 
 /// The whole life of a saga that is not archived.
-pub async fn life(
+pub async fn life<S: Saga>(
     conn: &mut PgConnection,
     saga_id: SagaId,
-    shape: &Shape,
+    engine: &Engine<S>,
 ) -> sqlx::Result<Option<Life>> {
     let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
         return Ok(None);
     };
-    let known = row.plan == shape.name && row.plan_hash == shape.hash();
-    let steps = match decode_state(shape, &row) {
-        Ok(state) if known => steps(shape, state),
-        _ => Vec::new(),
+    let steps = match engine.shape_of(&row) {
+        Some(shape) => {
+            decode_state(shape, &row).map_or_else(|_| Vec::new(), |state| steps(shape, state))
+        }
+        None => Vec::new(),
     };
     let entry = sqlx::query!(
         "select step, attempt, due_at, last_error from messaging.outbox

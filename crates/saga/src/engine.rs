@@ -13,8 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     executor::{Signaled, transact},
+    known::{Known, Plans},
     machine::{self, Event, Kept, State},
-    plan::{Complete, LocalError, Plan, Refusal, Saga},
+    plan::{LocalError, Refusal, Saga},
     shape::Shape,
     signal::NewSignal,
     store::{self, JournalRow},
@@ -162,7 +163,7 @@ impl<I> Started<I> {
     }
 }
 
-/// Runs the sagas of one plan.
+/// Runs the sagas of one plan, in the versions of it that this binary knows.
 pub struct Engine<S: Saga> {
     pub(crate) inner: Arc<Inner<S>>,
 }
@@ -177,9 +178,7 @@ impl<S: Saga> Clone for Engine<S> {
 
 pub(crate) struct Inner<S: Saga> {
     pub(crate) saga: S,
-    pub(crate) plan: Plan<S, Complete>,
-    pub(crate) shape: Shape,
-    pub(crate) hash: String,
+    pub(crate) plans: Plans<S>,
     pub(crate) holder: String,
     pub(crate) config: EngineConfig,
     pub(crate) pool: PgPool,
@@ -188,12 +187,13 @@ pub(crate) struct Inner<S: Saga> {
 }
 
 impl<S: Saga> Inner<S> {
-    pub(crate) fn rules(&self) -> Rules<'_, S> {
+    /// All that decides on the sagas of `known`.
+    pub(crate) fn rules<'a>(&'a self, known: &'a Known<S>) -> Rules<'a, S> {
         Rules {
             saga: &self.saga,
-            plan: &self.plan,
-            shape: &self.shape,
-            hash: &self.hash,
+            plan: &known.plan,
+            shape: &known.shape,
+            hash: &known.hash,
             retry: &self.config.retry,
         }
     }
@@ -210,15 +210,10 @@ impl<S: Saga> Engine<S> {
         config: EngineConfig,
         wakeup: Wakeup,
     ) -> Result<Self, EngineConfigError> {
-        let plan = S::plan();
-        let shape = plan.shape();
-        let hash = shape.hash();
         let config = config.checked()?;
         let inner = Inner {
             saga,
-            plan,
-            shape,
-            hash,
+            plans: Plans::new(),
             holder: crate::heartbeat::process_name(),
             config,
             pool,
@@ -233,18 +228,19 @@ impl<S: Saga> Engine<S> {
         })
     }
 
-    /// The plan's shape.
+    /// The shape of the plan of new sagas.
     pub fn shape(&self) -> &Shape {
-        &self.inner.shape
+        &self.inner.plans.current().shape
     }
 
-    /// What this engine may claim.
-    pub fn plan_key(&self) -> PlanKey {
-        PlanKey {
-            name: S::NAME.to_owned(),
-            version: S::VERSION,
-            hash: self.inner.hash.clone(),
-        }
+    /// The shape of this saga's plan; `None` when this binary does not know it.
+    pub fn shape_of(&self, row: &store::Row) -> Option<&Shape> {
+        self.inner.plans.of(row).ok().map(|known| &known.shape)
+    }
+
+    /// What this engine may claim: the plan of the sagas that it begins, then earlier ones.
+    pub fn plan_keys(&self) -> Vec<PlanKey> {
+        self.inner.plans.all().map(Known::key).collect()
     }
 
     /// Who claims here: this process, as its heartbeat names it.
@@ -278,18 +274,19 @@ impl<S: Saga> Engine<S> {
     ) -> Result<Started<S::Input>, StartError> {
         let claimed_at = std::time::Instant::now();
         let inner = &*self.inner;
+        let current = inner.plans.current();
         let begun = State::Running { step: 0 };
         let decision = machine::advance::<kernel::SignalId>(
-            &inner.shape,
+            &current.shape,
             begun,
             &Event::Begun,
             &[] as &[Kept<_>],
         );
-        let entry = entry_of(&inner.shape, decision.wake);
+        let entry = entry_of(&current.shape, decision.wake);
         let eager = eager && entry.as_ref().is_some_and(|entry| entry.kind == "step");
-        let (step, _) = encode_state(&inner.shape, decision.state);
+        let (step, _) = encode_state(&current.shape, decision.state);
         let wait = match decision.state {
-            State::Waiting { step } => Some(inner.rules().wait_of(step).as_secs_f64()),
+            State::Waiting { step } => Some(inner.rules(current).wait_of(step).as_secs_f64()),
             _ => None,
         };
         let due_in = if eager {
@@ -297,12 +294,12 @@ impl<S: Saga> Engine<S> {
         } else {
             wait.unwrap_or(0.0)
         };
-        let ran = ran(&inner.shape, &decision.ops);
+        let ran = ran(&current.shape, &decision.ops);
         let create = store::Create {
             saga_id: new.id,
             plan: S::NAME,
             plan_version: S::VERSION,
-            plan_hash: &inner.hash,
+            plan_hash: &current.hash,
             state: decision.state.name(),
             step,
             deadline_in: wait,
@@ -317,7 +314,7 @@ impl<S: Saga> Engine<S> {
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {
             inner
-                .run_op(conn, *op, &[(&new.input, "")])
+                .run_op(conn, current, *op, &[(&new.input, "")])
                 .await
                 .map_err(|error| match error {
                     LocalError::Refused(refusal) => StartError::Refused(refusal),
@@ -380,8 +377,14 @@ impl<S: Saga> Engine<S> {
         };
         let engine = self.clone();
         Some(self.inner.tasks.spawn(async move {
-            let attempt =
-                engine.attempt_known(&claim, started.state, &started.input, &started.trace);
+            let current = engine.inner.plans.current();
+            let attempt = engine.attempt_known(
+                &claim,
+                current,
+                started.state,
+                &started.input,
+                &started.trace,
+            );
             engine.bounded(Box::pin(attempt)).await;
         }))
     }

@@ -11,6 +11,7 @@ use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::{
     engine::{Engine, EngineError, Inner},
+    known::Known,
     machine::{Op, State},
     plan::{Body, LocalError, Outcome, Saga, StepCx, Undo},
     signal::{NewSignal, Verdict},
@@ -109,7 +110,6 @@ pub(crate) async fn transact<S: Saga>(
         store::kept_signals(conn, &with_kept).await?
     };
 
-    let rules = inner.rules();
     let (mut transitions, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
@@ -118,15 +118,14 @@ pub(crate) async fn transact<S: Saga>(
             .filter(|signal| signal.saga_id == row.saga_id)
             .cloned()
             .collect();
-        if let (Err(Unreadable::Plan { .. }), Some(signals)) =
-            (rules.knows(row), only_signals(&causes))
-        {
+        let known = inner.plans.of(row);
+        if let (Err(Unreadable::Plan { .. }), Some(signals)) = (&known, only_signals(&causes)) {
             let save = keep_undecided(row, signals);
             told.extend(told_of::<S>(row, &save));
             undecided.push(save);
             continue;
         }
-        let transition = rules.transition(row, &kept, causes);
+        let transition = known.and_then(|known| inner.rules(known).transition(row, &kept, causes));
         let transition = transition.map_err(|why| EngineError::Unreadable {
             saga_id: row.saga_id,
             why: why.to_string(),
@@ -252,30 +251,37 @@ fn why_compensated(save: &Save) -> Option<&'static str> {
 
 impl<S: Saga> Inner<S> {
     /// Runs what the decisions ask for inside the transaction: forward steps in plan order, then
-    /// the news of compensations, then undos in reverse, each for all sagas of the batch at once.
+    /// the news of compensations, then undos in reverse, each for all sagas of the batch at once,
+    /// one version of the plan after the other.
     async fn run_ops(
         &self,
         conn: &mut PgConnection,
         transitions: &[Transition<S>],
     ) -> Result<(), EngineError> {
-        let steps = 0..self.plan.steps.len();
-        let forward = steps
-            .clone()
-            .flat_map(|step| [Op::Record(step), Op::Run(step)]);
-        let backward = steps.rev().map(Op::Undo);
-        for op in forward.chain([Op::BeginCompensation]).chain(backward) {
-            let sagas: Vec<_> = transitions
-                .iter()
-                .filter(|transition| transition.ops.contains(&op))
-                .map(|transition| (&transition.input, transition.reason()))
-                .collect();
-            if !sagas.is_empty() {
-                self.run_op(conn, op, &sagas)
-                    .await
-                    .map_err(|error| match error {
-                        LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
-                        LocalError::Db(error) => EngineError::Db(error),
-                    })?;
+        for known in self.plans.all() {
+            let of_it = transitions.iter().filter(|transition| {
+                known.is(transition.save.plan_version, &transition.save.plan_hash)
+            });
+            let of_it: Vec<_> = of_it.collect();
+            let steps = 0..known.plan.steps.len();
+            let forward = steps
+                .clone()
+                .flat_map(|step| [Op::Record(step), Op::Run(step)]);
+            let backward = steps.rev().map(Op::Undo);
+            for op in forward.chain([Op::BeginCompensation]).chain(backward) {
+                let sagas: Vec<_> = of_it
+                    .iter()
+                    .filter(|transition| transition.ops.contains(&op))
+                    .map(|transition| (&transition.input, transition.reason()))
+                    .collect();
+                if sagas.is_empty() {
+                    continue;
+                }
+                let ran = self.run_op(conn, known, op, &sagas).await;
+                ran.map_err(|error| match error {
+                    LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
+                    LocalError::Db(error) => EngineError::Db(error),
+                })?;
             }
         }
         Ok(())
@@ -284,6 +290,7 @@ impl<S: Saga> Inner<S> {
     pub(crate) async fn run_op(
         &self,
         conn: &mut PgConnection,
+        known: &Known<S>,
         op: Op,
         sagas: &[(&S::Input, &str)],
     ) -> Result<(), LocalError> {
@@ -291,17 +298,17 @@ impl<S: Saga> Inner<S> {
         match op {
             Op::BeginCompensation => self.saga.begin_compensation(conn, sagas).await?,
             Op::Record(step) => {
-                if let Body::Remote(body) = &self.plan.steps[step].body {
+                if let Body::Remote(body) = &known.plan.steps[step].body {
                     body.record(conn, &inputs).await?;
                 }
             }
             Op::Run(step) => {
-                if let Body::Local(body) = &self.plan.steps[step].body {
+                if let Body::Local(body) = &known.plan.steps[step].body {
                     body.run(conn, &inputs).await?;
                 }
             }
             Op::Undo(step) => {
-                if let Body::Local(body) = &self.plan.steps[step].body {
+                if let Body::Local(body) = &known.plan.steps[step].body {
                     body.undo(conn, sagas).await?;
                 }
             }
@@ -337,16 +344,19 @@ impl<S: Saga> Engine<S> {
                 return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id);
             }
         };
-        let read = self.inner.rules().knows(&row).and_then(|()| {
-            let state = decode_state(&self.inner.shape, &row)?;
+        let read = self.inner.plans.of(&row).and_then(|known| {
+            let state = decode_state(&known.shape, &row)?;
             let input = serde_json::from_value(row.input.clone())
                 .map_err(|_| Unreadable::Corrupt { what: "input" })?;
             let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
                 .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
-            Ok((state, input, trace))
+            Ok((known, state, input, trace))
         });
         match read {
-            Ok((state, input, trace)) => self.attempt_known(claim, state, &input, &trace).await,
+            Ok((known, state, input, trace)) => {
+                self.attempt_known(claim, known, state, &input, &trace)
+                    .await;
+            }
             Err(error) => {
                 error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
             }
@@ -385,6 +395,7 @@ impl<S: Saga> Engine<S> {
     pub(crate) async fn attempt_known(
         &self,
         claim: &SagaClaim,
+        known: &Known<S>,
         state: State,
         input: &S::Input,
         trace: &TraceRef,
@@ -405,7 +416,7 @@ impl<S: Saga> Engine<S> {
         telemetry::continue_trace(&span, trace);
         async {
             let begun = std::time::Instant::now();
-            let Some(ended) = self.run(claim, state, input, trace).await else {
+            let Some(ended) = self.run(claim, known, state, input, trace).await else {
                 return debug!("The entry is not what its saga needs any more: nothing to do");
             };
             let outcome = describe(&ended);
@@ -424,6 +435,7 @@ impl<S: Saga> Engine<S> {
     async fn run(
         &self,
         claim: &SagaClaim,
+        known: &Known<S>,
         state: State,
         input: &S::Input,
         trace: &TraceRef,
@@ -434,7 +446,7 @@ impl<S: Saga> Engine<S> {
             State::Waiting { .. } if claim.kind == EntryKind::Timer => return Some(Ended::Timer),
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
         };
-        let step = &self.inner.plan.steps[index];
+        let step = &known.plan.steps[index];
         let Body::Remote(body) = &step.body else {
             return None;
         };

@@ -59,7 +59,7 @@ impl Heartbeat {
         Self {
             process: engine.holder().to_owned(),
             roles: roles.into_iter().collect(),
-            plans: vec![plan_name(&engine.plan_key())],
+            plans: engine.plan_keys().iter().map(plan_name).collect(),
             lease: config.lease,
             retry_budget: config.retry.budget,
         }

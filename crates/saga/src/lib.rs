@@ -28,6 +28,7 @@
 mod engine;
 mod executor;
 pub mod heartbeat;
+mod known;
 pub mod machine;
 mod operate;
 mod plan;
@@ -36,6 +37,7 @@ mod signal;
 pub mod store;
 pub mod stored;
 pub mod story;
+mod stranded;
 pub mod transition;
 
 pub use engine::{
@@ -50,3 +52,4 @@ pub use plan::{
 };
 pub use shape::{Kind, Role, Shape, StepShape};
 pub use signal::{CANCEL, Class, NewSignal, Verdict};
+pub use stranded::Stranded;

@@ -170,6 +170,8 @@ impl fmt::Display for Standing {
 pub struct Preview {
     /// The saga.
     pub saga_id: SagaId,
+    /// Its plan's shape.
+    pub shape: Shape,
     /// The revision that this was worked out on.
     pub revision: i64,
     /// Where it stands.
@@ -252,9 +254,8 @@ impl<S: Saga> Engine<S> {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let rules = self.inner.rules();
-        let shape = self.shape();
-        rules.knows(row).map_err(unreadable)?;
+        let known = self.inner.plans.of(row).map_err(unreadable)?;
+        let (rules, shape) = (self.inner.rules(known), &known.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
         let kept = match row.kept {
@@ -294,6 +295,7 @@ fn preview<S: Saga>(
     };
     Preview {
         saga_id: row.saga_id,
+        shape: shape.clone(),
         revision: row.revision,
         before: Standing::of(shape, before, row.paused),
         after: Standing::of(shape, after, paused),

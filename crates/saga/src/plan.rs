@@ -28,6 +28,13 @@ pub trait Saga: Send + Sync + Sized + 'static {
     /// The steps.
     fn plan() -> Plan<Self, Complete>;
 
+    /// Earlier versions of the plan, whose sagas may still be under way: they are brought to their end,
+    /// and no new ones begin. A version may go once none of its sagas is live (`shopctl saga
+    /// check-compat`); its input must still be readable as [`Saga::Input`].
+    fn earlier() -> Vec<(i32, Plan<Self, Complete>)> {
+        Vec::new()
+    }
+
     /// What a stored input says of itself in traces, such as `order.id`: nothing that is anybody's
     /// secret.
     fn attributes(_input: &Value) -> Vec<(&'static str, String)> {
@@ -273,6 +280,11 @@ impl<S: Saga> Plan<S, Complete> {
 
     /// The plan without its code.
     pub fn shape(&self) -> Shape {
+        self.shape_as(S::VERSION)
+    }
+
+    /// As [`Plan::shape`], of a plan of this version.
+    pub(crate) fn shape_as(&self, version: i32) -> Shape {
         let steps = self.steps.iter().map(|step| {
             let kind = match step.body {
                 Body::Local(_) => Kind::Local,
@@ -287,7 +299,7 @@ impl<S: Saga> Plan<S, Complete> {
         });
         Shape {
             name: S::NAME,
-            version: S::VERSION,
+            version,
             steps: steps.collect(),
         }
     }

@@ -53,7 +53,7 @@ impl Doctor {
             shop: &shop,
             payments: payments.as_ref(),
             amqp_url: amqp_url.as_deref(),
-            plans: &[saga::engine(&shop)?.plan_key()],
+            plans: &saga::engine(&shop)?.plan_keys(),
         };
         let report = doctor::examine_all(sources, &limits).await?;
         let lines: Vec<_> = CHECKS

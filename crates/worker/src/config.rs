@@ -56,6 +56,15 @@ enum Task {
     Settings,
 }
 
+/// What to do about live sagas that nobody would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownPlans {
+    /// Do not start.
+    Refuse,
+    /// Start, and leave them.
+    Leave,
+}
+
 /// The shop's workers.
 #[derive(Parser, Clone)]
 #[command(name = "worker", version)]
@@ -123,6 +132,15 @@ pub(crate) struct Args {
         default_value_t = 64
     )]
     saga_concurrency: u32,
+    /// Whether the saga role starts while live sagas are of a plan that neither it nor a living worker
+    /// knows: `leave` starts all the same, and they stay where they are.
+    #[arg(
+        long = "unknown-plans",
+        env = "UNKNOWN_PLANS",
+        value_enum,
+        default_value_t = UnknownPlans::Refuse
+    )]
+    unknown_plans: UnknownPlans,
     /// Between two counts of all sagas, which one process of the async role takes, milliseconds.
     #[arg(
         long = "census-interval-ms",
@@ -191,6 +209,7 @@ pub(crate) struct Config {
     pub(crate) checkout: CheckoutSettings,
     pub(crate) retention: Retention,
     pub(crate) census: Duration,
+    pub(crate) unknown_plans: UnknownPlans,
 }
 
 impl fmt::Debug for Config {
@@ -303,6 +322,7 @@ impl Args {
             checkout: self.checkout,
             retention,
             census: Duration::from_millis(self.census_interval_ms),
+            unknown_plans: self.unknown_plans,
         })
     }
 }

@@ -44,7 +44,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflows::{checkout::Checkout, payments::Payments};
 
-use crate::config::{Args, Config, Role};
+use crate::config::{Args, Config, Role, UnknownPlans};
 
 /// How long a stopping worker waits for what is under way; longer than the longest attempt.
 const GRACE: Duration = Duration::from_secs(20);
@@ -123,6 +123,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
         config.checkout.engine_config()?,
         wakeup.clone(),
     )?;
+    if config.roles.contains(&Role::Saga) && config.unknown_plans == UnknownPlans::Refuse {
+        refuse_strangers(&engine).await?;
+    }
     let gone = CancellationToken::new();
     let names = config.roles.iter().map(|role| role.name().to_owned());
     let heartbeat = Heartbeat::new(&engine, names).run(pool.clone(), gone.clone());
@@ -148,6 +151,22 @@ async fn run(config: Config) -> anyhow::Result<()> {
     admin.await?;
     guard.shutdown();
     Ok(())
+}
+
+/// Does not let a binary take over that would leave sagas behind.
+async fn refuse_strangers(engine: &Engine<Checkout>) -> anyhow::Result<()> {
+    let stranded = engine.stranded().await;
+    let stranded = stranded.context("could not look for sagas of unknown plans")?;
+    if stranded.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = stranded.iter().map(ToString::to_string).collect();
+    anyhow::bail!(
+        "live sagas are of plans that this binary does not know, and no living worker runs them: {}. Start a \
+         release that knows them, beside this one if need be, until they are at rest (`shopctl saga \
+         check-compat` counts them). UNKNOWN_PLANS=leave starts all the same: they stay where they are",
+        named.join("; ")
+    )
 }
 
 fn readiness(pool: &PgPool) -> Readiness {

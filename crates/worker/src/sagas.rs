@@ -59,7 +59,7 @@ impl Sagas {
     }
 
     async fn claim(&self, limit: usize) -> Vec<SagaClaim> {
-        let plans = [self.engine.plan_key()];
+        let plans = self.engine.plan_keys();
         let lease = self.engine.config().lease;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed = async {

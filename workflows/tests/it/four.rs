@@ -109,7 +109,7 @@ impl<S: Subject> Bench<S> {
             .execute(&self.pool)
             .await
             .unwrap();
-        let plans = [self.engine.plan_key()];
+        let plans = self.engine.plan_keys();
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
         let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;

@@ -45,7 +45,7 @@ async fn a_process_is_there_from_its_first_beat_until_it_says_goodbye() {
     let process = list().await.remove(0);
     assert_eq!(process.process, shop.engine.holder());
     assert!(process.is_alive(process.started_at));
-    assert!(process.advances(&shop.engine.plan_key()));
+    assert!(process.advances(&shop.engine.plan_keys()[0]));
     testkit::eventually("another beat", || async {
         list().await[0].seen_at > process.seen_at
     })

@@ -122,7 +122,7 @@ impl Shop {
     }
 
     pub(crate) async fn claim(&self) -> Vec<SagaClaim> {
-        let plans = [self.engine.plan_key()];
+        let plans = self.engine.plan_keys();
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
         outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)

@@ -271,7 +271,7 @@ impl Shop {
 
     /// Does all steps that are due now, as a worker would; returns how many that were.
     pub(crate) async fn work(&self) -> usize {
-        let plans = [self.engine.plan_key()];
+        let plans = self.engine.plan_keys();
         let lease = self.engine.config().lease;
         let mut conn = self.pool.acquire().await.unwrap();
         let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)

@@ -26,6 +26,7 @@ mod shopctl_replay;
 mod shopctl_verbs;
 mod traces;
 mod unknown;
+mod upgrade;
 
 use serde_json::Value;
 use testkit::{System, SystemOptions};

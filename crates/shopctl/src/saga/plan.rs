@@ -162,7 +162,7 @@ fn mermaid(shape: &Shape) -> String {
 impl CheckCompat {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let known = [engine(&pool)?.plan_key()];
+        let known = engine(&pool)?.plan_keys();
         let mut conn = pool.acquire().await?;
         let plans = stats::live_plans(&mut conn, &known).await?;
         let header = ["PLAN", "HASH", "SAGAS", "OLDEST", "THIS BINARY"];

@@ -19,9 +19,9 @@ pub(crate) struct Show {
 impl Show {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let shape = engine(&pool)?.shape().clone();
+        let engine = engine(&pool)?;
         let mut conn = pool.acquire().await?;
-        let life = sagas::life(&mut conn, self.id, &shape).await?;
+        let life = sagas::life(&mut conn, self.id, &engine).await?;
         let life = life.ok_or_else(|| {
             Failure::not_found(format!("there is no saga {}", self.id))
                 .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")

@@ -1,0 +1,82 @@
+//! Live sagas that nobody runs: of plans that neither this binary nor any living process knows.
+
+use std::fmt;
+
+use kernel::SagaId;
+
+use crate::{
+    engine::Engine,
+    heartbeat::{SILENCE, plan_name},
+    plan::Saga,
+};
+
+/// The stranded sagas of one plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// Name of the plan.
+    pub plan: String,
+    /// Its version.
+    pub version: i32,
+    /// Its hash.
+    pub hash: String,
+    /// How many there are.
+    pub sagas: i64,
+    /// Ids of the oldest: at most five.
+    pub oldest: Vec<SagaId>,
+}
+
+impl fmt::Display for Stranded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            plan,
+            version,
+            hash,
+            sagas,
+            oldest,
+        } = self;
+        let oldest: Vec<_> = oldest.iter().map(ToString::to_string).collect();
+        write!(
+            f,
+            "{sagas} of plan {plan} v{version} ({hash}), the oldest: {}",
+            oldest.join(", ")
+        )
+    }
+}
+
+impl<S: Saga> Engine<S> {
+    /// Live sagas that would stay where they are, were this the only binary: neither it nor a process
+    /// that was heard of lately runs their plan.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stranded(&self) -> sqlx::Result<Vec<Stranded>> {
+        let known: Vec<_> = self.plan_keys().iter().map(plan_name).collect();
+        let rows = sqlx::query!(
+            r#"
+            select plan, plan_version, plan_hash, count(*) as "sagas!",
+                   (array_agg(saga_id order by saga_id))[1:5] as "oldest!: Vec<SagaId>"
+            from saga.saga
+            where state in ('running', 'waiting', 'compensating')
+              and plan || '/' || plan_version || '/' || plan_hash not in (
+                  select unnest($1::text[])
+                  union all
+                  select unnest(plans) from saga.heartbeat
+                  where 'saga' = any(roles) and seen_at >= clock_timestamp() - make_interval(secs => $2))
+            group by plan, plan_version, plan_hash
+            order by plan, plan_version, plan_hash
+            "#,
+            &known,
+            SILENCE.as_secs_f64(),
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let stranded = rows.into_iter().map(|row| Stranded {
+            plan: row.plan,
+            version: row.plan_version,
+            hash: row.plan_hash,
+            sagas: row.sagas,
+            oldest: row.oldest,
+        });
+        Ok(stranded.collect())
+    }
+}

@@ -1,0 +1,39 @@
+//! What a next release could do to the plan: a step more, and sagas of the first version are brought to
+//! their end. The upgrade test runs binaries that are built so beside ours (`cargo xtask test`).
+
+use saga::{Complete, Local, LocalError, LocalStep, Plan, Remote};
+use sqlx::PgConnection;
+
+use crate::checkout::{
+    AwaitPayment, Checkout, CheckoutInput, CompleteOrder, InitPayment, PlaceOrder,
+};
+
+/// As it was.
+pub(crate) fn plan_1() -> Plan<Checkout, Complete> {
+    Plan::start()
+        .compensable(Local(PlaceOrder))
+        .compensable(Remote(InitPayment))
+        .pivot(AwaitPayment)
+        .retryable(Local(CompleteOrder))
+}
+
+/// As it is now.
+pub(crate) fn plan() -> Plan<Checkout, Complete> {
+    plan_1().retryable(Local(Remember))
+}
+
+/// Changes nothing: that there is one more step is what matters.
+struct Remember;
+
+impl LocalStep<Checkout> for Remember {
+    const NAME: &'static str = "remember";
+
+    async fn run(
+        &self,
+        _conn: &mut PgConnection,
+        sagas: &[&CheckoutInput],
+    ) -> Result<(), LocalError> {
+        tracing::debug!(sagas = sagas.len(), "Remembered");
+        Ok(())
+    }
+}
