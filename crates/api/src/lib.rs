@@ -34,8 +34,8 @@ use watch::Watch;
 /// # Errors
 /// When the configuration makes no sense or a port cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let guard = telemetry::init("api", &config.telemetry)?;
     let shutdown = web::shutdown_signal();
+    let guard = telemetry::init("api", &config.telemetry)?;
     let pool = db::connect(
         &config.database_url,
         &db::PoolConfig::new("api", config.database_max_connections),

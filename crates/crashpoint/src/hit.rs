@@ -5,10 +5,7 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::getpid,
-};
+use nix::sys::signal::{Signal, raise};
 
 static DIR: LazyLock<Option<PathBuf>> =
     LazyLock::new(|| std::env::var_os("CRASH_DIR").map(PathBuf::from));
@@ -34,7 +31,8 @@ pub fn hit(name: &str) {
     let signal = ordered(&dir.join("at"), name);
     drop(counting); // who is frozen here does not freeze the others' counting
     if let Some(signal) = signal {
-        kill(getpid(), signal).expect("a process may always signal itself");
+        // to this thread, which then goes no further; sent to the process, another could take it first
+        raise(signal).expect("a process may always signal itself");
     }
 }
 

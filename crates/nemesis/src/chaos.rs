@@ -257,8 +257,11 @@ impl Chaos {
             Act::Retire { process, down } => {
                 let name = self.processes[process].lock().await;
                 self.done.stops.fetch_add(1, SeqCst);
-                // before that it hears no SIGTERM yet: it holds nothing, and the signal ends it
-                self.is_up(&name).await;
+                // before it has begun at all it hears no SIGTERM: the signal just ends it
+                eventually(&format!("{name} to live"), || async {
+                    system.admin(&name, "/livez").await.is_some()
+                })
+                .await;
                 self.retire(&name).await;
                 tokio::time::sleep(down).await;
                 system.launch(&name).await;

@@ -54,9 +54,9 @@ pub fn app(state: App, layers: &Layers) -> Router {
 /// # Errors
 /// When the configuration makes no sense or a port cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let shutdown = web::shutdown_signal();
     let telemetry = telemetry::init("payments", &config.telemetry)?;
     tracing::info!("Starting with {config:?}");
-    let shutdown = web::shutdown_signal();
     let done = run(config, &shutdown).await;
     shutdown.cancel();
     telemetry.shutdown();

@@ -126,18 +126,20 @@ pub async fn serve(
 
 /// A token that is canceled by SIGTERM or Ctrl-C.
 pub fn shutdown_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+
     let token = CancellationToken::new();
     let signaled = token.clone();
+    // from here on both are heard, whenever the task gets to run
+    let heard = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
     tokio::spawn(async move {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => tokio::select! {
+        match heard {
+            Ok((mut terminate, mut interrupt)) => tokio::select! {
                 _ = terminate.recv() => {}
-                result = tokio::signal::ctrl_c() => if let Err(error) = result {
-                    tracing::error!(%error, "Ctrl-C cannot be heard");
-                },
+                _ = interrupt.recv() => {}
             },
-            Err(error) => tracing::error!(%error, "SIGTERM cannot be heard"),
+            Err(error) => tracing::error!(%error, "SIGTERM and Ctrl-C cannot be heard"),
         }
         tracing::info!("Stopping: what is under way ends first");
         signaled.cancel();

@@ -82,8 +82,8 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let guard = telemetry::init("worker", &config.telemetry)?;
     let shutdown = web::shutdown_signal();
+    let guard = telemetry::init("worker", &config.telemetry)?;
     let pool = db::connect(
         &config.database_url,
         &db::PoolConfig::new("worker", config.database_max_connections).by_key(),

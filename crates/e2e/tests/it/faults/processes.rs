@@ -45,8 +45,8 @@ async fn f34_every_write_of_a_worker_that_was_frozen_past_its_lease_hits_the_fen
     // long enough for all calls to be under way at the same time
     options.env.extend([
         ("EAGER_ATTEMPTS", "0".to_owned()),
-        ("SAGA_CALL_TIMEOUT_MS", "4000".to_owned()),
-        ("SAGA_LEASE_MS", "5000".to_owned()),
+        ("SAGA_CALL_TIMEOUT_MS", "8000".to_owned()),
+        ("SAGA_LEASE_MS", "9000".to_owned()),
     ]);
     let system = System::prepare(options).await;
     for role in ["payments", "api", "worker saga"] {

@@ -7,6 +7,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use testkit::{eventually, eventually_some};
 
 use super::{PROCESSES, Process, composed, deployed, files, read};
@@ -113,6 +117,18 @@ async fn is_told_enough(process: &Process, folder: &Path) {
     })
     .await;
     assert_eq!(answer("/readyz").await, Some(503), "{}", process.place);
+    // told to stop while it still waits for its servers, it ends well
+    kill(
+        Pid::from_raw(running.0.id().try_into().unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    let ended = eventually_some(&format!("{} to end", process.place), || {
+        let ended = running.0.try_wait().unwrap();
+        async move { ended }
+    })
+    .await;
+    assert!(ended.success(), "{}: {ended}", process.place);
 }
 
 #[tokio::test]
