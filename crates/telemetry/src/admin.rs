@@ -43,6 +43,7 @@ pub(crate) fn install_recorder() -> anyhow::Result<()> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)?
         .idle_timeout(MetricKindMask::GAUGE, Some(FORGOTTEN))
         .install_recorder()?;
+    crate::described::describe();
     METRICS
         .set(handle)
         .map_err(|_| anyhow::anyhow!("telemetry was started before"))

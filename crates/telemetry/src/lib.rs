@@ -23,6 +23,7 @@
 //! ```
 
 pub mod admin;
+mod described;
 pub mod http;
 mod init;
 mod logs;

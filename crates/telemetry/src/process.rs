@@ -6,7 +6,6 @@ use crate::admin;
 /// (`process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds`, …).
 pub(crate) fn watch(service: &'static str) {
     let process = metrics_process::Collector::default();
-    process.describe();
     admin::on_scrape(move || {
         process.collect();
         metrics::gauge!("shop_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION"))

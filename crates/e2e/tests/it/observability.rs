@@ -1,15 +1,18 @@
 //! What is published, asked for and alerted on fits together.
 
+mod live;
+mod prometheus;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use regex::Regex;
 use serde_json::Value;
-use testkit::{System, eventually, eventually_some};
+use testkit::{System, eventually};
 
 use crate::{hurried, layout::root, text};
 
@@ -17,11 +20,20 @@ fn file(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The metrics that docs/metrics.md names.
-fn documented() -> BTreeSet<String> {
-    let name = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
+/// The metrics that docs/metrics.md names, each with its type and what it says of it.
+fn documented() -> BTreeMap<String, (String, String)> {
+    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \| ([a-z]+)[^|]*\|[^|]*\| (.+) \|$").unwrap();
     let page = file("docs/metrics.md");
-    let names = name.captures_iter(&page);
+    let rows = row.captures_iter(&page);
+    rows.map(|row| (row[1].to_owned(), (row[2].to_owned(), row[3].to_owned())))
+        .collect()
+}
+
+/// The alerts that there are.
+fn alerts() -> BTreeSet<String> {
+    let name = Regex::new(r"(?m)^ +- alert: (\w+)$").unwrap();
+    let rules = file("observability/alerts.yml");
+    let names = name.captures_iter(&rules);
     names.map(|found| found[1].to_owned()).collect()
 }
 
@@ -62,10 +74,8 @@ fn at(name: &str) -> String {
 fn each_alert_fires_and_below_its_threshold_does_not() {
     promtool(&["check", "rules", &at("observability/alerts.yml")]);
     promtool(&["test", "rules", &at("observability/alerts.test.yml")]);
-    let name = Regex::new(r"(?m)^ +- alert: (\w+)$").unwrap();
     let tests = file("observability/alerts.test.yml");
-    for alert in name.captures_iter(&file("observability/alerts.yml")) {
-        let alert = &alert[1];
+    for alert in alerts() {
         let of = format!("alertname: {alert}\n        exp_alerts:");
         let fires = tests.contains(&format!("{of}\n"));
         let rests = tests.contains(&format!("{of} []"));
@@ -76,7 +86,9 @@ fn each_alert_fires_and_below_its_threshold_does_not() {
 #[test]
 fn each_alert_leads_to_a_page() {
     let url = Regex::new("runbook_url: (.+)").unwrap();
-    for found in url.captures_iter(&file("observability/alerts.yml")) {
+    let rules = file("observability/alerts.yml");
+    assert_eq!(url.captures_iter(&rules).count(), alerts().len());
+    for found in url.captures_iter(&rules) {
         let pages = if found[1].contains("{{") {
             let causes = operator::cause::Code::ALL.into_iter();
             let stuck = causes.filter(|code| code.is_stuck());
@@ -133,7 +145,7 @@ fn each_query_of_a_dashboard_parses_and_asks_for_what_is_published() {
     for (title, query) in queries.iter().chain([&alerts]) {
         for found in metric.find_iter(query) {
             let name = series.replace(found.as_str(), "");
-            let known = documented.contains(&*name) || labels.contains(&&*name);
+            let known = documented.contains_key(&*name) || labels.contains(&&*name);
             assert!(
                 known,
                 "{title} asks for {name}, which docs/metrics.md does not name"
@@ -166,18 +178,23 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
     })
     .await;
     let documented = documented();
-    let kind = Regex::new("(?m)^# TYPE ([a-z_]+) ").unwrap();
+    let kind = Regex::new("(?m)^# TYPE ([a-z_]+) ([a-z]+)$").unwrap();
     let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).unwrap();
     let mut published = BTreeSet::new();
     for role in ["api", "payments", "worker"] {
         let page = system.admin(role, "/metrics").await.unwrap();
-        for name in kind.captures_iter(&page) {
+        for found in kind.captures_iter(&page) {
+            let name = &found[1];
+            let Some((kind, what)) = documented.get(name) else {
+                panic!("{role} publishes {name}, which docs/metrics.md does not name");
+            };
+            assert_eq!(kind, &found[2], "the type of {name}");
+            let help = format!("# HELP {name} {what}\n");
             assert!(
-                documented.contains(&name[1]),
-                "{role} publishes {}, which docs/metrics.md does not name",
-                &name[1]
+                page.contains(&help),
+                "{role} says of {name} what the page does"
             );
-            published.insert(name[1].to_owned());
+            published.insert(name.to_owned());
         }
         for found in label.captures_iter(&page) {
             assert!(
@@ -210,7 +227,7 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
             }
         }
     }
-    for name in documented.difference(&published) {
+    for name in documented.keys().filter(|name| !published.contains(*name)) {
         assert!(
             sources.contains(&format!("\"{name}\"")),
             "nobody can publish {name}"
@@ -239,90 +256,4 @@ async fn another_worker_takes_the_census_when_the_one_that_did_is_killed() {
     }
     system.kill("worker async");
     eventually("the second to count", || counts("worker async#2")).await;
-}
-
-/// A Prometheus of its own; killed when dropped.
-struct Prometheus(Child, String);
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn prometheus(system: &System) -> Prometheus {
-    let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap())
-        .join("run")
-        .join(format!("prometheus-{}", uuid::Uuid::new_v4().simple()));
-    fs::create_dir_all(&dir).unwrap();
-    // nobody waits for minutes here; the conditions are the alerts' own
-    let wait = Regex::new("(?m)^( +for: ).+$").unwrap();
-    let alerts = file("observability/alerts.yml");
-    fs::write(
-        dir.join("alerts.yml"),
-        &*wait.replace_all(&alerts, "${1}1s"),
-    )
-    .unwrap();
-    let targets: Vec<_> = ["api", "worker"]
-        .into_iter()
-        .map(|role| format!("{:?}", system.admin_address(role).unwrap()))
-        .collect();
-    let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [alerts.yml]\nscrape_configs:\n  - job_name: shop\n    static_configs: [{{ targets: [{}] }}]\n",
-        targets.join(", ")
-    );
-    fs::write(dir.join("prometheus.yml"), config).unwrap();
-    let address = system.free_address();
-    let child = Command::new("prometheus")
-        .arg(format!(
-            "--config.file={}",
-            dir.join("prometheus.yml").display()
-        ))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            dir.join("data").display()
-        ))
-        .arg(format!("--web.listen-address={address}"))
-        .stdout(Stdio::null())
-        .stderr(fs::File::create(dir.join("log")).unwrap())
-        .spawn()
-        .expect("`cargo xtask test` installs Prometheus");
-    Prometheus(child, address)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sagas_that_are_really_stuck_raise_the_alert_and_it_names_the_page() {
-    let mut options = hurried();
-    options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
-    options
-        .env
-        .insert("SAGA_RETRY_BUDGET_MS", "36000000".to_owned());
-    let system = System::prepare(options).await;
-    for role in ["api", "worker"] {
-        system.spawn(role).await;
-    }
-    system.buyer().await.order().await; // payments is not there
-    let prometheus = prometheus(&system);
-    let url = format!("http://{}/api/v1/alerts", prometheus.1);
-    let alert = eventually_some("the alert", || async {
-        let answer = system.http.get(&url).send().await.ok()?;
-        let answer: Value = answer.json().await.ok()?;
-        let alerts = answer["data"]["alerts"].as_array()?.iter();
-        alerts
-            .filter(|alert| {
-                alert["labels"]["alertname"] == "SagaStuck" && alert["state"] == "firing"
-            })
-            .find(|alert| alert["labels"]["cause"] == "participant-unreachable")
-            .cloned()
-    })
-    .await;
-    let page = alert["annotations"]["runbook_url"].as_str().unwrap();
-    assert_eq!(page, "docs/runbooks/participant-unreachable.md");
-    assert!(
-        alert["annotations"]["summary"]
-            .as_str()
-            .unwrap()
-            .starts_with("1 sagas are stuck")
-    );
 }

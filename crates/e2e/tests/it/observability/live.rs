@@ -1,0 +1,360 @@
+//! Each alert fires: in a real Prometheus, over a real system, for a real fault, and not before it.
+//!
+//! Only time is helped along: what an alert waits for is shortened (see [`Prometheus`]), a message
+//! is made to have waited for minutes or to have been refused often, and sagas that are held or
+//! overdue are `shopctl`'s own drills. Of `InvariantBroken` the half that asks Kubernetes for failed
+//! jobs cannot fire here: there is none; the rule test has it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use futures::future::join_all;
+use lapin::{BasicProperties, Channel, options::BasicPublishOptions, types::FieldTable};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use testkit::{Buyer, Collector, Fault, Proxy, System, eventually, foreign_client};
+use uuid::Uuid;
+
+use super::{alerts, prometheus::Prometheus};
+use crate::{hurried, text};
+
+/// Raised by [`what_breaks_raises_its_alert`].
+const BREAKS: [&str; 15] = [
+    "ApiErrorsFast",
+    "ApiErrorsSlow",
+    "CompensationOverdue",
+    "FailedMessages",
+    "InvariantBroken",
+    "NoWorker",
+    "OrdersSlow",
+    "OutboxLag",
+    "OutboxParked",
+    "PoolExhausted",
+    "ProcessDown",
+    "QueueWithoutConsumer",
+    "SagaPaused",
+    "SagaStuck",
+    "TelemetryLost",
+];
+/// Raised by [`who_wakes_too_late_raises_the_alert`].
+const FENCES: [&str; 2] = ["SagasFenced", "RelayFenced"];
+
+const EXCHANGE: &str = "payments_events";
+const QUEUE: &str = "payments_events_queue";
+const PAID: &str = "transaction_completed";
+
+#[test]
+fn each_alert_has_fired_live() {
+    let live = BREAKS.iter().chain(&FENCES);
+    assert_eq!(
+        live.map(ToString::to_string).collect::<BTreeSet<_>>(),
+        alerts()
+    );
+}
+
+async fn publish(channel: &Channel, body: &[u8]) {
+    channel
+        .basic_publish(
+            EXCHANGE.into(),
+            PAID.into(),
+            BasicPublishOptions::default(),
+            body,
+            BasicProperties::default(),
+        )
+        .await
+        .unwrap();
+}
+
+async fn changed(pool: &PgPool, statement: &'static str) -> u64 {
+    let done = sqlx::query(statement).execute(pool).await.unwrap();
+    done.rows_affected()
+}
+
+async fn awaiting(buyer: &Buyer<'_>) -> Value {
+    let (_, order) = buyer.order().await;
+    buyer.awaits(text(&order, "id"), "awaiting_payment").await
+}
+
+/// Does something again and again until something else has come to pass.
+async fn meanwhile<F: Future<Output = ()>>(again: impl Fn() -> F, until: impl Future<Output = ()>) {
+    let forever = async {
+        loop {
+            again().await;
+        }
+    };
+    tokio::select! {
+        () = forever => {}
+        () = until => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_raises_its_alert() {
+    let collector = Collector::start().await;
+    let spans = Proxy::new(collector.endpoint.trim_start_matches("http://")).await;
+    let mut options = hurried();
+    options.env.extend([
+        ("CENSUS_INTERVAL_MS", "200".to_owned()),
+        ("SAGA_RETRY_BUDGET_MS", "36000000".to_owned()),
+        ("SHOP_DEV", "1".to_owned()),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            format!("http://{}", spans.address),
+        ),
+    ]);
+    let system = System::prepare(options).await;
+    let processes = [
+        "payments",
+        "api",
+        "worker saga",
+        "worker payments",
+        "worker async",
+        "worker relay",
+    ];
+    for process in processes {
+        system.spawn(process).await;
+    }
+    let prometheus = Prometheus::start(&system, &processes);
+    let buyer = system.buyer().await;
+    let paid = awaiting(&buyer).await;
+    buyer.pay(text(&paid, "transaction_id")).await;
+    buyer.awaits(text(&paid, "id"), "completed").await;
+    let canceled = awaiting(&buyer).await;
+    buyer.cancel(text(&canceled, "id")).await;
+    buyer.awaits(text(&canceled, "id"), "canceled").await;
+    system.settle().await;
+    let open = awaiting(&buyer).await;
+    let healthy = [
+        "count(up == 1) == 6",
+        "saga_live",
+        "saga_stuck",
+        "shop_processes",
+        "saga_breaches_total",
+        "outbox_lag_seconds",
+        "outbox_parked",
+        "queue_messages",
+        "queue_consumers",
+        "db_pool_connections",
+        r#"rate(http_server_request_duration_seconds_count{route="/api/orders"}[1m])"#,
+    ];
+    prometheus.rests(&healthy, &BREAKS).await;
+
+    let (_broker, channel) = foreign_client(&system.amqp_url).await;
+    for cause in ["paused-by", "compensation-overdue"] {
+        system.run("shopctl", &["demo", "stuck", "--cause", cause]);
+    }
+    prometheus.raises("SagaPaused", &[]).await;
+    prometheus.raises("CompensationOverdue", &[]).await;
+
+    let too_late = json!({
+        "transaction_id": canceled["transaction_id"],
+        "order_id": canceled["id"],
+        "amount": canceled["total"],
+        "completed_at": "2026-01-01T00:00:00Z",
+        "routing_key": PAID,
+    });
+    publish(&channel, too_late.to_string().as_bytes()).await;
+    publish(&channel, b"no event").await;
+    prometheus.raises("InvariantBroken", &[]).await;
+    prometheus.raises("FailedMessages", &[]).await;
+
+    spans.will(Fault::Reset);
+    let browsing = || async {
+        buyer.try_look(text(&open, "id")).await;
+    };
+    meanwhile(browsing, async {
+        prometheus.raises("TelemetryLost", &[]).await;
+    })
+    .await;
+
+    refused_for_the_last_time(&system, &channel, &buyer, &open).await;
+    let payments = system.admin_address("payments").unwrap();
+    prometheus
+        .raises("OutboxParked", &[("instance", &payments)])
+        .await;
+
+    nobody_works(&system, &prometheus).await;
+    database_hangs(&system, &prometheus).await;
+    assert_eq!(prometheus.raised(), BREAKS.map(str::to_owned).into());
+}
+
+/// Nobody is bound for what payments says; the relay's patience is nearly at its end.
+async fn refused_for_the_last_time(
+    system: &System,
+    channel: &Channel,
+    buyer: &Buyer<'_>,
+    order: &Value,
+) {
+    channel
+        .queue_unbind(
+            QUEUE.into(),
+            EXCHANGE.into(),
+            PAID.into(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    buyer.pay(text(order, "transaction_id")).await;
+    eventually("the message to be refused once", || async {
+        changed(
+            &system.payments,
+            "update messaging.outbox set attempt = 19, due_at = clock_timestamp()
+             where attempt < 19 and last_error like '%NO_ROUTE%'",
+        )
+        .await
+            == 1
+    })
+    .await;
+}
+
+/// The processes that do the work are killed, payments too.
+async fn nobody_works(system: &System, prometheus: &Prometheus<'_>) {
+    let payments = system.admin_address("payments").unwrap();
+    for process in ["payments", "worker payments", "worker relay"] {
+        system.kill(process);
+    }
+    let buyer = system.buyer().await;
+    eventually("the mail to have been due for minutes", || async {
+        let statement = "update messaging.outbox set due_at = due_at - interval '2 minutes'
+             where kind = 'message'";
+        changed(&system.shop, statement).await > 0
+    })
+    .await;
+    buyer.order().await;
+    prometheus
+        .raises("ProcessDown", &[("instance", &payments)])
+        .await;
+    prometheus.raises("OutboxLag", &[("kind", "message")]).await;
+    prometheus
+        .raises("QueueWithoutConsumer", &[("queue", QUEUE)])
+        .await;
+    prometheus.raises("NoWorker", &[("role", "payments")]).await;
+    let cause = "participant-unreachable";
+    let alert = prometheus.raises("SagaStuck", &[("cause", cause)]).await;
+    let about = &alert["annotations"];
+    let page = format!("docs/runbooks/{cause}.md");
+    assert_eq!(text(about, "runbook_url"), page);
+    let summary = text(about, "summary");
+    assert!(
+        summary.ends_with(" sagas are stuck: participant-unreachable"),
+        "{summary}"
+    );
+}
+
+/// Somebody has locked the catalog and sits there, and everybody looks at it or orders.
+async fn database_hangs(system: &System, prometheus: &Prometheus<'_>) {
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let mut lock = system.shop.begin().await.unwrap();
+    let statement = "lock table commerce.product in access exclusive mode";
+    sqlx::query(statement).execute(&mut *lock).await.unwrap();
+    let url = format!("{}/api/products", system.api_url);
+    // who gets no connection comes again
+    let crowd = || async {
+        let looks = (0..60).map(|_| async { while system.http.get(&url).send().await.is_ok() {} });
+        let orders = (0..60).map(|_| async {
+            while buyer
+                .try_order(&mug, 1, &Uuid::new_v4().to_string())
+                .await
+                .is_ok()
+            {}
+        });
+        futures::future::join(join_all(looks), join_all(orders)).await;
+    };
+    meanwhile(crowd, async {
+        prometheus.raises("PoolExhausted", &[("pool", "api")]).await;
+        prometheus.raises("ApiErrorsFast", &[]).await;
+        prometheus.raises("ApiErrorsSlow", &[]).await;
+        prometheus.raises("OrdersSlow", &[]).await;
+    })
+    .await;
+    lock.rollback().await.unwrap();
+}
+
+/// A folder for crash points.
+fn points() -> PathBuf {
+    let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap())
+        .join("run")
+        .join(format!("crash-{}", Uuid::new_v4().simple()));
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// How often a process has passed a point.
+fn hits(dir: &Path, point: &str) -> usize {
+    let hits = fs::read_to_string(dir.join("hits")).unwrap_or_default();
+    hits.lines().filter(|hit| *hit == point).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wakes_too_late_raises_the_alert() {
+    const MANY: usize = 8; // the alerts let five pass
+    let mut options = hurried();
+    options.env.extend([
+        ("EAGER_ATTEMPTS", "0".to_owned()),
+        ("SAGA_LEASE_MS", "6000".to_owned()),
+        ("SAGA_CALL_TIMEOUT_MS", "5000".to_owned()),
+        ("RELAY_LEASE_MS", "2000".to_owned()),
+    ]);
+    let system = System::prepare(options).await;
+    for process in ["payments", "api"] {
+        system.spawn(process).await;
+    }
+    let (saga, relay) = ("worker saga", "worker relay");
+    let at_points = [(saga, points()), (relay, points())];
+    for (process, dir) in &at_points {
+        let env = [("CRASH_DIR", dir.to_str().unwrap())];
+        system.spawn_with(process, &env).await;
+    }
+    let [(_, steps), (_, batches)] = &at_points;
+    system.buyer().await; // a mail, after which the relay's counter is there
+    let prometheus = Prometheus::start(&system, &[saga, relay]);
+    let counters = ["saga_fenced_total == 0", "outbox_fenced_total == 0"];
+    prometheus.rests(&counters, &FENCES).await;
+
+    // both hold a lease on many things when they freeze
+    for process in [saga, relay] {
+        system.signal(process, Signal::SIGSTOP);
+    }
+    let buyers = join_all((0..MANY).map(|_| system.buyer())).await;
+    join_all(buyers.iter().map(Buyer::order)).await;
+    fs::write(batches.join("at"), "SIGSTOP relay.publish.after_confirm 1").unwrap();
+    system.signal("payments", Signal::SIGSTOP);
+    for process in [saga, relay] {
+        system.signal(process, Signal::SIGCONT);
+    }
+    eventually("all to be asked of payments", || async {
+        hits(steps, "saga.step.before_call") >= MANY
+    })
+    .await;
+    system.signal(saga, Signal::SIGSTOP);
+    eventually("the relay to freeze", || async {
+        !batches.join("at").exists()
+    })
+    .await;
+
+    // another one does the work of both
+    system.signal("payments", Signal::SIGCONT);
+    system.spawn("worker").await;
+    let left = "select (select count(*) from saga.saga where state = 'running')
+                     + (select count(*) from messaging.outbox where kind = 'message')";
+    eventually("it to be done", || async {
+        let left: i64 = sqlx::query_scalar(left)
+            .fetch_one(&system.shop)
+            .await
+            .unwrap();
+        left == 0
+    })
+    .await;
+    for process in [saga, relay] {
+        system.signal(process, Signal::SIGCONT);
+    }
+    for alert in FENCES {
+        prometheus.raises(alert, &[]).await;
+    }
+    assert_eq!(prometheus.raised(), FENCES.map(str::to_owned).into());
+}
