@@ -1,7 +1,8 @@
 //! Who is there: every process that runs sagas or takes messages says so, every two seconds.
 //!
-//! Nothing is decided by it: a lease ends by its own time. It tells people by whom a lease is held,
-//! and whether anybody is left who could take the next one.
+//! No saga is decided on by it: a lease ends by its own time. It tells people by whom a lease is held,
+//! whether anybody is left who could take the next one, and a worker that starts whether the sagas
+//! whose plan it does not know have anybody else.
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
 //!  stored.rs                       how a state is written down there, and read back
+//!  known.rs, stranded.rs           versions of a plan: what this binary runs, and what nobody does
 //!  heartbeat.rs                    which processes are there, for people
 //! ```
 //!
