@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod debian;
 mod demo;
 mod down;
 mod env;
@@ -37,6 +38,8 @@ cargo xtask test [--wide] [cargo test arguments]
     --wide      also what takes long: every crash point at its second hit and while compensating, …
 cargo xtask test storefront [playwright arguments]
     Run the storefront's tests only.
+cargo xtask test rabbitmq-4
+    Run what talks to the broker only, with RabbitMQ 4; part of --wide, needs root.
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]

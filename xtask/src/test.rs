@@ -1,24 +1,25 @@
 //! `cargo xtask test`: everything, against private servers whose data need not survive.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{fs, path::PathBuf, process::Command, time::Instant};
 
 use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install};
 
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    lock, storefront,
+    debian, fail, lock, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
-    let (crates, storefront) = match arguments {
-        [] => (Some(arguments), Some(arguments)),
-        [only] if only == "--wide" => (Some(arguments), Some(&[][..])),
-        [first, rest @ ..] if first == "storefront" => (None, Some(rest)),
-        _ => (Some(arguments), None),
+    let (crates, rabbitmq_4, storefront) = match arguments {
+        [] => (Some(arguments), false, Some(arguments)),
+        [only] if only == "--wide" => (Some(arguments), true, Some(&[][..])),
+        [only] if only == "rabbitmq-4" => (None, true, None),
+        [first, rest @ ..] if first == "storefront" => (None, false, Some(rest)),
+        _ => (Some(arguments), false, None),
     };
-    if crates.is_some() {
+    if crates.is_some() || rabbitmq_4 {
         eprintln!("building");
         next_release()?;
         let build = cargo(&["build", "--workspace", "--bins", "--tests"]);
@@ -30,12 +31,30 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let tested = crates.map_or(Ok(()), |arguments| {
         test_crates(&postgres, &rabbitmq, arguments)
     });
+    let again = if rabbitmq_4 {
+        with_rabbitmq_4(&postgres)
+    } else {
+        Ok(())
+    };
     let shown = storefront.map_or(Ok(()), |arguments| {
         storefront::test(&postgres, &rabbitmq, arguments)
     });
     eprintln!("{} s", begun.elapsed().as_secs());
-    tested.and(shown)
+    tested.and(again).and(shown)
 }
+
+/// Modules of tests that talk to a broker which others share: all of messaging's, and whole plays.
+const OF_THE_BROKER: [&str; 9] = [
+    "broker::",
+    "consumer::",
+    "failed::",
+    "inbox::",
+    "outbox::",
+    "relay::",
+    "orders::",
+    "events::",
+    "rights::",
+];
 
 fn next_dir() -> PathBuf {
     bin_dir(false).join("next")
@@ -81,20 +100,47 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
     if !arguments.iter().any(|argument| argument.starts_with("-p")) {
         test.arg("--workspace");
     }
-    test.args(arguments)
-        .env("TEST_POSTGRES_URL", postgres.url("postgres"))
+    test.args(arguments);
+    surroundings(&mut test, postgres, rabbitmq);
+    cargo::run(test, "the test run")
+}
+
+/// What talks to a broker, once more with the next release of it.
+fn with_rabbitmq_4(postgres: &Postgres) -> Result<()> {
+    let system = debian::system("rabbitmq-server")?;
+    let rabbitmq = RabbitMq::start_in(&system, &dev_dir().join("test/rabbitmq-4"))?;
+    let overview = rabbitmq.management("GET", "/api/overview", "")?;
+    if !overview.contains(r#""rabbitmq_version":"4."#) {
+        return fail("Debian 13's RabbitMQ is no RabbitMQ 4");
+    }
+    eprintln!("again, with RabbitMQ 4");
+    let mut test = cargo(&[
+        "test",
+        "--no-fail-fast",
+        "--workspace",
+        "--test",
+        "it",
+        "--",
+    ]);
+    test.args(OF_THE_BROKER);
+    surroundings(&mut test, postgres, &rabbitmq);
+    cargo::run(test, "the test run with RabbitMQ 4")
+}
+
+/// Where the tests find what they need.
+fn surroundings(test: &mut Command, postgres: &Postgres, rabbitmq: &RabbitMq) {
+    test.env("TEST_POSTGRES_URL", postgres.url("postgres"))
         .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))
         .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
         .env("TEST_BIN_DIR", bin_dir(false))
         .env("TEST_NEXT_BIN_DIR", next_dir())
         .env("TEST_DEV_DIR", dev_dir().join("test"));
-    cargo::run(test, "the test run")
 }
 
 /// New servers, without anything of earlier runs.
 fn servers() -> Result<(Postgres, RabbitMq)> {
     let dir = dev_dir().join("test");
-    for part in ["postgres", "rabbitmq", "run"] {
+    for part in ["postgres", "rabbitmq", "rabbitmq-4", "run"] {
         let path = dir.join(part);
         let path = fs::read_link(&path).unwrap_or(path);
         if path.exists() {

@@ -34,6 +34,30 @@ impl Owner {
         command
     }
 
+    /// A command that runs as this owner in the system that lies in a folder, with `home` in its place
+    /// there, too. The mounts are the command's own, and end with it.
+    pub(crate) fn command_in(self, system: &Path, home: &Path, program: &Path) -> Command {
+        const ENTER: &str = r#"
+            set -e
+            system=$1 home=$2 owner=$3
+            shift 3
+            mount --rbind /proc "$system/proc"
+            mount --rbind /dev "$system/dev"
+            mkdir -p "$system$home"
+            mount --bind "$home" "$system$home"
+            exec chroot --userspec="$owner" "$system" "$@"
+        "#;
+        let (uid, gid) = self.0.unwrap_or_default();
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--", "sh", "-c", ENTER, "sh"])
+            .args([system, home])
+            .arg(format!("{uid}:{gid}"))
+            .arg(program)
+            .current_dir("/");
+        command
+    }
+
     /// Makes `dir` this owner's. Where the owner may not reach it, because a folder above is
     /// closed to others, a folder in /var/tmp takes its place and `dir` becomes a link to it.
     pub(crate) fn home(self, dir: &Path) -> Result<PathBuf> {

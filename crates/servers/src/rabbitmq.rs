@@ -20,6 +20,8 @@ const CREDENTIALS: &str = "c2hvcDpzaG9w";
 /// [detached](RabbitMq::detach).
 #[derive(Debug)]
 pub struct RabbitMq {
+    /// Where the system is that it is installed in: the machine's own, if none.
+    system: Option<PathBuf>,
     home: PathBuf,
     owner: Owner,
     ports: Ports,
@@ -43,10 +45,24 @@ impl RabbitMq {
         if !Path::new(SERVER).exists() {
             install(&["rabbitmq-server"])?;
         }
+        Self::of(None, dir)
+    }
+
+    /// Starts the one that is installed in another system, which lies in a folder: another release.
+    /// It runs in a mount namespace of its own; needs root.
+    ///
+    /// # Errors
+    /// As of [`RabbitMq::start`].
+    pub fn start_in(system: &Path, dir: &Path) -> Result<Self> {
+        Self::of(Some(system.to_path_buf()), dir)
+    }
+
+    fn of(system: Option<PathBuf>, dir: &Path) -> Result<Self> {
         let owner = Owner::choose("rabbitmq");
         let home = owner.home(dir)?;
         let ports = ports(&home)?;
         let mut server = Self {
+            system,
             home,
             owner,
             ports,
@@ -144,7 +160,11 @@ impl RabbitMq {
 
     /// A program that knows which node is ours.
     fn command(&self, program: &str) -> Command {
-        let mut command = self.owner.command(Path::new(program));
+        let program = Path::new(program);
+        let mut command = match &self.system {
+            Some(system) => self.owner.command_in(system, &self.home, program),
+            None => self.owner.command(program),
+        };
         command
             .env("HOME", &self.home)
             .env("RABBITMQ_NODENAME", "shop@localhost")
