@@ -135,9 +135,10 @@ fn every_process_is_a_service_and_a_deployment() {
         .arg("--help")
         .output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let (help, _) = help.split_once("\nOptions:").unwrap();
     let roles = Regex::new("(?m)^ +- ([a-z]+)(?::|$)").unwrap();
     let roles: BTreeSet<_> = roles
-        .captures_iter(&help)
+        .captures_iter(help)
         .map(|role| role[1].to_owned())
         .filter(|role| !["migrate", "retention", "settings"].contains(&role.as_str()))
         .collect();

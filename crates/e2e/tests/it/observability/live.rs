@@ -1,9 +1,9 @@
 //! Each alert fires: in a real Prometheus, over a real system, for a real fault, and not before it.
 //!
 //! Only time is helped along: what an alert waits for is shortened (see [`Prometheus`]), a message
-//! is made to have waited for minutes or to have been refused often, and sagas that are held or
-//! overdue are `shopctl`'s own drills. Of `InvariantBroken` the half that asks Kubernetes for failed
-//! jobs cannot fire here: there is none; the rule test has it.
+//! is made to have waited for minutes or to have been refused often, a relay's lease to have ended,
+//! and sagas that are held or overdue are `shopctl`'s own drills. Of `InvariantBroken` the half that
+//! asks Kubernetes for failed jobs cannot fire here: there is none; the rule test has it.
 
 use std::{
     collections::BTreeSet,
@@ -298,7 +298,8 @@ async fn who_wakes_too_late_raises_the_alert() {
         ("EAGER_ATTEMPTS", "0".to_owned()),
         ("SAGA_LEASE_MS", "6000".to_owned()),
         ("SAGA_CALL_TIMEOUT_MS", "5000".to_owned()),
-        ("RELAY_LEASE_MS", "2000".to_owned()),
+        // by its own clock it gives up then, and would not hear that it was fenced
+        ("RELAY_LEASE_MS", "60000".to_owned()),
     ]);
     let system = System::prepare(options).await;
     for process in ["payments", "api"] {
@@ -338,6 +339,8 @@ async fn who_wakes_too_late_raises_the_alert() {
     .await;
 
     // another one does the work of both
+    let ended = "update messaging.outbox set due_at = clock_timestamp() where kind = 'message'";
+    assert!(changed(&system.shop, ended).await >= MANY as u64);
     system.signal("payments", Signal::SIGCONT);
     system.spawn("worker").await;
     let left = "select (select count(*) from saga.saga where state = 'running')
