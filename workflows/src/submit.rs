@@ -75,7 +75,7 @@ pub async fn submit(
     engine: &Engine<Checkout>,
     request: Submit<'_>,
 ) -> Result<Submitted, SubmitError> {
-    let mut tx = engine.pool().begin().await?;
+    let mut tx = db::begin(engine.pool()).await?;
     match submit_in(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
             crash_point!("submit.before_commit");
@@ -173,7 +173,7 @@ pub async fn cancel(
     saga_id: SagaId,
     source: impl Into<String>,
 ) -> Result<Option<Verdict>, EngineError> {
-    let mut tx = engine.pool().begin().await?;
+    let mut tx = db::begin(engine.pool()).await?;
     let signal = NewSignal::cancel(saga_id, source);
     let id = signal.id;
     let signaled = engine.signal(&mut tx, vec![signal]).await?;

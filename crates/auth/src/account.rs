@@ -177,7 +177,7 @@ impl Auth {
     ) -> Result<Session, AuthError> {
         let (email, name) = (checked_email(email)?, checked_name(name)?);
         let hash = self.hasher.hash(password).await?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let profile = self.create(&mut tx, email, name, &hash, &[], trace).await?;
         let session = self.open_session(&mut tx, profile, Uuid::now_v7()).await?;
         crash_point!("auth.register.before_commit");
@@ -272,7 +272,7 @@ impl Auth {
         let user = user
             .filter(|user| fits && !user.disabled)
             .ok_or(AuthError::Credentials)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let session = self
             .open_session(&mut tx, user.into(), Uuid::now_v7())
             .await?;
@@ -293,7 +293,7 @@ impl Auth {
     /// [`AuthError::SessionOver`]
     pub async fn refresh(&self, token: &str) -> Result<Session, AuthError> {
         let hash = Sha256::digest(token);
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let row = store::lock_refresh(&mut tx, &hash, self.config.refresh_grace)
             .await?
             .ok_or(AuthError::SessionOver)?;

@@ -4,10 +4,12 @@
 //! A function that joins its caller's transaction takes `&mut PgConnection` first; whoever
 //! handles the use case opens the transaction and commits it.
 
+mod begin;
 mod bus;
 mod error;
 mod pool;
 
+pub use begin::begin;
 pub use bus::{Bus, Listener};
 pub use error::{constraint, is_retryable, is_unreachable};
 pub use pool::{

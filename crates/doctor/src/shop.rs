@@ -22,7 +22,7 @@ pub(crate) use violations;
 
 pub(crate) async fn examine(shop: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
     // one snapshot for all, so that what moves meanwhile is not half seen
-    let mut tx = shop.begin().await?;
+    let mut tx = db::begin(shop).await?;
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *tx)
         .await?;

@@ -123,7 +123,7 @@ impl Operator {
         actor: &Actor,
         revision: Option<i64>,
     ) -> Result<Effects, ActError> {
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         let (effects, after) = self
             .act_in(&mut tx, saga_id, verb, actor, revision, None)
             .await?;

@@ -126,7 +126,7 @@ impl Operator {
                 Err(error) => (None, Some(error.to_string())),
             });
         }
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         let batch_id = sqlx::query_scalar!(
             "insert into saga.batch (act, actor, reason) values ($1, $2, $3) returning batch_id",
             serde_json::to_value(verb).unwrap_or_default(),
@@ -220,7 +220,7 @@ impl Operator {
     /// # Errors
     /// When there is no such plan, or nothing of it runs.
     pub async fn stop(&self, batch_id: i64, actor: &Actor) -> Result<(), BatchError> {
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         let why = format!("by {}: {}", actor.name(), actor.reason());
         if end(&mut tx, batch_id, "stopped", Some(&why)).await? {
             let act = audit::Act {
@@ -279,7 +279,7 @@ impl Operator {
 
     /// The next item, in one commit with its result.
     async fn next(&self, batch_id: i64, verb: &Verb, actor: &Actor) -> Result<Next, BatchError> {
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         let item = sqlx::query!(
             r#"
             select i.n, i.saga_id as "saga_id: SagaId", i.revision
@@ -336,7 +336,7 @@ impl Operator {
         );
         let why = error.to_string();
         let result = if skipped { "skipped" } else { "failed" };
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         settle(&mut tx, batch_id, n, result, Some(&why)).await?;
         if !skipped {
             end(&mut tx, batch_id, "stopped", Some(&why)).await?;

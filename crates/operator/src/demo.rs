@@ -113,7 +113,7 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
         (_, true) => return Err(DemoError::NoPayments(code)),
         (_, false) => None,
     };
-    let mut tx = operator.engine.pool().begin().await?;
+    let mut tx = db::begin(operator.engine.pool()).await?;
     let item = anything(&mut tx).await?.ok_or(DemoError::NothingToOrder)?;
     let request = Submit {
         user_id,

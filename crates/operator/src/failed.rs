@@ -140,7 +140,7 @@ async fn write(
     actor: &Actor,
     sides: impl Fn(&Held) -> (Value, Value),
 ) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
+    let mut tx = db::begin(pool).await?;
     for held in held {
         let (before, after) = sides(held);
         let act = audit::Act {

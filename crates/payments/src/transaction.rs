@@ -186,7 +186,7 @@ async fn try_move(
     payer: Option<UserId>,
     outcome: Outcome,
 ) -> sqlx::Result<Option<Transaction>> {
-    let mut tx = pool.begin().await?;
+    let mut tx = db::begin(pool).await?;
     let Some(Stored { transaction, trace }) =
         store::decide(&mut tx, id, payer, target(outcome)).await?
     else {

@@ -519,7 +519,7 @@ impl<S: Saga> Engine<S> {
     }
 
     async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
-        let mut tx = self.inner.pool.begin().await?;
+        let mut tx = db::begin(&self.inner.pool).await?;
         let signaled = transact(&self.inner, &mut tx, causes).await?;
         crash_point!("saga.outcome.before_commit");
         tx.commit().await?;

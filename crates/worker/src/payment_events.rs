@@ -97,7 +97,7 @@ impl PaymentEvents {
         if facts.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tx = self.engine.pool().begin().await?;
+        let mut tx = db::begin(self.engine.pool()).await?;
         let transactions: Vec<_> = facts.iter().map(|fact| fact.event.transaction_id).collect();
         let terms = order::find_terms(&mut tx, &transactions).await?;
         let checked: Vec<_> = facts.iter().map(|fact| check(fact, &terms)).collect();

@@ -178,7 +178,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     caller.require_role("admin")?;
     let draft = request.checked()?;
-    let mut tx = app.pool.begin().await?;
+    let mut tx = db::begin(&app.pool).await?;
     let product = product::create(&mut tx, ProductId::new(), &draft)
         .await
         .map_err(not_edited)?;
@@ -215,7 +215,7 @@ pub(super) async fn update(
     caller.require_role("admin")?;
     let version = version(&headers)?;
     let draft = request.checked()?;
-    let mut tx = app.pool.begin().await?;
+    let mut tx = db::begin(&app.pool).await?;
     let product = product::update(&mut tx, id, version, &draft)
         .await
         .map_err(not_edited)?;

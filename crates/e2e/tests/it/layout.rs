@@ -38,13 +38,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("commerce", &["kernel", "contracts", "db", "messaging"]),
     (
         "workflows",
-        &["crashpoint", "kernel", "contracts", "saga", "commerce"],
+        &[
+            "crashpoint",
+            "kernel",
+            "contracts",
+            "saga",
+            "commerce",
+            "db",
+        ],
     ),
     (
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
     ),
-    ("doctor", &["contracts", "messaging"]),
+    ("doctor", &["contracts", "db", "messaging"]),
     (
         "operator",
         &[
@@ -211,6 +218,41 @@ pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
+#[test]
+fn no_process_begins_a_transaction_past_db() {
+    let mut files = Vec::new();
+    for name in [
+        "api",
+        "auth",
+        "commerce",
+        "doctor",
+        "messaging",
+        "operator",
+        "payments",
+        "saga",
+        "worker",
+    ] {
+        sources(&root().join("crates").join(name).join("src"), &mut files);
+    }
+    sources(&root().join("workflows/src"), &mut files);
+    let past: Vec<_> = files
+        .iter()
+        .filter(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            [
+                "pool.begin()",
+                "pool().begin()",
+                "shop.begin()",
+                "payments.begin()",
+            ]
+            .iter()
+            .any(|call| text.contains(call))
+        })
+        .collect();
+    assert!(past.is_empty(), "{past:?}");
 }
 
 /// A vendor is replaced by rewriting the module that names it.

@@ -168,7 +168,7 @@ pub(super) async fn hold(
     pool: &PgPool,
     saga_id: SagaId,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut held = pool.begin().await?;
+    let mut held = db::begin(pool).await?;
     sqlx::query!("set local idle_in_transaction_session_timeout = 0")
         .execute(&mut *held)
         .await?;
@@ -187,7 +187,7 @@ pub(super) async fn decision(
     order_id: OrderId,
     code: Code,
 ) -> Result<(), DemoError> {
-    let mut tx = payments.begin().await?;
+    let mut tx = db::begin(payments).await?;
     if code == Code::PaymentMismatch {
         sqlx::query("update payments.transaction set amount = amount + 1 where order_id = $1")
             .bind(order_id.uuid())

@@ -1,6 +1,7 @@
 //! The payments service through its router, on a real PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod beginning;
 mod deciding;
 mod documents;
 mod edge;
