@@ -30,6 +30,15 @@ pub(crate) fn bin_dir(release: bool) -> PathBuf {
     target.join(if release { "release" } else { "debug" })
 }
 
+/// Set when a system is to be made of programs in another folder than a build's, and of no others: without
+/// storefront and viewer of traces.
+pub(crate) const PROGRAMS: &str = "XTASK_PROGRAMS";
+
+/// That folder.
+pub(crate) fn programs() -> Option<PathBuf> {
+    std::env::var_os(PROGRAMS).map(PathBuf::from)
+}
+
 /// A cargo that compiles against the committed query metadata, whatever databases are about.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

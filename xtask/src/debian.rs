@@ -1,5 +1,5 @@
-//! Programs of Debian 13 on a machine that is no Debian 13 and stays as it is: single ones, unpacked, and
-//! whole systems in a folder, to be entered by chroot.
+//! Debian on a machine that stays as it is: single programs of Debian 13, unpacked, and whole systems in a
+//! folder, to be entered by chroot.
 
 use std::{
     fs,
@@ -89,42 +89,55 @@ pub(crate) fn program(package: &str, program: &str) -> Result<PathBuf> {
     fail(format!("{} is not in {}", program.display(), deb.display()))
 }
 
-/// A folder with a small Debian 13 in which a package is installed, made once; as root.
-pub(crate) fn system(package: &str) -> Result<PathBuf> {
-    let folder = dev_dir().join("tools").join(format!("debian-{package}"));
+/// A folder with a small Debian, 12 or 13, in which packages are installed, made once; as root.
+pub(crate) fn system(suite: &str, packages: &[&str]) -> Result<PathBuf> {
+    let name = [&[suite], packages].concat().join("-");
+    let folder = dev_dir().join("tools").join(format!("debian-{name}"));
     if folder.exists() {
         return Ok(folder);
-    }
-    eprintln!("making a Debian 13 with {package}");
-    if find_program("debootstrap").is_none() {
-        install(&["debootstrap"])?;
     }
     let partial = folder.with_extension("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial).doing("remove what was begun")?;
     }
-    fs::create_dir_all(&partial).doing("make a folder for Debian")?;
-    let mut bootstrap = Command::new("debootstrap");
-    bootstrap.args(["--variant=minbase", "trixie"]);
-    bootstrap.arg(&partial).arg(mirror()?);
-    quiet(bootstrap, "debootstrap")?;
-    // what is installed there starts nothing
-    let policy = partial.join("usr/sbin/policy-rc.d");
-    fs::write(&policy, "#!/bin/sh\nexit 101\n").doing("forbid packages to start servers")?;
-    fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))
-        .doing("forbid packages to start servers")?;
-    let mut apt = Command::new("chroot");
-    apt.arg(&partial)
-        .args(["apt-get", "install", "-y", "--no-install-recommends"])
-        .arg(package)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    quiet(apt, &format!("apt-get install {package}"))?;
+    if packages.is_empty() {
+        eprintln!("making a Debian {suite}");
+        bootstrap(suite, &partial)?;
+    } else {
+        let plain = system(suite, &[])?;
+        eprintln!("installing {} in a Debian {suite}", packages.join(", "));
+        let mut copy = Command::new("cp");
+        copy.arg("--archive").args([&plain, &partial]);
+        cargo::run(copy, "cp")?;
+        let mut apt = Command::new("chroot");
+        apt.arg(&partial)
+            .args(["apt-get", "install", "-y", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        quiet(apt, &format!("apt-get install {}", packages.join(" ")))?;
+    }
     fs::rename(&partial, &folder).doing("put Debian in its place")?;
     Ok(folder)
 }
 
+fn bootstrap(suite: &str, folder: &Path) -> Result<()> {
+    if find_program("debootstrap").is_none() {
+        install(&["debootstrap"])?;
+    }
+    fs::create_dir_all(folder).doing("make a folder for Debian")?;
+    let mut bootstrap = Command::new("debootstrap");
+    bootstrap.args(["--variant=minbase", suite]);
+    bootstrap.arg(folder).arg(mirror()?);
+    quiet(bootstrap, "debootstrap")?;
+    // what is installed there starts nothing
+    let policy = folder.join("usr/sbin/policy-rc.d");
+    fs::write(&policy, "#!/bin/sh\nexit 101\n").doing("forbid packages to start servers")?;
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))
+        .doing("forbid packages to start servers")
+}
+
 /// Runs what has much to say, which is heard only when it fails.
-fn quiet(mut command: Command, what: &str) -> Result<()> {
+pub(crate) fn quiet(mut command: Command, what: &str) -> Result<()> {
     let output = command.output().doing(what)?;
     if output.status.success() {
         return Ok(());

@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(25);
 pub(crate) fn run() {
     let running = processes::read();
     if running.is_empty() {
-        eprintln!("nothing runs");
+        eprintln!("no process runs");
     }
     stop(&running);
 }

@@ -4,9 +4,11 @@ mod bench;
 mod cargo;
 mod debian;
 mod demo;
+mod docker;
 mod down;
 mod env;
 mod faults;
+mod images;
 mod jaeger;
 mod lint;
 mod lock;
@@ -31,8 +33,10 @@ cargo xtask up [--fresh] [--release] [--without payments,api,worker] [-d]
     --release   build optimised
     --without   leave parts out, to run them by hand or to replace them
     -d          return when all is ready; `cargo xtask down` stops it
+cargo xtask up --docker
+    Build the images and run the whole system in containers, as docker-compose.yml has it.
 cargo xtask down
-    Stop what `up -d` started.
+    Stop what `up -d` or `up --docker` started; data stays.
 cargo xtask test [--wide] [cargo test arguments]
     Run all tests, against a private PostgreSQL and RabbitMQ; with arguments, those of the crates.
     --wide      also what takes long: every crash point at its second hit and while compensating, …
@@ -40,6 +44,8 @@ cargo xtask test storefront [playwright arguments]
     Run the storefront's tests only.
 cargo xtask test rabbitmq-4
     Run what talks to the broker only, with RabbitMQ 4; part of --wide, needs root.
+cargo xtask test images
+    Build the images, by buildah and without an engine, and run what is in them; part of --wide, needs root.
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
@@ -62,13 +68,14 @@ fn main() -> ExitCode {
     }
     let rest = arguments.get(1..).unwrap_or_default();
     let result = match arguments.first().map(String::as_str) {
+        Some("up") if rest == ["--docker"] => docker::up(),
         Some("up") => match up::Options::parse(rest) {
             Ok(options) => up::run(&options),
             Err(what) => return usage(&what),
         },
         Some("down") if rest.is_empty() => {
             down::run();
-            Ok(())
+            docker::down()
         }
         Some("test") => test::run(rest),
         Some("demo") if rest.is_empty() => demo::run(),

@@ -1,7 +1,11 @@
 //! What runs: `.dev/processes.json` (role → process id, for people and scripts) and, beside it, what
 //! tells a process from a later one with the same id.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use servers::{Process, Result};
 
@@ -12,13 +16,20 @@ fn file() -> PathBuf {
 }
 
 /// Line by line, in the order in which they were started: role, process id, start time.
+const STARTS: &str = "processes.starts";
+
 fn starts() -> PathBuf {
-    dev_dir().join("processes.starts")
+    dev_dir().join(STARTS)
 }
 
 /// What was written down; processes that ended since are left out.
 pub(crate) fn read() -> Vec<(String, Process)> {
-    let text = fs::read_to_string(starts()).unwrap_or_default();
+    read_in(&dev_dir())
+}
+
+/// What another system's folder holds.
+pub(crate) fn read_in(dir: &Path) -> Vec<(String, Process)> {
+    let text = fs::read_to_string(dir.join(STARTS)).unwrap_or_default();
     let process = |line: &str| {
         let mut words = line.split_whitespace();
         let role = words.next()?.to_owned();

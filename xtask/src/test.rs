@@ -7,14 +7,16 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    debian, fail, lock, storefront,
+    debian, fail, images, lock, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
+    let wide = arguments == ["--wide"];
     let (crates, rabbitmq_4, storefront) = match arguments {
+        [only] if only == "images" => return images::test(),
         [] => (Some(arguments), false, Some(arguments)),
-        [only] if only == "--wide" => (Some(arguments), true, Some(&[][..])),
+        _ if wide => (Some(arguments), true, Some(&[][..])),
         [only] if only == "rabbitmq-4" => (None, true, None),
         [first, rest @ ..] if first == "storefront" => (None, false, Some(rest)),
         _ => (Some(arguments), false, None),
@@ -39,8 +41,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let shown = storefront.map_or(Ok(()), |arguments| {
         storefront::test(&postgres, &rabbitmq, arguments)
     });
+    let run = if wide { images::test() } else { Ok(()) };
     eprintln!("{} s", begun.elapsed().as_secs());
-    tested.and(again).and(shown)
+    tested.and(again).and(shown).and(run)
 }
 
 /// Modules of tests that talk to a broker which others share: all of messaging's, and whole plays.
@@ -107,7 +110,7 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
 
 /// What talks to a broker, once more with the next release of it.
 fn with_rabbitmq_4(postgres: &Postgres) -> Result<()> {
-    let system = debian::system("rabbitmq-server")?;
+    let system = debian::system("trixie", &["rabbitmq-server"])?;
     let rabbitmq = RabbitMq::start_in(&system, &dev_dir().join("test/rabbitmq-4"))?;
     let overview = rabbitmq.management("GET", "/api/overview", "")?;
     if !overview.contains(r#""rabbitmq_version":"4."#) {

@@ -99,9 +99,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     // it may never have been written
     fs::remove_file(dev_dir().join("ready")).ok();
-    build(options.release)?;
-    let storefront = storefront::build()?;
-    let jaeger = jaeger::build();
+    let (programs, storefront, jaeger) = match cargo::programs() {
+        Some(programs) => (programs, None, None),
+        None => (
+            build(options.release)?,
+            storefront::build()?,
+            jaeger::build(),
+        ),
+    };
     if !running.is_empty() {
         eprintln!("stopping what runs of it");
         down::stop(&running);
@@ -119,7 +124,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         started: Vec::new(),
         children: Vec::new(),
         env: Env::default(),
-        release: options.release,
+        programs,
         storefront,
         jaeger,
         control: None,
@@ -144,7 +149,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn build(release: bool) -> Result<()> {
+/// Builds our programs; returns their folder.
+fn build(release: bool) -> Result<PathBuf> {
     eprintln!("building");
     let mut arguments = vec![
         "build", "--bins", "-p", "api", "-p", "payments", "-p", "worker", "-p", "shopctl",
@@ -152,7 +158,8 @@ fn build(release: bool) -> Result<()> {
     if release {
         arguments.push("--release");
     }
-    cargo::run(cargo(&arguments), "the build")
+    cargo::run(cargo(&arguments), "the build")?;
+    Ok(bin_dir(release))
 }
 
 fn wipe() -> Result<()> {
@@ -172,7 +179,8 @@ struct System {
     started: Vec<(String, Process)>,
     children: Vec<(Role, Child)>,
     env: Env,
-    release: bool,
+    /// Where ours are.
+    programs: PathBuf,
     /// Its built files.
     storefront: Option<PathBuf>,
     /// What shows traces.
@@ -262,14 +270,14 @@ impl System {
     }
 
     fn settings(&mut self, options: &Options) -> Result<()> {
-        let bin = bin_dir(self.release);
         for (name, binary) in [
             ("API_BIN", "api"),
             ("PAYMENTS_BIN", "payments"),
             ("WORKER_BIN", "worker"),
             ("SHOPCTL_BIN", "shopctl"),
         ] {
-            self.env.set(name, bin.join(binary).display().to_string());
+            let program = self.programs.join(binary);
+            self.env.set(name, program.display().to_string());
         }
         let key = dev_dir().join("keys").join("token.pem");
         if !key.exists() {

@@ -102,7 +102,8 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     };
     let served = web::serve(listener, app(state, &layers), shutdown.clone()).await;
     shutdown.cancel();
-    if tokio::time::timeout(RELAY_DRAIN, relay).await.is_err() {
+    let relayed = tokio::time::timeout(RELAY_DRAIN, relay).await;
+    if relayed.is_err() {
         tracing::warn!(
             "The relay did not end in time: what it held goes to another one when its lease ends"
         );
@@ -110,7 +111,8 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     lag.await?;
     admin.await?;
     pool.close().await;
-    served.context("the API broke off")
+    served.context("the API broke off")?;
+    relayed.unwrap_or(Ok(())).context("the relay broke")
 }
 
 /// Ready when the database answers and has our tables. RabbitMQ is not needed: the outbox keeps
@@ -149,6 +151,7 @@ async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
     }
 }
 
+/// Starts the relay, without which there is no service: whatever ends it ends the process.
 fn start_relay(
     pool: &PgPool,
     amqp_url: &str,
@@ -158,5 +161,8 @@ fn start_relay(
 ) -> JoinHandle<()> {
     let relay = Relay::new(pool.clone(), amqp_url, config, wakeup.clone());
     let shutdown = shutdown.clone();
-    tokio::spawn(async move { relay.run(shutdown).await })
+    tokio::spawn(async move {
+        let _ends_all = shutdown.clone().drop_guard();
+        relay.run(shutdown).await;
+    })
 }

@@ -301,6 +301,60 @@ impl Postgres {
         self.reap();
     }
 
+    /// Demands every role's password from now on, but the superuser's.
+    ///
+    /// # Errors
+    /// When its rules cannot be written or read again.
+    pub fn demand_passwords(&self) -> Result<()> {
+        self.owner.write(
+            &self.home.join("data/pg_hba.conf"),
+            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        )?;
+        self.psql("postgres", "select pg_reload_conf()").map(drop)
+    }
+
+    /// Takes a base backup: all databases as of one instant. It replaces the one before.
+    ///
+    /// # Errors
+    /// What `pg_basebackup` says.
+    pub fn back_up(&self) -> Result<()> {
+        let backup = self.backup();
+        if backup.exists() {
+            fs::remove_dir_all(&backup).doing("remove the backup before")?;
+        }
+        let output = self
+            .owner
+            .command(&self.bin.join("pg_basebackup"))
+            .args(["--checkpoint=fast", "--wal-method=stream", "--pgdata"])
+            .arg(&backup)
+            .arg("--dbname")
+            .arg(self.url("postgres"))
+            .output()
+            .doing("run pg_basebackup")?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            let said = String::from_utf8_lossy(&output.stderr);
+            failed("take a base backup", said.trim())
+        }
+    }
+
+    /// Stops it, and starts it again with what it was when it was backed up.
+    ///
+    /// # Errors
+    /// When there is no backup, or it does not start.
+    pub fn restore(&mut self) -> Result<()> {
+        self.stop();
+        let data = self.home.join("data");
+        fs::remove_dir_all(&data).doing("remove what is there")?;
+        fs::rename(self.backup(), &data).doing("put the backup in its place")?;
+        self.launch()
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.home.join("backup")
+    }
+
     /// Lets it run on when this is dropped.
     pub fn detach(mut self) -> Option<Process> {
         self.running.take().map(|(_, process)| process)

@@ -276,6 +276,16 @@ impl RabbitMq {
         end_epmd(self.ports.epmd);
     }
 
+    /// Kills it, and starts it again without anything that it held.
+    ///
+    /// # Errors
+    /// When its data cannot be removed or it does not start.
+    pub fn relaunch_empty(&mut self) -> Result<()> {
+        self.kill();
+        fs::remove_dir_all(self.home.join("mnesia")).doing("remove RabbitMQ's data")?;
+        self.launch()
+    }
+
     /// Lets it run on when this is dropped.
     pub fn detach(mut self) -> Option<Process> {
         self.running.take().map(|(_, process)| process)

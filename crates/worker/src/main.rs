@@ -134,13 +134,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
         &config, &pool, &engine, &payments, &wakeup, &mailer, &shutdown,
     );
     tracing::info!("Working as {:?}", config.roles);
-    let ended = roles.join_next().await;
-    if !shutdown.is_cancelled() {
-        shutdown.cancel();
-        if let Some(Err(error)) = ended {
-            tracing::error!(%error, "A role broke: the process ends, to be started anew");
-        }
+    let broke = roles.join_next().await.and_then(Result::err);
+    if let Some(error) = &broke {
+        tracing::error!(%error, "A role broke: the process ends, to be started anew");
     }
+    shutdown.cancel();
     let rest = async { while roles.join_next().await.is_some() {} };
     let grace = grace(&config.roles);
     if tokio::time::timeout(grace, rest).await.is_err() {
@@ -150,7 +148,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     heartbeat.await?;
     admin.await?;
     guard.shutdown();
-    Ok(())
+    broke.map_or(Ok(()), Err).context("a role broke")
 }
 
 /// Does not let a binary take over that would leave sagas behind.

@@ -17,6 +17,7 @@ mod operating;
 mod orders;
 mod outages;
 mod platform;
+mod restore;
 mod retention;
 mod rights;
 mod shopctl;

@@ -1,215 +1,12 @@
 //! Each process in its own role, with secrets from files as `docker/secrets.sh` makes them: it can do
 //! its work, and nothing else.
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-};
+mod rig;
 
-use lapin::{
-    BasicProperties, Channel,
-    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use testkit::{Buyer, System, SystemOptions, eventually, foreign_client};
+use testkit::{Buyer, eventually};
 
-use crate::{hurried, layout::root, platform::manifests, text};
-
-/// Variables that hold secrets; `<NAME>_FILE` names the file.
-const SECRETS: [&str; 3] = ["SHOP_DATABASE_URL", "PAYMENTS_DATABASE_URL", "AMQP_URL"];
-
-/// A system whose processes run in roles of their own.
-struct Rig {
-    system: System,
-    secrets: PathBuf,
-}
-
-impl Rig {
-    async fn start() -> Self {
-        let options = SystemOptions {
-            own_servers: true,
-            ..hurried()
-        };
-        let system = System::prepare(options).await;
-        let secrets = system.log("secrets").with_extension("d");
-        let rabbitmq = system.servers.as_ref().unwrap().rabbitmq.lock().unwrap();
-        let management = rabbitmq.management_url();
-        drop(rabbitmq);
-        let made = Command::new(root().join("docker/secrets.sh"))
-            .arg(&secrets)
-            .env("POSTGRES", authority(system.setting("SHOP_DATABASE_URL")))
-            .env("RABBITMQ", authority(&system.amqp_url))
-            .env("RABBITMQ_MANAGEMENT", authority(&management))
-            .status()
-            .unwrap();
-        assert!(made.success());
-        let rig = Self { system, secrets };
-        // twice: running it again changes nothing
-        for _ in 0..2 {
-            let mut migrate = rig.system.command("worker");
-            migrate
-                .arg("migrate")
-                .env("ROLES_DIR", rig.secrets.join("roles"))
-                .env("RABBITMQ_MANAGEMENT_URL", &management);
-            done(&migrate.output().unwrap());
-        }
-        rig
-    }
-
-    /// What a process is told: its own secrets, by files, and nobody else's.
-    fn env(&self, role: &str) -> Vec<(String, String)> {
-        let mut env: Vec<_> = SECRETS
-            .into_iter()
-            .flat_map(|name| {
-                let file = self.secrets.join(format!("{}.{role}", name.to_lowercase()));
-                let named = file
-                    .exists()
-                    .then(|| (format!("{name}_FILE"), file.display().to_string()));
-                [Some((name.to_owned(), String::new())), named]
-            })
-            .flatten()
-            .collect();
-        let key = self.secrets.join("token_signing_key.pem");
-        let key = match role {
-            "api" | "worker-saga" | "worker-payments" | "worker-async" => key.display().to_string(),
-            // whoever needs none must not look for one
-            _ => "/nowhere".to_owned(),
-        };
-        env.push(("TOKEN_SIGNING_KEY_FILE".to_owned(), key));
-        env
-    }
-
-    /// Starts `api`, `payments`, `worker saga` … in the role of that name.
-    async fn spawn(&self, process: &str) {
-        let env = self.env(&process.replace(' ', "-"));
-        let env: Vec<_> = env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        self.system.spawn_with(process, &env).await;
-    }
-
-    /// Runs a program of ours in a role.
-    fn run(&self, role: &str, binary: &str, arguments: &[&str]) -> String {
-        let mut command = self.system.command(binary);
-        command.args(arguments).envs(self.env(role));
-        done(&command.output().unwrap())
-    }
-
-    fn secret(&self, name: &str) -> String {
-        std::fs::read_to_string(self.secrets.join(name))
-            .unwrap()
-            .trim()
-            .to_owned()
-    }
-
-    /// What PostgreSQL says to a statement of this role: its code when it refuses.
-    async fn sql(&self, role: &str, database: &str, statement: &str) -> Result<(), String> {
-        let password = self.secret(&format!("roles/{role}"));
-        let place = authority(self.system.setting("SHOP_DATABASE_URL"));
-        let url = format!("postgres://{role}:{password}@{place}/{database}");
-        let code = |error: sqlx::Error| {
-            let code = error
-                .as_database_error()
-                .and_then(|error| error.code().map(String::from));
-            code.unwrap_or_else(|| panic!("{role}: {statement}: {error}"))
-        };
-        let mut conn = PgConnection::connect(&url).await.map_err(code)?;
-        let mut tx = conn.begin().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
-            .execute(&mut *tx)
-            .await
-            .map(drop)
-            .map_err(code)
-    }
-
-    async fn channel(&self, role: &str) -> Channel {
-        let url = self.secret(&format!("amqp_url.{role}"));
-        foreign_client(&url).await.1
-    }
-
-    /// Whether this role may publish there.
-    async fn may_publish(&self, role: &str, exchange: &str, key: &str) -> bool {
-        let channel = self.channel(role).await;
-        let sent = channel
-            .basic_publish(
-                exchange.into(),
-                key.into(),
-                BasicPublishOptions::default(),
-                b"{\"not\": \"an event\"}",
-                BasicProperties::default(),
-            )
-            .await;
-        match sent {
-            Ok(confirm) => judged(confirm.await.map(drop)),
-            Err(error) => judged(Err(error)),
-        }
-    }
-
-    /// Whether this role may take from a queue.
-    async fn may_consume(&self, role: &str, queue: &str) -> bool {
-        let channel = self.channel(role).await;
-        let consumer = channel.basic_consume(
-            queue.into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        judged(consumer.await.map(drop))
-    }
-
-    /// Whether this role may make a queue.
-    async fn may_declare(&self, role: &str) -> bool {
-        let channel = self.channel(role).await;
-        let options = QueueDeclareOptions {
-            durable: true,
-            ..QueueDeclareOptions::default()
-        };
-        let mut quorum = FieldTable::default();
-        quorum.insert(
-            "x-queue-type".into(),
-            lapin::types::AMQPValue::LongString("quorum".into()),
-        );
-        judged(
-            channel
-                .queue_declare("mine".into(), options, quorum)
-                .await
-                .map(drop),
-        )
-    }
-}
-
-/// Whether RabbitMQ let it happen; any other trouble is none of the answers.
-fn judged(answer: lapin::Result<()>) -> bool {
-    match answer {
-        Ok(()) => true,
-        Err(error) => {
-            let said = error.to_string();
-            assert!(
-                said.contains("ACCESS_REFUSED") || said.contains("403"),
-                "{said}"
-            );
-            false
-        }
-    }
-}
-
-fn done(output: &Output) -> String {
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{out}{err}");
-    out.into_owned()
-}
-
-/// `host:port` of a URL.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let rest = rest.split(['/', '?']).next().unwrap_or(rest);
-    rest.rsplit('@').next().unwrap_or(rest)
-}
+use crate::{platform::manifests, text};
+use rig::Rig;
 
 const PROCESSES: [&str; 6] = [
     "payments",
@@ -462,6 +259,15 @@ async fn no_process_can_do_what_is_not_its_own() {
     for (role, database, statement, code) in REFUSED {
         let said = rig.sql(role, database, statement).await;
         assert_eq!(said, Err((*code).to_owned()), "{role}: {statement}");
+    }
+    // who knows a role's name and not its password is nobody
+    for (role, database) in [
+        ("api", "shop"),
+        ("payments", "payments"),
+        ("doctor", "shop"),
+    ] {
+        let guess = rig.sql_with(role, "guessed", database, "select 1").await;
+        assert_eq!(guess, Err("28P01".to_owned()), "{role}");
     }
     // and the same question finds what a role may do
     for (role, database, statement) in [
