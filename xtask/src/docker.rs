@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use servers::{Result, find_program};
+use servers::Result;
 
 use crate::{
     Doing,
@@ -17,11 +17,20 @@ fn marker() -> PathBuf {
 
 /// Makes secrets and settings where there are none, builds the images, and waits until all are healthy.
 pub(crate) fn up() -> Result<()> {
-    if find_program("docker").is_none() {
-        return fail(
-            "`up --docker` needs Docker with its compose plugin (https://docs.docker.com/engine/install); \
-             without it, `cargo xtask up` runs the same processes on this machine",
-        );
+    for (arguments, missing) in [
+        (["compose", "version"], "Docker with its compose plugin"),
+        (
+            ["version", "--format=json"],
+            "Docker's engine, which does not answer",
+        ),
+    ] {
+        let answer = Command::new("docker").args(arguments).output();
+        if !answer.is_ok_and(|answer| answer.status.success()) {
+            return fail(format!(
+                "`up --docker` needs {missing} (https://docs.docker.com/engine/install); without it, `cargo xtask up` \
+                 runs the same processes on this machine"
+            ));
+        }
     }
     cargo::run(
         Command::new(root().join("docker/secrets.sh")),

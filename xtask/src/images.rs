@@ -1,14 +1,12 @@
 //! The images, built by buildah from bases that are made on this machine, and run as a container would be:
 //! as a user without rights, over files that cannot be written. Needs root, and no engine.
-//!
-//! The bases stand in for what a registry has, under the names that the Dockerfiles give them: Debian 12 with
-//! this machine's Rust, or Node, or nginx; and glibc alone. How this machine gets crates and packages
-//! (certificates, cargo's and npm's settings) is in them, too.
+
+mod bases;
 
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,17 +17,20 @@ use servers::{Result, find_program, install};
 use crate::{
     Doing,
     cargo::{self, dev_dir, root},
-    debian::{self, quiet},
+    debian::quiet,
     fail, processes,
 };
 
 /// What the Dockerfiles must end with.
 const NOBODY: u32 = 65532;
 const PROGRAMS: [&str; 4] = ["api", "payments", "worker", "shopctl"];
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Builds both images and runs them: the shop plays its demo, the storefront serves its page.
 pub(crate) fn test() -> Result<()> {
+    let me = fs::metadata("/proc/self").doing("see who this is")?;
+    if me.uid() != 0 {
+        return fail("images are built and entered by root: run this with sudo, or leave it to CI");
+    }
     for (program, package) in [("buildah", "buildah"), ("ip", "iproute2")] {
         if find_program(program).is_none() {
             install(&[package])?;
@@ -52,6 +53,17 @@ struct Images {
 /// An image that was built, and its files.
 struct Image {
     files: PathBuf,
+    config: Config,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    docker: Docker,
+}
+
+#[derive(Deserialize)]
+struct Docker {
     config: Config,
 }
 
@@ -118,81 +130,6 @@ impl Images {
         Ok((name, PathBuf::from(files.trim())))
     }
 
-    /// Makes an image of the files that `fill` puts in an empty folder.
-    fn base(
-        &self,
-        image: &str,
-        settings: &[&str],
-        fill: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<()> {
-        eprintln!("making {image}");
-        let (name, files) = self.container("scratch")?;
-        fill(&files)?;
-        let certificates = files.join(CERTIFICATES.trim_start_matches('/'));
-        put(Path::new(CERTIFICATES), &certificates)?;
-        let mut config = self.buildah("config");
-        config.args(settings);
-        for trusted in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
-            config.args(["--env", &format!("{trusted}={CERTIFICATES}")]);
-        }
-        config.arg(&name);
-        quiet(config, "buildah config")?;
-        let mut commit = self.buildah("commit");
-        commit
-            .arg("--signature-policy")
-            .arg(self.folder.join("policy.json"))
-            .args(["--quiet", "--rm", "--format", "docker", &name, image]);
-        quiet(commit, &format!("buildah commit {image}"))
-    }
-
-    fn bases(&self) -> Result<()> {
-        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let plain = debian::system("bookworm", &[])?;
-        let compiler = debian::system("bookworm", &["build-essential"])?;
-        let web = debian::system("bookworm", &["gettext-base", "nginx-light", "wget"])?;
-        let node = debian::system("bookworm", &["libstdc++6"])?;
-        let (ours, frontend) = (root(), root().join("frontend"));
-        self.base(
-            &named(&ours, "RUST_IMAGE")?,
-            &[
-                "--env",
-                &format!("PATH=/usr/local/cargo/bin:/usr/local/rust/bin:{PATH}"),
-                "--env",
-                "CARGO_HOME=/usr/local/cargo",
-            ],
-            |files| {
-                copy(&compiler, files)?;
-                rust(files)
-            },
-        )?;
-        self.base(&named(&ours, "RUNTIME_IMAGE")?, &[], |files| {
-            glibc(&plain, files)
-        })?;
-        self.base(
-            &named(&frontend, "NODE_IMAGE")?,
-            &["--env", &format!("PATH={PATH}")],
-            |files| {
-                copy(&node, files)?;
-                nodejs(files)
-            },
-        )?;
-        self.base(
-            &named(&frontend, "RUNTIME_IMAGE")?,
-            &[
-                "--env",
-                &format!("PATH={PATH}"),
-                "--entrypoint",
-                r#"["/docker-entrypoint.sh"]"#,
-                "--cmd",
-                "nginx -g 'daemon off;'",
-            ],
-            |files| {
-                copy(&web, files)?;
-                nginx(files)
-            },
-        )
-    }
-
     /// Builds the Dockerfile of a folder as it stands, with nothing but what its `.dockerignore` lets in.
     fn build(&self, image: &str, folder: &Path) -> Result<Image> {
         eprintln!("building {image}");
@@ -211,15 +148,10 @@ impl Images {
             .arg(folder);
         quiet(build, &format!("buildah bud of {image}"))?;
         let mut inspect = self.buildah("inspect");
-        inspect.args([
-            "--type",
-            "image",
-            "--format",
-            "{{json .Docker.Config}}",
-            image,
-        ]);
+        inspect.args(["--type", "image", image]);
         let said = cargo::output(inspect, "buildah inspect")?;
-        let config: Config = serde_json::from_str(&said).doing("read what the image says")?;
+        let Inspected { docker } = serde_json::from_str(&said).doing("read what the image says")?;
+        let config = docker.config;
         let version = config.labels.get("org.opencontainers.image.version");
         if version.is_none_or(|version| version != "1.2.3") {
             return fail(format!("{image} does not tell its version: {config:?}"));
@@ -261,8 +193,8 @@ impl Images {
         let played = xtask(&["up", "-d"])
             .and_then(|()| are_shut_in(&system))
             .and_then(|()| xtask(&["demo"]));
-        xtask(&["down"])?;
-        played
+        let stopped = xtask(&["down"]);
+        played.and(stopped)
     }
 }
 
@@ -270,16 +202,20 @@ impl Images {
 fn serve(image: &Image) -> Result<()> {
     const SERVE: &str = r#"
         set -e
-        root=$1 user=$2 health=$3 server=$4
+        root=$1 user=$2 health=$3 server=$4 log=$5
         ip link set lo up
         mount --bind "$root" "$root"
         mount --rbind /dev "$root/dev"
+        mount --rbind /proc "$root/proc"
         mount -t tmpfs tmpfs "$root/tmp"
         mount -o remount,bind,ro "$root"
         inside() { chroot --userspec="$user" --groups= "$root" "$@"; }
-        inside sh -c "exec $server" >&2 &
+        # an engine gives a container's user its output, too
+        touch "$log"
+        chown "$user" "$log"
+        chroot --userspec="$user" --groups= "$root" sh -c "exec $server" >"$log" 2>&1 &
         served=$!
-        trap 'kill "$served"' EXIT
+        trap 'cat "$log" >&2; kill "$served"' EXIT
         tries=0
         until inside sh -c "$health"; do
             tries=$((tries + 1))
@@ -289,7 +225,7 @@ fn serve(image: &Image) -> Result<()> {
         if inside touch /usr/share/nginx/html/mine; then exit 1; fi
         inside wget -q -O - http://127.0.0.1:8080/orders/1
         trap - EXIT
-        kill -QUIT "$served"
+        kill "$served"
         wait "$served"
     "#;
     let config = &image.config;
@@ -309,6 +245,7 @@ fn serve(image: &Image) -> Result<()> {
         .args(["--mount", "--net", "--", "sh", "-c", SERVE, "sh"])
         .arg(&image.files)
         .args([&config.user, &quoted(health), &quoted(&server)])
+        .arg(image.files.with_file_name("log"))
         .env_clear();
     for variable in &config.env {
         if let Some((name, value)) = variable.split_once('=') {
@@ -325,19 +262,6 @@ fn serve(image: &Image) -> Result<()> {
     fail(format!(
         "the storefront's image serves another page: {page}"
     ))
-}
-
-/// The base image that a Dockerfile names.
-fn named(folder: &Path, argument: &str) -> Result<String> {
-    let text = fs::read_to_string(folder.join("Dockerfile")).doing("read a Dockerfile")?;
-    let value = |line: &str| {
-        let (name, value) = line.strip_prefix("ARG ")?.split_once('=')?;
-        (name == argument).then(|| value.to_owned())
-    };
-    match text.lines().find_map(value) {
-        Some(image) => Ok(image),
-        None => fail(format!("no Dockerfile has the argument {argument}")),
-    }
 }
 
 /// Programs that enter the image as a container's process would: they see its files and may not write them,
@@ -415,108 +339,9 @@ fn are_shut_in(system: &Path) -> Result<()> {
     Ok(())
 }
 
-/// This machine's Rust.
-fn rust(files: &Path) -> Result<()> {
-    let mut rustc = Command::new("rustc");
-    rustc.current_dir(root()).args(["--print", "sysroot"]);
-    let sysroot = cargo::output(rustc, "rustc --print sysroot")?;
-    for part in ["bin", "lib", "libexec"] {
-        let from = Path::new(sysroot.trim()).join(part);
-        if from.exists() {
-            copy(&from, &files.join("usr/local/rust").join(part))?;
-        }
-    }
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    let settings = home.map(|home| home.join("config.toml"));
-    match settings.filter(|settings| settings.exists()) {
-        Some(settings) => put(&settings, &files.join("usr/local/cargo/config.toml")),
-        None => Ok(()),
-    }
-}
-
-/// This machine's Node.
-fn nodejs(files: &Path) -> Result<()> {
-    let said = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        cargo::output(command, program).map(|said| PathBuf::from(said.trim()))
-    };
-    let node = said("node", &["--print", "process.execPath"])?;
-    let npm = said("npm", &["root", "--global"])?.join("npm");
-    put(&node, &files.join("usr/local/bin/node"))?;
-    copy(&npm, &files.join("usr/local/lib/node_modules/npm"))?;
-    std::os::unix::fs::symlink(
-        "../lib/node_modules/npm/bin/npm-cli.js",
-        files.join("usr/local/bin/npm"),
-    )
-    .doing("link npm")?;
-    let settings = std::env::home_dir().map(|home| home.join(".npmrc"));
-    match settings.filter(|settings| settings.exists()) {
-        Some(settings) => put(&settings, &files.join("root/.npmrc")),
-        None => Ok(()),
-    }
-}
-
-/// glibc and what belongs to it, as in an image without a distribution: no shell, no package manager.
-fn glibc(plain: &Path, files: &Path) -> Result<()> {
-    const LIST: &str = "dpkg --listfiles libc6 libgcc-s1 libstdc++6 | grep -v ^/usr/share/ | \
-        while read -r file; do [ ! -f \"$file\" ] || echo \"$file\"; done | tar -c --dereference -T -";
-    let mut take = Command::new("sh");
-    take.args(["-c", "chroot \"$1\" sh -c \"$3\" | tar -x -C \"$2\"", "sh"])
-        .args([plain, files])
-        .arg(LIST);
-    quiet(take, "taking glibc out of a Debian")?;
-    let text = |name: &str, text: String| {
-        let path = files.join("etc").join(name);
-        fs::create_dir_all(files.join("etc"))
-            .and_then(|()| fs::write(path, text))
-            .doing("write a base's files")
-    };
-    text(
-        "passwd",
-        format!("nonroot:x:{NOBODY}:{NOBODY}::/home/nonroot:/sbin/nologin\n"),
-    )?;
-    text("group", format!("nonroot:x:{NOBODY}:\n"))?;
-    text("nsswitch.conf", "hosts: files dns\n".to_owned())
-}
-
-/// An entry point that fills in templates, as that of the nginx images does.
-fn nginx(files: &Path) -> Result<()> {
-    const ENTRYPOINT: &str = r#"#!/bin/sh
-set -e
-names=$(env | cut -d= -f1 | grep -E "$NGINX_ENVSUBST_FILTER" | sed 's/.*/${&}/' | tr '\n' ' ')
-for template in /etc/nginx/templates/*.template; do
-    envsubst "$names" <"$template" >"$NGINX_ENVSUBST_OUTPUT_DIR/$(basename "$template" .template)"
-done
-exec "$@"
-"#;
-    let path = files.join("docker-entrypoint.sh");
-    fs::write(&path, ENTRYPOINT).doing("write an entry point")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).doing("write an entry point")
-}
-
 /// Where a path of this machine is below another root.
 fn within(files: &Path, path: &Path) -> PathBuf {
     files.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// Copies one file, and follows links to it.
-fn put(from: &Path, to: &Path) -> Result<()> {
-    let what = format!("copy {}", from.display());
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).doing(&what)?;
-    }
-    fs::remove_file(to).ok(); // it may be a link to somewhere else
-    fs::copy(from, to).doing(&what).map(drop)
-}
-
-/// Copies a folder with all that is in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).doing("make a folder")?;
-    let mut copy = Command::new("cp");
-    copy.arg("--archive").arg(from.join(".")).arg(to);
-    quiet(copy, &format!("cp {}", from.display()))
 }
 
 /// Words for a shell.
