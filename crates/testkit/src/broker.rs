@@ -1,4 +1,7 @@
-use lapin::{Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
 use uuid::Uuid;
 
 use crate::variable;
@@ -53,4 +56,25 @@ pub async fn foreign_client(amqp_url: &str) -> (Connection, Channel) {
     let confirms = channel.confirm_select(ConfirmSelectOptions::default());
     confirms.await.expect("RabbitMQ confirms");
     (connection, channel)
+}
+
+/// Publishes on a [`foreign_client`]'s channel, to somebody.
+///
+/// # Panics
+/// When the broker does not take it, or nobody is bound for it.
+pub async fn publish(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    properties: BasicProperties,
+    body: &[u8],
+) {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let sent = channel.basic_publish(exchange.into(), key.into(), options, body, properties);
+    let confirm = sent.await.expect("the channel is open");
+    let confirmed = confirm.await.expect("RabbitMQ answers");
+    assert_eq!(confirmed, Confirmation::Ack(None), "{exchange} {key}");
 }

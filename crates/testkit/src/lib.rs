@@ -15,7 +15,7 @@ mod refused;
 mod system;
 mod wait;
 
-pub use broker::{foreign_client, vhost};
+pub use broker::{foreign_client, publish, vhost};
 pub use buyer::Buyer;
 pub use collector::{Captured, Collector};
 pub use links::Upstream;

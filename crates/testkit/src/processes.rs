@@ -184,14 +184,7 @@ impl System {
     /// # Panics
     /// When it does not run.
     pub async fn retire(&self, role: &str, grace: Duration) -> ExitStatus {
-        let running = self
-            .running
-            .lock()
-            .expect("no test panics here")
-            .remove(role);
-        let mut child = running
-            .unwrap_or_else(|| panic!("{role} does not run"))
-            .child;
+        let mut child = self.taken(role);
         send(&child, Signal::SIGTERM);
         let until = Instant::now() + grace;
         loop {
@@ -248,15 +241,17 @@ impl System {
             .sum()
     }
 
-    fn end(&self, role: &str, signal: Signal) {
-        let running = self
-            .running
-            .lock()
-            .expect("no test panics here")
-            .remove(role);
-        let mut child = running
+    /// A process that is nobody else's from now on.
+    fn taken(&self, role: &str) -> Child {
+        let mut running = self.running.lock().expect("no test panics here");
+        let running = running.remove(role);
+        running
             .unwrap_or_else(|| panic!("{role} does not run"))
-            .child;
+            .child
+    }
+
+    fn end(&self, role: &str, signal: Signal) {
+        let mut child = self.taken(role);
         send(&child, signal);
         child.wait().expect("it can be waited for");
     }

@@ -9,10 +9,10 @@ use std::{
 use lapin::BasicProperties;
 use reqwest::{StatusCode, header::SET_COOKIE};
 use serde_json::{Value, json};
-use testkit::{Buyer, Collector, System, eventually, foreign_client};
+use testkit::{Buyer, Collector, System, eventually, foreign_client, publish};
 use uuid::Uuid;
 
-use crate::{hurried, shopctl_verbs::publish, text};
+use crate::{hurried, text};
 
 /// Ours tell all that they could, libraries what they do in production.
 const LOUD: &str = "info,api=trace,auth=trace,commerce=trace,db=trace,messaging=trace,operator=trace,\

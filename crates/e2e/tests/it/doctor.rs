@@ -3,13 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use doctor::{CHECKS, Limits, Report, Sources};
-use lapin::{
-    BasicProperties, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, QueueDeleteOptions},
-};
+use lapin::{BasicProperties, options::QueueDeleteOptions};
 use messaging::outbox::PlanKey;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
-use testkit::{System, copy_of, eventually, eventually_some};
+use testkit::{System, copy_of, eventually, eventually_some, foreign_client, publish};
 
 use crate::{hurried, text};
 
@@ -388,19 +385,8 @@ async fn doctor_sees_queues_that_are_missing_unread_or_hold_what_failed() {
     };
     assert!(becomes(&[]).await.skipped.is_empty());
 
-    let connection = Connection::connect(&system.amqp_url, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let options = BasicPublishOptions::default();
-    let publish = channel.basic_publish(
-        "".into(),
-        "failed".into(),
-        options,
-        b"{}",
-        BasicProperties::default(),
-    );
-    publish.await.unwrap().await.unwrap();
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    publish(&channel, "", "failed", BasicProperties::default(), b"{}").await;
     becomes(&["failed-messages"]).await;
 
     system.stop("worker");

@@ -1,26 +1,13 @@
 //! Payment events of foreign producers.
 
 use crate::text;
-use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+use lapin::{BasicProperties, Channel};
 use serde_json::{Value, json};
 use testkit::{System, SystemOptions, eventually, foreign_client};
 
 async fn publish(channel: &Channel, key: &str, body: &[u8]) {
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
-    let confirm = channel
-        .basic_publish(
-            "payments_events".into(),
-            key.into(),
-            options,
-            body,
-            BasicProperties::default(),
-        )
-        .await
-        .unwrap();
-    assert!(confirm.await.unwrap().is_ack());
+    let properties = BasicProperties::default();
+    testkit::publish(channel, "payments_events", key, properties, body).await;
 }
 
 fn paid(transaction: &str) -> Value {

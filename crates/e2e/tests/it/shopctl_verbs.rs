@@ -4,11 +4,10 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use lapin::{
     BasicProperties, Channel,
-    options::BasicPublishOptions,
     types::{AMQPValue, FieldTable},
 };
 use regex::{Captures, Regex};
-use testkit::{System, SystemOptions, foreign_client};
+use testkit::{System, SystemOptions, foreign_client, publish};
 
 use crate::{
     hurried,
@@ -76,18 +75,6 @@ impl<'a> Transcript<'a> {
         self.seen.push_str(&masked(&seen, &mut self.ids));
         out
     }
-}
-
-pub(crate) async fn publish(
-    channel: &Channel,
-    exchange: &str,
-    key: &str,
-    properties: BasicProperties,
-    body: &[u8],
-) {
-    let options = BasicPublishOptions::default();
-    let published = channel.basic_publish(exchange.into(), key.into(), options, body, properties);
-    published.await.unwrap().await.unwrap();
 }
 
 /// Puts a message into `failed` that could not be handled from `messages`.

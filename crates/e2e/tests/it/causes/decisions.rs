@@ -2,7 +2,7 @@
 
 use lapin::{
     BasicProperties, Channel,
-    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueuePurgeOptions},
+    options::{BasicGetOptions, QueueBindOptions, QueuePurgeOptions},
     types::FieldTable,
 };
 use serde_json::json;
@@ -16,16 +16,7 @@ const QUEUE: &str = "payments_events_queue";
 const PAID: &str = "transaction_completed";
 
 async fn publish(channel: &Channel, body: &[u8]) {
-    channel
-        .basic_publish(
-            EXCHANGE.into(),
-            PAID.into(),
-            BasicPublishOptions::default(),
-            body,
-            BasicProperties::default(),
-        )
-        .await
-        .unwrap();
+    testkit::publish(channel, EXCHANGE, PAID, BasicProperties::default(), body).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

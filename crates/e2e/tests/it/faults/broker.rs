@@ -2,7 +2,7 @@
 
 use lapin::{
     BasicProperties, Channel,
-    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueueDeleteOptions},
+    options::{BasicGetOptions, QueueBindOptions, QueueDeleteOptions},
     types::FieldTable,
 };
 use serde_json::json;
@@ -19,15 +19,7 @@ async fn publish(channel: &Channel, exchange: &str, key: &str, id: Option<&str>,
     if let Some(id) = id {
         properties = properties.with_message_id(id.into());
     }
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
-    let confirm = channel
-        .basic_publish(exchange.into(), key.into(), options, body, properties)
-        .await
-        .unwrap();
-    assert!(confirm.await.unwrap().is_ack());
+    testkit::publish(channel, exchange, key, properties, body).await;
 }
 
 /// Payments' relay was refused, for a reason that says this.

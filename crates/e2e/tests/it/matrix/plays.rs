@@ -1,7 +1,7 @@
 //! What is played while a process is killed. Each play has two of everything, one after the other,
 //! so that a point has a second hit; one order is attempted by the api, the other by a worker.
 
-use lapin::{BasicProperties, options::BasicPublishOptions};
+use lapin::BasicProperties;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use testkit::{eventually, foreign_client};
@@ -144,14 +144,14 @@ async fn publish(rig: &Rig, transaction: &str) {
     rig.expect_failed(&nonsense);
     let before = rig.rungs();
     for body in [nonsense, early.to_string()] {
-        let publish = channel.basic_publish(
-            "payments_events".into(),
-            "transaction_completed".into(),
-            BasicPublishOptions::default(),
-            body.as_bytes(),
+        testkit::publish(
+            &channel,
+            "payments_events",
+            "transaction_completed",
             BasicProperties::default(),
-        );
-        assert!(publish.await.unwrap().await.unwrap().is_ack());
+            body.as_bytes(),
+        )
+        .await;
     }
     eventually("the early word to be on the ladder", || async {
         rig.rungs() > before

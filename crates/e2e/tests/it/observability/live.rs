@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use lapin::{BasicProperties, Channel, options::BasicPublishOptions, types::FieldTable};
+use lapin::{BasicProperties, Channel, types::FieldTable};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -57,16 +57,7 @@ fn each_alert_has_fired_live() {
 }
 
 async fn publish(channel: &Channel, body: &[u8]) {
-    channel
-        .basic_publish(
-            EXCHANGE.into(),
-            PAID.into(),
-            BasicPublishOptions::default(),
-            body,
-            BasicProperties::default(),
-        )
-        .await
-        .unwrap();
+    testkit::publish(channel, EXCHANGE, PAID, BasicProperties::default(), body).await;
 }
 
 async fn changed(pool: &PgPool, statement: &'static str) -> u64 {
