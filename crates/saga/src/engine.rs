@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    executor::{Signaled, transact},
     known::{Known, Plans},
     machine::{self, Event, Kept, State},
     plan::{LocalError, Refusal, Saga},
@@ -21,6 +20,7 @@ use crate::{
     store::{self, JournalRow},
     stored::{encode_state, entry_of},
     story::{self, Chapter, Subject},
+    transact::{Signaled, transact},
     transition::{Cause, Rules, ran},
 };
 

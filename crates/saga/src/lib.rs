@@ -6,8 +6,9 @@
 //!     │ code of steps     ▼
 //!     └────────▶ transition.rs     pure: what a decision means for rows and entries
 //!                         │
-//!  executor.rs  ──────────┘        one attempt: run the step, then commit its outcome
-//!  engine.rs, operate.rs           create, signal, an operator's verbs: the other ways in
+//!  transact.rs  ──────────┘        the body of each transaction that moves sagas, and its local steps
+//!  executor.rs            │        one attempt: run the step, then commit its outcome
+//!  engine.rs, operate.rs  │        create, signal, an operator's verbs: the other ways in
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
@@ -39,12 +40,12 @@ pub mod store;
 pub mod stored;
 pub mod story;
 mod stranded;
+mod transact;
 pub mod transition;
 
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
-pub use executor::{AfterCommit, Signaled};
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError,
@@ -54,3 +55,4 @@ pub use plan::{
 pub use shape::{Kind, Role, Shape, StepShape};
 pub use signal::{CANCEL, Class, NewSignal, Verdict};
 pub use stranded::Stranded;
+pub use transact::{AfterCommit, Signaled};

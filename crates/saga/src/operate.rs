@@ -10,13 +10,13 @@ use sqlx::PgConnection;
 
 use crate::{
     engine::{Engine, EngineError},
-    executor::{AfterCommit, transact},
     machine::{self, Ahead, Op, State},
     plan::Saga,
     shape::Shape,
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
     stored::{Unreadable, decode_state},
+    transact::{AfterCommit, transact},
     transition::{Cause, Transition},
 };
 

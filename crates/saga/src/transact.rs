@@ -1,0 +1,312 @@
+//! The body of every transaction that moves sagas, and what is said once it is committed.
+
+use std::collections::BTreeMap;
+
+use kernel::{SagaId, SignalId, TraceRef};
+use sqlx::{PgConnection, PgPool};
+use tracing::{debug, error};
+
+use crate::{
+    engine::{EngineError, Inner},
+    known::Known,
+    machine::{Op, State},
+    plan::{Body, LocalError, Saga},
+    signal::{NewSignal, Verdict},
+    store::{self, EntryChange, Save},
+    stored::Unreadable,
+    story::{self, Chapter, Subject},
+    transition::{Cause, Transition, keep_undecided},
+};
+
+/// What is to be said once a transaction is committed: spans, metrics, wake-ups.
+#[derive(Debug, Default)]
+#[must_use = "call `emit` after the commit"]
+pub struct AfterCommit {
+    moved: Vec<Moved>,
+    told: Vec<(Subject, Chapter)>,
+    pool: Option<PgPool>,
+    wakeup: Option<messaging::Wakeup>,
+}
+
+#[derive(Debug)]
+struct Moved {
+    saga_id: SagaId,
+    plan: &'static str,
+    before: State,
+    after: State,
+    breach: bool,
+    /// Why compensation began with it, as a class.
+    compensated: Option<&'static str>,
+}
+
+impl AfterCommit {
+    /// Wakes this process' workers, counts what moved, and tells it to those who trace.
+    pub fn emit(self) {
+        for (subject, chapter) in self.told {
+            story::tell(subject, &chapter, self.pool.as_ref());
+        }
+        for moved in &self.moved {
+            if moved.before != moved.after {
+                metrics::counter!("saga_transitions_total", "plan" => moved.plan, "state" => moved.after.name())
+                    .increment(1);
+                debug!(saga.id = %moved.saga_id, saga.state = moved.after.name(), "Saga moved");
+            }
+            if let Some(reason) = moved.compensated {
+                metrics::counter!("saga_compensations_total", "plan" => moved.plan, "reason" => reason)
+                    .increment(1);
+            }
+            if moved.breach {
+                metrics::counter!("saga_breaches_total", "plan" => moved.plan).increment(1);
+                error!(
+                    saga.id = %moved.saga_id,
+                    "A fact contradicts what saga {} had already decided: compare its order with its transaction",
+                    moved.saga_id,
+                );
+            }
+        }
+        if let Some(wakeup) = self.wakeup {
+            wakeup.notify();
+        }
+    }
+}
+
+/// What became of a batch of signals.
+#[derive(Debug)]
+pub struct Signaled {
+    /// Verdicts by signal; none for a signal that is kept undecided. Signals to sagas that do not
+    /// exist are missing.
+    pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
+    /// To be emitted after the commit.
+    pub after: AfterCommit,
+}
+
+/// Locks the sagas, works out what the causes mean, stores it and runs the local steps: the body
+/// of every transaction that moves sagas, one or a batch.
+pub(crate) async fn transact<S: Saga>(
+    inner: &Inner<S>,
+    conn: &mut PgConnection,
+    causes: Vec<(SagaId, Cause)>,
+) -> Result<Signaled, EngineError> {
+    let mut by_saga = BTreeMap::<SagaId, Vec<Cause>>::new();
+    for (saga_id, cause) in causes {
+        by_saga.entry(saga_id).or_default().push(cause);
+    }
+    let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
+    let rows = store::lock(conn, &ids).await?;
+    let with_kept: Vec<_> = rows
+        .iter()
+        .filter(|row| row.kept > 0)
+        .map(|row| row.saga_id.uuid())
+        .collect();
+    let kept = if with_kept.is_empty() {
+        Vec::new()
+    } else {
+        store::kept_signals(conn, &with_kept).await?
+    };
+
+    let (mut transitions, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    for row in &rows {
+        let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
+        let kept: Vec<_> = kept
+            .iter()
+            .filter(|signal| signal.saga_id == row.saga_id)
+            .cloned()
+            .collect();
+        let known = inner.plans.of(row);
+        if let (Err(Unreadable::Plan { .. }), Some(signals)) = (&known, only_signals(&causes)) {
+            let save = keep_undecided(row, signals);
+            told.extend(told_of::<S>(row, &save));
+            undecided.push(save);
+            continue;
+        }
+        let transition = known.and_then(|known| inner.rules(known).transition(row, &kept, causes));
+        let transition = transition.map_err(|why| EngineError::Unreadable {
+            saga_id: row.saga_id,
+            why: why.to_string(),
+        })?;
+        told.extend(told_of::<S>(row, &transition.save));
+        transitions.push(transition);
+    }
+    if transitions.iter().any(|transition| transition.stale) {
+        return Err(EngineError::Fenced);
+    }
+    save_all(conn, &transitions, &undecided).await?;
+    inner.run_ops(conn, &transitions).await?;
+    let mut signaled = signaled(inner, &transitions, &undecided);
+    signaled.after.told = told;
+    Ok(signaled)
+}
+
+/// What there is to tell of a write, if anybody listens.
+fn told_of<S: Saga>(row: &store::Row, save: &Save) -> Option<(Subject, Chapter)> {
+    if !telemetry::listens() {
+        return None;
+    }
+    let subject = Subject {
+        saga_id: row.saga_id,
+        plan: row.plan.clone(),
+        trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
+        attributes: S::attributes(&row.input),
+    };
+    let chapter = Chapter {
+        revision: save.revision + 1,
+        at: save.at,
+        before: Some(row.state.clone()),
+        after: save.state.to_owned(),
+        rows: save.journal.clone(),
+    };
+    Some((subject, chapter))
+}
+
+fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
+    causes
+        .iter()
+        .map(|cause| match cause {
+            Cause::Signal(signal) => Some(signal.clone()),
+            Cause::Attempt(..) | Cause::Operator(_) => None,
+        })
+        .collect()
+}
+
+async fn save_all<S: Saga>(
+    conn: &mut PgConnection,
+    transitions: &[Transition<S>],
+    undecided: &[Save],
+) -> Result<(), EngineError> {
+    let saves: Vec<_> = transitions
+        .iter()
+        .map(|transition| &transition.save)
+        .chain(undecided)
+        .cloned()
+        .collect();
+    if saves.is_empty() {
+        return Ok(());
+    }
+    let saved = store::save(conn, &saves).await?;
+    let entries = saves
+        .iter()
+        .filter(|save| save.entry != EntryChange::Unchanged)
+        .count();
+    if usize::try_from(saved.sagas) == Ok(saves.len())
+        && usize::try_from(saved.entries) == Ok(entries)
+    {
+        Ok(())
+    } else {
+        Err(EngineError::Fenced)
+    }
+}
+
+fn signaled<S: Saga>(
+    inner: &Inner<S>,
+    transitions: &[Transition<S>],
+    undecided: &[Save],
+) -> Signaled {
+    let moved = transitions.iter().map(|transition| Moved {
+        saga_id: SagaId::from(transition.save.saga_id),
+        plan: S::NAME,
+        before: transition.before,
+        after: transition.after,
+        breach: transition.breach,
+        compensated: why_compensated(&transition.save),
+    });
+    let decided = transitions
+        .iter()
+        .flat_map(|transition| transition.verdicts.iter().copied());
+    let kept = undecided.iter().flat_map(|save| {
+        save.signals
+            .iter()
+            .map(|row| (SignalId::from(row.signal_id), None))
+    });
+    Signaled {
+        verdicts: decided.chain(kept).collect(),
+        after: AfterCommit {
+            moved: moved.collect(),
+            told: Vec::new(),
+            pool: Some(inner.pool.clone()),
+            wakeup: Some(inner.wakeup.clone()),
+        },
+    }
+}
+
+/// What made compensation begin, if this write did: a label must not be anybody's words.
+fn why_compensated(save: &Save) -> Option<&'static str> {
+    let mut rows = save.journal.iter();
+    rows.any(|row| row.kind == "compensation_begun").then(|| {
+        let of = |kind| save.journal.iter().any(|row| row.kind == kind);
+        match () {
+            () if of("deadline_passed") => "deadline",
+            () if of("refused") => "refused",
+            () if of("transient") || of("unknown") => "budget_spent",
+            () if of("operator") => "operator",
+            () => "canceled",
+        }
+    })
+}
+
+impl<S: Saga> Inner<S> {
+    /// Runs what the decisions ask for inside the transaction: forward steps in plan order, then
+    /// the news of compensations, then undos in reverse, each for all sagas of the batch at once,
+    /// one version of the plan after the other.
+    async fn run_ops(
+        &self,
+        conn: &mut PgConnection,
+        transitions: &[Transition<S>],
+    ) -> Result<(), EngineError> {
+        for known in self.plans.all() {
+            let of_it = transitions.iter().filter(|transition| {
+                known.is(transition.save.plan_version, &transition.save.plan_hash)
+            });
+            let of_it: Vec<_> = of_it.collect();
+            let steps = 0..known.plan.steps.len();
+            let forward = steps
+                .clone()
+                .flat_map(|step| [Op::Record(step), Op::Run(step)]);
+            let backward = steps.rev().map(Op::Undo);
+            for op in forward.chain([Op::BeginCompensation]).chain(backward) {
+                let sagas: Vec<_> = of_it
+                    .iter()
+                    .filter(|transition| transition.ops.contains(&op))
+                    .map(|transition| (&transition.input, transition.reason()))
+                    .collect();
+                if sagas.is_empty() {
+                    continue;
+                }
+                let ran = self.run_op(conn, known, op, &sagas).await;
+                ran.map_err(|error| match error {
+                    LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
+                    LocalError::Db(error) => EngineError::Db(error),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn run_op(
+        &self,
+        conn: &mut PgConnection,
+        known: &Known<S>,
+        op: Op,
+        sagas: &[(&S::Input, &str)],
+    ) -> Result<(), LocalError> {
+        let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
+        match op {
+            Op::BeginCompensation => self.saga.begin_compensation(conn, sagas).await?,
+            Op::Record(step) => {
+                if let Body::Remote(body) = &known.plan.steps[step].body {
+                    body.record(conn, &inputs).await?;
+                }
+            }
+            Op::Run(step) => {
+                if let Body::Local(body) = &known.plan.steps[step].body {
+                    body.run(conn, &inputs).await?;
+                }
+            }
+            Op::Undo(step) => {
+                if let Body::Local(body) = &known.plan.steps[step].body {
+                    body.undo(conn, sagas).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
