@@ -78,13 +78,19 @@ pub async fn submit(
     let mut tx = db::begin(engine.pool()).await?;
     match submit_in(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
-            crash_point!("submit.before_commit");
-            tx.commit().await?;
-            crash_point!("submit.after_commit");
-            Ok(Submitted::New {
-                order_id,
-                attempt: engine.go(started),
-            })
+            // a task of its own: a client that hangs up now must not leave a saga whose attempt was claimed
+            // by the commit and is begun by nobody
+            let of_it = engine.clone();
+            let gone_on = engine.detach(async move {
+                crash_point!("submit.before_commit");
+                tx.commit().await?;
+                crash_point!("submit.after_commit");
+                Ok::<_, sqlx::Error>(of_it.go(started))
+            });
+            let attempt = gone_on
+                .await
+                .unwrap_or_else(|broke| Err(sqlx::Error::Io(std::io::Error::other(broke))))?;
+            Ok(Submitted::New { order_id, attempt })
         }
         // rolled back before the answer: until then the key counts as under way
         Ok((order_id, None)) => {

@@ -10,6 +10,7 @@ use messaging::{
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::{
     known::{Known, Plans},
@@ -406,6 +407,15 @@ impl<S: Saga> Engine<S> {
             .map(|signal| (signal.saga_id, Cause::Signal(signal)))
             .collect();
         transact(&self.inner, conn, causes).await
+    }
+
+    /// Runs `work` as a task of its own, to its end, whatever becomes of whoever awaits it;
+    /// [`Engine::drain`] waits for it, too.
+    pub fn detach<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.inner.tasks.spawn(work.in_current_span())
     }
 
     /// Waits until the attempts that this process has begun are over.
