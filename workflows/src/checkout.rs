@@ -11,6 +11,10 @@ use contracts::{
     topology,
 };
 use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
+#[cfg_attr(
+    feature = "next",
+    expect(unused_imports, reason = "its plan stands in `next`")
+)]
 use saga::{
     Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal,
     Remote, RemoteStep, Saga, StepCx, Undo, WaitStep,

@@ -1,5 +1,7 @@
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -37,4 +39,20 @@ pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// Goes on with `work` and drops it in its so-many-th pause, as a server does with a request whose client hangs
+/// up; what came of it when it was over before.
+pub async fn hangs_up_in_pause<T>(pause: u32, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut pauses = 0;
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(came) => Poll::Ready(Some(came)),
+        Poll::Pending if pauses == pause => Poll::Ready(None),
+        Poll::Pending => {
+            pauses += 1;
+            Poll::Pending
+        }
+    })
+    .await
 }

@@ -1,7 +1,5 @@
-use std::{future::poll_fn, task::Poll};
-
 use commerce::{idempotency::ClaimError, order::PlaceError};
-use testkit::eventually;
+use testkit::{eventually, hangs_up_in_pause};
 use workflows::submit::{SubmitError, Submitted};
 
 use crate::shop::{Shop, quick};
@@ -112,21 +110,6 @@ async fn a_client_that_hangs_up_cancels_nothing() {
     );
 }
 
-/// Submits, and hangs up after so many pauses; true when there was an answer before.
-async fn hangs_up_after(shop: &Shop, patience: u32, key: &str) -> bool {
-    let mut submitted = std::pin::pin!(shop.try_submit(1, key, true));
-    let mut pauses = 0;
-    poll_fn(|cx| match submitted.as_mut().poll(cx) {
-        Poll::Ready(order) => Poll::Ready(order.is_ok()),
-        Poll::Pending if pauses == patience => Poll::Ready(false),
-        Poll::Pending => {
-            pauses += 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
-
 /// Nobody works here but whoever submits: an attempt that was claimed and not begun would never be made.
 #[tokio::test]
 async fn wherever_a_client_hangs_up_what_was_committed_is_begun() {
@@ -134,9 +117,11 @@ async fn wherever_a_client_hangs_up_what_was_committed_is_begun() {
     let (mut answered, mut committed) = (0, 0);
     // how often a request pauses differs from time to time
     for round in 0..10 {
-        for patience in 0..100 {
-            let key = format!("{round} {patience}");
-            if hangs_up_after(&shop, patience, &key).await {
+        for pause in 0..100 {
+            let key = format!("{round} {pause}");
+            let submitted = shop.try_submit(1, &key, true);
+            if let Some(order) = hangs_up_in_pause(pause, submitted).await {
+                order.unwrap();
                 answered += 1;
                 break;
             }

@@ -1,13 +1,21 @@
 //! Whoever gives up while a transaction begins leaves none behind.
 
-use db::PoolConfig;
-use futures::poll;
-use sqlx::PgPool;
+use std::time::Duration;
 
-/// A pool of one connection, so that everybody gets the same.
-async fn one() -> PgPool {
+use db::PoolConfig;
+use sqlx::PgPool;
+use testkit::{Fault, Proxy, hangs_up_in_pause};
+
+/// A pool of one connection, so that everybody gets the same, to a database that takes its time: one that
+/// answers at once is seldom given up.
+async fn one() -> (PgPool, Proxy) {
     let url = testkit::database("payments", &db::PAYMENTS).await;
-    db::connect(&url, &PoolConfig::new("test", 1)).unwrap()
+    let address = url.split(['@', '/']).nth(3).unwrap();
+    let proxy = Proxy::new(address).await;
+    proxy.will(Fault::SlowAnswers(Duration::from_millis(5)));
+    let url = url.replace(address, &proxy.address);
+    let pool = db::connect(&url, &PoolConfig::new("test", 1)).unwrap();
+    (pool, proxy)
 }
 
 /// Whether two statements find themselves in one transaction, that nobody here began.
@@ -19,18 +27,14 @@ async fn is_open(pool: &PgPool) -> bool {
 
 #[tokio::test]
 async fn a_beginning_that_is_given_up_leaves_no_transaction_open() {
-    let pool = one().await;
+    let (pool, _slow) = one().await;
     assert!(!is_open(&pool).await);
-    for polls in 1..20 {
-        {
-            let mut begun = std::pin::pin!(db::begin(&pool));
-            for _ in 0..polls {
-                if poll!(begun.as_mut()).is_ready() {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-        }
-        assert!(!is_open(&pool).await, "after {polls} polls");
+    let mut pause = 0;
+    while hangs_up_in_pause(pause, db::begin(&pool)).await.is_none() {
+        assert!(!is_open(&pool).await, "given up in pause {pause}");
+        pause += 1;
+        assert!(pause < 100, "it never begins");
     }
+    assert!(pause > 0, "nobody could give up");
+    assert!(!is_open(&pool).await);
 }
