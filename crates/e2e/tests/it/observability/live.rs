@@ -305,8 +305,13 @@ async fn who_wakes_too_late_raises_the_alert() {
     let [(_, steps), (_, batches)] = &at_points;
     system.buyer().await; // a mail, after which the relay's counter is there
     let prometheus = Prometheus::start(&system, &[saga, relay]);
-    let counters = ["saga_fenced_total == 0", "outbox_fenced_total == 0"];
-    prometheus.rests(&counters, &FENCES).await;
+    // an increase is seen only by who has seen where it began, and both processes have both counters
+    let counters = [(saga, "saga_fenced_total"), (relay, "outbox_fenced_total")];
+    let seen = counters.map(|(process, counter)| {
+        let instance = system.admin_address(process).unwrap();
+        format!("{counter}{{instance={instance:?}}} == 0")
+    });
+    prometheus.rests(&seen, &FENCES).await;
 
     // both hold a lease on many things when they freeze
     for process in [saga, relay] {

@@ -107,8 +107,9 @@ impl<'a> Prometheus<'a> {
     }
 
     /// Waits until all of these queries find something, and none of these alerts is even pending.
-    pub(super) async fn rests(&self, queries: &[&str], alerts: &[&str]) {
+    pub(super) async fn rests<Q: AsRef<str>>(&self, queries: &[Q], alerts: &[&str]) {
         for query in queries {
+            let query = query.as_ref();
             eventually(&format!("Prometheus to find {query}"), || self.finds(query)).await;
         }
         eventually(&format!("none of {alerts:?} to be there"), || async {
