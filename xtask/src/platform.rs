@@ -150,6 +150,22 @@ fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     object.lines().find_map(value)
 }
 
+/// `kubectl`, this machine's own or Debian 13's.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    match find_program("kubectl") {
+        Some(kubectl) => Ok(kubectl),
+        None => debian::program("kubectl", "usr/bin/kubectl"),
+    }
+}
+
+/// Debian 13's docker compose.
+pub(crate) fn compose_program() -> Result<PathBuf> {
+    debian::program(
+        "docker-compose",
+        "usr/libexec/docker/cli-plugins/docker-compose",
+    )
+}
+
 /// The checkers, found or installed below `.dev/tools`.
 struct Tools {
     python: PathBuf,
@@ -159,17 +175,10 @@ struct Tools {
 
 impl Tools {
     fn find() -> Result<Self> {
-        let kubectl = match find_program("kubectl") {
-            Some(kubectl) => kubectl,
-            None => debian::program("kubectl", "usr/bin/kubectl")?,
-        };
         Ok(Self {
             python: python()?,
-            compose: debian::program(
-                "docker-compose",
-                "usr/libexec/docker/cli-plugins/docker-compose",
-            )?,
-            kubectl,
+            compose: compose_program()?,
+            kubectl: kubectl()?,
         })
     }
 
