@@ -314,3 +314,28 @@ async fn a_saga_that_is_not_sampled_and_sticks_is_told() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_collector_costs_a_process_two_log_lines() {
+    let mut options = hurried();
+    options.env.insert(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://127.0.0.1:1".to_owned(),
+    );
+    let system = System::start(options).await;
+    let buyer = system.buyer().await;
+    for _ in 0..3 {
+        let before = system.metric("api", "telemetry_spans_lost_total").await;
+        buyer.order().await;
+        eventually("spans to be lost", || async {
+            system.metric("api", "telemetry_spans_lost_total").await > before
+        })
+        .await;
+    }
+    let log = fs::read_to_string(system.log("api")).unwrap();
+    let about = |word: &str| log.lines().filter(|line| line.contains(word)).count();
+    // one of the process' own spans, one of the sagas'
+    let lines = about("OTEL_EXPORTER_OTLP_ENDPOINT");
+    assert!((1..=2).contains(&lines), "{lines} lines: {log}");
+    assert_eq!(about("\"target\":\"opentelemetry"), 0, "{log}");
+}
