@@ -1,5 +1,5 @@
 //! Generated files that are committed: what the query macros know of the databases (`.sqlx`, one
-//! folder a crate), the OpenAPI documents, and the reference of settings.
+//! folder a crate), the OpenAPI documents, the reference of settings, and the alerts as Kubernetes gets them.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use servers::{Postgres, PostgresOptions, Result};
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir, root},
-    fail, lock, storefront,
+    fail, lock, platform, storefront,
 };
 
 const OPENAPI: [&str; 2] = ["api", "payments"];
@@ -185,6 +185,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         docs.join("configuration.md"),
         SETTINGS.to_owned() + &sections,
     ));
+    documents.push(platform::rules()?);
     Ok(documents)
 }
 

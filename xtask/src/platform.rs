@@ -1,7 +1,11 @@
 //! What can be said of containers and manifests without an engine and without a cluster: the real
 //! parsers and published schemas, over everything that is deployed.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use servers::{Result, find_program, install};
 
@@ -23,6 +27,15 @@ const PYTHON: [&str; 5] = [
 /// storefront's and the servers' images come with low user ids of their own (40); digests are the
 /// registry's to tell, and `docs/operations.md` says where to put them (43).
 const ANSWERED: &str = "CKV_K8S_15,CKV_K8S_40,CKV_K8S_43";
+/// Begins the alerts as a resource of the Prometheus operator.
+const RULES: &str = "\
+# Written by `cargo xtask generate` from observability/alerts.yml.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: shop-system
+spec:
+";
 const OVERLAYS: [&str; 2] = ["local", "production"];
 
 /// Dockerfiles, the compose file, and every overlay as Kubernetes would get it.
@@ -34,10 +47,19 @@ pub(crate) fn lint() -> Result<()> {
         "hadolint",
     )?;
     compose(&tools)?;
+    let folder = rendered()?;
     for overlay in OVERLAYS {
-        manifests(&tools, overlay)?;
+        let place = folder.join(format!("{overlay}.yaml"));
+        let text = fs::read_to_string(&place).doing(&format!("read {}", place.display()))?;
+        manifests(&tools, overlay, &text)?;
     }
-    Ok(())
+    // applied before an overlay, by itself
+    let namespace = fs::read_to_string(root().join("k8s/namespace.yaml"));
+    manifests(
+        &tools,
+        "namespace",
+        &namespace.doing("read k8s/namespace.yaml")?,
+    )
 }
 
 fn compose(tools: &Tools) -> Result<()> {
@@ -73,17 +95,71 @@ fn compose(tools: &Tools) -> Result<()> {
     cargo::run(config, "docker compose config")
 }
 
-/// Renders an overlay, and holds each of its objects to a schema.
-fn manifests(tools: &Tools, overlay: &str) -> Result<()> {
-    let folder = root().join("k8s/overlays").join(overlay);
-    if overlay == "local" {
-        let mut secrets = Command::new(root().join("docker/secrets.sh"));
-        secrets.arg(folder.join("secrets"));
-        cargo::run(secrets, "docker/secrets.sh")?;
+/// The alerts, as a Prometheus operator gets them: where they are and what they say.
+pub(crate) fn rules() -> Result<(PathBuf, String)> {
+    let alerts = root().join("observability/alerts.yml");
+    let text = fs::read_to_string(&alerts).doing(&format!("read {}", alerts.display()))?;
+    let indented = text.lines().map(|line| match line {
+        "" => "\n".to_owned(),
+        line => format!("  {line}\n"),
+    });
+    let place = root().join("k8s/components/monitoring/prometheus-rule.yaml");
+    Ok((place, RULES.to_owned() + &indented.collect::<String>()))
+}
+
+/// Renders each overlay as it stands and as its next release, `NAME.yaml` and `NAME-next.yaml`; returns
+/// their folder. The secrets are made for it, in a copy of the manifests.
+pub(crate) fn rendered() -> Result<PathBuf> {
+    let folder = dev_dir().join("test/rendered");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).doing("make a folder for manifests")?;
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(root().join("k8s")).arg(&folder);
+    cargo::run(copy, "cp")?;
+    let kubectl = kubectl()?;
+    let overlays = folder.join("k8s/overlays");
+    secrets(&overlays.join("local/secrets"))?;
+    for (suffix, release) in [("", None), ("-next", Some("9.8.7"))] {
+        for overlay in OVERLAYS {
+            let place = overlays.join(overlay);
+            if let Some(release) = release {
+                let mut version = Command::new(root().join("k8s/version.sh"));
+                version.arg(&place).arg(release);
+                cargo::run(version, "k8s/version.sh")?;
+            }
+            let text = render(&kubectl, &place)?;
+            fs::write(folder.join(format!("{overlay}{suffix}.yaml")), text)
+                .doing("write manifests")?;
+        }
     }
-    let mut render = Command::new(&tools.kubectl);
-    render.arg("kustomize").arg(&folder);
-    let rendered = cargo::output(render, &format!("`kubectl kustomize {}`", folder.display()))?;
+    Ok(folder)
+}
+
+fn secrets(folder: &Path) -> Result<()> {
+    let mut secrets = Command::new(root().join("docker/secrets.sh"));
+    secrets.arg(folder);
+    cargo::run(secrets, "docker/secrets.sh")
+}
+
+fn render(kubectl: &Path, overlay: &Path) -> Result<String> {
+    let mut render = Command::new(kubectl);
+    render.arg("kustomize").arg(overlay);
+    cargo::output(
+        render,
+        &format!("`kubectl kustomize {}`", overlay.display()),
+    )
+}
+
+/// kubectl of this machine, or Debian 13's, unpacked.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    match find_program("kubectl") {
+        Some(kubectl) => Ok(kubectl),
+        None => debian::program("kubectl", "usr/bin/kubectl"),
+    }
+}
+
+/// Holds each object of an overlay to a schema.
+fn manifests(tools: &Tools, overlay: &str, rendered: &str) -> Result<()> {
     let out = dev_dir().join("manifests").join(overlay);
     fs::remove_dir_all(&out).ok();
     fs::create_dir_all(&out).doing("make a folder for manifests")?;
@@ -150,14 +226,6 @@ fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     object.lines().find_map(value)
 }
 
-/// `kubectl`, this machine's own or Debian 13's.
-pub(crate) fn kubectl() -> Result<PathBuf> {
-    match find_program("kubectl") {
-        Some(kubectl) => Ok(kubectl),
-        None => debian::program("kubectl", "usr/bin/kubectl"),
-    }
-}
-
 /// Debian 13's docker compose.
 pub(crate) fn compose_program() -> Result<PathBuf> {
     debian::program(
@@ -170,7 +238,6 @@ pub(crate) fn compose_program() -> Result<PathBuf> {
 struct Tools {
     python: PathBuf,
     compose: PathBuf,
-    kubectl: PathBuf,
 }
 
 impl Tools {
@@ -178,7 +245,6 @@ impl Tools {
         Ok(Self {
             python: python()?,
             compose: compose_program()?,
-            kubectl: kubectl()?,
         })
     }
 

@@ -26,7 +26,6 @@ use self::{container::Containers, network::Network};
 use crate::{
     Doing,
     cargo::{self, bin_dir, dev_dir},
-    debian::quiet,
     demo::Demo,
     env::Env,
     fail, processes,
@@ -146,18 +145,14 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// A fresh folder for one platform, with its secrets.
-fn prepare(folder: &Path, platform: &str) -> Result<(PathBuf, PathBuf)> {
+/// A fresh folder for one platform.
+fn prepare(folder: &Path, platform: &str) -> Result<PathBuf> {
     let folder = folder.join(platform);
     if folder.exists() {
         fs::remove_dir_all(&folder).doing("remove what an earlier run left")?;
     }
     fs::create_dir_all(folder.join("log")).doing("make a folder for a platform")?;
-    let secrets = folder.join("secrets");
-    let mut make = Command::new(cargo::root().join("docker/secrets.sh"));
-    make.arg(&secrets);
-    quiet(make, "docker/secrets.sh")?;
-    Ok((folder, secrets))
+    Ok(folder)
 }
 
 /// Plays a deployment, in the network and mount namespaces that [`test`] made.

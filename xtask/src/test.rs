@@ -7,7 +7,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    debian, fail, images, lock, shipped, storefront,
+    debian, fail, images, lock, platform, shipped, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -115,6 +115,8 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
     }
     test.args(arguments);
     surroundings(&mut test, postgres, rabbitmq);
+    test.env("TEST_RENDERED_DIR", platform::rendered()?)
+        .env("TEST_KUBECTL", platform::kubectl()?);
     cargo::run(test, "the test run")
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod doctor_cmd;
 mod exit;
 mod failed;
+mod hold;
 mod order;
 mod outbox;
 mod output;
@@ -100,6 +101,9 @@ enum Noun {
     /// Ask a process whether it is ready, as a health check: 0 when it is.
     #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
     Probe(probe::Probe),
+    /// Wait for SIGTERM: the container in which `k8s/shopctl.sh` runs commands.
+    #[command(after_help = "Examples:\n  shopctl hold --seconds 1")]
+    Hold(hold::Hold),
     /// Load the demo catalog; what is there stays.
     #[command(after_help = "Examples:\n  shopctl seed")]
     Seed,
@@ -221,6 +225,7 @@ async fn run(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Demo(verb) => verb.run(common).await,
         Noun::Probe(probe) => probe.run().await,
+        Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
             let added = commerce::product::seed(&mut tx)

@@ -9,6 +9,7 @@ use super::{Container, Deployment, Image, Mount, Tmpfs, prepare};
 use crate::{
     Doing,
     cargo::{self, root},
+    debian::quiet,
     fail, platform,
 };
 
@@ -65,7 +66,11 @@ struct Volume {
 
 /// The services of the compose file that run the image of api, payments, worker and shopctl.
 pub(super) fn read(image: &Image, folder: &Path) -> Result<Deployment> {
-    let (folder, secrets) = prepare(folder, "compose")?;
+    let folder = prepare(folder, "compose")?;
+    let secrets = folder.join("secrets");
+    let mut make = Command::new(root().join("docker/secrets.sh"));
+    make.arg(&secrets);
+    quiet(make, "docker/secrets.sh")?;
     let mut config = Command::new(platform::compose_program()?);
     config
         .arg("--file")

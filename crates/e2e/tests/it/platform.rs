@@ -1,8 +1,11 @@
 //! What is deployed, held to the code: docker-compose.yml and k8s/ run every process, tell it only what
 //! it knows and all that it needs, wait for it long enough, and open no way that the map lacks.
 
+mod cluster;
 mod files;
 mod network;
+mod rendered;
+mod scripts;
 mod started;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -53,6 +53,7 @@ pub(super) fn pod(object: &Value) -> Option<Value> {
     let template = match object["kind"].as_str()? {
         "Deployment" | "StatefulSet" | "Job" => &spec["template"],
         "CronJob" => &spec["jobTemplate"]["spec"]["template"],
+        "PodTemplate" => &object["template"],
         _ => return None,
     };
     Some(template["spec"].clone())

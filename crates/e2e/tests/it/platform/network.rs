@@ -1,16 +1,201 @@
-//! Who may talk to whom: the table of ARCHITECTURE.md is what Kubernetes is told.
+//! Network policies: each flow of ARCHITECTURE.md is walked through the rendered policies of each
+//! overlay, as a network plugin reads them. Each needed flow is allowed, and each allowed flow is needed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use regex::Regex;
 use serde_json::Value;
 
-use super::{files::read, manifests};
+use super::{
+    files::read,
+    rendered::{Labels, Overlay, items, labels, name},
+};
 
 /// From, to and port.
-type Arrow = (String, String, u64);
+type Flow = (String, String, u64);
 
-/// The rows of the table: `| from | to:port, to:port |`.
-fn of_the_map() -> BTreeSet<Arrow> {
+/// One end of a connection: a pod of ours, a pod of another namespace, or an address.
+struct End {
+    /// As the table calls it.
+    name: String,
+    namespace: &'static str,
+    labels: Labels,
+    address: Option<Ipv4Addr>,
+}
+
+const OURS: &str = "shop-system";
+
+/// Pods of other namespaces that may have to do with the shop, by the labels that their own manifests
+/// give them. What must never be let in stands here, too.
+const FOREIGN: [(&str, &str, &str); 7] = [
+    ("ingress-nginx", "app.kubernetes.io/name", "ingress-nginx"),
+    ("monitoring", "app.kubernetes.io/name", "prometheus"),
+    ("keda", "app", "keda-operator"),
+    ("cnpg-system", "app.kubernetes.io/name", "cloudnative-pg"),
+    (
+        "rabbitmq-system",
+        "app.kubernetes.io/component",
+        "rabbitmq-operator",
+    ),
+    ("default", "app", "stranger"),
+    ("kube-system", "k8s-app", "metrics-server"),
+];
+
+/// Addresses: a machine in the internet, the API server and others in the cluster's own networks, and the
+/// cloud's metadata, which hands out credentials.
+const ADDRESSES: [(&str, Ipv4Addr); 3] = [
+    ("outside", Ipv4Addr::new(203, 0, 113, 10)),
+    ("inside", Ipv4Addr::new(10, 96, 0, 1)),
+    ("metadata", Ipv4Addr::new(169, 254, 169, 254)),
+];
+
+/// The pods that the operators of PostgreSQL and RabbitMQ make, with the labels that they document: members,
+/// and the Job by which a PostgreSQL begins or joins.
+fn of_operators(overlay: &Overlay) -> Vec<(String, Labels)> {
+    let mut pods = Vec::new();
+    for cluster in overlay.of_kind("Cluster") {
+        let mut inherited = labels(&cluster["spec"]["inheritedMetadata"]["labels"]);
+        inherited.insert("cnpg.io/cluster".to_owned(), name(cluster).to_owned());
+        let mut member = inherited.clone();
+        member.insert("cnpg.io/podRole".to_owned(), "instance".to_owned());
+        let mut job = inherited;
+        job.insert("cnpg.io/jobRole".to_owned(), "join".to_owned());
+        pods.extend([
+            ("postgres".to_owned(), member),
+            ("postgres".to_owned(), job),
+        ]);
+    }
+    for cluster in overlay.of_kind("RabbitmqCluster") {
+        let label = |key: &str, value: &str| (format!("app.kubernetes.io/{key}"), value.to_owned());
+        let member = [
+            label("name", name(cluster)),
+            label("component", "rabbitmq"),
+            label("part-of", "rabbitmq"),
+        ];
+        pods.push(("rabbitmq".to_owned(), member.into()));
+    }
+    pods
+}
+
+fn ends(overlay: &Overlay) -> Vec<End> {
+    let own = overlay
+        .pods()
+        .into_iter()
+        .map(|pod| (pod.labels["app.kubernetes.io/name"].clone(), pod.labels));
+    let own = own.chain(of_operators(overlay)).map(|(name, labels)| End {
+        name,
+        namespace: OURS,
+        labels,
+        address: None,
+    });
+    let foreign = FOREIGN.iter().map(|(namespace, key, value)| End {
+        name: (*namespace).to_owned(),
+        namespace,
+        labels: [((*key).to_owned(), (*value).to_owned())].into(),
+        address: None,
+    });
+    let addresses = ADDRESSES.iter().map(|(name, address)| End {
+        name: (*name).to_owned(),
+        namespace: "",
+        labels: Labels::new(),
+        address: Some(*address),
+    });
+    own.chain(foreign).chain(addresses).collect()
+}
+
+fn selects(selector: &Value, labels: &Labels) -> bool {
+    let exact = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut exact = exact.map(|(key, value)| labels.get(key).map(String::as_str) == value.as_str());
+    let mut expressions = items(&selector["matchExpressions"]).map(|expression| {
+        let value = labels.get(expression["key"].as_str().unwrap());
+        let listed = || {
+            items(&expression["values"]).any(|listed| listed.as_str() == value.map(String::as_str))
+        };
+        match expression["operator"].as_str().unwrap() {
+            "In" => value.is_some() && listed(),
+            "NotIn" => !listed(),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            operator => panic!("{operator} is no operator"),
+        }
+    });
+    exact.all(|holds| holds) && expressions.all(|holds| holds)
+}
+
+fn contains(cidr: &str, address: Ipv4Addr) -> bool {
+    let (network, bits) = cidr.split_once('/').unwrap();
+    let network: Ipv4Addr = network.parse().unwrap();
+    let bits: u32 = bits.parse().unwrap();
+    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    network.to_bits() & mask == address.to_bits() & mask
+}
+
+/// Whether a peer of a rule is this end. A block of addresses is for what is outside of the cluster.
+fn is(peer: &Value, end: &End) -> bool {
+    if let Some(block) = peer.get("ipBlock") {
+        let within = |cidr: &Value| {
+            end.address
+                .is_some_and(|address| contains(cidr.as_str().unwrap(), address))
+        };
+        return within(&block["cidr"]) && !items(&block["except"]).any(within);
+    }
+    let namespace = [(
+        "kubernetes.io/metadata.name".to_owned(),
+        end.namespace.to_owned(),
+    )];
+    let there = match peer.get("namespaceSelector") {
+        Some(selector) => selects(selector, &namespace.into()),
+        None => end.namespace == OURS,
+    };
+    let pod = peer
+        .get("podSelector")
+        .is_none_or(|selector| selects(selector, &end.labels));
+    end.address.is_none() && there && pod
+}
+
+fn opens(rule: &Value, port: u64) -> bool {
+    let Some(ports) = rule["ports"].as_array() else {
+        return true;
+    };
+    ports.iter().any(|open| {
+        let first = open["port"].as_u64().expect("ports are numbers");
+        let last = open["endPort"].as_u64().unwrap_or(first);
+        open["protocol"].as_str().unwrap_or("TCP") == "TCP" && (first..=last).contains(&port)
+    })
+}
+
+/// One direction: whether the policies of a pod let it reach (or be reached by) the other end. A pod that
+/// no policy selects is open.
+fn lets(policies: &[&Value], pod: &End, other: &End, port: u64, direction: &str) -> bool {
+    if pod.namespace != OURS {
+        return true;
+    }
+    let (field, side) = match direction {
+        "Egress" => ("egress", "to"),
+        _ => ("ingress", "from"),
+    };
+    let mut selected = policies.iter().filter(|policy| {
+        items(&policy["spec"]["policyTypes"]).any(|kind| kind == direction)
+            && selects(&policy["spec"]["podSelector"], &pod.labels)
+    });
+    if selected.clone().next().is_none() {
+        return true;
+    }
+    selected.any(|policy| {
+        items(&policy["spec"][field]).any(|rule| {
+            let peers = rule[side].as_array();
+            let peer = peers.is_none_or(|peers| peers.iter().any(|peer| is(peer, other)));
+            peer && opens(rule, port)
+        })
+    })
+}
+
+fn allowed(policies: &[&Value], from: &End, to: &End, port: u64) -> bool {
+    lets(policies, from, to, port, "Egress") && lets(policies, to, from, port, "Ingress")
+}
+
+/// The rows of the table that hold in an overlay: `| from | to:port, to:port | overlays |`.
+fn needed(overlay: &str) -> BTreeSet<Flow> {
     let text = read("ARCHITECTURE.md");
     let (_, rest) = text.split_once("## Who talks to whom").unwrap();
     let rest = rest.split("\n## ").next().unwrap();
@@ -19,7 +204,8 @@ fn of_the_map() -> BTreeSet<Arrow> {
         cells.map(|cell| cell.trim().replace('`', "")).collect()
     };
     let rows = rest.lines().filter(|line| line.starts_with("| `"));
-    let arrows = rows.map(cells).flat_map(|row| {
+    let rows = rows.map(cells).filter(|row| row[2].contains(overlay));
+    let flows = rows.flat_map(|row| {
         let to: Vec<_> = row[1].split(", ").map(str::to_owned).collect();
         to.into_iter().map(move |to| {
             let (to, port) = to
@@ -28,82 +214,235 @@ fn of_the_map() -> BTreeSet<Arrow> {
             (row[0].clone(), to.to_owned(), port.parse().unwrap())
         })
     });
-    arrows.collect()
+    flows.collect()
 }
 
-/// What a rule lets in or out: pods of ours by their name, others by their namespace.
-fn peers(rule: &Value, side: &str) -> Vec<String> {
-    let peers = rule[side]
-        .as_array()
-        .expect("a rule names its peers")
-        .iter();
-    let peer = |peer: &Value| {
-        let pod = &peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"];
-        let namespace = &peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"];
-        let name = pod.as_str().or(namespace.as_str());
-        name.unwrap_or_else(|| panic!("{peer} is anybody"))
-            .to_owned()
-    };
-    peers.map(peer).collect()
-}
-
-fn ports(rule: &Value) -> Vec<u64> {
-    let ports = rule["ports"]
-        .as_array()
-        .expect("a rule names its ports")
-        .iter();
-    ports.map(|port| port["port"].as_u64().unwrap()).collect()
+/// Every port that the table or a policy names, and some that nothing should reach.
+fn ports(policies: &[&Value], needed: &BTreeSet<Flow>) -> BTreeSet<u64> {
+    let mut ports: BTreeSet<u64> = needed.iter().map(|flow| flow.2).collect();
+    for policy in policies {
+        for field in ["ingress", "egress"] {
+            let rules = items(&policy["spec"][field]);
+            for open in rules.flat_map(|rule| items(&rule["ports"])) {
+                ports.extend(open["port"].as_u64());
+                ports.extend(open["endPort"].as_u64());
+            }
+        }
+    }
+    ports.extend([22, 80, 443, 8443, 9090]);
+    ports.remove(&53); // every pod asks for names
+    ports
 }
 
 #[test]
-fn network_policies_are_the_arrows_of_the_map() {
-    let (mut out, mut into) = (BTreeSet::new(), BTreeSet::new());
-    let mut named = BTreeSet::new();
-    for policy in manifests("base") {
-        if policy["kind"] != "NetworkPolicy" {
-            continue;
-        }
-        let name = policy["metadata"]["name"].as_str().unwrap().to_owned();
-        let spec = &policy["spec"];
-        if name == "default-deny" {
-            assert_eq!(
-                spec["policyTypes"],
-                serde_json::json!(["Ingress", "Egress"])
-            );
-            assert_eq!(spec["podSelector"], serde_json::json!({}));
-            assert!(spec.get("ingress").is_none() && spec.get("egress").is_none());
-            continue;
-        }
-        if name == "dns" {
-            continue;
-        }
-        let pod = spec["podSelector"]["matchLabels"]["app.kubernetes.io/name"].as_str();
-        assert_eq!(pod, Some(name.as_str()));
-        let rules = |field: &str| spec[field].as_array().cloned().unwrap_or_default();
-        for rule in rules("egress") {
-            for (to, port) in peers(&rule, "to")
-                .into_iter()
-                .flat_map(|to| ports(&rule).into_iter().map(move |port| (to.clone(), port)))
+fn every_needed_flow_is_allowed_and_no_other() {
+    for overlay in Overlay::all() {
+        let needed = needed(&overlay.name);
+        assert!(needed.len() > 25, "{needed:?}");
+        let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
+        let ends = ends(&overlay);
+        let mut open = BTreeSet::new();
+        let mut walked = BTreeSet::new();
+        for from in &ends {
+            for to in ends
+                .iter()
+                .filter(|to| from.namespace == OURS || to.namespace == OURS)
             {
-                out.insert((name.clone(), to, port));
+                for port in ports(&policies, &needed) {
+                    let flow = (from.name.clone(), to.name.clone(), port);
+                    if allowed(&policies, from, to, port) {
+                        open.insert(flow.clone());
+                    } else {
+                        // of a name with several pods (members, a Job that joins) each must get through
+                        assert!(
+                            !needed.contains(&flow),
+                            "{}: {flow:?} is needed, and the policies drop it ({:?} to {:?})",
+                            overlay.name,
+                            from.labels,
+                            to.labels
+                        );
+                    }
+                    walked.insert(flow);
+                }
             }
         }
-        for rule in rules("ingress") {
-            for (from, port) in peers(&rule, "from").into_iter().flat_map(|from| {
-                ports(&rule)
-                    .into_iter()
-                    .map(move |port| (from.clone(), port))
-            }) {
-                into.insert((from, name.clone(), port));
-            }
-        }
-        named.insert(name);
+        let unknown: Vec<_> = needed.difference(&walked).collect();
+        assert!(
+            unknown.is_empty(),
+            "{}: no such pods: {unknown:?}",
+            overlay.name
+        );
+        let needless: Vec<_> = open.difference(&needed).collect();
+        assert!(
+            needless.is_empty(),
+            "{}: allowed, and no row of ARCHITECTURE.md needs it: {needless:?}",
+            overlay.name
+        );
     }
-    let map = of_the_map();
-    assert!(map.len() > 30, "{map:?}");
-    // an arrow leaves where we have a pod, and arrives where we have one
-    let leaves = |arrow: &&Arrow| named.contains(&arrow.0);
-    let arrives = |arrow: &&Arrow| named.contains(&arrow.1);
-    assert_eq!(out, map.iter().filter(leaves).cloned().collect());
-    assert_eq!(into, map.iter().filter(arrives).cloned().collect());
+}
+
+#[test]
+fn every_pod_is_closed_in_both_directions_but_for_names() {
+    for overlay in Overlay::all() {
+        let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
+        let closed = overlay.get("NetworkPolicy", "default-deny");
+        assert_eq!(closed["spec"]["podSelector"], serde_json::json!({}));
+        let dns = End {
+            name: "dns".to_owned(),
+            namespace: "kube-system",
+            labels: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
+            address: None,
+        };
+        for end in ends(&overlay).iter().filter(|end| end.namespace == OURS) {
+            assert!(allowed(&policies, end, &dns, 53), "{}", end.name);
+            let selected = policies
+                .iter()
+                .filter(|policy| selects(&policy["spec"]["podSelector"], &end.labels));
+            let kinds: BTreeSet<_> = selected
+                .flat_map(|policy| items(&policy["spec"]["policyTypes"]))
+                .filter_map(Value::as_str)
+                .collect();
+            assert_eq!(kinds.len(), 2, "{}", end.name);
+        }
+    }
+}
+
+/// Each address that a process is given, by a variable or in a file that it reads.
+fn addresses(overlay: &Overlay) -> Vec<(String, String, u64)> {
+    let url = Regex::new(r"^([a-z]+)://(?:[^@/\s]*@)?([a-z0-9.-]+)(?::(\d+))?").unwrap();
+    let mut found = Vec::new();
+    for pod in overlay.pods() {
+        let container = &pod.spec["containers"][0];
+        let mut texts: Vec<String> = items(&container["env"])
+            .filter_map(|variable| variable["value"].as_str().map(str::to_owned))
+            .collect();
+        for volume in items(&pod.spec["volumes"]) {
+            let Some(secret) = volume["secret"]["secretName"].as_str() else {
+                continue;
+            };
+            let Some(secret) = overlay.find("Secret", secret) else {
+                continue;
+            };
+            let chosen: BTreeSet<_> = items(&volume["secret"]["items"])
+                .filter_map(|item| item["key"].as_str())
+                .collect();
+            let values = secret["data"].as_object().unwrap().iter();
+            texts.extend(
+                values
+                    .filter(|(key, _)| chosen.is_empty() || chosen.contains(key.as_str()))
+                    .map(|(_, value)| decoded(value.as_str().unwrap())),
+            );
+        }
+        for text in texts {
+            if let Some(parts) = url.captures(text.trim()) {
+                let scheme = match &parts[1] {
+                    "http" => 80,
+                    "https" => 443,
+                    _ => 0,
+                };
+                let port = parts
+                    .get(3)
+                    .map_or(scheme, |port| port.as_str().parse().unwrap());
+                let name = pod.labels["app.kubernetes.io/name"].clone();
+                found.push((name, parts[2].to_owned(), port));
+            }
+        }
+    }
+    found
+}
+
+/// Base64, as Secrets have it.
+fn decoded(text: &str) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bits = 0u32;
+    let mut count = 0;
+    let mut bytes = Vec::new();
+    for letter in text.bytes().filter(|letter| *letter != b'=') {
+        let Some(value) = alphabet.iter().position(|known| *known == letter) else {
+            continue; // long values are wrapped
+        };
+        bits = bits << 6 | u32::try_from(value).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn every_address_that_a_process_is_given_is_a_service_it_may_reach() {
+    let overlay = Overlay::read("local");
+    let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
+    let ends = ends(&overlay);
+    let addresses = addresses(&overlay);
+    assert!(addresses.len() > 20, "{addresses:?}");
+    let settings = labels(&overlay.get("ConfigMap", "settings")["data"]);
+    assert_eq!(settings["PAYMENTS_URL"], "http://payments:8081");
+    for (from, host, port) in addresses {
+        let service = overlay.get("Service", &host);
+        let listed = items(&service["spec"]["ports"]).find(|listed| listed["port"] == port);
+        let listed = listed.unwrap_or_else(|| panic!("service {host} has no port {port}"));
+        let selector = serde_json::json!({ "matchLabels": service["spec"]["selector"] });
+        let behind = overlay
+            .pods()
+            .into_iter()
+            .find(|pod| selects(&selector, &pod.labels))
+            .unwrap_or_else(|| panic!("service {host} has no pods"));
+        let target = items(&behind.spec["containers"][0]["ports"])
+            .find(|port| port["name"] == listed["targetPort"])
+            .and_then(|port| port["containerPort"].as_u64())
+            .unwrap_or_else(|| panic!("service {host}: no container has {}", listed["targetPort"]));
+        let end = |name: &str| ends.iter().find(|end| end.name == name).unwrap();
+        let to = end(&behind.labels["app.kubernetes.io/name"]);
+        assert!(
+            allowed(&policies, end(&from), to, target),
+            "{from} is told of {host}:{port}, and may not reach it"
+        );
+    }
+}
+
+#[test]
+fn mails_leave_by_the_ports_of_both_documented_schemes() {
+    let overlay = Overlay::read("production");
+    let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
+    let ends = ends(&overlay);
+    let end = |name: &str| ends.iter().find(|end| end.name == name).unwrap();
+    let page = read("docs/configuration.md");
+    for (scheme, port) in [("smtp://", 587), ("smtps://", 465)] {
+        assert!(page.contains(scheme), "{scheme} is documented");
+        let out = |to: &str| allowed(&policies, end("worker-async"), end(to), port);
+        assert!(out("outside"), "{scheme} leaves by {port}");
+        assert!(!out("inside") && !out("metadata"), "{scheme}");
+    }
+}
+
+#[test]
+fn three_members_of_each_server_form_a_cluster() {
+    let overlay = Overlay::read("production");
+    let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
+    let ends = ends(&overlay);
+    for (kind, members, name, ports) in [
+        ("Cluster", "instances", "postgres", &[5432, 8000][..]),
+        // with the ports of rabbitmqctl
+        (
+            "RabbitmqCluster",
+            "replicas",
+            "rabbitmq",
+            &[4369, 25672, 35672, 35677, 35682],
+        ),
+    ] {
+        let cluster = overlay.get(kind, name);
+        assert_eq!(cluster["spec"][members], 3, "{kind}");
+        let pods: Vec<_> = ends.iter().filter(|end| end.name == name).collect();
+        assert!(!pods.is_empty(), "{kind}");
+        for port in ports {
+            for from in &pods {
+                for to in &pods {
+                    assert!(allowed(&policies, from, to, *port), "{name}:{port}");
+                }
+            }
+        }
+    }
 }
