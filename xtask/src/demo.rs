@@ -25,17 +25,14 @@ pub(crate) fn run() -> Result<()> {
     if starts_it {
         up::run(&up::Options::detached())?;
     }
-    let mut demo = Demo::new();
-    let played = demo.play();
-    let verdict = demo.table();
+    let kept = Demo::new().run();
     if starts_it {
         down::run();
     }
-    played?;
-    verdict
+    kept
 }
 
-struct Demo {
+pub(crate) struct Demo {
     env: Env,
     http: Agent,
     token: String,
@@ -62,7 +59,8 @@ impl Answer {
 }
 
 impl Demo {
-    fn new() -> Self {
+    /// The demo of what runs, as `.dev/env` and `.dev/processes.json` describe it.
+    pub(crate) fn new() -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(15)))
             .http_status_as_error(false);
@@ -72,6 +70,14 @@ impl Demo {
             token: String::new(),
             rows: Vec::new(),
         }
+    }
+
+    /// Plays everything and prints the table of promises.
+    pub(crate) fn run(mut self) -> Result<()> {
+        let played = self.play();
+        let verdict = self.table();
+        played?;
+        verdict
     }
 
     fn play(&mut self) -> Result<()> {

@@ -95,7 +95,7 @@ fn carry(client: TcpStream, target: &str, mode: &Arc<AtomicU8>) {
 }
 
 /// Passes on what `allow` leaves of it, until it says no or a side ends; then both end.
-fn pass(mut from: TcpStream, mut to: TcpStream, allow: impl Fn(&mut Vec<u8>) -> bool) {
+pub(crate) fn pass(mut from: TcpStream, mut to: TcpStream, allow: impl Fn(&mut Vec<u8>) -> bool) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let mut bytes = buffer[..read].to_vec();

@@ -1,12 +1,12 @@
-//! The images, built by buildah from bases that are made on this machine, and run as a container would be:
-//! as a user without rights, over files that cannot be written. Needs root, and no engine.
+//! The images, built by buildah from bases that are made on this machine. The shop's image plays the demo
+//! [as it is shipped](crate::shipped), the storefront's serves its page as a user without rights, over files that
+//! cannot be written. Needs root, and no engine.
 
 mod bases;
 
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -18,17 +18,15 @@ use crate::{
     Doing,
     cargo::{self, dev_dir, root},
     debian::quiet,
-    fail, processes,
+    fail, shipped,
 };
 
 /// What the Dockerfiles must end with.
 const NOBODY: u32 = 65532;
-const PROGRAMS: [&str; 4] = ["api", "payments", "worker", "shopctl"];
 
-/// Builds both images and runs them: the shop plays its demo, the storefront serves its page.
+/// Builds both images and runs what is in them.
 pub(crate) fn test() -> Result<()> {
-    let me = fs::metadata("/proc/self").doing("see who this is")?;
-    if me.uid() != 0 {
+    if !shipped::is_root() {
         return fail("images are built and entered by root: run this with sudo, or leave it to CI");
     }
     for (program, package) in [("buildah", "buildah"), ("ip", "iproute2")] {
@@ -40,7 +38,14 @@ pub(crate) fn test() -> Result<()> {
     images.bases()?;
     let shop = images.build("shop-system", &root())?;
     let storefront = images.build("shop-frontend", &root().join("frontend"))?;
-    images.play(&shop)?;
+    let user = format!("{NOBODY}:{NOBODY}");
+    if shop.config.user != user {
+        return fail(format!(
+            "the shop's image is of user {:?}",
+            shop.config.user
+        ));
+    }
+    shipped::test(&shop.shipped(), &images.folder.join("shipped"))?;
     serve(&storefront)?;
     // some ten gigabytes
     fs::remove_dir_all(&images.folder).doing("remove the images")
@@ -88,6 +93,19 @@ struct Config {
 #[serde(rename_all = "PascalCase")]
 struct Healthcheck {
     test: Vec<String>,
+}
+
+impl Image {
+    fn shipped(&self) -> shipped::Image {
+        let variables = self.config.env.iter();
+        let variables = variables.filter_map(|variable| variable.split_once('='));
+        shipped::Image {
+            files: self.files.clone(),
+            env: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
 }
 
 impl Images {
@@ -159,43 +177,6 @@ impl Images {
         let (_, files) = self.container(image)?;
         Ok(Image { files, config })
     }
-
-    /// The demo, by processes from the image: each in a mount namespace of its own.
-    fn play(&self, image: &Image) -> Result<()> {
-        if image.config.user != format!("{NOBODY}:{NOBODY}") {
-            return fail(format!(
-                "the shop's image is of user {:?}",
-                image.config.user
-            ));
-        }
-        let (system, programs) = (self.folder.join("system"), self.folder.join("programs"));
-        let volumes = [system.join("keys"), system.join("mail")];
-        for volume in &volumes {
-            fs::create_dir_all(volume).doing("make a volume")?;
-            chown(volume, Some(NOBODY), Some(NOBODY)).doing("hand over a volume")?;
-        }
-        enter(&programs, image, &volumes)?;
-        let key = volumes[0].join("token.pem");
-        let mut keygen = Command::new(programs.join("shopctl"));
-        keygen.arg("keygen");
-        fs::write(&key, cargo::output(keygen, "shopctl keygen")?).doing("write the signing key")?;
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o400))
-            .and_then(|()| chown(&key, Some(NOBODY), Some(NOBODY)))
-            .doing("close the signing key")?;
-        let xtask = |arguments: &[&str]| {
-            let mut xtask = Command::new("/proc/self/exe");
-            xtask
-                .args(arguments)
-                .env(cargo::DEV_DIR, &system)
-                .env(cargo::PROGRAMS, &programs);
-            cargo::run(xtask, &format!("`cargo xtask {}`", arguments.join(" ")))
-        };
-        let played = xtask(&["up", "-d"])
-            .and_then(|()| are_shut_in(&system))
-            .and_then(|()| xtask(&["demo"]));
-        let stopped = xtask(&["down"]);
-        played.and(stopped)
-    }
 }
 
 /// The storefront's page, through its web server, and its own health check.
@@ -262,86 +243,6 @@ fn serve(image: &Image) -> Result<()> {
     fail(format!(
         "the storefront's image serves another page: {page}"
     ))
-}
-
-/// Programs that enter the image as a container's process would: they see its files and may not write them,
-/// have a `/tmp` in memory, `volumes` at their places, and no rights.
-fn enter(programs: &Path, image: &Image, volumes: &[PathBuf]) -> Result<()> {
-    let files = &image.files;
-    for folder in ["dev", "proc", "tmp"].map(|name| files.join(name)) {
-        fs::create_dir_all(folder).doing("make a mount point")?;
-    }
-    let mut mounts = Vec::new();
-    for volume in volumes {
-        let place = within(files, volume);
-        fs::create_dir_all(&place).doing("make a mount point")?;
-        mounts.push(format!(
-            "mount --bind '{}' '{}'\n",
-            volume.display(),
-            place.display()
-        ));
-    }
-    fs::create_dir_all(programs).doing("make a folder for programs")?;
-    for name in PROGRAMS {
-        let script = format!(
-            "#!/bin/sh\n\
-             [ \"$1\" = inside ] || exec unshare --mount -- \"$0\" inside \"$@\"\n\
-             shift\n\
-             set -e\n\
-             mount --bind '{root}' '{root}'\n\
-             mount --rbind /dev '{root}/dev'\n\
-             mount --rbind /proc '{root}/proc'\n\
-             mount -t tmpfs tmpfs '{root}/tmp'\n\
-             {mounts}\
-             mount -o remount,bind,ro '{root}'\n\
-             exec chroot --userspec={NOBODY}:{NOBODY} --groups= '{root}' /usr/local/bin/{name} \"$@\"\n",
-            root = files.display(),
-            mounts = mounts.concat()
-        );
-        let program = programs.join(name);
-        fs::write(&program, script).doing("write a program")?;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
-            .doing("write a program")?;
-    }
-    Ok(())
-}
-
-/// Holds the running processes to it: the user of each, and what its root is mounted as.
-fn are_shut_in(system: &Path) -> Result<()> {
-    let mut seen = 0;
-    for (role, process) in processes::read_in(system) {
-        let of = |file: &str| {
-            let path = format!("/proc/{}/{file}", process.pid);
-            fs::read_to_string(&path).doing(&format!("read {path}"))
-        };
-        if ["postgres", "rabbitmq"].contains(&role.as_str()) {
-            continue;
-        }
-        let (status, mounts) = (of("status")?, of("mountinfo")?);
-        let user = format!("Uid:\t{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}");
-        let rights = "CapEff:\t0000000000000000";
-        let read_only = mounts.lines().any(|line| {
-            let words: Vec<_> = line.split(' ').collect();
-            words.get(4) == Some(&"/") && words.get(5).is_some_and(|is| is.starts_with("ro"))
-        });
-        let has = |wanted: &str| status.lines().any(|line| line == wanted);
-        if !has(&user) || !has(rights) || !read_only {
-            return fail(format!("{role} is not shut in: {status}{mounts}"));
-        }
-        seen += 1;
-    }
-    if seen < 6 {
-        return fail(format!("only {seen} processes run from the image"));
-    }
-    eprintln!(
-        "{seen} processes run as {NOBODY}, without capabilities, over a root that is read-only"
-    );
-    Ok(())
-}
-
-/// Where a path of this machine is below another root.
-fn within(files: &Path, path: &Path) -> PathBuf {
-    files.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Words for a shell.

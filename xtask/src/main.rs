@@ -18,6 +18,7 @@ mod nemesis;
 mod platform;
 mod processes;
 mod roles;
+mod shipped;
 mod storefront;
 mod test;
 mod up;
@@ -44,6 +45,9 @@ cargo xtask test storefront [playwright arguments]
     Run the storefront's tests only.
 cargo xtask test rabbitmq-4
     Run what talks to the broker only, with RabbitMQ 4; part of --wide, needs root.
+cargo xtask test shipped
+    Run each process under exactly what compose and Kubernetes give to it, and play the demo; part of every
+    whole test, needs root.
 cargo xtask test images
     Build the images, by buildah and without an engine, and run what is in them; part of --wide, needs root.
 cargo xtask demo
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
             down::run();
             docker::down()
         }
+        Some(shipped::INSIDE) if rest.len() == 1 => shipped::play(rest[0].as_ref()),
         Some("test") => test::run(rest),
         Some("demo") if rest.is_empty() => demo::run(),
         Some("bench") => bench::run(rest),

@@ -150,14 +150,6 @@ fn render(kubectl: &Path, overlay: &Path) -> Result<String> {
     )
 }
 
-/// kubectl of this machine, or Debian 13's, unpacked.
-pub(crate) fn kubectl() -> Result<PathBuf> {
-    match find_program("kubectl") {
-        Some(kubectl) => Ok(kubectl),
-        None => debian::program("kubectl", "usr/bin/kubectl"),
-    }
-}
-
 /// Holds each object of an overlay to a schema.
 fn manifests(tools: &Tools, overlay: &str, rendered: &str) -> Result<()> {
     let out = dev_dir().join("manifests").join(overlay);
@@ -226,6 +218,22 @@ fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     object.lines().find_map(value)
 }
 
+/// `kubectl`, this machine's own or Debian 13's.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    match find_program("kubectl") {
+        Some(kubectl) => Ok(kubectl),
+        None => debian::program("kubectl", "usr/bin/kubectl"),
+    }
+}
+
+/// Debian 13's docker compose.
+pub(crate) fn compose_program() -> Result<PathBuf> {
+    debian::program(
+        "docker-compose",
+        "usr/libexec/docker/cli-plugins/docker-compose",
+    )
+}
+
 /// The checkers, found or installed below `.dev/tools`.
 struct Tools {
     python: PathBuf,
@@ -236,10 +244,7 @@ impl Tools {
     fn find() -> Result<Self> {
         Ok(Self {
             python: python()?,
-            compose: debian::program(
-                "docker-compose",
-                "usr/libexec/docker/cli-plugins/docker-compose",
-            )?,
+            compose: compose_program()?,
         })
     }
 

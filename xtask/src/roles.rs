@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -95,7 +95,7 @@ impl Role {
                 return fail(format!(
                     "{} ended at start ({status}): {}",
                     self.name,
-                    last_line(&self.log())
+                    last_words(&self.log())
                 ));
             }
             if get_ok(&self.admin(env), "/readyz") {
@@ -121,16 +121,9 @@ pub(crate) fn command(env: &Env, binary: &str) -> Command {
     command
 }
 
-/// Whether a GET is answered with 200.
+/// Whether a GET is answered with 200; the address is `host:port`.
 pub(crate) fn get_ok(address: &str, path: &str) -> bool {
-    let Some(port) = address
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse::<u16>().ok())
-    else {
-        return false;
-    };
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+    let Ok(mut stream) = TcpStream::connect(address) else {
         return false;
     };
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -143,10 +136,12 @@ pub(crate) fn get_ok(address: &str, path: &str) -> bool {
         && answer.starts_with("HTTP/1.1 200")
 }
 
-fn last_line(path: &Path) -> String {
+/// The reason that a program gives for its end: its error's own first line, if it has one.
+fn last_words(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines()
-        .rfind(|line| line.contains("rror"))
+        .rfind(|line| line.starts_with("Error: ") || line.starts_with("payments: "))
+        .or_else(|| text.lines().rfind(|line| line.contains("rror")))
         .or(text.lines().last())
         .unwrap_or("it did not say why")
         .to_owned()

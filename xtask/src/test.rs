@@ -7,7 +7,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    debian, fail, images, lock, platform, storefront,
+    debian, fail, images, lock, platform, shipped, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -15,6 +15,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let wide = arguments == ["--wide"];
     let (crates, rabbitmq_4, storefront) = match arguments {
         [only] if only == "images" => return images::test(),
+        [only] if only == "shipped" => {
+            let build = cargo(&["build", "--workspace", "--bins"]);
+            cargo::run(build, "the build")?;
+            return shipped::test_build();
+        }
         [] => (Some(arguments), false, Some(arguments)),
         _ if wide => (Some(arguments), true, Some(&[][..])),
         [only] if only == "rabbitmq-4" => (None, true, None),
@@ -41,7 +46,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let shown = storefront.map_or(Ok(()), |arguments| {
         storefront::test(&postgres, &rabbitmq, arguments)
     });
-    let run = if wide { images::test() } else { Ok(()) };
+    drop((postgres, rabbitmq));
+    let run = match (wide, arguments) {
+        (true, _) => images::test(),
+        (false, []) => shipped::test_build(),
+        _ => Ok(()),
+    };
     eprintln!("{} s", begun.elapsed().as_secs());
     tested.and(again).and(shown).and(run)
 }

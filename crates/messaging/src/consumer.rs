@@ -8,7 +8,10 @@ use kernel::{RetryPolicy, TraceRef};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::rabbit::{Link, LinkError, Publisher, Subscription, Taken};
+use crate::{
+    LinkHealth,
+    rabbit::{Link, LinkError, Publisher, Subscription, Taken},
+};
 
 /// A message as the handler sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +93,13 @@ impl Default for ConsumerConfig {
 }
 
 /// Consumes `queue` until `shutdown`, rebuilding connection, channels and consumer whenever they
-/// break or what the handler needs was away.
+/// break or what the handler needs was away. `health` is up while the broker is connected.
 pub async fn run<H: Handler>(
     amqp_url: &str,
     queue: &str,
     config: ConsumerConfig,
     handler: &H,
+    health: &LinkHealth,
     shutdown: CancellationToken,
 ) {
     let pause = RetryPolicy {
@@ -105,10 +109,16 @@ pub async fn run<H: Handler>(
     };
     let mut failures = 0;
     while !shutdown.is_cancelled() {
-        let ended = session(amqp_url, queue, config, handler, &shutdown, &mut failures).await;
-        match ended {
+        let session = Session {
+            queue,
+            config,
+            handler,
+            health,
+        };
+        match session.run(amqp_url, &shutdown, &mut failures).await {
             Ok(Ended::Shutdown) => return,
             Ok(Ended::Canceled) => {
+                health.down(&"RabbitMQ ended the subscription");
                 warn!("RabbitMQ ended the subscription to {queue}: subscribing again");
             }
             Ok(Ended::Unreachable(why)) => {
@@ -119,7 +129,10 @@ pub async fn run<H: Handler>(
                 info!("It is back: consuming {queue} again");
                 continue;
             }
-            Err(error) => warn!("{queue} cannot be consumed ({error}): trying again"),
+            Err(error) => {
+                health.down(&error);
+                warn!("{queue} cannot be consumed ({error}): trying again");
+            }
         }
         failures += 1;
         sleep(pause.delay(failures.min(6)), &shutdown).await;
@@ -145,45 +158,55 @@ enum Ended {
     Unreachable(String),
 }
 
-async fn session<H: Handler>(
-    amqp_url: &str,
-    queue: &str,
+/// One connection to the broker, from its start to its end.
+struct Session<'a, H> {
+    queue: &'a str,
     config: ConsumerConfig,
-    handler: &H,
-    shutdown: &CancellationToken,
-    failures: &mut u32,
-) -> Result<Ended, LinkError> {
-    let link = Link::open(amqp_url, queue).await?;
-    link.check_queue(queue).await?;
-    let publisher = link.publisher().await?;
-    let mut subscription = link.subscribe(queue, config.prefetch).await?;
-    *failures = 0;
-    let ended = loop {
-        let Some(batch) = next_batch(&mut subscription, config, shutdown).await? else {
-            break if shutdown.is_cancelled() {
-                Ended::Shutdown
-            } else {
-                Ended::Canceled
+    handler: &'a H,
+    health: &'a LinkHealth,
+}
+
+impl<H: Handler> Session<'_, H> {
+    async fn run(
+        &self,
+        amqp_url: &str,
+        shutdown: &CancellationToken,
+        failures: &mut u32,
+    ) -> Result<Ended, LinkError> {
+        let (queue, config) = (self.queue, self.config);
+        let link = Link::open(amqp_url, queue).await?;
+        link.check_queue(queue).await?;
+        let publisher = link.publisher().await?;
+        let mut subscription = link.subscribe(queue, config.prefetch).await?;
+        *failures = 0;
+        self.health.up();
+        let ended = loop {
+            let Some(batch) = next_batch(&mut subscription, config, shutdown).await? else {
+                break if shutdown.is_cancelled() {
+                    Ended::Shutdown
+                } else {
+                    Ended::Canceled
+                };
             };
-        };
-        crash_point!("consumer.receive.before_handle");
-        let handled = tokio::time::timeout(config.deadline, handle(handler, &batch)).await;
-        match handled.unwrap_or_else(|_| Err(unanswered(config.deadline))) {
-            Ok(verdicts) => {
-                crash_point!("consumer.handle.before_ack");
-                if let Some(why) =
-                    settle(&subscription, &publisher, queue, &batch, verdicts).await?
-                {
-                    break Ended::Unreachable(why);
+            crash_point!("consumer.receive.before_handle");
+            let handled = tokio::time::timeout(config.deadline, handle(self.handler, &batch)).await;
+            match handled.unwrap_or_else(|_| Err(unanswered(config.deadline))) {
+                Ok(verdicts) => {
+                    crash_point!("consumer.handle.before_ack");
+                    if let Some(why) =
+                        settle(&subscription, &publisher, queue, &batch, verdicts).await?
+                    {
+                        break Ended::Unreachable(why);
+                    }
                 }
+                Err(Unreachable(why)) => break Ended::Unreachable(why),
             }
-            Err(Unreachable(why)) => break Ended::Unreachable(why),
-        }
-    };
-    // what is not acked goes back to the queue with the channel
-    subscription.close().await;
-    link.close().await;
-    Ok(ended)
+        };
+        // what is not acked goes back to the queue with the channel
+        subscription.close().await;
+        link.close().await;
+        Ok(ended)
+    }
 }
 
 /// What has arrived, at least one message; `None` at shutdown or when the subscription ended.

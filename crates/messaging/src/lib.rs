@@ -13,11 +13,13 @@
 //! - [`consumer`]: hands what arrives to a [`consumer::Handler`] in batches; acks after it is done.
 //! - [`inbox`]: what has taken effect already.
 //! - [`topology`]: exchanges and queues, declared by the migrate step.
+//! - [`BrokerHealth`]: whether this process is connected, for its readiness.
 //! - [`failed`]: look at, and send again, what could not be handled.
 //! - `rabbit`: the only file that names lapin.
 
 pub mod consumer;
 pub mod failed;
+mod health;
 pub mod inbox;
 pub mod outbox;
 mod rabbit;
@@ -25,6 +27,7 @@ pub mod relay;
 pub mod topology;
 mod wakeup;
 
+pub use health::{BrokerHealth, LinkHealth};
 pub use outbox::Message;
 pub use rabbit::{LinkError, check_url};
 pub use wakeup::Wakeup;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, info_span, warn};
 
 use crate::{
-    Wakeup,
+    BrokerHealth, LinkHealth, Wakeup,
     outbox::{self, Message, MessageClaim},
     rabbit::{Link, LinkError, Published, Publisher},
 };
@@ -80,6 +80,7 @@ pub struct Relay {
     amqp_url: String,
     config: RelayConfig,
     wakeup: Wakeup,
+    health: LinkHealth,
 }
 
 impl Relay {
@@ -95,7 +96,14 @@ impl Relay {
             amqp_url: amqp_url.into(),
             config,
             wakeup,
+            health: BrokerHealth::default().watch("relay"),
         }
+    }
+
+    /// Reports to `health` whether the broker is connected.
+    #[must_use]
+    pub fn reporting(self, health: LinkHealth) -> Self {
+        Self { health, ..self }
     }
 
     /// Publishes until `shutdown`, rebuilding connection and channel whenever they break.
@@ -106,6 +114,7 @@ impl Relay {
                 Ok(()) => return,
                 Err(error) => {
                     failures += 1;
+                    self.health.down(&error);
                     warn!("The relay lost RabbitMQ ({error}): connecting again");
                 }
             }
@@ -124,6 +133,7 @@ impl Relay {
     async fn connected(&self, shutdown: &CancellationToken) -> Result<(), LinkError> {
         let link = Link::open(&self.amqp_url, "relay").await?;
         let mut publisher = link.publisher().await?;
+        self.health.up();
         loop {
             if shutdown.is_cancelled() {
                 link.close().await;

@@ -66,6 +66,17 @@ impl Heartbeat {
         }
     }
 
+    /// Of a process that advances no sagas, and whose claims last for `lease`.
+    pub fn without_sagas(roles: impl IntoIterator<Item = String>, lease: Duration) -> Self {
+        Self {
+            process: process_name(),
+            roles: roles.into_iter().collect(),
+            plans: Vec::new(),
+            lease,
+            retry_budget: Duration::ZERO,
+        }
+    }
+
     /// Beats until `shutdown`, then says goodbye. A database that is away is no reason to end.
     pub async fn run(self, pool: PgPool, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {

@@ -93,14 +93,15 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     Ok(Guard(provider))
 }
 
-/// What is logged. The filter is for events: what they say of the spans around them does not
+/// What is logged. Exporters report through [`Batches`], so their library's own lines, one a second while a
+/// collector is away, are off unless `filter` asks for them. The filter is for events: what they say of the spans around them does not
 /// depend on it.
 fn logged<S>(filter: &str) -> Result<impl Filter<S> + use<S>, ParseError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
-    Ok(filter
+    Ok(format!("opentelemetry=off,{filter}")
         .parse::<EnvFilter>()?
         .or(spans.with_max_level_hint(LevelFilter::INFO)))
 }

@@ -42,6 +42,7 @@ impl Batches {
             inner: exporter,
             waiting: Arc::clone(&waiting),
             of,
+            unsent: AtomicUsize::new(0),
         };
         Self {
             inner: BatchSpanProcessor::builder(counting)
@@ -89,6 +90,32 @@ struct Counting<E> {
     inner: E,
     waiting: Arc<AtomicUsize>,
     of: &'static str,
+    /// Spans lost since the collector last took some.
+    unsent: AtomicUsize,
+}
+
+impl<E> Counting<E> {
+    /// Logs the first failure and the first success after it: a collector that is away for a day costs two lines.
+    fn report(&self, sent: &OTelSdkResult, spans: usize) {
+        match sent {
+            Ok(()) => {
+                let unsent = self.unsent.swap(0, Ordering::Relaxed);
+                if unsent > 0 {
+                    tracing::info!("The trace collector answers again; {unsent} spans were lost");
+                }
+            }
+            Err(error) => {
+                lost(self.of, "not_sent", spans);
+                if self.unsent.fetch_add(spans, Ordering::Relaxed) == 0 {
+                    tracing::warn!(
+                        %error,
+                        "The trace collector (OTEL_EXPORTER_OTLP_ENDPOINT) takes no spans; they are counted in \
+                         telemetry_spans_lost_total until it answers"
+                    );
+                }
+            }
+        }
+    }
 }
 
 impl<E: SpanExporter> SpanExporter for Counting<E> {
@@ -96,9 +123,7 @@ impl<E: SpanExporter> SpanExporter for Counting<E> {
         let spans = batch.len();
         let sent = self.inner.export(batch).await;
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
-        if sent.is_err() {
-            lost(self.of, "not_sent", spans);
-        }
+        self.report(&sent, spans);
         sent
     }
 
@@ -118,8 +143,13 @@ impl<E: SpanExporter> SpanExporter for Counting<E> {
 #[cfg(test)]
 mod tests {
     use opentelemetry_sdk::{error::OTelSdkError, trace::InMemorySpanExporter};
+    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::logs::{
+        JsonLines,
+        testing::{Sink, with_subscriber},
+    };
 
     /// Nothing ever gets through.
     #[derive(Debug)]
@@ -169,6 +199,28 @@ mod tests {
             assert_eq!(batches.waiting.load(Ordering::Relaxed), 0);
         }
         assert_eq!(exporter.get_finished_spans().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn an_absent_collector_is_logged_once_until_it_answers() {
+        let counting = Counting {
+            inner: Nowhere,
+            waiting: Arc::default(),
+            of: "test",
+            unsent: AtomicUsize::new(0),
+        };
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::registry().with(JsonLines::new("test", sink.maker()));
+        with_subscriber(subscriber, || {
+            let failed = Err(OTelSdkError::InternalFailure("nowhere".to_owned()));
+            for sent in [&failed, &failed, &failed, &Ok(()), &Ok(()), &failed] {
+                counting.report(sent, 2);
+            }
+        });
+        let lines = sink.lines();
+        let levels: Vec<_> = lines.iter().map(|line| line["level"].clone()).collect();
+        assert_eq!(levels, ["WARN", "INFO", "WARN"]);
+        assert!(lines[1]["message"].as_str().unwrap().contains("6 spans"));
     }
 
     #[test]

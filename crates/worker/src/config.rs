@@ -1,44 +1,51 @@
 //! Configuration by environment; `worker --help` is its reference.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use messaging::relay::RelayConfig;
 use workflows::settings::{CheckoutSettings, Retention, RetentionSettings};
 
-/// What a worker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// A role of a worker, with the settings that this role alone reads.
+#[derive(Clone)]
 pub(crate) enum Role {
-    /// Advance sagas.
-    Saga,
-    /// Take payment events.
-    Payments,
-    /// Take commands, run background jobs.
-    Async,
-    /// Publish the outbox.
-    Relay,
+    /// Advances sagas.
+    Saga {
+        /// Attempts at once.
+        concurrency: u32,
+        unknown_plans: UnknownPlans,
+    },
+    /// Takes payment events.
+    Payments { amqp_url: String },
+    /// Takes commands, runs background jobs.
+    Async {
+        amqp_url: String,
+        mail: MailConfig,
+        /// Between two counts of all sagas.
+        census: Duration,
+        retention: Retention,
+    },
+    /// Publishes the outbox.
+    Relay {
+        amqp_url: String,
+        relay: RelayConfig,
+    },
 }
 
 impl Role {
     /// As typed.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Saga => "saga",
-            Self::Payments => "payments",
-            Self::Async => "async",
-            Self::Relay => "relay",
+            Self::Saga { .. } => "saga",
+            Self::Payments { .. } => "payments",
+            Self::Async { .. } => "async",
+            Self::Relay { .. } => "relay",
         }
-    }
-
-    /// Whether it calls payments, with tokens of ours.
-    const fn calls_payments(self) -> bool {
-        !matches!(self, Self::Relay)
-    }
-
-    /// Whether it talks to RabbitMQ.
-    const fn needs_broker(self) -> bool {
-        !matches!(self, Self::Saga)
     }
 }
 
@@ -158,10 +165,10 @@ pub(crate) struct Args {
     /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
     #[arg(long = "smtp-url", env = "SMTP_URL", hide_env_values = true)]
     smtp_url: Option<String>,
-    /// Where mails are written as `.eml` files when there is no SMTP server.
-    #[arg(long = "mail-dir", env = "MAIL_DIR", default_value = ".dev/mail")]
-    mail_dir: PathBuf,
-    /// Who the mails are from.
+    /// Folder for mails as `.eml` files, in place of an SMTP server; in development.
+    #[arg(long = "mail-dir", env = "MAIL_DIR")]
+    mail_dir: Option<PathBuf>,
+    /// Sender of the mails.
     #[arg(
         long = "mail-from",
         env = "MAIL_FROM",
@@ -186,9 +193,25 @@ pub(crate) struct Args {
 /// How mails leave.
 #[derive(Clone)]
 pub(crate) struct MailConfig {
-    pub(crate) smtp_url: Option<String>,
-    pub(crate) dir: PathBuf,
+    pub(crate) transport: MailTransport,
     pub(crate) from: String,
+}
+
+#[derive(Clone)]
+pub(crate) enum MailTransport {
+    /// URL of an SMTP server.
+    Smtp(String),
+    /// Folder of `.eml` files.
+    Files(PathBuf),
+}
+
+/// What a process needs to run checkouts: each role but `relay`.
+#[derive(Clone)]
+pub(crate) struct CheckoutConfig {
+    pub(crate) payments_url: String,
+    /// PEM.
+    pub(crate) signing_key: String,
+    pub(crate) settings: CheckoutSettings,
 }
 
 /// A configuration that makes sense.
@@ -198,30 +221,9 @@ pub(crate) struct Config {
     pub(crate) admin_listen: SocketAddr,
     pub(crate) database_url: String,
     pub(crate) database_max_connections: u32,
-    /// Empty when no role needs it.
-    pub(crate) amqp_url: String,
-    pub(crate) payments_url: String,
-    pub(crate) signing_key: String,
-    pub(crate) saga_concurrency: u32,
-    pub(crate) relay: RelayConfig,
-    pub(crate) mail: MailConfig,
+    /// None for `relay` alone.
+    pub(crate) checkout: Option<CheckoutConfig>,
     pub(crate) telemetry: telemetry::Config,
-    pub(crate) checkout: CheckoutSettings,
-    pub(crate) retention: Retention,
-    pub(crate) census: Duration,
-    pub(crate) unknown_plans: UnknownPlans,
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("roles", &self.roles)
-            .field("database_url", &"***")
-            .field("amqp_url", &"***")
-            .field("signing_key", &"***")
-            .field("checkout", &self.checkout)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Args {
@@ -253,84 +255,110 @@ impl Args {
         }
     }
 
-    /// Refuses nonsense, naming the variable.
+    /// The configuration of these roles. What none of them needs is not read.
+    ///
+    /// # Errors
+    /// A sentence that names the variable, when one is missing or makes no sense.
     pub(crate) fn checked(self) -> anyhow::Result<Config> {
-        self.checkout.engine_config()?;
-        let retention = self.retention.checked(&self.checkout)?;
         anyhow::ensure!(
             self.database_max_connections >= 2,
             "SHOP_DATABASE_MAX_CONNECTIONS must be at least 2"
         );
-        anyhow::ensure!(
-            self.saga_concurrency >= 1,
-            "SAGA_CONCURRENCY must be at least 1"
-        );
-        anyhow::ensure!(
-            self.census_interval_ms >= 100,
-            "CENSUS_INTERVAL_MS must be at least 100"
-        );
-        anyhow::ensure!(
-            self.payments_url.starts_with("http"),
-            "PAYMENTS_URL must be an http(s) URL"
-        );
-        let roles = self.tasks.iter().map(|task| match task {
-            Task::Saga => Ok(Role::Saga),
-            Task::Payments => Ok(Role::Payments),
-            Task::Async => Ok(Role::Async),
-            Task::Relay => Ok(Role::Relay),
-            Task::Migrate | Task::Retention | Task::Settings => Err(anyhow::anyhow!(
-                "`migrate`, `retention` and `settings` end when they are done: they go with no other role"
-            )),
-        });
+        let roles = self.tasks.iter().map(|task| self.role(*task));
         let roles: Vec<_> = roles.collect::<anyhow::Result<_>>()?;
-        let relay = RelayConfig::with_lease(Duration::from_millis(self.relay_lease_ms))
-            .map_err(|why| anyhow::anyhow!("RELAY_LEASE_MS {why}"))?;
-        let telemetry = self.telemetry();
-        let signing_key = if roles.iter().any(|role| role.calls_payments()) {
-            signing_key(self.token_signing_key_file)?
-        } else {
-            tokens::generate_key_pem() // nobody trusts it, and nobody is shown it
-        };
-        let amqp_url = if roles.iter().any(|role| role.needs_broker()) {
-            let url = self
-                .amqp_url
-                .context("AMQP_URL is not set: it is the RabbitMQ URL")?;
-            messaging::check_url(&url)
-                .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
-            url
-        } else {
-            String::new()
-        };
+        let relays_only = roles.iter().all(|role| matches!(role, Role::Relay { .. }));
+        let checkout = (!relays_only).then(|| self.checkout_config()).transpose()?;
         Ok(Config {
             roles,
             admin_listen: self.admin_listen,
+            telemetry: self.telemetry(),
             database_url: self
                 .database_url
                 .context("SHOP_DATABASE_URL is not set: it is the PostgreSQL URL")?,
             database_max_connections: self.database_max_connections,
-            amqp_url,
-            payments_url: self.payments_url,
-            signing_key,
-            saga_concurrency: self.saga_concurrency,
-            relay,
-            mail: MailConfig {
-                smtp_url: self.smtp_url.filter(|url| !url.is_empty()),
-                dir: self.mail_dir,
-                from: self.mail_from,
-            },
-            telemetry,
-            checkout: self.checkout,
-            retention,
-            census: Duration::from_millis(self.census_interval_ms),
-            unknown_plans: self.unknown_plans,
+            checkout,
+        })
+    }
+
+    fn role(&self, task: Task) -> anyhow::Result<Role> {
+        match task {
+            Task::Saga => {
+                anyhow::ensure!(
+                    self.saga_concurrency >= 1,
+                    "SAGA_CONCURRENCY must be at least 1"
+                );
+                Ok(Role::Saga {
+                    concurrency: self.saga_concurrency,
+                    unknown_plans: self.unknown_plans,
+                })
+            }
+            Task::Payments => Ok(Role::Payments {
+                amqp_url: self.amqp_url()?,
+            }),
+            Task::Async => {
+                anyhow::ensure!(
+                    self.census_interval_ms >= 100,
+                    "CENSUS_INTERVAL_MS must be at least 100"
+                );
+                Ok(Role::Async {
+                    amqp_url: self.amqp_url()?,
+                    mail: self.mail()?,
+                    census: Duration::from_millis(self.census_interval_ms),
+                    retention: self.retention.checked(&self.checkout)?,
+                })
+            }
+            Task::Relay => Ok(Role::Relay {
+                amqp_url: self.amqp_url()?,
+                relay: RelayConfig::with_lease(Duration::from_millis(self.relay_lease_ms))
+                    .map_err(|why| anyhow::anyhow!("RELAY_LEASE_MS {why}"))?,
+            }),
+            Task::Migrate | Task::Retention | Task::Settings => anyhow::bail!(
+                "`migrate`, `retention` and `settings` end when they are done: they go with no other role"
+            ),
+        }
+    }
+
+    fn checkout_config(&self) -> anyhow::Result<CheckoutConfig> {
+        self.checkout.engine_config()?;
+        anyhow::ensure!(
+            self.payments_url.starts_with("http"),
+            "PAYMENTS_URL must be an http(s) URL"
+        );
+        Ok(CheckoutConfig {
+            payments_url: self.payments_url.clone(),
+            signing_key: signing_key(self.token_signing_key_file.as_deref())?,
+            settings: self.checkout.clone(),
+        })
+    }
+
+    fn amqp_url(&self) -> anyhow::Result<String> {
+        let url = self.amqp_url.clone();
+        let url = url.context("AMQP_URL is not set: it is the RabbitMQ URL")?;
+        messaging::check_url(&url)
+            .map_err(|why| anyhow::anyhow!("AMQP_URL is not a RabbitMQ URL: {why}"))?;
+        Ok(url)
+    }
+
+    fn mail(&self) -> anyhow::Result<MailConfig> {
+        let smtp_url = self.smtp_url.clone().filter(|url| !url.is_empty());
+        let transport = match (smtp_url, &self.mail_dir) {
+            (Some(url), _) => MailTransport::Smtp(url),
+            (None, Some(dir)) => MailTransport::Files(dir.clone()),
+            (None, None) => anyhow::bail!(
+                "SMTP_URL is not set: it is the SMTP server (MAIL_DIR names a folder for mails in its place)"
+            ),
+        };
+        Ok(MailConfig {
+            transport,
+            from: self.mail_from.clone(),
         })
     }
 }
 
-fn signing_key(file: Option<PathBuf>) -> anyhow::Result<String> {
+fn signing_key(file: Option<&Path>) -> anyhow::Result<String> {
     let file = file.context(
         "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
     )?;
-    std::fs::read_to_string(&file)
+    std::fs::read_to_string(file)
         .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", file.display()))
 }

@@ -8,7 +8,7 @@ use lettre::{
     message::{Mailbox, header::ContentType},
 };
 
-use crate::config::MailConfig;
+use crate::config::{MailConfig, MailTransport};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,11 +25,11 @@ pub(crate) struct Letter<'a> {
 #[derive(Clone)]
 pub(crate) struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Files(AsyncFileTransport<Tokio1Executor>),
 }
@@ -40,16 +40,19 @@ impl Mailer {
             .from
             .parse()
             .with_context(|| format!("MAIL_FROM: `{}` is no address", config.from))?;
-        let way = if let Some(url) = &config.smtp_url {
-            let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-                .context("SMTP_URL is not an SMTP URL")?;
-            Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
-        } else {
-            std::fs::create_dir_all(&config.dir)
-                .with_context(|| format!("MAIL_DIR: {} cannot be made", config.dir.display()))?;
-            Way::Files(AsyncFileTransport::new(&config.dir))
+        let transport = match &config.transport {
+            MailTransport::Smtp(url) => {
+                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+                    .context("SMTP_URL is not an SMTP URL")?;
+                Transport::Smtp(smtp.timeout(Some(TIMEOUT)).build())
+            }
+            MailTransport::Files(dir) => {
+                std::fs::create_dir_all(dir)
+                    .with_context(|| format!("MAIL_DIR: {} cannot be made", dir.display()))?;
+                Transport::Files(AsyncFileTransport::new(dir))
+            }
         };
-        Ok(Self { from, way })
+        Ok(Self { from, transport })
     }
 
     pub(crate) async fn send(&self, letter: &Letter<'_>) -> anyhow::Result<()> {
@@ -64,9 +67,9 @@ impl Mailer {
             .subject(letter.subject)
             .header(ContentType::TEXT_PLAIN)
             .body(format!("Hello {},\n\n{}\n", letter.name, letter.body))?;
-        match &self.way {
-            Way::Smtp(smtp) => smtp.send(mail).await.map(drop).context("SMTP"),
-            Way::Files(files) => files
+        match &self.transport {
+            Transport::Smtp(smtp) => smtp.send(mail).await.map(drop).context("SMTP"),
+            Transport::Files(files) => files
                 .send(mail)
                 .await
                 .map(drop)

@@ -30,8 +30,8 @@ use clap::CommandFactory;
 use contracts::topology;
 use kernel::Clock;
 use messaging::{
-    Wakeup,
-    consumer::{self, ConsumerConfig},
+    BrokerHealth, Wakeup,
+    consumer::{self, ConsumerConfig, Handler},
     relay::Relay,
 };
 use operator::{Operator, PaymentsSight, Sight};
@@ -44,7 +44,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflows::{checkout::Checkout, payments::Payments};
 
-use crate::config::{Args, Config, Role, UnknownPlans};
+use crate::{
+    config::{Args, CheckoutConfig, Config, Role, UnknownPlans},
+    mail::Mailer,
+    messages::Messages,
+    payment_events::PaymentEvents,
+    sagas::Sagas,
+};
 
 /// How long a stopping worker waits for what is under way; longer than the longest attempt.
 const GRACE: Duration = Duration::from_secs(20);
@@ -54,7 +60,7 @@ const MAILS: Duration = Duration::from_mins(2);
 
 /// How long these roles may take to end. Whoever stops the process must wait longer.
 fn grace(roles: &[Role]) -> Duration {
-    if roles.contains(&Role::Async) {
+    if roles.iter().any(|role| matches!(role, Role::Async { .. })) {
         MAILS + GRACE
     } else {
         GRACE
@@ -89,21 +95,34 @@ async fn run(config: Config) -> anyhow::Result<()> {
         &db::PoolConfig::new("worker", config.database_max_connections).by_key(),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
-    let signer =
-        Signer::from_pem(&config.signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
-    let payments: Arc<dyn Payments> = Arc::new(
-        PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout())
-            .context("PAYMENTS_URL")?,
-    );
-    let mailer = mail::Mailer::new(&config.mail)?;
-    let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
-        .await
-        .with_context(|| {
-            format!(
-                "WORKER_ADMIN_LISTEN: {} cannot be bound",
-                config.admin_listen
-            )
-        })?;
+    let wakeup = Wakeup::default();
+    let checkout = config.checkout.as_ref();
+    let checkout = checkout
+        .map(|checkout| Checkouts::new(checkout, pool.clone(), wakeup.clone()))
+        .transpose()?;
+    let broker = BrokerHealth::default();
+    let roles = config.roles.iter().map(|role| {
+        let shared = Shared {
+            pool: &pool,
+            database_url: &config.database_url,
+            wakeup: &wakeup,
+            broker: &broker,
+        };
+        shared.prepare(role, checkout.as_ref())
+    });
+    let roles: Vec<_> = roles.collect::<anyhow::Result<_>>()?;
+    let admin = telemetry::admin::serve(
+        config.admin_listen,
+        readiness(&pool, &broker),
+        shutdown.clone(),
+    )
+    .await
+    .with_context(|| {
+        format!(
+            "WORKER_ADMIN_LISTEN: {} cannot be bound",
+            config.admin_listen
+        )
+    })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "the shop's database", &db::SHOP) => {}
@@ -112,34 +131,28 @@ async fn run(config: Config) -> anyhow::Result<()> {
         let pool = pool.clone();
         move || db::gauge(&pool, "worker")
     });
-    let wakeup = Wakeup::default();
-    let checkout = Checkout {
-        payments: Arc::clone(&payments),
-        payment_deadline: config.checkout.payment_deadline(),
-    };
-    let engine = Engine::new(
-        checkout,
-        pool.clone(),
-        config.checkout.engine_config()?,
-        wakeup.clone(),
-    )?;
-    if config.roles.contains(&Role::Saga) && config.unknown_plans == UnknownPlans::Refuse {
-        refuse_strangers(&engine).await?;
+    for role in &config.roles {
+        if let (Role::Saga { unknown_plans, .. }, Some(checkout)) = (role, &checkout)
+            && *unknown_plans == UnknownPlans::Refuse
+        {
+            refuse_strangers(&checkout.engine).await?;
+        }
     }
     let gone = CancellationToken::new();
-    let names = config.roles.iter().map(|role| role.name().to_owned());
-    let heartbeat = Heartbeat::new(&engine, names).run(pool.clone(), gone.clone());
-    let heartbeat = tokio::spawn(heartbeat);
-    let mut roles = start(
-        &config, &pool, &engine, &payments, &wakeup, &mailer, &shutdown,
-    );
-    tracing::info!("Working as {:?}", config.roles);
-    let broke = roles.join_next().await.and_then(Result::err);
+    let heartbeat = heartbeat(&config.roles, checkout.as_ref());
+    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
+    let names: Vec<_> = config.roles.iter().map(Role::name).collect();
+    let mut running = JoinSet::new();
+    for role in roles {
+        role(&mut running, &shutdown);
+    }
+    tracing::info!("Working as {names:?}");
+    let broke = running.join_next().await.and_then(Result::err);
     if let Some(error) = &broke {
         tracing::error!(%error, "A role broke: the process ends, to be started anew");
     }
     shutdown.cancel();
-    let rest = async { while roles.join_next().await.is_some() {} };
+    let rest = async { while running.join_next().await.is_some() {} };
     let grace = grace(&config.roles);
     if tokio::time::timeout(grace, rest).await.is_err() {
         tracing::warn!("Not everything ended within {grace:?}: the leases of what is left run out");
@@ -149,6 +162,29 @@ async fn run(config: Config) -> anyhow::Result<()> {
     admin.await?;
     guard.shutdown();
     broke.map_or(Ok(()), Err).context("a role broke")
+}
+
+/// The engine of checkouts and the participant that it calls.
+struct Checkouts {
+    engine: Engine<Checkout>,
+    payments: Arc<dyn Payments>,
+}
+
+impl Checkouts {
+    fn new(config: &CheckoutConfig, pool: PgPool, wakeup: Wakeup) -> anyhow::Result<Self> {
+        let signer = Signer::from_pem(&config.signing_key, Clock::System)
+            .context("TOKEN_SIGNING_KEY_FILE")?;
+        let client =
+            PaymentsClient::new(&config.payments_url, signer, config.settings.call_timeout())
+                .context("PAYMENTS_URL")?;
+        let payments: Arc<dyn Payments> = Arc::new(client);
+        let checkout = Checkout {
+            payments: Arc::clone(&payments),
+            payment_deadline: config.settings.payment_deadline(),
+        };
+        let engine = Engine::new(checkout, pool, config.settings.engine_config()?, wakeup)?;
+        Ok(Self { engine, payments })
+    }
 }
 
 /// Does not let a binary take over that would leave sagas behind.
@@ -167,13 +203,27 @@ async fn refuse_strangers(engine: &Engine<Checkout>) -> anyhow::Result<()> {
     )
 }
 
-fn readiness(pool: &PgPool) -> Readiness {
-    let pool = pool.clone();
+fn heartbeat(roles: &[Role], checkout: Option<&Checkouts>) -> Heartbeat {
+    let names = roles.iter().map(|role| role.name().to_owned());
+    if let Some(checkout) = checkout {
+        return Heartbeat::new(&checkout.engine, names);
+    }
+    let leases = roles.iter().filter_map(|role| match role {
+        Role::Relay { relay, .. } => Some(relay.lease),
+        _ => None,
+    });
+    Heartbeat::without_sagas(names, leases.max().unwrap_or_default())
+}
+
+/// Ready when the database answers and has our tables, and when each role that lives on RabbitMQ is connected
+/// to it.
+fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
+    let (pool, broker) = (pool.clone(), broker.clone());
     Readiness::new(move || {
-        let pool = pool.clone();
+        let (pool, broker) = (pool.clone(), broker.clone());
         async move {
             match db::missing(&pool, &db::SHOP).await {
-                Ok(None) => Ok(()),
+                Ok(None) => broker.check(),
                 Ok(Some(why)) => Err(format!("database: {why}")),
                 Err(error) => Err(format!("database: {error}")),
             }
@@ -181,75 +231,96 @@ fn readiness(pool: &PgPool) -> Readiness {
     })
 }
 
-/// Starts every role that this process has.
-fn start(
-    config: &Config,
-    pool: &PgPool,
-    engine: &Engine<Checkout>,
-    payments: &Arc<dyn Payments>,
-    wakeup: &Wakeup,
-    mailer: &mail::Mailer,
-    shutdown: &CancellationToken,
-) -> JoinSet<()> {
-    let mut roles = JoinSet::new();
-    for role in &config.roles {
-        let (stop, amqp_url) = (shutdown.clone(), config.amqp_url.clone());
+/// Starts a role's tasks.
+type Start = Box<dyn FnOnce(&mut JoinSet<()>, &CancellationToken)>;
+
+/// The parts that all roles of this process share.
+struct Shared<'a> {
+    pool: &'a PgPool,
+    database_url: &'a str,
+    wakeup: &'a Wakeup,
+    broker: &'a BrokerHealth,
+}
+
+impl Shared<'_> {
+    /// Makes what a role needs, so that a setting without sense ends the process before anything runs.
+    fn prepare(&self, role: &Role, checkout: Option<&Checkouts>) -> anyhow::Result<Start> {
+        let checkout = || checkout.context("this role cannot run without checkouts");
         match role {
-            Role::Saga => {
-                let sagas =
-                    sagas::Sagas::new(engine.clone(), wakeup.clone(), config.saga_concurrency);
-                roles.spawn(async move { sagas.run(stop).await });
+            Role::Saga { concurrency, .. } => {
+                let engine = checkout()?.engine.clone();
+                let sagas = Sagas::new(engine, self.wakeup.clone(), *concurrency);
+                Ok(Box::new(|running, stop| {
+                    let stop = stop.clone();
+                    running.spawn(async move { sagas.run(stop).await });
+                }))
             }
-            Role::Relay => {
-                let relay = Relay::new(pool.clone(), amqp_url, config.relay, wakeup.clone());
-                roles.spawn(async move { relay.run(stop).await });
+            Role::Payments { amqp_url } => {
+                let Checkouts { engine, payments } = checkout()?;
+                let handler = PaymentEvents::new(engine.clone(), Arc::clone(payments));
+                Ok(self.consume(
+                    amqp_url,
+                    topology::PAYMENTS_EVENTS_QUEUE,
+                    ConsumerConfig::default(),
+                    handler,
+                ))
             }
-            Role::Payments => {
-                let handler =
-                    payment_events::PaymentEvents::new(engine.clone(), Arc::clone(payments));
-                let queue = topology::PAYMENTS_EVENTS_QUEUE;
-                roles.spawn(async move {
-                    consumer::run(&amqp_url, queue, ConsumerConfig::default(), &handler, stop)
-                        .await;
-                });
-            }
-            Role::Async => {
-                let handler = messages::Messages::new(pool.clone(), mailer.clone());
-                let consumer_config = ConsumerConfig {
+            Role::Async {
+                amqp_url,
+                mail,
+                census,
+                retention,
+            } => {
+                let handler = Messages::new(self.pool.clone(), Mailer::new(mail)?);
+                let config = ConsumerConfig {
                     prefetch: 20,
                     max_batch: 10,
                     deadline: MAILS,
                     ..ConsumerConfig::default()
                 };
-                roles.spawn(async move {
-                    consumer::run(
-                        &amqp_url,
-                        topology::MESSAGES,
-                        consumer_config,
-                        &handler,
-                        stop,
-                    )
-                    .await;
-                });
+                let consume = self.consume(amqp_url, topology::MESSAGES, config, handler);
+                let Checkouts { engine, payments } = checkout()?;
                 let sight = Sight {
                     payments: PaymentsSight::Service(Arc::clone(payments)),
-                    amqp_url: Some(config.amqp_url.clone()),
+                    amqp_url: Some(amqp_url.clone()),
                 };
                 let operator = Operator::new(engine.clone(), sight);
-                roles.spawn(census::run(
-                    config.database_url.clone(),
-                    operator.clone(),
-                    config.census,
-                    shutdown.clone(),
-                ));
-                roles.spawn(jobs::run(
-                    config.database_url.clone(),
-                    config.retention,
-                    operator,
-                    shutdown.clone(),
-                ));
+                let (url, census, retention) = (self.database_url.to_owned(), *census, *retention);
+                Ok(Box::new(move |running, stop| {
+                    consume(running, stop);
+                    running.spawn(census::run(
+                        url.clone(),
+                        operator.clone(),
+                        census,
+                        stop.clone(),
+                    ));
+                    running.spawn(jobs::run(url, retention, operator, stop.clone()));
+                }))
+            }
+            Role::Relay { amqp_url, relay } => {
+                let relay = Relay::new(self.pool.clone(), amqp_url, *relay, self.wakeup.clone())
+                    .reporting(self.broker.watch("relay"));
+                Ok(Box::new(|running, stop| {
+                    let stop = stop.clone();
+                    running.spawn(async move { relay.run(stop).await });
+                }))
             }
         }
     }
-    roles
+
+    fn consume<H: Handler>(
+        &self,
+        amqp_url: &str,
+        queue: &'static str,
+        config: ConsumerConfig,
+        handler: H,
+    ) -> Start {
+        let (amqp_url, link) = (amqp_url.to_owned(), self.broker.watch(queue));
+        Box::new(move |running, stop| {
+            let stop = stop.clone();
+            running.spawn(async move {
+                consumer::run(&amqp_url, queue, config, &handler, &link, stop).await;
+            });
+        })
+    }
 }

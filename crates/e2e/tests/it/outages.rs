@@ -79,3 +79,25 @@ async fn rabbitmq_and_postgresql_are_killed_under_load_and_nothing_is_lost() {
     system.settle().await;
     system.assert_whole().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_its_broker_is_not_ready_and_says_why() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let address = system.amqp_url.split('@').nth(1).unwrap();
+    let refused = format!("amqp://nobody:wrong@{address}");
+    for role in ["worker payments", "worker async", "worker relay"] {
+        system.launch_with(role, &[("AMQP_URL", &refused)]).await;
+        let admin = system.admin_address(role).unwrap();
+        let said = testkit::eventually_some("the refusal to be told", || async {
+            let answer = system.http.get(format!("http://{admin}/readyz")).send();
+            let answer = answer.await.ok()?;
+            assert_ne!(answer.status(), 200, "{role}");
+            let said = answer.text().await.ok()?;
+            said.contains("ACCESS_REFUSED").then_some(said)
+        })
+        .await;
+        assert!(!said.contains("wrong"), "{role}: {said}");
+        system.kill(role);
+        system.spawn(role).await;
+    }
+}

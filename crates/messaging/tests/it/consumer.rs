@@ -75,7 +75,9 @@ fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>)
     let shutdown = CancellationToken::new();
     let (url, handler, token) = (url.to_owned(), handler.clone(), shutdown.clone());
     let task = tokio::spawn(async move {
-        consumer::run(&url, QUEUE, ConsumerConfig::default(), &handler, token).await;
+        let health = messaging::BrokerHealth::default().watch(QUEUE);
+        let config = ConsumerConfig::default();
+        consumer::run(&url, QUEUE, config, &handler, &health, token).await;
     });
     (shutdown, task)
 }
@@ -249,6 +251,26 @@ async fn a_consumer_outlives_its_connection() {
     broker.publish("last", b"{}").await;
     eventually("it is handled", async || {
         handler.ids().contains(&"last".to_owned())
+    })
+    .await;
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn a_consumer_hears_again_soon_after_its_connection_fell_silent() {
+    let broker = Broker::open().await;
+    let host = broker.url.split('@').nth(1).unwrap();
+    let host = host.split('/').next().unwrap().to_owned();
+    let proxy = Proxy::new(host.clone()).await;
+    let handler = Scripted::new(Verdict::Done);
+    let running = consume(&broker.url.replace(&host, &proxy.address), &handler);
+    broker.publish("before", b"{}").await;
+    eventually("it is handled", async || handler.ids() == ["before"]).await;
+    proxy.silence();
+    broker.publish("after", b"{}").await;
+    // RabbitMQ's own heartbeat of 60 s would need two minutes, longer than the deadline of `eventually`
+    eventually("it is handled", async || {
+        handler.ids().contains(&"after".to_owned())
     })
     .await;
     stop(running).await;

@@ -39,7 +39,10 @@ fn configuration_that_makes_no_sense_is_refused_with_a_sentence_that_names_the_v
         ("LOG_FORMAT", "xml"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url"),
     ] {
-        let said = refused(&["saga", "async"], &[(variable, nonsense)]);
+        let said = refused(
+            &["saga", "async"],
+            &[("MAIL_DIR", "mail"), (variable, nonsense)],
+        );
         let flag = variable.to_lowercase().replace('_', "-");
         assert!(
             said.contains(variable) || said.contains(&flag),
@@ -54,4 +57,51 @@ fn migrate_goes_with_no_other_role_and_a_role_must_be_named() {
     assert!(refused(&["migrate", "saga"], &[]).contains("migrate"));
     assert!(refused(&[], &[]).contains("required"));
     assert!(refused(&["cook"], &[]).contains("cook"));
+}
+
+#[test]
+fn a_worker_that_sends_mails_has_no_default_for_their_way() {
+    let said = refused(&["async"], &[]);
+    assert!(said.contains("SMTP_URL is not set"), "{said}");
+    assert!(said.contains("MAIL_DIR"), "{said}");
+}
+
+#[test]
+fn a_role_does_not_read_the_settings_of_others() {
+    // each of these alone ends a process whose role reads it
+    let of_checkout = [
+        ("PAYMENTS_URL", "nowhere"),
+        ("TOKEN_SIGNING_KEY_FILE", "/nowhere/key.pem"),
+        ("PAYMENT_DEADLINE_MS", "0"),
+    ];
+    let of_async = [
+        ("MAIL_FROM", "not an address"),
+        ("MAIL_DIR", "/proc/nowhere"),
+        ("CENSUS_INTERVAL_MS", "1"),
+        ("RETENTION_INBOX_DAYS", "0"),
+    ];
+    let of_the_broker = [("AMQP_URL", "http://nowhere")];
+    let of_sagas = [("SAGA_CONCURRENCY", "0")];
+    let of_the_relay = [("RELAY_LEASE_MS", "1")];
+    for (role, others) in [
+        (
+            "saga",
+            [&of_async[..], &of_the_broker, &of_the_relay].concat(),
+        ),
+        (
+            "payments",
+            [&of_async[..], &of_sagas, &of_the_relay].concat(),
+        ),
+        ("async", [&of_sagas[..], &of_the_relay].concat()),
+        ("relay", [&of_checkout[..], &of_async, &of_sagas].concat()),
+    ] {
+        let mut variables = others;
+        if role == "async" {
+            variables.push(("MAIL_DIR", "/tmp"));
+        }
+        // the first thing that a process with sensible settings misses is the address of its admin port
+        variables.push(("WORKER_ADMIN_LISTEN", "192.0.2.1:9"));
+        let said = refused(&[role], &variables);
+        assert!(said.contains("WORKER_ADMIN_LISTEN"), "{role}: {said}");
+    }
 }

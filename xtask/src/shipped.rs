@@ -1,0 +1,317 @@
+//! The processes as they are shipped: each under exactly the files, user, memory and settings that
+//! `docker-compose.yml`, or the rendered manifest, gives to it, and all together in the demo.
+//!
+//! A process runs in a network of its own and in a copy of the image's files that it cannot write. PostgreSQL,
+//! RabbitMQ and a mail server stand beside them under the names that the deployment gives to them. Needs root, and
+//! no engine. Everything that a run makes (networks, mounts) ends with it.
+
+mod compose;
+mod container;
+mod kubernetes;
+mod network;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde::{Deserialize, Serialize};
+use servers::{Postgres, PostgresOptions, Process, RabbitMq, Result, find_program, install};
+
+use self::{container::Containers, network::Network};
+use crate::{
+    Doing,
+    cargo::{self, bin_dir, dev_dir},
+    debian::quiet,
+    demo::Demo,
+    env::Env,
+    fail, processes,
+    roles::{self, ROLES},
+};
+
+/// The command of this program that plays a system in a network of its own.
+pub(crate) const INSIDE: &str = "shipped-inside";
+
+/// Password of the accounts that the demo needs.
+const PASSWORD: &str = "correct horse battery";
+
+/// A process as its deployment describes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Container {
+    name: String,
+    /// Program and arguments.
+    command: Vec<String>,
+    env: BTreeMap<String, String>,
+    user: u32,
+    group: u32,
+    /// Whether its root cannot be written.
+    read_only: bool,
+    /// Folders in memory.
+    tmpfs: Vec<Tmpfs>,
+    /// What is mounted, without the right to write.
+    mounts: Vec<Mount>,
+    /// Bytes; none without a limit.
+    memory: Option<u64>,
+    /// Names that it can resolve, each with the container that has it.
+    hosts: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tmpfs {
+    path: String,
+    /// As of `mount -o`.
+    options: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Mount {
+    from: PathBuf,
+    to: String,
+}
+
+/// Everything of ours that one platform runs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Deployment {
+    platform: String,
+    /// Files of the image of api, payments, worker and shopctl.
+    image: PathBuf,
+    /// The folder with everything of this run.
+    folder: PathBuf,
+    /// As `docker/secrets.sh` made them.
+    secrets: PathBuf,
+    containers: Vec<Container>,
+}
+
+/// An image's files and the variables that it sets.
+pub(crate) struct Image {
+    pub(crate) files: PathBuf,
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// Plays the demo with the programs of this build, in an image's stead.
+pub(crate) fn test_build() -> Result<()> {
+    if !is_root() {
+        eprintln!(
+            "the processes as they are shipped are not tested: containers are entered by root (run this with sudo, or \
+             leave it to CI)"
+        );
+        return Ok(());
+    }
+    let folder = dev_dir().join("test/shipped");
+    fs::create_dir_all(&folder).doing("make a folder for the processes as they are shipped")?;
+    let programs = cargo::programs().unwrap_or_else(|| bin_dir(false));
+    let image = container::of_build(&folder.join("image"), &programs)?;
+    test(&image, &folder)
+}
+
+/// Plays the demo with an image's files, once for each platform.
+pub(crate) fn test(image: &Image, folder: &Path) -> Result<()> {
+    for (program, package) in [("ip", "iproute2"), ("openssl", "openssl")] {
+        if find_program(program).is_none() {
+            install(&[package])?;
+        }
+    }
+    let compose = compose::read(image, folder).and_then(|compose| start(&compose));
+    let kubernetes = kubernetes::read(image, folder).and_then(|kubernetes| start(&kubernetes));
+    compose.and(kubernetes)
+}
+
+/// Plays a deployment in a network of its own.
+fn start(deployment: &Deployment) -> Result<()> {
+    let file = deployment.folder.join("deployment.json");
+    let text = serde_json::to_string_pretty(deployment).doing("write a deployment")?;
+    fs::write(&file, text).doing("write a deployment")?;
+    // a build may have replaced this program's file since it started
+    let this = format!("/proc/{}/exe", std::process::id());
+    let mut inside = Command::new("unshare");
+    inside
+        .args(["--mount", "--net", "--propagation", "private", "--"])
+        .arg(this)
+        .arg(INSIDE)
+        .arg(&file)
+        .env(cargo::DEV_DIR, &deployment.folder);
+    let played = cargo::run(
+        inside,
+        &format!("the demo as {} ships it", deployment.platform),
+    );
+    container::remove_limits(deployment);
+    played
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// A fresh folder for one platform, with its secrets.
+fn prepare(folder: &Path, platform: &str) -> Result<(PathBuf, PathBuf)> {
+    let folder = folder.join(platform);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).doing("remove what an earlier run left")?;
+    }
+    fs::create_dir_all(folder.join("log")).doing("make a folder for a platform")?;
+    let secrets = folder.join("secrets");
+    let mut make = Command::new(cargo::root().join("docker/secrets.sh"));
+    make.arg(&secrets);
+    quiet(make, "docker/secrets.sh")?;
+    Ok((folder, secrets))
+}
+
+/// Plays a deployment, in the network and mount namespaces that [`test`] made.
+pub(crate) fn play(file: &Path) -> Result<()> {
+    let text = fs::read_to_string(file).doing("read a deployment")?;
+    let deployment: Deployment = serde_json::from_str(&text).doing("read a deployment")?;
+    let network = Network::new(&deployment.containers)?;
+    let (_postgres, _rabbitmq, mails) = servers(&deployment)?;
+    let containers = Containers::new(&deployment, &network)?;
+    let env = settings(&deployment, &network, &containers)?;
+    let played = run(&deployment, &env).and_then(|()| {
+        let sent = mails.count();
+        if sent == 0 {
+            return fail("worker-async sent no mail to the mail server");
+        }
+        eprintln!("{sent} mails were sent");
+        Ok(())
+    });
+    crate::down::run();
+    played
+}
+
+/// PostgreSQL, RabbitMQ and a mail server, under the addresses and with the passwords of the secrets.
+fn servers(deployment: &Deployment) -> Result<(Postgres, RabbitMq, network::MailServer)> {
+    eprintln!(
+        "starting PostgreSQL and RabbitMQ for {}",
+        deployment.platform
+    );
+    let options = PostgresOptions {
+        durable: false,
+        ..PostgresOptions::default()
+    };
+    let postgres = Postgres::start(&deployment.folder.join("postgres"), options)?;
+    for database in ["shop", "payments"] {
+        postgres.create_database(database)?;
+    }
+    postgres.demand_passwords()?;
+    let rabbitmq = RabbitMq::start(&deployment.folder.join("rabbitmq"))?;
+    let password = fs::read_to_string(deployment.secrets.join("rabbitmq_password"))
+        .doing("read RabbitMQ's password")?;
+    let admin = serde_json::json!({"password": password.trim(), "tags": "administrator"});
+    rabbitmq.management("PUT", "/api/users/admin", &admin.to_string())?;
+    let rights = r#"{"configure": ".*", "write": ".*", "read": ".*"}"#;
+    rabbitmq.management("PUT", "/api/permissions/%2f/admin", rights)?;
+    network::forward(5432, &postgres.url(""))?;
+    network::forward(5672, &rabbitmq.amqp_url(""))?;
+    network::forward(15672, &rabbitmq.management_url())?;
+    let mails = network::serve_mails(1025)?;
+    Ok((postgres, rabbitmq, mails))
+}
+
+/// Where the demo finds everything: what `cargo xtask up` writes to `.dev/env`.
+fn settings(deployment: &Deployment, network: &Network, containers: &Containers) -> Result<Env> {
+    let mut env = Env::default();
+    let at = |name: &str| network.address(name);
+    env.set("API_URL", format!("http://{}:8080", at("api")?));
+    env.set("PAYMENTS_URL", format!("http://{}:8081", at("payments")?));
+    for role in ROLES {
+        let port = match role.part {
+            "api" => 9080,
+            "payments" => 9081,
+            _ => 9082,
+        };
+        env.set(
+            &role.admin_variable(),
+            format!("http://{}:{port}", at(role.name)?),
+        );
+    }
+    for program in ["api", "payments", "worker", "shopctl"] {
+        let path = containers.program(program);
+        env.set(
+            &format!("{}_BIN", program.to_uppercase()),
+            path.display().to_string(),
+        );
+    }
+    env.set("SHOP_ADMIN_EMAIL", "admin@shop.example");
+    env.set("SHOP_ADMIN_PASSWORD", PASSWORD);
+    fs::create_dir_all(deployment.folder.join("log")).doing("make a folder for logs")?;
+    env.write()?;
+    Ok(env)
+}
+
+/// Starts everything, holds each process to its confinement, and plays the demo.
+fn run(deployment: &Deployment, env: &Env) -> Result<()> {
+    let platform = &deployment.platform;
+    once(env, "worker", &["migrate"], "")?;
+    let mut children = Vec::new();
+    for role in ROLES {
+        children.push((role, role.spawn(env)?));
+    }
+    let running = children.iter().filter_map(|(role, child)| {
+        let process = Process::of(child.id())?;
+        Some((role.name.to_owned(), process))
+    });
+    processes::write(&running.collect::<Vec<_>>())?;
+    let mut failures = Vec::new();
+    for (role, child) in &mut children {
+        let container = deployment.container(role.name)?;
+        let ready = role.await_ready(child, env, || Ok(()));
+        match ready.and_then(|()| container::check_confinement(container, child.id())) {
+            Ok(()) => eprintln!("{platform}: {} runs as it is shipped", role.name),
+            Err(error) => failures.push(format!("{}: {}", role.name, error.0)),
+        }
+    }
+    if !failures.is_empty() {
+        return fail(format!(
+            "as {platform} ships them, these do not run: {}",
+            failures.join("; ")
+        ));
+    }
+    once(env, "shopctl", &["seed"], "")?;
+    let account = [
+        "user",
+        "create",
+        "--email",
+        "admin@shop.example",
+        "--name",
+        "Ada Admin",
+        "--role",
+        "admin",
+        "--reason",
+        "the demo's admin",
+        "--yes",
+    ];
+    once(env, "shopctl", &account, PASSWORD)?;
+    Demo::new().run()
+}
+
+fn once(env: &Env, program: &str, arguments: &[&str], input: &str) -> Result<()> {
+    let what = format!("`{program} {}`", arguments.join(" "));
+    let mut child = roles::command(env, program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(&what)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).doing(&what)?;
+    }
+    let output = child.wait_with_output().doing(&what)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    fail(format!("{what} failed: {}", String::from_utf8_lossy(&said)))
+}
+
+impl Deployment {
+    fn container(&self, name: &str) -> Result<&Container> {
+        let found = self
+            .containers
+            .iter()
+            .find(|container| container.name == name);
+        found.map_or_else(|| fail(format!("{} has no {name}", self.platform)), Ok)
+    }
+}
