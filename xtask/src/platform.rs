@@ -150,14 +150,6 @@ fn render(kubectl: &Path, overlay: &Path) -> Result<String> {
     )
 }
 
-/// kubectl of this machine, or Debian 13's, unpacked.
-pub(crate) fn kubectl() -> Result<PathBuf> {
-    match find_program("kubectl") {
-        Some(kubectl) => Ok(kubectl),
-        None => debian::program("kubectl", "usr/bin/kubectl"),
-    }
-}
-
 /// Holds each object of an overlay to a schema.
 fn manifests(tools: &Tools, overlay: &str, rendered: &str) -> Result<()> {
     let out = dev_dir().join("manifests").join(overlay);

@@ -60,9 +60,16 @@ impl Cluster<'_> {
             let pod = &template["spec"];
             let image = pod["containers"][0]["image"].as_str().unwrap_or_default();
             if image.starts_with("shop-system:") {
-                let name = template["metadata"]["labels"][NAME].as_str();
+                // the catalog's Job has a pod of the operator, for the network policies: it is no shopctl
+                let name = object["metadata"]["labels"][NAME].as_str();
                 let name = name.unwrap_or_default();
-                containers.push(self.container(name, pod)?);
+                let mut container = self.container(name, pod)?;
+                if object["kind"] == "PodTemplate" {
+                    // k8s/shopctl.sh makes a pod of it, and puts in the person's name
+                    let actor = container.env.entry("SHOPCTL_ACTOR".to_owned());
+                    "ada".clone_into(actor.or_default());
+                }
+                containers.push(container);
             }
         }
         for container in &mut containers {
@@ -95,8 +102,11 @@ impl Cluster<'_> {
                         volume["secret"]["defaultMode"].as_u64().unwrap_or(0o644),
                     );
                     let reader = id("fsGroup").unwrap_or_default();
+                    let chosen: Vec<_> = items(&volume["secret"]["items"])
+                        .map(|item| text(&item["key"]))
+                        .collect();
                     mounts.push(Mount {
-                        from: self.secret(name, name_of, reader, mode)?,
+                        from: self.secret(name, name_of, &chosen, reader, mode)?,
                         to: path,
                     });
                 }
@@ -155,12 +165,22 @@ impl Cluster<'_> {
         Ok(env)
     }
 
-    /// A Secret's files, as a kubelet lays them: of root and the pod's group.
-    fn secret(&self, pod: &str, name: &str, group: u32, mode: u64) -> Result<PathBuf> {
+    /// A Secret's files, all or those that the pod chooses, as a kubelet lays them: of root and the pod's group.
+    fn secret(
+        &self,
+        pod: &str,
+        name: &str,
+        chosen: &[String],
+        group: u32,
+        mode: u64,
+    ) -> Result<PathBuf> {
         let object = self.object("Secret", &Value::from(name))?;
         let folder = self.folder.join("volumes").join(pod).join(name);
         fs::create_dir_all(&folder).doing("make a volume")?;
         for (key, value) in object["data"].as_object().into_iter().flatten() {
+            if !chosen.is_empty() && !chosen.contains(key) {
+                continue;
+            }
             let value = value.as_str().unwrap_or_default().replace(['\n', ' '], "");
             let bytes = BASE64_STANDARD.decode(value).doing("read a Secret")?;
             let path = folder.join(key);

@@ -3,7 +3,9 @@
 
 mod cluster;
 mod files;
+mod memory;
 mod network;
+mod references;
 mod rendered;
 mod scripts;
 mod started;
