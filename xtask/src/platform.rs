@@ -218,6 +218,14 @@ fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     object.lines().find_map(value)
 }
 
+/// `kubectl`, this machine's own or Debian 13's.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    match find_program("kubectl") {
+        Some(kubectl) => Ok(kubectl),
+        None => debian::program("kubectl", "usr/bin/kubectl"),
+    }
+}
+
 /// Debian 13's docker compose.
 pub(crate) fn compose_program() -> Result<PathBuf> {
     debian::program(

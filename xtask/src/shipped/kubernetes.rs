@@ -72,12 +72,6 @@ impl Cluster<'_> {
                 containers.push(container);
             }
         }
-        for container in &mut containers {
-            // `k8s/shopctl.sh` puts the person's name into the pod
-            if let Some(actor) = container.env.get_mut("SHOPCTL_ACTOR") {
-                "demo".clone_into(actor);
-            }
-        }
         Ok(containers)
     }
 
