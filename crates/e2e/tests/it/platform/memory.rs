@@ -184,3 +184,30 @@ fn rabbitmq_raises_its_alarm_below_its_memory_limit() {
         assert!(mark >= limit / 2, "{}: {mark} of {limit}", overlay.name);
     }
 }
+
+#[test]
+fn the_web_servers_workers_fit_its_memory() {
+    // measured with nginx 1.22: 5.7 MiB idle; a connection has buffers of at most 16 KiB (its header's, its body's
+    // or one of its answer)
+    const WORKER: u64 = 6 << 20;
+    const CONNECTION: u64 = 16 << 10;
+    let config = read("frontend/nginx/nginx.conf") + &read("frontend/nginx/shop.conf.template");
+    let number = |pattern: &str| -> u64 {
+        let found = Regex::new(pattern).unwrap().captures(&config);
+        found.unwrap_or_else(|| panic!("{pattern}"))[1]
+            .parse()
+            .unwrap()
+    };
+    // a number: `auto` is one for each core of the node
+    let workers = number(r"(?m)^worker_processes (\d+);");
+    let connections = number(r"worker_connections (\d+);");
+    let zones = number(r"limit_req_zone [^;]*zone=\w+:(\d+)m") << 20;
+    for overlay in Overlay::all() {
+        let pod = &overlay.get("Deployment", "frontend")["spec"]["template"]["spec"];
+        let limit = &pod["containers"][0]["resources"]["limits"]["memory"];
+        let tmp = bytes(pod["volumes"][0]["emptyDir"]["sizeLimit"].as_str().unwrap());
+        let needed = WORKER + workers * (WORKER + connections * CONNECTION) + zones + tmp;
+        let limit = bytes(limit.as_str().unwrap());
+        assert!(needed <= limit, "{}: {needed} of {limit}", overlay.name);
+    }
+}
