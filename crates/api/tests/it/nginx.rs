@@ -2,19 +2,98 @@
 //! told the same as by the api, which it passes calls on to.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use api::storefront::Storefront;
+use axum::Router;
 use reqwest::Method;
+use serde_json::Value;
 use testkit::eventually;
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinHandle,
+};
 use uuid::Uuid;
 
 use crate::support::{Answer, Settings, Shop};
 
 const PAYMENTS: &str = "https://pay.example";
+const TEMPLATES: [&str; 3] = [
+    "shop.conf.template",
+    "headers.conf.template",
+    "problem.conf.template",
+];
+
+/// The variables after the image's own script has run, which the entry point reads before the templates.
+fn found_out(given: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../frontend/nginx/15-names.envsh");
+    let output = Command::new("sh")
+        .args(["-e", "-c", ". \"$0\" && env"])
+        .arg(script)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .envs(given.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let variables = said.lines().filter_map(|line| line.split_once('='));
+    variables
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A name server on loopback that answers every question for an address with one address.
+struct Names {
+    place: String,
+    address: Arc<Mutex<Ipv4Addr>>,
+}
+
+impl Names {
+    async fn start(address: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let place = socket.local_addr().unwrap().to_string();
+        let address = Arc::new(Mutex::new(address));
+        let current = address.clone();
+        tokio::spawn(async move {
+            let mut question = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                let now = *current.lock().unwrap();
+                let answer = answer(&question[..length], now);
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        Self { place, address }
+    }
+}
+
+/// One record of type A with the lifetime of 600 s that Docker's server gives; no other record.
+fn answer(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
+    let name = question[12..].iter().position(|byte| *byte == 0).unwrap();
+    let end = 12 + name + 5; // the root, type and class
+    let asks_for_a = question[12 + name + 1..][..2] == [0, 1];
+    let mut answer = question[..2].to_vec(); // its id
+    answer.extend([0x81, 0x80, 0, 1, 0, u8::from(asks_for_a), 0, 0, 0, 0]);
+    answer.extend(&question[12..end]);
+    if asks_for_a {
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 0x58, 0, 4]);
+        answer.extend(address.octets());
+    }
+    answer
+}
+
+/// An api that says where it is; it listens until the handle is aborted.
+async fn stand_in(address: Ipv4Addr, port: u16) -> JoinHandle<()> {
+    let listener = TcpListener::bind((address, port)).await.unwrap();
+    let app = Router::new().fallback(move || async move { address.to_string() });
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
+}
 
 /// An nginx of the test's own; stopped when dropped.
 struct Nginx {
@@ -24,26 +103,37 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Fills the templates in as the image's entry point does, on loopback and below a folder of its own.
     async fn start(api: &str, logins_per_minute: u32) -> Self {
+        Self::start_with(api, logins_per_minute, "127.0.0.1:1").await
+    }
+
+    /// Fills the templates in as the image's entry point does, on loopback and below a folder of its own.
+    async fn start_with(api: &str, logins_per_minute: u32, resolvers: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("nginx-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
         let port = testkit::free_port();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../frontend/nginx");
         let here = folder.display().to_string();
+        let variables = found_out(&[
+            ("API_URL", api),
+            ("PAYMENTS_PUBLIC_URL", PAYMENTS),
+            ("TRUSTED_PROXY", "127.0.0.1/32"),
+            ("LOGINS_PER_MINUTE", &logins_per_minute.to_string()),
+            ("RESOLVERS", resolvers),
+            ("RESOLV_CONF", "/dev/null"),
+        ]);
         let fill = |name: &str| {
-            fs::read_to_string(source.join(name))
-                .unwrap()
-                .replace("${API_URL}", api)
-                .replace("${PAYMENTS_PUBLIC_URL}", PAYMENTS)
-                .replace("${TRUSTED_PROXY}", "127.0.0.1/32")
-                .replace("${LOGINS_PER_MINUTE}", &logins_per_minute.to_string())
+            let text = fs::read_to_string(source.join(name)).unwrap();
+            let filled = variables.iter().fold(text, |text, (name, value)| {
+                text.replace(&format!("${{{name}}}"), value)
+            });
+            filled
                 .replace("/tmp/", &format!("{here}/"))
                 .replace("/usr/share/nginx/html", &format!("{here}/html"))
                 .replace("listen [::]:8080;", "")
                 .replace("listen 8080;", &format!("listen 127.0.0.1:{port};"))
         };
-        for template in ["shop.conf.template", "headers.conf.template"] {
+        for template in TEMPLATES {
             let text = fill(template);
             assert!(!text.contains("${"), "{template}: a variable is left");
             fs::write(folder.join(template.replace(".template", "")), text).unwrap();
@@ -140,11 +230,7 @@ async fn the_storefronts_web_server_says_what_the_api_says() {
     }
     for path in ["/assets/app-2.js", "/favicon.ico", "/%2e%2e/shop.conf"] {
         let answer = Answer::to(shop.http.get(format!("{}{path}", nginx.url))).await;
-        assert!(
-            [400, 404].contains(&answer.status),
-            "{path}: {}",
-            answer.status
-        );
+        is_a_problem(&answer, 404, "not-found");
     }
     let small = shop.http.get(format!("{}/assets/app-1.js", nginx.url));
     let small = Answer::to(small.header("accept-encoding", "gzip")).await;
@@ -163,6 +249,168 @@ async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api()
     for _ in 0..21 {
         assert_eq!(login("192.0.2.1").await.status, 401);
     }
-    assert_eq!(login("192.0.2.1").await.status, 429);
+    let refused = login("192.0.2.1").await;
+    is_a_problem(&refused, 429, "too-many-requests");
+    assert_eq!(refused.header("retry-after"), Some("60"));
     assert_eq!(login("192.0.2.2").await.status, 401, "another address");
+}
+
+/// An error in the form of the api's, which no cache keeps.
+fn is_a_problem(answer: &Answer, status: u16, slug: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let body: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(body["type"], format!("/problems/{slug}"));
+    assert_eq!(body["status"], status);
+    let kind = web::COMMON.iter().find(|kind| kind.slug == slug);
+    let kind = kind.expect("the api has this kind of problem");
+    assert_eq!(
+        (body["title"].as_str(), status),
+        (Some(kind.title), kind.status)
+    );
+}
+
+#[tokio::test]
+async fn the_web_server_follows_the_api_to_another_address() {
+    let (first, second) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+    let port = testkit::free_port();
+    let names = Names::start(first).await;
+    let api = stand_in(first, port).await;
+    let nginx = Nginx::start_with(&format!("http://api:{port}"), 60, &names.place).await;
+    let products = format!("{}/api/products", nginx.url);
+    let answered = || async { reqwest::get(&products).await.unwrap().text().await.unwrap() };
+    assert_eq!(answered().await, first.to_string());
+
+    api.abort();
+    let moved = stand_in(second, port).await;
+    *names.address.lock().unwrap() = second;
+    eventually("the api to be found at its new address", || async {
+        answered().await == second.to_string()
+    })
+    .await;
+    moved.abort();
+}
+
+#[tokio::test]
+async fn an_absent_api_is_a_problem_to_try_again() {
+    let nobody = testkit::free_port();
+    let nginx = Nginx::start(&format!("http://127.0.0.1:{nobody}"), 60).await;
+    let http = reqwest::Client::new();
+    let away = Answer::to(http.get(format!("{}/api/products", nginx.url))).await;
+    is_a_problem(&away, 503, "unavailable");
+    assert_eq!(away.header("retry-after"), Some("2"));
+    let large = http.post(format!("{}/api/orders", nginx.url));
+    let large = Answer::to(large.body(vec![b' '; 65 * 1024])).await;
+    is_a_problem(&large, 413, "too-large");
+}
+
+#[tokio::test]
+async fn the_admin_ports_pages_are_not_served() {
+    let nginx = Nginx::start("http://127.0.0.1:1", 60).await;
+    let http = reqwest::Client::new();
+    for path in ["/metrics", "/readyz", "/livez"] {
+        let answer = Answer::to(http.get(format!("{}{path}", nginx.url))).await;
+        is_a_problem(&answer, 404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn json_is_compressed_unless_a_token_is_in_it() {
+    let shop = Shop::open().await;
+    let nginx = Nginx::start(&shop.url, 60).await;
+    let ask =
+        |request: reqwest::RequestBuilder| Answer::to(request.header("accept-encoding", "gzip"));
+    let products = ask(shop.http.get(format!("{}/api/products", nginx.url))).await;
+    assert_eq!(products.header("content-encoding"), Some("gzip"));
+    let account = serde_json::json!({
+        "email": "ada@shop.example", "password": "correct horse", "name": "A".repeat(100),
+    });
+    let register = shop.http.post(format!("{}/api/register", nginx.url));
+    let registered = ask(register.json(&account)).await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    assert_eq!(registered.header("content-encoding"), None);
+}
+
+#[tokio::test]
+async fn browsers_that_came_by_tls_are_told_to_stay_with_it() {
+    let nginx = Nginx::start("http://127.0.0.1:1", 60).await;
+    let http = reqwest::Client::new();
+    for path in ["/", "/assets/app-1.js", "/api/products", "/healthz"] {
+        let url = format!("{}{path}", nginx.url);
+        let by_tls = http.get(&url).header("x-forwarded-proto", "https");
+        let by_tls = Answer::to(by_tls).await;
+        assert_eq!(
+            by_tls.header("strict-transport-security"),
+            Some("max-age=31536000"),
+            "{path}"
+        );
+        let plain = Answer::to(http.get(&url)).await;
+        assert_eq!(plain.header("strict-transport-security"), None, "{path}");
+    }
+}
+
+#[test]
+fn the_apis_name_is_one_that_the_name_server_knows() {
+    let folder = std::env::temp_dir().join(format!("names-{}", Uuid::new_v4()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("resolv.conf");
+    let cluster = "search shop.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\n";
+    for (resolv_conf, api, name, resolvers) in [
+        // Docker's server knows services as they are called, whatever the machine's search list is
+        (
+            "nameserver 127.0.0.11\nsearch example.com\noptions ndots:0\n",
+            "http://api:8080",
+            "http://api:8080",
+            "127.0.0.11 ",
+        ),
+        // in Kubernetes a service is asked for by its whole name
+        (
+            cluster,
+            "http://api:8080",
+            "http://api.shop.svc.cluster.local:8080",
+            "10.96.0.10 ",
+        ),
+        (
+            cluster,
+            "http://api",
+            "http://api.shop.svc.cluster.local",
+            "10.96.0.10 ",
+        ),
+        (
+            cluster,
+            "http://api.other.svc.cluster.local:8080",
+            "http://api.other.svc.cluster.local:8080",
+            "10.96.0.10 ",
+        ),
+        (
+            cluster,
+            "http://10.0.0.7:8080",
+            "http://10.0.0.7:8080",
+            "10.96.0.10 ",
+        ),
+        (
+            cluster,
+            "http://[fd00::7]:8080",
+            "http://[fd00::7]:8080",
+            "10.96.0.10 ",
+        ),
+        (
+            "nameserver fd00::a\nnameserver 10.0.0.1\n",
+            "http://api:8080",
+            "http://api:8080",
+            "[fd00::a] 10.0.0.1 ",
+        ),
+        ("", "http://127.0.0.1:9", "http://127.0.0.1:9", "127.0.0.1"),
+    ] {
+        fs::write(&file, resolv_conf).unwrap();
+        let place = file.display().to_string();
+        let found = found_out(&[("API_URL", api), ("RESOLV_CONF", &place)]);
+        assert_eq!(found["API_URL"], name, "{resolv_conf}");
+        assert_eq!(found["RESOLVERS"], resolvers, "{resolv_conf}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
 }
