@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for every process of the shop and for payments: api, payments, worker, shopctl.
 # What runs is chosen by the command: `api`, `payments`, `worker saga`, `shopctl doctor` …
 #

@@ -10,6 +10,9 @@ use crate::{
     fail,
 };
 
+/// The first compose that knows all that docker-compose.yml says (`depends_on`, `required`).
+const OLDEST: (u32, u32) = (2, 20);
+
 /// There while containers of ours run.
 fn marker() -> PathBuf {
     dev_dir().join("docker")
@@ -17,21 +20,23 @@ fn marker() -> PathBuf {
 
 /// Makes secrets and settings where there are none, builds the images, and waits until all are healthy.
 pub(crate) fn up() -> Result<()> {
-    for (arguments, missing) in [
-        (["compose", "version"], "Docker with its compose plugin"),
-        (
-            ["version", "--format=json"],
-            "Docker's engine, which does not answer",
-        ),
-    ] {
-        let answer = Command::new("docker").args(arguments).output();
-        if !answer.is_ok_and(|answer| answer.status.success()) {
-            return fail(format!(
-                "`up --docker` needs {missing} (https://docs.docker.com/engine/install); without it, `cargo xtask up` \
-                 runs the same processes on this machine"
-            ));
-        }
+    let version = asked(
+        &["compose", "version", "--short"],
+        "Docker with its compose plugin",
+    )?;
+    if !is_new_enough(&version) {
+        return fail(format!(
+            "`up --docker` needs Docker's compose plugin of version {}.{} or later, this is {}: docker-compose.yml \
+             says things that an earlier one does not understand (https://docs.docker.com/compose/install)",
+            OLDEST.0,
+            OLDEST.1,
+            version.trim()
+        ));
     }
+    asked(
+        &["version", "--format={{.Server.Version}}"],
+        "Docker's engine, which does not answer",
+    )?;
     cargo::run(
         Command::new(root().join("docker/secrets.sh")),
         "docker/secrets.sh",
@@ -46,7 +51,7 @@ pub(crate) fn up() -> Result<()> {
     eprintln!(
         "\nThe shop runs on http://localhost:8080, payments on http://localhost:8081/docs, mails on \
          http://localhost:8025.\n\n`docker compose run --rm doctor` checks every invariant, `docker compose run --rm \
-         shopctl shopctl saga list` is the\noperator's command line. `cargo xtask down` stops it."
+         shopctl saga list` is the\noperator's command line. `cargo xtask down` stops it."
     );
     Ok(())
 }
@@ -67,4 +72,44 @@ fn compose(arguments: &[&str]) -> Result<()> {
         compose,
         &format!("`docker compose {}`", arguments.join(" ")),
     )
+}
+
+/// What Docker's command line answers.
+fn asked(arguments: &[&str], missing: &str) -> Result<String> {
+    let mut docker = Command::new("docker");
+    docker.args(arguments);
+    cargo::output(docker, "docker").or_else(|_| {
+        fail(format!(
+            "`up --docker` needs {missing} (https://docs.docker.com/engine/install); without it, `cargo xtask up` \
+             runs the same processes on this machine"
+        ))
+    })
+}
+
+/// Whether a version, such as `v2.26.1-4`, is of compose's 2.20 or later.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= OLDEST,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn a_compose_older_than_the_file_is_refused() {
+        for version in ["2.20.0", "v2.26.1-4\n", "2.40.3", "5.0.0"] {
+            assert!(is_new_enough(version), "{version}");
+        }
+        for version in ["1.29.2", "2.19.1", "2.2.3", "", "dev"] {
+            assert!(!is_new_enough(version), "{version}");
+        }
+    }
 }

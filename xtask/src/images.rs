@@ -2,7 +2,7 @@
 //! [as it is shipped](crate::shipped), the storefront's serves its page as a user without rights, over files that
 //! cannot be written. Needs root, and no engine.
 
-mod bases;
+pub(crate) mod bases;
 
 use std::{
     collections::BTreeMap,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod containers;
 mod debian;
 mod demo;
 mod docker;
@@ -50,6 +51,9 @@ cargo xtask test shipped
     whole test, needs root.
 cargo xtask test images
     Build the images, by buildah and without an engine, and run what is in them; part of --wide, needs root.
+cargo xtask test containers
+    Run the compose file on a Docker engine, its own if none answers, by the commands of docs/operations.md;
+    part of --wide, needs root.
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]

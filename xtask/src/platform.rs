@@ -36,6 +36,8 @@ metadata:
   name: shop-system
 spec:
 ";
+/// The composed system, and what may run beside it.
+const COMPOSE: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
 const OVERLAYS: [&str; 2] = ["local", "production"];
 
 /// Dockerfiles, the compose file, and every overlay as Kubernetes would get it.
@@ -62,37 +64,40 @@ pub(crate) fn lint() -> Result<()> {
     )
 }
 
+/// Each file by the schema; what they make together by the linter, since the second adds to services of
+/// the first.
 fn compose(tools: &Tools) -> Result<()> {
-    let file = "docker-compose.yml";
-    tools.run(
-        "check-jsonschema",
-        &["--quiet", "--builtin-schema", "vendor.compose-spec", file],
-        "the compose file's schema",
-    )?;
-    tools.run(
-        "compose-lint",
-        &[
-            "check",
-            "--quiet",
-            "--skip-suppressed",
-            "--fail-on",
-            "medium",
-            file,
-        ],
-        "compose-lint",
-    )?;
     let mut config = Command::new(&tools.compose);
-    config.current_dir(root()).args([
-        "--file",
-        file,
-        "--env-file",
-        ".env.example",
-        "--profile",
-        "*",
-        "config",
-        "--quiet",
-    ]);
-    cargo::run(config, "docker compose config")
+    config.current_dir(root());
+    for file in COMPOSE {
+        tools.run(
+            "check-jsonschema",
+            &["--quiet", "--builtin-schema", "vendor.compose-spec", file],
+            &format!("the schema of {file}"),
+        )?;
+        config.args(["--file", file]);
+    }
+    config.args(["--env-file", ".env.example", "--profile", "*", "config"]);
+    let rendered = cargo::output(config, "docker compose config")?;
+    let folder = dev_dir().join("manifests");
+    fs::create_dir_all(&folder).doing("make a folder for manifests")?;
+    let place = folder.join("compose.yml");
+    fs::write(&place, rendered).doing("write the composed system")?;
+    for file in [COMPOSE[0], &place.display().to_string()] {
+        tools.run(
+            "compose-lint",
+            &[
+                "check",
+                "--quiet",
+                "--skip-suppressed",
+                "--fail-on",
+                "medium",
+                file,
+            ],
+            &format!("compose-lint on {file}"),
+        )?;
+    }
+    Ok(())
 }
 
 /// The alerts, as a Prometheus operator gets them: where they are and what they say.

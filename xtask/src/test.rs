@@ -7,7 +7,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    debian, fail, images, lock, platform, shipped, storefront,
+    containers, debian, fail, images, lock, platform, shipped, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             cargo::run(build, "the build")?;
             return shipped::test_build();
         }
+        [only] if only == "containers" => return containers::test(),
         [] => (Some(arguments), false, Some(arguments)),
         _ if wide => (Some(arguments), true, Some(&[][..])),
         [only] if only == "rabbitmq-4" => (None, true, None),
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     });
     drop((postgres, rabbitmq));
     let run = match (wide, arguments) {
-        (true, _) => images::test(),
+        (true, _) => images::test().and(containers::test()),
         (false, []) => shipped::test_build(),
         _ => Ok(()),
     };

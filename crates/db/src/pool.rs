@@ -159,10 +159,13 @@ where
     }
 }
 
-/// Brings a database up to date.
+/// Brings a database up to date. A database that is ahead stays as it is: after a roll-back an earlier release
+/// starts on the migrations of a later one, which expand first.
 ///
 /// # Errors
 /// When the database cannot be reached, or a migration differs from what was applied before.
 pub async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
+    let mut migrator = Migrator::with_migrations(migrator.iter().cloned().collect());
+    migrator.set_ignore_missing(true);
     migrator.run(pool).await
 }

@@ -1,18 +1,18 @@
-//! The base images: stand-ins for what a registry has, under the names that the Dockerfiles give them.
+//! The base images: stand-ins for what a registry has, under the names in the Dockerfiles and the compose file.
 //!
-//! Debian 12 with this machine's Rust, or Node, or nginx; and glibc alone. How this machine gets crates and
-//! packages (certificates, cargo's and npm's settings) is in them, too.
+//! Debian 12 with this machine's Rust, or Node, or nginx; glibc alone; Debian 13 with PostgreSQL or RabbitMQ. How
+//! this machine gets crates and packages (certificates, cargo's and npm's settings) is in them, too.
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use servers::Result;
 
-use super::{Images, NOBODY};
+use super::{Images, NOBODY, quoted};
 use crate::{
     Doing,
     cargo::{self, root},
@@ -22,82 +22,201 @@ use crate::{
 
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-impl Images {
-    /// Makes them all.
-    pub(super) fn bases(&self) -> Result<()> {
-        const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let plain = debian::system("bookworm", &[])?;
-        let compiler = debian::system("bookworm", &["build-essential"])?;
-        let web = debian::system("bookworm", &["gettext-base", "nginx-light", "wget"])?;
-        let node = debian::system("bookworm", &["libstdc++6"])?;
-        let (ours, frontend) = (root(), root().join("frontend"));
-        self.base(
-            &named(&ours, "RUST_IMAGE")?,
-            &[
-                "--env",
-                &format!("PATH=/usr/local/cargo/bin:/usr/local/rust/bin:{PATH}"),
-                "--env",
-                "CARGO_HOME=/usr/local/cargo",
-            ],
-            |files| {
-                copy(&compiler, files)?;
-                rust(files)
-            },
-        )?;
-        self.base(&named(&ours, "RUNTIME_IMAGE")?, &[], |files| {
-            glibc(&plain, files)
-        })?;
-        self.base(
-            &named(&frontend, "NODE_IMAGE")?,
-            &["--env", &format!("PATH={PATH}")],
-            |files| {
-                copy(&node, files)?;
-                nodejs(files)
-            },
-        )?;
-        self.base(
-            &named(&frontend, "RUNTIME_IMAGE")?,
-            &[
-                "--env",
-                &format!("PATH={PATH}"),
-                "--entrypoint",
-                r#"["/docker-entrypoint.sh"]"#,
-                "--cmd",
-                "nginx -g 'daemon off;'",
-            ],
-            |files| {
-                copy(&web, files)?;
-                nginx(files)
-            },
-        )
+/// What a base image depends on, beside Debian's packages.
+pub(crate) const SOURCE: [&str; 2] = [include_str!("bases.rs"), MAILPIT];
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// An image that a registry has, and how one like it is made here.
+pub(crate) struct Base {
+    /// Its name, as the Dockerfiles and the compose file have it.
+    pub(crate) image: String,
+    /// Variables, `NAME=value`.
+    pub(crate) env: Vec<String>,
+    /// What starts first.
+    pub(crate) entrypoint: Vec<String>,
+    /// What is started when nothing is said.
+    pub(crate) cmd: Vec<String>,
+    fill: Box<dyn FnOnce(&Path) -> Result<()>>,
+}
+
+impl Base {
+    fn new(
+        image: impl Into<String>,
+        env: &[&str],
+        entrypoint: &[&str],
+        cmd: &[&str],
+        fill: impl FnOnce(&Path) -> Result<()> + 'static,
+    ) -> Self {
+        let owned = |words: &[&str]| {
+            words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let trusted = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"];
+        let trusted = trusted.map(|name| format!("{name}={CERTIFICATES}"));
+        Self {
+            image: image.into(),
+            env: [owned(env), trusted.to_vec()].concat(),
+            entrypoint: owned(entrypoint),
+            cmd: owned(cmd),
+            fill: Box::new(fill),
+        }
     }
 
-    /// Makes an image of the files that `fill` puts in an empty folder.
-    fn base(
-        &self,
-        image: &str,
-        settings: &[&str],
-        fill: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<()> {
+    /// Puts its files into an empty folder.
+    pub(crate) fn fill(self, files: &Path) -> Result<()> {
+        (self.fill)(files)?;
+        let certificates = files.join(CERTIFICATES.trim_start_matches('/'));
+        put(Path::new(CERTIFICATES), &certificates)
+    }
+}
+
+/// Those that the Dockerfiles build on.
+pub(crate) fn of_dockerfiles() -> Result<Vec<Base>> {
+    let path = format!("PATH={PATH}");
+    let (ours, frontend) = (root(), root().join("frontend"));
+    Ok(vec![
+        Base::new(
+            named(&ours, "RUST_IMAGE")?,
+            &[
+                &format!("PATH=/usr/local/cargo/bin:/usr/local/rust/bin:{PATH}"),
+                "CARGO_HOME=/usr/local/cargo",
+            ],
+            &[],
+            &[],
+            |files| {
+                copy(&debian::system("bookworm", &["build-essential"])?, files)?;
+                rust(files)
+            },
+        ),
+        Base::new(named(&ours, "RUNTIME_IMAGE")?, &[], &[], &[], |files| {
+            glibc(&debian::system("bookworm", &[])?, files)
+        }),
+        Base::new(
+            named(&frontend, "NODE_IMAGE")?,
+            &[&path],
+            &[],
+            &[],
+            |files| {
+                copy(&debian::system("bookworm", &["libstdc++6"])?, files)?;
+                nodejs(files)
+            },
+        ),
+        Base::new(
+            named(&frontend, "RUNTIME_IMAGE")?,
+            &[&path],
+            &["/docker-entrypoint.sh"],
+            &["nginx", "-g", "daemon off;"],
+            |files| {
+                let web = ["gettext-base", "nginx-light", "wget"];
+                copy(&debian::system("bookworm", &web)?, files)?;
+                entrypoint(files, NGINX)
+            },
+        ),
+    ])
+}
+
+/// Those that the compose file names beside them: PostgreSQL and RabbitMQ of Debian 13, and what takes mails.
+pub(crate) fn of_compose(image: impl Fn(&str) -> Result<String>) -> Result<Vec<Base>> {
+    Ok(vec![
+        Base::new(
+            image("postgres")?,
+            &[
+                &format!("PATH=/usr/lib/postgresql/17/bin:{PATH}"),
+                "PGDATA=/var/lib/postgresql/data",
+                "LANG=C.UTF-8",
+            ],
+            &["/docker-entrypoint.sh"],
+            &["postgres"],
+            |files| {
+                copy(&debian::system("trixie", &["postgresql-17"])?, files)?;
+                owner(
+                    files,
+                    "postgres",
+                    &["var/lib/postgresql/data", "var/run/postgresql"],
+                )?;
+                let sample = files.join("usr/share/postgresql/17/postgresql.conf.sample");
+                let text = fs::read_to_string(&sample).doing("read PostgreSQL's settings")?;
+                let text = format!("{text}\nlisten_addresses = '*'\n");
+                fs::write(&sample, text).doing("write PostgreSQL's settings")?;
+                entrypoint(files, POSTGRES)
+            },
+        ),
+        Base::new(
+            image("rabbitmq")?,
+            &[
+                &format!("PATH=/usr/lib/rabbitmq/bin:{PATH}"),
+                "HOME=/var/lib/rabbitmq",
+                "RABBITMQ_LOGS=-",
+                "LANG=C.UTF-8",
+            ],
+            &["/docker-entrypoint.sh"],
+            &["rabbitmq-server"],
+            |files| {
+                copy(&debian::system("trixie", &["rabbitmq-server"])?, files)?;
+                owner(files, "rabbitmq", &["var/lib/rabbitmq", "var/log/rabbitmq"])?;
+                fs::create_dir_all(files.join("etc/rabbitmq/conf.d"))
+                    .and_then(|()| {
+                        fs::write(
+                            files.join("etc/rabbitmq/enabled_plugins"),
+                            "[rabbitmq_management].\n",
+                        )
+                    })
+                    .doing("switch RabbitMQ's management on")?;
+                entrypoint(files, "exec \"$@\"\n")
+            },
+        ),
+        Base::new(
+            image("mailpit")?,
+            &[&format!("PATH={PATH}")],
+            &["/mailpit"],
+            &[],
+            |files| {
+                copy(&debian::system("trixie", &["python3-minimal"])?, files)?;
+                script(&files.join("mailpit"), MAILPIT)
+            },
+        ),
+    ])
+}
+
+impl Images {
+    /// Makes those of the Dockerfiles.
+    pub(super) fn bases(&self) -> Result<()> {
+        of_dockerfiles()?
+            .into_iter()
+            .try_for_each(|base| self.base(base))
+    }
+
+    fn base(&self, base: Base) -> Result<()> {
+        let image = base.image.clone();
         eprintln!("making {image}");
         let (name, files) = self.container("scratch")?;
-        fill(&files)?;
-        let certificates = files.join(CERTIFICATES.trim_start_matches('/'));
-        put(Path::new(CERTIFICATES), &certificates)?;
         let mut config = self.buildah("config");
-        config.args(settings);
-        for trusted in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
-            config.args(["--env", &format!("{trusted}={CERTIFICATES}")]);
+        for variable in &base.env {
+            config.args(["--env", variable]);
+        }
+        if !base.entrypoint.is_empty() {
+            config.args(["--entrypoint", &json(&base.entrypoint)?]);
+        }
+        if !base.cmd.is_empty() {
+            config.args(["--cmd", &quoted(&base.cmd)]);
         }
         config.arg(&name);
+        base.fill(&files)?;
         quiet(config, "buildah config")?;
         let mut commit = self.buildah("commit");
         commit
             .arg("--signature-policy")
             .arg(self.folder.join("policy.json"))
-            .args(["--quiet", "--rm", "--format", "docker", &name, image]);
+            .args(["--quiet", "--rm", "--format", "docker", &name, &image]);
         quiet(commit, &format!("buildah commit {image}"))
     }
+}
+
+/// Words as Docker's settings have them.
+pub(crate) fn json(words: &[String]) -> Result<String> {
+    serde_json::to_string(words).doing("write a list of words")
 }
 
 /// The base image that a Dockerfile names.
@@ -179,19 +298,72 @@ fn glibc(plain: &Path, files: &Path) -> Result<()> {
     text("nsswitch.conf", "hosts: files dns\n".to_owned())
 }
 
-/// An entry point that fills in templates, as that of the nginx images does.
-fn nginx(files: &Path) -> Result<()> {
-    const ENTRYPOINT: &str = r#"#!/bin/sh
-set -e
+/// As the nginx images: reads what finds variables out, then fills in templates.
+const NGINX: &str = r#"for script in /docker-entrypoint.d/*.envsh; do
+    [ ! -x "$script" ] || . "$script"
+done
 names=$(env | cut -d= -f1 | grep -E "$NGINX_ENVSUBST_FILTER" | sed 's/.*/${&}/' | tr '\n' ' ')
 for template in /etc/nginx/templates/*.template; do
     envsubst "$names" <"$template" >"$NGINX_ENVSUBST_OUTPUT_DIR/$(basename "$template" .template)"
 done
 exec "$@"
 "#;
-    let path = files.join("docker-entrypoint.sh");
-    fs::write(&path, ENTRYPOINT).doing("write an entry point")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).doing("write an entry point")
+
+/// As PostgreSQL's image: a new data directory, and the scripts for it by a server that nobody else reaches.
+const POSTGRES: &str = r#"if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
+    chmod 700 "$PGDATA"
+    initdb --username=postgres --pwfile="$POSTGRES_PASSWORD_FILE" $POSTGRES_INITDB_ARGS "$PGDATA"
+    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    pg_ctl --options="-c listen_addresses=''" --wait start
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        psql --username=postgres --no-psqlrc --set=ON_ERROR_STOP=1 --file="$script"
+    done
+    pg_ctl --mode=fast --wait stop
+fi
+exec "$@"
+"#;
+
+const MAILPIT: &str = include_str!("mailpit.py");
+
+fn entrypoint(files: &Path, text: &str) -> Result<()> {
+    script(
+        &files.join("docker-entrypoint.sh"),
+        &format!("#!/bin/sh\nset -e\n{text}"),
+    )
+}
+
+fn script(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
+        .doing("write a program")
+}
+
+/// Gives a server's user the number that it has in the official images, and folders of its own.
+fn owner(files: &Path, user: &str, folders: &[&str]) -> Result<()> {
+    const SERVER: u32 = 999;
+    for (file, fields) in [("passwd", "999:999"), ("group", "999")] {
+        let path = files.join("etc").join(file);
+        let text = fs::read_to_string(&path).doing("read the users")?;
+        let line = |line: &str| {
+            let words: Vec<_> = line.split(':').collect();
+            if words[0] != user {
+                return line.to_owned();
+            }
+            let rest = words
+                .get(2 + fields.split(':').count()..)
+                .unwrap_or_default();
+            [&[user, "x", fields], rest].concat().join(":")
+        };
+        let lines: Vec<_> = text.lines().map(line).collect();
+        fs::write(&path, lines.join("\n") + "\n").doing("write the users")?;
+    }
+    for folder in folders {
+        let folder = files.join(folder);
+        fs::create_dir_all(&folder)
+            .and_then(|()| chown(&folder, Some(SERVER), Some(SERVER)))
+            .doing("make a folder of the server's")?;
+    }
+    Ok(())
 }
 
 /// Copies one file, and follows links to it.

@@ -49,39 +49,41 @@ fn found_out(given: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A name server on loopback that answers every question for an address with one address.
+/// A name server on loopback that answers every question for an address with these.
 struct Names {
     place: String,
-    address: Arc<Mutex<Ipv4Addr>>,
+    addresses: Arc<Mutex<Vec<Ipv4Addr>>>,
 }
 
 impl Names {
-    async fn start(address: Ipv4Addr) -> Self {
+    async fn start(addresses: &[Ipv4Addr]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let place = socket.local_addr().unwrap().to_string();
-        let address = Arc::new(Mutex::new(address));
-        let current = address.clone();
+        let addresses = Arc::new(Mutex::new(addresses.to_vec()));
+        let current = addresses.clone();
         tokio::spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question).await {
-                let now = *current.lock().unwrap();
-                let answer = answer(&question[..length], now);
+                let now = current.lock().unwrap().clone();
+                let answer = answer(&question[..length], &now);
                 socket.send_to(&answer, from).await.unwrap();
             }
         });
-        Self { place, address }
+        Self { place, addresses }
     }
 }
 
-/// One record of type A with the lifetime of 600 s that Docker's server gives; no other record.
-fn answer(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
+/// Records of type A with the lifetime of 600 s that Docker's server gives; no other records.
+fn answer(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
     let name = question[12..].iter().position(|byte| *byte == 0).unwrap();
     let end = 12 + name + 5; // the root, type and class
     let asks_for_a = question[12 + name + 1..][..2] == [0, 1];
+    let addresses = if asks_for_a { addresses } else { &[] };
+    let count = u8::try_from(addresses.len()).unwrap();
     let mut answer = question[..2].to_vec(); // its id
-    answer.extend([0x81, 0x80, 0, 1, 0, u8::from(asks_for_a), 0, 0, 0, 0]);
+    answer.extend([0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
     answer.extend(&question[12..end]);
-    if asks_for_a {
+    for address in addresses {
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 0x58, 0, 4]);
         answer.extend(address.octets());
     }
@@ -144,9 +146,38 @@ impl Nginx {
         let text = text.replace("/dev/stdout", &format!("{here}/access.log"));
         fs::write(&config, text).unwrap();
         files(&folder.join("html"));
+        Self::run(folder, port).await
+    }
+
+    /// The one that has the ports of a composed system, with its own configuration; the services' ports are
+    /// `port`, and Docker's name server is another.
+    async fn start_edge(resolvers: &str, port: u16) -> Self {
+        let folder = std::env::temp_dir().join(format!("edge-{}", Uuid::new_v4()));
+        fs::create_dir_all(&folder).unwrap();
+        let listen = testkit::free_port();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docker/edge");
+        let here = folder.display().to_string();
+        let fill = |name: &str| {
+            let text = fs::read_to_string(source.join(name)).unwrap();
+            text.replace("${TRUSTED_PROXY}", "127.0.0.1/32")
+                .replace("127.0.0.11", resolvers)
+                .replace("/tmp/", &format!("{here}/"))
+                .replace("http://frontend:8080", &format!("http://frontend:{port}"))
+                .replace("listen 8080;", &format!("listen 127.0.0.1:{listen};"))
+                .replace("listen 8081;", &format!("listen unix:{here}/payments;"))
+        };
+        fs::write(folder.join("edge.conf"), fill("edge.conf.template")).unwrap();
+        let text = format!("daemon off;\nmaster_process off;\n{}", fill("nginx.conf"));
+        fs::write(folder.join("nginx.conf"), text).unwrap();
+        Self::run(folder, listen).await
+    }
+
+    async fn run(folder: PathBuf, port: u16) -> Self {
         let child = Command::new("nginx")
-            .args(["-p", &here, "-c"])
-            .arg(&config)
+            .arg("-p")
+            .arg(&folder)
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
             .stderr(Stdio::inherit())
             .spawn()
             .expect("nginx is there: `cargo xtask test` installs it");
@@ -278,7 +309,7 @@ fn is_a_problem(answer: &Answer, status: u16, slug: &str) {
 async fn the_web_server_follows_the_api_to_another_address() {
     let (first, second) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
     let port = testkit::free_port();
-    let names = Names::start(first).await;
+    let names = Names::start(&[first]).await;
     let api = stand_in(first, port).await;
     let nginx = Nginx::start_with(&format!("http://api:{port}"), 60, &names.place).await;
     let products = format!("{}/api/products", nginx.url);
@@ -287,7 +318,7 @@ async fn the_web_server_follows_the_api_to_another_address() {
 
     api.abort();
     let moved = stand_in(second, port).await;
-    *names.address.lock().unwrap() = second;
+    *names.addresses.lock().unwrap() = vec![second];
     eventually("the api to be found at its new address", || async {
         answered().await == second.to_string()
     })
@@ -413,4 +444,27 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
         assert_eq!(found["RESOLVERS"], resolvers, "{resolv_conf}");
     }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_container_that_has_gone_is_passed_over() {
+    let (gone, there) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+    let port = testkit::free_port();
+    let names = Names::start(&[gone, there]).await;
+    let storefront = stand_in(there, port).await;
+    let edge = Nginx::start_edge(&names.place, port).await;
+    let http = reqwest::Client::new();
+    for _ in 0..20 {
+        let answer = Answer::to(http.post(format!("{}/api/orders", edge.url))).await;
+        assert_eq!((answer.status, answer.text), (200, there.to_string()));
+    }
+    storefront.abort();
+    eventually("the storefront to be away", || async {
+        let answer = Answer::to(http.get(&edge.url)).await;
+        if answer.status == 503 {
+            is_a_problem(&answer, 503, "unavailable");
+        }
+        answer.status == 503
+    })
+    .await;
 }

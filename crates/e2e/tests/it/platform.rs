@@ -2,6 +2,7 @@
 //! it knows and all that it needs, wait for it long enough, and open no way that the map lacks.
 
 mod cluster;
+mod compose;
 mod files;
 mod memory;
 mod network;
@@ -16,7 +17,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub(crate) use files::manifests;
-use files::{compose, read};
+use files::read;
 
 /// A process as compose or Kubernetes starts it.
 struct Process {
@@ -49,7 +50,7 @@ fn words(value: &Value) -> Vec<String> {
 
 /// The services of the compose file that run the image of our processes.
 fn composed() -> Vec<Process> {
-    let compose = compose();
+    let compose = files::compose();
     let services = compose["services"].as_object().unwrap().iter();
     let ours = services.filter(|(_, service)| {
         service["image"]
@@ -62,7 +63,7 @@ fn composed() -> Vec<Process> {
         Process {
             place: format!("service {name} of docker-compose.yml"),
             name: name.clone(),
-            command: words(&service["command"]),
+            command: [words(&service["entrypoint"]), words(&service["command"])].concat(),
             env: env
                 .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
                 .collect(),
@@ -235,9 +236,16 @@ fn every_image_is_of_one_version() {
             "{image}"
         );
     };
-    let compose = compose();
-    for service in compose["services"].as_object().unwrap().values() {
-        pinned(service["image"].as_str().unwrap());
+    for file in compose::FILES {
+        for service in files::composed(file)["services"]
+            .as_object()
+            .unwrap()
+            .values()
+        {
+            if let Some(image) = service["image"].as_str() {
+                pinned(image);
+            }
+        }
     }
     let base = Regex::new("ARG \\w+_IMAGE=(\\S+)").unwrap();
     for file in ["Dockerfile", "frontend/Dockerfile"] {
@@ -300,6 +308,7 @@ fn no_secret_stands_in_a_file_that_is_committed() {
     files.extend(
         [
             "docker-compose.yml",
+            "docker/observability.yml",
             ".env.example",
             "Dockerfile",
             "frontend/Dockerfile",

@@ -11,9 +11,17 @@ pub(super) fn read(file: &str) -> String {
 
 /// The compose file, its variables at their defaults.
 pub(super) fn compose() -> Value {
-    let text = read("docker-compose.yml");
-    let variable = regex::Regex::new(r"\$\{\w+:-([^}]*)\}").unwrap();
-    serde_saphyr::from_str(&variable.replace_all(&text, "$1")).unwrap()
+    composed("docker-compose.yml")
+}
+
+/// A file of compose's, its variables at their defaults, of which one may stand in another.
+pub(super) fn composed(file: &str) -> Value {
+    let mut text = read(file);
+    let variable = regex::Regex::new(r"\$\{\w+:-([^${}]*(?:\{trace_id\})?)\}").unwrap();
+    while variable.is_match(&text) {
+        text = variable.replace_all(&text, "$1").into_owned();
+    }
+    serde_saphyr::from_str(&text).unwrap()
 }
 
 /// The paths of all files below a folder.
