@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -182,9 +181,7 @@ impl Engine {
 
     /// Makes one, unless it is there and made by the same code.
     fn base(&self, base: Base) -> Result<()> {
-        let mut hasher = DefaultHasher::new();
-        bases::SOURCE.hash(&mut hasher);
-        let stamp = format!("{:x}", hasher.finish());
+        let stamp = base.revision.to_string();
         let image = base.image.clone();
         let label = "{{index .Config.Labels \"stand-in\"}}";
         let there = self.docker(&["image", "inspect", "--format", label, &image]);

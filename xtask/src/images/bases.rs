@@ -22,8 +22,6 @@ use crate::{
 
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What a base image depends on, beside Debian's packages.
-pub(crate) const SOURCE: [&str; 2] = [include_str!("bases.rs"), MAILPIT];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// An image that a registry has, and how one like it is made here.
@@ -36,6 +34,8 @@ pub(crate) struct Base {
     pub(crate) entrypoint: Vec<String>,
     /// What is started when nothing is said.
     pub(crate) cmd: Vec<String>,
+    /// Raised when its files change: an engine keeps it otherwise.
+    pub(crate) revision: u32,
     fill: Box<dyn FnOnce(&Path) -> Result<()>>,
 }
 
@@ -60,6 +60,7 @@ impl Base {
             env: [owned(env), trusted.to_vec()].concat(),
             entrypoint: owned(entrypoint),
             cmd: owned(cmd),
+            revision: 2,
             fill: Box::new(fill),
         }
     }
@@ -156,6 +157,7 @@ pub(crate) fn of_compose(image: impl Fn(&str) -> Result<String>) -> Result<Vec<B
             |files| {
                 copy(&debian::system("trixie", &["rabbitmq-server"])?, files)?;
                 owner(files, "rabbitmq", &["var/lib/rabbitmq", "var/log/rabbitmq"])?;
+                fs::remove_file(files.join("etc/rabbitmq/rabbitmq-env.conf")).ok(); // Debian's own
                 fs::create_dir_all(files.join("etc/rabbitmq/conf.d"))
                     .and_then(|()| {
                         fs::write(
@@ -359,6 +361,7 @@ fn owner(files: &Path, user: &str, folders: &[&str]) -> Result<()> {
     }
     for folder in folders {
         let folder = files.join(folder);
+        fs::remove_dir_all(&folder).ok(); // what the package has put there is of another user
         fs::create_dir_all(&folder)
             .and_then(|()| chown(&folder, Some(SERVER), Some(SERVER)))
             .doing("make a folder of the server's")?;
