@@ -25,14 +25,24 @@ step "does $VERSION work on every live saga"
 docker compose run --rm --no-deps shopctl saga check-compat
 
 step "migrate"
-docker compose run --rm --no-deps migrate
+docker compose up --no-deps --force-recreate --exit-code-from migrate migrate
 
-# As many new containers as there are old ones, then no old ones.
+# How many of each there are, but of one service: compose would go back to one.
+running() { docker compose ps --quiet "$1" | grep -c . || true; }
+others() {
+    for service in payments worker-saga worker-payments worker-async worker-relay api frontend; do
+        [ "$service" = "$1" ] || echo "--scale $service=$(running "$service")"
+    done
+}
+
+# As many new containers as there are old ones, then no old ones. Not with --no-deps: compose would take
+# what it starts for another configuration, and replace it once more at the next `up`.
 roll() {
     old=$(docker compose ps --quiet "$1")
-    count=$(echo "$old" | grep -c .)
+    count=$(running "$1")
     step "$1: $count new"
-    if ! docker compose up -d --wait --no-deps --no-recreate --scale "$1=$((count * 2))" "$1"; then
+    # shellcheck disable=SC2046
+    if ! docker compose up -d --wait --no-recreate $(others "$1") --scale "$1=$((count * 2))" "$1"; then
         for container in $(docker compose ps --all --quiet "$1"); do
             case "$old" in *"$container"*) ;; *) docker rm --force "$container" >/dev/null ;; esac
         done
@@ -49,12 +59,8 @@ roll() {
 
 roll payments
 step "workers"
-scales=""
-for service in worker-saga worker-payments worker-async worker-relay; do
-    scales="$scales --scale $service=$(docker compose ps --quiet "$service" | grep -c .)"
-done
-# shellcheck disable=SC2086
-docker compose up -d --wait --no-deps $scales worker-saga worker-payments worker-async worker-relay
+# shellcheck disable=SC2046
+docker compose up -d --wait $(others none) worker-saga worker-payments worker-async worker-relay
 roll api
 roll frontend
 

@@ -129,26 +129,6 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// Waits until something is so.
-    pub(super) fn eventually(
-        &self,
-        what: &str,
-        mut so: impl FnMut() -> Result<bool>,
-    ) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let now = so();
-            match now {
-                Ok(true) => return Ok(()),
-                Ok(false) if Instant::now() > until => {
-                    return fail(format!("{what}: not within {PATIENCE:?}"));
-                }
-                Err(why) if Instant::now() > until => return Err(why),
-                _ => thread::sleep(Duration::from_millis(200)),
-            }
-        }
-    }
-
     pub(super) fn file(&self, name: &str) -> Result<String> {
         fs::read_to_string(self.folder.join(name)).doing(&format!("read {name}"))
     }
@@ -177,4 +157,20 @@ fn shown(path: &Path) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
+}
+
+/// Waits until something is so.
+pub(super) fn eventually(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let now = so();
+        match now {
+            Ok(true) => return Ok(()),
+            Ok(false) if Instant::now() > until => {
+                return fail(format!("{what}: not within {PATIENCE:?}"));
+            }
+            Err(why) if Instant::now() > until => return Err(why),
+            _ => thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }

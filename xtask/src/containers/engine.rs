@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long an engine may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An engine that answers.
 pub(super) struct Engine {
@@ -98,7 +98,7 @@ impl Engine {
             own: Some(own),
         };
         engine.await_answer(&folder)?;
-        engine.plugin(&folder)?;
+        Self::plugin(&folder)?;
         Ok(engine)
     }
 
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Puts Debian 13's compose where the command line looks for it: Debian 12's is too old for the file.
-    fn plugin(&self, folder: &Path) -> Result<()> {
+    fn plugin(folder: &Path) -> Result<()> {
         const PLUGIN: &str = "usr/libexec/docker/cli-plugins/docker-compose";
         let program = debian::program("docker-compose", PLUGIN)?;
         let plugins = folder.join("config/cli-plugins");

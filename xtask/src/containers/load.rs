@@ -15,7 +15,7 @@ use ureq::Agent;
 
 use crate::{Doing, fail};
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, eventually};
 
 const PASSWORD: &str = "correct horse battery";
 /// Between two orders.
@@ -125,9 +125,9 @@ impl User {
     }
 
     /// One order, as soon as it is taken, paid and completed.
-    pub(super) fn checkout(&self, checkout: &Checkout<'_>) -> Result<()> {
+    pub(super) fn checkout(&self) -> Result<()> {
         let mut order = None;
-        checkout.eventually("an order to be taken", || {
+        eventually("an order to be taken", || {
             let answer = self.order()?;
             if ![201, 202].contains(&answer.status) {
                 return fail(format!(
@@ -139,12 +139,12 @@ impl User {
             Ok(true)
         })?;
         let (id, transaction) = order.unwrap_or_default();
-        self.complete(checkout, &id, &transaction)
+        self.complete(&id, &transaction)
     }
 
     /// Pays an order unless it is paid, and waits until it is completed.
-    fn complete(&self, checkout: &Checkout<'_>, id: &str, transaction: &str) -> Result<()> {
-        checkout.eventually(&format!("order {id} to be completed"), || {
+    fn complete(&self, id: &str, transaction: &str) -> Result<()> {
+        eventually(&format!("order {id} to be completed"), || {
             let status = self.status(id)?.text("status");
             if status == "awaiting_payment" {
                 self.pay(transaction)?;
@@ -201,7 +201,7 @@ impl Load {
     }
 
     /// Ends it, waits until every order is completed, and fails when a request did.
-    pub(super) fn end(self, checkout: &Checkout<'_>, what: &str) -> Result<()> {
+    pub(super) fn end(self, what: &str) -> Result<()> {
         self.ended.store(true, Ordering::Relaxed);
         self.pacer.join().ok();
         let seen = self
@@ -210,7 +210,7 @@ impl Load {
             .map(|mut seen| std::mem::take(&mut *seen))
             .unwrap_or_default();
         for (id, transaction) in &seen.orders {
-            self.user.complete(checkout, id, transaction)?;
+            self.user.complete(id, transaction)?;
         }
         eprintln!(
             "  {what}: {} orders, {} requests, {} failed, the slowest took {:.1} s",

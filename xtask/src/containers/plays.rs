@@ -7,7 +7,7 @@ use servers::{Process, Result, find_program, install};
 use crate::{cargo, fail};
 
 use super::{
-    checkout::Checkout,
+    checkout::{Checkout, eventually},
     load::{Load, User},
 };
 
@@ -41,7 +41,7 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
     }
     commands("### Start")?;
     let user = User::new(checkout)?;
-    user.checkout(checkout)?;
+    user.checkout()?;
     play("the walk of README.md");
     walk(checkout)?;
     play("mails");
@@ -54,24 +54,17 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
         "### Rotate",
     ] {
         commands(heading)?;
-        user.checkout(checkout)?;
+        user.checkout()?;
     }
     play("killed processes");
     for service in SERVICES {
         kill(checkout, service)?;
-        user.checkout(checkout)?;
+        user.checkout()?;
     }
     play("containers made anew");
     for service in SERVICES {
-        checkout.compose(&[
-            "up",
-            "-d",
-            "--wait",
-            "--no-deps",
-            "--force-recreate",
-            service,
-        ])?;
-        user.checkout(checkout)?;
+        checkout.compose(&["up", "-d", "--wait", "--force-recreate", service])?;
+        user.checkout()?;
     }
     play("everything stays when nothing has changed");
     let before = checkout.compose(&["ps", "--quiet"])?;
@@ -82,20 +75,20 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
     for heading in ["### Upgrade", "### Roll back"] {
         let load = Load::start(&user);
         let replaced = commands(heading);
-        let measured = load.end(checkout, heading.trim_start_matches("### "));
+        let measured = load.end(heading.trim_start_matches("### "));
         let said = replaced?;
         measured?;
         runs_one_version(checkout, &said)?;
     }
     commands("### Back up")?;
     commands("### Restore")?;
-    user.checkout(checkout)?;
+    user.checkout()?;
     commands("### Stop")?;
     play("started again");
     checkout.compose(&["up", "-d", "--wait"])?;
-    user.checkout(checkout)?;
+    user.checkout()?;
     play("doctor");
-    checkout.eventually("every invariant to hold", || {
+    eventually("every invariant to hold", || {
         checkout
             .compose(&["run", "--rm", "doctor", "--grace", "0"])
             .map(|_| true)
@@ -121,7 +114,7 @@ fn walk(checkout: &Checkout<'_>) -> Result<()> {
 
 /// The mails of the walk: a welcome, and a confirmation of the order that was paid.
 fn mails(checkout: &Checkout<'_>) -> Result<()> {
-    checkout.eventually("two mails to arrive", || {
+    eventually("two mails to arrive", || {
         let url = format!("{}/api/v1/messages", checkout.mails());
         let said = checkout.run(&format!("curl -sSf {url} | jq .total"))?;
         Ok(said.trim().parse::<u32>().is_ok_and(|total| total >= 2))
@@ -150,7 +143,7 @@ fn kill(checkout: &Checkout<'_>, service: &str) -> Result<()> {
         return fail(format!("{service} has no process"));
     };
     process.kill();
-    checkout.eventually(&format!("{service} to be healed"), || {
+    eventually(&format!("{service} to be healed"), || {
         let now = inspect("{{.State.Pid}} {{.State.Health.Status}}")?;
         Ok(now.trim().ends_with(" healthy") && !now.starts_with(before.trim()))
     })

@@ -24,6 +24,8 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+type Fill = Box<dyn FnOnce(&Path) -> Result<()>>;
+
 /// An image that a registry has, and how one like it is made here.
 pub(crate) struct Base {
     /// Its name, as the Dockerfiles and the compose file have it.
@@ -36,7 +38,7 @@ pub(crate) struct Base {
     pub(crate) cmd: Vec<String>,
     /// Raised when its files change: an engine keeps it otherwise.
     pub(crate) revision: u32,
-    fill: Box<dyn FnOnce(&Path) -> Result<()>>,
+    fill: Fill,
 }
 
 impl Base {
