@@ -27,26 +27,22 @@ docker compose run --rm --no-deps shopctl saga check-compat
 step "migrate"
 docker compose up --no-deps --force-recreate --exit-code-from migrate migrate
 
-# How many of each there are, but of one service: compose would go back to one.
 running() { docker compose ps --quiet "$1" | grep -c . || true; }
-others() {
-    for service in payments worker-saga worker-payments worker-async worker-relay api frontend; do
-        [ "$service" = "$1" ] || echo "--scale $service=$(running "$service")"
-    done
-}
 
-# As many new containers as there are old ones, then no old ones. Not with --no-deps: compose would take
+# As many new containers as there are old ones, then no old ones; what follows the name keeps the number of
+# those that it depends on, which compose would take back to one. Not with --no-deps: compose would take
 # what it starts for another configuration, and replace it once more at the next `up`.
 roll() {
-    old=$(docker compose ps --quiet "$1")
-    count=$(running "$1")
-    step "$1: $count new"
-    # shellcheck disable=SC2046
-    if ! docker compose up -d --wait --no-recreate $(others "$1") --scale "$1=$((count * 2))" "$1"; then
-        for container in $(docker compose ps --all --quiet "$1"); do
+    service=$1
+    shift
+    old=$(docker compose ps --quiet "$service")
+    count=$(running "$service")
+    step "$service: $count new"
+    if ! docker compose up -d --wait --no-recreate "$@" --scale "$service=$((count * 2))" "$service"; then
+        for container in $(docker compose ps --all --quiet "$service"); do
             case "$old" in *"$container"*) ;; *) docker rm --force "$container" >/dev/null ;; esac
         done
-        echo "error: $1 of version $VERSION does not become healthy; the old one goes on" >&2
+        echo "error: $service of version $VERSION does not become healthy; the old one goes on" >&2
         exit 1
     fi
     # edge and the storefront know the new address after a second
@@ -59,10 +55,12 @@ roll() {
 
 roll payments
 step "workers"
-# shellcheck disable=SC2046
-docker compose up -d --wait $(others none) worker-saga worker-payments worker-async worker-relay
+workers="worker-saga worker-payments worker-async worker-relay"
+scales=$(for service in $workers; do echo "--scale $service=$(running "$service")"; done)
+# shellcheck disable=SC2086
+docker compose up -d --wait $scales $workers
 roll api
-roll frontend
+roll frontend --scale "api=$(running api)"
 
 if grep -q '^VERSION=' .env; then
     sed "s|^VERSION=.*|VERSION=$VERSION|" .env >.env.new && mv .env.new .env

@@ -76,9 +76,11 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
         let load = Load::start(&user);
         let replaced = commands(heading);
         let measured = load.end(heading.trim_start_matches("### "));
-        let said = replaced?;
-        measured?;
-        runs_one_version(checkout, &said)?;
+        match (replaced, measured) {
+            (Ok(said), Ok(())) => runs_one_version(checkout, &said)?,
+            (Err(why), Ok(())) | (Ok(_), Err(why)) => return Err(why),
+            (Err(why), Err(seen)) => return fail(format!("{}\n{}", why.0, seen.0)),
+        }
     }
     commands("### Back up")?;
     commands("### Restore")?;
