@@ -1,9 +1,10 @@
 //! A user of the composed system, through its published ports; and ten a second of their orders.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -20,15 +21,19 @@ use super::checkout::{Checkout, eventually};
 const PASSWORD: &str = "correct horse battery";
 /// Between two orders.
 const PACE: Duration = Duration::from_millis(100);
+/// Many products: orders of one wait for each other.
+const PRODUCTS: usize = 40;
 
-/// Somebody who is logged in, and a product of which there is enough.
+/// Somebody who is logged in, and products of which there is enough.
 #[derive(Clone)]
 pub(super) struct User {
     http: Agent,
     shop: String,
     payments: String,
     token: String,
-    product: String,
+    products: Arc<Vec<String>>,
+    /// Which is ordered next.
+    next: Arc<AtomicUsize>,
 }
 
 pub(super) struct Answer {
@@ -53,7 +58,8 @@ impl User {
             shop: checkout.shop(),
             payments: checkout.payments(),
             token: String::new(),
-            product: String::new(),
+            products: Arc::default(),
+            next: Arc::default(),
         };
         let email = "load@shop.example";
         checkout.run(&format!(
@@ -66,21 +72,22 @@ impl User {
             &json!({"email": email, "password": PASSWORD}),
         )?;
         user.token = login.text("access_token");
-        let product = user.api(
-            "POST",
-            "/api/products",
-            &json!({
-                "name": "Endless mug", "description": "There is enough of it.",
-                "price": {"amount": 1990, "currency": "EUR"}, "stock": 1_000_000,
-            }),
-        )?;
-        user.product = product.text("id");
-        if user.token.is_empty() || user.product.is_empty() {
-            return fail(format!(
-                "no login or no product: {} {}",
-                login.body, product.body
-            ));
+        if user.token.is_empty() {
+            return fail(format!("the admin cannot log in: {}", login.body));
         }
+        let product = |number: usize| {
+            let product = json!({
+                "name": format!("Endless mug {number}"), "description": "There is enough of it.",
+                "price": {"amount": 1990, "currency": "EUR"}, "stock": 1_000_000,
+            });
+            let made = user.api("POST", "/api/products", &product)?;
+            match made.status {
+                201 => Ok(made.text("id")),
+                _ => fail(format!("the admin could not add a product: {}", made.body)),
+            }
+        };
+        let products: Result<Vec<_>> = (0..PRODUCTS).map(product).collect();
+        user.products = Arc::new(products?);
         Ok(user)
     }
 
@@ -111,7 +118,8 @@ impl User {
     }
 
     fn order(&self) -> Result<Answer> {
-        let basket = json!({"items": [{"product_id": self.product, "quantity": 1}]});
+        let number = self.next.fetch_add(1, Ordering::Relaxed) % PRODUCTS;
+        let basket = json!({"items": [{"product_id": self.products[number], "quantity": 1}]});
         self.api("POST", "/api/orders", &basket)
     }
 
@@ -225,11 +233,13 @@ impl Load {
         if seen.failures.is_empty() {
             return Ok(());
         }
-        let lines: Vec<_> = seen
-            .failures
+        let mut kinds = BTreeMap::<_, (usize, f32)>::new();
+        for (when, why) in &seen.failures {
+            kinds.entry(why).or_insert((0, *when)).0 += 1;
+        }
+        let lines: Vec<_> = kinds
             .iter()
-            .take(20)
-            .map(|(when, why)| format!("{when:.1} s: {why}"))
+            .map(|(why, (count, first))| format!("{count} from {first:.1} s on: {why}"))
             .collect();
         fail(format!(
             "{what}: {} of {} requests were answered with a 5xx or cut:\n{}",
@@ -251,7 +261,7 @@ fn order_and_pay(user: &User, seen: &Mutex<Seen>, begun: Instant) {
         seen.slowest = seen.slowest.max(from.elapsed());
         let why = match answer {
             Ok(answer) if answer.status < 400 => return Some(answer),
-            Ok(answer) => format!("{asked}: {} {}", answer.status, answer.body),
+            Ok(answer) => format!("{asked}: {} {}", answer.status, answer.text("detail")),
             Err(error) => format!("{asked}: {}", error.0),
         };
         seen.failures.push((begun.elapsed().as_secs_f32(), why));
