@@ -49,9 +49,9 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
     for heading in [
         "### Operator",
         "### Account",
-        "### Logs",
-        "### Scale",
-        "### Rotate",
+        "### Read logs",
+        "### Scale services",
+        "### Rotate secrets",
     ] {
         commands(heading)?;
         user.checkout()?;
@@ -72,7 +72,7 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
     if checkout.compose(&["ps", "--quiet"])? != before {
         return fail("`docker compose up -d --build` replaced containers that had not changed");
     }
-    for heading in ["### Upgrade", "### Roll back"] {
+    for heading in ["### Upgrade to a version", "### Roll back"] {
         let load = Load::start(&user);
         let replaced = commands(heading);
         let measured = load.end(heading.trim_start_matches("### "));

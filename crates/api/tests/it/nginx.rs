@@ -307,7 +307,7 @@ fn is_a_problem(answer: &Answer, status: u16, slug: &str) {
 
 #[tokio::test]
 async fn the_web_server_follows_the_api_to_another_address() {
-    let (first, second) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+    let (first, second) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
     let port = testkit::free_port();
     let names = Names::start(&[first]).await;
     let api = stand_in(first, port).await;
@@ -448,7 +448,7 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
 
 #[tokio::test]
 async fn a_container_that_has_gone_is_passed_over() {
-    let (gone, there) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+    let (gone, there) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
     let port = testkit::free_port();
     let names = Names::start(&[gone, there]).await;
     let storefront = stand_in(there, port).await;
