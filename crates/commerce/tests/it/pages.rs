@@ -116,9 +116,14 @@ async fn orders(
     status: Option<Status>,
     limit: u32,
 ) -> Vec<Order> {
+    let filter = &order::Filter {
+        owner,
+        status,
+        number: None,
+    };
     let pages = pages(|cursor| async move {
         let mut conn = shop.pool.acquire().await.unwrap();
-        order::list(&mut conn, owner, status, cursor, limit)
+        order::list(&mut conn, &filter, cursor, limit)
             .await
             .unwrap()
     });
