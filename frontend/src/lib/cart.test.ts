@@ -36,5 +36,5 @@ test('what cannot be read is an empty cart', () => {
     expect(cart.parseCart(text).lines).toEqual([]);
   }
   const odd = JSON.stringify({ key: 'k', lines: [{ ...mug, quantity: 2 }, { ...pan, quantity: -1 }, { quantity: 1 }] });
-  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null });
+  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null, agreed: null });
 });

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 
+import { useSteadyError } from '../../lib/action';
 import { examine, type Report } from '../../lib/api/sagas';
 import type { Tone } from '../../lib/status';
 import { Badge, Button, Failure, Loading, Notice } from '../../ui/parts';
@@ -7,19 +8,38 @@ import { OpsPage } from './tabs';
 
 type Check = Report['checks'][number];
 
-const TONES: Record<string, Tone | 'bad'> = { holds: 'good', violated: 'bad', warning: 'doubt', 'not checked': 'over' };
-const ORDER = ['violated', 'warning', 'holds', 'not checked'];
+/** Tone and words of a result, the one that needs most attention first. */
+const RESULTS: Record<string, { tone: Tone | 'bad'; label: string }> = {
+  violated: { tone: 'bad', label: 'Failed' },
+  warning: { tone: 'doubt', label: 'Warning' },
+  'not checked': { tone: 'over', label: 'Not run' },
+  holds: { tone: 'good', label: 'OK' },
+};
+const ORDER = Object.keys(RESULTS);
+
+/** The headline: it must not say more than was checked. */
+export function headline(results: string[]): { tone: Tone | 'bad'; title: string } {
+  const count = (result: string) => results.filter((one) => one === result).length;
+  const checks = (number: number) => (number === 1 ? '1 check' : `${number} checks`);
+  const [failed, warnings, unrun] = [count('violated'), count('warning'), count('not checked')];
+  const rest = [warnings > 0 && `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`, unrun > 0 && `${checks(unrun)} did not run`];
+  const behind = rest.filter(Boolean).map((text) => ` · ${String(text)}`).join('');
+  if (failed > 0) return { tone: 'bad', title: `${checks(failed)} failed${behind}` };
+  if (unrun > 0 || warnings > 0) return { tone: 'doubt', title: `No violation found${behind}` };
+  return { tone: 'good', title: `All ${checks(count('holds'))} passed` };
+}
 
 export function DoctorPage() {
   const report = useQuery({ queryKey: ['doctor'], queryFn: ({ signal }) => examine(signal), staleTime: 0 });
+  const failure = useSteadyError(report);
   return (
-    <OpsPage title="Doctor" lead="Every promise of the shop, checked in its database now.">
-      {report.isPending ? (
-        <Loading shape="row" count={8} />
-      ) : report.isError ? (
-        <Failure error={report.error} retry={report.refetch} frank />
-      ) : (
+    <OpsPage title="Health checks" lead="Checked now, in the database and in RabbitMQ.">
+      {failure ? (
+        <Failure error={failure} retry={report.refetch} frank />
+      ) : report.data ? (
         <Findings report={report.data} />
+      ) : (
+        <Loading shape="row" count={8} />
       )}
       <p>
         <Button busy={report.isFetching} onClick={() => void report.refetch()}>
@@ -32,10 +52,18 @@ export function DoctorPage() {
 
 function Findings({ report }: { report: Report }) {
   const checks = [...report.checks].sort((a, b) => ORDER.indexOf(a.result) - ORDER.indexOf(b.result));
+  const { tone, title } = headline(checks.map(({ result }) => result));
   return (
     <>
-      <Notice tone={report.well ? 'good' : 'bad'} role="status" title={report.well ? 'No invariant is violated' : 'An invariant is violated'}>
-        {report.unseen.length > 0 && <p>Not all can be seen from here: `shopctl doctor` sees payments and RabbitMQ, too.</p>}
+      <Notice tone={tone} role="status" title={title}>
+        {report.unseen.length > 0 && (
+          <ul>
+            {report.unseen.map((unseen) => (
+              <li key={unseen}>Not run: {unseen}</li>
+            ))}
+          </ul>
+        )}
+        {checks.some(({ result }) => result === 'not checked') && <p>Run <code>shopctl doctor</code> where all of them can be reached.</p>}
       </Notice>
       <ul className="checks">
         {checks.map((check) => (
@@ -50,7 +78,7 @@ function CheckItem({ check }: { check: Check }) {
   return (
     <li className="check">
       <p className="check-head">
-        <Badge tone={TONES[check.result] ?? 'over'}>{check.result}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
+        <Badge tone={RESULTS[check.result]?.tone ?? 'over'}>{RESULTS[check.result]?.label ?? check.result}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
       </p>
       {check.found.length > 0 && (
         <>
