@@ -21,7 +21,7 @@ test('the focus is never lost in the shop', async ({ page, watch }) => {
   const slug = await product({ price: 500, stock: 50 });
   await page.goto('/');
   await page.getByRole('searchbox').fill('zzzz');
-  await act(page, button(page, 'Show all products'), page.getByRole('link', { name: /Enamel Mug/ }));
+  await act(page, button(page, 'Show all products'), page.locator('.card'));
   await act(page, button(page, /^Theme/), button(page, /^Theme: light/));
   await page.goto('/login');
   await page.getByLabel('E-mail address').fill('a@example.com');
@@ -98,13 +98,17 @@ test('the focus is never lost in the console', async ({ page, context, browser, 
   await act(page, button(page, 'Clear filters'), page.locator('.ops-list'));
   await page.goto(`/ops/sagas?find=${id}`);
   await act(page, page.locator('a[href^="/ops/sagas/"]').first(), page.getByRole('heading', { name: 'Actions' }));
-  await page.getByLabel('Action').selectOption('pause');
+  await page.getByLabel('Action', { exact: true }).selectOption('pause');
   await act(page, button(page, 'Preview'), page.getByText('Enter a reason'));
   await page.getByLabel('Reason').fill('looking into it');
   await act(page, button(page, 'Preview'), button(page, 'Apply'));
   await act(page, button(page, 'Apply'), page.getByText('Done.'));
   await act(page, button(page, 'Send trace again'), page.getByText(/Sent: \d+ spans/));
-  await page.getByLabel('Action').selectOption('cancel');
+  await page.getByLabel('Action', { exact: true }).selectOption('resume');
+  await page.getByLabel('Reason').fill('looked into it');
+  await act(page, button(page, 'Preview'), button(page, 'Apply'));
+  await act(page, button(page, 'Apply'), page.getByText('Done.'));
+  await page.getByLabel('Action', { exact: true }).selectOption('cancel');
   await page.getByLabel('Reason').fill('the customer called');
   await act(page, button(page, 'Preview'), button(page, 'Apply'));
   await act(page, button(page, 'Apply'), page.getByText('Finished.'));

@@ -4,8 +4,8 @@ import { account, drill, enter, expect, JAEGER, newEmail, order, people, picture
 
 /** Looks what an act would do, and does it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
-  const option = page.getByLabel('Action').locator('option').filter({ hasText: what });
-  await page.getByLabel('Action').selectOption((await option.getAttribute('value')) ?? '');
+  const option = page.getByLabel('Action', { exact: true }).locator('option').filter({ hasText: what });
+  await page.getByLabel('Action', { exact: true }).selectOption((await option.getAttribute('value')) ?? '');
   await page.getByLabel('Reason').fill(reason);
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: 'Apply' }).click();
@@ -135,7 +135,7 @@ test('a paused saga keeps what comes in until an operator resumes it', async ({ 
   await enter(context, people.operator);
   await page.goto(`/ops/sagas?order=${id}`);
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await page.getByLabel('Action').selectOption('pause');
+  await page.getByLabel('Action', { exact: true }).selectOption('pause');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByText('Enter a reason')).toBeVisible();
   watch.expects(/422/);
@@ -218,7 +218,7 @@ test('every page of the console is accessible and fits, in both themes', async (
   await picture(page, 'ops-sagas-empty');
   await page.goto(`/ops/sagas?order=${id}`);
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await page.getByLabel('Action').selectOption('cancel');
+  await page.getByLabel('Action', { exact: true }).selectOption('cancel');
   await page.getByLabel('Reason').fill('the customer called');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByText('back in stock: 1 × Reading Lamp')).toBeVisible();

@@ -98,7 +98,7 @@ test('an act that is clicked twice happens once and says that it is done', async
   await enter(context, people.operator);
   await page.goto(`/ops/sagas?find=${id}`);
   await page.locator('a[href^="/ops/sagas/"]').first().click();
-  await page.getByLabel('Action').selectOption('pause');
+  await page.getByLabel('Action', { exact: true }).selectOption('pause');
   await page.getByLabel('Reason').fill('looking into it');
   await page.getByRole('button', { name: 'Preview' }).click();
   // the second click comes before the answer
@@ -120,7 +120,7 @@ test('an act that is clicked twice happens once and says that it is done', async
 
   // a preview that went stale is asked for again by itself
   await page.unroute('**/pause');
-  await page.getByLabel('Action').selectOption('cancel');
+  await page.getByLabel('Action', { exact: true }).selectOption('cancel');
   await page.getByLabel('Reason').fill('the customer called');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByRole('button', { name: 'Apply' })).toBeVisible();

@@ -131,7 +131,8 @@ function ProductForm({ product, save, saved, reload }: {
           before={seen ?? product}
           draft={draft}
           keep={(latest) => {
-            setSeen(latest);
+            // the stock in the form still means the difference to what it began with
+            setSeen({ ...latest, stock: (seen ?? product).stock });
             saving.reset();
           }}
           reload={reload}
