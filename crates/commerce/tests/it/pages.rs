@@ -123,7 +123,7 @@ async fn orders(
     };
     let pages = pages(|cursor| async move {
         let mut conn = shop.pool.acquire().await.unwrap();
-        order::list(&mut conn, &filter, cursor, limit)
+        order::list(&mut conn, filter, cursor, limit)
             .await
             .unwrap()
     });

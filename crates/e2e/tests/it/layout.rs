@@ -287,17 +287,17 @@ fn one_vendor_one_module() {
 
 /// Lines of a source file in which an amount of minor units becomes text.
 fn printed_amounts(source: &str) -> Vec<&str> {
-    let interpolated = Regex::new(r#"\{[a-z_.]*amount(:[^}]*)?\}"#).unwrap();
-    let concatenated = Regex::new(r#"\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|"#).unwrap();
+    let interpolated = Regex::new(r"\{[a-z_.]*amount(:[^}]*)?\}").unwrap();
+    let concatenated = Regex::new(r"\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|").unwrap();
     let argument =
-        Regex::new(r#"^\s*[a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]"#)
+        Regex::new(r"^\s*[a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]")
             .unwrap();
-    let text = Regex::new(r#"amount\.to_string\(\)"#).unwrap();
+    let text = Regex::new(r"amount\.to_string\(\)").unwrap();
     let macros = Regex::new(
-        r#"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\($"#,
+        r"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\($",
     )
     .unwrap();
-    let one_line = Regex::new(r#"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\(.*\.(total_|unit_|price_)?amount\s*[,)]"#)
+    let one_line = Regex::new(r"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\(.*\.(total_|unit_|price_)?amount\s*[,)]")
         .unwrap();
     let mut inside: Option<usize> = None;
     let mut found = Vec::new();
