@@ -43,7 +43,7 @@ async function load(): Promise<RouteObject[]> {
   return (await import('./routes')).routes;
 }
 
-it('is known to the api, page by page, which answers 404 for anything else', async () => {
+it('is known to the api, page by page, which answers 404 for anything else', { timeout: 60_000 }, async () => {
   const source = readFileSync(new URL('../../crates/api/src/storefront.rs', import.meta.url), 'utf8');
   const table = /const PAGES[^=]*= \[([^\]]*)\]/.exec(source)?.[1] ?? '';
   const known = [...table.matchAll(/"([^"]+)"/g)].map(([, path]) => path);
@@ -52,7 +52,7 @@ it('is known to the api, page by page, which answers 404 for anything else', asy
   expect(known.sort()).toEqual([...ours, '/ops', '/index.html'].sort());
 });
 
-it('has no page that no browser looks at', async () => {
+it('has no page that no browser looks at', { timeout: 60_000 }, async () => {
   const routes = await load();
   expect(pages(routes).sort()).toEqual(Object.keys(PICTURES).sort());
   const folder = new URL('../browser/', import.meta.url);

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { useParams } from 'react-router';
 
 import { useSteadyError } from '../lib/action';
@@ -16,9 +17,26 @@ export function ProblemPage() {
   });
   const error = useSteadyError(page, slug);
   if (error instanceof Refusal && error.status === 404) return <NotFound />;
+  if (page.data === undefined) {
+    return <Page title={slug}>{error ? <Failure error={error} retry={page.refetch} /> : <Loading shape="row" count={3} />}</Page>;
+  }
+  const [head = '', ...paragraphs] = page.data.trim().split(/\n\n+/);
   return (
-    <Page title={`Problem: ${slug}`}>
-      {page.data !== undefined ? <pre className="problem">{page.data}</pre> : error ? <Failure error={error} retry={page.refetch} /> : <Loading shape="row" count={3} />}
+    <Page title={head.replace(/^# /, '')}>
+      {paragraphs.map((paragraph) => (
+        <p key={paragraph} className="breaks">
+          {marked(paragraph)}
+        </p>
+      ))}
     </Page>
   );
+}
+
+/** Markdown's bold and code, all that these pages have. */
+function marked(text: string): ReactNode[] {
+  return text.split(/(\*\*[^*]+\*\*|`[^`]+`)/).map((part, index) => {
+    if (part.startsWith('**')) return <strong key={index}>{part.slice(2, -2)}</strong>;
+    if (part.startsWith('`')) return <code key={index}>{part.slice(1, -1)}</code>;
+    return part;
+  });
 }

@@ -2,32 +2,11 @@ import { useQuery } from '@tanstack/react-query';
 
 import { useSteadyError } from '../../lib/action';
 import { examine, type Report } from '../../lib/api/sagas';
-import type { Tone } from '../../lib/status';
+import { headline, ORDER, RESULTS } from '../../lib/health';
 import { Badge, Button, Failure, Loading, Notice } from '../../ui/parts';
 import { OpsPage } from './tabs';
 
 type Check = Report['checks'][number];
-
-/** Tone and words of a result, the one that needs most attention first. */
-const RESULTS: Record<string, { tone: Tone | 'bad'; label: string }> = {
-  violated: { tone: 'bad', label: 'Failed' },
-  warning: { tone: 'doubt', label: 'Warning' },
-  'not checked': { tone: 'over', label: 'Not run' },
-  holds: { tone: 'good', label: 'OK' },
-};
-const ORDER = Object.keys(RESULTS);
-
-/** The headline: it must not say more than was checked. */
-export function headline(results: string[]): { tone: Tone | 'bad'; title: string } {
-  const count = (result: string) => results.filter((one) => one === result).length;
-  const checks = (number: number) => (number === 1 ? '1 check' : `${number} checks`);
-  const [failed, warnings, unrun] = [count('violated'), count('warning'), count('not checked')];
-  const rest = [warnings > 0 && `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`, unrun > 0 && `${checks(unrun)} did not run`];
-  const behind = rest.filter(Boolean).map((text) => ` · ${String(text)}`).join('');
-  if (failed > 0) return { tone: 'bad', title: `${checks(failed)} failed${behind}` };
-  if (unrun > 0 || warnings > 0) return { tone: 'doubt', title: `No violation found${behind}` };
-  return { tone: 'good', title: `All ${checks(count('holds'))} passed` };
-}
 
 export function DoctorPage() {
   const report = useQuery({ queryKey: ['doctor'], queryFn: ({ signal }) => examine(signal), staleTime: 0 });
