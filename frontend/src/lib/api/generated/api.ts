@@ -178,7 +178,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who one is. */
+        /** Current user. */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -199,7 +199,7 @@ export interface paths {
         get: operations["list_orders"];
         put?: never;
         /**
-         * Order.
+         * Place an order.
          * @description The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
          *     it is by then. `Prefer: respond-async` asks for 202 at once.
          */
