@@ -69,7 +69,7 @@ test('a saga whose news could not be handled leads to the message that is in the
   await expect(page.getByText('The payment event failed to process, since')).toBeVisible();
   await page.locator('.why a[href^="/ops/failed/"]').click();
   // nobody can read that
-  await expect(page.getByLabel('Body', { exact: true })).toHaveText(/one of these days/);
+  await expect(page.getByLabel('Message body')).toHaveText(/one of these days/);
   await page.getByRole('button', { name: 'Drop' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Reason').fill('it has no time that could be read');
@@ -111,7 +111,7 @@ test('what could not be handled is found with its reason, sent again, looked at,
 
   await group.getByText('Show messages').click();
   await group.locator(`a[href$="${id}"]`).click();
-  await expect(page.getByLabel('Body', { exact: true })).toHaveText(/"no": "event"/);
+  await expect(page.getByLabel('Message body')).toHaveText(/"no": "event"/);
   await page.getByRole('button', { name: 'Drop' }).click();
   await dialog.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Drop' }).click();
@@ -241,7 +241,7 @@ test('every page of the console is accessible and fits, in both themes', async (
   await page.getByLabel('Reason').first().fill('the worker is mended');
   await picture(page, 'ops-failed-retry');
   await page.goto(`/ops/failed/${message}`);
-  await expect(page.getByLabel('Body', { exact: true })).toBeVisible();
+  await expect(page.getByLabel('Message body')).toBeVisible();
   await picture(page, 'ops-message');
   await page.route('**/api/failed', (route) => route.fulfill({ json: { groups: [], count: 0, more: false } }));
   await page.goto('/ops/failed');

@@ -60,7 +60,7 @@ function Whole({ message }: { message: FailedMessage }) {
         <h2 id="body">Body</h2>
         <p className="fine">May contain personal data.</p>
         {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it could not be scrolled without a mouse */}
-        <pre className="command" tabIndex={0} aria-label="Body">
+        <pre className="command" tabIndex={0} aria-label="Message body">
           {pretty(message.body)}
         </pre>
         {message.body_base64 && <p className="fine">Not UTF-8: `shopctl failed show` prints it in base64.</p>}
