@@ -72,6 +72,7 @@ test('an order is found by its number, its transaction and its customer', async 
   await page.getByLabel('Ids').getByRole('link', { name: new RegExp(number) }).click();
   await expect(page.getByRole('heading', { name: `Order ${number}` })).toBeVisible();
   await expect(page.getByText('Fay Findable')).toBeVisible();
+  await expect(page.getByText('Waiting for the customer to pay.')).toBeVisible();
   await expect(page.getByText(email)).toBeVisible();
   await expect(page.getByRole('button', { name: /^Pay/ })).toHaveCount(0);
   await page.goto('/ops/sagas?find=nonsense');

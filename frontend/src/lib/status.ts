@@ -34,6 +34,18 @@ export function describe(order: Pick<Order, 'status' | 'canceling'>, transaction
   return { label: 'Awaiting payment', text: 'Your items are reserved. Pay to complete your order.', tone: 'calm' };
 }
 
+/** The same for the people who serve the customer. */
+export function describeToStaff(order: Pick<Order, 'status' | 'canceling'>): Words {
+  const words = describe(order);
+  const texts: Record<string, string> = {
+    'Awaiting payment': 'Waiting for the customer to pay.',
+    Confirming: 'The payment is being set up.',
+    Canceling: 'The order is being canceled.',
+    Completed: 'The customer has paid.',
+  };
+  return { ...words, text: texts[words.label] ?? words.text };
+}
+
 export const isOver = (order: Pick<Order, 'status'>): boolean =>
   order.status === 'completed' || order.status === 'canceled';
 

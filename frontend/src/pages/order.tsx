@@ -7,7 +7,7 @@ import { getOrder, getStaffOrder, type Order, type StaffOrder } from '../lib/api
 import { getTransaction } from '../lib/api/payments';
 import { money, shortId, times, when } from '../lib/format';
 import { useLiveOrder } from '../lib/live';
-import { describe, describeChange, describeReason, isOver } from '../lib/status';
+import { describe, describeChange, describeReason, describeToStaff, isOver } from '../lib/status';
 import { Badge, Fact, Facts, Failure, Loading, Page } from '../ui/parts';
 import { NotFound } from './broken';
 import { Payment } from './payment';
@@ -57,7 +57,7 @@ function Details({ order, staff, streaming, error }: {
     retry: false,
   });
   const foreign = transaction.error instanceof Refusal && transaction.error.status === 404;
-  const words = describe(order, over ? null : transaction.data);
+  const words = mine ? describe(order, over ? null : transaction.data) : describeToStaff(order);
   return (
     <Page title={`Order ${shortId(order.id)}`} lead={`Placed ${when(order.created_at)}`}>
       {error !== null && !over && (
