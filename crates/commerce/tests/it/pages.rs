@@ -123,9 +123,7 @@ async fn orders(
     };
     let pages = pages(|cursor| async move {
         let mut conn = shop.pool.acquire().await.unwrap();
-        order::list(&mut conn, filter, cursor, limit)
-            .await
-            .unwrap()
+        order::list(&mut conn, filter, cursor, limit).await.unwrap()
     });
     pages.await.into_iter().flatten().collect()
 }

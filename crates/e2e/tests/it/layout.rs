@@ -290,7 +290,7 @@ fn printed_amounts(source: &str) -> Vec<&str> {
     let interpolated = Regex::new(r"\{[a-z_.]*amount(:[^}]*)?\}").unwrap();
     let concatenated = Regex::new(r"\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|").unwrap();
     let argument =
-        Regex::new(r"^\s*[a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]")
+        Regex::new(r"^\s*[a-z_&][a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]")
             .unwrap();
     let text = Regex::new(r"amount\.to_string\(\)").unwrap();
     let macros = Regex::new(
