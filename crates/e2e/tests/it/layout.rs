@@ -288,7 +288,8 @@ fn one_vendor_one_module() {
 /// Lines of a source file in which an amount of minor units becomes text.
 fn printed_amounts(source: &str) -> Vec<&str> {
     let interpolated = Regex::new(r"\{[a-z_.]*amount(:[^}]*)?\}").unwrap();
-    let concatenated = Regex::new(r"\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|").unwrap();
+    let concatenated =
+        Regex::new(r"'\s*\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|\s*'").unwrap();
     let argument =
         Regex::new(r"^\s*[a-z_&][a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]")
             .unwrap();
