@@ -17,6 +17,25 @@ export default ts.config(
     },
   },
   {
+    // an amount is in minor units: only `money` and `amountText` know how it is written
+    files: ['src/**/*.ts', 'src/**/*.tsx'],
+    ignores: ['src/lib/format.ts', 'src/lib/format.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          ":matches(TemplateLiteral, JSXExpressionContainer) > MemberExpression[property.name=/amount$/i]",
+          ":matches(TemplateLiteral, JSXExpressionContainer) > Identifier[name=/amount$/i]",
+          ":matches(TemplateLiteral, JSXExpressionContainer) > BinaryExpression MemberExpression[property.name=/amount$/i]",
+          "CallExpression[callee.name='String'] MemberExpression[property.name=/amount$/i]",
+          "MemberExpression[property.name='toString'] > MemberExpression[property.name=/amount$/i]",
+          "MemberExpression[property.name=/^(toFixed|toLocaleString)$/]",
+          "NewExpression[callee.object.name='Intl'][callee.property.name='NumberFormat']",
+        ].map((selector) => ({ selector, message: 'Write an amount with `money` of lib/format.ts: it knows the minor units of each currency.' })),
+      ],
+    },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
     extends: [ts.configs.disableTypeChecked],
     languageOptions: { globals: { URL: 'readonly', console: 'readonly', process: 'readonly' } },

@@ -4,18 +4,18 @@ test('an admin adds a product, edits it, is told of a conflict, and takes it out
   watch.expects(/412/);
   await enter(context, people.admin);
   await page.goto('/admin/products');
-  await page.getByRole('link', { name: 'Add a product' }).click();
+  await page.getByRole('link', { name: 'New product' }).click();
   const name = `Teapot ${crypto.randomUUID().slice(0, 8)}`;
   await page.getByLabel('Name').fill(name);
   await page.getByLabel('Description').fill('Pours without a drop.');
   await page.getByLabel(/Price/).fill('abc');
   await page.getByLabel('Stock').fill('7');
   await page.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByText('An amount such as 12.90')).toBeVisible();
+  await expect(page.getByText('Enter an amount, e.g. 12.90')).toBeVisible();
   await page.getByLabel(/Price/).fill('24.50');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('heading', { name })).toBeVisible();
-  await expect(page.getByText('Version 1;')).toBeVisible();
+  await expect(page.getByText('Version 1 ·')).toBeVisible();
 
   const other = await context.newPage();
   await other.goto(page.url());
@@ -25,15 +25,15 @@ test('an admin adds a product, edits it, is told of a conflict, and takes it out
 
   await page.getByLabel('Stock').fill('9');
   await page.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByText('Somebody else edited it first')).toBeVisible();
-  await page.getByRole('button', { name: 'Load what is there now' }).click();
+  await expect(page.getByText('This product was changed by someone else')).toBeVisible();
+  await page.getByRole('button', { name: 'Load the latest version' }).click();
   await expect(page.getByLabel(/Price/)).toHaveValue('22.00');
 
-  await page.getByRole('button', { name: 'Take it out of the catalog' }).click();
-  await page.getByRole('button', { name: 'Take it out', exact: true }).click();
+  await page.getByRole('button', { name: 'Remove from catalog' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Products' })).toBeVisible();
   await page.getByLabel('Search').fill(name);
-  await expect(page.getByText('No product fits')).toBeVisible();
+  await expect(page.getByText('No matching products')).toBeVisible();
 });
 
 test('an admin sees all orders and filters them by the address', async ({ page, context, browser, watch }) => {
@@ -56,7 +56,7 @@ test('an admin sees all orders and filters them by the address', async ({ page, 
 test('whoever is no admin finds neither menu nor page', async ({ page, context }) => {
   const token = await account(context);
   await page.goto('/admin/products');
-  await expect(page.getByRole('heading', { name: 'This is for others' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'You don’t have access to this page' })).toBeVisible();
   await expect(page.getByRole('navigation').getByRole('link', { name: 'Products' })).toHaveCount(0);
   const refused = await context.request.get('/api/admin/orders', { headers: { authorization: `Bearer ${token}` } });
   expect(refused.status()).toBe(403);

@@ -4,28 +4,28 @@ test('from registration to a completed order, seen live, without a reload', asyn
   await page.goto('/');
   const unharmed = await mark(page);
   await page.getByRole('link', { name: 'Log in' }).click();
-  await page.getByRole('link', { name: 'Make an account' }).click();
+  await page.getByRole('link', { name: 'Create an account' }).click();
   await page.getByLabel('Name').fill('Bea Buyer');
   await page.getByLabel('E-mail address').fill(newEmail());
   await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Make the account' }).click();
+  await page.getByRole('button', { name: 'Create account' }).click();
   await expect(page.getByLabel('Account of Bea Buyer')).toBeVisible();
 
   await page.getByRole('searchbox').fill('enamle');
   await page.getByRole('link', { name: /Enamel Mug/ }).click();
-  await page.getByRole('button', { name: 'One more' }).click();
+  await page.getByRole('button', { name: 'Increase quantity' }).click();
   await page.getByRole('button', { name: 'Add to cart' }).click();
-  await page.getByRole('link', { name: 'Go to the cart' }).click();
+  await page.getByRole('link', { name: 'View cart' }).click();
   await expect(page.getByText('€25.80').first()).toBeVisible();
   await page.getByRole('link', { name: 'Check out' }).click();
   await page.getByRole('button', { name: 'Place order' }).click();
 
   await expect(state(page)).toHaveText('Awaiting payment');
-  await expect(page.getByText('Demo payment: no money moves')).toBeVisible();
+  await expect(page.getByText('Demo: no real payment is taken')).toBeVisible();
   await expect(page.getByText('Live', { exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'Pay €25.80' }).click();
   await expect(state(page)).toHaveText('Completed');
-  await expect(page.getByText('Paid and completed')).toBeVisible();
+  await expect(page.getByText('Paid', { exact: true })).toBeVisible();
   await unharmed();
 
   await page.getByRole('link', { name: 'Orders' }).click();
@@ -68,10 +68,10 @@ test('a payment whose answer is lost is in doubt, until payments is heard again'
     await route.abort('timedout');
   });
   await page.getByRole('button', { name: /Pay/ }).click();
-  await expect(page.getByText('We do not know yet whether it arrived')).toBeVisible();
-  await expect(page.getByText(/We are asking your payment provider/)).toBeVisible();
+  await expect(page.getByText('We’re not sure the payment went through')).toBeVisible();
+  await expect(page.getByText(/checking with the payment provider|payment provider isn’t responding/)).toBeVisible();
   await faults.payments('ok');
-  await expect(page.getByText(/Paid. The shop is being told/)).toBeVisible();
+  await expect(page.getByText(/Paid. Your order is being completed/)).toBeVisible();
   await expect(state(page)).toHaveText('Paid');
   await faults.start('worker-payments');
   await expect(state(page)).toHaveText('Completed');
@@ -84,7 +84,7 @@ test('a payment that never arrived can be tried again, and is paid once', async 
   await expect(page.getByRole('button', { name: /Pay/ })).toBeVisible();
   await faults.payments('down');
   await page.getByRole('button', { name: /Pay/ }).click();
-  await expect(page.getByText(/We are asking your payment provider/).first()).toBeVisible();
+  await expect(page.getByText(/checking with the payment provider|payment provider isn’t responding/).first()).toBeVisible();
   await faults.payments('ok');
   await expect(page.getByText(/nothing was paid so far/)).toBeVisible();
   await page.getByRole('button', { name: /Pay/ }).click();
@@ -128,7 +128,7 @@ test('an order whose answer is lost is asked for again under its name', async ({
     await route.abort('connectionreset');
   });
   await page.getByRole('button', { name: 'Place order' }).click();
-  await expect(page.getByText('We have not heard back yet')).toBeVisible();
+  await expect(page.getByText('Still confirming your order')).toBeVisible();
   await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/);
   const orders = await context.request.get('/api/orders', { headers: { authorization: `Bearer ${token}` } });
   expect(((await orders.json()) as { items: unknown[] }).items).toHaveLength(1);
@@ -174,7 +174,7 @@ test('somebody else’s order is not found', async ({ page, context, browser, wa
   await account(stranger, 'Stan Stranger');
   const theirs = await stranger.newPage();
   await theirs.goto(`/orders/${id}`);
-  await expect(theirs.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+  await expect(theirs.getByRole('heading', { name: /not found/ })).toBeVisible();
   await stranger.close();
 });
 
@@ -183,7 +183,7 @@ test('without the stream the order is followed by asking', async ({ page, contex
   await account(context);
   await page.route('**/events', (route) => route.abort());
   await order(page);
-  await expect(page.getByText('Checking every two seconds')).toBeVisible();
+  await expect(page.getByText('Updating every 2 seconds')).toBeVisible();
   await page.getByRole('button', { name: /Pay/ }).click();
   await expect(state(page)).toHaveText('Completed');
 });
@@ -218,7 +218,7 @@ test('only with the keyboard', async ({ page, context }) => {
   await page.goto('/');
   await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
   await press('Tab');
-  await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeFocused();
+  await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
   await press('Enter', 'Tab');
   await expect(page.getByRole('searchbox')).toBeFocused();
   await page.keyboard.type('enamel mug');
@@ -228,8 +228,8 @@ test('only with the keyboard', async ({ page, context }) => {
   await expect(page.getByRole('heading', { name: 'Enamel Mug' })).toBeFocused();
   await tabTo(/^Add to cart/);
   await press('Enter');
-  await expect(page.getByText(/in your cart/)).toBeVisible();
-  await tabTo(/^Go to the cart/);
+  await expect(page.getByText(/Added to cart/)).toBeVisible();
+  await tabTo(/^View cart/);
   await press('Enter');
   await expect(page.getByRole('heading', { name: 'Cart' })).toBeFocused();
   await expect(page.getByRole('link', { name: 'Check out' })).toBeVisible();

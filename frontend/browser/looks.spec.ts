@@ -1,7 +1,7 @@
 import { account, enter, expect, order, people, picture, putInCart, state, test } from './shop';
 
 test('every page of the shop is accessible and fits, in both themes', async ({ page, context, watch }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(420_000);
   watch.expects(/404/);
   await page.goto('/');
   await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
@@ -13,11 +13,14 @@ test('every page of the shop is accessible and fits, in both themes', async ({ p
   await expect(page.getByRole('heading', { name: 'Log in' })).toBeVisible();
   await picture(page, 'login');
   await page.goto('/register');
-  await expect(page.getByRole('heading', { name: 'Make an account' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Create an account' })).toBeVisible();
   await picture(page, 'register');
   await page.goto('/nowhere');
-  await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: /not found/ })).toBeVisible();
   await picture(page, 'not-found');
+  await page.goto('/problems/price-changed');
+  await expect(page.getByText('Show both totals')).toBeVisible();
+  await picture(page, 'problem');
   await page.goto('/cart');
   await picture(page, 'cart-empty');
 
@@ -55,14 +58,14 @@ test('every page of the shop is accessible and fits, in both themes', async ({ p
 });
 
 test('states of trouble are accessible and fit, in both themes', async ({ page, context, faults, watch }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(300_000);
   watch.expects(/Failed to load resource/);
   await account(context);
   await order(page);
   await expect(page.getByRole('button', { name: /Pay/ })).toBeVisible();
   await faults.payments('down');
   await page.getByRole('button', { name: /Pay/ }).click();
-  await expect(page.getByText('We do not know yet whether it arrived')).toBeVisible();
+  await expect(page.getByText('We’re not sure the payment went through')).toBeVisible();
   await picture(page, 'order-in-doubt');
   await page.goto('/products/wool-blanket');
   await page.getByRole('button', { name: 'Add to cart' }).click();
@@ -72,12 +75,12 @@ test('states of trouble are accessible and fit, in both themes', async ({ page, 
   await picture(page, 'order-confirming');
   await page.route('**/api/products?*', (route) => route.abort());
   await page.goto('/');
-  await expect(page.getByText('The shop does not answer right now')).toBeVisible();
+  await expect(page.getByText('We can’t reach the server')).toBeVisible();
   await picture(page, 'catalog-broken');
 });
 
 test('every page of the admin is accessible and fits, in both themes', async ({ page, context }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(300_000);
   await enter(context, people.admin);
   await page.goto('/admin/products');
   await expect(page.getByRole('link', { name: 'Enamel Mug' })).toBeVisible();
@@ -85,7 +88,7 @@ test('every page of the admin is accessible and fits, in both themes', async ({ 
   await page.getByRole('link', { name: 'Enamel Mug' }).click();
   await expect(page.getByLabel('Stock')).toBeVisible();
   await picture(page, 'admin-product');
-  await page.getByRole('button', { name: 'Take it out of the catalog' }).click();
+  await page.getByRole('button', { name: 'Remove from catalog' }).click();
   await picture(page, 'admin-product-remove');
   await page.goto('/admin/products/new');
   await expect(page.getByLabel('Stock')).toBeVisible();

@@ -15,7 +15,7 @@ test('the order page leads to its one trace, which holds the shop, the worker an
   // spans are sent every few seconds
   await expect(async () => {
     await traces.goto(url);
-    for (const span of ['saga.step', '/transactions', 'payments_events']) {
+    for (const span of ['place_order', 'init_payment', '/transactions', 'payments_events']) {
       await expect(traces.getByText(span).first()).toBeVisible({ timeout: 1_000 });
     }
   }).toPass({ timeout: 30_000 });

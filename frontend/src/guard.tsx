@@ -11,12 +11,14 @@ export function Guard({ only }: { only?: 'admin' | 'operator' }) {
   const online = useOnline();
   if (session.state === 'unknown') {
     return (
-      <Page title="One moment">
+      <Page title="Loading…">
+        {session.failed && (
+          <Notice tone="bad" title={online ? 'We can’t reach the server' : 'You’re offline'} role="alert">
+            <p>{online ? 'Retrying…' : 'This page opens as soon as you are online again.'}</p>
+            <Button onClick={() => void restore()}>Try again</Button>
+          </Notice>
+        )}
         <Loading shape="row" count={3} />
-        {!online && <p>You are offline. This page opens as soon as you are back.</p>}
-        <Button kind="quiet" onClick={() => void restore()}>
-          Try again
-        </Button>
       </Page>
     );
   }
@@ -26,9 +28,9 @@ export function Guard({ only }: { only?: 'admin' | 'operator' }) {
   const allowed = only === undefined || (only === 'operator' ? isOperator(session) : hasRole(session, only));
   if (!allowed) {
     return (
-      <Page title="This is for others">
+      <Page title="You don’t have access to this page">
         <Notice tone="over">
-          <p>Your account does not have the role that this page is for.</p>
+          <p>Ask an administrator if you need it.</p>
         </Notice>
         <ButtonLink to="/">Back to the shop</ButtonLink>
       </Page>

@@ -2,12 +2,16 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useRef } from 'react';
 import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from 'react-router';
 
+import { useAction } from './lib/action';
 import { logout } from './lib/api/auth';
 import { getSettings } from './lib/api/client';
-import { countOf, useCart } from './lib/cart';
+import { countOf, currentCart, setAside, useCart } from './lib/cart';
+import { resumeOrders } from './lib/checkout';
+import { keepFocus } from './lib/focus';
 import { hasRole, isOperator, useSession } from './lib/session';
-import { nextTheme, useTheme } from './lib/theme';
+import { nextTheme, themeAfter, useTheme } from './lib/theme';
 import { useOnline } from './lib/useful';
+import { Button } from './ui/parts';
 
 /** A page is whole without it: when it cannot be loaded, there is none. */
 const DemoPanel = lazy(() =>
@@ -21,22 +25,24 @@ export function Layout() {
   const online = useOnline();
   const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity, retry: true, retryDelay: 3_000 });
   const demo = settings.data?.demo_url;
+  useEffect(keepFocus, []);
+  useSentCarts();
   return (
     <>
       <a className="skip" href="#main">
-        Skip to the content
+        Skip to content
       </a>
       <Head />
       {!online && (
         <p className="offline" role="status">
-          You are offline. What you see may be old; everything goes on when you are back.
+          You’re offline. Some information may be out of date.
         </p>
       )}
       <main id="main" tabIndex={-1}>
         <Outlet />
       </main>
       <footer className="foot">
-        <p>A demonstration shop. Payments are simulated: no money moves.</p>
+        <p>A demonstration shop: no real payment is taken.</p>
         {demo && (
           <Suspense fallback={null}>
             <DemoPanel url={demo} />
@@ -46,6 +52,22 @@ export function Layout() {
       <ScrollRestoration />
     </>
   );
+}
+
+/** Carts that were sent: asked about for their user, set aside for everybody else. */
+function useSentCarts(): void {
+  const session = useSession();
+  const client = useQueryClient();
+  const user = session.state === 'user' ? session.user.id : null;
+  useEffect(() => {
+    if (user === null) return;
+    const { sentBy } = currentCart();
+    if (sentBy !== null && sentBy !== user) setAside();
+    void resumeOrders(user, (order) => {
+      client.setQueryData(['order', order.id], order);
+      void client.invalidateQueries({ queryKey: ['orders'] });
+    });
+  }, [client, user]);
 }
 
 function Head() {
@@ -66,7 +88,7 @@ function Head() {
             Catalog
           </NavLink>
           {session.state === 'user' && <NavLink to="/orders">Orders</NavLink>}
-          <NavLink to="/cart" aria-label={`Cart, ${count} ${count === 1 ? 'piece' : 'pieces'}`}>
+          <NavLink to="/cart" aria-label={`Cart, ${count} ${count === 1 ? 'item' : 'items'}`}>
             Cart{count > 0 && <span className="count">{count}</span>}
           </NavLink>
           {hasRole(session, 'admin') && (
@@ -88,7 +110,7 @@ function ThemeButton() {
   const theme = useTheme();
   const icon = { system: '◐', light: '☀', dark: '☾' }[theme];
   return (
-    <button type="button" className="icon-button" onClick={nextTheme} aria-label={`Theme: ${theme}`} title={`Theme: ${theme}`}>
+    <button type="button" className="icon-button" onClick={nextTheme} aria-label={`Theme: ${theme}. Switch to ${themeAfter(theme)}`} title={`Switch to ${themeAfter(theme)} theme`}>
       <span aria-hidden="true">{icon}</span>
     </button>
   );
@@ -111,20 +133,23 @@ function Account() {
       removeEventListener('keydown', close);
     };
   }, []);
-  if (session.state === 'unknown') return <span className="account-gap" />;
-  if (session.state === 'nobody') {
+  const leaving = useAction({
+    mutationFn: logout,
+    onSuccess: async () => {
+      // nothing of this user stays behind for the next one: not even the cart
+      setAside();
+      client.clear();
+      await navigate('/');
+    },
+  });
+  if (session.state === 'unknown' && !session.failed) return <span className="account-gap" />;
+  if (session.state !== 'user') {
     return (
       <Link to="/login" className="button quiet small">
         Log in
       </Link>
     );
   }
-  const leave = async () => {
-    await logout();
-    // nothing of this user stays behind for the next one
-    client.clear();
-    await navigate('/');
-  };
   return (
     <details className="account" ref={menu}>
       <summary aria-label={`Account of ${session.user.name}`}>
@@ -135,9 +160,14 @@ function Account() {
       <div className="menu">
         <p className="menu-name">{session.user.name}</p>
         <p className="fine">{session.user.email}</p>
-        <button type="button" className="button plain small" onClick={() => void leave()}>
+        <Button className="small" busy={leaving.isPending} onClick={() => leaving.mutate()}>
           Log out
-        </button>
+        </Button>
+        {leaving.isError && (
+          <p className="error" role="alert">
+            You’re still logged in: we can’t reach the server. Try again before you leave this computer.
+          </p>
+        )}
       </div>
     </details>
   );

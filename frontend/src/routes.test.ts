@@ -23,6 +23,8 @@ const PICTURES: Record<string, string> = {
   '/ops/failed': 'ops-failed',
   '/ops/failed/:id': 'ops-message',
   '/ops/doctor': 'ops-doctor',
+  '/ops/orders/:id': 'ops-order',
+  '/problems/:slug': 'problem',
   '/*': 'not-found',
 };
 
@@ -35,11 +37,23 @@ function pages(routes: RouteObject[], above = ''): string[] {
   });
 }
 
-it('has no page that no browser looks at', async () => {
-  const nothing = { getItem: () => null };
-  vi.stubGlobal('localStorage', nothing);
+async function load(): Promise<RouteObject[]> {
+  vi.stubGlobal('localStorage', { getItem: () => null });
   vi.stubGlobal('addEventListener', () => undefined);
-  const { routes } = await import('./routes');
+  return (await import('./routes')).routes;
+}
+
+it('is known to the api, page by page, which answers 404 for anything else', { timeout: 60_000 }, async () => {
+  const source = readFileSync(new URL('../../crates/api/src/storefront.rs', import.meta.url), 'utf8');
+  const table = /const PAGES[^=]*= \[([^\]]*)\]/.exec(source)?.[1] ?? '';
+  const known = [...table.matchAll(/"([^"]+)"/g)].map(([, path]) => path);
+  const ours = pages(await load()).filter((path) => path !== '/*');
+  // `/ops` leads to its first page, and `/index.html` is the file itself
+  expect(known.sort()).toEqual([...ours, '/ops', '/index.html'].sort());
+});
+
+it('has no page that no browser looks at', { timeout: 60_000 }, async () => {
+  const routes = await load();
   expect(pages(routes).sort()).toEqual(Object.keys(PICTURES).sort());
   const folder = new URL('../browser/', import.meta.url);
   const specs = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'));

@@ -6,7 +6,7 @@ use commerce::{
     order::{self, Item, PlaceError, PriceError},
 };
 use crashpoint::crash_point;
-use kernel::{OrderId, SagaId, TraceRef, TransactionId, UserId};
+use kernel::{Money, OrderId, SagaId, TraceRef, TransactionId, UserId};
 use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict};
 use sqlx::PgConnection;
 use tokio::task::JoinHandle;
@@ -24,8 +24,12 @@ pub struct Submit<'a> {
     pub request_hash: &'a [u8; 32],
     /// What is ordered.
     pub items: &'a [Item],
+    /// The total that the customer agreed to; `None` accepts any.
+    pub expected_total: Option<&'a Money>,
     /// The order's one trace, and where the request stands in it.
     pub trace: TraceRef,
+    /// Whether the request's own span is exported: the order's spans hang below it then.
+    pub exported: bool,
     /// Whether this process makes the first attempt at payment itself, at once.
     pub eager: bool,
 }
@@ -56,6 +60,14 @@ pub enum SubmitError {
     /// The basket cannot be priced.
     #[error(transparent)]
     Price(PriceError),
+    /// The catalog's prices add up to another total than the customer agreed to.
+    #[error("the order costs {total}, {expected} was agreed to")]
+    PriceChanged {
+        /// As agreed to.
+        expected: Money,
+        /// By the catalog's prices of now.
+        total: Money,
+    },
     /// The order cannot be placed.
     #[error(transparent)]
     Place(PlaceError),
@@ -132,6 +144,14 @@ pub async fn submit_in(
     let basket = order::price(conn, request.items)
         .await
         .map_err(SubmitError::Price)?;
+    if let Some(expected) = request.expected_total
+        && *expected != basket.total
+    {
+        return Err(SubmitError::PriceChanged {
+            expected: expected.clone(),
+            total: basket.total,
+        });
+    }
     let saga_id = SagaId::new();
     let input = CheckoutInput {
         order_id,
@@ -146,7 +166,8 @@ pub async fn submit_in(
     let new = NewSaga {
         id: saga_id,
         input,
-        trace: trace.unwrap_or(request.trace),
+        trace: trace.unwrap_or_else(|| request.trace.child()),
+        parent_span: request.exported.then(|| request.trace.span_id().to_owned()),
     };
     let started = engine
         .start(conn, new, request.eager)

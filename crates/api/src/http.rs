@@ -7,11 +7,13 @@ mod doctor;
 mod failed;
 mod limiter;
 mod order_events;
+mod problem_pages;
 mod problems;
 mod products;
 mod read_orders;
 mod runbooks;
 mod saga_acts;
+mod saga_trace;
 mod sagas;
 mod settings;
 mod shapes;
@@ -42,6 +44,7 @@ use workflows::checkout::Checkout;
 use crate::{storefront::Storefront, watch::Watch};
 
 pub use limiter::Limiter;
+pub use problem_pages::PAGES;
 pub use problems::KINDS;
 pub use settings::Settings;
 
@@ -123,7 +126,8 @@ impl App {
             .with_state(self);
         let router = router.merge(docs).merge(keys);
         let Some(storefront) = storefront else {
-            return router;
+            // without a storefront, whose page shows it, a problem's `type` is served as it is
+            return router.route("/problems/{slug}", get(problem_pages::find));
         };
         router.fallback(
             move |method: Method, uri: Uri, headers: HeaderMap| async move {
@@ -148,10 +152,12 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(order_events::watch_order))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(read_orders::list_all))
+        .routes(routes!(read_orders::find_any))
         .routes(routes!(settings::settings))
         .routes(routes!(sagas::list))
         .routes(routes!(sagas::find))
         .routes(routes!(sagas::why))
+        .routes(routes!(saga_trace::send))
         .routes(routes!(saga_acts::retry))
         .routes(routes!(saga_acts::pause))
         .routes(routes!(saga_acts::resume))
@@ -164,6 +170,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(failed::discard))
         .routes(routes!(doctor::doctor))
         .routes(routes!(runbooks::find))
+        .routes(routes!(problem_pages::find))
 }
 
 /// The OpenAPI document, pretty-printed.

@@ -1,7 +1,7 @@
 //! Serves the storefront: a folder of built files, read once at start and kept in memory.
 //!
-//! Whatever looks like a page and is none of ours is answered with `index.html`: the storefront
-//! routes it. Files under `assets/` carry a digest in their name and may be kept for ever.
+//! A page is answered with `index.html`: the storefront routes it. An address that is no page of the
+//! storefront gets the same document with status 404, and the storefront says so. Files under `assets/` carry a digest in their name and may be kept for ever.
 
 use std::{
     collections::HashMap,
@@ -15,10 +15,47 @@ use axum::{
     response::IntoResponse,
 };
 use sha2::{Digest, Sha256};
-use web::{Problem, kinds};
+use web::{OwnBody, Problem, kinds};
 
 /// Paths below these are never pages.
 const NOT_PAGES: [&str; 4] = ["/api/", "/docs/", "/assets/", "/.well-known/"];
+
+/// The storefront's pages. `routes.test.ts` compares them with its routes.
+const PAGES: [&str; 22] = [
+    "/",
+    "/products/:slug",
+    "/cart",
+    "/login",
+    "/register",
+    "/checkout",
+    "/orders",
+    "/orders/:id",
+    "/admin/products",
+    "/admin/products/new",
+    "/admin/products/:slug",
+    "/admin/orders",
+    "/admin/orders/:id",
+    "/ops",
+    "/ops/sagas",
+    "/ops/sagas/:id",
+    "/ops/orders/:id",
+    "/ops/failed",
+    "/ops/failed/:id",
+    "/ops/doctor",
+    "/problems/:slug",
+    "/index.html",
+];
+
+fn is_page(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    PAGES.iter().any(|page| {
+        let page = page.strip_suffix('/').unwrap_or(page);
+        page.split('/').count() == path.split('/').count()
+            && page.split('/').zip(path.split('/')).all(|(page, segment)| {
+                page == segment || (page.starts_with(':') && !segment.is_empty())
+            })
+    })
+}
 
 /// The files, by their path.
 #[derive(Debug)]
@@ -67,11 +104,22 @@ impl Storefront {
         headers: &HeaderMap,
     ) -> Response<Body> {
         let found = self.find(path);
-        let Some((path, file)) = found.filter(|_| method == Method::GET || method == Method::HEAD)
+        let Some((file_path, file)) =
+            found.filter(|_| method == Method::GET || method == Method::HEAD)
         else {
             return Problem::new(kinds::NOT_FOUND).into_response();
         };
-        let mut response = file.answer(headers);
+        let mut response = if file_path == "/index.html" && !is_page(path) {
+            let mut whole = headers.clone();
+            whole.remove(header::IF_NONE_MATCH);
+            let mut response = file.answer(&whole);
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response.extensions_mut().insert(OwnBody);
+            response
+        } else {
+            file.answer(headers)
+        };
+        let path = file_path;
         let headers = response.headers_mut();
         let keep = if path.starts_with("/assets/") {
             "public, max-age=31536000, immutable"

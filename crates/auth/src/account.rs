@@ -102,10 +102,10 @@ pub struct Session {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// Not an e-mail address.
-    #[error("this is not an e-mail address")]
+    #[error("Enter a valid e-mail address.")]
     Email,
     /// Not a name.
-    #[error("a name has 1 to 100 characters, none of them a control character")]
+    #[error("Enter a name of up to 100 characters.")]
     Name,
     /// Not a password that is taken.
     #[error(transparent)]
@@ -114,7 +114,7 @@ pub enum AuthError {
     #[error("there is an account for this e-mail address already")]
     EmailTaken,
     /// Unknown address, wrong password or disabled account: nobody is told which.
-    #[error("e-mail address or password are wrong")]
+    #[error("wrong e-mail address or password")]
     Credentials,
     /// The refresh token is unknown, used, revoked or has run out.
     #[error("this session is over: log in again")]

@@ -12,4 +12,4 @@ mod store;
 
 pub use account::{Auth, AuthConfig, AuthError, Profile, Role, Session};
 pub use password::{Hasher, PasswordError};
-pub use store::{find_address, purge_refresh_tokens};
+pub use store::{Contact, find_address, find_user, list_contacts, purge_refresh_tokens};

@@ -147,6 +147,39 @@ pub async fn find_address(
     Ok(row.map(|row| (row.name, row.email)))
 }
 
+/// The account with this address, disabled or not.
+pub async fn find_user(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(
+        r#"select user_id as "user_id: UserId" from auth."user" where email = $1"#,
+        email.trim().to_lowercase(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// An account as the people who serve its owner see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The account.
+    pub user_id: UserId,
+    /// How the person wants to be called.
+    pub name: String,
+    /// Where mails go to.
+    pub email: String,
+}
+
+/// Names and addresses of these accounts; unknown accounts are missing.
+pub async fn list_contacts(conn: &mut PgConnection, ids: &[UserId]) -> sqlx::Result<Vec<Contact>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        Contact,
+        r#"select user_id as "user_id: UserId", name, email from auth."user" where user_id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub(crate) async fn insert_refresh(
     conn: &mut PgConnection,
     hash: &[u8],

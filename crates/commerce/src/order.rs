@@ -4,7 +4,7 @@ mod moves;
 mod read;
 
 pub use moves::{await_payment, begin_canceling, cancel, complete, place};
-pub use read::{changes_since, find, find_terms, list};
+pub use read::{Filter, Number, NumberError, changes_since, find, find_ids, find_terms, list};
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Lists in pages, newest first.
+//! Lists in pages: newest first, or the best match first.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -22,7 +22,10 @@ impl<T> Page<T> {
     pub fn from_rows(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> Uuid) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|last| Cursor(id(last)));
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| Cursor::at(id(last)));
         Self {
             items: rows,
             next_cursor,
@@ -32,7 +35,19 @@ impl<T> Page<T> {
 
 /// A place in a list; opaque to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(pub Uuid);
+pub struct Cursor {
+    /// The last item that was given.
+    pub id: Uuid,
+    /// Its rank, in a list by rank.
+    pub rank: Option<i32>,
+}
+
+impl Cursor {
+    /// Behind this item of a list without ranks.
+    pub fn at(id: Uuid) -> Self {
+        Self { id, rank: None }
+    }
+}
 
 /// Not a cursor of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +56,9 @@ pub struct CursorError;
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0.as_bytes()))
+        let mut bytes = self.id.as_bytes().to_vec();
+        bytes.extend(self.rank.map(i32::to_be_bytes).into_iter().flatten());
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 }
 
@@ -52,6 +69,14 @@ impl std::str::FromStr for Cursor {
         let bytes = BASE64_URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|_| CursorError)?;
-        Uuid::from_slice(&bytes).map(Self).map_err(|_| CursorError)
+        let (id, rank) = bytes.split_at_checked(16).ok_or(CursorError)?;
+        let rank = match rank {
+            [] => None,
+            rank => Some(i32::from_be_bytes(
+                rank.try_into().map_err(|_| CursorError)?,
+            )),
+        };
+        let id = Uuid::from_slice(id).map_err(|_| CursorError)?;
+        Ok(Self { id, rank })
     }
 }

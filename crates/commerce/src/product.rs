@@ -32,6 +32,22 @@ pub struct Product {
     pub created_at: DateTime<Utc>,
 }
 
+/// What an edit does to the stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockEdit {
+    /// It stays as it is.
+    Keep,
+    /// It changes by the difference: what was sold since `seen` stays sold.
+    Change {
+        /// The stock that the editor saw.
+        seen: i64,
+        /// The stock that they want in its place.
+        to: i64,
+    },
+    /// It must be this already, since the editor does not say what they saw.
+    Confirm(i64),
+}
+
 /// What an admin writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -57,22 +73,23 @@ pub enum EditError {
         /// Its version.
         current: i64,
     },
-    /// Orders hold more than the stock that is to be set.
-    #[error("orders hold more pieces than this stock")]
-    StockBelowReserved,
+    /// Orders hold more than the edit would leave.
+    #[error("orders hold {reserved} units, the edit would leave {left}")]
+    StockBelowReserved {
+        /// Units that orders hold.
+        reserved: i64,
+        /// Units that the edit would leave.
+        left: i64,
+    },
+    /// The stock is another one, and the edit does not say which one was seen.
+    #[error("the stock is {stock} now, and the edit does not say which one was seen")]
+    StockUnseen {
+        /// Units in stock, those held by orders included.
+        stock: i64,
+    },
     /// The database failed.
     #[error("could not write the product")]
-    Db(sqlx::Error),
-}
-
-impl From<sqlx::Error> for EditError {
-    fn from(error: sqlx::Error) -> Self {
-        if db::constraint(&error) == Some("stock_reserved_within") {
-            Self::StockBelowReserved
-        } else {
-            Self::Db(error)
-        }
-    }
+    Db(#[from] sqlx::Error),
 }
 
 /// The slug that a name gives: lower case, digits and single hyphens.

@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use kernel::{Currency, Money};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ struct Transaction {
     transaction_id: Uuid,
     order_id: Uuid,
     amount: Option<i64>,
-    currency: Option<String>,
+    currency: Option<Currency>,
     status: String,
 }
 
@@ -28,7 +29,7 @@ struct Order {
     order_id: Uuid,
     transaction_id: Uuid,
     total_amount: i64,
-    currency: String,
+    currency: Currency,
     status: String,
     settled: bool,
 }
@@ -73,7 +74,7 @@ async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Resul
     sqlx::query_as!(
         Order,
         r#"
-        select order_id, transaction_id, total_amount, currency, status,
+        select order_id, transaction_id, total_amount, currency as "currency: Currency", status,
                updated_at < clock_timestamp() - make_interval(secs => $2) as "settled!"
         from commerce."order"
         where order_id > $1
@@ -120,16 +121,12 @@ fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
             format!("payments knows it by transaction {}", found.transaction_id),
         ));
     }
-    let same = found.amount == Some(order.total_amount)
-        && found.currency.as_deref() == Some(&order.currency);
-    if found.status == "paid" && !same {
-        violations.push(say(
-            "I3",
-            format!(
-                "it costs {}, paid were {:?}",
-                order.total_amount, found.amount
-            ),
-        ));
+    let total = Money::new(order.total_amount, order.currency.clone());
+    let paid = found.amount.zip(found.currency.clone());
+    let paid = paid.map(|(amount, currency)| Money::new(amount, currency));
+    if found.status == "paid" && paid.as_ref() != Some(&total) {
+        let paid = paid.map_or_else(|| "nothing".to_owned(), |paid| paid.to_string());
+        violations.push(say("I3", format!("it costs {total}, paid: {paid}")));
     }
     let fits = match status {
         "completed" => found.status == "paid",

@@ -101,7 +101,7 @@ pub const CHECKS: [Check; 24] = [
     invariant(
         "I4",
         Reads::Shop,
-        "orders only move along the arrows, and a terminal state never changes",
+        "orders only make allowed transitions, and a final state never changes",
         "a status was changed past the code and its triggers",
         "find who wrote to commerce.order or order_status by hand; the order's saga tells what it should be",
     ),
@@ -164,7 +164,7 @@ pub const CHECKS: [Check; 24] = [
     hygiene(
         "late-work",
         Reads::Shop,
-        "no step or deadline is due for long",
+        "no overdue steps or deadlines",
         "no worker of the saga role runs, none knows the plan, or all are busy",
         "is worker-saga running, and of this version? scale it out if it is busy",
     ),
@@ -185,7 +185,7 @@ pub const CHECKS: [Check; 24] = [
     hygiene(
         "overdue-compensation",
         Reads::Shop,
-        "no saga is being undone for long",
+        "no stuck compensations",
         "payments does not answer the cancel, so the order keeps its stock: compensation is never given up",
         "`shopctl saga show ID` tells the last answer; when payments is back it goes on by itself, at once with `shopctl saga retry ID`",
     ),
@@ -227,7 +227,7 @@ pub const CHECKS: [Check; 24] = [
     hygiene(
         "missing-queue",
         Reads::Broker,
-        "every queue is there",
+        "all queues exist",
         "what is published for it comes back as unroutable and waits in the outbox",
         "`worker migrate` declares exchanges, queues and bindings",
     ),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::{Currency, Money};
 use sqlx::{PgPool, postgres::PgConnection};
 
 use crate::Violation;
@@ -227,18 +228,27 @@ async fn stock_and_prices(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation
         limit 100
         "#
     );
-    let prices = violations!(
-        conn,
-        "I9",
+    let prices = sqlx::query!(
         r#"
-        select 'order ' || o.order_id as "subject!",
-               'it costs ' || o.total_amount || ', its lines ' || coalesce(sum(l.quantity * l.unit_amount), 0) as "what!"
+        select o.order_id, o.currency as "currency: Currency", o.total_amount,
+               coalesce(sum(l.quantity * l.unit_amount), 0)::bigint as "lines!"
         from commerce."order" o left join commerce.order_line l using (order_id)
-        group by o.order_id, o.total_amount
+        group by o.order_id, o.currency, o.total_amount
         having o.total_amount <> coalesce(sum(l.quantity * l.unit_amount), 0)
         limit 100
         "#
-    );
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let prices = prices.into_iter().map(|row| Violation {
+        check: "I9",
+        subject: format!("order {}", row.order_id),
+        what: format!(
+            "it costs {}, its lines {}",
+            Money::new(row.total_amount, row.currency.clone()),
+            Money::new(row.lines, row.currency)
+        ),
+    });
     Ok(stock.chain(prices).collect())
 }
 

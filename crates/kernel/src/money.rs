@@ -36,17 +36,31 @@ impl Money {
     }
 }
 
+/// The one way in which an amount is written: `12.90 EUR`, `500 JPY`, `1.250 KWD`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:02} {}",
-            self.amount / 100,
-            (self.amount % 100).abs(),
-            self.currency
-        )
+        let places = usize::from(self.currency.decimal_places());
+        let digits = format!("{:0>1$}", self.amount.unsigned_abs(), places + 1);
+        let (whole, part) = digits.split_at(digits.len() - places);
+        let sign = if self.amount < 0 { "-" } else { "" };
+        let point = if places == 0 { "" } else { "." };
+        write!(f, "{sign}{whole}{point}{part} {}", self.currency)
     }
 }
+
+/// Currencies (ISO 4217) whose minor unit is not a hundredth, by their number of decimal places.
+/// The storefront has the same table in `lib/format.ts`; a test there compares them.
+const DECIMAL_PLACES: [(u8, &[&str]); 3] = [
+    (
+        0,
+        &[
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI",
+            "VND", "VUV", "XAF", "XOF", "XPF",
+        ],
+    ),
+    (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
+    (4, &["CLF", "UYW"]),
+];
 
 /// Three upper-case letters, as in ISO 4217.
 #[derive(
@@ -66,6 +80,15 @@ impl Currency {
     /// The code.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// How many digits the minor units take behind the decimal point: 2 for EUR, 0 for JPY.
+    pub fn decimal_places(&self) -> u8 {
+        let of_it = |(_, codes): &&(u8, &[&str])| codes.contains(&self.as_str());
+        DECIMAL_PLACES
+            .iter()
+            .find(of_it)
+            .map_or(2, |(places, _)| *places)
     }
 }
 
@@ -116,6 +139,26 @@ mod tests {
         assert_eq!(eur(1).plus(&Money::new(2, "USD".parse().unwrap())), None);
         assert_eq!(eur(i64::MAX).times(2), None);
         assert_eq!(eur(i64::MAX).plus(&eur(1)), None);
+    }
+
+    #[test]
+    fn an_amount_is_written_in_its_currencys_minor_units() {
+        let written =
+            |amount, currency: &str| Money::new(amount, currency.parse().unwrap()).to_string();
+        for (amount, currency, text) in [
+            (1290, "EUR", "12.90 EUR"),
+            (5, "EUR", "0.05 EUR"),
+            (0, "EUR", "0.00 EUR"),
+            (-5, "EUR", "-0.05 EUR"),
+            (500, "JPY", "500 JPY"),
+            (0, "JPY", "0 JPY"),
+            (1250, "KWD", "1.250 KWD"),
+            (7, "KWD", "0.007 KWD"),
+            (12345, "CLF", "1.2345 CLF"),
+            (i64::MIN, "EUR", "-92233720368547758.08 EUR"),
+        ] {
+            assert_eq!(written(amount, currency), text);
+        }
     }
 
     #[test]

@@ -112,10 +112,10 @@ impl Code {
         match self {
             Self::WaitingForSignal => &About {
                 code: "waiting-for-signal",
-                title: "waits for payments' decision",
+                title: "waits for the customer to pay",
                 stuck: false,
-                explanation: "Its payment is undecided and its deadline has not come: it is somebody else's turn. \
-                              At the deadline it is undone by itself.",
+                explanation: "Its payment is undecided and its deadline has not passed. At the deadline it is \
+                              rolled back automatically.",
                 evidence: &["since", "deadline"],
                 page: include_str!("../../../docs/runbooks/waiting-for-signal.md"),
             },
@@ -140,7 +140,7 @@ impl Code {
                 code: "lease-expired",
                 title: "its worker did not finish",
                 stuck: true,
-                explanation: "Whoever had claimed it did not finish within the lease: it died, or lost the \
+                explanation: "The process that had claimed it did not finish within the lease: it died, or lost the \
                               database. The next free worker takes over.",
                 evidence: &["by", "expired_at", "attempt"],
                 page: include_str!("../../../docs/runbooks/lease-expired.md"),
@@ -155,7 +155,7 @@ impl Code {
             },
             Self::JobLost => &About {
                 code: "job-lost",
-                title: "nothing will ever wake it",
+                title: "not scheduled: its job is missing",
                 stuck: true,
                 explanation: "It is not at rest and owns no entry in the outbox (I7 is broken): somebody removed it \
                               by hand, or a backup was restored in parts. A retry writes it anew.",
@@ -182,9 +182,9 @@ impl Code {
             },
             Self::QueueWithoutConsumer => &About {
                 code: "queue-without-consumer",
-                title: "nobody reads the queue of decisions",
+                title: "no worker reads the payment events",
                 stuck: true,
-                explanation: "Payments has decided and published; nobody takes from the queue. No worker has the \
+                explanation: "Payments has decided and published; the queue has no consumer. No worker has the \
                               role payments, or it stopped taking because its database or payments is away.",
                 evidence: &["transaction", "status", "queue", "messages", "consumers"],
                 page: include_str!("../../../docs/runbooks/queue-without-consumer.md"),
@@ -199,7 +199,7 @@ impl Code {
             },
             Self::MessageFailed => &About {
                 code: "message-failed",
-                title: "the decision lies in failed",
+                title: "the payment event failed to process",
                 stuck: true,
                 explanation: "The message that it needs could not be handled and was put aside, whole, with the \
                               reason. It takes effect once it is sent again.",
@@ -217,7 +217,7 @@ impl Code {
             },
             Self::ParticipantHasAnswerWeMissed => &About {
                 code: "participant-has-answer-we-missed",
-                title: "payments' decision is lost on the way",
+                title: "the payment event was lost",
                 stuck: true,
                 explanation: "Payments has decided and published, and its event is neither in a queue nor in \
                               failed. Telling the saga what payments decided is safe: payments is asked first, \
@@ -236,7 +236,7 @@ impl Code {
             },
             Self::PausedBy => &About {
                 code: "paused-by",
-                title: "an operator holds it",
+                title: "paused by an operator",
                 stuck: true,
                 explanation: "Nothing of it runs until it is resumed; signals are kept meanwhile.",
                 evidence: &["by", "why", "since"],
@@ -247,7 +247,7 @@ impl Code {
                 title: "payment and order contradict one another",
                 stuck: true,
                 explanation: "What payments says does not fit the order, in amount, currency, transaction or \
-                              outcome. It moves in neither direction: a person must compare the two.",
+                              outcome. Needs manual review: it is neither completed nor rolled back until then.",
                 evidence: &["what"],
                 page: include_str!("../../../docs/runbooks/payment-mismatch.md"),
             },
@@ -271,7 +271,7 @@ impl Code {
             },
             Self::Healthy => &About {
                 code: "healthy",
-                title: "goes its way",
+                title: "on schedule",
                 stuck: false,
                 explanation: "It is at rest, or it moved a moment ago.",
                 evidence: &["state", "moved_at"],

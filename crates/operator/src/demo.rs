@@ -120,7 +120,9 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
         idempotency_key: &Uuid::new_v4().to_string(),
         request_hash: &[0; 32],
         items: &[item],
+        expected_total: None,
         trace: TraceRef::random(),
+        exported: false,
         eager: false,
     };
     let (order_id, started) = submit_in(&operator.engine, &mut tx, request).await?;

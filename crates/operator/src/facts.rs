@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use contracts::topology::PAYMENTS_EVENTS_QUEUE;
 use futures::future::try_join_all;
-use kernel::{OrderId, SagaId, TransactionId};
+use kernel::{Currency, Money, OrderId, SagaId, TransactionId};
 use messaging::{
     failed,
     outbox::PlanKey,
@@ -124,10 +124,10 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
     let mut ended = ended(conn, &ids).await?;
     let facts = rows.into_iter().map(|row| {
         let text = |name: &str| row.input.get(name).and_then(Value::as_str);
-        let total = row.input.get("total").and_then(|total| {
-            let amount = total.get("amount")?.as_i64()?;
-            Some((amount, total.get("currency")?.as_str()?.to_owned()))
-        });
+        let total = row
+            .input
+            .get("total")
+            .and_then(|total| serde_json::from_value::<Money>(total.clone()).ok());
         let entry = match (row.kind, row.step, row.since, row.due_at) {
             (Some(kind), Some(step), Some(since), Some(due_at)) => Some(Entry {
                 timer: kind == "timer",
@@ -292,15 +292,10 @@ async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String>
         });
         for (order_id, found) in try_join_all(asked).await.map_err(|why| why.to_string())? {
             let Some(found) = found else { continue };
-            let (amount, currency) = found
-                .amount
-                .map(|money| (money.amount, money.currency.to_string()))
-                .unzip();
             let payment = Payment {
                 transaction_id: found.transaction_id,
                 status: found.status.as_str().to_owned(),
-                amount,
-                currency,
+                amount: found.amount,
                 decided_at: found.completed_at.or(found.canceled_at),
             };
             transactions.insert(order_id, payment);
@@ -328,11 +323,14 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
     .await?;
     let mut transactions = HashMap::new();
     for row in rows {
+        let (amount, currency): (Option<i64>, Option<Currency>) =
+            (row.try_get("amount")?, row.try_get("currency")?);
         let payment = Payment {
             transaction_id: TransactionId::from(row.try_get::<Uuid, _>("transaction_id")?),
             status: row.try_get("status")?,
-            amount: row.try_get("amount")?,
-            currency: row.try_get("currency")?,
+            amount: amount
+                .zip(currency)
+                .map(|(amount, currency)| Money::new(amount, currency)),
             decided_at: row.try_get("decided_at")?,
         };
         let order_id = OrderId::from(row.try_get::<Uuid, _>("order_id")?);

@@ -12,7 +12,7 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use kernel::{OrderId, SagaId, TransactionId};
+use kernel::{Money, OrderId, SagaId, TransactionId};
 use messaging::outbox::PlanKey;
 use saga::heartbeat::Process;
 use serde::Serialize;
@@ -93,9 +93,7 @@ pub struct Payment {
     /// `pending`, `paid`, `canceled`.
     pub status: String,
     /// Minor units; none in a tombstone.
-    pub amount: Option<i64>,
-    /// Its currency; none in a tombstone.
-    pub currency: Option<String>,
+    pub amount: Option<Money>,
     /// When it was paid or canceled.
     pub decided_at: Option<DateTime<Utc>>,
 }
@@ -151,8 +149,8 @@ pub struct Facts {
     pub order_id: Option<OrderId>,
     /// The transaction that the order is paid through.
     pub transaction_id: Option<TransactionId>,
-    /// What the order costs: minor units and currency.
-    pub total: Option<(i64, String)>,
+    /// What the order costs.
+    pub total: Option<Money>,
     /// Its entry.
     pub entry: Option<Entry>,
     /// The last attempts at the entry's work, newest first.

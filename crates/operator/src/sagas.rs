@@ -28,6 +28,8 @@ pub struct Filter {
     pub order: Option<OrderId>,
     /// Of this user's orders.
     pub user: Option<UserId>,
+    /// Of one of these orders.
+    pub orders: Option<Vec<OrderId>>,
     /// With this in the last error, or in the reason of the compensation.
     pub text: Option<String>,
     /// After this one, in the order of lists.
@@ -74,7 +76,10 @@ pub struct Line {
 
 /// Sagas, oldest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Line>> {
-    let live = filter.state.is_none() && filter.order.is_none() && filter.user.is_none();
+    let named = filter.order.is_some() || filter.user.is_some() || filter.orders.is_some();
+    let live = filter.state.is_none() && !named;
+    let orders = filter.orders.as_deref();
+    let orders: Option<Vec<_>> = orders.map(|ids| ids.iter().map(|id| id.uuid()).collect());
     sqlx::query_as!(
         Line,
         r#"
@@ -91,6 +96,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
           and ($5::float8 is null or s.updated_at < clock_timestamp() - make_interval(secs => $5))
           and ($6::uuid is null or s.saga_id = (select saga_id from commerce."order" where order_id = $6))
           and ($7::uuid is null or s.saga_id in (select saga_id from commerce."order" where user_id = $7))
+          and ($11::uuid[] is null or s.saga_id in (select saga_id from commerce."order" where order_id = any($11)))
           and ($8::text is null or o.last_error ilike '%' || $8 || '%' or s.reason ilike '%' || $8 || '%')
           and ($9::uuid is null or (s.created_at, s.saga_id) > (select created_at, saga_id from saga.saga where saga_id = $9))
         order by s.created_at, s.saga_id
@@ -106,6 +112,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         filter.text.as_deref().map(escaped),
         filter.after.map(SagaId::uuid),
         limit,
+        orders.as_deref(),
     )
     .fetch_all(conn)
     .await

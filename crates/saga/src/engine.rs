@@ -96,6 +96,8 @@ pub struct NewSaga<I> {
     pub input: I,
     /// Its one trace; the span id is the root span's.
     pub trace: TraceRef,
+    /// The span id of the exported request that began it: the root span hangs below it.
+    pub parent_span: Option<String>,
 }
 
 /// Why a saga was not created. The caller's transaction must roll back.
@@ -311,6 +313,7 @@ impl<S: Saga> Engine<S> {
             due_in,
             holder: eager.then_some(inner.holder.as_str()),
             ran: &ran,
+            parent_span: new.parent_span.as_deref(),
         };
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {
@@ -337,6 +340,7 @@ impl<S: Saga> Engine<S> {
                 rows: vec![JournalRow {
                     step: entry.as_ref().map(|entry| entry.step.to_string()),
                     ran: Some(ran.clone()),
+                    span_id: new.parent_span.clone(),
                     ..JournalRow::moment("begun")
                 }],
             },

@@ -146,6 +146,8 @@ pub struct Create<'a> {
     pub holder: Option<&'a str>,
     /// The local steps that run in the same transaction.
     pub ran: &'a [String],
+    /// The span below which the trace's root hangs.
+    pub parent_span: Option<&'a str>,
 }
 
 /// What an entry is for.
@@ -173,8 +175,8 @@ pub async fn create(
                                    trace_id, root_span_id, created_at, updated_at, state_since)
             select $1, $2, $3, $4, $5, $6, now + make_interval(secs => $7), $8, $9, $10, now, now, now from clock
         ), journal as (
-            insert into saga.journal (saga_id, revision, n, at, kind, step, state, ran)
-            select $1, 1, 0, now, 'begun', $12, $5, $17 from clock
+            insert into saga.journal (saga_id, revision, n, at, kind, step, state, ran, span_id)
+            select $1, 1, 0, now, 'begun', $12, $5, $17, $18 from clock
         ), entry as (
             insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step,
                                           since, due_at, epoch, attempt, holder)
@@ -201,6 +203,7 @@ pub async fn create(
         i32::from(new.holder.is_some()),
         new.holder,
         new.ran as &[String],
+        new.parent_span,
     )
     .fetch_one(conn)
     .await?;

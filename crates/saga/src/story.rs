@@ -1,7 +1,7 @@
 //! A saga's trace, told from its journal.
 //!
-//! Each row of the journal is a span, or two: an attempt from its claim to its end, a wait from its
-//! beginning to what ended it, all else a moment. Ids, times and attributes come from the row alone,
+//! Each row of the journal is a span, or two: an attempt from its claim to its end, named after its
+//! step, a wait from its beginning to what ended it, all else a moment. Ids, times and attributes come from the row alone,
 //! so whoever tells a row tells the same bytes: the process that wrote it, right after its commit,
 //! or `shopctl saga trace --reemit` a year later. What a process took with it when it died is a row,
 //! too (`lost`), written by whoever takes over, under the span id that the calls of the dead one
@@ -88,21 +88,18 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// Below the request that began the saga, if its span is exported, so that a trace has one root.
     fn root(&self) -> Told {
         let mut root = self.moment("saga", &[]);
         root.name = format!("saga {}", self.subject.plan).into();
         root.at = self.subject.trace.clone();
-        root.parent = None;
+        let begun = self.chapter.rows.first().filter(|row| row.kind == "begun");
+        root.parent = begun.and_then(|row| row.span_id.clone());
         root
     }
 
     fn row(&self, n: usize, row: &JournalRow) -> Vec<Told> {
         let mut told = Vec::new();
-        let undo = row
-            .step
-            .as_ref()
-            .is_some_and(|step| step.ends_with("/undo"));
-        let attempted = if undo { "saga.undo" } else { "saga.step" };
         match row.kind {
             "begun" => {}
             "signal" => told.push(self.moment("saga.signal", &[n.to_string()])),
@@ -114,7 +111,10 @@ impl Teller<'_> {
             "deadline_passed" => {}
             "woken" => told.push(self.moment("saga.woken", &[n.to_string()])),
             _ => {
-                let mut attempt = self.moment(attempted, &[n.to_string()]);
+                let mut attempt = self.moment("saga.step", &[n.to_string()]);
+                if let Some(step) = &row.step {
+                    attempt.name = step_name(step).into();
+                }
                 attempt.began = row.began_at.unwrap_or(self.chapter.at).into();
                 if let Some(span_id) = &row.span_id {
                     attempt.at = self.within(span_id);
@@ -134,12 +134,8 @@ impl Teller<'_> {
             told.push(wait);
         }
         for step in row.ran.iter().flatten() {
-            let name = if step.ends_with("/undo") {
-                "saga.undo"
-            } else {
-                "saga.step"
-            };
-            let mut local = self.moment(name, &[n.to_string(), step.clone()]);
+            let mut local = self.moment("saga.step", &[n.to_string(), step.clone()]);
+            local.name = step_name(step).into();
             local.attributes.push(("saga.step", step.clone()));
             local.attributes.push(("saga.outcome", "done".to_owned()));
             told.push(local);
@@ -147,7 +143,8 @@ impl Teller<'_> {
         told
     }
 
-    /// Where the write took the saga, if it took it anywhere: visible from that moment on.
+    /// Where the write took the saga, if it took it anywhere: visible from that moment on. At rest it is as
+    /// long as the saga's whole life.
     fn arrival(&self) -> Option<Told> {
         if self.chapter.before.as_ref() == Some(&self.chapter.after) {
             return None;
@@ -158,7 +155,19 @@ impl Teller<'_> {
             "compensated" => "saga.compensated",
             _ => return None,
         };
-        Some(self.moment(name, &["arrival".to_owned()]))
+        let mut arrival = self.moment(name, &["arrival".to_owned()]);
+        if name != "saga.waiting"
+            && let Some(began) = self.born()
+        {
+            arrival.began = began.min(self.chapter.at).into();
+        }
+        Some(arrival)
+    }
+
+    /// When the saga was created: its id, a UUIDv7, has the time.
+    fn born(&self) -> Option<DateTime<Utc>> {
+        let (seconds, nanos) = self.subject.saga_id.uuid().get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     }
 
     fn moment(&self, name: &'static str, what: &[String]) -> Told {
@@ -200,6 +209,14 @@ impl Teller<'_> {
     }
 }
 
+/// A step's span is named by what it does: `init_payment`, `undo init_payment`.
+fn step_name(step: &str) -> String {
+    match step.strip_suffix("/undo") {
+        Some(step) => format!("undo {step}"),
+        None => step.to_owned(),
+    }
+}
+
 /// What a row says of itself.
 fn say(span: &mut Told, row: &JournalRow) {
     let attributes = &mut span.attributes;
@@ -222,6 +239,9 @@ fn say(span: &mut Told, row: &JournalRow) {
         "refused" | "transient" | "unknown" | "lost" | "breach" | "compensation_begun"
     );
     let detail = row.detail.clone().unwrap_or_default();
+    if row.kind == "compensation_begun" {
+        attributes.push(("saga.reason", detail.clone()));
+    }
     if bad {
         attributes.push(("error.type", row.kind.to_owned()));
         span.error = Some(detail);

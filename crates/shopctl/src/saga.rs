@@ -178,6 +178,7 @@ impl Which {
             older_than: self.older_than,
             order: self.order,
             user: self.user,
+            orders: None,
             text: self.text.clone(),
             after: None,
         }

@@ -34,7 +34,7 @@ mod trace;
 
 pub use init::{Config, Guard, init, tell_to};
 pub use told::{Told, listens, tell, tell_all};
-pub use trace::{continue_trace, current, link, samples};
+pub use trace::{continue_trace, current, exports, link, samples};
 
 /// For errors that are dropped on purpose.
 pub trait WarnOnFail<T> {

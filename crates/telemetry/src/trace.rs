@@ -13,8 +13,8 @@ use tracing_subscriber::{Registry, registry::LookupSpan};
 
 use crate::logs::Continued;
 
-/// What part of all traces is kept. Decided by the trace id alone, so that every process decides
-/// alike and a trace is kept whole or not at all.
+/// What part of all traces is kept. Decided by the trace id, so that every process decides alike and a
+/// trace is kept whole or not at all. Traces that a mere read would begin are not kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ratio(f64);
 
@@ -57,19 +57,40 @@ impl Ratio {
     }
 }
 
+/// Whether a trace that begins with this span says nothing: requests that only read are polls of open
+/// pages and probes for the most part, and would push the traces of orders out of a viewer. One that a
+/// traced caller makes belongs to its caller's trace.
+fn only_reads(parent: Option<&Context>, name: &str, kind: &SpanKind) -> bool {
+    let begins = parent.is_none_or(|parent| !parent.span().span_context().is_valid());
+    let reads = ["GET ", "HEAD ", "OPTIONS "];
+    begins && *kind == SpanKind::Server && reads.iter().any(|method| name.starts_with(method))
+}
+
+/// Whether the span belongs to one of this process that was left out.
+fn below_left_out(parent: Option<&Context>) -> bool {
+    parent.is_some_and(|parent| {
+        let span = parent.span();
+        let context = span.span_context();
+        context.is_valid() && !context.is_remote() && !context.is_sampled()
+    })
+}
+
 impl ShouldSample for Ratio {
     fn should_sample(
         &self,
         parent: Option<&Context>,
         trace_id: TraceId,
-        _name: &str,
-        _kind: &SpanKind,
+        name: &str,
+        kind: &SpanKind,
         _attributes: &[KeyValue],
         _links: &[Link],
     ) -> SamplingResult {
         let state = parent.map(|parent| parent.span().span_context().trace_state().clone());
         SamplingResult {
-            decision: if self.keeps(trace_id) {
+            decision: if self.keeps(trace_id)
+                && !only_reads(parent, name, kind)
+                && !below_left_out(parent)
+            {
                 SamplingDecision::RecordAndSample
             } else {
                 SamplingDecision::Drop
@@ -84,6 +105,14 @@ impl ShouldSample for Ratio {
 pub fn samples(at: &TraceRef) -> bool {
     let ratio = RATIO.get().copied().unwrap_or(Ratio(1.0));
     ids(at).is_some_and(|(trace_id, _)| ratio.keeps(trace_id))
+}
+
+/// Whether the current span, at this place in a trace, is exported by this process.
+pub fn exports(here: &TraceRef) -> bool {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_sampled() && span.span_id().to_string() == here.span_id()
 }
 
 /// Makes `span` a child of a span that lives, or lived, elsewhere. To be called before the span is
@@ -160,6 +189,42 @@ mod tests {
             let error = Ratio::parse(wrong).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn a_read_begins_no_trace_and_belongs_to_its_callers() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .with_sampler(Ratio(1.0))
+            .build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        crate::logs::testing::with_subscriber(tracing_subscriber::registry().with(layer), || {
+            for (name, caller) in [
+                ("GET /api/sagas/{id}", None),
+                ("GET /transactions/{id}", Some(TraceRef::random())),
+                ("POST /api/orders", None),
+            ] {
+                let span =
+                    tracing::info_span!("http.request", otel.name = name, otel.kind = "server");
+                if let Some(caller) = caller {
+                    continue_trace(&span, &caller);
+                }
+                span.in_scope(|| tracing::info_span!("below").in_scope(|| ()));
+            }
+        });
+        let mut spans = exporter.get_finished_spans().unwrap();
+        spans.sort_by_key(|span| span.start_time);
+        let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
+        assert_eq!(
+            names,
+            [
+                "GET /transactions/{id}",
+                "below",
+                "POST /api/orders",
+                "below"
+            ]
+        );
     }
 
     #[test]

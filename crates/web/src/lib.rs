@@ -15,4 +15,4 @@ pub use caller::{Admin, Caller, Gate, Operator};
 pub use doc::{BodyProblems, CallerProblems, PageProblems, PublicProblems};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
-pub use server::{Layers, finish, serve, shutdown_signal};
+pub use server::{Layers, OwnBody, finish, serve, shutdown_signal};

@@ -35,11 +35,11 @@ pub mod kinds {
     /// 400
     pub const MALFORMED: Kind = Kind::new(400, "malformed", "The request cannot be read");
     /// 401
-    pub const UNAUTHENTICATED: Kind = Kind::new(401, "unauthenticated", "Who asks is not known");
+    pub const UNAUTHENTICATED: Kind = Kind::new(401, "unauthenticated", "Please log in");
     /// 403
-    pub const FORBIDDEN: Kind = Kind::new(403, "forbidden", "This is for others");
+    pub const FORBIDDEN: Kind = Kind::new(403, "forbidden", "Access denied");
     /// 404
-    pub const NOT_FOUND: Kind = Kind::new(404, "not-found", "There is nothing here");
+    pub const NOT_FOUND: Kind = Kind::new(404, "not-found", "Not found");
     /// 405
     pub const METHOD: Kind = Kind::new(405, "method-not-allowed", "This cannot be done here");
     /// 408
@@ -54,11 +54,11 @@ pub mod kinds {
     pub const MEDIA_TYPE: Kind =
         Kind::new(415, "unsupported-media-type", "The request is not JSON");
     /// 422
-    pub const INVALID: Kind = Kind::new(422, "invalid", "The request does not make sense");
+    pub const INVALID: Kind = Kind::new(422, "invalid", "Please check the highlighted fields");
     /// 429
     pub const TOO_MANY: Kind = Kind::new(429, "too-many-requests", "Too many requests");
     /// 500
-    pub const INTERNAL: Kind = Kind::new(500, "internal", "Something of ours broke");
+    pub const INTERNAL: Kind = Kind::new(500, "internal", "Something went wrong on our side");
     /// 503
     pub const UNAVAILABLE: Kind = Kind::new(
         503,

@@ -62,6 +62,10 @@ impl Layers {
     }
 }
 
+/// Marks an error response that has a body of its own, such as a page for people: [`finish`] leaves it.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnBody;
+
 /// Gives every error response the form of a problem document with the trace id, and every response
 /// the headers that browsers should see.
 pub async fn finish(request: Request, next: Next) -> Response {
@@ -71,7 +75,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
         .map(|trace| trace.0.trace_id().to_owned());
     let mut response = next.run(request).await;
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
+    let own_body = response.extensions().get::<OwnBody>().is_some();
+    if !own_body && (status.is_client_error() || status.is_server_error()) {
         let problem = response.extensions().get::<Problem>().cloned();
         let allow = response.headers().get(header::ALLOW).cloned();
         response = problem

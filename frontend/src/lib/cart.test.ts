@@ -5,7 +5,12 @@ let cart: CartModule;
 
 beforeAll(async () => {
   // the module reads what is stored when it is loaded
-  vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined });
+  const kept = new Map<string, string>();
+  vi.stubGlobal('localStorage', {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => kept.set(key, value),
+    removeItem: (key: string) => kept.delete(key),
+  });
   vi.stubGlobal('addEventListener', () => undefined);
   cart = await import('./cart');
 });
@@ -36,5 +41,22 @@ test('what cannot be read is an empty cart', () => {
     expect(cart.parseCart(text).lines).toEqual([]);
   }
   const odd = JSON.stringify({ key: 'k', lines: [{ ...mug, quantity: 2 }, { ...pan, quantity: -1 }, { quantity: 1 }] });
-  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null });
+  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null, agreed: null });
+});
+
+test('a cart that was sent is set aside for its user, and nobody else sees it', () => {
+  const agreed = { amount: 1290, currency: 'EUR' };
+  cart.setQuantity(mug, 1);
+  const sent = cart.markSent('ann', agreed);
+  expect(cart.markSent('ann', { amount: 9900, currency: 'EUR' }).agreed, 'repeated as it was sent').toEqual(agreed);
+  cart.setQuantity(pan, 5);
+  expect(cart.currentCart().lines, 'it does not change').toEqual([{ ...mug, quantity: 1 }]);
+  cart.setAside();
+  expect(cart.currentCart().lines).toEqual([]);
+  expect(cart.cartAside('bob')).toBeNull();
+  expect(cart.cartAside('ann')).toEqual(sent);
+  const mine = cart.cartAside('ann');
+  if (mine) cart.settleAside('ann', mine, true);
+  expect(cart.cartAside('ann')).toBeNull();
+  expect(cart.currentCart(), 'refused: it is a cart again').toEqual({ ...sent, sentBy: null, agreed: null });
 });

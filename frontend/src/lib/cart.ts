@@ -1,7 +1,13 @@
 /**
- * The cart: what and how many, never prices, which are the shop's. It carries the name of the order
- * that it is going to be (its idempotency key), so that tabs, reloads and double clicks make one order.
+ * The cart: products and quantities, never prices, which are the shop's. It carries the name of the
+ * order that it is going to be (its idempotency key), so that tabs, reloads and double clicks make one
+ * order.
+ *
+ * A cart that was sent belongs to the user who sent it until the answer is known. When the session ends
+ * or another user comes, it is set aside: the next person at this browser begins with an empty one.
  */
+import type { Money } from './format';
+import { readStored, removeStored, store as keep } from './storage';
 import { createStore, useStore } from './store';
 
 export interface CartLine {
@@ -14,28 +20,45 @@ export interface CartLine {
 export interface Cart {
   key: string;
   lines: CartLine[];
-  /** Who sent it; until the answer is known it must not change. */
+  /** The user who sent it; until the answer is known it must not change. */
   sentBy: string | null;
+  /** The total that the user agreed to when it was sent; it is asked for again under the same one. */
+  agreed: Money | null;
 }
 
 const PLACE = 'shop.cart';
+/** Carts that were sent by users who are not logged in now, by the id of the user. */
+const ASIDE = 'shop.cart.sent';
 export const MOST = 99;
 
-export const emptyCart = (): Cart => ({ key: crypto.randomUUID(), lines: [], sentBy: null });
+export const emptyCart = (): Cart => ({ key: crypto.randomUUID(), lines: [], sentBy: null, agreed: null });
 
-/** What is stored, or an empty cart when that cannot be read. */
+function parseAgreed(value: unknown): Money | null {
+  const money = value as Partial<Money> | null | undefined;
+  if (!Number.isInteger(money?.amount) || typeof money?.currency !== 'string') return null;
+  return { amount: money.amount ?? 0, currency: money.currency };
+}
+
+function toCart(value: unknown): Cart {
+  const cart = value as Partial<Cart> | null;
+  if (cart === null || typeof cart !== 'object' || typeof cart.key !== 'string' || !Array.isArray(cart.lines)) {
+    return emptyCart();
+  }
+  const lines = cart.lines.filter(
+    (line) =>
+      typeof line.product_id === 'string' &&
+      typeof line.slug === 'string' &&
+      Number.isInteger(line.quantity) &&
+      line.quantity > 0,
+  );
+  const sentBy = typeof cart.sentBy === 'string' ? cart.sentBy : null;
+  return { key: cart.key, lines, sentBy, agreed: parseAgreed(cart.agreed) };
+}
+
+/** The stored cart, or an empty one when that cannot be read. */
 export function parseCart(text: string | null): Cart {
   try {
-    const cart = JSON.parse(text ?? '') as Partial<Cart> | null;
-    if (cart === null || typeof cart.key !== 'string' || !Array.isArray(cart.lines)) return emptyCart();
-    const lines = cart.lines.filter(
-      (line) =>
-        typeof line.product_id === 'string' &&
-        typeof line.slug === 'string' &&
-        Number.isInteger(line.quantity) &&
-        line.quantity > 0,
-    );
-    return { key: cart.key, lines, sentBy: typeof cart.sentBy === 'string' ? cart.sentBy : null };
+    return toCart(JSON.parse(text ?? ''));
   } catch {
     return emptyCart();
   }
@@ -48,29 +71,29 @@ export function withQuantity(cart: Cart, line: Omit<CartLine, 'quantity'>, quant
   const lines = there
     ? cart.lines.map((other) => (other.product_id === line.product_id ? { ...other, quantity: count } : other))
     : [...cart.lines, { ...line, quantity: count }];
-  return { key: crypto.randomUUID(), lines: lines.filter((other) => other.quantity > 0), sentBy: null };
+  return { ...emptyCart(), lines: lines.filter((other) => other.quantity > 0) };
 }
 
 export const countOf = (cart: Cart): number => cart.lines.reduce((sum, line) => sum + line.quantity, 0);
 
-const store = createStore<Cart>(parseCart(localStorage.getItem(PLACE)));
+const cartStore = createStore<Cart>(parseCart(readStored(PLACE)));
 
 addEventListener('storage', (event) => {
-  if (event.key === PLACE || event.key === null) store.set(parseCart(event.newValue));
+  if (event.key === PLACE || event.key === null) cartStore.set(parseCart(event.newValue));
 });
 
-export const useCart = (): Cart => useStore(store);
+export const useCart = (): Cart => useStore(cartStore);
 
-/** What is stored now: another tab may have changed it a moment ago. */
+/** The cart that is stored now: another tab may have changed it a moment ago. */
 export function currentCart(): Cart {
-  const cart = parseCart(localStorage.getItem(PLACE));
+  const cart = parseCart(readStored(PLACE));
   // an empty cart gets a new key each time it is read
-  return cart.lines.length === 0 ? store.get() : cart;
+  return cart.lines.length === 0 ? cartStore.get() : cart;
 }
 
 function save(cart: Cart): void {
-  localStorage.setItem(PLACE, JSON.stringify(cart));
-  store.set(cart);
+  keep(PLACE, JSON.stringify(cart));
+  cartStore.set(cart);
 }
 
 export function setQuantity(line: Omit<CartLine, 'quantity'>, quantity: number): void {
@@ -84,20 +107,54 @@ export function addToCart(line: Omit<CartLine, 'quantity'>, quantity: number): v
   setQuantity(line, there + quantity);
 }
 
-/** From now on nobody knows whether there is an order, until an answer comes. */
-export function markSent(user: string): Cart {
-  const cart = { ...currentCart(), sentBy: user };
-  save(cart);
-  return cart;
+/** From now on it is unknown whether there is an order, until an answer comes. */
+export function markSent(user: string, agreed: Money | null): Cart {
+  const cart = currentCart();
+  // sent before: the same request must be repeated, or the shop takes it for another one
+  const sent = cart.sentBy === user ? cart : { ...cart, sentBy: user, agreed };
+  save(sent);
+  return sent;
 }
 
 /** There is no order: it was refused. */
 export function markRefused(key: string): void {
   const cart = currentCart();
-  if (cart.key === key) save({ ...cart, sentBy: null });
+  if (cart.key === key) save({ ...cart, sentBy: null, agreed: null });
 }
 
 /** There is an order: the cart that it was is gone. */
 export function markOrdered(key: string): void {
   if (currentCart().key === key) save(emptyCart());
+}
+
+function asideCarts(): Record<string, unknown> {
+  try {
+    const carts = JSON.parse(readStored(ASIDE) ?? '{}') as unknown;
+    return typeof carts === 'object' && carts !== null ? (carts as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Keeps a cart that was sent for its user, and begins a new one. */
+export function setAside(): void {
+  const cart = currentCart();
+  if (cart.sentBy !== null) keep(ASIDE, JSON.stringify({ ...asideCarts(), [cart.sentBy]: cart }));
+  save(emptyCart());
+}
+
+/** The cart that was set aside for this user. */
+export function cartAside(user: string): Cart | null {
+  const carts = asideCarts();
+  if (!Object.hasOwn(carts, user)) return null;
+  const cart = toCart(carts[user]);
+  return cart.lines.length > 0 ? cart : null;
+}
+
+/** The answer is known. A refused cart becomes the user's cart again, if that is empty. */
+export function settleAside(user: string, cart: Cart, refused: boolean): void {
+  const carts = Object.entries(asideCarts()).filter(([of]) => of !== user);
+  if (carts.length === 0) removeStored(ASIDE);
+  else keep(ASIDE, JSON.stringify(Object.fromEntries(carts)));
+  if (refused && currentCart().lines.length === 0) save({ ...cart, sentBy: null, agreed: null });
 }

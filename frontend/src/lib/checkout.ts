@@ -1,40 +1,76 @@
 /** Turns the cart into an order, once, whatever happens on the way. */
 import { mayPass, Refusal } from './api/client';
 import { createOrder, type Order } from './api/orders';
-import { type Cart, markOrdered, markRefused, markSent } from './cart';
+import { type Cart, cartAside, currentCart, markOrdered, markRefused, markSent, settleAside } from './cart';
+import type { Money } from './format';
+import { createStore, useStore } from './store';
 
 const underWay = new Map<string, Promise<Order>>();
+/** The keys of orders that were asked for and not answered. */
+const unanswered = createStore<readonly string[]>([]);
 
 /** Delays between tries, milliseconds; the last one goes on for ever. */
 const DELAYS = [500, 1_000, 2_000, 4_000, 8_000];
 
+/** Whether it is unknown if this cart became an order. */
+export const useUnanswered = (cart: Cart): boolean => useStore(unanswered).includes(cart.key);
+
+function setUnanswered(key: string, doubtful: boolean): void {
+  const others = unanswered.get().filter((other) => other !== key);
+  if (doubtful || others.length !== unanswered.get().length) unanswered.set(doubtful ? [...others, key] : others);
+}
+
 /**
- * Places the order. While no answer comes it asks again under the same key, and calls `onDoubt`.
- * Throws the shop's refusal.
+ * Places the order for the total that the user agreed to. While no answer comes it asks again under the
+ * same key. Throws the shop's refusal.
  */
-export function placeOrder(user: string, cart: Cart, onDoubt: () => void): Promise<Order> {
-  const again = underWay.get(cart.key);
-  if (again) return again;
-  const placing = insist(user, onDoubt).finally(() => underWay.delete(cart.key));
+export function placeOrder(user: string, agreed: Money | null): Promise<Order> {
+  const cart = currentCart();
+  return (
+    underWay.get(cart.key) ??
+    begin(markSent(user, agreed), (refused) => (refused ? markRefused(cart.key) : markOrdered(cart.key)))
+  );
+}
+
+/**
+ * Asks what became of the carts that this user sent: the one of now, and one that was set aside when
+ * another person used this browser. Calls `ordered` for each that became an order.
+ */
+export async function resumeOrders(user: string, ordered: (order: Order) => void): Promise<void> {
+  const placing: Promise<Order>[] = [];
+  if (currentCart().sentBy === user) placing.push(placeOrder(user, null));
+  const aside = cartAside(user);
+  if (aside) placing.push(underWay.get(aside.key) ?? begin(aside, (refused) => settleAside(user, aside, refused)));
+  // a refusal unlocks the cart, whose pages say what is wrong with it
+  for (const placed of await Promise.allSettled(placing)) if (placed.status === 'fulfilled') ordered(placed.value);
+}
+
+function begin(cart: Cart, settled: (refused: boolean) => void): Promise<Order> {
+  const placing = insist(cart, settled).finally(() => {
+    underWay.delete(cart.key);
+    setUnanswered(cart.key, false);
+  });
   underWay.set(cart.key, placing);
   return placing;
 }
 
-async function insist(user: string, onDoubt: () => void): Promise<Order> {
-  const { key, lines } = markSent(user);
+async function insist({ key, lines, agreed }: Cart, settled: (refused: boolean) => void): Promise<Order> {
   const items = lines.map(({ product_id, quantity }) => ({ product_id, quantity }));
   for (let attempt = 0; ; attempt++) {
     try {
-      const order = await createOrder(key, items);
-      markOrdered(key);
+      const order = await createOrder(key, items, agreed);
+      settled(false);
       return order;
     } catch (error) {
       const inFlight = error instanceof Refusal && error.slug === 'idempotency-key-in-flight';
+      const sessionOver = error instanceof Refusal && error.status === 401;
+      // an earlier try may have made the order: the cart stays sent until its user is back
+      if (sessionOver && attempt > 0) throw error;
       if (!mayPass(error) && !inFlight) {
-        markRefused(key);
+        settled(true);
         throw error;
       }
-      onDoubt();
+      setUnanswered(key, true);
       const asked = error instanceof Refusal && error.retryAfter !== null ? error.retryAfter * 1_000 : 0;
       await pause(Math.max(asked, DELAYS[Math.min(attempt, DELAYS.length - 1)] ?? 0));
     }

@@ -1,10 +1,23 @@
+import { readFileSync } from 'node:fs';
+
 import { expect, test } from 'vitest';
 
-import { amountText, duration, money, parseAmount, total } from './format';
+import { amountText, DECIMAL_PLACES, duration, money, parseAmount, total } from './format';
 
 test('money is written in its currency, from minor units', () => {
   expect(money({ amount: 1290, currency: 'EUR' })).toBe('€12.90');
-  expect(money({ amount: 500, currency: 'JPY' })).toMatch(/500$/);
+  expect(money({ amount: 500, currency: 'JPY' })).toMatch(/[^.\d]500$/);
+  expect(money({ amount: 1250, currency: 'KWD' })).toMatch(/1\.250$/);
+  expect(money({ amount: 7, currency: 'IQD' })).toMatch(/0\.007$/);
+  expect(money({ amount: 12345, currency: 'CLF' })).toMatch(/1\.2345$/);
+});
+
+test('storefront and services agree on the minor units of every currency', () => {
+  const source = readFileSync(new URL('../../../crates/kernel/src/money.rs', import.meta.url), 'utf8');
+  const table = /const DECIMAL_PLACES[^=]*= \[([\s\S]*?)\n\];/.exec(source)?.[1] ?? '';
+  const groups = [...table.matchAll(/\(\s*(\d),\s*&\[([^\]]*)\]/g)];
+  const ofServices = groups.map(([, places, codes = '']) => [places, [...codes.matchAll(/[A-Z]{3}/g)].map(([code]) => code)]);
+  expect(Object.fromEntries(ofServices)).toEqual(DECIMAL_PLACES);
 });
 
 test('an amount is read without ever rounding', () => {
@@ -19,9 +32,11 @@ test('an amount is read without ever rounding', () => {
   expect(parseAmount('5.5', 'JPY')).toBeNull();
 });
 
-test('what is read is what was written', () => {
-  for (const amount of [1, 99, 100, 1999, 123_456_789]) {
-    expect(parseAmount(amountText({ amount, currency: 'EUR' }), 'EUR')).toBe(amount);
+test('an amount in a form is read back as it was written', () => {
+  for (const currency of ['EUR', 'JPY', 'KWD']) {
+    for (const amount of [1, 99, 100, 1999, 12_345_678]) {
+      expect(parseAmount(amountText({ amount, currency }), currency)).toBe(amount);
+    }
   }
 });
 

@@ -4,15 +4,38 @@ export type Money = components['schemas']['Money'];
 
 const LOCALE = 'en-IE';
 
+/** Currencies whose minor unit is not a hundredth (ISO 4217), by decimal places; as in kernel's money.rs. */
+export const DECIMAL_PLACES: Record<number, readonly string[]> = {
+  0: [
+    'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF',
+  ],
+  3: ['BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND'],
+  4: ['CLF', 'UYW'],
+};
+
+/** How many digits the minor units take behind the point. Not asked of `Intl`: browsers differ from ISO 4217. */
 function digits(currency: string): number {
-  return new Intl.NumberFormat(LOCALE, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  const found = Object.entries(DECIMAL_PLACES).find(([, codes]) => codes.includes(currency));
+  return found ? Number(found[0]) : 2;
 }
 
-/** Minor units to text: 1290 EUR is €12.90. */
+/** The one way in which an amount is written, from minor units: 1290 EUR is €12.90. */
 export function money({ amount, currency }: Money): string {
-  const format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency });
-  return format.format(amount / 10 ** digits(currency));
+  const places = digits(currency);
+  const format = new Intl.NumberFormat(LOCALE, {
+    style: 'currency',
+    currency,
+    minimumFractionDigits: places,
+    maximumFractionDigits: places,
+  });
+  return format.format(amount / 10 ** places);
 }
+
+/** So many of it. */
+export const times = ({ amount, currency }: Money, quantity: number): Money => ({ amount: amount * quantity, currency });
+
+export const sameMoney = (one: Money, other: Money): boolean =>
+  one.amount === other.amount && one.currency === other.currency;
 
 /** Text to minor units, without ever rounding; null when it is no such amount. */
 export function parseAmount(text: string, currency: string): number | null {
@@ -38,11 +61,23 @@ export function total(lines: { price: Money; quantity: number }[]): Money | null
 }
 
 const dateTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
+const toTheMillisecond = new Intl.DateTimeFormat(LOCALE, {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
 const toTheSecond = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
-const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'short' });
 
 export const when = (iso: string): string => dateTime.format(new Date(iso));
 export const atSecond = (iso: string): string => toTheSecond.format(new Date(iso));
+/** For people who compare what happened: date, and time to the millisecond. */
+export const exactly = (iso: string): string => toTheMillisecond.format(new Date(iso));
 export const atClock = (iso: string): string => clock.format(new Date(iso));
 
 /** How long, in the two largest units: 2h 14m. */

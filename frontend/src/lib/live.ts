@@ -3,19 +3,19 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 
 import { Refusal } from './api/client';
-import { getOrder, type Order, watchOrder } from './api/orders';
+import { type Order, watchOrder } from './api/orders';
 import { pause } from './checkout';
 import { applyChange, isOver } from './status';
 
 /** How often we ask while the stream is broken, milliseconds. */
 const POLL = 2_000;
 
-export function useLiveOrder(id: string) {
+export function useLiveOrder<Found extends Order>(id: string, kind: string, get: (id: string, signal: AbortSignal) => Promise<Found>) {
   const client = useQueryClient();
   const [streaming, setStreaming] = useState(false);
   const query = useQuery({
-    queryKey: ['order', id],
-    queryFn: ({ signal }) => getOrder(id, signal),
+    queryKey: [kind, id],
+    queryFn: ({ signal }) => get(id, signal),
     refetchInterval: ({ state }) => (streaming || (state.data && isOver(state.data)) ? false : POLL),
   });
   const there = query.data !== undefined;
@@ -24,14 +24,14 @@ export function useLiveOrder(id: string) {
   useEffect(() => {
     if (!there || over) return;
     const stop = new AbortController();
-    const key = ['order', id];
+    const key = [kind, id];
     void follow(id, stop.signal, setStreaming, {
-      seen: () => client.getQueryData<Order>(key)?.history.length ?? 0,
-      tell: (update) => client.setQueryData<Order>(key, (order) => order && update(order)),
+      seen: () => client.getQueryData<Found>(key)?.history.length ?? 0,
+      tell: (update) => client.setQueryData<Found>(key, (order) => order && { ...order, ...update(order) }),
       ask: () => client.invalidateQueries({ queryKey: key }),
     });
     return () => stop.abort();
-  }, [client, id, there, over]);
+  }, [client, id, kind, there, over]);
 
   return { ...query, streaming };
 }

@@ -36,6 +36,6 @@ describe('a saga', () => {
 
   it('tells which step and which attempt', () => {
     const moment = { at: '', revision: 3, kind: 'transient', step: 'init_payment/undo', attempt: 2, state: 'compensating' };
-    expect(describeMoment(moment)).toBe('init_payment (undo) could not be asked, attempt 2');
+    expect(describeMoment(moment)).toBe('init_payment (undo) could not be reached, attempt 2');
   });
 });

@@ -78,7 +78,18 @@ export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: To
   }
 }
 
-/** What became of a signal. */
+/** What a step is, and where it stands, in words. */
+export function kindLabel(step: Pick<SagaStep, 'kind'>): string {
+  const labels: Record<string, string> = { wait: 'waits for payment', local: 'database', remote: 'payments service' };
+  return labels[step.kind] ?? step.kind;
+}
+
+export function statusLabel(step: Pick<SagaStep, 'status'>): string {
+  const labels: Record<string, string> = { untouched: 'not started', undoing: 'rolling back', undone: 'rolled back' };
+  return labels[step.status] ?? step.status;
+}
+
+/** The decision on a signal. */
 export const verdictOf = (signal: Pick<SagaSignal, 'verdict'>): string => signal.verdict ?? 'kept';
 
 /** One line of a saga's life. */
@@ -87,7 +98,7 @@ export function describeMoment(moment: SagaMoment): string {
   const attempt = moment.attempt ? `, attempt ${moment.attempt}` : '';
   switch (moment.kind) {
     case 'begun':
-      return 'Begun';
+      return 'Started';
     case 'done':
       return `${step} done${attempt}`;
     case 'undone':
@@ -95,21 +106,21 @@ export function describeMoment(moment: SagaMoment): string {
     case 'refused':
       return `${step} refused${attempt}`;
     case 'transient':
-      return `${step} could not be asked${attempt}`;
+      return `${step} could not be reached${attempt}`;
     case 'unknown':
-      return `${step} got no usable answer${attempt}`;
+      return `${step}: no valid response${attempt}`;
     case 'overtaken':
-      return `${step} was overtaken${attempt}`;
+      return `${step} superseded${attempt}`;
     case 'deadline_passed':
       return `${step}: the deadline passed`;
     case 'compensation_begun':
-      return 'Compensation began';
+      return 'Rollback started';
     case 'signal':
       return 'Signal';
     case 'operator':
       return 'Operator';
     case 'breach':
-      return 'Breach';
+      return 'Inconsistency';
     default:
       return moment.kind;
   }

@@ -3,18 +3,21 @@
  * cannot read. What is stored says no more than that there may be a session worth asking for.
  */
 import type { components } from './api/generated/api';
+import { readStored, removeStored, store as keepStored } from './storage';
 import { createStore, useStore } from './store';
 
 type Tokens = components['schemas']['Tokens'];
 type User = components['schemas']['User'];
 
-export type Session = { state: 'unknown' } | { state: 'nobody' } | { state: 'user'; user: User };
+export type Session =
+  /** `failed`: the shop was asked and did not answer; it is asked again. */
+  { state: 'unknown'; failed: boolean } | { state: 'nobody' } | { state: 'user'; user: User };
 
 const HINT = 'shop.session';
 /** A token that ends within this many milliseconds is renewed before it is used. */
 const EARLY = 20_000;
 
-const session = createStore<Session>({ state: 'unknown' });
+const session = createStore<Session>({ state: 'unknown', failed: false });
 let token: { value: string; ends: number } | null = null;
 let renewing: Promise<string | null> | null = null;
 
@@ -26,7 +29,7 @@ tabs.addEventListener('message', ({ data }: MessageEvent<'begun' | 'ended'>) => 
     return;
   }
   token = null;
-  localStorage.setItem(HINT, '1');
+  keepStored(HINT, '1');
   void restore();
 });
 
@@ -43,7 +46,7 @@ export const isOperator = (session: Session): boolean => hasRole(session, 'opera
 /** A session begins here. */
 export function begin(tokens: Tokens): User {
   keep(tokens);
-  localStorage.setItem(HINT, '1');
+  keepStored(HINT, '1');
   tell('begun');
   return tokens.user;
 }
@@ -56,23 +59,37 @@ export function end(): void {
 
 const tell = (what: 'begun' | 'ended'): void => tabs.postMessage(what);
 
-/** Takes up the session of an earlier visit, if there is one. */
+/** Delays between tries to take up a session, milliseconds; the last one goes on. */
+const RESTORE_DELAYS = [1_000, 2_000, 4_000];
+let again: ReturnType<typeof setTimeout> | undefined;
+let failures = 0;
+
+/** Takes up the session of an earlier visit, if there is one; tries until the shop answers. */
 export async function restore(): Promise<void> {
-  if (localStorage.getItem(HINT) === null) {
+  clearTimeout(again);
+  if (readStored(HINT) === null) {
     session.set({ state: 'nobody' });
     return;
   }
   try {
     await accessToken();
+    failures = 0;
   } catch {
-    // the shop cannot be reached: we do not know, and ask again with the next call
+    if (session.get().state !== 'unknown') return;
+    session.set({ state: 'unknown', failed: true });
+    const delay = RESTORE_DELAYS[Math.min(failures++, RESTORE_DELAYS.length - 1)];
+    again = setTimeout(() => void restore(), delay);
   }
 }
+
+addEventListener('online', () => {
+  if (session.get().state === 'unknown') void restore();
+});
 
 /** A token that is good for a while; null when nobody is logged in. */
 export async function accessToken(): Promise<string | null> {
   if (token !== null && token.ends - EARLY > Date.now()) return token.value;
-  if (localStorage.getItem(HINT) === null) {
+  if (readStored(HINT) === null) {
     if (session.get().state !== 'nobody') session.set({ state: 'nobody' });
     return null;
   }
@@ -94,7 +111,13 @@ function renewOnce(): Promise<string | null> {
 }
 
 async function refreshAlone(): Promise<string | null> {
-  return await navigator.locks.request('shop.session', refresh);
+  try {
+    return await navigator.locks.request('shop.session', refresh);
+  } catch (error) {
+    // where site data is blocked there are no locks, and no other tab that shares the session
+    if (error instanceof DOMException && error.name === 'SecurityError') return refresh();
+    throw error;
+  }
 }
 
 async function refresh(): Promise<string | null> {
@@ -119,6 +142,6 @@ function keep(tokens: Tokens): void {
 
 function forget(): void {
   token = null;
-  localStorage.removeItem(HINT);
+  removeStored(HINT);
   session.set({ state: 'nobody' });
 }

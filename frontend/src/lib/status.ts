@@ -13,25 +13,37 @@ export interface Words {
 /** What the order's state means to the person who waits for it. */
 export function describe(order: Pick<Order, 'status' | 'canceling'>, transaction?: Transaction | null): Words {
   if (order.status === 'completed') {
-    return { label: 'Completed', text: 'It is paid and on its way to you.', tone: 'good' };
+    return { label: 'Completed', text: 'Paid. Thank you for your order.', tone: 'good' };
   }
   if (order.status === 'canceled') {
     return { label: 'Canceled', text: 'Nothing was charged.', tone: 'over' };
   }
   if (transaction?.status === 'paid') {
-    return { label: 'Paid', text: 'Your payment arrived. We are completing your order.', tone: 'busy' };
+    return { label: 'Paid', text: 'We received your payment and are completing your order.', tone: 'busy' };
   }
   if (order.canceling || transaction?.status === 'canceled') {
-    return { label: 'Canceling', text: 'We are taking your order back and releasing what it held.', tone: 'busy' };
+    return { label: 'Canceling', text: 'Canceling your order…', tone: 'busy' };
   }
   if (order.status === 'pending') {
     return {
       label: 'Confirming',
-      text: 'Your order is placed. We are setting up its payment; this page follows by itself.',
+      text: 'Your order is placed and its payment is being set up. This page updates automatically.',
       tone: 'busy',
     };
   }
-  return { label: 'Awaiting payment', text: 'Everything is reserved for you. Pay to complete it.', tone: 'calm' };
+  return { label: 'Awaiting payment', text: 'Your items are reserved. Pay to complete your order.', tone: 'calm' };
+}
+
+/** The same for the people who serve the customer. */
+export function describeToStaff(order: Pick<Order, 'status' | 'canceling'>): Words {
+  const words = describe(order);
+  const texts: Record<string, string> = {
+    'Awaiting payment': 'Waiting for the customer to pay.',
+    Confirming: 'The payment is being set up.',
+    Canceling: 'The order is being canceled.',
+    Completed: 'The customer has paid.',
+  };
+  return { ...words, text: texts[words.label] ?? words.text };
 }
 
 export const isOver = (order: Pick<Order, 'status'>): boolean =>
@@ -43,15 +55,29 @@ export function describeChange(change: StatusChange): string {
     case 'pending':
       return 'Order placed';
     case 'awaiting_payment':
-      return 'Payment ready';
+      return 'Waiting for payment';
     case 'completed':
-      return 'Paid and completed';
+      return 'Paid';
     case 'canceling':
-      return 'Cancellation began';
+      return 'Cancellation requested';
     case 'canceled':
       return 'Canceled';
     default:
       return change.status;
+  }
+}
+
+/** Why an order was canceled, for the person who ordered or for the people who serve them. */
+export function describeReason(reason: string, mine: boolean): string {
+  switch (reason) {
+    case 'it was canceled':
+      return 'This order was canceled.';
+    case 'the payment was canceled':
+      return mine ? 'You canceled this order.' : 'The customer canceled this order.';
+    case 'it was not paid in time':
+      return 'Payment wasn’t received in time.';
+    default:
+      return `Reason: ${reason}`;
   }
 }
 

@@ -1,27 +1,69 @@
+import { useEffect } from 'react';
 import { useRouteError } from 'react-router';
 
-import { ButtonLink, Notice, Page } from '../ui/parts';
+import { onceInTab } from '../lib/storage';
+import { Button, ButtonLink, Loading, Notice, Page } from '../ui/parts';
 
 export function NotFound({ what = 'page' }: { what?: string }) {
+  const name = what.charAt(0).toUpperCase() + what.slice(1);
   return (
-    <Page title="There is nothing here" lead={`We know of no such ${what}.`}>
+    <Page title={`${name} not found`} lead="It may have been removed, or the address may be wrong.">
       <ButtonLink to="/">Back to the shop</ButtonLink>
     </Page>
   );
 }
 
-/** The last resort: a page itself broke. */
+/** A page's script could not be loaded: after a release the files that an open tab knows are gone. */
+function isLost(error: unknown): boolean {
+  return error instanceof Error && /dynamically imported module|importing a module script|failed to load module/i.test(error.message);
+}
+
+/** In the place of a page that broke; the rest of the shop stays usable. */
 export function Broken() {
-  const error = useRouteError();
+  const lost = isLost(useRouteError());
+  // once for an address: a file that is still missing after that is not missing because the tab is old
+  const reloads = lost && mayReload(location.pathname);
+  useEffect(() => {
+    if (reloads) location.reload();
+  }, [reloads]);
+  if (reloads) {
+    return (
+      <Page title="Loading…">
+        <Loading shape="row" count={3} />
+      </Page>
+    );
+  }
   return (
-    <main className="page">
-      <h1>This page broke</h1>
+    <Page title="Something went wrong">
       <Notice tone="bad" role="alert">
-        <p>{error instanceof Error ? error.message : 'We do not know why.'} Loading it again may help.</p>
+        <p>{lost ? 'This page could not be loaded.' : 'This page stopped working.'} Reloading it may help.</p>
       </Notice>
-      <a className="button plain" href="/">
-        Back to the shop
-      </a>
+      <div className="actions">
+        <Button kind="primary" onClick={() => location.reload()}>
+          Reload
+        </Button>
+        <ButtonLink to="/">Back to the shop</ButtonLink>
+      </div>
+    </Page>
+  );
+}
+
+const asked = new Map<string, boolean>();
+
+/** Whether this address was not reloaded in this tab before; the same answer however often it is drawn. */
+function mayReload(path: string): boolean {
+  const known = asked.get(path);
+  if (known !== undefined) return known;
+  const may = onceInTab(`shop.reloaded ${path}`);
+  asked.set(path, may);
+  return may;
+}
+
+/** The last resort, when not even the frame of the shop can be drawn. */
+export function Frameless() {
+  return (
+    <main>
+      <Broken />
     </main>
   );
 }

@@ -1,13 +1,15 @@
 import { useQueries } from '@tanstack/react-query';
 import { Link } from 'react-router';
 
+import { useSteadyError } from '../lib/action';
 import { Refusal } from '../lib/api/client';
 import { getProduct, type Product } from '../lib/api/products';
 import { type CartLine, setQuantity, useCart } from '../lib/cart';
-import { money, total } from '../lib/format';
+import { money, times, total } from '../lib/format';
+import { useSession } from '../lib/session';
 import { Art } from '../ui/art';
-import { Button, ButtonLink, Empty, Failure, Loading, Notice, Page } from '../ui/parts';
-import { Stepper } from './product';
+import { Button, ButtonLink, Empty, Failure, Loading, Page } from '../ui/parts';
+import { Sent, Stepper } from './product';
 
 export interface PricedLine extends CartLine {
   /** As the catalog has it now; null when it is gone. */
@@ -35,18 +37,21 @@ export function usePriced(lines: CartLine[]) {
     error: broken?.error ?? null,
     retry: () => void broken?.refetch(),
     sum: total(known),
-    orderable: priced.length > 0 && priced.every(({ product }) => product?.in_stock === true),
+    /** Whether there is enough of everything, as far as the catalog says. */
+    orderable: priced.length > 0 && priced.every(({ product, quantity }) => product !== null && product.available >= quantity),
   };
 }
 
 export function CartPage() {
   const cart = useCart();
+  const session = useSession();
   const { priced, pending, error, retry, sum, orderable } = usePriced(cart.lines);
+  const failure = useSteadyError({ error, data: pending ? undefined : priced });
   if (cart.lines.length === 0) {
     return (
       <Page title="Cart">
         <Empty title="Your cart is empty">
-          <ButtonLink to="/">Look around</ButtonLink>
+          <ButtonLink to="/">Browse products</ButtonLink>
         </Empty>
       </Page>
     );
@@ -54,63 +59,74 @@ export function CartPage() {
   const locked = cart.sentBy !== null;
   return (
     <Page title="Cart">
-      {locked && (
-        <Notice tone="doubt" title="This cart is being ordered">
-          <p>
-            It cannot change until we know what became of it. <Link to="/checkout">Go on there</Link>
-          </p>
-        </Notice>
-      )}
-      {pending ? (
+      {locked && <Sent cart={cart} session={session} />}
+      {failure ? (
+        <Failure error={failure} retry={retry} />
+      ) : pending ? (
         <Loading shape="row" count={cart.lines.length} />
-      ) : error ? (
-        <Failure error={error} retry={retry} />
       ) : (
         <>
           <ul className="lines">
             {priced.map((line) => (
-              <li key={line.product_id} className="line">
-                <Link to={`/products/${line.slug}`} className="line-art" tabIndex={-1} aria-hidden="true">
-                  <Art slug={line.slug} />
-                </Link>
-                <div className="line-what">
-                  <Link to={`/products/${line.slug}`}>{line.product?.name ?? line.name}</Link>
-                  {line.product ? (
-                    <p className="fine">{money(line.product.price)} each</p>
-                  ) : (
-                    <p className="error">It is not in the catalog any more.</p>
-                  )}
-                  {line.product?.in_stock === false && <p className="error">Sold out</p>}
-                </div>
-                <Stepper
-                  label={`Quantity of ${line.name}`}
-                  value={line.quantity}
-                  disabled={locked || !line.product}
-                  onChange={(quantity) => setQuantity(line, quantity)}
-                />
-                <p className="line-sum">
-                  {line.product && money({ ...line.product.price, amount: line.product.price.amount * line.quantity })}
-                </p>
-                <Button kind="quiet" aria-label={`Remove ${line.name}`} aria-disabled={locked} onClick={() => setQuantity(line, 0)}>
-                  Remove
-                </Button>
-              </li>
+              <Line key={line.product_id} line={line} locked={locked} />
             ))}
           </ul>
           <div className="summary">
             <p className="summary-sum">
               <span>Total</span> <strong>{sum && money(sum)}</strong>
             </p>
-            {orderable ? (
+            {locked ? null : orderable ? (
               <ButtonLink kind="primary" to="/checkout">
                 Check out
               </ButtonLink>
             ) : (
-              <p className="error">Remove what cannot be ordered to go on.</p>
+              <p className="error">Some items are unavailable. Change or remove them to continue.</p>
             )}
           </div>
         </>
       )}
     </Page>
+  );
+}
+
+function Line({ line, locked }: { line: PricedLine; locked: boolean }) {
+  const { product, quantity } = line;
+  return (
+    <li className="line">
+      <Link to={`/products/${line.slug}`} className="line-art" tabIndex={-1} aria-hidden="true">
+        <Art slug={line.slug} />
+      </Link>
+      <div className="line-what">
+        <Link to={`/products/${line.slug}`}>{product?.name ?? line.name}</Link>
+        {product ? <p className="fine">{money(product.price)} each</p> : <p className="error">No longer available.</p>}
+        {product && <Shortage line={line} product={product} locked={locked} />}
+      </div>
+      <Stepper
+        label={`Quantity of ${line.name}`}
+        value={quantity}
+        least={0}
+        disabled={locked || !product}
+        onChange={(wanted) => setQuantity(line, wanted)}
+      />
+      <p className="line-sum">{product && money(times(product.price, quantity))}</p>
+      <Button kind="quiet" aria-label={`Remove ${line.name}`} aria-disabled={locked} onClick={() => setQuantity(line, 0)}>
+        Remove
+      </Button>
+    </li>
+  );
+}
+
+/** There is less in stock than the cart wants. */
+function Shortage({ line, product, locked }: { line: PricedLine; product: Product; locked: boolean }) {
+  if (product.available <= 0) return <p className="error">Sold out</p>;
+  if (product.available >= line.quantity) return null;
+  return (
+    <p className="error">
+      Only {product.available} left in stock.{' '}
+      <Button kind="plain" className="small" aria-disabled={locked} onClick={() => setQuantity(line, product.available)}>
+        Set to {product.available}
+        <span className="hidden"> for {line.name}</span>
+      </Button>
+    </p>
   );
 }

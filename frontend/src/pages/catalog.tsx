@@ -1,7 +1,8 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 
+import { useSteadyError } from '../lib/action';
 import { type Product, searchProducts } from '../lib/api/products';
 import { money } from '../lib/format';
 import { useSettled } from '../lib/useful';
@@ -10,14 +11,21 @@ import { Button, Empty, Failure, Loading, Page } from '../ui/parts';
 
 export function CatalogPage() {
   const [params, setParams] = useSearchParams();
-  const [text, setText] = useState(params.get('search') ?? '');
-  const search = useSettled(text.trim(), 180);
-  const written = useRef(params.get('search') ?? '');
-  useEffect(() => {
-    if (search === written.current) return;
-    written.current = search;
-    setParams(search ? { search } : {}, { replace: true, preventScrollReset: true });
-  }, [search, setParams]);
+  const search = params.get('search') ?? '';
+  const [text, setText] = useState(search);
+  // the address decides: a link, Back or Forward changes the box, too
+  const [shown, setShown] = useState(search);
+  if (search !== shown) {
+    setShown(search);
+    if (search !== text.trim()) setText(search);
+  }
+  const settled = useSettled(text.trim(), 180);
+  const write = useEffectEvent((wanted: string) => {
+    if (wanted === search || wanted !== text.trim()) return;
+    // the first letter makes an entry to come back from; those after it change that entry
+    setParams(wanted ? { search: wanted } : {}, { replace: search !== '', preventScrollReset: true });
+  });
+  useEffect(() => write(settled), [settled]);
 
   // an answer to an earlier question is dropped: its request is aborted, and its key is another one
   const products = useInfiniteQuery({
@@ -29,6 +37,7 @@ export function CatalogPage() {
   });
   const items = products.data?.pages.flatMap((page) => page.items) ?? [];
   const stale = products.isPlaceholderData || search !== text.trim();
+  const failure = useSteadyError(products, search);
 
   return (
     <Page title="Shop" lead="Well-made things for kitchen, desk and trail." wide>
@@ -49,13 +58,13 @@ export function CatalogPage() {
       <p className="hidden" role="status">
         {!stale && products.isSuccess && search !== '' && `${items.length} found for ${search}`}
       </p>
-      {products.isPending ? (
+      {failure && items.length === 0 ? (
+        <Failure error={failure} retry={products.refetch} />
+      ) : products.isPending ? (
         <Loading shape="card" count={8} />
-      ) : products.isError && items.length === 0 ? (
-        <Failure error={products.error} retry={products.refetch} />
       ) : items.length === 0 ? (
-        <Empty title={`Nothing found for “${search}”`}>
-          <Button onClick={() => setText('')}>Show everything</Button>
+        <Empty title={search === '' ? 'There are no products yet' : `Nothing found for “${search}”`}>
+          {search !== '' && <Button onClick={() => setText('')}>Show all products</Button>}
         </Empty>
       ) : (
         <>

@@ -1,11 +1,11 @@
-import { useMutation } from '@tanstack/react-query';
 import type { SubmitEvent } from 'react';
 import { Link, Navigate, useSearchParams } from 'react-router';
 
+import { useAction } from '../lib/action';
 import { login, register } from '../lib/api/auth';
 import { Refusal } from '../lib/api/client';
 import { useSession } from '../lib/session';
-import { Button, Failure, Field, Notice, Page } from '../ui/parts';
+import { Button, Failure, Field, Form, Notice, Page } from '../ui/parts';
 
 /** Where one wanted to go; only ever a page of ours. */
 function useNext(): string {
@@ -22,11 +22,11 @@ const text = (form: FormData, name: string): string => {
 export function LoginPage() {
   const session = useSession();
   const next = useNext();
-  const entering = useMutation({ mutationFn: (form: FormData) => login(text(form, 'email'), text(form, 'password')) });
+  const entering = useAction({ mutationFn: (form: FormData) => login(text(form, 'email'), text(form, 'password')) });
   if (session.state === 'user') return <Navigate to={next} replace />;
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (!entering.isPending) entering.mutate(new FormData(event.currentTarget));
+    entering.mutate(new FormData(event.currentTarget));
   };
   const wrong = entering.error instanceof Refusal && entering.error.slug === 'wrong-credentials';
   return (
@@ -34,20 +34,20 @@ export function LoginPage() {
       <Page title="Log in">
         {wrong ? (
           <Notice tone="bad" role="alert">
-            <p>E-mail address or password are wrong.</p>
+            <p>Wrong e-mail address or password.</p>
           </Notice>
         ) : (
           entering.isError && <Failure error={entering.error} />
         )}
-        <form className="form" onSubmit={submit}>
+        <Form error={entering.error} onSubmit={submit}>
           <Field label="E-mail address" name="email" type="email" autoComplete="email" required />
           <Field label="Password" name="password" type="password" autoComplete="current-password" required />
           <Button kind="primary" type="submit" busy={entering.isPending}>
             Log in
           </Button>
-        </form>
+        </Form>
         <p>
-          New here? <Link to={`/register?next=${encodeURIComponent(next)}`}>Make an account</Link>
+          New here? <Link to={`/register?next=${encodeURIComponent(next)}`}>Create an account</Link>
         </p>
       </Page>
     </div>
@@ -57,22 +57,22 @@ export function LoginPage() {
 export function RegisterPage() {
   const session = useSession();
   const next = useNext();
-  const entering = useMutation({
+  const entering = useAction({
     mutationFn: (form: FormData) => register(text(form, 'name'), text(form, 'email'), text(form, 'password')),
   });
   if (session.state === 'user') return <Navigate to={next} replace />;
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (!entering.isPending) entering.mutate(new FormData(event.currentTarget));
+    entering.mutate(new FormData(event.currentTarget));
   };
   const refusal = entering.error instanceof Refusal ? entering.error : null;
-  const taken = refusal?.slug === 'email-taken' ? 'There is an account with this address already.' : undefined;
+  const taken = refusal?.slug === 'email-taken' ? 'An account with this e-mail already exists. Log in instead?' : undefined;
   const told = taken !== undefined || (refusal?.problem.errors?.length ?? 0) > 0;
   return (
     <div className="narrow">
-      <Page title="Make an account">
+      <Page title="Create an account">
         {entering.isError && !told && <Failure error={entering.error} />}
-        <form className="form" onSubmit={submit}>
+        <Form error={entering.error} onSubmit={submit}>
           <Field label="Name" name="name" autoComplete="name" maxLength={100} required error={refusal?.field('name')} />
           <Field label="E-mail address" name="email" type="email" autoComplete="email" required error={taken ?? refusal?.field('email')} />
           <Field
@@ -87,11 +87,11 @@ export function RegisterPage() {
             error={refusal?.field('password')}
           />
           <Button kind="primary" type="submit" busy={entering.isPending}>
-            Make the account
+            Create account
           </Button>
-        </form>
+        </Form>
         <p>
-          You have one? <Link to={`/login?next=${encodeURIComponent(next)}`}>Log in</Link>
+          Already have an account? <Link to={`/login?next=${encodeURIComponent(next)}`}>Log in</Link>
         </p>
       </Page>
     </div>

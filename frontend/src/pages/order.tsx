@@ -1,38 +1,53 @@
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 
+import { useSteadyError } from '../lib/action';
 import { getSettings, Refusal } from '../lib/api/client';
-import type { Order } from '../lib/api/orders';
+import { getOrder, getStaffOrder, type Order, type StaffOrder } from '../lib/api/orders';
 import { getTransaction } from '../lib/api/payments';
-import { money, shortId, when } from '../lib/format';
+import { money, shortId, times, when } from '../lib/format';
 import { useLiveOrder } from '../lib/live';
-import { describe, describeChange, isOver } from '../lib/status';
+import { describe, describeChange, describeReason, describeToStaff, isOver } from '../lib/status';
 import { Badge, Fact, Facts, Failure, Loading, Page } from '../ui/parts';
 import { NotFound } from './broken';
 import { Payment } from './payment';
 
-/** One's own order, or, for admins, somebody else's, whom they do not pay for. */
-export function OrderPage({ mine = true }: { mine?: boolean }) {
+/** One's own order. */
+export function OrderPage() {
   const { id = '' } = useParams();
-  const order = useLiveOrder(id);
+  const order = useLiveOrder(id, 'order', getOrder);
+  const error = useSteadyError(order, id);
   if (order.data) {
-    return <Details key={id} order={order.data} mine={mine} streaming={order.streaming} error={order.error} />;
+    return <Details key={id} order={order.data} streaming={order.streaming} error={order.error} />;
   }
-  if (order.error instanceof Refusal && [400, 404].includes(order.error.status)) return <NotFound what="order of yours" />;
-  return (
-    <Page title="Order">
-      {order.error ? <Failure error={order.error} retry={order.refetch} /> : <Loading shape="block" />}
-    </Page>
-  );
+  return <NoOrder error={error} retry={order.refetch} />;
 }
 
-function Details({ order, mine, streaming, error }: {
+/** Anybody's order, for admins and operators, who do not pay for it. */
+export function StaffOrderPage() {
+  const { id = '' } = useParams();
+  const order = useLiveOrder(id, 'staff-order', getStaffOrder);
+  const error = useSteadyError(order, id);
+  if (order.data) {
+    return <Details key={id} order={order.data} staff={order.data} streaming={order.streaming} error={order.error} />;
+  }
+  return <NoOrder error={error} retry={order.refetch} />;
+}
+
+function NoOrder({ error, retry }: { error: unknown; retry: () => unknown }) {
+  if (error instanceof Refusal && [400, 404].includes(error.status)) return <NotFound what="order" />;
+  return <Page title="Order">{error ? <Failure error={error} retry={retry} /> : <Loading shape="block" />}</Page>;
+}
+
+function Details({ order, staff, streaming, error }: {
   order: Order;
-  mine: boolean;
+  /** The same order, when a person who serves its customer looks at it. */
+  staff?: StaffOrder;
   streaming: boolean;
   error: unknown;
 }) {
   const over = isOver(order);
+  const mine = staff === undefined;
   const transaction = useQuery({
     queryKey: ['transaction', order.transaction_id],
     queryFn: ({ signal }) => getTransaction(order.transaction_id, signal),
@@ -42,12 +57,12 @@ function Details({ order, mine, streaming, error }: {
     retry: false,
   });
   const foreign = transaction.error instanceof Refusal && transaction.error.status === 404;
-  const words = describe(order, over ? null : transaction.data);
+  const words = mine ? describe(order, over ? null : transaction.data) : describeToStaff(order);
   return (
     <Page title={`Order ${shortId(order.id)}`} lead={`Placed ${when(order.created_at)}`}>
       {error !== null && !over && (
         <p className="fine" role="status">
-          The shop does not answer right now. What you see may be old; it follows as soon as it can.
+          Connection lost. Reconnecting…
         </p>
       )}
       <section className={`state ${words.tone}`} aria-labelledby="state">
@@ -57,11 +72,11 @@ function Details({ order, mine, streaming, error }: {
             {words.label}
           </p>
           <p>{words.text}</p>
-          {order.status === 'canceled' && <Reason order={order} />}
+          {order.status === 'canceled' && <Reason order={order} mine={mine} />}
         </div>
         {!over && (
           <p className="fine live" data-live={streaming || undefined}>
-            {streaming ? 'Live' : 'Checking every two seconds'}
+            {streaming ? 'Live' : 'Updating every 2 seconds'}
           </p>
         )}
       </section>
@@ -70,9 +85,11 @@ function Details({ order, mine, streaming, error }: {
         <Payment order={order} transaction={transaction.data ?? null} unanswered={transaction.isError} ask={transaction.refetch} />
       )}
 
+      {staff && <Staff order={staff} />}
+
       <div className="order-parts">
         <section aria-labelledby="what">
-          <h2 id="what">What you ordered</h2>
+          <h2 id="what">Items</h2>
           <table className="bill">
             <thead className="hidden">
               <tr>
@@ -86,7 +103,7 @@ function Details({ order, mine, streaming, error }: {
                 <tr key={line.product_id}>
                   <th scope="row">{line.name}</th>
                   <td className="number">{line.quantity}</td>
-                  <td className="number">{money({ ...line.unit_price, amount: line.unit_price.amount * line.quantity })}</td>
+                  <td className="number">{money(times(line.unit_price, line.quantity))}</td>
                 </tr>
               ))}
             </tbody>
@@ -101,7 +118,7 @@ function Details({ order, mine, streaming, error }: {
           </table>
         </section>
         <section aria-labelledby="timeline">
-          <h2 id="timeline">What happened</h2>
+          <h2 id="timeline">Order history</h2>
           <Timeline order={order} />
         </section>
       </div>
@@ -110,10 +127,10 @@ function Details({ order, mine, streaming, error }: {
   );
 }
 
-function Reason({ order }: { order: Order }) {
+function Reason({ order, mine }: { order: Order; mine: boolean }) {
   const reason = order.history.findLast((change) => change.reason)?.reason;
   if (!reason) return null;
-  return <p className="fine">Why: {reason}</p>;
+  return <p className="fine">{describeReason(reason, mine)}</p>;
 }
 
 function Timeline({ order }: { order: Order }) {
@@ -130,15 +147,31 @@ function Timeline({ order }: { order: Order }) {
       ))}
       {!isOver(order) && !order.canceling && (
         <>
-          {order.status === 'pending' && <li className="to-come">Payment ready</li>}
-          <li className="to-come">Paid and completed</li>
+          {order.status === 'pending' && <li className="to-come">Waiting for payment</li>}
+          <li className="to-come">Paid</li>
         </>
       )}
     </ol>
   );
 }
 
-/** For whoever helps. */
+/** For the people who serve the customer. */
+function Staff({ order }: { order: StaffOrder }) {
+  const { name, email, user_id: user } = order.customer;
+  return (
+    <Facts>
+      <Fact name="Customer">{name ?? 'Account removed'}</Fact>
+      <Fact name="E-mail">{email ?? <code className="breaks">{user}</code>}</Fact>
+      <Fact name="Saga">
+        <Link to={`/ops/sagas/${order.saga_id}`}>
+          <code>{shortId(order.saga_id)}</code>
+        </Link>
+      </Fact>
+    </Facts>
+  );
+}
+
+/** For the people who help. */
 function Ids({ order }: { order: Order }) {
   const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity });
   const trace = settings.data?.trace_url?.replace('{trace_id}', order.trace_id);

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 
+import { useSteadyError } from '../lib/action';
 import { listOrders, type Order } from '../lib/api/orders';
 import { money, shortId, when } from '../lib/format';
 import { describe } from '../lib/status';
@@ -14,15 +15,16 @@ export function OrdersPage() {
     getNextPageParam: (page) => page.next_cursor ?? null,
   });
   const items = orders.data?.pages.flatMap((page) => page.items) ?? [];
+  const failure = useSteadyError(orders);
   return (
     <Page title="Your orders">
-      {orders.isPending ? (
+      {failure && items.length === 0 ? (
+        <Failure error={failure} retry={orders.refetch} />
+      ) : orders.isPending ? (
         <Loading shape="row" count={4} />
-      ) : orders.isError && items.length === 0 ? (
-        <Failure error={orders.error} retry={orders.refetch} />
       ) : items.length === 0 ? (
         <Empty title="You have not ordered anything yet">
-          <ButtonLink to="/">Look around</ButtonLink>
+          <ButtonLink to="/">Browse products</ButtonLink>
         </Empty>
       ) : (
         <>
@@ -36,7 +38,7 @@ export function OrdersPage() {
           {orders.hasNextPage && (
             <p className="more">
               <Button busy={orders.isFetchingNextPage} onClick={() => void orders.fetchNextPage()}>
-                Show older ones
+                Load older orders
               </Button>
             </p>
           )}
@@ -46,15 +48,26 @@ export function OrdersPage() {
   );
 }
 
-export function OrderRow({ order, to = `/orders/${order.id}` }: { order: Order; to?: string }) {
+/** Lines of an order that a list shows. */
+const SHOWN = 3;
+
+export function OrderRow({ order, to = `/orders/${order.id}`, customer }: { order: Order; to?: string; customer?: string | undefined }) {
   const words = describe(order);
-  const names = order.items.map((line) => (line.quantity > 1 ? `${line.quantity} × ${line.name}` : line.name));
+  // names have commas: each stands in a line of its own
+  const shown = order.items.length > SHOWN + 1 ? order.items.slice(0, SHOWN) : order.items;
+  const more = order.items.length - shown.length;
   return (
     <Link to={to} className="order-row">
       <span className="order-what">
-        <span className="order-names">{names.join(', ')}</span>
+        {shown.map((line) => (
+          <span key={line.product_id} className="order-name">
+            {line.quantity > 1 ? `${line.quantity} × ${line.name}` : line.name}
+          </span>
+        ))}
+        {more > 0 && <span className="order-name">and {more} more</span>}
         <span className="fine">
           {shortId(order.id)} · {when(order.created_at)}
+          {customer !== undefined && ` · ${customer}`}
         </span>
       </span>
       <span className="order-sum">{money(order.total)}</span>

@@ -1,6 +1,7 @@
-/** Paying and canceling: payments is asked directly, and decides. Whoever loses the race is told. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+/** Paying and canceling: payments is asked directly, and decides. The loser of a race is told so. */
+import { useQueryClient } from '@tanstack/react-query';
 
+import { useAction } from '../lib/action';
 import { mayPass, Refusal } from '../lib/api/client';
 import { cancelOrder, type Order } from '../lib/api/orders';
 import { cancelTransaction, completeTransaction, type Transaction } from '../lib/api/payments';
@@ -18,7 +19,7 @@ export function Payment({ order, transaction, unanswered, ask }: {
   ask: () => unknown;
 }) {
   const client = useQueryClient();
-  const deciding = useMutation({
+  const deciding = useAction({
     mutationFn: async (verb: Verb): Promise<Transaction | null> => {
       if (verb === 'pay') return completeTransaction(order.transaction_id);
       if (order.status === 'awaiting_payment') return cancelTransaction(order.transaction_id);
@@ -46,30 +47,30 @@ export function Payment({ order, transaction, unanswered, ask }: {
     <section className="payment" aria-labelledby="payment">
       <div className="payment-head">
         <h2 id="payment">Payment</h2>
-        <span className="demo-mark">Demo payment: no money moves</span>
+        <span className="demo-mark">Demo: no real payment is taken</span>
       </div>
       <div role="status" aria-live="polite">
         {lost !== null && <Notice tone="over" title={lost.title}>{lost.text}</Notice>}
         {doubt && (
-          <Notice tone="doubt" title="We do not know yet whether it arrived">
+          <Notice tone="doubt" title={deciding.variables === 'pay' ? 'We’re not sure the payment went through' : 'We’re not sure the order was canceled'}>
             {unanswered || transaction === null ? (
-              <p>No answer came. We are asking your payment provider, again and again, until we know. You will not pay twice.</p>
+              <p>We’re checking with the payment provider. You won’t pay twice.</p>
             ) : (
               <p>
-                We asked your payment provider: {deciding.variables === 'pay' ? 'nothing was paid so far' : 'it was not canceled so far'}.
-                You can try again; you will not pay twice.
+                The payment provider says: {deciding.variables === 'pay' ? 'nothing was paid' : 'not canceled'} so far. You can try
+                again; you won’t pay twice.
               </p>
             )}
           </Notice>
         )}
         {!doubt && unanswered && payable && (
-          <p className="fine">We are asking your payment provider, who does not answer right now.</p>
+          <p className="fine">The payment provider isn’t responding. Retrying…</p>
         )}
         {decided && lost === null && (
           <p>
             {transaction.status === 'paid'
-              ? 'Paid. The shop is being told; this page follows by itself.'
-              : 'The payment is canceled. The shop is being told; this page follows by itself.'}
+              ? 'Paid. Your order is being completed; this page updates automatically.'
+              : 'Payment canceled. Your order is being canceled; this page updates automatically.'}
           </p>
         )}
       </div>

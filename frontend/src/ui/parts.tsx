@@ -39,19 +39,20 @@ export function Page({ title, lead, actions, wide, children }: {
 
 type ButtonKind = 'primary' | 'plain' | 'quiet' | 'danger';
 
-/** A button; while `busy` it says so and does nothing. */
+/** A button; while `busy` it says so and does nothing. Disabled it keeps the focus, and looks disabled. */
 export function Button({ kind = 'plain', busy = false, children, ...rest }: ComponentProps<'button'> & {
   kind?: ButtonKind;
   busy?: boolean;
 }) {
+  const off = busy || rest['aria-disabled'] === true || rest['aria-disabled'] === 'true';
   return (
     <button
       type="button"
       {...rest}
       className={`button ${kind} ${rest.className ?? ''}`}
-      aria-disabled={busy || rest['aria-disabled']}
+      aria-disabled={off || undefined}
       onClick={(event) => {
-        if (busy) event.preventDefault();
+        if (off) event.preventDefault();
         else rest.onClick?.(event);
       }}
     >
@@ -118,7 +119,14 @@ export function Notice({ tone, title, role, children }: {
   );
 }
 
-/** What went wrong, and a way out. While nothing answers it tries again by itself. `frank`: to people who can mend it. */
+/** How often a page that shows a failure with a `retry` tries again, milliseconds. */
+const RETRY = 3_000;
+
+/**
+ * What went wrong, and a way out. With `retry` it tries again by itself while nothing answers; without,
+ * it says so, since repeating what a person asked for is theirs to decide. `frank`: for operators, with
+ * details and ids.
+ */
 export function Failure({ error, retry, frank = false }: { error: unknown; retry?: () => unknown; frank?: boolean }) {
   const away = error instanceof Unreachable || (error instanceof Refusal && error.status >= 500);
   const again = useRef(retry);
@@ -127,18 +135,25 @@ export function Failure({ error, retry, frank = false }: { error: unknown; retry
   });
   useEffect(() => {
     if (!away) return;
-    const timer = setInterval(() => again.current?.(), 3_000);
+    const timer = setInterval(() => again.current?.(), RETRY);
     return () => clearInterval(timer);
   }, [away]);
+  const { title, text } = failureWords(error, away, retry !== undefined, frank);
   const refusal = error instanceof Refusal ? error : null;
-  const detail = away && !frank ? undefined : refusal?.problem.detail;
-  const title = away && detail === undefined ? 'The shop does not answer right now' : (refusal?.problem.title ?? 'Something broke');
+  // a shopper has no use for a trace, unless they write to us about a fault of ours
+  const trace = frank || refusal?.slug === 'internal' ? refusal?.problem.trace_id : undefined;
+  const fields = refusal?.problem.errors ?? [];
   return (
     <Notice tone="bad" title={title} role="alert">
-      <p>
-        {detail ?? (away ? 'Nothing is lost. This page tries again by itself every few seconds.' : 'Please try again.')}
-      </p>
-      {refusal?.problem.trace_id && <p className="fine">Trace {refusal.problem.trace_id}</p>}
+      {text !== undefined && <p>{text}</p>}
+      {fields.length > 0 && (
+        <ul>
+          {fields.map(({ field, message }) => (
+            <li key={field + message}>{message}</li>
+          ))}
+        </ul>
+      )}
+      {trace && <p className="fine">Trace {trace}</p>}
       {retry && (
         <Button kind="plain" onClick={() => retry()}>
           Try again
@@ -146,6 +161,28 @@ export function Failure({ error, retry, frank = false }: { error: unknown; retry
       )}
     </Notice>
   );
+}
+
+function failureWords(error: unknown, away: boolean, retried: boolean, frank: boolean): { title: string; text?: string } {
+  const problem = error instanceof Refusal ? error.problem : null;
+  const detail = problem?.detail ?? undefined;
+  if (away && !(frank && detail !== undefined)) {
+    return retried
+      ? { title: 'We can’t reach the server', text: 'Retrying…' }
+      : { title: 'We can’t reach the server', text: 'Please check your connection, then try again.' };
+  }
+  const title = problem?.title ?? 'Something went wrong';
+  if (detail !== undefined) return { title, text: detail };
+  return (problem?.errors ?? []).length > 0 ? { title } : { title, text: 'Please try again.' };
+}
+
+/** A form whose first wrong field takes the focus when an answer names it. */
+export function Form({ error, ...rest }: ComponentProps<'form'> & { error: unknown }) {
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (error) form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus();
+  }, [error]);
+  return <form className="form" {...rest} ref={form} />;
 }
 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Traces kept, the newest.
-const TRACES: u32 = 2_000;
+const TRACES: u32 = 20_000;
 /// Most memory that they may take, bytes.
 const MEMORY: usize = 128 << 20;
 

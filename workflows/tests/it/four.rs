@@ -65,6 +65,7 @@ impl<S: Subject> Bench<S> {
                 id,
                 input: Input { saga_id: id, fault },
                 trace: TraceRef::random(),
+                parent_span: None,
             };
             let mut tx = self.pool.begin().await.unwrap();
             if self.engine.start(&mut tx, new, false).await.is_ok() {

@@ -90,7 +90,9 @@ impl Shop {
             idempotency_key: key,
             request_hash: &[u8::try_from(quantity % 256).unwrap(); 32],
             items: &items,
+            expected_total: None,
             trace: TraceRef::random(),
+            exported: false,
             eager,
         };
         submit(&self.engine, request).await

@@ -161,7 +161,7 @@ pub(super) async fn logout(
     Ok(response)
 }
 
-/// Who one is.
+/// Current user.
 #[utoipa::path(
     get, path = "/api/me", security(("bearer" = [])),
     responses(

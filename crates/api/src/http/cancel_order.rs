@@ -26,7 +26,7 @@ pub(super) async fn cancel_order(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<(StatusCode, Json<shapes::Order>), Problem> {
-    let not_found = || Problem::new(kinds::NOT_FOUND).detail("There is no such order of yours.");
+    let not_found = || Problem::new(kinds::NOT_FOUND).detail("Order not found.");
     let owner = owner(&caller)?;
     let order = order::find(&mut *app.pool.acquire().await?, id, owner)
         .await?

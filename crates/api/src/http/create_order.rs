@@ -9,7 +9,7 @@ use commerce::{
     order::{self, Item, PlaceError, PriceError, Status},
 };
 use crashpoint::crash_point;
-use kernel::{OrderId, ProductId};
+use kernel::{Money, OrderId, ProductId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use telemetry::http::RequestTrace;
@@ -25,6 +25,11 @@ use super::{App, problems, shapes};
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateOrder {
     items: Vec<CreateLine>,
+    /// The total that the customer agreed to. With another one by the catalog's prices of now the
+    /// order is refused; without it the catalog's total is accepted, whatever it is.
+    // absent and not null: the fingerprint of a request that names none stays what it was
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected_total: Option<Money>,
 }
 
 /// Of what, and how many. The price is the catalog's.
@@ -36,7 +41,7 @@ pub(super) struct CreateLine {
     quantity: u32,
 }
 
-/// Order.
+/// Place an order.
 ///
 /// The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
 /// it is by then. `Prefer: respond-async` asks for 202 at once.
@@ -53,7 +58,7 @@ pub(super) struct CreateLine {
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
          description = "`idempotency-key-missing`, `malformed`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "`out-of-stock`, `idempotency-key-in-flight`"),
+         description = "`out-of-stock`, `price-changed`, `idempotency-key-in-flight`"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
          description = "`invalid`, `idempotency-key-reused`"),
     )
@@ -91,7 +96,9 @@ pub(super) async fn create_order(
             idempotency_key: &key,
             request_hash: &hash,
             items: &items,
-            trace: trace.0.child(),
+            expected_total: request.expected_total.as_ref(),
+            exported: telemetry::exports(&trace.0),
+            trace: trace.0,
             eager: permit.is_some(),
         },
     )
@@ -189,13 +196,17 @@ fn problem(error: SubmitError) -> Problem {
             .detail("This key was used for another basket. Use a new key for a new order."),
         SubmitError::Key(ClaimError::Db(error)) | SubmitError::Db(error) => error.into(),
         SubmitError::Price(error) => unpriceable(error),
+        SubmitError::PriceChanged { expected, total } => Problem::new(problems::PRICE_CHANGED)
+            .detail(format!("The total is {total} now, not {expected}."))
+            .with("expected_total", expected)
+            .with("total", total),
         SubmitError::Place(PlaceError::OutOfStock {
             product_id,
             name,
             left,
             ..
         }) => Problem::new(problems::OUT_OF_STOCK)
-            .detail(format!("Only {left} of {name} left."))
+            .detail(format!("Only {left} left in stock: {name}."))
             .with("product_id", product_id)
             .with("left", left),
         SubmitError::Place(PlaceError::Db(error))

@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use kernel::OrderId;
 use web::{Caller, CallerProblems, Path, Problem, ProblemBody, kinds};
 
-use super::{App, read_orders::owner, shapes};
+use super::{App, read_orders::reader, shapes};
 use crate::watch::{Changes, TooMany};
 
 /// How often a silent stream shows that it is alive.
@@ -49,9 +49,8 @@ pub(super) async fn watch_order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let seen = last_event_id(&headers)?;
-    let found = order::find(&mut *app.pool.acquire().await?, id, owner(&caller)?).await?;
-    let order = found
-        .ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("There is no such order of yours."))?;
+    let found = order::find(&mut *app.pool.acquire().await?, id, reader(&caller)?).await?;
+    let order = found.ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("Order not found."))?;
     let last = order.history.last();
     if last.is_some_and(|last| last.is_final() && last.seq <= seen) {
         return Ok(StatusCode::NO_CONTENT.into_response());

@@ -17,22 +17,24 @@ pub(super) const KEY_REUSED: Kind = Kind::new(
     "idempotency-key-reused",
     "The key stands for another request",
 );
-pub(super) const OUT_OF_STOCK: Kind = Kind::new(409, "out-of-stock", "Not enough is left");
+pub(super) const OUT_OF_STOCK: Kind = Kind::new(409, "out-of-stock", "Not enough in stock");
+pub(super) const PRICE_CHANGED: Kind = Kind::new(409, "price-changed", "The price has changed");
 pub(super) const TOO_LATE: Kind = Kind::new(409, "too-late", "The order is completed");
-pub(super) const EMAIL_TAKEN: Kind = Kind::new(409, "email-taken", "There is an account already");
-pub(super) const CREDENTIALS: Kind = Kind::new(
-    401,
-    "wrong-credentials",
-    "E-mail address or password are wrong",
+pub(super) const EMAIL_TAKEN: Kind = Kind::new(
+    409,
+    "email-taken",
+    "An account with this e-mail already exists",
 );
+pub(super) const CREDENTIALS: Kind =
+    Kind::new(401, "wrong-credentials", "Wrong e-mail address or password");
 pub(super) const SESSION_OVER: Kind = Kind::new(401, "session-over", "The session is over");
-pub(super) const STALE: Kind = Kind::new(412, "stale", "Somebody else edited it first");
+pub(super) const STALE: Kind = Kind::new(412, "stale", "Changed by someone else");
 pub(super) const IF_MATCH_MISSING: Kind =
     Kind::new(428, "if-match-missing", "The request has no If-Match");
 pub(super) const STOCK_HELD: Kind =
     Kind::new(409, "stock-held", "Orders hold more than this stock");
 pub(super) const ACT_REFUSED: Kind =
-    Kind::new(409, "act-refused", "The saga does not take this act");
+    Kind::new(409, "act-refused", "This action is not possible now");
 pub(super) const FAILED_CHANGED: Kind = Kind::new(
     409,
     "failed-changed",
@@ -45,6 +47,7 @@ pub const KINDS: &[Kind] = &[
     KEY_IN_FLIGHT,
     KEY_REUSED,
     OUT_OF_STOCK,
+    PRICE_CHANGED,
     TOO_LATE,
     EMAIL_TAKEN,
     CREDENTIALS,

@@ -3,7 +3,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use commerce::product::{self, Draft, EditError};
+use commerce::product::{self, Draft, EditError, StockEdit};
 use kernel::{Money, ProductId};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,7 @@ pub(super) struct Search {
     limit: Option<u32>,
 }
 
-/// The catalog, newest first.
+/// The catalog: newest first, or with `search` the best match first.
 #[utoipa::path(
     get, path = "/api/products", operation_id = "search_products", params(Search),
     responses(
@@ -100,7 +100,7 @@ pub(super) async fn find_stocked(
 }
 
 async fn by_slug(app: &App, slug: &str) -> Result<product::Product, Problem> {
-    let not_found = || Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.");
+    let not_found = || Problem::new(kinds::NOT_FOUND).detail("Product not found.");
     if slug.contains('\0') {
         return Err(not_found());
     }
@@ -108,7 +108,7 @@ async fn by_slug(app: &App, slug: &str) -> Result<product::Product, Problem> {
     found.ok_or_else(not_found)
 }
 
-/// What an admin writes.
+/// A new product.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteProduct {
@@ -117,9 +117,27 @@ pub(super) struct WriteProduct {
     #[schema(max_length = 5000)]
     description: String,
     price: Money,
-    /// Pieces that lie in stock, those held by orders included.
+    /// Units in stock.
     #[schema(minimum = 0)]
     stock: i64,
+}
+
+/// A product as it shall be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EditProduct {
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    #[schema(max_length = 5000)]
+    description: String,
+    price: Money,
+    /// Units in stock, those reserved by orders included. Absent: it stays as it is.
+    #[schema(minimum = 0)]
+    stock: Option<i64>,
+    /// The `stock` that the editor saw. The stock changes by the difference of the two, so that what
+    /// was sold meanwhile stays sold. Without it, `stock` must be what it is already.
+    #[schema(minimum = 0)]
+    stock_seen: Option<i64>,
 }
 
 impl WriteProduct {
@@ -129,36 +147,62 @@ impl WriteProduct {
             return Err(Problem::invalid(
                 "name",
                 "length",
-                "has 1 to 200 characters, none of them a control character",
+                "Enter a name of up to 200 characters.",
             ));
         }
         if self.description.chars().count() > 5000 || self.description.contains('\0') {
             return Err(Problem::invalid(
                 "description",
                 "length",
-                "has at most 5000 characters",
+                "Enter a description of up to 5000 characters.",
             ));
         }
         if !(1..=MAX).contains(&self.price.amount) {
+            let at = |amount| Money::new(amount, self.price.currency.clone());
             return Err(Problem::invalid(
                 "price.amount",
                 "range",
-                format!("must be from 1 to {MAX}"),
-            ));
-        }
-        if !(0..=MAX).contains(&self.stock) {
-            return Err(Problem::invalid(
-                "stock",
-                "range",
-                format!("must be from 0 to {MAX}"),
+                format!("Enter an amount from {} to {}.", at(1), at(MAX)),
             ));
         }
         Ok(Draft {
             name,
             description: self.description,
             price: self.price,
-            stock: self.stock,
+            stock: quantity("stock", self.stock)?,
         })
+    }
+}
+
+impl EditProduct {
+    fn checked(self) -> Result<(Draft, StockEdit), Problem> {
+        let stock = self
+            .stock
+            .map(|stock| quantity("stock", stock))
+            .transpose()?;
+        let seen = self.stock_seen;
+        let seen = seen.map(|seen| quantity("stock_seen", seen)).transpose()?;
+        let draft = WriteProduct {
+            name: self.name,
+            description: self.description,
+            price: self.price,
+            stock: stock.unwrap_or_default(),
+        };
+        let edit = match (stock, seen) {
+            (None, _) => StockEdit::Keep,
+            (Some(to), Some(seen)) => StockEdit::Change { seen, to },
+            (Some(stock), None) => StockEdit::Confirm(stock),
+        };
+        Ok((draft.checked()?, edit))
+    }
+}
+
+fn quantity(field: &'static str, count: i64) -> Result<i64, Problem> {
+    if (0..=MAX).contains(&count) {
+        Ok(count)
+    } else {
+        let message = format!("Enter a number from 0 to {MAX}.");
+        Err(Problem::invalid(field, "range", message))
     }
 }
 
@@ -189,7 +233,7 @@ pub(super) async fn create(
 /// Edit a product; its slug stays.
 #[utoipa::path(
     put, path = "/api/products/{product}", operation_id = "update_product", security(("bearer" = [])),
-    request_body = WriteProduct,
+    request_body = EditProduct,
     params(
         ("product" = ProductId, Path, description = "Its id"),
         ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
@@ -210,13 +254,13 @@ pub(super) async fn update(
     caller: Caller,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
-    Json(request): Json<WriteProduct>,
+    Json(request): Json<EditProduct>,
 ) -> Result<Response, Problem> {
     caller.require_role("admin")?;
     let version = version(&headers)?;
-    let draft = request.checked()?;
+    let (draft, stock) = request.checked()?;
     let mut tx = db::begin(&app.pool).await?;
-    let product = product::update(&mut tx, id, version, &draft)
+    let product = product::update(&mut tx, id, version, &draft, stock)
         .await
         .map_err(not_edited)?;
     tx.commit().await?;
@@ -282,15 +326,24 @@ fn version(headers: &HeaderMap) -> Result<i64, Problem> {
 
 fn not_edited(error: EditError) -> Problem {
     match error {
-        EditError::NotFound(_) => {
-            Problem::new(kinds::NOT_FOUND).detail("The catalog has no such product.")
-        }
+        EditError::NotFound(_) => Problem::new(kinds::NOT_FOUND).detail("Product not found."),
         EditError::Stale { current } => Problem::new(problems::STALE)
-            .detail("Look at the product again, then edit what is there now.")
+            .detail("Load the latest version, then edit that.")
             .with("version", current),
-        EditError::StockBelowReserved => Problem::new(problems::STOCK_HELD)
-            .detail("Orders hold more pieces than this stock.")
-            .field("stock", "range", "must not be below what orders hold"),
+        EditError::StockBelowReserved { reserved, left } => Problem::new(problems::STOCK_HELD)
+            .detail(format!("Orders reserve {reserved} units, {left} would be left."))
+            .with("reserved", reserved)
+            .field(
+                "stock",
+                "range",
+                format!("Stock can't be lower than the {reserved} reserved units."),
+            ),
+        EditError::StockUnseen { stock } => Problem::invalid(
+            "stock_seen",
+            "missing",
+            format!("The stock is {stock} now. To change it, send the stock that you saw as `stock_seen`."),
+        )
+        .with("stock", stock),
         EditError::Db(error) => error.into(),
     }
 }

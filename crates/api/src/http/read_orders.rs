@@ -2,12 +2,22 @@ use axum::extract::State;
 use commerce::order::{self, Status};
 use kernel::{OrderId, UserId};
 use serde::Deserialize;
+use sqlx::PgConnection;
 use utoipa::IntoParams;
-use web::{Caller, CallerProblems, Json, PageProblems, Path, Problem, ProblemBody, Query, kinds};
+use web::{
+    Caller, CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds,
+};
 
 use super::{App, shapes};
 
-/// Whose orders the caller may see: their own, or, as an admin, everybody's.
+/// Whose orders the caller may read: their own, or, as an admin or operator, everybody's.
+pub(super) fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
+    let user = caller.user()?;
+    let staff = caller.0.has_role("admin") || caller.0.has_role("operator");
+    Ok((!staff).then_some(user))
+}
+
+/// Whose orders the caller may cancel: their own, or, as an admin, everybody's.
 pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
     let user = caller.user()?;
     Ok((!caller.0.has_role("admin")).then_some(user))
@@ -29,13 +39,13 @@ pub(super) async fn find(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<shapes::Order>, Problem> {
-    let found = order::find(&mut *app.pool.acquire().await?, id, owner(&caller)?).await?;
+    let found = order::find(&mut *app.pool.acquire().await?, id, reader(&caller)?).await?;
     found
         .map(|order| Json(order.into()))
-        .ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("There is no such order of yours."))
+        .ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("Order not found."))
 }
 
-/// One's own orders, newest first.
+/// My orders, newest first.
 #[utoipa::path(
     get, path = "/api/orders", operation_id = "list_orders", security(("bearer" = [])), params(shapes::Paging),
     responses(
@@ -49,16 +59,36 @@ pub(super) async fn list(
     Query(paging): Query<shapes::Paging>,
 ) -> Result<Json<shapes::Page<shapes::Order>>, Problem> {
     let (cursor, limit) = paging.checked()?;
-    let user = caller.user()?;
-    let page = order::list(
-        &mut *app.pool.acquire().await?,
-        Some(user),
-        None,
-        cursor,
-        limit,
-    )
-    .await?;
+    let own = order::Filter {
+        owner: Some(caller.user()?),
+        ..order::Filter::default()
+    };
+    let page = order::list(&mut *app.pool.acquire().await?, &own, cursor, limit).await?;
     Ok(Json(shapes::Page::of(page)))
+}
+
+/// What somebody looks for among everybody's orders.
+pub(super) enum Sought {
+    /// The orders of an account; of none when no account has the address.
+    Customer(Option<UserId>),
+    /// An order.
+    Order(order::Number),
+}
+
+impl Sought {
+    /// An address has an `@`; all else is a number or an id.
+    pub(super) async fn by(app: &App, text: &str) -> Result<Self, Problem> {
+        if text.contains('@') && !text.contains('\0') {
+            let user = auth::find_user(&mut *app.pool.acquire().await?, text).await?;
+            return Ok(Self::Customer(user));
+        }
+        let number = text.parse().map_err(|_| {
+            let message = "Enter an order number such as 1C1FB183, an e-mail address, \
+                           or the id of an order or a transaction.";
+            Problem::invalid("find", "unknown", message)
+        })?;
+        Ok(Self::Order(number))
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -67,26 +97,27 @@ pub(super) struct Filter {
     status: Option<String>,
     /// Whose.
     user_id: Option<UserId>,
+    /// An order's number or id, its transaction's id, or its customer's e-mail address.
+    find: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items a page, 1 to 100; 20 by default.
     limit: Option<u32>,
 }
 
-/// Everybody's orders, newest first.
+/// All orders, newest first, with their customers. For admins and operators.
 #[utoipa::path(
     get, path = "/api/admin/orders", operation_id = "list_all_orders", security(("bearer" = [])), params(Filter),
     responses(
-        (status = 200, body = shapes::Page<shapes::Order>, description = "A page of them"),
+        (status = 200, body = shapes::Page<shapes::StaffOrder>, description = "A page of them"),
         CallerProblems, PageProblems,
     )
 )]
 pub(super) async fn list_all(
     State(app): State<App>,
-    caller: Caller,
+    _: Operator,
     Query(filter): Query<Filter>,
-) -> Result<Json<shapes::Page<shapes::Order>>, Problem> {
-    caller.require_role("admin")?;
+) -> Result<Json<shapes::Page<shapes::StaffOrder>>, Problem> {
     let unknown = || {
         Problem::invalid(
             "status",
@@ -100,13 +131,66 @@ pub(super) async fn list_all(
         .map(|status| Status::parse(status).ok_or_else(unknown))
         .transpose()?;
     let (cursor, limit) = shapes::Paging::new(filter.cursor, filter.limit).checked()?;
-    let page = order::list(
-        &mut *app.pool.acquire().await?,
-        filter.user_id,
+    let mut wanted = order::Filter {
+        owner: filter.user_id,
         status,
-        cursor,
-        limit,
+        number: None,
+    };
+    let find = filter.find.as_deref().map(str::trim);
+    if let Some(find) = find.filter(|find| !find.is_empty()) {
+        match Sought::by(&app, find).await? {
+            Sought::Customer(Some(user)) if wanted.owner.is_none_or(|owner| owner == user) => {
+                wanted.owner = Some(user);
+            }
+            Sought::Customer(_) => return Ok(Json(shapes::Page::empty())),
+            Sought::Order(number) => wanted.number = Some(number),
+        }
+    }
+    let mut conn = app.pool.acquire().await?;
+    let page = order::list(&mut conn, &wanted, cursor, limit).await?;
+    Ok(Json(shapes::Page {
+        next_cursor: page.next_cursor.map(|cursor| cursor.to_string()),
+        items: with_customers(&mut conn, page.items).await?,
+    }))
+}
+
+/// Look at anybody's order, with its customer and its saga. For admins and operators.
+#[utoipa::path(
+    get, path = "/api/admin/orders/{id}", operation_id = "find_any_order", security(("bearer" = [])),
+    params(("id" = OrderId, Path, description = "The order")),
+    responses(
+        (status = 200, body = shapes::StaffOrder, description = "The order as it is now"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
     )
-    .await?;
-    Ok(Json(shapes::Page::of(page)))
+)]
+pub(super) async fn find_any(
+    State(app): State<App>,
+    _: Operator,
+    Path(id): Path<OrderId>,
+) -> Result<Json<shapes::StaffOrder>, Problem> {
+    let mut conn = app.pool.acquire().await?;
+    let found = order::find(&mut conn, id, None).await?;
+    let mut orders = with_customers(&mut conn, found.into_iter().collect()).await?;
+    let not_found = || Problem::new(kinds::NOT_FOUND).detail("Order not found.");
+    orders.pop().map(Json).ok_or_else(not_found)
+}
+
+async fn with_customers(
+    conn: &mut PgConnection,
+    orders: Vec<order::Order>,
+) -> Result<Vec<shapes::StaffOrder>, Problem> {
+    let mut users: Vec<_> = orders.iter().map(|order| order.user_id).collect();
+    users.sort_unstable();
+    users.dedup();
+    let contacts = auth::list_contacts(conn, &users).await?;
+    let of = |user| contacts.iter().find(|contact| contact.user_id == user);
+    Ok(orders
+        .into_iter()
+        .map(|order| {
+            let customer = of(order.user_id);
+            shapes::StaffOrder::new(order, customer)
+        })
+        .collect())
 }

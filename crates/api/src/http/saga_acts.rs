@@ -232,7 +232,7 @@ fn text(field: &str, text: String) -> Result<String, Problem> {
     if (1..=1000).contains(&length) && !text.contains('\0') {
         return Ok(text);
     }
-    let message = "must have 1 to 1000 characters, none of them NUL";
+    let message = "Enter a reason of up to 1000 characters.";
     Err(Problem::invalid(field, "text", message))
 }
 

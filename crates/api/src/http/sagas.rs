@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use commerce::page::Cursor;
+use commerce::{order, page::Cursor};
 use kernel::{OrderId, SagaId, UserId};
 use operator::{
     Why,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
 
-use super::{App, shapes};
+use super::{App, read_orders::Sought, shapes};
 
 const STATES: [&str; 5] = [
     "running",
@@ -40,6 +40,9 @@ pub(super) struct Which {
     order: Option<OrderId>,
     /// Those of this user's orders.
     user: Option<UserId>,
+    /// The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
+    /// the customer with this e-mail address.
+    find: Option<String>,
     /// Part of the last error, or of the reason of the compensation.
     text: Option<String>,
     /// Only those with this cause, as `why` names it.
@@ -93,8 +96,9 @@ impl Which {
             older_than: self.older_than.map(|s| Duration::from_secs(s.into())),
             order: self.order,
             user: self.user,
+            orders: None,
             text: self.text,
-            after: cursor.map(|cursor| SagaId::from(cursor.0)),
+            after: cursor.map(|cursor| SagaId::from(cursor.id)),
         };
         Ok((filter, limit))
     }
@@ -148,7 +152,18 @@ pub(super) async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<shapes::Page<Row>>, Problem> {
     let wanted = which.wanted()?;
-    let (filter, limit) = which.checked()?;
+    let find = which.find.clone();
+    let (mut filter, limit) = which.checked()?;
+    if let Some(find) = find {
+        match Sought::by(&app, &find).await? {
+            Sought::Customer(Some(user)) => filter.user = Some(user),
+            Sought::Customer(None) => filter.orders = Some(Vec::new()),
+            Sought::Order(number) => {
+                filter.orders =
+                    Some(order::find_ids(&mut *app.pool.acquire().await?, &number).await?);
+            }
+        }
+    }
     let (items, after) = if let Some(wanted) = wanted {
         let judged = judged::list(&app.operator, &filter, wanted, limit as usize, MOST);
         let Judged { found, after } = judged.await?;
@@ -162,7 +177,7 @@ pub(super) async fn list(
         (lines.into_iter().map(Row::plain).collect(), last)
     };
     Ok(Json(shapes::Page {
-        next_cursor: after.map(|saga| Cursor(saga.uuid()).to_string()),
+        next_cursor: after.map(|saga| Cursor::at(saga.uuid()).to_string()),
         items,
     }))
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use commerce::{order, page, product};
-use kernel::{Money, OrderId, ProductId, TransactionId};
+use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::Problem;
@@ -17,6 +17,13 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    pub(super) fn empty() -> Self {
+        Self {
+            items: Vec::new(),
+            next_cursor: None,
+        }
+    }
+
     pub(super) fn of<U>(page: page::Page<U>) -> Self
     where
         T: From<U>,
@@ -68,9 +75,14 @@ pub(super) struct Product {
     description: String,
     price: Money,
     in_stock: bool,
+    /// Units that can be ordered now, at most 99 are told.
+    available: i64,
     /// What `If-Match` compares.
     version: i64,
 }
+
+/// Most units that everybody is told of: as many as a cart of the storefront takes.
+const MOST_TOLD: i64 = 99;
 
 impl From<product::Product> for Product {
     fn from(product: product::Product) -> Self {
@@ -81,6 +93,7 @@ impl From<product::Product> for Product {
             description: product.description,
             price: product.price,
             in_stock: product.available > 0,
+            available: product.available.clamp(0, MOST_TOLD),
             version: product.version,
         }
     }
@@ -182,6 +195,42 @@ impl From<order::Order> for Order {
             created_at: order.created_at,
             history: order.history.into_iter().map(Into::into).collect(),
             trace_id: order.trace_id,
+        }
+    }
+}
+
+/// An order, as admins and operators see it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StaffOrder {
+    #[serde(flatten)]
+    order: Order,
+    /// The saga that drives it.
+    saga_id: SagaId,
+    customer: Customer,
+}
+
+/// Who ordered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Customer {
+    user_id: UserId,
+    /// Absent when the account is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Absent when the account is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+impl StaffOrder {
+    pub(super) fn new(order: order::Order, contact: Option<&auth::Contact>) -> Self {
+        Self {
+            saga_id: order.saga_id,
+            customer: Customer {
+                user_id: order.user_id,
+                name: contact.map(|contact| contact.name.clone()),
+                email: contact.map(|contact| contact.email.clone()),
+            },
+            order: order.into(),
         }
     }
 }

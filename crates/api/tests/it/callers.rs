@@ -14,7 +14,8 @@ use tokens::Signer;
 use crate::support::{Answer, Shop, filled, operations};
 
 /// What anybody may call.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
+    "GET /api/problems/{slug}",
     "GET /api/products",
     "GET /api/products/{product}",
     "GET /api/runbooks/{cause}",
@@ -26,9 +27,8 @@ const PUBLIC: [&str; 8] = [
 ];
 
 /// What only admins may call.
-const FOR_ADMINS: [&str; 6] = [
+const FOR_ADMINS: [&str; 5] = [
     "DELETE /api/products/{product}",
-    "GET /api/admin/orders",
     "GET /api/admin/products/{product}",
     "POST /api/products",
     "POST /api/sagas/{id}/resolve",
@@ -36,7 +36,9 @@ const FOR_ADMINS: [&str; 6] = [
 ];
 
 /// What only operators and admins may call.
-const FOR_OPERATORS: [&str; 13] = [
+const FOR_OPERATORS: [&str; 16] = [
+    "GET /api/admin/orders",
+    "GET /api/admin/orders/{id}",
     "GET /api/doctor",
     "GET /api/failed",
     "GET /api/failed/{id}",
@@ -50,6 +52,7 @@ const FOR_OPERATORS: [&str; 13] = [
     "POST /api/sagas/{id}/resume",
     "POST /api/sagas/{id}/retry",
     "POST /api/sagas/{id}/signal",
+    "POST /api/sagas/{id}/trace",
 ];
 
 /// A request as the document wants it, but for the token.

@@ -320,3 +320,41 @@ async fn an_order_never_says_more_of_its_buyer_than_it_must() {
         ]
     );
 }
+
+#[tokio::test]
+async fn another_total_than_was_agreed_to_orders_nothing() {
+    let shop = Shop::open().await;
+    let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
+    let body = |amount: i64| {
+        json!({
+            "items": [{"product_id": mug, "quantity": 2}],
+            "expected_total": {"amount": amount, "currency": "EUR"},
+        })
+    };
+    let reprice = "update commerce.product set price_amount = 9900 where slug = 'enamel-mug'";
+    sqlx::query(reprice).execute(&shop.pool).await.unwrap();
+    let key = uuid::Uuid::new_v4().to_string();
+    let order = async |body: &serde_json::Value| {
+        let request = shop.post("/api/orders").bearer_auth(&token).json(body);
+        Answer::to(request.header("idempotency-key", &key)).await
+    };
+    let refused = order(&body(2580)).await;
+    refused.problem(409, "price-changed");
+    let problem = refused.json();
+    assert_eq!(problem["expected_total"]["amount"], 2580);
+    assert_eq!(problem["total"]["amount"], 19800);
+    assert_eq!(
+        shop.count("select count(*) from commerce.\"order\"").await,
+        0
+    );
+    assert_eq!(shop.stock(mug).await.1, 0, "nothing is reserved");
+    // the customer agrees: the refusal did not use the key up
+    let placed = order(&body(19800)).await;
+    assert_eq!(placed.status, 201, "{}", placed.text);
+    // a repeat is answered from the order, whatever the price is by now
+    let back = "update commerce.product set price_amount = 1290 where slug = 'enamel-mug'";
+    sqlx::query(back).execute(&shop.pool).await.unwrap();
+    let again = order(&body(19800)).await;
+    assert_eq!(again.json()["id"], placed.json()["id"]);
+    assert_eq!(again.json()["total"]["amount"], 19800);
+}

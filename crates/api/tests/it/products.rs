@@ -28,7 +28,20 @@ impl Shop {
         .await
     }
 
+    /// An edit by somebody who saw the stock of now.
     async fn edit(&self, id: &str, version: &str, body: &Value) -> Answer {
+        let mut body = body.clone();
+        let on_hand =
+            sqlx::query_scalar("select on_hand from commerce.stock where product_id = $1::uuid")
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await
+                .unwrap();
+        body["stock_seen"] = json!(on_hand.unwrap_or(0_i64));
+        self.put(id, version, &body).await
+    }
+
+    async fn put(&self, id: &str, version: &str, body: &Value) -> Answer {
         let request = self.request(Method::PUT, &format!("/api/products/{id}"));
         let request = request
             .bearer_auth(self.admin())
@@ -58,7 +71,7 @@ async fn an_admin_adds_edits_and_deletes_a_product_and_its_slug_stays() {
         created,
         json!({
             "id": id, "slug": "brown-betty", "name": "Brown Betty", "description": "Holds tea.",
-            "price": {"amount": 1999, "currency": "EUR"}, "in_stock": true, "version": 1,
+            "price": {"amount": 1999, "currency": "EUR"}, "in_stock": true, "available": 3, "version": 1,
         })
     );
     let newest = shop.get("/api/products?limit=1", "").await.json();
@@ -288,4 +301,35 @@ async fn an_edit_without_the_version_that_was_seen_or_of_an_old_one_is_refused()
         2,
         "it says what is there"
     );
+}
+
+#[tokio::test]
+async fn an_edit_never_takes_back_what_was_sold_since_the_form_was_opened() {
+    let shop = Shop::open().await;
+    let created = shop.create(&product("Mug", 10)).await.json();
+    let id = created["id"].as_str().unwrap();
+    // three are sold while the form of ten is open
+    let sql = "update commerce.stock set sold = 3 where product_id = $1::uuid";
+    sqlx::query(sql).bind(id).execute(&shop.pool).await.unwrap();
+    let mut form = product("Mug", 10);
+    // a client that does not say what it saw must not set the stock
+    let refused = shop.put(id, "\"1\"", &form).await;
+    refused.problem(422, "invalid");
+    assert_eq!(refused.json()["errors"][0]["field"], "stock_seen");
+    form["stock_seen"] = json!(10);
+    assert_eq!(shop.put(id, "\"1\"", &form).await.status, 200);
+    let stock = async || {
+        shop.get("/api/admin/products/mug", &shop.admin())
+            .await
+            .json()["stock"]
+            .clone()
+    };
+    assert_eq!(stock().await, 7);
+    form["stock"] = json!(15);
+    assert_eq!(shop.put(id, "\"2\"", &form).await.status, 200);
+    assert_eq!(stock().await, 12, "five more than were seen");
+    let mut text = product("Mug", 0);
+    text.as_object_mut().unwrap().remove("stock");
+    assert_eq!(shop.put(id, "\"3\"", &text).await.status, 200);
+    assert_eq!(stock().await, 12, "not named, not changed");
 }

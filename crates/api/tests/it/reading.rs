@@ -1,9 +1,9 @@
 //! Lists of orders: one's own, and everybody's for admins.
 
 use kernel::UserId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::Shop;
+use crate::support::{Answer, Shop};
 
 fn ids(page: &Value) -> Vec<Value> {
     let items = page["items"].as_array().unwrap();
@@ -79,4 +79,65 @@ async fn an_admin_sees_all_orders_and_filters_them() {
             .json();
         assert_eq!(ids(&page).iter().collect::<Vec<_>>(), expected, "{query}");
     }
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_number_id_transaction_and_customer() {
+    let shop = Shop::open().await;
+    let registered = Answer::to(shop.post("/api/register").json(&json!({
+        "email": "fay@shop.example", "name": "Fay Findable", "password": "correct horse battery",
+    })))
+    .await
+    .json();
+    let fay = registered["access_token"].as_str().unwrap();
+    let order = shop.awaiting(fay).await;
+    shop.awaiting(&shop.buyer()).await;
+    let id = order["id"].as_str().unwrap();
+    let transaction = order["transaction_id"].as_str().unwrap();
+    let number = id[id.len() - 8..].to_uppercase();
+    let operator = shop.operator();
+    for find in [
+        number.clone(),
+        format!("%23{number}"),
+        id.to_owned(),
+        transaction.to_owned(),
+        "FAY@shop.example".to_owned(),
+    ] {
+        let page = shop
+            .get(&format!("/api/admin/orders?find={find}"), &operator)
+            .await
+            .json();
+        assert_eq!(ids(&page), [order["id"].clone()], "{find}");
+        let found = &page["items"][0];
+        assert_eq!(found["customer"]["email"], "fay@shop.example");
+        assert_eq!(found["customer"]["name"], "Fay Findable");
+        let sagas = shop
+            .get(&format!("/api/sagas?find={find}"), &operator)
+            .await
+            .json();
+        assert_eq!(sagas["items"][0]["saga_id"], found["saga_id"], "{find}");
+        assert_eq!(sagas["items"].as_array().unwrap().len(), 1, "{find}");
+    }
+    for nothing in ["ffffffff", "nobody@shop.example"] {
+        for list in ["admin/orders", "sagas"] {
+            let page = shop
+                .get(&format!("/api/{list}?find={nothing}"), &operator)
+                .await
+                .json();
+            assert_eq!(page["items"], json!([]), "{list} {nothing}");
+        }
+    }
+    for wrong in ["1C1F", "xyz", "1C1FB18G"] {
+        let refused = shop
+            .get(&format!("/api/admin/orders?find={wrong}"), &operator)
+            .await;
+        refused.problem(422, "invalid");
+    }
+    // an operator reads any order, and cancels none by the customer's call
+    let path = format!("/api/admin/orders/{id}");
+    assert_eq!(shop.get(&path, &operator).await.json()["id"], order["id"]);
+    let cancel = shop
+        .post(&format!("/api/orders/{id}/cancel"))
+        .bearer_auth(&operator);
+    Answer::to(cancel).await.problem(404, "not-found");
 }

@@ -97,6 +97,22 @@ async fn what_is_no_page_is_not_there() {
 }
 
 #[tokio::test]
+async fn an_unknown_address_is_the_storefront_with_status_404() {
+    let folder = Folder::new();
+    let shop = folder.shop().await;
+    let tag = shop.get("/", "").await;
+    let tag = tag.header("etag").unwrap();
+    for path in ["/nowhere", "/orders/1/2", "/admin", "/products/"] {
+        let request = shop.request(Method::GET, path);
+        let page = Answer::to(request.header("if-none-match", tag)).await;
+        let got = (page.status, page.text.as_str());
+        assert_eq!(got, (404, "<!doctype html>"), "{path}");
+    }
+    let known = shop.get("/orders/", "").await;
+    assert_eq!(known.status, 200, "with a slash behind it, too");
+}
+
+#[tokio::test]
 async fn assets_are_kept_for_ever_and_sent_as_small_as_the_caller_reads() {
     let folder = Folder::new();
     let shop = folder.shop().await;

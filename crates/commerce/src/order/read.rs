@@ -79,14 +79,80 @@ pub async fn find(
     Ok(with_details(conn, head.into_iter().collect()).await?.pop())
 }
 
-/// A page of orders, newest first: of one owner or of all, of one status or of all.
+/// Which orders a list holds; what is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this user.
+    pub owner: Option<UserId>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// With this number or id.
+    pub number: Option<Number>,
+}
+
+/// A name by which people and machines know an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Number {
+    /// Its last eight hexadecimal digits, lower case: what customers see.
+    Short(String),
+    /// Its whole id, or its transaction's.
+    Whole(Uuid),
+}
+
+impl Number {
+    fn parts(&self) -> (Option<&str>, Option<Uuid>) {
+        match self {
+            Self::Short(short) => (Some(short), None),
+            Self::Whole(whole) => (None, Some(*whole)),
+        }
+    }
+}
+
+impl std::str::FromStr for Number {
+    type Err = NumberError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim().trim_start_matches('#').to_lowercase();
+        if text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Ok(Self::Short(text));
+        }
+        let whole = text.parse().map_err(|_| NumberError)?;
+        Ok(Self::Whole(whole))
+    }
+}
+
+/// Neither an order's number nor an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("enter an order number such as 1C1FB183, or the id of an order or a transaction")]
+pub struct NumberError;
+
+/// The orders with this number or id: one, unless a short number stands for several.
+pub async fn find_ids(conn: &mut PgConnection, number: &Number) -> sqlx::Result<Vec<OrderId>> {
+    let (short, whole) = number.parts();
+    sqlx::query_scalar!(
+        r#"
+        select order_id as "order_id: OrderId"
+        from commerce."order"
+        where ($1::text is not null and right(order_id::text, 8) = $1)
+           or ($2::uuid is not null and (order_id = $2 or transaction_id = $2))
+        limit 100
+        "#,
+        short,
+        whole,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A page of orders, newest first.
 pub async fn list(
     conn: &mut PgConnection,
-    owner: Option<UserId>,
-    status: Option<Status>,
+    filter: &Filter,
     cursor: Option<Cursor>,
     limit: u32,
 ) -> sqlx::Result<Page<Order>> {
+    let number = filter.number.as_ref();
+    let (short, whole) = number.map_or((None, None), Number::parts);
     let heads = sqlx::query_as!(
         Head,
         r#"
@@ -96,12 +162,16 @@ pub async fn list(
         where ($1::uuid is null or user_id = $1)
           and ($2::text is null or status = $2)
           and ($3::uuid is null or order_id < $3)
+          and ($4::text is null or right(order_id::text, 8) = $4)
+          and ($5::uuid is null or order_id = $5 or transaction_id = $5)
         order by order_id desc
-        limit $4
+        limit $6
         "#,
-        owner.map(UserId::uuid),
-        status.map(Status::as_str),
-        cursor.map(|cursor| cursor.0),
+        filter.owner.map(UserId::uuid),
+        filter.status.map(Status::as_str),
+        cursor.map(|cursor| cursor.id),
+        short,
+        whole,
         i64::from(limit) + 1,
     )
     .fetch_all(&mut *conn)

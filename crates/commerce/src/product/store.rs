@@ -5,7 +5,7 @@ use kernel::{Currency, Money, ProductId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Draft, EditError, Product, slug_of};
+use super::{Draft, EditError, Product, StockEdit, slug_of};
 use crate::page::{Cursor, Page};
 
 struct Row {
@@ -37,15 +37,27 @@ impl From<Row> for Product {
     }
 }
 
-/// A page of the catalog, newest first; with `query`, what fits it: by words, by their beginnings
-/// and in spite of typing mistakes.
+/// A page of the catalog: all of it, newest first, or what fits `query`, the best match first.
+///
+/// Words of the name count most, then beginnings of words, then words of the description, then
+/// parts of words and typing mistakes; what fits equally well comes newest first.
 pub async fn search(
     conn: &mut PgConnection,
     query: Option<&str>,
     cursor: Option<Cursor>,
     limit: u32,
 ) -> sqlx::Result<Page<Product>> {
-    let query = query.map(str::trim).filter(|query| !query.is_empty());
+    match query.map(str::trim).filter(|query| !query.is_empty()) {
+        Some(query) => by_relevance(conn, query, cursor, limit).await,
+        None => newest(conn, cursor, limit).await,
+    }
+}
+
+async fn newest(
+    conn: &mut PgConnection,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> sqlx::Result<Page<Product>> {
     let rows = sqlx::query_as!(
         Row,
         r#"
@@ -54,15 +66,10 @@ pub async fn search(
         from commerce.product p join commerce.stock s using (product_id)
         where p.deleted_at is null
           and ($1::uuid is null or p.product_id < $1)
-          and ($2::text is null
-               or p.search @@ websearch_to_tsquery('english', $2)
-               or p.name ilike '%' || replace(replace(replace($2, '\', '\\'), '%', '\%'), '_', '\_') || '%'
-               or word_similarity($2, p.name) >= 0.4)
         order by p.product_id desc
-        limit $3
+        limit $2
         "#,
-        cursor.map(|cursor| cursor.0),
-        query,
+        cursor.map(|cursor| cursor.id),
         i64::from(limit) + 1,
     )
     .fetch_all(conn)
@@ -71,6 +78,76 @@ pub async fn search(
     Ok(Page {
         items: page.items.into_iter().map(Product::from).collect(),
         next_cursor: page.next_cursor,
+    })
+}
+
+async fn by_relevance(
+    conn: &mut PgConnection,
+    query: &str,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> sqlx::Result<Page<Product>> {
+    let mut rows = sqlx::query!(
+        r#"
+        with asked as (
+            select websearch_to_tsquery('english', $1) as words,
+                   replace(replace(replace($1, '\', '\\'), '%', '\%'), '_', '\_') as literally
+        ), ranked as (
+            select p.*,
+                   case
+                       when to_tsvector('english', p.name) @@ asked.words then 4000
+                       when ' ' || p.name ilike '% ' || asked.literally || '%' then 3000
+                       when p.search @@ asked.words then 2000
+                       when p.name ilike '%' || asked.literally || '%' then 1000
+                       else 0
+                   end + round(999 * word_similarity($1, p.name))::integer as rank
+            from commerce.product p cross join asked
+            where p.deleted_at is null
+              and (p.search @@ asked.words
+                   or p.name ilike '%' || asked.literally || '%'
+                   or word_similarity($1, p.name) >= 0.4)
+        )
+        select p.product_id, p.slug, p.name, p.description, p.price_amount, p.currency as "currency: Currency",
+               s.received - s.sold - s.reserved as "available!", s.reserved, p.version, p.created_at, p.rank as "rank!"
+        from ranked p join commerce.stock s using (product_id)
+        where $2::uuid is null
+           or (p.rank, p.product_id) < ($3::integer, $2)
+        order by p.rank desc, p.product_id desc
+        limit $4
+        "#,
+        query,
+        cursor.map(|cursor| cursor.id),
+        // a cursor of a list without ranks: from the best match on
+        cursor.and_then(|cursor| cursor.rank).unwrap_or(i32::MAX),
+        i64::from(limit) + 1,
+    )
+    .fetch_all(conn)
+    .await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let last = rows.last().filter(|_| more);
+    Ok(Page {
+        next_cursor: last.map(|row| Cursor {
+            id: row.product_id,
+            rank: Some(row.rank),
+        }),
+        items: rows
+            .into_iter()
+            .map(|row| {
+                Product::from(Row {
+                    product_id: row.product_id,
+                    slug: row.slug,
+                    name: row.name,
+                    description: row.description,
+                    price_amount: row.price_amount,
+                    currency: row.currency,
+                    available: row.available,
+                    reserved: row.reserved,
+                    version: row.version,
+                    created_at: row.created_at,
+                })
+            })
+            .collect(),
     })
 }
 
@@ -156,7 +233,7 @@ pub async fn create(
     find(conn, id).await?.ok_or(EditError::NotFound(id))
 }
 
-/// Writes a product, if it is still at `version`.
+/// Writes a product, if it is still at `version`. `draft.stock` does not count, `stock` does.
 ///
 /// # Errors
 /// [`EditError`]
@@ -165,6 +242,7 @@ pub async fn update(
     id: ProductId,
     version: i64,
     draft: &Draft,
+    stock: StockEdit,
 ) -> Result<Product, EditError> {
     let updated = sqlx::query!(
         r#"
@@ -187,14 +265,44 @@ pub async fn update(
     if updated.rows_affected() == 0 {
         return Err(stale(conn, id).await?);
     }
-    sqlx::query!(
-        "update commerce.stock set received = sold + $2 where product_id = $1",
-        id.uuid(),
-        draft.stock
-    )
-    .execute(&mut *conn)
-    .await?;
+    edit_stock(conn, id, stock).await?;
     find(conn, id).await?.ok_or(EditError::NotFound(id))
+}
+
+async fn edit_stock(
+    conn: &mut PgConnection,
+    id: ProductId,
+    edit: StockEdit,
+) -> Result<(), EditError> {
+    if edit == StockEdit::Keep {
+        return Ok(());
+    }
+    // locked: between this look and the write nothing is sold
+    let now = sqlx::query!(
+        r#"select on_hand as "on_hand!", reserved from commerce.stock where product_id = $1 for update"#,
+        id.uuid()
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let difference = match edit {
+        StockEdit::Keep => 0,
+        StockEdit::Change { seen, to } => to - seen,
+        StockEdit::Confirm(stock) if stock == now.on_hand => 0,
+        StockEdit::Confirm(_) => return Err(EditError::StockUnseen { stock: now.on_hand }),
+    };
+    let left = now.on_hand + difference;
+    if left < now.reserved {
+        let reserved = now.reserved;
+        return Err(EditError::StockBelowReserved { reserved, left });
+    }
+    sqlx::query!(
+        "update commerce.stock set received = received + $2 where product_id = $1",
+        id.uuid(),
+        difference
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Takes a product out of the catalog, if it is still at `version`. Orders keep what they have.

@@ -2,7 +2,7 @@
 
 use commerce::{
     order::Status,
-    product::{self, EditError, Product},
+    product::{self, EditError, Product, StockEdit},
 };
 use kernel::{Money, ProductId};
 
@@ -201,7 +201,7 @@ async fn stock_is_set_to_what_lies_in_the_house_and_never_below_what_orders_hold
     assert_eq!(edited.available, 17);
     let refused = shop.edit(mug.id, 2, &draft("Mugs", 1, 2)).await;
     assert!(
-        matches!(refused, Err(EditError::StockBelowReserved)),
+        matches!(refused, Err(EditError::StockBelowReserved { .. })),
         "{refused:?}"
     );
     assert_eq!(
@@ -218,4 +218,43 @@ async fn stock_is_set_to_what_lies_in_the_house_and_never_below_what_orders_hold
 fn sorted(mut slugs: Vec<String>) -> Vec<String> {
     slugs.sort();
     slugs
+}
+
+#[tokio::test]
+async fn an_edit_changes_the_stock_by_the_difference_to_what_was_seen() {
+    let shop = Shop::open().await;
+    let mug = shop.create(&draft("Mug", 1290, 10)).await;
+    // three are sold and one is reserved while the form is open
+    shop.order_at(Status::Completed, &[item(mug.id, 3)]).await;
+    shop.order_at(Status::Pending, &[item(mug.id, 1)]).await;
+    let edit = async |version, stock| {
+        let mut tx = shop.pool.begin().await.unwrap();
+        let edited = product::update(&mut tx, mug.id, version, &draft("Mug", 1290, 0), stock).await;
+        if edited.is_ok() {
+            tx.commit().await.unwrap();
+        }
+        edited.map(|product| product.available + product.reserved)
+    };
+    let seen = |seen, to| StockEdit::Change { seen, to };
+    assert_eq!(edit(1, StockEdit::Keep).await.unwrap(), 7, "only the text");
+    assert_eq!(
+        edit(2, seen(10, 10)).await.unwrap(),
+        7,
+        "as the form had it"
+    );
+    assert_eq!(edit(3, seen(10, 15)).await.unwrap(), 12, "five came in");
+    assert_eq!(edit(4, seen(12, 3)).await.unwrap(), 3, "nine are gone");
+    assert!(matches!(
+        edit(5, seen(10, 0)).await,
+        Err(EditError::StockBelowReserved {
+            reserved: 1,
+            left: -7
+        })
+    ));
+    // a form that does not say what it saw must not change anything
+    assert_eq!(edit(5, StockEdit::Confirm(3)).await.unwrap(), 3);
+    assert!(matches!(
+        edit(6, StockEdit::Confirm(10)).await,
+        Err(EditError::StockUnseen { stock: 3 })
+    ));
 }

@@ -116,11 +116,14 @@ async fn orders(
     status: Option<Status>,
     limit: u32,
 ) -> Vec<Order> {
+    let filter = &order::Filter {
+        owner,
+        status,
+        number: None,
+    };
     let pages = pages(|cursor| async move {
         let mut conn = shop.pool.acquire().await.unwrap();
-        order::list(&mut conn, owner, status, cursor, limit)
-            .await
-            .unwrap()
+        order::list(&mut conn, filter, cursor, limit).await.unwrap()
     });
     pages.await.into_iter().flatten().collect()
 }

@@ -122,3 +122,56 @@ async fn an_edited_product_is_found_by_what_it_says_now() {
     assert_eq!(found(&shop, "teapot").await, ["mug"]);
     assert_eq!(found(&shop, "mug").await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_best_match_comes_first() {
+    let shop = seeded().await;
+    for (query, slug) in [
+        ("cup", "espresso-cups-set-of-four"),
+        ("pan", "cast-iron-skillet"),
+        ("book", "bookshelf-speaker-pair"),
+        ("trail", "trail-bottle"),
+        ("kettel", "pour-over-kettle"),
+        ("note", "desk-notebook"),
+    ] {
+        let found = found(&shop, query).await;
+        assert_eq!(
+            found.first().map(String::as_str),
+            Some(slug),
+            "{query}: {found:?}"
+        );
+    }
+    let found = found(&shop, "kitchen").await;
+    assert!(found.len() >= 4, "the description counts: {found:?}");
+    assert!(found.contains(&"cutting-board".to_owned()), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_fits_equally_well_comes_newest_first() {
+    let shop = Shop::open().await;
+    for name in ["Blue Mug", "Mug Tree", "Red Mug"] {
+        shop.create(&draft(name, 1290, 1)).await;
+    }
+    assert_eq!(
+        found(&shop, "mug").await,
+        ["red-mug", "mug-tree", "blue-mug"]
+    );
+}
+
+#[tokio::test]
+async fn the_pages_of_a_search_go_on_where_they_ended() {
+    let shop = seeded().await;
+    let whole = found(&shop, "steel").await;
+    assert!(whole.len() >= 4, "{whole:?}");
+    let (mut paged, mut cursor) = (Vec::new(), None);
+    loop {
+        let mut conn = shop.pool.acquire().await.unwrap();
+        let page = product::search(&mut conn, Some("steel"), cursor, 2)
+            .await
+            .unwrap();
+        paged.extend(page.items.into_iter().map(|product| product.slug));
+        let Some(next) = page.next_cursor else { break };
+        cursor = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(paged, whole);
+}

@@ -2,7 +2,7 @@
 
 use commerce::{
     order::{self, Basket, Item, NewOrder, Order, PlaceError, PriceError, Status},
-    product::{self, Draft, EditError, Product},
+    product::{self, Draft, EditError, Product, StockEdit},
 };
 use futures::future::join_all;
 use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
@@ -76,7 +76,12 @@ impl Shop {
         draft: &Draft,
     ) -> Result<Product, EditError> {
         let mut tx = self.pool.begin().await?;
-        let product = product::update(&mut tx, id, version, draft).await?;
+        let seen = product::find(&mut tx, id).await?;
+        let stock = StockEdit::Change {
+            seen: seen.map_or(0, |seen| seen.available + seen.reserved),
+            to: draft.stock,
+        };
+        let product = product::update(&mut tx, id, version, draft, stock).await?;
         tx.commit().await?;
         Ok(product)
     }

@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use regex::Regex;
 use serde_json::Value;
 
 /// Which of our crates each may use in what it ships. An arrow that is not here fails the test.
@@ -51,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
     ),
-    ("doctor", &["contracts", "db", "messaging"]),
+    ("doctor", &["kernel", "contracts", "db", "messaging"]),
     (
         "operator",
         &[
@@ -280,6 +281,82 @@ fn one_vendor_one_module() {
             found,
             BTreeSet::from([module.to_owned()]),
             "{vendor} in {krate}"
+        );
+    }
+}
+
+/// Lines of a source file in which an amount of minor units becomes text.
+fn printed_amounts(source: &str) -> Vec<&str> {
+    let interpolated = Regex::new(r"\{[a-z_.]*amount(:[^}]*)?\}").unwrap();
+    let concatenated =
+        Regex::new(r"'\s*\|\|\s*[a-z_.]*amount\b|\b[a-z_.]*amount\s*\|\|\s*'").unwrap();
+    let argument =
+        Regex::new(r"^\s*[a-z_&][a-z_.&]*\.(total_|unit_|price_)?amount,?$|, [a-z_.&]*\.(total_|unit_|price_)?amount[,)]")
+            .unwrap();
+    let text = Regex::new(r"amount\.to_string\(\)").unwrap();
+    let macros = Regex::new(
+        r"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\($",
+    )
+    .unwrap();
+    let one_line = Regex::new(r"\b(format|write|writeln|print|println|eprintln|bail|anyhow|info|warn|error|debug)!\(.*\.(total_|unit_|price_)?amount\s*[,)]")
+        .unwrap();
+    let mut inside: Option<usize> = None;
+    let mut found = Vec::new();
+    for line in source.lines() {
+        let indent = line.len() - line.trim_start().len();
+        // a macro over several lines ends at a line of its own indent, as rustfmt writes it
+        if inside.is_some_and(|begun| indent <= begun && !line.trim().is_empty()) {
+            inside = None;
+        }
+        let as_argument = inside.is_some() && argument.is_match(line);
+        let says = |regex: &Regex| regex.is_match(line) && !line.trim_start().starts_with("//");
+        if as_argument
+            || says(&interpolated)
+            || says(&concatenated)
+            || says(&one_line)
+            || says(&text)
+        {
+            found.push(line);
+        }
+        if macros.is_match(line) {
+            inside = Some(indent);
+        }
+    }
+    found
+}
+
+#[test]
+fn no_amount_becomes_text_but_by_money() {
+    for wrong in [
+        "    let text = format!(\"{amount} {currency}\");",
+        "    let text = format!(\"it costs {total_amount}\");",
+        "    let text = format!(\"it costs {}\", order.total_amount);",
+        "    let text = format!(\n        \"it costs {}\",\n        order.total_amount,\n    );",
+        "    let text = money.amount.to_string();",
+        "        select 'it costs ' || o.total_amount || ', its lines'",
+    ] {
+        assert!(!printed_amounts(wrong).is_empty(), "{wrong}");
+    }
+    for right in [
+        "    let text = format!(\"it costs {total}\");",
+        "    let total = Money::new(row.total_amount, row.currency);",
+        "        draft.price.amount,",
+    ] {
+        assert!(printed_amounts(right).is_empty(), "{right}");
+    }
+    let mut files = Vec::new();
+    sources(&root().join("workflows/src"), &mut files);
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut files);
+    }
+    assert!(files.len() > 100, "{}", files.len());
+    for path in files {
+        let source = fs::read_to_string(&path).unwrap();
+        let found = printed_amounts(&source);
+        let path = path.display();
+        assert!(
+            found.is_empty(),
+            "{path}: write an amount with `Money`: {found:#?}"
         );
     }
 }

@@ -227,7 +227,7 @@ async fn what_a_killed_worker_took_with_it_is_told_by_whoever_takes_over() {
             lost.get("saga.step"),
             lost.get("saga.attempt")
         ),
-        ("saga.step", "init_payment", "1")
+        ("init_payment", "init_payment", "1")
     );
     assert!(!lost.get("saga.process").is_empty() && lost.ended > lost.began);
     assert!(
@@ -269,10 +269,10 @@ async fn of_what_is_not_sampled_only_what_goes_wrong_is_told_and_that_whole() {
     let told = collector.trace(&traces[1]);
     for name in [
         "saga checkout",
-        "saga.step",
+        "place_order",
         "saga.wait",
         "saga.compensation",
-        "saga.undo",
+        "undo init_payment",
     ] {
         assert!(
             told.iter().any(|span| span.name == name),

@@ -28,7 +28,7 @@ pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
         Code::NoWorker => vec![watch(
             "start `worker saga`, of a release that knows its plan, and watch it move",
         )],
-        Code::JobLost => vec![retry("write its entry anew", "its entry was lost")],
+        Code::JobLost => vec![retry("reschedule it", "its entry was lost")],
         Code::OutboxUnpublished => {
             let mut steps = vec![doctor("see whether payments' relay and RabbitMQ are well")];
             steps.extend(signal(facts, "payments cannot publish its decision"));
@@ -66,7 +66,7 @@ pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
             )]
         }
         Code::PausedBy => vec![step(
-            "let it go on",
+            "resume it",
             format!("shopctl saga resume {saga} --reason 'looked into it'"),
         )],
         Code::PaymentMismatch => {
@@ -109,8 +109,7 @@ fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
     };
     let saga = facts.saga_id;
     Some(NextStep {
-        title: "tell it what payments decided; should the event come later, it changes nothing"
-            .to_owned(),
+        title: "send the payment result manually (safe to repeat)".to_owned(),
         command: format!("shopctl saga signal {saga} {name} --reason '{reason}'"),
     })
 }
@@ -132,8 +131,8 @@ fn failed(facts: &Facts) -> Vec<NextStep> {
                 command: format!("shopctl failed show {id}"),
             },
             NextStep {
-                title: "once the reason is mended, send it again".to_owned(),
-                command: format!("shopctl failed retry {id} --reason 'the reason is mended'"),
+                title: "after fixing the cause, send it again".to_owned(),
+                command: format!("shopctl failed retry {id} --reason 'the cause is fixed'"),
             },
         ],
         None => vec![NextStep {

@@ -56,10 +56,13 @@ fn payment(status: &str, decided: Option<i64>) -> Payment {
     Payment {
         transaction_id: transaction(),
         status: status.to_owned(),
-        amount: Some(1200),
-        currency: Some("EUR".to_owned()),
+        amount: Some(money(1200, "EUR")),
         decided_at: decided.map(ago),
     }
+}
+
+fn money(amount: i64, currency: &str) -> Money {
+    Money::new(amount, currency.parse().unwrap())
 }
 
 fn transaction() -> TransactionId {
@@ -91,7 +94,7 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
         breach: None,
         order_id: Some(OrderId::from(uuid::Uuid::from_u128(2))),
         transaction_id: Some(transaction()),
-        total: Some((1200, "EUR".to_owned())),
+        total: Some(money(1200, "EUR")),
         entry,
         ended: Vec::new(),
         payment: Seen::Seen(None),
@@ -268,10 +271,10 @@ fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
 #[test]
 fn what_was_paid_must_be_what_was_ordered() {
     let changes: [fn(&mut Payment); 4] = [
-        |payment| payment.amount = Some(1),
-        |payment| payment.currency = Some("USD".to_owned()),
+        |payment| payment.amount = Some(money(1, "EUR")),
+        |payment| payment.amount = Some(money(1200, "USD")),
         |payment| payment.transaction_id = TransactionId::from(uuid::Uuid::from_u128(9)),
-        |payment| (payment.amount, payment.currency) = (None, None),
+        |payment| payment.amount = None,
     ];
     for change in changes {
         let mut facts = waiting("paid", Some(60));
@@ -291,9 +294,29 @@ fn what_was_paid_must_be_what_was_ordered() {
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut tombstone = undoing(30, 60);
     let mut canceled = payment("canceled", Some(60));
-    (canceled.amount, canceled.currency) = (None, None);
+    canceled.amount = None;
     tombstone.payment = Seen::Seen(Some(canceled));
     certainly(Code::RetryBackoff, &tombstone, &world());
+}
+
+#[test]
+fn a_mismatch_is_told_in_money_not_in_minor_units() {
+    for (currency, expected) in [
+        ("EUR", ["12.00 EUR", "12.01 EUR"]),
+        ("JPY", ["1200 JPY", "1201 JPY"]),
+        ("KWD", ["1.200 KWD", "1.201 KWD"]),
+    ] {
+        let mut facts = waiting("paid", Some(60));
+        facts.total = Some(money(1200, currency));
+        let mut paid = payment("paid", Some(60));
+        paid.amount = Some(money(1201, currency));
+        facts.payment = Seen::Seen(Some(paid));
+        let judgement = certainly(Code::PaymentMismatch, &facts, &world());
+        let told = format!("{judgement:?}");
+        for amount in expected {
+            assert!(told.contains(amount), "{told}");
+        }
+    }
 }
 
 #[test]

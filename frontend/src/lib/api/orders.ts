@@ -1,15 +1,25 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 
 import type { components } from './generated/api';
+import type { Money } from '../format';
 import { answer, api, refusal, sendAuthorized, Unreachable } from './client';
 
 export type Order = components['schemas']['Order'];
+export type StaffOrder = components['schemas']['StaffOrder'];
 export type StatusChange = components['schemas']['StatusChange'];
 export type Line = components['schemas']['Line'];
 
-/** Orders. The same key makes the same order, however often it is sent. */
-export function createOrder(key: string, items: { product_id: string; quantity: number }[]): Promise<Order> {
-  return answer(api.POST('/api/orders', { params: { header: { 'Idempotency-Key': key } }, body: { items } }));
+/**
+ * Places an order for the total that the user agreed to; refused with `price-changed` when it costs
+ * something else. The same key makes the same order, however often it is sent.
+ */
+export function createOrder(
+  key: string,
+  items: { product_id: string; quantity: number }[],
+  agreed: Money | null,
+): Promise<Order> {
+  const body = { items, ...(agreed && { expected_total: agreed }) };
+  return answer(api.POST('/api/orders', { params: { header: { 'Idempotency-Key': key } }, body }));
 }
 
 export function listOrders(cursor: string | null, signal: AbortSignal) {
@@ -26,12 +36,19 @@ export function cancelOrder(id: string): Promise<Order> {
   return answer(api.POST('/api/orders/{id}/cancel', { params: { path: { id } } }));
 }
 
+/** Anybody's order with its customer, for admins and operators. */
+export function getStaffOrder(id: string, signal: AbortSignal): Promise<StaffOrder> {
+  return answer(api.GET('/api/admin/orders/{id}', { params: { path: { id } }, signal }));
+}
+
 export interface OrderFilter {
   status?: string;
   user_id?: string;
+  /** An order's number or id, its transaction's id, or its customer's e-mail address. */
+  find?: string;
 }
 
-/** Everybody's orders, for admins. */
+/** All orders with their customers, for admins and operators. */
 export function listAllOrders(filter: OrderFilter, cursor: string | null, signal: AbortSignal) {
   const query = { limit: 20, ...filter, ...(cursor !== null && { cursor }) };
   return answer(api.GET('/api/admin/orders', { params: { query }, signal }));

@@ -4,6 +4,7 @@ import { answer, api, open, whole } from './client';
 export type Product = components['schemas']['Product'];
 export type StockedProduct = components['schemas']['StockedProduct'];
 export type ProductDraft = components['schemas']['WriteProduct'];
+export type ProductEdit = components['schemas']['EditProduct'];
 
 /** A page of the catalog; typing mistakes are forgiven. */
 export function searchProducts(search: string, cursor: string | null, signal: AbortSignal, limit = 24) {
@@ -25,7 +26,7 @@ export function createProduct(body: ProductDraft): Promise<Product> {
 }
 
 /** Edits the version that was seen; refused with `stale` when somebody was faster. */
-export function updateProduct(id: string, version: number, body: ProductDraft): Promise<Product> {
+export function updateProduct(id: string, version: number, body: ProductEdit): Promise<Product> {
   const params = { path: { product: id }, header: { 'If-Match': `"${version}"` } };
   return answer(api.PUT('/api/products/{product}', { params, body }));
 }

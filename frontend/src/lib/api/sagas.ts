@@ -17,6 +17,8 @@ export interface SagaFilter {
   step?: string;
   older_than?: number;
   order?: string;
+  /** An order's number or id, its transaction's id, or its customer's e-mail address. */
+  find?: string;
   text?: string;
   cause?: Cause;
   stuck?: boolean;
@@ -61,4 +63,9 @@ export function act(id: string, verb: Verb, body: Act): Promise<Acted> {
 
 export function examine(signal: AbortSignal): Promise<Report> {
   return answer(api.GET('/api/doctor', { signal }));
+}
+
+/** Sends the saga's trace again, from its journal. */
+export function sendTrace(id: string): Promise<components['schemas']['TraceSent']> {
+  return answer(api.POST('/api/sagas/{id}/trace', { params: { path: { id } } }));
 }

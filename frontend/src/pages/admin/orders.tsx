@@ -1,7 +1,10 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
+import { Refusal } from '../../lib/api/client';
 import { listAllOrders, type OrderFilter } from '../../lib/api/orders';
+import { useSettled } from '../../lib/useful';
 import { Button, Empty, Failure, Field, Loading, Page, Select } from '../../ui/parts';
 import { OrderRow } from '../orders';
 
@@ -12,22 +15,22 @@ const STATUSES = [
   ['canceled', 'Canceled'],
 ] as const;
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 export function AllOrdersPage() {
   const [params, setParams] = useSearchParams();
   const status = params.get('status') ?? '';
   const user = params.get('user_id') ?? '';
-  const wrong = user !== '' && !UUID.test(user);
-  const filter: OrderFilter = { ...(status && { status }), ...(user && !wrong && { user_id: user }) };
+  const find = params.get('find') ?? '';
+  const settled = useSettled(find.trim(), 250);
+  const filter: OrderFilter = { ...(status && { status }), ...(user && { user_id: user }), ...(settled && { find: settled }) };
   const orders = useInfiniteQuery({
     queryKey: ['orders', 'all', filter],
     queryFn: ({ pageParam, signal }) => listAllOrders(filter, pageParam, signal),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor ?? null,
     placeholderData: keepPreviousData,
-    enabled: !wrong,
   });
+  const failure = useSteadyError(orders, JSON.stringify(filter));
+  const wrong = failure instanceof Refusal ? failure.field('find') : undefined;
   const items = orders.data?.pages.flatMap((page) => page.items) ?? [];
   const set = (name: string, value: string) =>
     setParams(
@@ -51,32 +54,33 @@ export function AllOrdersPage() {
           ))}
         </Select>
         <Field
-          label="User"
-          placeholder="Id of a user"
-          value={user}
-          onChange={(event) => set('user_id', event.target.value.trim())}
-          error={wrong ? 'A user’s id, such as 0190a1b2-…' : undefined}
+          label="Find"
+          type="search"
+          placeholder="Order number, e-mail or transaction"
+          value={find}
+          onChange={(event) => set('find', event.target.value)}
+          error={wrong}
         />
       </div>
-      {orders.isPending && !wrong ? (
+      {wrong !== undefined ? null : failure && items.length === 0 ? (
+        <Failure error={failure} retry={orders.refetch} />
+      ) : orders.isPending ? (
         <Loading shape="row" count={6} />
-      ) : orders.isError && items.length === 0 ? (
-        <Failure error={orders.error} retry={orders.refetch} />
       ) : items.length === 0 ? (
-        <Empty title="No order fits" />
+        <Empty title="No matching orders" />
       ) : (
         <ul className="order-list">
           {items.map((order) => (
             <li key={order.id}>
-              <OrderRow order={order} to={`/admin/orders/${order.id}`} />
+              <OrderRow order={order} to={`/admin/orders/${order.id}`} customer={order.customer.email ?? undefined} />
             </li>
           ))}
         </ul>
       )}
-      {orders.hasNextPage && (
+      {orders.hasNextPage && wrong === undefined && (
         <p className="more">
           <Button busy={orders.isFetchingNextPage} onClick={() => void orders.fetchNextPage()}>
-            Show older ones
+            Load older orders
           </Button>
         </p>
       )}

@@ -1,7 +1,8 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SubmitEvent, useId, useRef, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 
+import { useAction, useSteadyError } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import {
   createProduct,
@@ -12,8 +13,8 @@ import {
   type StockedProduct,
   updateProduct,
 } from '../../lib/api/products';
-import { amountText, parseAmount } from '../../lib/format';
-import { Button, ButtonLink, Failure, Field, Loading, Notice, Page } from '../../ui/parts';
+import { amountText, money, parseAmount } from '../../lib/format';
+import { Button, ButtonLink, Failure, Field, Form, Loading, Notice, Page, Scroll } from '../../ui/parts';
 import { NotFound } from '../broken';
 
 export function NewProductPage() {
@@ -41,10 +42,11 @@ export function EditProductPage() {
   const product = useQuery({
     queryKey: ['stocked', slug],
     queryFn: ({ signal }) => getStockedProduct(slug, signal),
-    // what one is editing does not change under one's hands: the version tells at the end
+    // a form does not change under one's hands: the version tells at the end
     refetchOnWindowFocus: false,
     staleTime: Infinity,
   });
+  const error = useSteadyError(product, slug);
   const refresh = async () => {
     await Promise.all([
       client.invalidateQueries({ queryKey: ['stocked', slug] }),
@@ -52,29 +54,28 @@ export function EditProductPage() {
       client.invalidateQueries({ queryKey: ['product', slug] }),
     ]);
   };
-  if (product.error instanceof Refusal && product.error.status === 404) return <NotFound what="product" />;
+  if (error instanceof Refusal && error.status === 404) return <NotFound what="product" />;
   if (!product.data) {
-    return (
-      <Page title="Product">{product.error ? <Failure error={product.error} retry={product.refetch} /> : <Loading shape="block" />}</Page>
-    );
+    return <Page title="Product">{error ? <Failure error={error} retry={product.refetch} /> : <Loading shape="block" />}</Page>;
   }
-  const { id, version } = product.data;
+  const { id, version, stock, reserved } = product.data;
   return (
-    <Page title={product.data.name} lead={`Version ${version}; orders hold ${product.data.reserved} of ${product.data.stock} pieces.`}>
+    <Page title={product.data.name} lead={`Version ${version} · ${stock} in stock, ${reserved} reserved`}>
       <p role="status" className="said">
         {told}
       </p>
       <ProductForm
         key={version}
         product={product.data}
-        save={(draft) => updateProduct(id, version, draft)}
+        // the stock changes by the difference to the one that was seen: sales meanwhile stay sold
+        save={(draft, seen) => updateProduct(id, seen?.version ?? version, { ...draft, stock_seen: seen?.stock ?? stock })}
         saved={async () => {
           await refresh();
           setTold('Saved.');
         }}
         reload={async () => {
           await refresh();
-          setTold('This is the product as it is now.');
+          setTold('Showing the latest version.');
         }}
       />
       <Remove
@@ -90,48 +91,59 @@ export function EditProductPage() {
 
 function ProductForm({ product, save, saved, reload }: {
   product: StockedProduct | null;
-  save: (draft: ProductDraft) => Promise<Product>;
+  /** `seen`: the product that the person who edits it has seen. */
+  save: (draft: ProductDraft, seen: StockedProduct | null) => Promise<Product>;
   saved: (product: Product) => Promise<void>;
   reload?: () => Promise<void>;
 }) {
   const currency = product?.price.currency ?? 'EUR';
+  const [seen, setSeen] = useState(product);
+  const [draft, setDraft] = useState<ProductDraft | null>(null);
   const [priceError, setPriceError] = useState<string>();
   const description = useId();
-  const saving = useMutation({ mutationFn: save, onSuccess: saved });
+  const saving = useAction({ mutationFn: (wanted: ProductDraft) => save(wanted, seen), onSuccess: saved });
   const refusal = saving.error instanceof Refusal ? saving.error : null;
   const stale = refusal?.slug === 'stale';
-  const told = (refusal?.problem.errors?.length ?? 0) > 0;
+  const told = (refusal?.problem.errors ?? []).some(({ field }) => ['name', 'price.amount', 'stock', 'description'].includes(field));
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (saving.isPending) return;
     const form = new FormData(event.currentTarget);
     const text = (name: string) => {
       const value = form.get(name);
       return typeof value === 'string' ? value : '';
     };
     const amount = parseAmount(text('price'), currency);
-    setPriceError(amount === null ? 'An amount such as 12.90' : undefined);
+    setPriceError(amount === null ? `Enter an amount, e.g. ${amountText({ amount: 1290, currency })}` : undefined);
     if (amount === null) return;
-    saving.mutate({
+    const wanted = {
       name: text('name'),
       description: text('description'),
       price: { amount, currency },
       stock: Number(text('stock')),
-    });
+    };
+    setDraft(wanted);
+    saving.mutate(wanted);
   };
   return (
-    <form className="form" onSubmit={submit}>
-      {stale && (
-        <Notice tone="doubt" title="Somebody else edited it first" role="alert">
-          <p>Your changes are not saved. Look at what is there now, then edit that.</p>
-          <Button onClick={() => void reload?.()}>Load what is there now</Button>
-        </Notice>
+    <Form error={priceError ?? saving.error} onSubmit={submit}>
+      {stale && product && draft && (
+        <Conflict
+          before={seen ?? product}
+          draft={draft}
+          keep={(latest) => {
+            // the stock in the form still means the difference to what it began with
+            setSeen({ ...latest, stock: (seen ?? product).stock });
+            saving.reset();
+          }}
+          reload={reload}
+        />
       )}
       {saving.isError && !stale && !told && <Failure error={saving.error} />}
       <Field label="Name" name="name" defaultValue={product?.name} maxLength={200} required error={refusal?.field('name')} />
       <div className="field">
         <label htmlFor={description}>Description</label>
         <textarea id={description} name="description" rows={4} maxLength={5000} defaultValue={product?.description} />
+        {refusal?.field('description') && <p className="error">{refusal.field('description')}</p>}
       </div>
       <div className="side-by-side">
         <Field
@@ -149,38 +161,100 @@ function ProductForm({ product, save, saved, reload }: {
           min={0}
           defaultValue={product?.stock ?? 0}
           required
-          hint="With what orders hold"
+          hint="Including reserved units"
           error={refusal?.field('stock')}
         />
       </div>
+      {seen !== null && product !== null && seen.version !== product.version && (
+        <p className="fine" role="status">
+          Your changes will be saved over version {seen.version}.
+        </p>
+      )}
       <div className="actions">
         <Button kind="primary" type="submit" busy={saving.isPending}>
           Save
         </Button>
         <ButtonLink to="/admin/products">All products</ButtonLink>
       </div>
-    </form>
+    </Form>
+  );
+}
+
+/** Another person saved first: both versions side by side, and a choice. */
+function Conflict({ before, draft, keep, reload }: {
+  before: StockedProduct;
+  draft: ProductDraft;
+  keep: (latest: StockedProduct) => void;
+  reload: (() => Promise<void>) | undefined;
+}) {
+  const latest = useQuery({
+    queryKey: ['stocked', before.slug, 'latest'],
+    queryFn: ({ signal }) => getStockedProduct(before.slug, signal),
+    staleTime: 0,
+    gcTime: 0,
+  });
+  const now = latest.data;
+  const rows: [string, string, string][] = now
+    ? [
+        ['Name', draft.name, now.name],
+        ['Description', draft.description, now.description],
+        ['Price', money(draft.price), money(now.price)],
+        ['Stock', String(now.stock + draft.stock - before.stock), String(now.stock)],
+      ]
+    : [];
+  const different = rows.filter(([, mine, theirs]) => mine !== theirs);
+  return (
+    <Notice tone="doubt" title="This product was changed by someone else" role="alert">
+      <p>Your changes are not saved yet.</p>
+      {different.length > 0 && (
+        <Scroll label="Differences">
+          <table className="list">
+            <thead>
+              <tr>
+                <th scope="col">Field</th>
+                <th scope="col">Yours</th>
+                <th scope="col">Latest version</th>
+              </tr>
+            </thead>
+            <tbody>
+              {different.map(([name, mine, theirs]) => (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td>{mine}</td>
+                  <td>{theirs}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+      {latest.isError && <p>The latest version could not be loaded.</p>}
+      <div className="actions">
+        {now && <Button onClick={() => keep(now)}>Keep my changes</Button>}
+        <Button onClick={() => void reload?.()}>Load the latest version</Button>
+      </div>
+    </Notice>
   );
 }
 
 function Remove({ product, removed }: { product: StockedProduct; removed: () => Promise<void> }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
-  const removing = useMutation({ mutationFn: () => deleteProduct(product.id, product.version), onSuccess: removed });
+  const removing = useAction({ mutationFn: () => deleteProduct(product.id, product.version), onSuccess: removed });
   return (
     <section className="danger-zone">
       <Button kind="danger" onClick={() => dialog.current?.showModal()}>
-        Take it out of the catalog
+        Remove from catalog
       </Button>
       <dialog ref={dialog} aria-labelledby={title}>
-        <h2 id={title}>Take {product.name} out of the catalog?</h2>
-        <p>Nobody can order it any more. Orders that have it keep it.</p>
+        <h2 id={title}>Remove {product.name} from the catalog?</h2>
+        <p>It can no longer be ordered. Existing orders keep it.</p>
         {removing.isError && <Failure error={removing.error} />}
         <div className="actions">
           <Button kind="danger" busy={removing.isPending} onClick={() => removing.mutate()}>
-            Take it out
+            Remove
           </Button>
-          <Button onClick={() => dialog.current?.close()}>Keep it</Button>
+          <Button onClick={() => dialog.current?.close()}>Cancel</Button>
         </div>
       </dialog>
     </section>

@@ -2,6 +2,7 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
 import { searchProducts } from '../../lib/api/products';
 import { money } from '../../lib/format';
 import { useSettled } from '../../lib/useful';
@@ -18,17 +19,18 @@ export function ProductsPage() {
     placeholderData: keepPreviousData,
   });
   const items = products.data?.pages.flatMap((page) => page.items) ?? [];
+  const failure = useSteadyError(products, search);
   return (
-    <Page title="Products" wide actions={<ButtonLink kind="primary" to="/admin/products/new">Add a product</ButtonLink>}>
+    <Page title="Products" wide actions={<ButtonLink kind="primary" to="/admin/products/new">New product</ButtonLink>}>
       <div className="filters">
         <Field label="Search" type="search" value={text} onChange={(event) => setText(event.target.value)} />
       </div>
-      {products.isPending ? (
+      {failure && items.length === 0 ? (
+        <Failure error={failure} retry={products.refetch} />
+      ) : products.isPending ? (
         <Loading shape="row" count={8} />
-      ) : products.isError && items.length === 0 ? (
-        <Failure error={products.error} retry={products.refetch} />
       ) : items.length === 0 ? (
-        <Empty title="No product fits" />
+        <Empty title="No matching products" />
       ) : (
         <Scroll label="Products">
           <table className="list">

@@ -1,29 +1,29 @@
-import { useMutation } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 
+import { useAction } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import { act, type Acted, type SagaLife, type Verb } from '../../lib/api/sagas';
-import { Button, Failure, Field, Notice, Select } from '../../ui/parts';
+import { Button, Failure, Field, Form, Notice, Select } from '../../ui/parts';
 
 const VERBS: [Verb, string][] = [
-  ['retry', 'Retry: run its work now'],
-  ['pause', 'Pause: run nothing more'],
-  ['resume', 'Resume: go on'],
-  ['cancel', 'Cancel: have it undone'],
+  ['retry', 'Retry now'],
+  ['pause', 'Pause'],
+  ['resume', 'Resume'],
+  ['cancel', 'Cancel and roll back'],
 ];
 
-/** Look first, then do: what is done is what was looked at, or nothing. */
+/** Preview, then apply: what is applied is what was previewed, or nothing. */
 export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
   const fitting = VERBS.filter(([verb]) => (life.paused ? verb === 'resume' || verb === 'cancel' : verb !== 'resume'));
   const [chosen, setChosen] = useState<Verb>('retry');
   const verb = fitting.some(([fits]) => fits === chosen) ? chosen : (fitting[0]?.[0] ?? 'retry');
   const [reason, setReason] = useState('');
   const [shown, setShown] = useState<{ verb: Verb; acted: Acted } | null>(null);
-  const look = useMutation({
+  const look = useAction({
     mutationFn: () => act(life.saga_id, verb, { reason, dry_run: true }),
     onSuccess: (acted) => setShown({ verb, acted }),
   });
-  const run = useMutation({
+  const run = useAction({
     mutationFn: (looked: Acted) => act(life.saga_id, verb, { reason, dry_run: false, revision: looked.revision }),
     onSuccess: () => {
       setShown(null);
@@ -33,6 +33,12 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
     onError: () => done(),
   });
   const error = run.error ?? look.error;
+  // the saga moved on after the preview: it is asked for again, so that what can be applied is what is shown
+  const moved = shown !== null && shown.acted.revision < life.revision;
+  const lookAgain = useEffectEvent(() => {
+    if (moved && !run.isPending && !look.isPending) look.mutate();
+  });
+  useEffect(() => lookAgain(), [moved, life.revision]);
   const forget = () => {
     setShown(null);
     look.reset();
@@ -40,9 +46,9 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
   };
   return (
     <section className="panel" aria-labelledby="acts">
-      <h2 id="acts">Act on it</h2>
-      <form
-        className="form"
+      <h2 id="acts">Actions</h2>
+      <Form
+        error={error}
         onSubmit={(event) => {
           event.preventDefault();
           forget();
@@ -50,7 +56,7 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
         }}
       >
         <Select
-          label="What to do"
+          label="Action"
           value={verb}
           onChange={(event) => {
             setChosen(event.target.value as Verb);
@@ -74,13 +80,13 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
           error={error instanceof Refusal ? error.field('reason') : undefined}
         />
         <Button type="submit" kind="plain" busy={look.isPending}>
-          Look what it would do
+          Preview
         </Button>
-      </form>
-      {error && !(error instanceof Refusal && error.field('reason')) && <Failure error={error} />}
+      </Form>
+      {error && !(error instanceof Refusal && error.field('reason')) && <Failure error={error} frank />}
       {run.isSuccess && !shown && (
         <Notice tone="good" role="status">
-          <p>Done. This page follows what comes of it.</p>
+          <p>Done.</p>
         </Notice>
       )}
       {shown && shown.verb === verb && (
@@ -94,11 +100,11 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
             )}
             .
           </p>
-          <Lines title="It sends" lines={shown.acted.sends} />
-          <Lines title="It moves" lines={shown.acted.moves} />
-          <Lines title="Mind that" lines={shown.acted.notes} />
-          <Button kind={verb === 'cancel' ? 'danger' : 'primary'} busy={run.isPending} onClick={() => run.mutate(shown.acted)}>
-            Do it
+          <Lines title="Requests" lines={shown.acted.sends} />
+          <Lines title="Changes" lines={shown.acted.moves} />
+          <Lines title="Note" lines={shown.acted.notes} />
+          <Button kind={verb === 'cancel' ? 'danger' : 'primary'} busy={run.isPending || moved} onClick={() => run.mutate(shown.acted)}>
+            Apply
           </Button>
         </div>
       )}

@@ -1,19 +1,19 @@
-import { useMutation } from '@tanstack/react-query';
 import { useId, useRef, useState } from 'react';
 
+import { useAction } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import { decide, type Decided } from '../../lib/api/failed';
-import { Button, Failure, Field, Notice } from '../../ui/parts';
+import { Button, Failure, Field, Form, Notice } from '../../ui/parts';
 
 interface Props {
   id: string;
-  /** How many failed like it, itself among them, if all of them are meant. */
+  /** How many failed alike, this one among them, if all of them are meant. */
   alike?: number;
   queue: string | null;
   done: (decided: Decided[]) => void;
 }
 
-/** Send again, or drop: with a reason, after a second look. */
+/** Send again, or drop: with a reason, after a second question. */
 export function Decide(props: Props) {
   return (
     <div className="actions">
@@ -29,7 +29,7 @@ function Asked({ id, alike, queue, done, verb }: Props & { verb: 'retry' | 'drop
   const [reason, setReason] = useState('');
   const what = alike === undefined || alike === 1 ? 'this message' : `these ${alike} messages`;
   const does = verb === 'retry' ? `Send ${what} again` : `Drop ${what}`;
-  const deciding = useMutation({
+  const deciding = useAction({
     mutationFn: () => decide(id, verb, { reason, ...(alike !== undefined && { alike }) }),
     onSuccess: (decided) => {
       dialog.current?.close();
@@ -46,31 +46,31 @@ function Asked({ id, alike, queue, done, verb }: Props & { verb: 'retry' | 'drop
         <h2 id={title}>{does}?</h2>
         <p>
           {verb === 'retry'
-            ? `To ${queue ?? '?'}, as if for the first time. What took effect already takes effect once.`
-            : 'It is gone for good; only the audit keeps it, whole.'}
+            ? `Re-queues to ${queue ?? 'an unknown queue'}. Safe: duplicates are ignored.`
+            : 'Permanently removes it. A copy stays in the audit log.'}
         </p>
-        <form
-          className="form"
+        <Form
+          error={deciding.error}
           onSubmit={(event) => {
             event.preventDefault();
             deciding.mutate();
           }}
         >
-          <Field label="Reason" hint="Kept in the audit." value={reason} onChange={(event) => setReason(event.target.value)} error={wrong} />
+          <Field label="Reason" hint="Kept in the audit log." value={reason} onChange={(event) => setReason(event.target.value)} error={wrong} />
           {deciding.isError && wrong === undefined && <Failure error={deciding.error} frank />}
           <div className="actions">
             <Button type="submit" kind={verb === 'retry' ? 'primary' : 'danger'} busy={deciding.isPending}>
               {does}
             </Button>
-            <Button onClick={() => dialog.current?.close()}>Leave it</Button>
+            <Button onClick={() => dialog.current?.close()}>Cancel</Button>
           </div>
-        </form>
+        </Form>
       </dialog>
     </>
   );
 }
 
-/** What became of messages that were decided on. */
+/** The results of a decision on messages. */
 export function Outcome({ decided }: { decided: Decided[] }) {
   if (decided.length === 0) return null;
   const stay = decided.filter(({ result }) => result === 'stays');

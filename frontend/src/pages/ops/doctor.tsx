@@ -1,25 +1,24 @@
 import { useQuery } from '@tanstack/react-query';
 
+import { useSteadyError } from '../../lib/action';
 import { examine, type Report } from '../../lib/api/sagas';
-import type { Tone } from '../../lib/status';
+import { headline, ORDER, RESULTS } from '../../lib/health';
 import { Badge, Button, Failure, Loading, Notice } from '../../ui/parts';
 import { OpsPage } from './tabs';
 
 type Check = Report['checks'][number];
 
-const TONES: Record<string, Tone | 'bad'> = { holds: 'good', violated: 'bad', warning: 'doubt', 'not checked': 'over' };
-const ORDER = ['violated', 'warning', 'holds', 'not checked'];
-
 export function DoctorPage() {
   const report = useQuery({ queryKey: ['doctor'], queryFn: ({ signal }) => examine(signal), staleTime: 0 });
+  const failure = useSteadyError(report);
   return (
-    <OpsPage title="Doctor" lead="Every promise of the shop, checked in its database now.">
-      {report.isPending ? (
-        <Loading shape="row" count={8} />
-      ) : report.isError ? (
-        <Failure error={report.error} retry={report.refetch} frank />
-      ) : (
+    <OpsPage title="Health checks" lead="Checked now, in the database and in RabbitMQ.">
+      {failure ? (
+        <Failure error={failure} retry={report.refetch} frank />
+      ) : report.data ? (
         <Findings report={report.data} />
+      ) : (
+        <Loading shape="row" count={8} />
       )}
       <p>
         <Button busy={report.isFetching} onClick={() => void report.refetch()}>
@@ -32,10 +31,18 @@ export function DoctorPage() {
 
 function Findings({ report }: { report: Report }) {
   const checks = [...report.checks].sort((a, b) => ORDER.indexOf(a.result) - ORDER.indexOf(b.result));
+  const { tone, title } = headline(checks.map(({ result }) => result));
   return (
     <>
-      <Notice tone={report.well ? 'good' : 'bad'} role="status" title={report.well ? 'No invariant is violated' : 'An invariant is violated'}>
-        {report.unseen.length > 0 && <p>Not all can be seen from here: `shopctl doctor` sees payments and RabbitMQ, too.</p>}
+      <Notice tone={tone} role="status" title={title}>
+        {report.unseen.length > 0 && (
+          <ul>
+            {report.unseen.map((unseen) => (
+              <li key={unseen}>Not run: {unseen}</li>
+            ))}
+          </ul>
+        )}
+        {checks.some(({ result }) => result === 'not checked') && <p>Run <code>shopctl doctor</code> where all of them can be reached.</p>}
       </Notice>
       <ul className="checks">
         {checks.map((check) => (
@@ -50,7 +57,7 @@ function CheckItem({ check }: { check: Check }) {
   return (
     <li className="check">
       <p className="check-head">
-        <Badge tone={TONES[check.result] ?? 'over'}>{check.result}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
+        <Badge tone={RESULTS[check.result]?.tone ?? 'over'}>{RESULTS[check.result]?.label ?? check.result}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
       </p>
       {check.found.length > 0 && (
         <>

@@ -2,22 +2,24 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
 import { type Decided, type Failed, type FailedGroup, listFailed } from '../../lib/api/failed';
 import { Badge, Button, Empty, Failure, Loading, Notice } from '../../ui/parts';
 import { Decide, Outcome } from './decide';
 import { OpsPage } from './tabs';
 
 export function FailedPage() {
-  // not again and again: whoever looks at a message keeps it from others for a moment
+  // not again and again: a message that is looked at is kept from others for a moment
   const failed = useQuery({ queryKey: ['failed'], queryFn: ({ signal }) => listFailed(signal), staleTime: 0 });
   const [decided, setDecided] = useState<Decided[]>([]);
+  const failure = useSteadyError(failed);
   return (
-    <OpsPage title="Failed messages" lead="What could not be handled, oldest first: whole, and with the reason. Nothing is lost.">
+    <OpsPage title="Failed messages" lead="Messages that could not be processed, oldest first.">
       <Outcome decided={decided} />
-      {failed.isPending ? (
+      {failure ? (
+        <Failure error={failure} retry={failed.refetch} frank />
+      ) : failed.data === undefined ? (
         <Loading shape="row" count={3} />
-      ) : failed.isError ? (
-        <Failure error={failed.error} retry={failed.refetch} frank />
       ) : (
         <Groups
           failed={failed.data}
@@ -27,10 +29,10 @@ export function FailedPage() {
           }}
         />
       )}
-      {!failed.isError && (
+      {!failure && (
         <p>
           <Button busy={failed.isFetching} onClick={() => void failed.refetch()}>
-            Look again
+            Refresh
           </Button>
         </p>
       )}
@@ -41,8 +43,8 @@ export function FailedPage() {
 function Groups({ failed, done }: { failed: Failed; done: (decided: Decided[]) => void }) {
   if (failed.groups.length === 0) {
     return (
-      <Empty title="Nothing has failed">
-        <p>Every message was handled, or is still being tried.</p>
+      <Empty title="No failed messages">
+        <p>Every message was processed or is still being retried.</p>
       </Empty>
     );
   }
@@ -50,7 +52,7 @@ function Groups({ failed, done }: { failed: Failed; done: (decided: Decided[]) =
     <>
       {failed.more && (
         <Notice tone="doubt">
-          <p>These are the oldest {failed.count}; there may be more behind them.</p>
+          <p>Showing the oldest {failed.count}. There may be more.</p>
         </Notice>
       )}
       <ul className="checks">
@@ -67,11 +69,11 @@ function Group({ group, done }: { group: FailedGroup; done: (decided: Decided[])
   return (
     <li className="check">
       <p className="check-head">
-        <Badge tone="bad">{group.count === 1 ? '1 message' : `${group.count} messages`}</Badge> <strong>{group.queue ?? 'of no known queue'}</strong>
+        <Badge tone="bad">{group.count === 1 ? '1 message' : `${group.count} messages`}</Badge> <strong>{group.queue ?? 'Unknown queue'}</strong>
       </p>
       <p className="error-text">{group.reason}</p>
       <details>
-        <summary>Each of them</summary>
+        <summary>Show messages</summary>
         <ul>
           {group.messages.map((message, index) => (
             <li key={index}>

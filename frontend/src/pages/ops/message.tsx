@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import { type Decided, type FailedMessage, getFailed } from '../../lib/api/failed';
 import { Fact, Facts, Failure, Loading } from '../../ui/parts';
@@ -10,17 +11,18 @@ import { Decide, Outcome } from './decide';
 import { OpsPage } from './tabs';
 import { Trace } from './trace';
 
-/** One message that could not be handled, with what it says. */
+/** One message that could not be processed, with its body. */
 export function MessagePage() {
   const { id = '' } = useParams();
   const message = useQuery({ queryKey: ['failed', id], queryFn: ({ signal }) => getFailed(id, signal), staleTime: Infinity, gcTime: 0 });
-  if (message.error instanceof Refusal && message.error.status === 404) return <NotFound what="message" />;
+  const failure = useSteadyError(message, id);
+  if (failure instanceof Refusal && failure.status === 404) return <NotFound what="message" />;
   return (
     <OpsPage title="Failed message" lead={<Link to="/ops/failed">All failed messages</Link>}>
-      {message.isPending ? (
+      {failure ? (
+        <Failure error={failure} retry={message.refetch} frank />
+      ) : message.data === undefined ? (
         <Loading shape="block" />
-      ) : message.isError ? (
-        <Failure error={message.error} retry={message.refetch} frank />
       ) : (
         <Whole key={id} message={message.data} />
       )}
@@ -34,7 +36,7 @@ function Whole({ message }: { message: FailedMessage }) {
     <>
       <Outcome decided={decided} />
       <section className="panel" aria-labelledby="message">
-        <h2 id="message">What it is</h2>
+        <h2 id="message">Details</h2>
         {message.reason && <p className="error-text">{message.reason}</p>}
         <Facts>
           <Fact name="Message">
@@ -55,13 +57,13 @@ function Whole({ message }: { message: FailedMessage }) {
         {decided.length === 0 && <Decide id={message.id} queue={message.queue ?? null} done={setDecided} />}
       </section>
       <section className="panel" aria-labelledby="body">
-        <h2 id="body">What it says</h2>
-        <p className="fine">It may speak of people: keep it to yourself.</p>
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- else nobody could scroll it without a mouse */}
-        <pre className="command" tabIndex={0} aria-label="Body">
+        <h2 id="body">Body</h2>
+        <p className="fine">May contain personal data.</p>
+        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it could not be scrolled without a mouse */}
+        <pre className="command" tabIndex={0} aria-label="Message body">
           {pretty(message.body)}
         </pre>
-        {message.body_base64 && <p className="fine">It is not UTF-8; `shopctl failed show` prints it in base64.</p>}
+        {message.body_base64 && <p className="fine">Not UTF-8: `shopctl failed show` prints it in base64.</p>}
       </section>
     </>
   );

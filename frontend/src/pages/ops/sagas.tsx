@@ -1,10 +1,12 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
+import { Refusal } from '../../lib/api/client';
 import { listSagas, type Saga, type SagaFilter } from '../../lib/api/sagas';
 import { duration, shortId, when } from '../../lib/format';
 import { CAUSES, isAtRest, isCause, stateLabel, STATES, toneOf } from '../../lib/saga';
-import { useNow } from '../../lib/useful';
+import { useNow, useSettled } from '../../lib/useful';
 import { Badge, Button, Empty, Failure, Field, Loading, Scroll, Select } from '../../ui/parts';
 import { OpsPage } from './tabs';
 
@@ -17,19 +19,18 @@ const AGES = [
 ] as const;
 /** In the place of a cause: any by which a saga does not go on by itself. */
 const STUCK = 'stuck';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 export function SagasPage() {
   const [params, setParams] = useSearchParams();
-  const [state, step, age, order, text, cause] = ['state', 'step', 'older_than', 'order', 'text', 'cause'].map(
-    (name) => params.get(name) ?? '',
-  ) as [string, string, string, string, string, string];
-  const wrong = order !== '' && !UUID.test(order);
+  const value = (name: string) => params.get(name) ?? '';
+  const [state, step, age, cause] = [value('state'), value('step'), value('older_than'), value('cause')];
+  // `order`: links of earlier releases
+  const find = value('find') || value('order');
+  const [settledFind, text] = [useSettled(find.trim(), 250), useSettled(value('text').trim(), 250)];
   const filter: SagaFilter = {
     ...(state && { state }),
     ...(step && { step }),
     ...(age && { older_than: Number(age) }),
-    ...(order && !wrong && { order }),
+    ...(settledFind && { find: settledFind }),
     ...(text && { text }),
     ...(cause === STUCK && { stuck: true }),
     ...(isCause(cause) && { cause }),
@@ -41,13 +42,15 @@ export function SagasPage() {
     getNextPageParam: (page) => page.next_cursor ?? null,
     placeholderData: keepPreviousData,
     refetchInterval: 5_000,
-    enabled: !wrong,
   });
+  const failure = useSteadyError(sagas, JSON.stringify(filter));
+  const wrong = failure instanceof Refusal ? failure.field('find') : undefined;
   const items = sagas.data?.pages.flatMap((page) => page.items) ?? [];
   const set = (name: string, value: string) =>
     setParams(
       (before) => {
         const after = new URLSearchParams(before);
+        if (name === 'find') after.delete('order');
         if (value) after.set(name, value);
         else after.delete(name);
         return after;
@@ -55,10 +58,10 @@ export function SagasPage() {
       { replace: true },
     );
   return (
-    <OpsPage title="Sagas" lead="Oldest first. Without a state or an order: those that are not at rest.">
+    <OpsPage title="Sagas" lead="Active sagas, oldest first. Choose a state or an order to see finished ones.">
       <div className="filters">
         <Select label="State" value={state} onChange={(event) => set('state', event.target.value)}>
-          <option value="">Not at rest</option>
+          <option value="">Active</option>
           {STATES.map(([value, label]) => (
             <option key={value} value={value}>
               {label}
@@ -75,14 +78,14 @@ export function SagasPage() {
         </Select>
         <Select label="Cause" value={cause} onChange={(event) => set('cause', event.target.value)}>
           <option value="">Any</option>
-          <option value={STUCK}>Stuck, whatever the cause</option>
+          <option value={STUCK}>Stuck (any cause)</option>
           {CAUSES.map((code) => (
             <option key={code} value={code}>
               {code}
             </option>
           ))}
         </Select>
-        <Select label="Has not moved for" value={age} onChange={(event) => set('older_than', event.target.value)}>
+        <Select label="Idle for at least" value={age} onChange={(event) => set('older_than', event.target.value)}>
           <option value="">Any time</option>
           {AGES.map(([value, label]) => (
             <option key={value} value={value}>
@@ -92,19 +95,26 @@ export function SagasPage() {
         </Select>
         <Field
           label="Order"
-          placeholder="Id of an order"
-          value={order}
-          onChange={(event) => set('order', event.target.value.trim())}
-          error={wrong ? 'An order’s id, such as 0190a1b2-…' : undefined}
+          type="search"
+          placeholder="Number, e-mail or transaction"
+          value={find}
+          onChange={(event) => set('find', event.target.value)}
+          error={wrong}
         />
-        <Field label="Error or reason" placeholder="Part of it" value={text} onChange={(event) => set('text', event.target.value)} />
+        <Field
+          label="Error or reason"
+          type="search"
+          placeholder="Contains…"
+          value={value('text')}
+          onChange={(event) => set('text', event.target.value)}
+        />
       </div>
-      {sagas.isError && <Failure error={sagas.error} retry={sagas.refetch} frank />}
-      {sagas.isPending && !wrong ? (
+      {failure && wrong === undefined ? <Failure error={failure} retry={sagas.refetch} frank /> : null}
+      {wrong !== undefined || (failure && items.length === 0) ? null : sagas.isPending ? (
         <Loading shape="row" count={6} />
-      ) : sagas.isError && items.length === 0 ? null : items.length === 0 ? (
-        <Empty title={sagas.hasNextPage ? 'None of those looked at so far fits' : 'No saga fits'}>
-          <p>Whatever is not here is at rest, or does not fit the filter.</p>
+      ) : items.length === 0 ? (
+        <Empty title={sagas.hasNextPage ? 'No matches so far' : 'No matching sagas'}>
+          {params.size > 0 && <Button onClick={() => setParams({}, { replace: true })}>Clear filters</Button>}
         </Empty>
       ) : (
         <List sagas={items} />
@@ -112,7 +122,7 @@ export function SagasPage() {
       {sagas.hasNextPage && (
         <p className="more">
           <Button busy={sagas.isFetchingNextPage} onClick={() => void sagas.fetchNextPage()}>
-            {filter.cause || filter.stuck ? 'Look through newer ones' : 'Show newer ones'}
+            {filter.cause || filter.stuck ? 'Keep searching' : 'Load newer sagas'}
           </Button>
         </p>
       )}
@@ -132,7 +142,7 @@ function List({ sagas }: { sagas: Saga[] }) {
             <th scope="col">Step</th>
             <th scope="col">Cause</th>
             <th scope="col" className="number">Age</th>
-            <th scope="col">Last moved</th>
+            <th scope="col">Last activity</th>
             <th scope="col">Last error</th>
           </tr>
         </thead>

@@ -11,7 +11,7 @@ export function OpsPage({ title, lead, children }: { title: string; lead?: React
       <nav className="tabs" aria-label="Console">
         <NavLink to="/ops/sagas">Sagas</NavLink>
         <NavLink to="/ops/failed">Failed messages</NavLink>
-        <NavLink to="/ops/doctor">Doctor</NavLink>
+        <NavLink to="/ops/doctor">Health checks</NavLink>
       </nav>
       {children}
     </Page>

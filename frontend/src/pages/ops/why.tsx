@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 
+import { useSteadyError } from '../../lib/action';
 import { getWhy, type SagaLife, type Why } from '../../lib/api/sagas';
 import { atSecond, duration, when } from '../../lib/format';
 import { capital } from '../../lib/saga';
@@ -10,7 +11,7 @@ import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
 /** Evidence that is a time comes as RFC 3339. */
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
-/** Why a saga stands where it stands: judged anew whenever it moves, and every few seconds. */
+/** The cause of a saga's state: asked for again whenever it moves, and every few seconds. */
 export function WhyPanel({ life }: { life: SagaLife }) {
   const why = useQuery({
     queryKey: ['why', life.saga_id, life.revision],
@@ -19,9 +20,10 @@ export function WhyPanel({ life }: { life: SagaLife }) {
     placeholderData: keepPreviousData,
     staleTime: 0,
   });
-  if (why.isPending) return <Loading shape="row" count={2} />;
+  const error = useSteadyError(why, life.saga_id);
   if (why.data) return <Judgement why={why.data} />;
-  return <Failure error={why.error} retry={why.refetch} frank />;
+  if (error) return <Failure error={error} retry={why.refetch} frank />;
+  return <Loading shape="row" count={2} />;
 }
 
 function Judgement({ why }: { why: Why }) {
@@ -30,12 +32,12 @@ function Judgement({ why }: { why: Why }) {
   return (
     <section className={`panel why ${tone}`} aria-labelledby="why">
       <h2 id="why">
-        Why <Badge tone={tone}>{why.code}</Badge>
+        Cause <Badge tone={tone}>{why.code}</Badge>
       </h2>
       <p className="why-text">
         <strong>{capital(why.title)}</strong>, since <time dateTime={why.since}>{when(why.since)}</time> (
         {duration(now - Date.parse(why.since))}).{' '}
-        {why.sure === 'certain' ? 'That is certain.' : 'That is likely: not all of it could be seen.'}
+        {why.sure === 'certain' ? 'Confirmed.' : 'Likely (incomplete data).'}
       </p>
       <p>{why.explanation}</p>
       <Facts>
@@ -55,7 +57,7 @@ function Judgement({ why }: { why: Why }) {
       </Facts>
       {why.next.length > 0 && (
         <div>
-          <p className="fine">What to do, the best first</p>
+          <p className="fine">Recommended actions</p>
           <ol className="steps-next">
             {why.next.map(({ title, command }) => (
               <li key={command}>
@@ -68,12 +70,12 @@ function Judgement({ why }: { why: Why }) {
       )}
       {why.could_not_see.map((what) => (
         <p key={what} className="fine">
-          Not seen: {what}
+          Not checked: {what}
         </p>
       ))}
       <p>
         <a href={`/api/runbooks/${why.code}`} target="_blank" rel="noreferrer">
-          Runbook of {why.code}
+          Runbook: {why.code}
         </a>
       </p>
     </section>

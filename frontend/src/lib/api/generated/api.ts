@@ -8,8 +8,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everybody's orders, newest first. */
+        /** All orders, newest first, with their customers. For admins and operators. */
         get: operations["list_all_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/orders/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at anybody's order, with its customer and its saga. For admins and operators. */
+        get: operations["find_any_order"];
         put?: never;
         post?: never;
         delete?: never;
@@ -161,7 +178,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who one is. */
+        /** Current user. */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -178,11 +195,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's own orders, newest first. */
+        /** My orders, newest first. */
         get: operations["list_orders"];
         put?: never;
         /**
-         * Order.
+         * Place an order.
          * @description The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
          *     it is by then. `Prefer: respond-async` asks for 202 at once.
          */
@@ -252,6 +269,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/problems/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read about a problem: what happened, and what to do. Every problem's `type` leads here. */
+        get: operations["find_problem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/products": {
         parameters: {
             query?: never;
@@ -259,7 +293,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The catalog, newest first. */
+        /** The catalog: newest first, or with `search` the best match first. */
         get: operations["search_products"];
         put?: never;
         /** Add a product. */
@@ -480,6 +514,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sagas/{id}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a saga's trace again, from its journal: a viewer that forgot it shows it again.
+         * @description The spans have the ids that they had before.
+         */
+        post: operations["send_trace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sagas/{id}/why": {
         parameters: {
             query?: never;
@@ -597,6 +651,7 @@ export interface components {
         };
         /** @description What is ordered. */
         CreateOrder: {
+            expected_total?: components["schemas"]["Money"] | null;
             items: components["schemas"]["CreateLine"][];
         };
         /**
@@ -604,6 +659,14 @@ export interface components {
          * @example EUR
          */
         Currency: string;
+        /** @description Who ordered. */
+        Customer: {
+            /** @description Absent when the account is gone. */
+            email?: string | null;
+            /** @description Absent when the account is gone. */
+            name?: string | null;
+            user_id: components["schemas"]["UserId"];
+        };
         /** @description What became of one message. */
         Decided: {
             /** @description Why it stays. */
@@ -629,6 +692,23 @@ export interface components {
         Decisions: {
             /** @description `sent again`, `dropped`, or `stays` with the reason in `detail`. */
             decided: components["schemas"]["Decided"][];
+        };
+        /** @description A product as it shall be. */
+        EditProduct: {
+            description: string;
+            name: string;
+            price: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description Units in stock, those reserved by orders included. Absent: it stays as it is.
+             */
+            stock?: number | null;
+            /**
+             * Format: int64
+             * @description The `stock` that the editor saw. The stock changes by the difference of the two, so that what
+             *     was sold meanwhile stays sold. Without it, `stock` must be what it is already.
+             */
+            stock_seen?: number | null;
         };
         /** @description What an act does, or would do, to one saga and its order. */
         Effects: {
@@ -834,6 +914,11 @@ export interface components {
         /** @description Some items, and where the next ones begin. */
         Page_Product: {
             items: {
+                /**
+                 * Format: int64
+                 * @description Units that can be ordered now, at most 99 are told.
+                 */
+                available: number;
                 description: string;
                 id: components["schemas"]["ProductId"];
                 in_stock: boolean;
@@ -859,6 +944,16 @@ export interface components {
             /** @description Send it as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
+        /** @description Some items, and where the next ones begin. */
+        Page_StaffOrder: {
+            items: (components["schemas"]["Order"] & {
+                customer: components["schemas"]["Customer"];
+                /** @description The saga that drives it. */
+                saga_id: components["schemas"]["SagaId"];
+            })[];
+            /** @description Send it as `cursor` for the next page; absent at the end. */
+            next_cursor?: string | null;
+        };
         /** @description A problem document (RFC 9457), as documented. */
         ProblemBody: {
             /** @description What happened here, and what to do. */
@@ -879,6 +974,11 @@ export interface components {
         };
         /** @description A product. */
         Product: {
+            /**
+             * Format: int64
+             * @description Units that can be ordered now, at most 99 are told.
+             */
+            available: number;
             description: string;
             id: components["schemas"]["ProductId"];
             in_stock: boolean;
@@ -1090,6 +1190,12 @@ export interface components {
              */
             revision?: number | null;
         };
+        /** @description An order, as admins and operators see it. */
+        StaffOrder: components["schemas"]["Order"] & {
+            customer: components["schemas"]["Customer"];
+            /** @description The saga that drives it. */
+            saga_id: components["schemas"]["SagaId"];
+        };
         /** @description A change of an order's status. */
         StatusChange: {
             /** Format: date-time */
@@ -1138,6 +1244,12 @@ export interface components {
             token_type: string;
             user: components["schemas"]["User"];
         };
+        /** @description What was sent. */
+        TraceSent: {
+            /** @description Spans of the saga. Those of the requests and calls around it are not kept. */
+            spans: number;
+            trace_id: string;
+        };
         /**
          * Format: uuid
          * @description A payment transaction; chosen by the shop before payments is called.
@@ -1163,14 +1275,14 @@ export interface components {
             /** @description Its state. */
             state: string;
         };
-        /** @description What an admin writes. */
+        /** @description A new product. */
         WriteProduct: {
             description: string;
             name: string;
             price: components["schemas"]["Money"];
             /**
              * Format: int64
-             * @description Pieces that lie in stock, those held by orders included.
+             * @description Units in stock.
              */
             stock: number;
         };
@@ -1188,6 +1300,8 @@ export interface operations {
             query?: {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description An order's number or id, its transaction's id, or its customer's e-mail address. */
+                find?: string | null;
                 /** @description Items a page, 1 to 100; 20 by default. */
                 limit?: number | null;
                 /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
@@ -1207,7 +1321,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Order"];
+                    "application/json": components["schemas"]["Page_StaffOrder"];
                 };
             };
             /** @description `malformed`: `cursor` or another part of the query cannot be read */
@@ -1239,6 +1353,74 @@ export interface operations {
             };
             /** @description `invalid`: `errors` names the part of the query that is out of range */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    find_any_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The order */
+                id: components["schemas"]["OrderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The order as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffOrder"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1997,7 +2179,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `out-of-stock`, `idempotency-key-in-flight` */
+            /** @description `out-of-stock`, `price-changed`, `idempotency-key-in-flight` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2276,6 +2458,56 @@ export interface operations {
             };
         };
     };
+    find_problem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The last part of the problem's `type` */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page, as Markdown */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     search_products: {
         parameters: {
             query?: {
@@ -2482,7 +2714,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["WriteProduct"];
+                "application/json": components["schemas"]["EditProduct"];
             };
         };
         responses: {
@@ -2867,6 +3099,11 @@ export interface operations {
                 causes?: boolean;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /**
+                 * @description The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
+                 *     the customer with this e-mail address.
+                 */
+                find?: string | null;
                 /** @description Items a page, 1 to 100; 20 by default. */
                 limit?: number | null;
                 /** @description Seconds since it last moved, at least. */
@@ -3646,6 +3883,74 @@ export interface operations {
             };
             /** @description `invalid`: `errors` names each field and what is wrong with it */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    send_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The saga */
+                id: components["schemas"]["SagaId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceSent"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

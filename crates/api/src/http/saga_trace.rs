@@ -1,0 +1,60 @@
+use axum::extract::State;
+use kernel::SagaId;
+use operator::story;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds};
+
+use super::{App, sagas::not_found};
+
+/// What was sent.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TraceSent {
+    trace_id: String,
+    /// Spans of the saga. Those of the requests and calls around it are not kept.
+    spans: usize,
+}
+
+/// Send a saga's trace again, from its journal: a viewer that forgot it shows it again.
+///
+/// The spans have the ids that they had before.
+#[utoipa::path(
+    post, path = "/api/sagas/{id}/trace", operation_id = "send_trace", security(("bearer" = [])),
+    params(("id" = SagaId, Path, description = "The saga")),
+    responses(
+        (status = 200, body = TraceSent, description = "It is sent"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        CallerProblems,
+    )
+)]
+pub(super) async fn send(
+    State(app): State<App>,
+    _: Operator,
+    Path(id): Path<SagaId>,
+) -> Result<Json<TraceSent>, Problem> {
+    let story = story::of(&mut *app.pool.acquire().await?, id).await?;
+    let story = story.ok_or_else(|| not_found(id))?;
+    let unavailable = |why: &str| Problem::new(kinds::UNAVAILABLE).detail(why.to_owned());
+    if !telemetry::listens() {
+        return Err(unavailable(
+            "Traces are not exported here: OTEL_EXPORTER_OTLP_ENDPOINT is not set.",
+        ));
+    }
+    let (spans, told) = (story.spans.len(), story.spans);
+    // the exporter waits for its answer on a thread
+    let sent = tokio::task::spawn_blocking(move || telemetry::tell_all(told)).await;
+    match sent {
+        Ok(Ok(())) => Ok(Json(TraceSent {
+            trace_id: story.trace_id,
+            spans,
+        })),
+        Ok(Err(error)) => {
+            tracing::warn!(saga.id = %id, %error, "Could not send the trace of saga {id} again");
+            Err(unavailable(
+                "The trace could not be sent: the collector does not answer.",
+            ))
+        }
+        Err(broke) => Err(Problem::internal("send a trace again", &broke)),
+    }
+}

@@ -1,0 +1,23 @@
+/** Words for the results of health checks. */
+import type { Tone } from './status';
+
+/** Tone and words of a result, the one that needs most attention first. */
+export const RESULTS: Record<string, { tone: Tone | 'bad'; label: string }> = {
+  violated: { tone: 'bad', label: 'Failed' },
+  warning: { tone: 'doubt', label: 'Warning' },
+  'not checked': { tone: 'over', label: 'Not run' },
+  holds: { tone: 'good', label: 'OK' },
+};
+export const ORDER = Object.keys(RESULTS);
+
+/** The headline: it must not say more than was checked. */
+export function headline(results: string[]): { tone: Tone | 'bad'; title: string } {
+  const count = (result: string) => results.filter((one) => one === result).length;
+  const checks = (number: number) => (number === 1 ? '1 check' : `${number} checks`);
+  const [failed, warnings, unrun] = [count('violated'), count('warning'), count('not checked')];
+  const rest = [warnings > 0 && `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`, unrun > 0 && `${checks(unrun)} did not run`];
+  const behind = rest.filter(Boolean).map((text) => ` · ${String(text)}`).join('');
+  if (failed > 0) return { tone: 'bad', title: `${checks(failed)} failed${behind}` };
+  if (unrun > 0 || warnings > 0) return { tone: 'doubt', title: `No violation found${behind}` };
+  return { tone: 'good', title: `All ${checks(count('holds'))} passed` };
+}
