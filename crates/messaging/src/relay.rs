@@ -3,7 +3,7 @@
 //! At least once: a crash between the confirm and the delete publishes again, under the same
 //! message id. No order is promised.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
 use kernel::RetryPolicy;
@@ -14,7 +14,7 @@ use tracing::{Span, debug, error, info_span, warn};
 use crate::{
     Wakeup,
     outbox::{self, Message, MessageClaim},
-    rabbit::{Link, LinkError, Published, Publisher},
+    rabbit::{Link, LinkError, Published, Publisher, Sign},
 };
 
 /// How a relay runs.
@@ -80,6 +80,7 @@ pub struct Relay {
     amqp_url: String,
     config: RelayConfig,
     wakeup: Wakeup,
+    sign: Option<Sign>,
 }
 
 impl Relay {
@@ -95,7 +96,15 @@ impl Relay {
             amqp_url: amqp_url.into(),
             config,
             wakeup,
+            sign: None,
         }
+    }
+
+    /// Signs what it publishes: the header `x-signature` holds what `sign` makes of the body's bytes.
+    #[must_use]
+    pub fn signed_by(mut self, sign: impl Fn(&[u8]) -> String + Send + Sync + 'static) -> Self {
+        self.sign = Some(Arc::new(sign));
+        self
     }
 
     /// Publishes until `shutdown`, rebuilding connection and channel whenever they break.
@@ -165,7 +174,12 @@ impl Relay {
         // each ends when all have been answered
         let spans: Vec<_> = messages.iter().map(|message| span_of(message)).collect();
         let answers = publisher
-            .publish_all(link, &messages, self.config.confirm_deadline)
+            .publish_all(
+                link,
+                &messages,
+                self.sign.as_ref(),
+                self.config.confirm_deadline,
+            )
             .await;
         for (n, span) in spans.into_iter().enumerate() {
             match answers.as_ref().map(|answers| answers.get(n)) {

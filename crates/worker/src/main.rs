@@ -234,6 +234,7 @@ fn start(
                 let sight = Sight {
                     payments: PaymentsSight::Service(Arc::clone(payments)),
                     amqp_url: Some(config.amqp_url.clone()),
+                    reads_failed: false,
                 };
                 let operator = Operator::new(engine.clone(), sight);
                 roles.spawn(census::run(

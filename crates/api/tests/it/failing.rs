@@ -282,7 +282,7 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
     let (review, held) = eventually_some("the message to be there", || async {
-        let mut review = Review::open(&failing.amqp_url, "test").await.unwrap();
+        let mut review = Review::open(&failing.amqp_url, "test", &[]).await.unwrap();
         let held = review.take(1).await.unwrap();
         (held.len() == 1).then_some((review, held))
     })
