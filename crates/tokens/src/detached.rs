@@ -245,7 +245,11 @@ mod tests {
 
     #[test]
     fn a_file_without_a_key_is_refused() {
-        for pem in ["", "\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+        for pem in [
+            "",
+            "\n",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        ] {
             assert!(DetachedSigner::from_pem(pem).is_err(), "{pem}");
         }
     }

@@ -35,7 +35,7 @@ use messaging::{
     relay::Relay,
 };
 use operator::{Operator, PaymentsSight, Sight};
-use payments_client::PaymentsClient;
+use payments_client::{EventKeys, PaymentsClient};
 use saga::{Engine, heartbeat::Heartbeat};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
@@ -95,6 +95,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         PaymentsClient::new(&config.payments_url, signer, config.checkout.call_timeout())
             .context("PAYMENTS_URL")?,
     );
+    let event_keys = Arc::new(EventKeys::new(&config.payments_url).context("PAYMENTS_URL")?);
     let mailer = mail::Mailer::new(&config.mail)?;
     let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
         .await
@@ -131,7 +132,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let heartbeat = Heartbeat::new(&engine, names).run(pool.clone(), gone.clone());
     let heartbeat = tokio::spawn(heartbeat);
     let mut roles = start(
-        &config, &pool, &engine, &payments, &wakeup, &mailer, &shutdown,
+        &config,
+        &pool,
+        &engine,
+        (&payments, &event_keys),
+        &wakeup,
+        &mailer,
+        &shutdown,
     );
     tracing::info!("Working as {:?}", config.roles);
     let broke = roles.join_next().await.and_then(Result::err);
@@ -186,7 +193,7 @@ fn start(
     config: &Config,
     pool: &PgPool,
     engine: &Engine<Checkout>,
-    payments: &Arc<dyn Payments>,
+    (payments, event_keys): (&Arc<dyn Payments>, &Arc<EventKeys>),
     wakeup: &Wakeup,
     mailer: &mail::Mailer,
     shutdown: &CancellationToken,
@@ -205,8 +212,11 @@ fn start(
                 roles.spawn(async move { relay.run(stop).await });
             }
             Role::Payments => {
-                let handler =
-                    payment_events::PaymentEvents::new(engine.clone(), Arc::clone(payments));
+                let handler = payment_events::PaymentEvents::new(
+                    engine.clone(),
+                    Arc::clone(payments),
+                    Arc::clone(event_keys),
+                );
                 let queue = topology::PAYMENTS_EVENTS_QUEUE;
                 roles.spawn(async move {
                     consumer::run(&amqp_url, queue, ConsumerConfig::default(), &handler, stop)
