@@ -69,6 +69,8 @@ impl Failing {
         headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
         let properties = BasicProperties::default()
             .with_type("send_welcome_email".into())
+            // the consumer's own record, as the broker vouches for
+            .with_user_id("shop".into())
             .with_delivery_mode(2)
             .with_headers(headers);
         let properties = match id {
@@ -248,6 +250,43 @@ async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_sa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_has_an_order_a_length_and_a_place() {
+    let failing = Failing::open().await;
+    for id in ["m-1", "m-2", "m-3"] {
+        failing.fail(Some(id), QUEUE, b"{}", "no mail").await;
+    }
+    failing.groups(3).await;
+    for (query, expected, more) in [
+        ("?limit=2", &["m-1", "m-2"][..], true),
+        ("?limit=2&skip=2", &["m-3"], true),
+        ("?order=newest&limit=1", &["m-3"], true),
+        ("?order=oldest", &["m-1", "m-2", "m-3"], false),
+    ] {
+        let path = format!("/api/failed{query}");
+        let list = eventually_some("the page", || async {
+            let list = failing.shop.get(&path, &failing.operator).await.json();
+            (list["count"] == expected.len()).then_some(list)
+        })
+        .await;
+        let messages = list["groups"][0]["messages"].as_array().unwrap();
+        let ids: Vec<_> = messages
+            .iter()
+            .map(|one| one["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            (&ids[..], &list["more"]),
+            (expected, &json!(more)),
+            "{query}"
+        );
+    }
+    for query in ["?limit=0", "?limit=1001", "?skip=50001"] {
+        let path = format!("/api/failed{query}");
+        let refused = failing.shop.get(&path, &failing.operator).await;
+        refused.problem(422, "invalid");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_failed_alike_is_decided_on_together_if_it_is_what_was_looked_at() {
     let failing = Failing::open().await;
     for n in 1..=3 {
@@ -340,7 +379,7 @@ async fn a_decision_that_makes_no_sense_names_the_field_and_does_nothing() {
             (json!({"reason": "a\u{0}b"}), "reason"),
             (json!({"reason": "r", "alike": -1}), "alike"),
             (json!({"reason": "r", "alike": "all"}), "alike"),
-            (json!({"reason": "r", "queue": QUEUE}), "queue"),
+            (json!({"reason": "r", "to": QUEUE}), "to"),
         ] {
             let path = format!("/api/failed/m-1/{verb}");
             let request = failing.shop.post(&path).bearer_auth(&failing.operator);

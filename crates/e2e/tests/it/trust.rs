@@ -63,11 +63,13 @@ async fn spy(channel: &Channel) {
     bound.await.unwrap();
 }
 
-/// Body and signature of the next event that payments publishes.
+/// Body and signature of the next event that payments itself publishes: only those have an event id.
 async fn seen(channel: &Channel) -> (Vec<u8>, String) {
     let options = BasicGetOptions { no_ack: true };
     let event = eventually_some("an event of payments", || async {
-        channel.basic_get("spy".into(), options).await.unwrap()
+        let event = channel.basic_get("spy".into(), options).await.unwrap()?;
+        let body: Value = serde_json::from_slice(&event.delivery.data).ok()?;
+        body["event_id"].is_string().then_some(event)
     })
     .await;
     let headers = event.delivery.properties.headers().clone().unwrap();

@@ -55,7 +55,7 @@ impl Dice {
             3 => AMQPValue::LongLongInt(i64::MAX),
             4 => AMQPValue::Boolean(true),
             5 => AMQPValue::Void,
-            6 => AMQPValue::Double(f64::NAN),
+            6 => AMQPValue::Double(1e300),
             7 => AMQPValue::FieldArray(vec![AMQPValue::Void, AMQPValue::Boolean(false)].into()),
             _ => AMQPValue::Timestamp(u64::MAX),
         }
