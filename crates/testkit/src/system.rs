@@ -109,6 +109,8 @@ impl System {
             ("PAYMENTS_SIMULATOR", "1".to_owned()),
             ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
             ("EVENT_SIGNING_KEY_FILE", event_key.display().to_string()),
+            // as the image sets it: what is large goes back to the system when it is freed
+            ("MALLOC_MMAP_THRESHOLD_", "262144".to_owned()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
             ("SHOPCTL_ACTOR", "operator".to_owned()),
