@@ -219,7 +219,10 @@ async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_sa
     let stays = stays.json()["decided"][0].clone();
     assert_eq!(stays["result"], "stays");
     assert!(
-        stays["detail"].as_str().unwrap().contains("queue gone"),
+        stays["detail"]
+            .as_str()
+            .unwrap()
+            .contains("it names gone, which is not a queue"),
         "{stays}"
     );
     failing.groups(1).await;
