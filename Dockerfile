@@ -42,6 +42,8 @@ LABEL org.opencontainers.image.title="shop-system" \
 COPY --from=build /out/ /usr/local/bin/
 # nonroot of distroless; a number, so that Kubernetes can see that it is not root
 USER 65532:65532
+# what is large goes back to the system when it is freed: messages may have 16 MiB
+ENV MALLOC_MMAP_THRESHOLD_=262144
 # of the container alone: what may reach it is said by ports and network policies
 ENV API_LISTEN=0.0.0.0:8080 \
     API_ADMIN_LISTEN=0.0.0.0:9080 \

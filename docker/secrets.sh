@@ -44,7 +44,7 @@ for role in api payments worker-payments worker-async worker-relay operator doct
     echo "amqp://$role:$(text "roles/$role")@$rabbitmq/%2f" | keep "amqp_url.$role"
 done
 
-# the key that tokens are signed with; `shopctl keygen` makes the same kind
-if [ ! -s "$folder/token_signing_key.pem" ]; then
-    openssl genpkey -algorithm ed25519 >"$folder/token_signing_key.pem"
-fi
+# the keys that tokens and payments' events are signed with; `shopctl keygen` makes the same kind
+for key in token_signing_key.pem event_signing_key.pem; do
+    if [ ! -s "$folder/$key" ]; then openssl genpkey -algorithm ed25519 >"$folder/$key"; fi
+done

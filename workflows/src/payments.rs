@@ -1,7 +1,9 @@
 //! The payments port: what the shop's sagas need from payments, and how its answers differ.
 
+use std::time::{Duration, Instant};
+
 use contracts::payments::{InitTransaction, Transaction};
-use futures::future::BoxFuture;
+use futures::{StreamExt, future::BoxFuture, stream};
 use kernel::{OrderId, TraceRef, TransactionId};
 
 /// What payments is asked to do. Every call names its effect, so that asking twice does it once.
@@ -27,6 +29,37 @@ pub trait Payments: Send + Sync + 'static {
         transaction_id: TransactionId,
         trace: Option<&'a TraceRef>,
     ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>>;
+
+    /// Reads many transactions; answers in the order of `ids`. One that is not answered leaves the
+    /// others answered.
+    fn find_many<'a>(
+        &'a self,
+        ids: &'a [TransactionId],
+    ) -> BoxFuture<'a, Vec<Result<Option<Transaction>, NoAnswer>>> {
+        Box::pin(find_each(self, ids))
+    }
+}
+
+/// Single reads under way at once, where payments offers no bulk read, and how long new ones begin.
+const READS_AT_ONCE: usize = 8;
+const READS_BEGIN: Duration = Duration::from_secs(8);
+
+/// Reads transactions one by one, some at once. When that takes long, the last are not asked for any
+/// more and count as unreachable, so that the answers of the first are of use.
+pub async fn find_each<P: Payments + ?Sized>(
+    payments: &P,
+    ids: &[TransactionId],
+) -> Vec<Result<Option<Transaction>, NoAnswer>> {
+    let begun = Instant::now();
+    let each = stream::iter(ids.to_vec()).map(|id| async move {
+        if begun.elapsed() < READS_BEGIN {
+            payments.find(id, None).await
+        } else {
+            let why = "it was not asked: the answers about others took too long";
+            Err(NoAnswer::Unreachable(why.to_owned()))
+        }
+    });
+    each.buffered(READS_AT_ONCE).collect().await
 }
 
 /// What goes with a call that has an effect.

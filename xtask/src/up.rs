@@ -269,6 +269,21 @@ impl System {
         Ok(())
     }
 
+    /// A signing key under `.dev/keys`, made when it is not there.
+    fn key(&self, name: &str) -> Result<PathBuf> {
+        let key = dev_dir().join("keys").join(name);
+        if !key.exists() {
+            fs::create_dir_all(dev_dir().join("keys")).doing("make .dev/keys")?;
+            let mut keygen = roles::command(&self.env, "shopctl");
+            keygen.arg("keygen");
+            let pem = cargo::output(keygen, "shopctl keygen")?;
+            fs::write(&key, pem).doing("write a signing key")?;
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))
+                .doing("close a signing key")?;
+        }
+        Ok(key)
+    }
+
     fn settings(&mut self, options: &Options) -> Result<()> {
         for (name, binary) in [
             ("API_BIN", "api"),
@@ -279,22 +294,14 @@ impl System {
             let program = self.programs.join(binary);
             self.env.set(name, program.display().to_string());
         }
-        let key = dev_dir().join("keys").join("token.pem");
-        if !key.exists() {
-            fs::create_dir_all(dev_dir().join("keys")).doing("make .dev/keys")?;
-            let pem = {
-                let mut keygen = roles::command(&self.env, "shopctl");
-                keygen.arg("keygen");
-                cargo::output(keygen, "shopctl keygen")?
-            };
-            fs::write(&key, pem).doing("write the signing key")?;
-            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))
-                .doing("close the signing key")?;
-        }
+        let key = self.key("token.pem")?;
+        let event_key = self.key("event.pem")?;
         let api = self.listen("API_LISTEN", 8080)?;
         let payments = self.listen("PAYMENTS_LISTEN", 8081)?;
         self.env
             .set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
+        self.env
+            .set("EVENT_SIGNING_KEY_FILE", event_key.display().to_string());
         self.env.set("API_URL", format!("http://{api}"));
         self.env.set("PUBLIC_URL", format!("http://{api}"));
         let foreign = self.env.take("PAYMENTS_URL");

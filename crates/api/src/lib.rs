@@ -108,10 +108,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         jwks: Arc::new(signer.jwks()),
         operator: Operator::new(
             engine.clone(),
-            Sight {
-                payments: PaymentsSight::Service(payments),
-                amqp_url: config.amqp_url.clone(),
-            },
+            Sight::of_operators(PaymentsSight::Service(payments), config.amqp_url.clone()),
         ),
         engine: engine.clone(),
         order_wait: config.order_wait,

@@ -14,14 +14,18 @@ use axum::{
 };
 use contracts::{
     payment_event::{Outcome, PaymentEvent},
-    payments::{COMPLETE, InitTransaction, Status, TRANSACTIONS, Transaction, TransactionRef},
+    payments::{
+        COMPLETE, InitTransaction, JWKS, Status, TRANSACTIONS, Transaction, TransactionRef,
+    },
     topology,
 };
 use kernel::{Clock, TransactionId};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
 };
+use tokens::DetachedSigner;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -29,6 +33,8 @@ use uuid::Uuid;
 struct Stub {
     transactions: Arc<Mutex<HashMap<TransactionId, Transaction>>>,
     channel: Channel,
+    /// Signs events: what is forgotten cannot be asked about.
+    signer: Arc<DetachedSigner>,
     _connection: Arc<Connection>,
 }
 
@@ -42,12 +48,14 @@ pub(crate) async fn start(amqp_url: &str) -> anyhow::Result<String> {
     let stub = Stub {
         transactions: Arc::default(),
         channel,
+        signer: Arc::new(DetachedSigner::from_pem(&tokens::generate_key_pem())?),
         _connection: Arc::new(connection),
     };
     let router = Router::new()
         .route(TRANSACTIONS, post(init))
         .route(&format!("{TRANSACTIONS}/{{id}}"), get(find))
         .route(COMPLETE, post(complete))
+        .route(JWKS, get(keys))
         .with_state(stub);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -72,7 +80,15 @@ impl Stub {
             order_id: Some(transaction.order_id),
             amount: transaction.amount.clone(),
         };
+        let body = serde_json::to_vec(&event)?;
+        let mut headers = FieldTable::default();
+        let signature = self.signer.sign(&body);
+        headers.insert(
+            "x-signature".into(),
+            AMQPValue::LongString(signature.into()),
+        );
         let properties = BasicProperties::default()
+            .with_headers(headers)
             .with_message_id(Uuid::now_v7().to_string().as_str().into())
             .with_type(topology::TRANSACTION_COMPLETED.into())
             .with_content_type("application/json".into())
@@ -81,7 +97,6 @@ impl Stub {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
-        let body = serde_json::to_vec(&event)?;
         let confirm = self.channel.basic_publish(
             topology::PAYMENTS_EVENTS.into(),
             topology::TRANSACTION_COMPLETED.into(),
@@ -93,6 +108,10 @@ impl Stub {
         anyhow::ensure!(confirmation.is_ack(), "the event was refused");
         Ok(())
     }
+}
+
+async fn keys(State(stub): State<Stub>) -> Json<serde_json::Value> {
+    Json(stub.signer.jwks())
 }
 
 async fn init(

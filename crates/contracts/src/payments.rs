@@ -14,6 +14,14 @@ pub const CANCEL: &str = "/transactions/cancel";
 /// `POST`: the shop cancels what it may or may not have created.
 pub const CANCEL_BY_ORDER: &str = "/transactions/cancel-by-order";
 
+/// `POST`: read many transactions at once.
+pub const LOOKUP: &str = "/transactions/lookup";
+/// `GET`: the keys that payments signs its events with.
+pub const JWKS: &str = "/.well-known/jwks.json";
+
+/// Most transactions of one look-up.
+pub const MAX_LOOKUP: usize = 100;
+
 /// Problem type of a creation that differs from what stands under the same order.
 pub const PROBLEM_DIFFERS: &str = "transaction-differs";
 /// Problem type of a creation for an order whose transaction is canceled, or tombstoned.
@@ -60,6 +68,22 @@ pub struct CancelByOrder {
     /// The id that the transaction would have had; the tombstone takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,
+}
+
+/// Asks for transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// Which ones: 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub transaction_ids: Vec<TransactionId>,
+}
+
+/// What a look-up found. A transaction that is not here is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// The transactions, in no order.
+    pub transactions: Vec<Transaction>,
 }
 
 /// State of a transaction. The only arrows are pending → paid and pending → canceled.

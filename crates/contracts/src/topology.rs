@@ -12,3 +12,10 @@ pub const TRANSACTION_CANCELED: &str = "transaction_canceled";
 pub const MESSAGES: &str = "messages";
 /// Exchange and queue of messages that could not be handled: the dead-letter queue.
 pub const FAILED: &str = "failed";
+
+/// The queues of the shop's consumers, and the process that consumes each: its record of a failure
+/// says where the message is sent again.
+pub const CONSUMERS: [(&str, &str); 2] = [
+    (PAYMENTS_EVENTS_QUEUE, "worker-payments"),
+    (MESSAGES, "worker-async"),
+];

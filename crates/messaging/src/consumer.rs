@@ -10,7 +10,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     LinkHealth,
-    rabbit::{Link, LinkError, Publisher, Subscription, Taken},
+    rabbit::{Forward, Link, LinkError, Published, Publisher, Subscription, Taken, cut},
+    topology::{FAILED, LADDER, delay_exchange, delay_queue},
 };
 
 /// A message as the handler sees it.
@@ -28,6 +29,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// The trace it belongs to.
     pub trace: Option<TraceRef>,
+    /// The detached signature over the body that came with it, unchecked.
+    pub signature: Option<String>,
 }
 
 /// What became of a message.
@@ -77,6 +80,13 @@ pub struct ConsumerConfig {
     /// end was forgotten.
     pub deadline: Duration,
 }
+
+/// Bytes of messages that a consumer holds unsettled, and that one batch has; a single message may be
+/// larger than either.
+const HELD: usize = 8 * 1024 * 1024;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Longest part of a reason that is logged, bytes: it may repeat what a publisher wrote.
+const LOGGED: usize = 300;
 
 /// How long the handler may take to find out whether what it needs is back.
 const REACHABLE: Duration = Duration::from_secs(5);
@@ -174,10 +184,12 @@ impl<H: Handler> Session<'_, H> {
         failures: &mut u32,
     ) -> Result<Ended, LinkError> {
         let (queue, config) = (self.queue, self.config);
+        // two connections: what holds messages back must not hold confirms back
         let link = Link::open(amqp_url, queue).await?;
         link.check_queue(queue).await?;
         let publisher = link.publisher().await?;
-        let mut subscription = link.subscribe(queue, config.prefetch).await?;
+        let source = Link::open_to_read(amqp_url, queue, HELD).await?;
+        let mut subscription = source.subscribe(queue, config.prefetch).await?;
         *failures = 0;
         self.health.up();
         let ended = loop {
@@ -189,13 +201,12 @@ impl<H: Handler> Session<'_, H> {
                 };
             };
             crash_point!("consumer.receive.before_handle");
-            let handled = tokio::time::timeout(config.deadline, handle(self.handler, &batch)).await;
+            let handled = handle(self.handler, &batch.deliveries);
+            let handled = tokio::time::timeout(config.deadline, handled).await;
             match handled.unwrap_or_else(|_| Err(unanswered(config.deadline))) {
                 Ok(verdicts) => {
                     crash_point!("consumer.handle.before_ack");
-                    if let Some(why) =
-                        settle(&subscription, &publisher, queue, &batch, verdicts).await?
-                    {
+                    if let Some(why) = settle(&publisher, queue, &batch, verdicts).await? {
                         break Ended::Unreachable(why);
                     }
                 }
@@ -204,8 +215,34 @@ impl<H: Handler> Session<'_, H> {
         };
         // what is not acked goes back to the queue with the channel
         subscription.close().await;
+        source.close().await;
         link.close().await;
         Ok(ended)
+    }
+}
+
+/// Messages, and what the handler sees of each.
+#[derive(Default)]
+struct Batch {
+    taken: Vec<Taken>,
+    deliveries: Vec<Delivery>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, taken: Taken) {
+        let mut taken = taken.in_queue();
+        self.bytes += taken.size();
+        self.deliveries.push(Delivery {
+            message_id: taken.message_id(),
+            message_type: taken.message_type(),
+            routing_key: taken.original_key(),
+            attempt: taken.attempt(),
+            trace: taken.trace(),
+            signature: taken.signature(),
+            body: taken.take_body(),
+        });
+        self.taken.push(taken);
     }
 }
 
@@ -214,18 +251,18 @@ async fn next_batch(
     subscription: &mut Subscription,
     config: ConsumerConfig,
     shutdown: &CancellationToken,
-) -> Result<Option<Vec<Taken>>, LinkError> {
-    let first = tokio::select! {
+) -> Result<Option<Batch>, LinkError> {
+    let mut batch = Batch::default();
+    tokio::select! {
         () = shutdown.cancelled() => return Ok(None),
-        next = subscription.next() => match next {
-            Some(taken) => taken?,
+        next = subscription.next(true) => match next {
+            Some(taken) => batch.push(taken?),
             None => return Ok(None),
         },
-    };
-    let mut batch = vec![first];
+    }
     let until = tokio::time::Instant::now() + config.max_wait;
-    while batch.len() < config.max_batch {
-        match tokio::time::timeout_at(until, subscription.next()).await {
+    while batch.taken.len() < config.max_batch && batch.bytes < BATCH_BYTES {
+        match tokio::time::timeout_at(until, subscription.next(false)).await {
             Ok(Some(taken)) => batch.push(taken?),
             Ok(None) | Err(_) => break,
         }
@@ -239,15 +276,17 @@ fn unanswered(deadline: Duration) -> Unreachable {
     ))
 }
 
-async fn handle<H: Handler>(handler: &H, batch: &[Taken]) -> Result<Vec<Verdict>, Unreachable> {
-    let deliveries: Vec<_> = batch.iter().map(delivery).collect();
+async fn handle<H: Handler>(
+    handler: &H,
+    deliveries: &[Delivery],
+) -> Result<Vec<Verdict>, Unreachable> {
     let guarded = |part| AssertUnwindSafe(handler.handle(part)).catch_unwind();
-    if let Ok(verdicts) = guarded(&deliveries[..]).await {
+    if let Ok(verdicts) = guarded(deliveries).await {
         return verdicts;
     }
     // somebody in the batch makes the handler panic: alone, each answers for itself
     let mut verdicts = Vec::with_capacity(deliveries.len());
-    for one in &deliveries {
+    for one in deliveries {
         match guarded(std::slice::from_ref(one)).await {
             Ok(verdict) => verdicts.extend(verdict?),
             Err(_) => verdicts.push(Verdict::Retry("the handler panicked".to_owned())),
@@ -256,54 +295,151 @@ async fn handle<H: Handler>(handler: &H, batch: &[Taken]) -> Result<Vec<Verdict>
     Ok(verdicts)
 }
 
-fn delivery(taken: &Taken) -> Delivery {
-    Delivery {
-        message_id: taken.message_id(),
-        message_type: taken.message_type(),
-        routing_key: taken.original_key(),
-        body: taken.body().to_vec(),
-        attempt: taken.attempt(),
-        trace: taken.trace(),
-    }
-}
-
 /// Does with each message what its verdict says; returns what was unreachable, if anything was.
+///
+/// What moves on is published together and acked after the confirms: a flood of garbage is settled at
+/// the pace of the broker's batches, not of its round trips.
 async fn settle(
-    subscription: &Subscription,
     publisher: &Publisher,
     queue: &str,
-    batch: &[Taken],
+    batch: &Batch,
     verdicts: Vec<Verdict>,
 ) -> Result<Option<String>, LinkError> {
     let mut unreachable = None;
-    for (taken, verdict) in batch.iter().zip(verdicts) {
-        let id = taken
-            .message_id()
-            .unwrap_or_else(|| "without id".to_owned());
+    let mut moving = Vec::new();
+    let mut settled = vec![false; batch.taken.len()];
+    for (place, (taken, verdict)) in batch.taken.iter().zip(verdicts).enumerate() {
         match verdict {
-            Verdict::Done => {
-                taken.ack().await?;
-                crash_point!("consumer.ack.after_send");
-            }
-            Verdict::Retry(why) => {
-                let attempt = taken.attempt();
-                warn!(
-                    message.id = id,
-                    "Message {id} of {queue} was not handled in attempt {attempt}: {why}"
-                );
-                metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => "retry").increment(1);
-                subscription.send_up(publisher, taken, &why).await?;
-            }
-            Verdict::Failed(why) => {
-                error!(
-                    message.id = id,
-                    "Message {id} of {queue} goes to `failed`: {why}"
-                );
-                metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => "failed").increment(1);
-                subscription.send_to_failed(publisher, taken, &why).await?;
-            }
+            Verdict::Done => settled[place] = true,
+            Verdict::Retry(why) => moving.push((place, Move::retry(queue, taken), why)),
+            Verdict::Failed(why) => moving.push((place, Move::to_failed(taken), why)),
             Verdict::Unreachable(why) => unreachable = Some(why),
         }
     }
+    for (place, to, why) in &moving {
+        log(queue, &batch.taken[*place], to, why);
+    }
+    if !moving.is_empty() {
+        reached(&moving, Point::BeforeSend);
+        let forwards: Vec<_> = moving
+            .iter()
+            .map(|(place, to, why)| Forward {
+                taken: &batch.taken[*place],
+                body: &batch.deliveries[*place].body,
+                queue,
+                exchange: &to.exchange,
+                key: &to.key,
+                why,
+            })
+            .collect();
+        let answers = publisher.forward(&forwards).await?;
+        reached(&moving, Point::AfterConfirm);
+        for ((place, ..), answer) in moving.iter().zip(answers) {
+            match answer {
+                Published::Confirmed => settled[*place] = true,
+                Published::Refused(why) => {
+                    error!("A message could not be put aside ({why}): it stays in {queue}");
+                    batch.taken[*place].give_back().await?;
+                }
+            }
+        }
+    }
+    ack(&batch.taken, &settled).await?;
+    if !moving.is_empty() {
+        reached(&moving, Point::AfterAck);
+    }
     Ok(unreachable)
+}
+
+/// Acks what is settled: in one word when all is, since nothing that was taken earlier is open.
+async fn ack(taken: &[Taken], settled: &[bool]) -> Result<(), LinkError> {
+    if settled.iter().all(|settled| *settled) {
+        if let Some(last) = taken.last() {
+            last.ack_up_to().await?;
+            crash_point!("consumer.ack.after_send");
+        }
+        return Ok(());
+    }
+    for (taken, _) in taken.iter().zip(settled).filter(|(_, settled)| **settled) {
+        taken.ack().await?;
+        crash_point!("consumer.ack.after_send");
+    }
+    Ok(())
+}
+
+/// Where a message goes that was not handled.
+struct Move {
+    exchange: String,
+    key: String,
+    failed: bool,
+    result: &'static str,
+}
+
+impl Move {
+    /// The ladder's next rung or, after the last, `failed`.
+    fn retry(queue: &str, taken: &Taken) -> Self {
+        let rung = usize::try_from(taken.attempt() - 1).unwrap_or(usize::MAX);
+        match LADDER.get(rung) {
+            Some(delay) => Self {
+                exchange: delay_exchange(queue),
+                key: delay_queue(queue, *delay),
+                failed: false,
+                result: "retry",
+            },
+            None => Self {
+                result: "retry",
+                ..Self::to_failed(taken)
+            },
+        }
+    }
+
+    fn to_failed(taken: &Taken) -> Self {
+        Self {
+            exchange: FAILED.to_owned(),
+            key: taken.original_key(),
+            failed: true,
+            result: "failed",
+        }
+    }
+}
+
+fn log(queue: &str, taken: &Taken, to: &Move, why: &str) {
+    let id = taken.message_id();
+    let id = id.as_deref().unwrap_or("without id");
+    let (attempt, why) = (taken.attempt(), cut(why, LOGGED));
+    metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => to.result)
+        .increment(1);
+    if to.result == "failed" {
+        error!(
+            message.id = id,
+            "Message {id} of {queue} goes to `failed`: {why}"
+        );
+    } else {
+        warn!(
+            message.id = id,
+            "Message {id} of {queue} was not handled in attempt {attempt}: {why}"
+        );
+    }
+}
+
+/// How far the messages that move on are.
+#[derive(Clone, Copy)]
+enum Point {
+    BeforeSend,
+    AfterConfirm,
+    AfterAck,
+}
+
+/// A crash here leaves each message in one place at least.
+fn reached(moving: &[(usize, Move, String)], point: Point) {
+    for (_, to, _) in moving {
+        match (point, to.failed) {
+            (Point::BeforeSend, false) => crash_point!("ladder.publish.before_send"),
+            (Point::AfterConfirm, false) => crash_point!("ladder.publish.after_confirm"),
+            (Point::AfterAck, false) => crash_point!("ladder.ack.after_send"),
+            (Point::BeforeSend, true) => crash_point!("failed.publish.before_send"),
+            (Point::AfterConfirm, true) => crash_point!("failed.publish.after_confirm"),
+            (Point::AfterAck, true) => crash_point!("failed.ack.after_send"),
+        }
+    }
 }

@@ -5,9 +5,12 @@
 
 mod declare;
 mod publisher;
+mod record;
 mod subscription;
+mod walk;
+mod wire;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind,
@@ -17,9 +20,12 @@ use lapin::{
 };
 
 pub(crate) use self::{
-    publisher::{Published, Publisher},
+    publisher::{Forward, Published, Publisher, Sign},
+    record::cut,
     subscription::{Subscription, Taken},
+    walk::Walk,
 };
+use self::{record::short, wire::Intake};
 use crate::topology::QueueState;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,18 +95,50 @@ fn with_heartbeat(url: &str) -> Result<AMQPUri, LinkError> {
     Ok(uri)
 }
 
+/// The user of an AMQP URL; `guest`, as the protocol has it, when it names none.
+fn user_of(url: &str) -> String {
+    let uri = url.parse::<AMQPUri>();
+    uri.map_or_else(|_| String::new(), |uri| uri.authority.userinfo.username)
+}
+
 /// A connection.
 pub(crate) struct Link {
     connection: Connection,
+    user: String,
+    intake: Option<Arc<Intake>>,
 }
 
 impl Link {
     pub(crate) async fn open(url: &str, name: &str) -> Result<Self, LinkError> {
-        let properties =
-            ConnectionProperties::default().with_connection_name(LongString::from(name));
-        let uri = with_heartbeat(url)?;
-        let connection = within(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties)).await?;
-        Ok(Self { connection })
+        let connection = Connection::connect_uri(with_heartbeat(url)?, named(name));
+        let connection = within(CONNECT_TIMEOUT, connection).await?;
+        Ok(Self {
+            connection,
+            user: user_of(url),
+            intake: None,
+        })
+    }
+
+    /// A connection to read messages by, and to publish nothing: it holds at most `bytes` of messages
+    /// that are not settled (one message may be larger), and reads each, whatever its headers.
+    pub(crate) async fn open_to_read(
+        url: &str,
+        name: &str,
+        bytes: usize,
+    ) -> Result<Self, LinkError> {
+        let intake = Intake::new(bytes);
+        let connection = wire::connect(with_heartbeat(url)?, named(name), intake.clone());
+        let connection = within(CONNECT_TIMEOUT, connection).await?;
+        Ok(Self {
+            connection,
+            user: user_of(url),
+            intake: Some(intake),
+        })
+    }
+
+    /// Who the broker knows this connection as.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 
     pub(crate) async fn close(&self) {
@@ -116,7 +154,16 @@ impl Link {
             channel.confirm_select(ConfirmSelectOptions::default()),
         )
         .await?;
-        Ok(Publisher { channel })
+        Ok(Publisher {
+            channel,
+            user: self.user.clone(),
+        })
+    }
+
+    /// Begins a walk through `queue`.
+    pub(crate) async fn walk(&self, queue: &str) -> Result<Walk, LinkError> {
+        let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+        Ok(Walk::new(channel, queue, self.intake.clone()))
     }
 
     pub(crate) async fn subscribe(
@@ -131,17 +178,13 @@ impl Link {
         )
         .await?;
         let consume = channel.basic_consume(
-            queue.into(),
+            short(queue),
             ShortString::default(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         );
         let consumer = within(CALL_TIMEOUT, consume).await?;
-        Ok(Subscription {
-            channel,
-            consumer,
-            queue: queue.to_owned(),
-        })
+        Ok(Subscription::new(channel, consumer, self.intake.clone()))
     }
 
     /// What the broker says of the queue; an error when it does not exist.
@@ -153,7 +196,7 @@ impl Link {
         };
         let queue = within(
             CALL_TIMEOUT,
-            channel.queue_declare(queue.into(), options, FieldTable::default()),
+            channel.queue_declare(short(queue), options, FieldTable::default()),
         )
         .await?;
         // one that is closing by itself when its connection closes would be taken for an error
@@ -163,6 +206,10 @@ impl Link {
             consumers: queue.consumer_count(),
         })
     }
+}
+
+fn named(name: &str) -> ConnectionProperties {
+    ConnectionProperties::default().with_connection_name(LongString::from(name))
 }
 
 async fn close(channel: &Channel) {

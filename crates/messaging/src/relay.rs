@@ -3,7 +3,7 @@
 //! At least once: a crash between the confirm and the delete publishes again, under the same
 //! message id. No order is promised.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
 use kernel::RetryPolicy;
@@ -14,7 +14,7 @@ use tracing::{Span, debug, error, info_span, warn};
 use crate::{
     BrokerHealth, LinkHealth, Wakeup,
     outbox::{self, Message, MessageClaim},
-    rabbit::{Link, LinkError, Published, Publisher},
+    rabbit::{Link, LinkError, Published, Publisher, Sign},
 };
 
 /// How a relay runs.
@@ -81,6 +81,7 @@ pub struct Relay {
     config: RelayConfig,
     wakeup: Wakeup,
     health: LinkHealth,
+    sign: Option<Sign>,
 }
 
 impl Relay {
@@ -97,6 +98,7 @@ impl Relay {
             config,
             wakeup,
             health: BrokerHealth::default().watch("relay"),
+            sign: None,
         }
     }
 
@@ -104,6 +106,13 @@ impl Relay {
     #[must_use]
     pub fn reporting(self, health: LinkHealth) -> Self {
         Self { health, ..self }
+    }
+
+    /// Signs what it publishes: the header `x-signature` holds what `sign` makes of the body's bytes.
+    #[must_use]
+    pub fn signed_by(mut self, sign: impl Fn(&[u8]) -> String + Send + Sync + 'static) -> Self {
+        self.sign = Some(Arc::new(sign));
+        self
     }
 
     /// Publishes until `shutdown`, rebuilding connection and channel whenever they break.
@@ -175,7 +184,12 @@ impl Relay {
         // each ends when all have been answered
         let spans: Vec<_> = messages.iter().map(|message| span_of(message)).collect();
         let answers = publisher
-            .publish_all(link, &messages, self.config.confirm_deadline)
+            .publish_all(
+                link,
+                &messages,
+                self.sign.as_ref(),
+                self.config.confirm_deadline,
+            )
             .await;
         for (n, span) in spans.into_iter().enumerate() {
             match answers.as_ref().map(|answers| answers.get(n)) {

@@ -12,6 +12,10 @@ use crate::rabbit::{Link, LinkError};
 /// Exchange and queue of messages that could not be handled.
 pub const FAILED: &str = "failed";
 
+/// Exchange by which operators send a failed message to the queue that is its key: the queues of
+/// consumers, and no others.
+pub const REDRIVE: &str = "redrive";
+
 /// Delays of the retry ladder; after the last, a message goes to [`FAILED`].
 pub const LADDER: [Duration; 3] = [
     Duration::from_secs(1),

@@ -18,7 +18,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::{
-    Operator, PaymentsSight,
+    Operator, PaymentsSight, Sight,
     judge::{
         Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
         World, judge,
@@ -59,7 +59,7 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     drop(conn);
     let (payments, broker) = tokio::join!(
         of_payments(&operator.sight.payments, &facts),
-        of_broker(operator.sight.amqp_url.as_deref()),
+        of_broker(&operator.sight),
     );
     let mut unseen = |what: &str, why: String| world.could_not_see.push(format!("{what}: {why}"));
     match payments {
@@ -79,8 +79,13 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     match broker {
         Ok((queue, failed)) => {
             world.queue = Seen::Seen(queue);
-            for facts in &mut facts {
-                facts.failed = Seen::Seen(about(facts, &failed));
+            match failed {
+                Some(failed) => {
+                    for facts in &mut facts {
+                        facts.failed = Seen::Seen(about(facts, &failed));
+                    }
+                }
+                None => unseen("`failed`", "this process may not read it".to_owned()),
             }
         }
         Err(why) => unseen("RabbitMQ", why),
@@ -368,10 +373,10 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
     })
 }
 
-type Broker = (Option<Queue>, Vec<failed::FailedMessage>);
+type Broker = (Option<Queue>, Option<Vec<failed::FailedMessage>>);
 
-async fn of_broker(amqp_url: Option<&str>) -> Result<Broker, String> {
-    let Some(url) = amqp_url else {
+async fn of_broker(sight: &Sight) -> Result<Broker, String> {
+    let Some(url) = sight.amqp_url.as_deref() else {
         return Err("AMQP_URL is not set".to_owned());
     };
     let ladder = LADDER.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
@@ -379,7 +384,11 @@ async fn of_broker(amqp_url: Option<&str>) -> Result<Broker, String> {
     queues.extend(ladder.iter().map(String::as_str));
     let asked = async {
         let states = topology::look(url, &queues).await?;
-        let failed = failed::list(url, MANY).await?;
+        let failed = if sight.reads_failed {
+            Some(failed::list(url, MANY).await?)
+        } else {
+            None
+        };
         Ok::<_, messaging::LinkError>((states, failed))
     };
     let (states, failed) = match tokio::time::timeout(PATIENCE, asked).await {

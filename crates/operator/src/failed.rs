@@ -50,6 +50,11 @@ impl Decided {
         }
     }
 
+    fn taken(message: &FailedMessage) -> Self {
+        let why = "another reader has taken it: look again".to_owned();
+        Self::new(message, "stays", Some(why))
+    }
+
     fn sent(message: &FailedMessage, sent: Sent) -> Self {
         match sent {
             Sent::Again => Self::new(message, "sent again", None),
@@ -58,27 +63,32 @@ impl Decided {
     }
 }
 
-/// Sends messages back to their queues; `done` hears how many are decided on.
+/// Sends messages again, to the queue `to` or, without, to the one that its consumer recorded; `done`
+/// hears how many are decided on.
 ///
 /// # Errors
 /// See [`FailedError`].
 pub async fn retry(
     pool: &PgPool,
     review: &Review,
-    held: &[&Held],
+    held: &mut [&mut Held],
+    to: Option<&str>,
     actor: &Actor,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
     let mut decided = Vec::with_capacity(held.len());
-    for some in held.chunks(AT_ONCE) {
-        write(pool, "failed retry", some, actor, |held| {
+    for some in held.chunks_mut(AT_ONCE) {
+        let sides = some.iter().map(|held| {
+            let queue = to.or(held.message.queue.as_deref());
             (
+                &held.message,
                 about(&held.message),
-                json!({ "sent_to": held.message.queue }),
+                json!({ "sent_to": queue }),
             )
-        })
-        .await?;
-        let sent = review.send_again(some).await?;
+        });
+        let sides: Vec<_> = sides.collect();
+        write(pool, "failed retry", &sides, actor).await?;
+        let sent = review.send_again(some, to).await?;
         let some = some.iter().zip(sent);
         decided.extend(some.map(|(held, sent)| Decided::sent(&held.message, sent)));
         done(decided.len());
@@ -86,24 +96,27 @@ pub async fn retry(
     Ok(decided)
 }
 
-/// Sends `body` in a message's place. The audit keeps both, whole.
+/// Sends `body` in a message's place, as [`retry`] does. The audit keeps both, whole.
 ///
 /// # Errors
 /// See [`FailedError`].
 pub async fn edit(
     pool: &PgPool,
     review: &Review,
-    held: &Held,
+    held: &mut Held,
+    to: Option<&str>,
     body: &Value,
     actor: &Actor,
 ) -> Result<Decided, FailedError> {
-    write(pool, "failed edit", &[held], actor, |held| {
-        let after = json!({ "sent_to": held.message.queue, "body": body.to_string() });
-        (whole(&held.message), after)
-    })
-    .await?;
+    let Some(before) = review.whole(held).await? else {
+        return Ok(Decided::taken(&held.message));
+    };
+    let queue = to.or(held.message.queue.as_deref());
+    let after = json!({ "sent_to": queue, "body": body.to_string() });
+    let sides = [(&before, whole(&before), after)];
+    write(pool, "failed edit", &sides, actor).await?;
     let sent = review
-        .send_edited(held, body.to_string().as_bytes())
+        .send_edited(held, to, body.to_string().as_bytes())
         .await?;
     Ok(Decided::sent(&held.message, sent))
 }
@@ -115,42 +128,53 @@ pub async fn edit(
 pub async fn discard(
     pool: &PgPool,
     review: &Review,
-    held: &[&Held],
+    held: &mut [&mut Held],
     actor: &Actor,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
     let mut decided = Vec::with_capacity(held.len());
-    for some in held.chunks(AT_ONCE) {
-        write(pool, "failed drop", some, actor, |held| {
-            (whole(&held.message), json!({ "dropped": true }))
-        })
-        .await?;
-        review.discard(some).await?;
-        let some = some.iter();
-        decided.extend(some.map(|held| Decided::new(&held.message, "dropped", None)));
+    for some in held.chunks_mut(AT_ONCE) {
+        let small = some.iter().filter(|held| !held.message.body_cut);
+        let small: Vec<&Held> = small.map(|held| &**held).collect();
+        let dropped = || json!({ "dropped": true });
+        let sides = small
+            .iter()
+            .map(|held| (&held.message, whole(&held.message), dropped()));
+        let sides: Vec<_> = sides.collect();
+        write(pool, "failed drop", &sides, actor).await?;
+        review.discard(&small).await?;
+        for held in some.iter_mut() {
+            // one large body at a time
+            if held.message.body_cut {
+                let Some(before) = review.whole(held).await? else {
+                    decided.push(Decided::taken(&held.message));
+                    continue;
+                };
+                let sides = [(&before, whole(&before), dropped())];
+                write(pool, "failed drop", &sides, actor).await?;
+                review.discard(&[&**held]).await?;
+            }
+            decided.push(Decided::new(&held.message, "dropped", None));
+        }
         done(decided.len());
     }
     Ok(decided)
 }
 
-async fn write(
-    pool: &PgPool,
-    verb: &str,
-    held: &[&Held],
-    actor: &Actor,
-    sides: impl Fn(&Held) -> (Value, Value),
-) -> sqlx::Result<()> {
+/// A message, and how it was before and after.
+type Sides<'a> = (&'a FailedMessage, Value, Value);
+
+async fn write(pool: &PgPool, verb: &str, sides: &[Sides<'_>], actor: &Actor) -> sqlx::Result<()> {
     let mut tx = db::begin(pool).await?;
-    for held in held {
-        let (before, after) = sides(held);
+    for (message, before, after) in sides {
         let act = audit::Act {
             actor,
             verb,
-            subject: audit::Subject::Message(&held.message.id),
-            before,
-            after,
+            subject: audit::Subject::Message(&message.id),
+            before: before.clone(),
+            after: after.clone(),
             batch_id: None,
-            trace_id: held.message.trace_id.as_deref(),
+            trace_id: message.trace_id.as_deref(),
         };
         audit::record(&mut tx, &act).await?;
     }

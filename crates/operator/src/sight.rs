@@ -24,4 +24,17 @@ pub struct Sight {
     pub payments: PaymentsSight,
     /// RabbitMQ's URL.
     pub amqp_url: Option<String>,
+    /// Whether this process may read `failed`: operators may, workers may not.
+    pub reads_failed: bool,
+}
+
+impl Sight {
+    /// What an operator's process sees.
+    pub fn of_operators(payments: PaymentsSight, amqp_url: Option<String>) -> Self {
+        Self {
+            payments,
+            amqp_url,
+            reads_failed: true,
+        }
+    }
 }

@@ -3,11 +3,17 @@
 //! The one rule that matters: only a connect error means that nothing happened. A time-out, a cut
 //! connection and an answer that makes no sense mean that it *may* have.
 
-use std::time::Duration;
+mod keys;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use contracts::payments::{
-    CANCEL_BY_ORDER, CancelByOrder, InitTransaction, PROBLEM_PAID, SCOPE_SERVICE, Status,
-    TRANSACTIONS, Transaction,
+    CANCEL_BY_ORDER, CancelByOrder, Found, InitTransaction, LOOKUP, Lookup, MAX_LOOKUP,
+    PROBLEM_PAID, SCOPE_SERVICE, Status, TRANSACTIONS, Transaction,
 };
 use futures::future::BoxFuture;
 use kernel::{OrderId, TraceRef, TransactionId};
@@ -15,7 +21,9 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
-use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments, find_each};
+
+pub use keys::EventKeys;
 
 /// The route of one transaction, as it is named in traces.
 const ONE_TRANSACTION: &str = "/transactions/{id}";
@@ -26,7 +34,12 @@ pub struct PaymentsClient {
     base_url: String,
     signer: Signer,
     http: reqwest::Client,
+    /// When payments last said that it has no bulk read.
+    no_lookup: Arc<Mutex<Option<Instant>>>,
 }
+
+/// For how long a payments that has no bulk read is not asked for one.
+const NO_LOOKUP: Duration = Duration::from_mins(10);
 
 /// What we read of a problem document.
 #[derive(Deserialize)]
@@ -57,6 +70,7 @@ impl PaymentsClient {
             base_url: base_url.trim_end_matches('/').to_owned(),
             signer,
             http,
+            no_lookup: Arc::default(),
         })
     }
 
@@ -212,6 +226,61 @@ impl PaymentsClient {
     }
 }
 
+impl PaymentsClient {
+    /// One bulk read; `None` when payments offers none, or none that works.
+    async fn lookup(&self, ids: &[TransactionId]) -> Result<Option<Vec<Transaction>>, NoAnswer> {
+        if self.no_lookup().is_some_and(|at| at.elapsed() < NO_LOOKUP) {
+            return Ok(None);
+        }
+        let post = self
+            .http
+            .post(format!("{}{LOOKUP}", self.base_url))
+            .json(&Lookup {
+                transaction_ids: ids.to_vec(),
+            });
+        let response = self.send(LOOKUP, post, None, None).await?;
+        match response.status() {
+            StatusCode::OK => read::<Found>(response)
+                .await
+                .map(|found| Some(found.transactions)),
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => {
+                *self.no_lookup() = Some(Instant::now());
+                Ok(None)
+            }
+            status => {
+                tracing::warn!(
+                    "Payments answered {LOOKUP} with status {status}: asking about each transaction"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn no_lookup(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.no_lookup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn find_many(&self, ids: &[TransactionId]) -> Vec<Result<Option<Transaction>, NoAnswer>> {
+        let mut answers = Vec::with_capacity(ids.len());
+        for some in ids.chunks(MAX_LOOKUP) {
+            match self.lookup(some).await {
+                Ok(Some(found)) => {
+                    let by_id = found.into_iter().map(|found| (found.transaction_id, found));
+                    let by_id: HashMap<_, _> = by_id.collect();
+                    answers.extend(some.iter().map(|id| Ok(by_id.get(id).cloned())));
+                }
+                Ok(None) => answers.extend(find_each(self, some).await),
+                Err(error) => answers.extend(some.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        answers
+    }
+}
+
 impl Payments for PaymentsClient {
     fn init<'a>(
         &'a self,
@@ -236,6 +305,13 @@ impl Payments for PaymentsClient {
         trace: Option<&'a TraceRef>,
     ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
         Box::pin(self.find(transaction_id, trace))
+    }
+
+    fn find_many<'a>(
+        &'a self,
+        ids: &'a [TransactionId],
+    ) -> BoxFuture<'a, Vec<Result<Option<Transaction>, NoAnswer>>> {
+        Box::pin(self.find_many(ids))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Configuration by environment; `payments --help` is its reference.
 
-use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use axum::http::{HeaderValue, Uri};
 use messaging::relay::RelayConfig;
+use tokens::DetachedSigner;
 
 /// What the environment says. Everything is text here, so that [`Args::checked`] can refuse
 /// nonsense in a sentence that names the variable.
@@ -61,6 +62,15 @@ pub struct Args {
         value_name = "URL"
     )]
     jwks_url: String,
+    /// Ed25519 keys that events are signed with, PEM (`shopctl keygen` makes one): the first signs, all are
+    /// published. Without it events are not signed, and the shop asks about each.
+    #[arg(
+        long,
+        env = "EVENT_SIGNING_KEY",
+        hide_env_values = true,
+        value_name = "PEM"
+    )]
+    event_signing_key: Option<String>,
     /// 1: people may pay and cancel by calling us, as if we were a payment provider.
     #[arg(
         long,
@@ -107,6 +117,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// Where the keys are.
     pub jwks_url: String,
+    /// Signs events.
+    pub event_signer: Option<Arc<DetachedSigner>>,
     /// Whether people may pay and cancel here.
     pub simulator: bool,
     /// Origins whose pages may call us.
@@ -125,6 +137,7 @@ impl fmt::Debug for Config {
             .field("amqp_url", &"***")
             .field("relay", &self.relay)
             .field("jwks_url", &self.jwks_url)
+            .field("event_signer", &self.event_signer)
             .field("simulator", &self.simulator)
             .field("cors_origins", &self.cors_origins)
             .field("telemetry", &self.telemetry)
@@ -170,6 +183,7 @@ impl Args {
             relay: relay(&self.relay_lease_ms)?,
             jwks_url: url("JWKS_URL", &self.jwks_url, &["http", "https"])
                 .map(|()| self.jwks_url)?,
+            event_signer: self.event_signing_key.as_deref().map(signer).transpose()?,
             simulator: switch("PAYMENTS_SIMULATOR", &self.simulator)?,
             cors_origins: origins(&self.cors_origins)?,
             telemetry: telemetry::Config {
@@ -188,6 +202,11 @@ fn address(variable: &str, text: &str) -> anyhow::Result<SocketAddr> {
     text.parse().ok().with_context(|| {
         format!("{variable} must be an address such as 127.0.0.1:8081, not `{text}`")
     })
+}
+
+fn signer(pem: &str) -> anyhow::Result<Arc<DetachedSigner>> {
+    let signer = DetachedSigner::from_pem(pem);
+    signer.map(Arc::new).context("EVENT_SIGNING_KEY")
 }
 
 fn relay(lease_ms: &str) -> anyhow::Result<RelayConfig> {
@@ -314,6 +333,7 @@ mod tests {
             ("--relay-lease-ms=long", "RELAY_LEASE_MS"),
             ("--relay-lease-ms=0", "RELAY_LEASE_MS"),
             ("--jwks-url=api/jwks", "JWKS_URL"),
+            ("--event-signing-key=hush", "EVENT_SIGNING_KEY"),
             ("--simulator=yes", "PAYMENTS_SIMULATOR"),
             ("--cors-origins=*", "CORS_ORIGINS"),
             ("--cors-origins=https://shop.example/", "CORS_ORIGINS"),

@@ -7,7 +7,11 @@ mod docs;
 mod find;
 mod find_by_order;
 mod init;
+mod keys;
+mod lookup;
 mod problems;
+
+use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use contracts::payments::{SCOPE_SERVICE, Transaction};
@@ -29,6 +33,7 @@ pub struct App {
     gate: Gate,
     simulator: bool,
     wakeup: Wakeup,
+    event_keys: Arc<serde_json::Value>,
 }
 
 impl FromRef<App> for Gate {
@@ -46,7 +51,15 @@ impl App {
             gate,
             simulator,
             wakeup,
+            event_keys: Arc::new(serde_json::json!({ "keys": [] })),
         }
+    }
+
+    /// Publishes this key set: events are signed with one of its keys.
+    #[must_use]
+    pub fn publishing(mut self, event_keys: serde_json::Value) -> Self {
+        self.event_keys = Arc::new(event_keys);
+        self
     }
 
     /// All routes, without what goes round them: see [`crate::app`].
@@ -90,6 +103,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(complete::complete))
         .routes(routes!(cancel::cancel))
         .routes(routes!(cancel_by_order::cancel_by_order))
+        .routes(routes!(lookup::lookup))
+        .routes(routes!(keys::keys))
 }
 
 /// The user who calls, who sees their own only; none for a service of the shop, which sees all.

@@ -24,10 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use messaging::{
-    Wakeup,
-    relay::{Relay, RelayConfig},
-};
+use messaging::{Wakeup, relay::Relay};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokens::Verifier;
@@ -90,13 +87,26 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         () = db::wait_until_ready(&pool, "payments' database", &db::PAYMENTS) => {}
     }
     let wakeup = Wakeup::default();
-    let relay = start_relay(&pool, &config.amqp_url, config.relay, &wakeup, shutdown);
+    let mut relay = Relay::new(pool.clone(), &config.amqp_url, config.relay, wakeup.clone());
+    let mut state = App::new(
+        pool.clone(),
+        Gate {
+            verifier,
+            audience: contracts::payments::AUDIENCE,
+        },
+        config.simulator,
+        wakeup,
+    );
+    if let Some(signer) = config.event_signer {
+        state = state.publishing(signer.jwks());
+        relay = relay.signed_by(move |body| signer.sign(body));
+    } else {
+        tracing::warn!(
+            "EVENT_SIGNING_KEY is not set: events are not signed, and the shop asks about each"
+        );
+    }
+    let relay = start_relay(relay, shutdown);
     let lag = tokio::spawn(watch_outbox(pool.clone(), shutdown.clone()));
-    let gate = Gate {
-        verifier,
-        audience: contracts::payments::AUDIENCE,
-    };
-    let state = App::new(pool.clone(), gate, config.simulator, wakeup);
     let layers = Layers {
         cors_origins: config.cors_origins,
     };
@@ -152,14 +162,7 @@ async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
 }
 
 /// Starts the relay, without which there is no service: whatever ends it ends the process.
-fn start_relay(
-    pool: &PgPool,
-    amqp_url: &str,
-    config: RelayConfig,
-    wakeup: &Wakeup,
-    shutdown: &CancellationToken,
-) -> JoinHandle<()> {
-    let relay = Relay::new(pool.clone(), amqp_url, config, wakeup.clone());
+fn start_relay(relay: Relay, shutdown: &CancellationToken) -> JoinHandle<()> {
     let shutdown = shutdown.clone();
     tokio::spawn(async move {
         let _ends_all = shutdown.clone().drop_guard();

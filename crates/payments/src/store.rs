@@ -172,6 +172,29 @@ pub(crate) async fn find(
     transaction(row)
 }
 
+/// The transactions with these ids, as far as there are any.
+pub(crate) async fn find_all(
+    conn: &mut PgConnection,
+    ids: &[TransactionId],
+) -> sqlx::Result<Vec<Transaction>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select transaction_id, order_id, user_id, amount, currency as "currency: Currency", status, trace,
+               created_at, completed_at, canceled_at
+        from payments.transaction
+        where transaction_id = any($1)
+        "#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok(Stored::try_from(row)?.transaction))
+        .collect()
+}
+
 /// The transaction of this order; there is one at most.
 pub(crate) async fn find_by_order(
     conn: &mut PgConnection,

@@ -168,6 +168,14 @@ pub async fn find_by_order(
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
+/// Reads the transactions with these ids, as far as there are any, for a service.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_all(pool: &PgPool, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
+    store::find_all(&mut *pool.acquire().await?, ids).await
+}
+
 fn may_see(payer: Option<UserId>, transaction: &Transaction) -> bool {
     payer.is_none() || transaction.user_id == payer
 }

@@ -7,7 +7,8 @@
 use std::io::Read;
 
 use clap::{Args, Subcommand};
-use messaging::failed::{self, FailedMessage, Group, Held, MOST, Review};
+use contracts::topology::CONSUMERS;
+use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
 use operator::failed::{Decided, FailedError};
 use serde_json::Value;
 
@@ -63,9 +64,15 @@ pub(crate) struct List {
     /// One line a message, not a group.
     #[arg(long)]
     each: bool,
-    /// Look at the oldest so many.
+    /// Look at so many.
     #[arg(long, default_value_t = MOST)]
     limit: usize,
+    /// Leave out so many before them.
+    #[arg(long, default_value_t = 0)]
+    skip: usize,
+    /// The newest first, not the oldest.
+    #[arg(long)]
+    newest: bool,
 }
 
 /// A part of `failed`.
@@ -89,6 +96,9 @@ pub(crate) struct Retry {
     /// All of them.
     #[arg(long, conflicts_with_all = ["queue", "text"])]
     all: bool,
+    /// The queue to send them to, not the one that its consumer recorded.
+    #[arg(long, value_name = "QUEUE")]
+    to: Option<String>,
     /// Why; kept in the audit.
     #[arg(long)]
     reason: String,
@@ -98,6 +108,9 @@ pub(crate) struct Retry {
 pub(crate) struct Edit {
     /// Its id.
     id: String,
+    /// The queue to send it to, not the one that its consumer recorded.
+    #[arg(long, value_name = "QUEUE")]
+    to: Option<String>,
     /// File with the new body, JSON; `-` is stdin.
     #[arg(long)]
     body: String,
@@ -146,16 +159,21 @@ impl Failed {
 
 impl List {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let mut messages = failed::list(&common.amqp()?, self.limit).await?;
-        let looked_at = messages.len();
+        let page = Page {
+            limit: self.limit,
+            skip: self.skip,
+            newest: self.newest,
+        };
+        let listed = failed::page(&common.amqp()?, page).await?;
+        let mut messages = listed.messages;
         messages.retain(|message| self.group.has(message));
         let groups = failed::groups(&messages);
         match common.output {
             Output::Table if !self.each => grouped(&groups)?,
             output => each(output, &messages)?,
         }
-        let more = if looked_at == self.limit.min(MOST) {
-            ", and perhaps more behind them"
+        let more = if listed.more {
+            ", and others beside the page that was looked at"
         } else {
             ""
         };
@@ -193,12 +211,11 @@ fn each(output: Output, messages: &[FailedMessage]) -> anyhow::Result<()> {
 }
 
 async fn show(common: &Common, id: &str) -> anyhow::Result<()> {
-    let messages = failed::list(&common.amqp()?, MOST).await?;
-    let message = messages.iter().find(|message| message.id == id);
+    let message = failed::find(&common.amqp()?, id, usize::MAX).await?;
     let message = message.ok_or_else(|| missing(id))?;
     output::data(&match common.output {
-        Output::Table => serde_json::to_string_pretty(message)?,
-        Output::Json => serde_json::to_string(message)?,
+        Output::Table => serde_json::to_string_pretty(&message)?,
+        Output::Json => serde_json::to_string(&message)?,
     });
     Ok(())
 }
@@ -213,9 +230,7 @@ async fn take(
     review: &mut Review,
     wanted: impl Fn(&FailedMessage) -> bool,
 ) -> anyhow::Result<Vec<Held>> {
-    let mut held = review.take(MOST).await?;
-    held.retain(|held| wanted(&held.message));
-    Ok(held)
+    Ok(review.take_those(MOST, wanted).await?)
 }
 
 /// Whether all of these ids are there.
@@ -228,7 +243,7 @@ fn all_there(ids: &[String], held: &[Held]) -> Result<(), Failure> {
 }
 
 /// What will happen to whom, spelled out.
-fn consequences(what: &str, held: &[&Held]) -> String {
+fn consequences(what: &str, held: &[Held]) -> String {
     let messages: Vec<_> = held.iter().map(|held| held.message.clone()).collect();
     let n = output::counted(messages.len(), "message");
     let mut lines = vec![format!("{n} {what}:")];
@@ -243,22 +258,27 @@ impl Retry {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed retry").await?;
-        let held = take(&mut review, |message| {
+        let mut review = Review::open(&amqp, "failed retry", &CONSUMERS).await?;
+        let mut held = take(&mut review, |message| {
             self.all
                 || self.ids.contains(&message.id)
                 || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
         all_there(&self.ids, &held)?;
-        let some: Vec<_> = held.iter().collect();
-        if some.is_empty() {
+        if held.is_empty() {
             return nothing(self.all);
         }
-        let what = "to be sent again, to the queues they came from";
-        output::confirm(common.yes, &consequences(what, &some))?;
-        let bar = Progress::new(some.len() as u64, "messages");
-        let decided = operator::failed::retry(&pool, &review, &some, &actor, |n| bar.set(n as u64));
+        let what = match &self.to {
+            Some(queue) => format!("to be sent again, to {queue}"),
+            None => "to be sent again, to the queues they came from".to_owned(),
+        };
+        output::confirm(common.yes, &consequences(&what, &held))?;
+        let bar = Progress::new(held.len() as u64, "messages");
+        let mut some: Vec<_> = held.iter_mut().collect();
+        let to = self.to.as_deref();
+        let done = |n| bar.set(n as u64);
+        let decided = operator::failed::retry(&pool, &review, &mut some, to, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;
@@ -279,12 +299,14 @@ impl Edit {
         let actor = crate::actor(&self.reason)?;
         let body = self.read()?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed edit").await?;
-        let held = take(&mut review, |message| message.id == self.id).await?;
-        let [held] = held.as_slice() else {
-            return Err(self.not_one(held.len()).into());
+        let mut review = Review::open(&amqp, "failed edit", &CONSUMERS).await?;
+        let mut held = take(&mut review, |message| message.id == self.id).await?;
+        let found = held.len();
+        let [held] = held.as_mut_slice() else {
+            return Err(self.not_one(found).into());
         };
-        let queue = held.message.queue.as_deref().unwrap_or("?");
+        let recorded = held.message.queue.as_deref();
+        let queue = self.to.as_deref().or(recorded).unwrap_or("?");
         output::confirm(
             common.yes,
             &format!(
@@ -292,7 +314,8 @@ impl Edit {
                 self.id, held.message.body
             ),
         )?;
-        let decided = operator::failed::edit(&pool, &review, held, &body, &actor).await;
+        let to = self.to.as_deref();
+        let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
         review.close().await;
         tell(common, &[decided])
@@ -333,21 +356,21 @@ impl Discard {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed drop").await?;
-        let held = take(&mut review, |message| {
+        let mut review = Review::open(&amqp, "failed drop", &CONSUMERS).await?;
+        let mut held = take(&mut review, |message| {
             self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
         all_there(&self.ids, &held)?;
-        let some: Vec<_> = held.iter().collect();
-        if some.is_empty() {
+        if held.is_empty() {
             return nothing(false);
         }
         let what = "to be taken out of `failed` for good, and kept in the audit only";
-        output::confirm(common.yes, &consequences(what, &some))?;
-        let bar = Progress::new(some.len() as u64, "messages");
-        let decided =
-            operator::failed::discard(&pool, &review, &some, &actor, |n| bar.set(n as u64));
+        output::confirm(common.yes, &consequences(what, &held))?;
+        let bar = Progress::new(held.len() as u64, "messages");
+        let mut some: Vec<_> = held.iter_mut().collect();
+        let done = |n| bar.set(n as u64);
+        let decided = operator::failed::discard(&pool, &review, &mut some, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;

@@ -255,6 +255,7 @@ pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operato
     let sight = Sight {
         payments,
         amqp_url: common.find_amqp()?,
+        reads_failed: true,
     };
     Ok(Operator::new(engine(pool)?, sight))
 }

@@ -110,6 +110,21 @@ impl System {
             .insert(role.to_owned(), running);
     }
 
+    /// The most memory that a process has had so far, bytes.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn peak_memory(&self, role: &str) -> u64 {
+        let running = self.running.lock().expect("no test panics here");
+        let id = running.get(role).expect("it runs").child.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+        let status = status.expect("a running process has a status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kib: u64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
     /// Whether a process says that it is ready.
     pub async fn is_ready(&self, role: &str) -> bool {
         self.admin(role, "/readyz").await.is_some()

@@ -92,7 +92,7 @@ impl System {
         };
         let port = || free_port().expect("a port is free");
         let (api, payments) = (port(), port());
-        let key = dir.join("token.pem");
+        let (key, event_key) = (dir.join("token.pem"), dir.join("event.pem"));
         let mut env: BTreeMap<String, String> = [
             ("SHOP_DATABASE_URL", shop_url.clone()),
             ("PAYMENTS_DATABASE_URL", payments_database_url.clone()),
@@ -108,6 +108,9 @@ impl System {
             ),
             ("PAYMENTS_SIMULATOR", "1".to_owned()),
             ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
+            ("EVENT_SIGNING_KEY_FILE", event_key.display().to_string()),
+            // as the image sets it: what is large goes back to the system when it is freed
+            ("MALLOC_MMAP_THRESHOLD_", "262144".to_owned()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
             ("SHOPCTL_ACTOR", "operator".to_owned()),
@@ -149,7 +152,10 @@ impl System {
             running: Mutex::default(),
             dir,
         };
-        std::fs::write(&key, system.run("shopctl", &["keygen"])).expect("the key can be written");
+        for key in [key, event_key] {
+            let made = system.run("shopctl", &["keygen"]);
+            std::fs::write(&key, made).expect("the key can be written");
+        }
         system.run("worker", &["migrate"]);
         system.run("shopctl", &["seed"]);
         system

@@ -38,13 +38,7 @@ pub fn generate_key_pem() -> String {
 
 impl SigningKey {
     pub(crate) fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let body: String = pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-            .map(str::trim)
-            .collect();
-        let der = BASE64_STANDARD.decode(body).map_err(|_| KeyError)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError)?;
+        let pair = pair(pem)?;
         let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
         let kid = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(canonical));
@@ -54,4 +48,26 @@ impl SigningKey {
             kid,
         })
     }
+
+    /// The pair itself.
+    pub(crate) fn pair(&self) -> Result<Ed25519KeyPair, KeyError> {
+        pair(&self.pem)
+    }
+
+    /// The public half, as a key of a published set.
+    pub(crate) fn jwk(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": self.x,
+        })
+    }
+}
+
+fn pair(pem: &str) -> Result<Ed25519KeyPair, KeyError> {
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .map(str::trim)
+        .collect();
+    let der = BASE64_STANDARD.decode(body).map_err(|_| KeyError)?;
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError)
 }

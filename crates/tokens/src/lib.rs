@@ -19,10 +19,12 @@
 //! # }
 //! ```
 
+mod detached;
 mod key;
 mod sign;
 mod verify;
 
+pub use detached::{DetachedKeys, DetachedSigner, MAX_SIGNATURE, SignatureError};
 pub use key::{KeyError, generate_key_pem};
 pub use sign::{Claims, Signer};
 pub use verify::{Identity, Verifier, VerifyError};

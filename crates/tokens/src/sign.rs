@@ -97,9 +97,7 @@ impl Signer {
 
     /// The public keys, as published.
     pub fn jwks(&self) -> serde_json::Value {
-        serde_json::json!({"keys": [{
-            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.key.kid, "x": self.key.x,
-        }]})
+        serde_json::json!({"keys": [self.key.jwk()]})
     }
 
     #[cfg(test)]

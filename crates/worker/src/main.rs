@@ -35,7 +35,7 @@ use messaging::{
     relay::Relay,
 };
 use operator::{Operator, PaymentsSight, Sight};
-use payments_client::PaymentsClient;
+use payments_client::{EventKeys, PaymentsClient};
 use saga::{Engine, heartbeat::Heartbeat};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
@@ -168,6 +168,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
 struct Checkouts {
     engine: Engine<Checkout>,
     payments: Arc<dyn Payments>,
+    /// The keys that payments signs its events with.
+    event_keys: Arc<EventKeys>,
 }
 
 impl Checkouts {
@@ -177,13 +179,18 @@ impl Checkouts {
         let client =
             PaymentsClient::new(&config.payments_url, signer, config.settings.call_timeout())
                 .context("PAYMENTS_URL")?;
+        let event_keys = EventKeys::new(&config.payments_url).context("PAYMENTS_URL")?;
         let payments: Arc<dyn Payments> = Arc::new(client);
         let checkout = Checkout {
             payments: Arc::clone(&payments),
             payment_deadline: config.settings.payment_deadline(),
         };
         let engine = Engine::new(checkout, pool, config.settings.engine_config()?, wakeup)?;
-        Ok(Self { engine, payments })
+        Ok(Self {
+            engine,
+            payments,
+            event_keys: Arc::new(event_keys),
+        })
     }
 }
 
@@ -256,8 +263,13 @@ impl Shared<'_> {
                 }))
             }
             Role::Payments { amqp_url } => {
-                let Checkouts { engine, payments } = checkout()?;
-                let handler = PaymentEvents::new(engine.clone(), Arc::clone(payments));
+                let Checkouts {
+                    engine,
+                    payments,
+                    event_keys,
+                } = checkout()?;
+                let (payments, keys) = (Arc::clone(payments), Arc::clone(event_keys));
+                let handler = PaymentEvents::new(engine.clone(), payments, keys);
                 Ok(self.consume(
                     amqp_url,
                     topology::PAYMENTS_EVENTS_QUEUE,
@@ -279,10 +291,13 @@ impl Shared<'_> {
                     ..ConsumerConfig::default()
                 };
                 let consume = self.consume(amqp_url, topology::MESSAGES, config, handler);
-                let Checkouts { engine, payments } = checkout()?;
+                let Checkouts {
+                    engine, payments, ..
+                } = checkout()?;
                 let sight = Sight {
                     payments: PaymentsSight::Service(Arc::clone(payments)),
                     amqp_url: Some(amqp_url.clone()),
+                    reads_failed: false,
                 };
                 let operator = Operator::new(engine.clone(), sight);
                 let (url, census, retention) = (self.database_url.to_owned(), *census, *retention);

@@ -1,14 +1,16 @@
 //! The payments role: payment events become signals to the sagas that wait for them.
 //!
-//! A batch is one transaction: inbox, signals, sagas, orders, entries. A minimal event, which says
-//! too little to be believed, leaves the batch first: payments is asked, then it is handled alone.
+//! A batch is one transaction: inbox, signals, sagas, orders, entries. An event is believed when
+//! payments has signed it, or after payments was asked, about all of a batch in one call: [`proof`].
+//! Each way by which a message comes leads through here: first delivery, retry, redrive, edit.
 
-use std::sync::Arc;
+mod proof;
+
+use std::sync::{Arc, atomic::AtomicBool};
 
 use commerce::order::{self, PaymentTerms};
 use contracts::{
-    payment_event::{Outcome, PaymentEvent},
-    payments::{Status, Transaction},
+    payment_event::{MAX_BODY, Outcome, PaymentEvent},
     topology,
 };
 use crashpoint::crash_point;
@@ -17,13 +19,11 @@ use messaging::{
     consumer::{Delivery, Handler, Unreachable, Verdict},
     inbox,
 };
+use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
 use sqlx::PgConnection;
 use tracing::{Instrument, info_span};
-use workflows::{
-    checkout::Checkout,
-    payments::{NoAnswer, Payments},
-};
+use workflows::{checkout::Checkout, payments::Payments};
 
 /// Name in the inbox.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
@@ -31,6 +31,9 @@ const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
 pub(crate) struct PaymentEvents {
     engine: Engine<Checkout>,
     payments: Arc<dyn Payments>,
+    keys: Arc<EventKeys>,
+    /// Whether payments was needed and gave no answer.
+    payments_away: AtomicBool,
 }
 
 /// An event with the amount that it stands for; a canceled transaction may have none.
@@ -69,8 +72,17 @@ impl From<EngineError> for NotStored {
 }
 
 impl PaymentEvents {
-    pub(crate) fn new(engine: Engine<Checkout>, payments: Arc<dyn Payments>) -> Self {
-        Self { engine, payments }
+    pub(crate) fn new(
+        engine: Engine<Checkout>,
+        payments: Arc<dyn Payments>,
+        keys: Arc<EventKeys>,
+    ) -> Self {
+        Self {
+            engine,
+            payments,
+            keys,
+            payments_away: AtomicBool::new(false),
+        }
     }
 
     /// Stores facts, together if that works, else one by one.
@@ -150,37 +162,6 @@ impl PaymentEvents {
             });
         Ok(signals.collect())
     }
-
-    /// Asks payments what a minimal event does not say.
-    async fn verify(&self, mut fact: Fact, delivery: &Delivery) -> Result<Fact, Verdict> {
-        let id = fact.event.transaction_id;
-        crash_point!("events.verify.before_call");
-        let found = self
-            .payments
-            .find(id, delivery.trace.as_ref())
-            .await
-            .map_err(|error| match error {
-                NoAnswer::Unreachable(_) | NoAnswer::Unknown(_) => {
-                    Verdict::Unreachable(error.to_string())
-                }
-            })?;
-        crash_point!("events.verify.after_call");
-        let found: Transaction = found
-            .ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
-        let says = match fact.event.outcome {
-            Outcome::Completed => Status::Paid,
-            Outcome::Canceled => Status::Canceled,
-        };
-        if found.status != says {
-            let status = found.status.as_str();
-            return Err(Verdict::Retry(format!(
-                "payments says that transaction {id} is {status}"
-            )));
-        }
-        fact.event.amount = found.amount;
-        fact.event.order_id = Some(found.order_id);
-        Ok(fact)
-    }
 }
 
 impl Handler for PaymentEvents {
@@ -208,32 +189,23 @@ impl Handler for PaymentEvents {
         }
         async {
             let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
-            let (mut whole, mut minimal) = (Vec::new(), Vec::new());
+            let (mut proven, mut claimed) = (Vec::new(), Vec::new());
             for (index, delivery) in batch.iter().enumerate() {
                 match decode(delivery) {
-                    Ok(fact) if fact.event.is_minimal() => minimal.push((index, fact)),
-                    Ok(fact) => whole.push((index, fact)),
+                    Ok(fact) if self.is_signed(delivery).await => proven.push((index, fact)),
+                    Ok(fact) => claimed.push((index, fact)),
                     Err(why) => verdicts[index] = Some(Verdict::Failed(why)),
                 }
             }
-            let facts: Vec<_> = whole.iter().map(|(_, fact)| fact.clone()).collect();
-            for ((index, _), verdict) in whole.iter().zip(self.store(&facts).await?) {
-                verdicts[*index] = Some(verdict);
-            }
-            let mut away = None;
-            for (index, fact) in minimal {
-                // who could not be reached for one is not asked for the next
-                let verified = match &away {
-                    Some(why) => Err(Verdict::Unreachable(String::clone(why))),
-                    None => self.verify(fact, &batch[index]).await,
-                };
-                verdicts[index] = match verified {
-                    Ok(fact) => self.store(&[fact]).await?.pop(),
-                    Err(verdict) => Some(verdict),
-                };
-                if let Some(Verdict::Unreachable(why)) = &verdicts[index] {
-                    away = Some(why.clone());
+            for (index, asked) in self.ask(claimed).await? {
+                match asked {
+                    Ok(fact) => proven.push((index, fact)),
+                    Err(verdict) => verdicts[index] = Some(verdict),
                 }
+            }
+            let facts: Vec<_> = proven.iter().map(|(_, fact)| fact.clone()).collect();
+            for ((index, _), verdict) in proven.iter().zip(self.store(&facts).await?) {
+                verdicts[*index] = Some(verdict);
             }
             let unanswered = || Verdict::Retry("it was not answered".to_owned());
             Ok(verdicts
@@ -250,14 +222,26 @@ impl Handler for PaymentEvents {
             .execute(self.engine.pool())
             .await
             .is_ok();
-        // any id will do: an answer is an answer
-        database && self.payments.find(TransactionId::new(), None).await.is_ok()
+        database && self.payments_answers().await
     }
 }
 
 fn decode(delivery: &Delivery) -> Result<Fact, String> {
+    if delivery.body.len() > MAX_BODY {
+        let bytes = delivery.body.len();
+        return Err(format!(
+            "undecodable: {bytes} bytes, and an event has at most {MAX_BODY}"
+        ));
+    }
     let event: PaymentEvent =
         serde_json::from_slice(&delivery.body).map_err(|error| format!("undecodable: {error}"))?;
+    let key = event.outcome.routing_key();
+    if delivery.routing_key != key {
+        return Err(format!(
+            "contradictory: published under the key {:?}, and its body says {key}",
+            delivery.routing_key
+        ));
+    }
     let source = delivery
         .message_id
         .clone()

@@ -1,38 +1,41 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use contracts::topology::CONSUMERS;
 use messaging::{
     LinkError,
-    failed::{self, FailedMessage, Held, Review},
+    failed::{self, FailedMessage, Held, Listed, Page, Review},
 };
 use operator::failed::{Decided, FailedError};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use web::{
-    BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds,
+    BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, Query, kinds,
 };
 
 use super::{App, problems, saga_acts::actor};
 
-/// Messages that one call looks through: the oldest.
+/// Most messages that one call shows or decides on.
 const MOST: usize = 1_000;
+/// Bytes of a body that one call shows.
+const SHOWN: usize = 1024 * 1024;
 
 /// Looks for a message, and how long after one another: who looks at messages hides them meanwhile.
 const LOOKS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Longest wait for what RabbitMQ holds.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for what RabbitMQ holds: the newest of many are behind all others.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Messages that could not be handled.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Failed {
-    /// By queue and reason, the oldest group first.
+    /// By queue and reason, in the order of their first messages.
     groups: Vec<FailedGroup>,
-    /// How many were looked at.
+    /// How many are on this page.
     count: usize,
-    /// Whether there may be more behind them.
+    /// Whether there are others beside them.
     more: bool,
 }
 
@@ -45,7 +48,7 @@ pub(super) struct FailedGroup {
     reason: String,
     /// How many.
     count: usize,
-    /// All of them, the oldest first.
+    /// All of them, in the order that was asked for.
     messages: Vec<FailedLine>,
 }
 
@@ -81,6 +84,35 @@ pub(super) struct Whole {
     /// What it says, if that is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
+    /// Length of what it says, bytes.
+    body_bytes: usize,
+    /// Whether that goes on behind what is shown, the first MiB: `shopctl failed show` has all of it.
+    body_cut: bool,
+}
+
+/// Which messages are shown.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// `oldest` (the default) or `newest` first.
+    #[serde(default)]
+    #[param(inline)]
+    order: Order,
+    /// How many of them, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
+    limit: Option<u16>,
+    /// How many to leave out before them.
+    #[param(maximum = 50000, default = 0)]
+    skip: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    #[default]
+    Oldest,
+    Newest,
 }
 
 impl From<FailedMessage> for FailedLine {
@@ -102,6 +134,8 @@ impl From<FailedMessage> for Whole {
             queue: message.queue.take(),
             exchange: std::mem::take(&mut message.exchange),
             body: std::mem::take(&mut message.body),
+            body_bytes: message.body_bytes,
+            body_cut: message.body_cut,
             body_base64: message.body_base64.take(),
             line: message.into(),
         }
@@ -119,6 +153,18 @@ pub(super) struct Decision {
     alike: Option<usize>,
 }
 
+/// A decision to send again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Redrive {
+    /// Why: kept in the audit.
+    reason: String,
+    /// Decide on all that failed alike, as for a drop.
+    alike: Option<usize>,
+    /// The queue to send to, when the message's own record does not count: its consumer did not make it.
+    queue: Option<String>,
+}
+
 /// What became of messages.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Decisions {
@@ -128,13 +174,36 @@ pub(super) struct Decisions {
 
 /// Messages that could not be handled, grouped by queue and reason. They stay where they are.
 #[utoipa::path(
-    get, path = "/api/failed", operation_id = "list_failed", security(("bearer" = [])),
-    responses((status = 200, body = Failed, description = "The oldest thousand"), CallerProblems)
+    get, path = "/api/failed", operation_id = "list_failed", security(("bearer" = [])), params(Which),
+    responses(
+        (status = 200, body = Failed, description = "A page of them"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`validation`"),
+        CallerProblems,
+    )
 )]
-pub(super) async fn list(State(app): State<App>, _: Operator) -> Result<Json<Failed>, Problem> {
-    let messages = look(&app).await?;
+pub(super) async fn list(
+    State(app): State<App>,
+    _: Operator,
+    Query(which): Query<Which>,
+) -> Result<Json<Failed>, Problem> {
+    let limit = usize::from(which.limit.unwrap_or(1_000));
+    let skip = which.skip.unwrap_or(0) as usize;
+    if !(1..=MOST).contains(&limit) {
+        return Err(Problem::invalid("limit", "range", "1 to 1000"));
+    }
+    if skip > failed::WALKED {
+        return Err(Problem::invalid("skip", "range", "at most 50000"));
+    }
+    let newest = which.order == Order::Newest;
+    let page = Page {
+        limit,
+        skip,
+        newest,
+    };
+    let Listed { messages, more } = look(&app, page).await?;
     let groups = failed::groups(&messages);
-    let (count, more) = (messages.len(), messages.len() == MOST);
+    let count = messages.len();
     let mut messages: Vec<_> = messages.into_iter().map(Some).collect();
     let groups = groups.into_iter().map(|group| FailedGroup {
         queue: group.queue,
@@ -172,8 +241,8 @@ pub(super) async fn find(
 ) -> Result<Json<Whole>, Problem> {
     let mut looks = 0;
     loop {
-        let messages = look(&app).await?;
-        if let Some(found) = messages.into_iter().find(|message| message.id == id) {
+        let found = failed::find(amqp_url(&app)?, &id, SHOWN);
+        if let Some(found) = patiently(found).await? {
             return Ok(Json(found.into()));
         }
         looks += 1;
@@ -199,9 +268,13 @@ pub(super) async fn retry(
     State(app): State<App>,
     Operator(caller): Operator,
     Path(id): Path<String>,
-    Json(decision): Json<Decision>,
+    Json(redrive): Json<Redrive>,
 ) -> Result<Json<Decisions>, Problem> {
-    decide(&app, &caller, &id, decision, What::Retry).await
+    let decision = Decision {
+        reason: redrive.reason,
+        alike: redrive.alike,
+    };
+    decide(&app, &caller, &id, decision, What::Retry(redrive.queue)).await
 }
 
 /// Take a message out of `failed` for good; the audit keeps it whole.
@@ -224,9 +297,9 @@ pub(super) async fn discard(
     decide(&app, &caller, &id, decision, What::Drop).await
 }
 
-#[derive(Clone, Copy)]
 enum What {
-    Retry,
+    /// To this queue or, without, to the one that its consumer recorded.
+    Retry(Option<String>),
     Drop,
 }
 
@@ -243,12 +316,15 @@ async fn decide(
     // what is begun is done, also when the caller hangs up
     let deciding = tokio::spawn(
         async move {
-            let (review, held) = hold(&url, &id, decision.alike).await?;
-            let held: Vec<_> = held.iter().collect();
+            let (review, mut held) = hold(&url, &id, decision.alike).await?;
+            let mut held: Vec<_> = held.iter_mut().collect();
             let decided = match what {
-                What::Retry => operator::failed::retry(&pool, &review, &held, &actor, |_| {}).await,
+                What::Retry(to) => {
+                    let to = to.as_deref();
+                    operator::failed::retry(&pool, &review, &mut held, to, &actor, |_| {}).await
+                }
                 What::Drop => {
-                    operator::failed::discard(&pool, &review, &held, &actor, |_| {}).await
+                    operator::failed::discard(&pool, &review, &mut held, &actor, |_| {}).await
                 }
             };
             review.close().await;
@@ -265,22 +341,34 @@ async fn decide(
     Ok(Json(Decisions { decided }))
 }
 
-/// Takes a message, or as many as failed like it, and holds them. Whatever somebody else looks at
-/// right now is waited for.
+/// Takes a message, or as many as failed like it, and holds them. What another reader looks at right
+/// now is waited for.
 async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<Held>), Problem> {
     let mut looks = 0;
     loop {
-        let mut review = Review::open(url, "api failed")
+        let group = match alike {
+            Some(_) => failed::find(url, id, 0)
+                .await
+                .map_err(|error| away(&error))?
+                .map(|message| failed::alike(&message)),
+            None => None,
+        };
+        let mut review = Review::open(url, "api failed", &CONSUMERS)
             .await
             .map_err(|error| away(&error))?;
-        let held = match review.take(MOST).await {
-            Ok(held) => held,
+        let wanted = |message: &FailedMessage| match &group {
+            Some(group) => failed::alike(message) == *group,
+            None => message.id == id,
+        };
+        // one more than was told: that there are others is an answer, too
+        let most = alike.map_or(MOST, |count| count.saturating_add(1).min(MOST));
+        let found = match review.take_those(most, wanted).await {
+            Ok(found) => found,
             Err(error) => {
                 review.close().await;
                 return Err(away(&error));
             }
         };
-        let found = chosen(held, id, alike.is_some());
         if !found.is_empty() && alike.is_none_or(|count| count == found.len()) {
             return Ok((review, found));
         }
@@ -296,26 +384,21 @@ async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<
     }
 }
 
-/// Of what is held: the message, more than once if it is there more than once, or all of its group.
-fn chosen(mut held: Vec<Held>, id: &str, alike: bool) -> Vec<Held> {
-    if alike {
-        let messages: Vec<_> = held.iter().map(|held| held.message.clone()).collect();
-        let groups = failed::groups(&messages);
-        let named = |place: &usize| messages[*place].id == id;
-        let group = groups
-            .into_iter()
-            .find(|group| group.members.iter().any(named));
-        let members = group.map(|group| group.members).unwrap_or_default();
-        let mut place = 0..;
-        held.retain(|_| place.next().is_some_and(|place| members.contains(&place)));
-    } else {
-        held.retain(|held| held.message.id == id);
+/// A page of what failed. An empty one is looked at again: another reader may hold all of it.
+async fn look(app: &App, page: Page) -> Result<Listed, Problem> {
+    let mut looks = 0;
+    loop {
+        let listed = patiently(failed::page(amqp_url(app)?, page)).await?;
+        looks += 1;
+        if !listed.messages.is_empty() || looks == LOOKS {
+            return Ok(listed);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    held
 }
 
-async fn look(app: &App) -> Result<Vec<FailedMessage>, Problem> {
-    let looked = tokio::time::timeout(PATIENCE, failed::list(amqp_url(app)?, MOST)).await;
+async fn patiently<T>(look: impl Future<Output = Result<T, LinkError>>) -> Result<T, Problem> {
+    let looked = tokio::time::timeout(PATIENCE, look).await;
     looked
         .unwrap_or(Err(LinkError::Timeout(PATIENCE)))
         .map_err(|error| away(&error))
@@ -338,7 +421,7 @@ fn away(error: &LinkError) -> Problem {
 
 fn not_found(id: &str) -> Problem {
     Problem::new(kinds::NOT_FOUND).detail(format!(
-        "There is no message {id} among the oldest {MOST} in `failed`: it was decided on, or has not failed."
+        "There is no message {id} in `failed`: it was decided on, or has not failed."
     ))
 }
 

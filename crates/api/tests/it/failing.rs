@@ -69,6 +69,8 @@ impl Failing {
         headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
         let properties = BasicProperties::default()
             .with_type("send_welcome_email".into())
+            // the consumer's own record, as the broker vouches for
+            .with_user_id("shop".into())
             .with_delivery_mode(2)
             .with_headers(headers);
         let properties = match id {
@@ -217,7 +219,10 @@ async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_sa
     let stays = stays.json()["decided"][0].clone();
     assert_eq!(stays["result"], "stays");
     assert!(
-        stays["detail"].as_str().unwrap().contains("queue gone"),
+        stays["detail"]
+            .as_str()
+            .unwrap()
+            .contains("it names gone, which is not a queue"),
         "{stays}"
     );
     failing.groups(1).await;
@@ -245,6 +250,43 @@ async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_sa
         "what is dropped is kept whole"
     );
     assert!(audit[0].3["body"].is_null(), "what is sent again is not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_has_an_order_a_length_and_a_place() {
+    let failing = Failing::open().await;
+    for id in ["m-1", "m-2", "m-3"] {
+        failing.fail(Some(id), QUEUE, b"{}", "no mail").await;
+    }
+    failing.groups(3).await;
+    for (query, expected, more) in [
+        ("?limit=2", &["m-1", "m-2"][..], true),
+        ("?limit=2&skip=2", &["m-3"], true),
+        ("?order=newest&limit=1", &["m-3"], true),
+        ("?order=oldest", &["m-1", "m-2", "m-3"], false),
+    ] {
+        let path = format!("/api/failed{query}");
+        let list = eventually_some("the page", || async {
+            let list = failing.shop.get(&path, &failing.operator).await.json();
+            (list["count"] == expected.len()).then_some(list)
+        })
+        .await;
+        let messages = list["groups"][0]["messages"].as_array().unwrap();
+        let ids: Vec<_> = messages
+            .iter()
+            .map(|one| one["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            (&ids[..], &list["more"]),
+            (expected, &json!(more)),
+            "{query}"
+        );
+    }
+    for query in ["?limit=0", "?limit=1001", "?skip=50001"] {
+        let path = format!("/api/failed{query}");
+        let refused = failing.shop.get(&path, &failing.operator).await;
+        refused.problem(422, "invalid");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +324,7 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
     let (review, held) = eventually_some("the message to be there", || async {
-        let mut review = Review::open(&failing.amqp_url, "test").await.unwrap();
+        let mut review = Review::open(&failing.amqp_url, "test", &[]).await.unwrap();
         let held = review.take(1).await.unwrap();
         (held.len() == 1).then_some((review, held))
     })
@@ -340,7 +382,7 @@ async fn a_decision_that_makes_no_sense_names_the_field_and_does_nothing() {
             (json!({"reason": "a\u{0}b"}), "reason"),
             (json!({"reason": "r", "alike": -1}), "alike"),
             (json!({"reason": "r", "alike": "all"}), "alike"),
-            (json!({"reason": "r", "queue": QUEUE}), "queue"),
+            (json!({"reason": "r", "to": QUEUE}), "to"),
         ] {
             let path = format!("/api/failed/m-1/{verb}");
             let request = failing.shop.post(&path).bearer_auth(&failing.operator);

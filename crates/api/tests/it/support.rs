@@ -121,6 +121,7 @@ impl Shop {
                 operator::Sight {
                     payments: operator::PaymentsSight::Service(Arc::new(payments.clone())),
                     amqp_url: settings.amqp_url,
+                    reads_failed: true,
                 },
             ),
             engine: engine.clone(),

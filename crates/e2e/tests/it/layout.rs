@@ -256,6 +256,34 @@ fn no_process_begins_a_transaction_past_db() {
     assert!(past.is_empty(), "{past:?}");
 }
 
+/// The client library's conversion into a name panics above 255 bytes: names go through
+/// `record::short`.
+#[test]
+fn no_name_becomes_a_short_string_unbounded() {
+    let mut files = Vec::new();
+    sources(&root().join("crates/messaging/src"), &mut files);
+    // constants of ours, and what becomes no name
+    let bounded = [
+        "header.into()",
+        "(*key).into()",
+        "value.into()",
+        "error.into()",
+    ];
+    let converts = regex::Regex::new(r"(\b[a-z_][a-z0-9_]*|\))\.into\(\)").unwrap();
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        if !code.contains("lapin") {
+            continue;
+        }
+        let lines = code.lines().filter(|line| converts.is_match(line));
+        let unbounded = lines.filter(|line| !bounded.iter().any(|form| line.contains(form)));
+        found.extend(unbounded.map(|line| format!("{}: {}", file.display(), line.trim())));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// A vendor is replaced by rewriting the module that names it.
 #[test]
 fn one_vendor_one_module() {

@@ -26,6 +26,7 @@ mod shopctl_killed;
 mod shopctl_replay;
 mod shopctl_verbs;
 mod traces;
+mod trust;
 mod unknown;
 mod upgrade;
 

@@ -91,6 +91,8 @@ pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reaso
     headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
     let properties = BasicProperties::default()
         .with_type("send_welcome_email".into())
+        // the consumer's own record, as the broker vouches for
+        .with_user_id("shop".into())
         .with_delivery_mode(2)
         .with_headers(headers);
     let properties = match id {

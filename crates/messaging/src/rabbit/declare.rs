@@ -6,8 +6,8 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{CALL_TIMEOUT, Link, LinkError, text, within};
-use crate::topology::{ExchangeType, FAILED, LADDER, Route, delay_exchange, delay_queue};
+use super::{CALL_TIMEOUT, Link, LinkError, close, short, text, within};
+use crate::topology::{ExchangeType, FAILED, LADDER, REDRIVE, Route, delay_exchange, delay_queue};
 
 /// Deliveries after which the broker itself gives a message to `failed`: the net below consumers
 /// that die of it. RabbitMQ 4's default, said aloud because RabbitMQ 3 has none.
@@ -19,20 +19,20 @@ impl Link {
         declare_exchange(&channel, FAILED, ExchangeKind::Fanout).await?;
         // every look at it is a delivery, and RabbitMQ 4 would drop a message after twenty
         let limit = ("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
-        match declare_queue(&channel, FAILED, &[limit]).await {
+        let channel = match declare_queue(&channel, FAILED, &[limit]).await {
             Err(error) if error.is_declared_otherwise() => {
                 tracing::warn!(
                     "Queue {FAILED} was declared without a delivery limit of its own: under RabbitMQ 4 it drops \
                      a message after twenty looks. Once it is empty, delete it and migrate again"
                 );
-                let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
-                bind(&channel, FAILED, FAILED, "").await
+                within(CALL_TIMEOUT, self.connection.create_channel()).await?
             }
-            declared => {
-                declared?;
-                bind(&channel, FAILED, FAILED, "").await
-            }
-        }
+            declared => declared.map(|()| channel)?,
+        };
+        bind(&channel, FAILED, FAILED, "").await?;
+        declare_exchange(&channel, REDRIVE, ExchangeKind::Direct).await?;
+        close(&channel).await;
+        Ok(())
     }
 
     pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), LinkError> {
@@ -58,6 +58,8 @@ impl Link {
             declare_queue(&channel, &queue, &arguments).await?;
             bind(&channel, &queue, &ladder, &queue).await?;
         }
+        bind(&channel, &route.queue, REDRIVE, &route.queue).await?;
+        close(&channel).await;
         Ok(())
     }
 }
@@ -86,7 +88,7 @@ async fn declare_exchange(
     };
     within(
         CALL_TIMEOUT,
-        channel.exchange_declare(name.into(), kind, options, FieldTable::default()),
+        channel.exchange_declare(short(name), kind, options, FieldTable::default()),
     )
     .await
 }
@@ -107,7 +109,7 @@ async fn declare_queue(
     };
     within(
         CALL_TIMEOUT,
-        channel.queue_declare(name.into(), options, table),
+        channel.queue_declare(short(name), options, table),
     )
     .await?;
     Ok(())
@@ -115,9 +117,9 @@ async fn declare_queue(
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), LinkError> {
     let bind = channel.queue_bind(
-        queue.into(),
-        exchange.into(),
-        key.into(),
+        short(queue),
+        short(exchange),
+        short(key),
         QueueBindOptions::default(),
         FieldTable::default(),
     );

@@ -1,14 +1,38 @@
 //! Publishing, and what the broker says of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
 use lapin::{
-    BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::FieldTable,
+    BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions,
+    types::FieldTable,
 };
 
-use super::{CALL_TIMEOUT, Link, LinkError, TRACEPARENT, text};
-use crate::Message;
+use super::{
+    CALL_TIMEOUT, Link, LinkError, TRACEPARENT, Taken,
+    record::{SIGNATURE, short},
+    text,
+};
+use crate::{Message, topology::REDRIVE};
+
+/// Makes the detached signature of a body.
+pub(crate) type Sign = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
+
+/// Bytes and messages whose confirms are awaited at once.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+const AT_ONCE: usize = 200;
+
+/// A message that moves on from a queue.
+pub(crate) struct Forward<'a> {
+    pub(crate) taken: &'a Taken,
+    pub(crate) body: &'a [u8],
+    /// The queue that it comes from.
+    pub(crate) queue: &'a str,
+    /// Where it goes.
+    pub(crate) exchange: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) why: &'a str,
+}
 
 /// What the broker said of one published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +46,7 @@ pub(crate) enum Published {
 /// A channel that confirms what is published on it.
 pub(crate) struct Publisher {
     pub(super) channel: Channel,
+    pub(super) user: String,
 }
 
 impl Publisher {
@@ -33,15 +58,16 @@ impl Publisher {
         &mut self,
         link: &Link,
         messages: &[&Message],
+        sign: Option<&Sign>,
         deadline: Duration,
     ) -> Result<Vec<Published>, LinkError> {
-        match self.publish(messages, deadline).await {
+        match self.publish(messages, sign, deadline).await {
             Err(error) if error.closed_the_channel() => *self = link.publisher().await?,
             answers => return answers,
         }
         let mut answers = Vec::with_capacity(messages.len());
         for message in messages {
-            match self.publish(&[message], deadline).await {
+            match self.publish(&[message], sign, deadline).await {
                 Ok(answer) => answers.extend(answer),
                 Err(error) if error.closed_the_channel() => {
                     answers.push(Published::Refused(error.to_string()));
@@ -56,18 +82,20 @@ impl Publisher {
     async fn publish(
         &self,
         messages: &[&Message],
+        sign: Option<&Sign>,
         deadline: Duration,
     ) -> Result<Vec<Published>, LinkError> {
         let batch = async {
             let mut confirms = Vec::with_capacity(messages.len());
             for message in messages {
                 let body = message.body.to_string();
-                let properties = properties_of(message);
+                let signature = sign.map(|sign| sign(body.as_bytes()));
+                let properties = properties_of(message, signature);
                 confirms.push(
                     self.channel
                         .basic_publish(
-                            message.exchange.as_str().into(),
-                            message.routing_key.as_str().into(),
+                            short(&message.exchange),
+                            short(&message.routing_key),
                             mandatory(),
                             body.as_bytes(),
                             properties,
@@ -87,24 +115,76 @@ impl Publisher {
             .map_err(|_| LinkError::Timeout(deadline))?
     }
 
-    pub(super) async fn forward(
+    /// Moves messages on, the confirms of many awaited together; answers in the same order.
+    pub(crate) async fn forward(
         &self,
-        exchange: &str,
-        key: &str,
+        messages: &[Forward<'_>],
+    ) -> Result<Vec<Published>, LinkError> {
+        let mut answers = Vec::with_capacity(messages.len());
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let (some, after) = rest.split_at(at_once(rest));
+            let publish = async {
+                let mut confirms = Vec::with_capacity(some.len());
+                for message in some {
+                    let properties = message.taken.moved(message.queue, message.why, &self.user);
+                    let sent = self.send(message.exchange, message.key, message.body, properties);
+                    confirms.push(sent.await?);
+                }
+                for confirm in confirms {
+                    answers.push(judge(confirm.await?)?);
+                }
+                Ok::<_, LinkError>(())
+            };
+            tokio::time::timeout(CALL_TIMEOUT, publish)
+                .await
+                .map_err(|_| LinkError::Timeout(CALL_TIMEOUT))??;
+            rest = after;
+        }
+        Ok(answers)
+    }
+
+    /// Sends a message, with this body, to a consumer's queue as if for the first time. It is still
+    /// held, whatever the answer.
+    pub(crate) async fn redrive(
+        &self,
+        taken: &Taken,
+        queue: &str,
         body: &[u8],
-        properties: BasicProperties,
+        edited: bool,
     ) -> Result<Published, LinkError> {
+        let properties = taken.redriven(edited, &self.user);
         let publish = async {
-            let confirm = self
-                .channel
-                .basic_publish(exchange.into(), key.into(), mandatory(), body, properties)
-                .await?;
-            judge(confirm.await?)
+            let sent = self.send(REDRIVE, queue, body, properties).await?;
+            judge(sent.await?)
         };
         tokio::time::timeout(CALL_TIMEOUT, publish)
             .await
             .map_err(|_| LinkError::Timeout(CALL_TIMEOUT))?
     }
+
+    async fn send(
+        &self,
+        exchange: &str,
+        key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<PublisherConfirm> {
+        let (exchange, key) = (short(exchange), short(key));
+        self.channel
+            .basic_publish(exchange, key, mandatory(), body, properties)
+            .await
+    }
+}
+
+/// How many of these are published before confirms are awaited: at least one.
+fn at_once(messages: &[Forward<'_>]) -> usize {
+    let mut bytes = 0;
+    let fit = messages.iter().take(AT_ONCE).take_while(|message| {
+        bytes += message.body.len();
+        bytes <= BYTES_AT_ONCE
+    });
+    fit.count().max(1)
 }
 
 /// Unroutable messages come back instead of vanishing.
@@ -131,7 +211,7 @@ fn judge(confirmation: Confirmation) -> Result<Published, LinkError> {
     }
 }
 
-fn properties_of(message: &Message) -> BasicProperties {
+fn properties_of(message: &Message, signature: Option<String>) -> BasicProperties {
     #[expect(
         clippy::disallowed_methods,
         reason = "AMQP's timestamp property is for people, nothing is decided by it"
@@ -141,9 +221,12 @@ fn properties_of(message: &Message) -> BasicProperties {
     if let Some(trace) = &message.trace {
         headers.insert(TRACEPARENT.into(), text(&trace.to_string()));
     }
+    if let Some(signature) = signature {
+        headers.insert(SIGNATURE.into(), text(&signature));
+    }
     BasicProperties::default()
-        .with_message_id(message.id.to_string().as_str().into())
-        .with_type(message.message_type.as_str().into())
+        .with_message_id(short(&message.id.to_string()))
+        .with_type(short(&message.message_type))
         .with_content_type("application/json".into())
         .with_delivery_mode(2)
         .with_timestamp(now)

@@ -1,137 +1,150 @@
-//! Taking messages, and settling what was taken: acked, put on the ladder or into `failed`.
+//! Taking messages, and settling what was taken: acked, or given back.
 
-use crashpoint::crash_point;
-use futures::StreamExt;
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt};
 use kernel::TraceRef;
 use lapin::{
-    BasicProperties, Channel, Consumer,
+    Acker, BasicProperties, Channel, Consumer,
     message::Delivery as Raw,
-    options::{BasicAckOptions, BasicCancelOptions, BasicGetOptions, BasicNackOptions},
-    types::AMQPValue,
+    options::{BasicAckOptions, BasicNackOptions},
 };
 
-use super::{CALL_TIMEOUT, LinkError, Published, Publisher, TRACEPARENT, close, text, within};
-use crate::topology::{FAILED, LADDER, delay_exchange, delay_queue};
+use super::{
+    CALL_TIMEOUT, LinkError, close,
+    record::{self, Record, short},
+    wire::Intake,
+    within,
+};
+use crate::topology::REDRIVE;
 
-/// Acks under way to a queue at once, below the number from which the broker holds them back.
-const ACKS_AT_ONCE: usize = 16;
-
-const ATTEMPT: &str = "x-attempt";
-const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
-const ORIGINAL_KEY: &str = "x-original-routing-key";
-const ORIGINAL_QUEUE: &str = "x-original-queue";
-const REASON: &str = "x-reason";
+/// How long an idle reader waits until it makes room for the rest of a large message.
+const LARGE: Duration = Duration::from_millis(5);
 
 /// Messages as they arrive.
 pub(crate) struct Subscription {
-    pub(super) channel: Channel,
-    pub(super) consumer: Consumer,
-    pub(super) queue: String,
+    channel: Channel,
+    consumer: Consumer,
+    intake: Option<Arc<Intake>>,
 }
 
 impl Subscription {
-    /// The next message; `None` when the broker ended the subscription.
-    pub(crate) async fn next(&mut self) -> Option<Result<Taken, LinkError>> {
-        let next = self.consumer.next().await?;
-        Some(next.map(|raw| Taken { raw }).map_err(LinkError::from))
-    }
-
-    /// Takes nothing more; what was taken is still held.
-    pub(crate) async fn stop(&self) -> Result<(), LinkError> {
-        let cancel = self
-            .channel
-            .basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
-        within(CALL_TIMEOUT, cancel).await
-    }
-
-    /// Acks, and waits until the queue has heard of it. A channel holds acks back while some 32 of
-    /// them are under way to a quorum queue, and forgets those when it closes; a get is answered
-    /// after what was sent before it. What it takes is held like the rest, and goes back.
-    pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), LinkError> {
-        for some in taken.chunks(ACKS_AT_ONCE) {
-            for taken in some {
-                taken.ack().await?;
-            }
-            let get = self
-                .channel
-                .basic_get(self.queue.as_str().into(), BasicGetOptions::default());
-            within(CALL_TIMEOUT, get).await?;
+    pub(super) fn new(channel: Channel, consumer: Consumer, intake: Option<Arc<Intake>>) -> Self {
+        Self {
+            channel,
+            consumer,
+            intake,
         }
-        Ok(())
+    }
+
+    /// The next message; `None` when the broker ended the subscription. `idle` says that nothing
+    /// taken before is unsettled, so that room is made for a message of any size.
+    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<Taken, LinkError>> {
+        let next = self.consumer.next();
+        let next = if idle {
+            making_room(self.intake.as_deref(), next).await
+        } else {
+            next.await
+        };
+        let intake = self.intake.clone();
+        Some(
+            next?
+                .map(|raw| Taken::new(raw, intake))
+                .map_err(LinkError::from),
+        )
     }
 
     pub(crate) async fn close(&self) {
         close(&self.channel).await;
     }
+}
 
-    /// Puts the message on the ladder's next rung or, after the last, into `failed`; then acks it.
-    pub(crate) async fn send_up(
-        &self,
-        publisher: &Publisher,
-        taken: &Taken,
-        why: &str,
-    ) -> Result<(), LinkError> {
-        let attempt = taken.attempt();
-        match LADDER.get(attempt as usize - 1) {
-            Some(delay) => {
-                let properties = taken.properties(&self.queue, attempt, why);
-                let ladder = delay_exchange(&self.queue);
-                let queue = delay_queue(&self.queue, *delay);
-                crash_point!("ladder.publish.before_send");
-                let sent = publisher
-                    .forward(&ladder, &queue, taken.body(), properties)
-                    .await?;
-                crash_point!("ladder.publish.after_confirm");
-                self.settle(taken, sent).await?;
-                crash_point!("ladder.ack.after_send");
-                Ok(())
-            }
-            None => self.send_to_failed(publisher, taken, why).await,
+/// Awaits a message while nothing else is held: what was read so far can only be a part of it.
+pub(super) async fn making_room<T>(intake: Option<&Intake>, message: impl Future<Output = T>) -> T {
+    let mut message = std::pin::pin!(message);
+    // what is there already needs no room
+    if let Some(there) = (&mut message).now_or_never() {
+        return there;
+    }
+    loop {
+        if let Some(intake) = intake {
+            intake.drained();
         }
-    }
-
-    /// Puts the message into `failed`, whole, with the reason; then acks it.
-    pub(crate) async fn send_to_failed(
-        &self,
-        publisher: &Publisher,
-        taken: &Taken,
-        why: &str,
-    ) -> Result<(), LinkError> {
-        let properties = taken.properties(&self.queue, taken.attempt(), why);
-        crash_point!("failed.publish.before_send");
-        let sent = publisher
-            .forward(FAILED, &taken.original_key(), taken.body(), properties)
-            .await?;
-        crash_point!("failed.publish.after_confirm");
-        self.settle(taken, sent).await?;
-        crash_point!("failed.ack.after_send");
-        Ok(())
-    }
-
-    /// Acks what is safe elsewhere; what is not stays with the broker.
-    async fn settle(&self, taken: &Taken, sent: Published) -> Result<(), LinkError> {
-        match sent {
-            Published::Confirmed => taken.ack().await,
-            Published::Refused(why) => {
-                tracing::error!(
-                    "A message could not be put aside ({why}): it stays in {}",
-                    self.queue
-                );
-                taken.give_back().await
-            }
+        if let Ok(there) = tokio::time::timeout(LARGE, &mut message).await {
+            return there;
         }
     }
 }
+
 /// A message that must be acked or goes back.
 pub(crate) struct Taken {
-    raw: Raw,
+    acker: Acker,
+    exchange: String,
+    routing_key: String,
+    record: Record,
+    properties: BasicProperties,
+    trace: Option<TraceRef>,
+    signature: Option<String>,
+    body: Vec<u8>,
+    size: usize,
+    intake: Option<Arc<Intake>>,
 }
 
 impl Taken {
+    pub(super) fn new(raw: Raw, intake: Option<Arc<Intake>>) -> Self {
+        let record = Record::read(&raw.properties);
+        // of what came with it, only what is bounded is kept
+        let properties = record.write(&raw.properties, "");
+        Self {
+            acker: raw.acker,
+            exchange: raw.exchange.to_string(),
+            routing_key: raw.routing_key.to_string(),
+            trace: record::trace(&raw.properties),
+            signature: record::signature(&raw.properties),
+            properties: match raw.properties.user_id() {
+                Some(user) => properties.with_user_id(user.clone()),
+                None => properties.with_user_id(short("")),
+            },
+            record,
+            size: raw.data.len(),
+            body: raw.data,
+            intake,
+        }
+    }
+
+    /// The body, which is taken out of it: whoever forwards the message brings it along.
+    pub(crate) fn take_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body)
+    }
+
+    /// Its bytes are room again: who holds it from here on counts them.
+    pub(super) fn make_room(&mut self) {
+        if let Some(intake) = self.intake.take() {
+            intake.settled(self.size);
+        }
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Length of its body, bytes, also after the body was let go of.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     pub(crate) async fn ack(&self) -> Result<(), LinkError> {
-        within(CALL_TIMEOUT, self.raw.acker.ack(BasicAckOptions::default()))
-            .await
-            .map(drop)
+        self.acked(false).await
+    }
+
+    /// Acks this one and all that were taken before it.
+    pub(crate) async fn ack_up_to(&self) -> Result<(), LinkError> {
+        self.acked(true).await
+    }
+
+    async fn acked(&self, multiple: bool) -> Result<(), LinkError> {
+        let ack = self.acker.ack(BasicAckOptions { multiple });
+        within(CALL_TIMEOUT, ack).await.map(drop)
     }
 
     pub(crate) async fn give_back(&self) -> Result<(), LinkError> {
@@ -139,106 +152,112 @@ impl Taken {
             requeue: true,
             ..BasicNackOptions::default()
         };
-        within(CALL_TIMEOUT, self.raw.acker.nack(options))
+        within(CALL_TIMEOUT, self.acker.nack(options))
             .await
             .map(drop)
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.raw.data
-    }
-
     pub(crate) fn message_id(&self) -> Option<String> {
-        self.raw
-            .properties
-            .message_id()
-            .as_ref()
-            .map(ToString::to_string)
+        let id = self.properties.message_id().as_ref();
+        id.map(ToString::to_string)
     }
 
     pub(crate) fn message_type(&self) -> Option<String> {
-        self.raw.properties.kind().as_ref().map(ToString::to_string)
+        self.properties.kind().as_ref().map(ToString::to_string)
     }
 
     pub(crate) fn trace(&self) -> Option<TraceRef> {
-        self.header(TRACEPARENT)?.parse().ok()
+        self.trace.clone()
+    }
+
+    /// The detached signature over the body, unchecked.
+    pub(crate) fn signature(&self) -> Option<String> {
+        self.signature.clone()
+    }
+
+    /// Who moved it here, proven by the broker; nobody for a message that does not say.
+    pub(crate) fn moved_by(&self) -> Option<&str> {
+        let user = self.properties.user_id().as_ref();
+        user.map(lapin::types::ShortString::as_str)
+            .filter(|user| !user.is_empty())
     }
 
     /// Why it is in `failed`: our reason, or the broker's when it dead-lettered the message itself.
     pub(crate) fn reason(&self) -> Option<String> {
-        self.header(REASON).or_else(|| {
-            let why = self.header("x-first-death-reason")?;
-            Some(format!("dead-lettered by the broker: {why}"))
-        })
+        self.record.reason.clone()
     }
 
-    /// The queue that it could not be handled from.
+    /// The queue that it could not be handled from, as is written on it.
     pub(crate) fn original_queue(&self) -> Option<String> {
-        self.header(ORIGINAL_QUEUE)
-            .or_else(|| self.header("x-first-death-queue"))
+        self.record.queue.clone()
     }
 
+    /// The exchange that it was first published to, as is written on it.
     pub(crate) fn original_exchange(&self) -> String {
-        self.header(ORIGINAL_EXCHANGE)
-            .or_else(|| self.header("x-first-death-exchange"))
-            .unwrap_or_else(|| self.raw.exchange.to_string())
+        let written = self.record.exchange.clone();
+        written.unwrap_or_else(|| self.exchange.clone())
     }
 
+    /// The key that it was first published under, as is written on it.
     pub(crate) fn original_key(&self) -> String {
-        self.header(ORIGINAL_KEY)
-            .unwrap_or_else(|| self.raw.routing_key.to_string())
+        let written = self.record.key.clone();
+        written.unwrap_or_else(|| self.routing_key.clone())
+    }
+
+    /// As a consumer's queue hands it out: what is written on it counts when it came back from a delay
+    /// queue or was redriven, and is a publisher's word otherwise.
+    pub(crate) fn in_queue(mut self) -> Self {
+        if !self.exchange.is_empty() && self.exchange != REDRIVE {
+            self.record = Record {
+                attempts: 0,
+                queue: None,
+                exchange: None,
+                key: None,
+                reason: None,
+            };
+        }
+        self
     }
 
     /// Number of the attempt that is under way, from 1.
     pub(crate) fn attempt(&self) -> u32 {
-        let made = match self.value(ATTEMPT) {
-            Some(AMQPValue::LongInt(n)) => u32::try_from(*n).unwrap_or_default(),
-            _ => 0,
+        self.record.attempts.saturating_add(1)
+    }
+
+    /// Its properties when it moves on from `queue`, moved by `user`.
+    pub(super) fn moved(&self, queue: &str, why: &str, user: &str) -> BasicProperties {
+        let record = Record {
+            attempts: self.attempt(),
+            queue: Some(queue.to_owned()),
+            exchange: Some(self.original_exchange()),
+            key: Some(self.original_key()),
+            reason: Some(why.to_owned()),
         };
-        made + 1
+        record.write(&self.properties, user)
     }
 
-    fn value(&self, header: &str) -> Option<&AMQPValue> {
-        self.raw.properties.headers().as_ref()?.inner().get(header)
-    }
-
-    fn header(&self, header: &str) -> Option<String> {
-        match self.value(header)? {
-            AMQPValue::LongString(text) => Some(text.to_string()),
-            AMQPValue::ShortString(text) => Some(text.to_string()),
-            _ => None,
+    /// Its properties when it is sent again as if for the first time; with another body, without the
+    /// signature over this one.
+    pub(super) fn redriven(&self, edited: bool, user: &str) -> BasicProperties {
+        let record = Record {
+            attempts: 0,
+            queue: None,
+            exchange: Some(self.original_exchange()),
+            key: Some(self.original_key()),
+            reason: None,
+        };
+        let properties = record.write(&self.properties, user);
+        if edited {
+            record::unsigned(&properties)
+        } else {
+            properties
         }
     }
+}
 
-    /// Its properties, unchanged but for our headers.
-    fn properties(&self, queue: &str, attempts: u32, why: &str) -> BasicProperties {
-        let mut headers = self.raw.properties.headers().clone().unwrap_or_default();
-        let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
-        headers.insert(ATTEMPT.into(), AMQPValue::LongInt(attempts));
-        headers.insert(ORIGINAL_QUEUE.into(), text(queue));
-        headers.insert(ORIGINAL_EXCHANGE.into(), text(&self.original_exchange()));
-        headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
-        headers.insert(REASON.into(), text(why));
-        self.raw
-            .properties
-            .clone()
-            .with_headers(headers)
-            .with_delivery_mode(2)
-    }
-
-    /// Sends it, with this body, to the queue it came from, as if for the first time. It is still
-    /// held, whatever the answer.
-    pub(crate) async fn redrive(
-        &self,
-        publisher: &Publisher,
-        queue: &str,
-        body: &[u8],
-    ) -> Result<Published, LinkError> {
-        let mut headers = self.raw.properties.headers().clone().unwrap_or_default();
-        headers.insert(ATTEMPT.into(), AMQPValue::LongInt(0));
-        headers.insert(ORIGINAL_KEY.into(), text(&self.original_key()));
-        headers.insert(ORIGINAL_EXCHANGE.into(), text(&self.original_exchange()));
-        let properties = self.raw.properties.clone().with_headers(headers);
-        publisher.forward("", queue, body, properties).await
+impl Drop for Taken {
+    /// Settled or given up: its bytes are room again.
+    fn drop(&mut self) {
+        self.make_room();
     }
 }

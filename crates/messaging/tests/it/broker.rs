@@ -103,6 +103,33 @@ impl Broker {
             .unwrap();
     }
 
+    /// Publishes anything anywhere, and waits for the broker's word.
+    pub(crate) async fn send(
+        &self,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) {
+        testkit::publish(&self.channel, exchange, key, properties, body).await;
+    }
+
+    /// Publishes the same many times.
+    pub(crate) async fn flood(&self, times: usize, body: &[u8]) {
+        let options = BasicPublishOptions::default();
+        let mut confirms = Vec::new();
+        for _ in 0..times {
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let sent =
+                self.channel
+                    .basic_publish(EXCHANGE.into(), KEY.into(), options, body, properties);
+            confirms.push(sent.await.unwrap());
+        }
+        for confirm in confirms {
+            confirm.await.unwrap();
+        }
+    }
+
     async fn get(&self, queue: &str) -> Option<BasicGetMessage> {
         self.channel
             .basic_get(queue.into(), BasicGetOptions::default())

@@ -16,19 +16,29 @@ use crate::broker::{Broker, KEY, QUEUE, header};
 
 /// Says what the test wants, and remembers what it was asked.
 #[derive(Clone)]
-struct Scripted {
+pub(crate) struct Scripted {
     script: Arc<Mutex<VecDeque<Verdict>>>,
-    otherwise: Verdict,
+    otherwise: fn(&Delivery) -> Verdict,
+    fixed: Option<Verdict>,
     seen: Arc<Mutex<Vec<Delivery>>>,
     reachable: Arc<AtomicBool>,
     gate: Arc<Semaphore>,
 }
 
 impl Scripted {
-    fn new(otherwise: Verdict) -> Self {
+    pub(crate) fn new(otherwise: Verdict) -> Self {
+        Self {
+            fixed: Some(otherwise),
+            ..Self::by(|_| Verdict::Done)
+        }
+    }
+
+    /// Says what `otherwise` makes of each.
+    pub(crate) fn by(otherwise: fn(&Delivery) -> Verdict) -> Self {
         Self {
             script: Arc::default(),
             otherwise,
+            fixed: None,
             seen: Arc::default(),
             reachable: Arc::new(AtomicBool::new(true)),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -40,13 +50,14 @@ impl Scripted {
         self
     }
 
-    fn seen(&self) -> Vec<Delivery> {
+    pub(crate) fn seen(&self) -> Vec<Delivery> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn ids(&self) -> Vec<String> {
-        let id = |delivery: Delivery| delivery.message_id.unwrap();
-        self.seen().into_iter().map(id).collect()
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let ids = seen.iter().map(|delivery| delivery.message_id.clone());
+        ids.map(Option::unwrap_or_default).collect()
     }
 }
 
@@ -62,7 +73,10 @@ impl Handler for Scripted {
             "this body makes the handler panic"
         );
         let mut script = self.script.lock().unwrap();
-        let verdict = |_| script.pop_front().unwrap_or(self.otherwise.clone());
+        let verdict = |delivery| {
+            let scripted = script.pop_front().or_else(|| self.fixed.clone());
+            scripted.unwrap_or_else(|| (self.otherwise)(delivery))
+        };
         Ok(batch.iter().map(verdict).collect())
     }
 
@@ -71,7 +85,7 @@ impl Handler for Scripted {
     }
 }
 
-fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>) {
+pub(crate) fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>) {
     let shutdown = CancellationToken::new();
     let (url, handler, token) = (url.to_owned(), handler.clone(), shutdown.clone());
     let task = tokio::spawn(async move {
@@ -82,7 +96,7 @@ fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>)
     (shutdown, task)
 }
 
-async fn stop((shutdown, task): (CancellationToken, JoinHandle<()>)) {
+pub(crate) async fn stop((shutdown, task): (CancellationToken, JoinHandle<()>)) {
     shutdown.cancel();
     task.await.unwrap();
 }
@@ -130,7 +144,9 @@ async fn handler_errors_go_up_the_ladder_of_three_rungs_and_then_to_failed_with_
     assert_eq!(header(&failed, "x-original-queue"), QUEUE);
     assert_eq!(header(&failed, "x-original-exchange"), "news");
     assert_eq!(header(&failed, "x-original-routing-key"), KEY);
-    assert_eq!(header(&failed, "x-of-the-producer"), "kept");
+    let headers = failed.delivery.properties.headers().clone().unwrap();
+    let foreign = headers.inner().get("x-of-the-producer");
+    assert!(foreign.is_none(), "ours and no others: {headers:?}");
     stop(running).await;
 }
 

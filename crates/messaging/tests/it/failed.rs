@@ -74,7 +74,9 @@ async fn a_queue_that_was_declared_otherwise_is_kept() {
 #[tokio::test]
 async fn what_a_review_does_not_decide_on_goes_back_also_when_it_dies() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test").await.unwrap();
+    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+        .await
+        .unwrap();
     assert_eq!(review.take(10).await.unwrap().len(), 1);
     assert!(
         failed::list(&broker.url, 10).await.unwrap().is_empty(),
@@ -110,9 +112,14 @@ async fn a_look_that_nobody_waits_for_any_more_leaves_no_subscription_behind() {
 #[tokio::test]
 async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test").await.unwrap();
+    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+        .await
+        .unwrap();
     let held = review.take(10).await.unwrap();
-    let sent = review.send_edited(&held[0], b"{\"mended\": true}").await;
+    let to = Some(QUEUE);
+    let sent = review
+        .send_edited(&held[0], to, b"{\"mended\": true}")
+        .await;
     assert_eq!(sent.unwrap(), Sent::Again);
     review.close().await;
     let message = broker.take(QUEUE).await;
@@ -125,12 +132,14 @@ async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
 #[tokio::test]
 async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test").await.unwrap();
-    let held = review.take(10).await.unwrap();
-    let [held] = held.as_slice() else {
+    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+        .await
+        .unwrap();
+    let mut held = review.take(10).await.unwrap();
+    let [held] = held.as_mut_slice() else {
         panic!("one message");
     };
-    let sent = review.send_again(&[held]).await.unwrap();
+    let sent = review.send_again(&mut [held], Some(QUEUE)).await.unwrap();
     assert_eq!(sent, [Sent::Again]);
     review.close().await;
     let message = broker.take(QUEUE).await;

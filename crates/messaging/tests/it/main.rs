@@ -8,4 +8,5 @@ mod consumer;
 mod failed;
 mod inbox;
 mod outbox;
+mod poison;
 mod relay;

@@ -265,3 +265,56 @@ async fn a_call_names_its_effect_its_caller_and_its_trace() {
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["transaction_id"], json!(asked.transaction_id));
 }
+
+#[tokio::test]
+async fn without_a_bulk_read_each_transaction_is_asked_about() {
+    let (client, canned) = payments(404, "{}".to_owned()).await;
+    let ids: Vec<_> = (0..20).map(|_| TransactionId::new()).collect();
+    for expected in [21, 41] {
+        let answers = client.find_many(&ids).await;
+        assert!(
+            answers.iter().all(|answer| *answer == Ok(None)),
+            "{answers:?}"
+        );
+        let asked = canned.asked.lock().unwrap().len();
+        assert_eq!(asked, expected, "the bulk read is not asked for again");
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_read_answers_in_the_order_of_the_ids() {
+    let ids = [
+        TransactionId::new(),
+        TransactionId::new(),
+        TransactionId::new(),
+    ];
+    let known = |id: TransactionId| {
+        json!({
+            "transaction_id": id, "order_id": OrderId::new(), "status": "paid", "created_at": "2026-01-01T00:00:00Z",
+        })
+    };
+    let body = json!({"transactions": [known(ids[2]), known(ids[0])]});
+    let (client, canned) = payments(200, body.to_string()).await;
+    let answers = client.find_many(&ids).await;
+    let answers = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().map(|found| found.transaction_id));
+    let answers: Vec<_> = answers.collect();
+    assert_eq!(answers, [Some(ids[0]), None, Some(ids[2])]);
+    let asked = canned.asked.lock().unwrap();
+    assert_eq!(
+        (asked.len(), asked[0].0.as_str()),
+        (1, "/transactions/lookup")
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_payments_answers_about_none() {
+    let ids = [TransactionId::new(), TransactionId::new()];
+    let answers = client("http://127.0.0.1:1").find_many(&ids).await;
+    let away = |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
+    assert!(
+        answers.len() == 2 && answers.iter().all(away),
+        "{answers:?}"
+    );
+}

@@ -48,10 +48,12 @@ fn the_document_is_whole() {
     assert_eq!(
         paths,
         [
+            "/.well-known/jwks.json",
             "/transactions",
             "/transactions/cancel",
             "/transactions/cancel-by-order",
             "/transactions/complete",
+            "/transactions/lookup",
             "/transactions/{id}",
         ]
     );

@@ -1,6 +1,7 @@
 //! `GET /transactions/{id}` and `GET /transactions?order_id=`.
 
 use kernel::{OrderId, TransactionId, UserId};
+use serde_json::json;
 
 use crate::support::Payments;
 
@@ -60,5 +61,34 @@ async fn unknown_ids_are_not_found_and_malformed_ones_are_said_to_be() {
             .get(&path, &payments.service())
             .await
             .problem(status, slug);
+    }
+}
+
+#[tokio::test]
+async fn a_service_looks_at_many_transactions_at_once() {
+    let payments = Payments::start().await;
+    let (one, two) = (payments.pending().await, payments.pending().await);
+    let ids = [one.transaction, TransactionId::new(), two.transaction];
+    let body = json!({ "transaction_ids": ids });
+    let path = "/transactions/lookup";
+    let answer = payments.post(path, &payments.service(), &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let found = answer.json()["transactions"].as_array().unwrap().clone();
+    let mut orders: Vec<_> = found
+        .iter()
+        .map(|found| found["order_id"].to_string())
+        .collect();
+    orders.sort();
+    let mut expected = [one, two].map(|purchase| json!(purchase.order).to_string());
+    expected.sort();
+    assert_eq!(orders, expected);
+
+    let payer = payments.post(path, &payments.user(one.user), &body).await;
+    payer.problem(403, "forbidden");
+    for ids in [0, 101] {
+        let ids: Vec<_> = (0..ids).map(|_| TransactionId::new()).collect();
+        let body = json!({ "transaction_ids": ids });
+        let answer = payments.post(path, &payments.service(), &body).await;
+        answer.problem(422, "invalid");
     }
 }

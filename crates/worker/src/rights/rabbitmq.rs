@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use contracts::topology::{FAILED, MESSAGES, PAYMENTS_EVENTS, PAYMENTS_EVENTS_QUEUE};
-use messaging::topology::delay_exchange;
+use messaging::topology::{REDRIVE, delay_exchange};
 use serde_json::json;
 
 use super::Passwords;
@@ -23,8 +23,10 @@ struct Permission {
     tags: &'static str,
 }
 
-/// Only payments may publish payment events. The default exchange, which leads into any queue, is for
-/// operators alone, by `shopctl` or by the api: messages go back to where they failed.
+/// Only payments may publish payment events. Nobody may publish to the default exchange, which leads
+/// into any queue. Operators, by `shopctl` or by the api, send messages again through an exchange that
+/// leads into the consumers' queues, whose consumers believe no message for where it comes from. Only
+/// operators read `failed`.
 fn permissions() -> [Permission; 7] {
     let may = |role, write: &[&str], read: &[&str]| Permission {
         role,
@@ -36,14 +38,10 @@ fn permissions() -> [Permission; 7] {
     [
         may("payments", &[PAYMENTS_EVENTS], &[]),
         consumer("worker-payments", PAYMENTS_EVENTS_QUEUE),
-        Permission {
-            // the census looks whether a stuck saga's message is there
-            read: vec![MESSAGES.to_owned(), FAILED.to_owned()],
-            ..consumer("worker-async", MESSAGES)
-        },
+        consumer("worker-async", MESSAGES),
         may("worker-relay", &[MESSAGES], &[]),
-        may("operator", &["amq.default"], &[FAILED]),
-        may("api", &["amq.default"], &[FAILED]),
+        may("operator", &[REDRIVE], &[FAILED]),
+        may("api", &[REDRIVE], &[FAILED]),
         Permission {
             tags: "monitoring",
             ..may("doctor", &[], &[])
@@ -114,6 +112,8 @@ impl Broker {
 
 #[cfg(test)]
 mod tests {
+    use contracts::topology::CONSUMERS;
+
     use super::*;
 
     #[test]
@@ -124,6 +124,24 @@ mod tests {
             .map(|permission| permission.role)
             .collect();
         assert_eq!(writers, ["payments"]);
+    }
+
+    #[test]
+    fn no_role_may_publish_to_the_default_exchange() {
+        for permission in permissions() {
+            let writes = permission.write.iter().any(|to| to == "amq.default");
+            assert!(!writes, "{}", permission.role);
+        }
+    }
+
+    #[test]
+    fn the_consumers_of_the_topology_are_the_roles_that_read_their_queues() {
+        for (queue, consumer) in CONSUMERS {
+            let readers = permissions().into_iter();
+            let readers = readers.filter(|role| role.read.iter().any(|read| read == queue));
+            let readers: Vec<_> = readers.map(|role| role.role).collect();
+            assert_eq!(readers, [consumer], "{queue}");
+        }
     }
 
     #[test]

@@ -36,7 +36,9 @@ fn secrets(folder: &Path) {
         .arg("keygen")
         .output()
         .unwrap();
-    fs::write(folder.join("token_signing_key.pem"), key.stdout).unwrap();
+    for name in ["token_signing_key.pem", "event_signing_key.pem"] {
+        fs::write(folder.join(name), &key.stdout).unwrap();
+    }
     for (name, url) in [
         (
             "shop_database_url",

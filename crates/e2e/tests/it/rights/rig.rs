@@ -76,6 +76,12 @@ impl Rig {
             _ => "/nowhere".to_owned(),
         };
         env.push(("TOKEN_SIGNING_KEY_FILE".to_owned(), key));
+        let key = self.secrets.join("event_signing_key.pem");
+        let key = match role {
+            "payments" => key.display().to_string(),
+            _ => "/nowhere".to_owned(),
+        };
+        env.push(("EVENT_SIGNING_KEY_FILE".to_owned(), key));
         env
     }
 

@@ -748,18 +748,18 @@ export interface components {
         };
         /** @description Messages that could not be handled. */
         Failed: {
-            /** @description How many were looked at. */
+            /** @description How many are on this page. */
             count: number;
-            /** @description By queue and reason, the oldest group first. */
+            /** @description By queue and reason, in the order of their first messages. */
             groups: components["schemas"]["FailedGroup"][];
-            /** @description Whether there may be more behind them. */
+            /** @description Whether there are others beside them. */
             more: boolean;
         };
         /** @description Messages that failed alike. */
         FailedGroup: {
             /** @description How many. */
             count: number;
-            /** @description All of them, the oldest first. */
+            /** @description All of them, in the order that was asked for. */
             messages: components["schemas"]["FailedLine"][];
             /** @description The queue that they could not be handled from. */
             queue?: string | null;
@@ -790,6 +790,10 @@ export interface components {
             body: string;
             /** @description What it says, if that is not UTF-8. */
             body_base64?: string | null;
+            /** @description Length of what it says, bytes. */
+            body_bytes: number;
+            /** @description Whether that goes on behind what is shown, the first MiB: `shopctl failed show` has all of it. */
+            body_cut: boolean;
             /** @description The exchange that it was first published to. */
             exchange: string;
             /** @description The queue that it could not be handled from. */
@@ -996,6 +1000,15 @@ export interface components {
          * @description A product of the catalog.
          */
         ProductId: string;
+        /** @description A decision to send again. */
+        Redrive: {
+            /** @description Decide on all that failed alike, as for a drop. */
+            alike?: number | null;
+            /** @description The queue to send to, when the message's own record does not count: its consumer did not make it. */
+            queue?: string | null;
+            /** @description Why: kept in the audit. */
+            reason: string;
+        };
         /** @description Who wants an account. */
         Register: {
             email: string;
@@ -1556,20 +1569,36 @@ export interface operations {
     };
     list_failed: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many of them, 1 to 1000. */
+                limit?: number;
+                /** @description `oldest` (the default) or `newest` first. */
+                order?: "oldest" | "newest";
+                /** @description How many to leave out before them. */
+                skip?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The oldest thousand */
+            /** @description A page of them */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Failed"];
+                };
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description `unauthenticated`: no token, or none that is good here */
@@ -1583,6 +1612,15 @@ export interface operations {
             };
             /** @description `forbidden`: a call for others */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `validation` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1789,7 +1827,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Decision"];
+                "application/json": components["schemas"]["Redrive"];
             };
         };
         responses: {

@@ -1,6 +1,27 @@
 // Generated from docs/openapi/payments.json by `cargo xtask generate`: do not edit.
 
 export interface paths {
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The keys that events are signed with.
+         * @description An event of ours carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
+         *     `b64: false`, EdDSA) over the bytes of its body. Empty when events are not signed.
+         */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/transactions": {
         parameters: {
             query?: never;
@@ -102,6 +123,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/transactions/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look at many transactions at once.
+         * @description For the shop, which asks about events that it cannot verify. A transaction that is not in the
+         *     answer is not known.
+         */
+        post: operations["lookup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -126,6 +168,11 @@ export interface components {
             /** @description For people. */
             message: string;
         };
+        /** @description What a look-up found. A transaction that is not here is not known. */
+        Found: {
+            /** @description The transactions, in no order. */
+            transactions: components["schemas"]["Transaction"][];
+        };
         /** @description Creates a transaction; idempotent by `order_id`. */
         InitTransaction: {
             /** @description How much. */
@@ -135,6 +182,11 @@ export interface components {
             transaction_id?: components["schemas"]["TransactionId"] | null;
             /** @description Who pays it. */
             user_id: components["schemas"]["UserId"];
+        };
+        /** @description Asks for transactions. */
+        Lookup: {
+            /** @description Which ones: 1 to 100. */
+            transaction_ids: components["schemas"]["TransactionId"][];
         };
         /** @description An amount of money in minor units (cents), never a float. */
         Money: {
@@ -225,6 +277,26 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A JSON Web Key Set (RFC 7517) */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
     find_by_order: {
         parameters: {
             query: {
@@ -727,6 +799,93 @@ export interface operations {
             };
             /** @description `transaction-canceled`, with the `transaction` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    lookup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Lookup"];
+            };
+        };
+        responses: {
+            /** @description Those that are known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

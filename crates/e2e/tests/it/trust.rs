@@ -1,0 +1,258 @@
+//! Nothing forged is believed, and no message wedges a queue or kills a process.
+
+mod fuzz;
+mod keys;
+
+use lapin::{
+    BasicProperties, Channel,
+    options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use serde_json::{Value, json};
+use testkit::{System, SystemOptions, eventually, eventually_some, foreign_client};
+use tokens::DetachedSigner;
+
+use crate::text;
+
+const EVENTS: &str = "payments_events";
+const COMPLETED: &str = "transaction_completed";
+const CANCELED: &str = "transaction_canceled";
+
+/// Properties with these headers.
+fn headed(headers: &[(&str, &str)]) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    }
+    BasicProperties::default()
+        .with_headers(table)
+        .with_delivery_mode(2)
+}
+
+async fn send(channel: &Channel, exchange: &str, key: &str, how: BasicProperties, body: &Value) {
+    let body = body.to_string();
+    testkit::publish(channel, exchange, key, how, body.as_bytes()).await;
+}
+
+/// The order's payment, as payments would tell it.
+fn paid(order: &Value) -> Value {
+    json!({
+        "transaction_id": order["transaction_id"],
+        "completed_at": "2026-11-28T20:00:00Z",
+        "routing_key": COMPLETED,
+        "order_id": order["id"],
+        "amount": order["total"],
+    })
+}
+
+/// A queue that sees what payments publishes.
+async fn spy(channel: &Channel) {
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let made = channel.queue_declare("spy".into(), options, FieldTable::default());
+    made.await.unwrap();
+    let bound = channel.queue_bind(
+        "spy".into(),
+        EVENTS.into(),
+        "#".into(),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    bound.await.unwrap();
+}
+
+/// Body and signature of the next event that payments itself publishes: only those have an event id.
+async fn seen(channel: &Channel) -> (Vec<u8>, String) {
+    let options = BasicGetOptions { no_ack: true };
+    let event = eventually_some("an event of payments", || async {
+        let event = channel.basic_get("spy".into(), options).await.unwrap()?;
+        let body: Value = serde_json::from_slice(&event.delivery.data).ok()?;
+        body["event_id"].is_string().then_some(event)
+    })
+    .await;
+    let headers = event.delivery.properties.headers().clone().unwrap();
+    match headers.inner().get("x-signature") {
+        Some(AMQPValue::LongString(signature)) => {
+            (event.delivery.data.clone(), signature.to_string())
+        }
+        other => panic!("no signature: {other:?}"),
+    }
+}
+
+async fn failed(system: &System) -> Vec<Value> {
+    let listed = system.run("shopctl", &["failed", "list", "-o", "json"]);
+    listed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+async fn fails(system: &System, count: usize) -> Vec<Value> {
+    eventually_some(&format!("{count} messages to fail"), || async {
+        let failed = failed(system).await;
+        (failed.len() == count).then_some(failed)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_forged_event_moves_an_order_and_the_true_one_does() {
+    let system = System::start(SystemOptions::default()).await;
+    let buyer = system.buyer().await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    spy(&channel).await;
+    let (_, other) = buyer.order().await;
+    buyer.pay(text(&other, "transaction_id")).await;
+    buyer.awaits(text(&other, "id"), "completed").await;
+    let (_, true_signature) = seen(&channel).await;
+    let (_, order) = buyer.order().await;
+    let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+
+    let with = |field: &str, value: Value| {
+        let mut body = paid(&order);
+        body[field] = value;
+        body
+    };
+    let whole = paid(&order);
+    let stranger = DetachedSigner::from_pem(&tokens::generate_key_pem()).unwrap();
+    let strange = stranger.sign(whole.to_string().as_bytes());
+    let (their_header, _) = true_signature.split_once("..").unwrap();
+    let (_, strange_made) = strange.split_once("..").unwrap();
+    let posing = format!("{their_header}..{strange_made}");
+    let minimal = json!({
+        "transaction_id": order["transaction_id"], "completed_at": "2026-11-28T20:00:00Z", "routing_key": COMPLETED,
+    });
+    let canceled = json!({
+        "transaction_id": order["transaction_id"], "canceled_at": "2026-11-28T20:00:00Z", "routing_key": CANCELED,
+        "order_id": order["id"], "amount": order["total"],
+    });
+    let unknown = with("transaction_id", json!(uuid::Uuid::now_v7()));
+    let elsewhere = with("transaction_id", other["transaction_id"].clone());
+    let signed = |signature: &str| headed(&[("x-signature", signature)]);
+    let plain = || headed(&[]);
+    let forged = [
+        (EVENTS, COMPLETED, plain(), &whole),
+        (EVENTS, COMPLETED, plain(), &minimal),
+        (EVENTS, CANCELED, plain(), &canceled),
+        (
+            EVENTS,
+            COMPLETED,
+            plain(),
+            &with("amount", json!({"amount": 1, "currency": "EUR"})),
+        ),
+        (
+            EVENTS,
+            COMPLETED,
+            plain(),
+            &with("order_id", other["id"].clone()),
+        ),
+        (EVENTS, COMPLETED, plain(), &unknown),
+        (EVENTS, COMPLETED, plain(), &elsewhere),
+        (EVENTS, COMPLETED, signed(&strange), &whole),
+        (EVENTS, COMPLETED, signed(&posing), &whole),
+        (EVENTS, COMPLETED, signed(&true_signature), &whole),
+        (EVENTS, CANCELED, plain(), &whole),
+        (
+            EVENTS,
+            CANCELED,
+            headed(&[("x-original-routing-key", COMPLETED)]),
+            &whole,
+        ),
+        (
+            "",
+            "payments_events_queue",
+            headed(&[("x-original-routing-key", COMPLETED)]),
+            &whole,
+        ),
+        (
+            "redrive",
+            "payments_events_queue",
+            headed(&[("x-original-routing-key", COMPLETED)]),
+            &whole,
+        ),
+    ];
+    for (exchange, key, how, body) in &forged {
+        send(&channel, exchange, key, how.clone(), body).await;
+    }
+    fails(&system, forged.len()).await;
+
+    // sent again, edited, or steered by headers: the same questions are asked
+    let steered = headed(&[
+        ("x-original-queue", "payments_events_queue"),
+        ("x-original-exchange", EVENTS),
+        ("x-original-routing-key", COMPLETED),
+        ("x-reason", "the shop's database could not be used"),
+    ]);
+    send(
+        &channel,
+        "failed",
+        "",
+        steered.with_message_id("steered".into()),
+        &whole,
+    )
+    .await;
+    fails(&system, forged.len() + 1).await;
+    let refused = system
+        .command("shopctl")
+        .args(["failed", "retry", "steered", "--reason", "r", "--yes"])
+        .output();
+    assert!(
+        !refused.unwrap().status.success(),
+        "its consumer did not make this record"
+    );
+    let retry = [
+        "failed",
+        "retry",
+        "steered",
+        "--to",
+        "payments_events_queue",
+        "--reason",
+        "r",
+        "--yes",
+    ];
+    system.run("shopctl", &retry);
+    let all = fails(&system, forged.len() + 1).await;
+    let edited = text(&all[0], "id");
+    let body = system.log("edited").with_extension("json");
+    std::fs::write(&body, whole.to_string()).unwrap();
+    let edit = [
+        "failed",
+        "edit",
+        edited,
+        "--body",
+        body.to_str().unwrap(),
+        "--reason",
+        "r",
+        "--yes",
+    ];
+    let edited = system.command("shopctl").args(edit).output().unwrap();
+    eventually("what was edited to fail again", || async {
+        failed(&system).await.len() > forged.len()
+    })
+    .await;
+    drop(edited);
+
+    let now = buyer.try_look(text(&order, "id")).await.unwrap();
+    assert_eq!(text(&now, "status"), "awaiting_payment");
+    let status: String =
+        sqlx::query_scalar("select status from payments.transaction where transaction_id = $1")
+            .bind(
+                text(&order, "transaction_id")
+                    .parse::<uuid::Uuid>()
+                    .unwrap(),
+            )
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
+    assert_eq!(status, "pending");
+    buyer.pay(text(&order, "transaction_id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    let (body, signature) = seen(&channel).await;
+    // the true event, replayed, takes effect once
+    let properties = headed(&[("x-signature", &signature)]);
+    testkit::publish(&channel, EVENTS, COMPLETED, properties, &body).await;
+    system.settle().await;
+    system.assert_whole().await;
+}

@@ -1,0 +1,104 @@
+//! The keys that payments signs its events with.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use contracts::payments::JWKS;
+use reqwest::Client;
+use tokens::{DetachedKeys, SignatureError};
+
+/// Between two fetches, however many signatures name a key that is not known. Meanwhile such an event
+/// is asked about, so that a rotation loses none.
+const PAUSE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest key set that is read, bytes.
+const MAX_SET: usize = 64 * 1024;
+
+/// Verifies signatures of payments, by the keys that it publishes; fetches them when they are needed.
+#[derive(Debug)]
+pub struct EventKeys {
+    url: String,
+    http: Client,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: DetachedKeys,
+    asked: Option<Instant>,
+}
+
+impl EventKeys {
+    /// The keys of the payments at `base_url`; none are fetched yet.
+    ///
+    /// # Errors
+    /// When no HTTP client can be built.
+    pub fn new(base_url: &str) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            url: format!("{}{JWKS}", base_url.trim_end_matches('/')),
+            http: Client::builder()
+                .timeout(TIMEOUT)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Checks that payments signed exactly these bytes. A key that is not known is fetched, at most
+    /// every ten seconds.
+    ///
+    /// # Errors
+    /// [`SignatureError`]: nothing is proven.
+    pub async fn verify(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
+        match self.known(signature, body) {
+            Err(SignatureError::UnknownKey) if self.may_ask() => {}
+            checked => return checked,
+        }
+        match self.fetch().await {
+            Ok(keys) => self.state().keys = keys,
+            Err(why) => tracing::warn!(
+                "The keys of payments' events cannot be had from {} ({why}): payments is asked about each event",
+                self.url
+            ),
+        }
+        self.known(signature, body)
+    }
+
+    fn known(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
+        self.state().keys.verify(signature, body)
+    }
+
+    fn may_ask(&self) -> bool {
+        let mut state = self.state();
+        let may = state.asked.is_none_or(|asked| asked.elapsed() > PAUSE);
+        if may {
+            state.asked = Some(Instant::now());
+        }
+        may
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetch(&self) -> Result<DetachedKeys, String> {
+        let said = |error: reqwest::Error| error.without_url().to_string();
+        let answer = self.http.get(&self.url).send().await;
+        let mut answer = answer
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(said)?;
+        let mut set = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(said)? {
+            set.extend_from_slice(&part);
+            if set.len() > MAX_SET {
+                return Err(format!("the answer is longer than {MAX_SET} bytes"));
+            }
+        }
+        let keys = std::str::from_utf8(&set)
+            .ok()
+            .and_then(DetachedKeys::from_jwks);
+        keys.ok_or_else(|| "the answer is no key set".to_owned())
+    }
+}
