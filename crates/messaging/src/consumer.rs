@@ -353,15 +353,16 @@ async fn settle(
 
 /// Acks what is settled: in one word when all is, since nothing that was taken earlier is open.
 async fn ack(taken: &[Taken], settled: &[bool]) -> Result<(), LinkError> {
-    if settled.iter().all(|settled| *settled) {
-        if let Some(last) = taken.last() {
-            last.ack_up_to().await?;
-            crash_point!("consumer.ack.after_send");
+    let all = settled.iter().all(|settled| *settled);
+    let last = taken.len().saturating_sub(1);
+    for (place, (taken, settled)) in taken.iter().zip(settled).enumerate() {
+        if all && place == last {
+            taken.ack_up_to().await?;
+        } else if !all && *settled {
+            taken.ack().await?;
+        } else {
+            continue;
         }
-        return Ok(());
-    }
-    for (taken, _) in taken.iter().zip(settled).filter(|(_, settled)| **settled) {
-        taken.ack().await?;
         crash_point!("consumer.ack.after_send");
     }
     Ok(())
