@@ -32,7 +32,7 @@ pub struct Product {
     pub created_at: DateTime<Utc>,
 }
 
-/// What an edit does to the stock.
+/// The change of the stock by an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StockEdit {
     /// It stays as it is.

@@ -79,7 +79,7 @@ pub struct Lookup {
     pub transaction_ids: Vec<TransactionId>,
 }
 
-/// What a look-up found. A transaction that is not here is not known.
+/// The result of a look-up. A transaction that is not here is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Found {
     /// The transactions, in no order.

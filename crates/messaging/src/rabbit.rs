@@ -136,7 +136,7 @@ impl Link {
         })
     }
 
-    /// Who the broker knows this connection as.
+    /// The broker's user of this connection.
     pub(crate) fn user(&self) -> &str {
         &self.user
     }

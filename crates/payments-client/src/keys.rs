@@ -56,14 +56,23 @@ impl EventKeys {
             Err(SignatureError::UnknownKey) if self.may_ask() => {}
             checked => return checked,
         }
-        match self.fetch().await {
-            Ok(keys) => self.state().keys = keys,
-            Err(why) => tracing::warn!(
+        if let Err(why) = self.renew().await {
+            tracing::warn!(
                 "The keys of payments' events cannot be had from {} ({why}): payments is asked about each event",
                 self.url
-            ),
+            );
         }
         self.known(signature, body)
+    }
+
+    /// Fetches the keys that payments publishes now, in place of those that are known.
+    ///
+    /// # Errors
+    /// The reason, when payments gives none; those that are known stay.
+    pub async fn renew(&self) -> Result<(), String> {
+        let keys = self.fetch().await?;
+        self.state().keys = keys;
+        Ok(())
     }
 
     fn known(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {

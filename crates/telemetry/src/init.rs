@@ -93,17 +93,20 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     Ok(Guard(provider))
 }
 
-/// What is logged. Exporters report through [`Batches`], so their library's own lines, one a second while a
-/// collector is away, are off unless `filter` asks for them. The filter is for events: what they say of the spans around them does not
+/// The log filter. Exporters report through [`Batches`], so their library's own lines, one a second while a
+/// collector is away, are off unless `filter` asks for them; so are lapin's of returned messages, which hold the whole
+/// body. The filter is for events: what they say of the spans around them does not
 /// depend on it.
 fn logged<S>(filter: &str) -> Result<impl Filter<S> + use<S>, ParseError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
-    Ok(format!("opentelemetry=off,{filter}")
-        .parse::<EnvFilter>()?
-        .or(spans.with_max_level_hint(LevelFilter::INFO)))
+    Ok(
+        format!("opentelemetry=off,lapin::returned_messages=off,{filter}")
+            .parse::<EnvFilter>()?
+            .or(spans.with_max_level_hint(LevelFilter::INFO)),
+    )
 }
 
 /// Our own spans, whatever is logged; not those of libraries, and not those that a saga's journal

@@ -269,13 +269,13 @@ impl Shared<'_> {
                     event_keys,
                 } = checkout()?;
                 let (payments, keys) = (Arc::clone(payments), Arc::clone(event_keys));
-                let handler = PaymentEvents::new(engine.clone(), payments, keys);
-                Ok(self.consume(
-                    amqp_url,
-                    topology::PAYMENTS_EVENTS_QUEUE,
-                    ConsumerConfig::default(),
-                    handler,
-                ))
+                let handler = PaymentEvents::new(engine.clone(), payments, Arc::clone(&keys));
+                let queue = topology::PAYMENTS_EVENTS_QUEUE;
+                let consume = self.consume(amqp_url, queue, ConsumerConfig::default(), handler);
+                Ok(Box::new(|running, stop| {
+                    running.spawn(payment_events::renew_keys(keys, stop.clone()));
+                    consume(running, stop);
+                }))
             }
             Role::Async {
                 amqp_url,

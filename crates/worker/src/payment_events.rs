@@ -6,6 +6,8 @@
 
 mod proof;
 
+pub(crate) use proof::renew_keys;
+
 use std::sync::{Arc, atomic::AtomicBool};
 
 use commerce::order::{self, PaymentTerms};

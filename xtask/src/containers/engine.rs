@@ -74,11 +74,9 @@ impl Engine {
         symlink(&folder, &short).doing("name the engine's folder")?;
         let log = fs::File::create(folder.join("log")).doing("make the engine's log")?;
         let mut daemon = Command::new("dockerd");
-        for (option, name) in [
-            ("--data-root", "data"),
-            ("--exec-root", "exec"),
-            ("--pidfile", "pid"),
-        ] {
+        // runc takes no root that is reached by a link
+        daemon.arg("--data-root").arg(folder.join("data"));
+        for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(short.join(name));
         }
         let socket = format!("unix://{}", short.join("sock").display());

@@ -26,7 +26,7 @@ use super::{App, problems, shapes};
 pub(super) struct CreateOrder {
     items: Vec<CreateLine>,
     /// The total that the customer agreed to. With another one by the catalog's prices of now the
-    /// order is refused; without it the catalog's total is accepted, whatever it is.
+    /// order is refused; without it the catalog's total is accepted.
     // absent and not null: the fingerprint of a request that names none stays what it was
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expected_total: Option<Money>,

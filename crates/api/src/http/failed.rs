@@ -178,7 +178,7 @@ pub(super) struct Decisions {
     responses(
         (status = 200, body = Failed, description = "A page of them"),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`validation`"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "`invalid`"),
         CallerProblems,
     )
 )]

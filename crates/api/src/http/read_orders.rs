@@ -10,14 +10,14 @@ use web::{
 
 use super::{App, shapes};
 
-/// Whose orders the caller may read: their own, or, as an admin or operator, everybody's.
+/// The orders that the caller may read: their own, or, as an admin or operator, all.
 pub(super) fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
     let user = caller.user()?;
     let staff = caller.0.has_role("admin") || caller.0.has_role("operator");
     Ok((!staff).then_some(user))
 }
 
-/// Whose orders the caller may cancel: their own, or, as an admin, everybody's.
+/// The orders that the caller may cancel: their own, or, as an admin, all.
 pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
     let user = caller.user()?;
     Ok((!caller.0.has_role("admin")).then_some(user))
@@ -67,7 +67,7 @@ pub(super) async fn list(
     Ok(Json(shapes::Page::of(page)))
 }
 
-/// What somebody looks for among everybody's orders.
+/// Filters of the list of all orders.
 pub(super) enum Sought {
     /// The orders of an account; of none when no account has the address.
     Customer(Option<UserId>),
@@ -154,7 +154,7 @@ pub(super) async fn list_all(
     }))
 }
 
-/// Look at anybody's order, with its customer and its saga. For admins and operators.
+/// Read any order, with its customer and its saga. For admins and operators.
 #[utoipa::path(
     get, path = "/api/admin/orders/{id}", operation_id = "find_any_order", security(("bearer" = [])),
     params(("id" = OrderId, Path, description = "The order")),

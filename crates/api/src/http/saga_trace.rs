@@ -7,7 +7,7 @@ use web::{CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds};
 
 use super::{App, sagas::not_found};
 
-/// What was sent.
+/// The result of sending a trace again.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TraceSent {
     trace_id: String,

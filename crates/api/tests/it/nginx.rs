@@ -391,7 +391,7 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
     let file = folder.join("resolv.conf");
     let cluster = "search shop.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\n";
     for (resolv_conf, api, name, resolvers) in [
-        // Docker's server knows services as they are called, whatever the machine's search list is
+        // Docker's name server knows services by their plain names; the machine's search list plays no part
         (
             "nameserver 127.0.0.11\nsearch example.com\noptions ndots:0\n",
             "http://api:8080",

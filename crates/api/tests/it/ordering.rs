@@ -351,7 +351,7 @@ async fn another_total_than_was_agreed_to_orders_nothing() {
     // the customer agrees: the refusal did not use the key up
     let placed = order(&body(19800)).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
-    // a repeat is answered from the order, whatever the price is by now
+    // a repeat is answered from the order, though the price has changed
     let back = "update commerce.product set price_amount = 1290 where slug = 'enamel-mug'";
     sqlx::query(back).execute(&shop.pool).await.unwrap();
     let again = order(&body(19800)).await;

@@ -16,7 +16,11 @@ fn pool(url: &str) -> PgPool {
         .unwrap()
 }
 
-const NEEDS_NO_DATABASE: [&str; 2] = ["/api/settings", "/api/runbooks/{cause}"];
+const NEEDS_NO_DATABASE: [&str; 3] = [
+    "/api/settings",
+    "/api/runbooks/{cause}",
+    "/api/problems/{slug}",
+];
 
 /// A request that makes sense: nothing but the database is in its way.
 fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder {
@@ -67,6 +71,7 @@ async fn while_the_database_is_down_every_operation_says_when_to_come_back() {
         "/.well-known/jwks.json",
         "/api/settings",
         "/api/runbooks/no-worker",
+        "/api/problems/unavailable",
     ] {
         assert_eq!(
             shop.get(path, "").await.status,

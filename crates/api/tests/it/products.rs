@@ -28,7 +28,7 @@ impl Shop {
         .await
     }
 
-    /// An edit by somebody who saw the stock of now.
+    /// An edit of a form that shows the current stock.
     async fn edit(&self, id: &str, version: &str, body: &Value) -> Answer {
         let mut body = body.clone();
         let on_hand =

@@ -296,8 +296,6 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
     resolve(&saga, "done").with(0);
     assert_recorded(&system, &saga, "resolve").await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
-    // what payments says is proven by its keys
-    system.fault(Upstream::Payments, Fault::None);
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
 

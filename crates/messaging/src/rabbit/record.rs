@@ -1,4 +1,4 @@
-//! What our own processes write on a message that they move on, and how it is read back.
+//! The record that our own processes write on a message when they move it on, and how it is read back.
 //!
 //! Every header that is read is a publisher's until proven otherwise: each is bounded and typed here,
 //! and nowhere else. A message that moves on takes our headers with it and no others: foreign ones
@@ -37,7 +37,7 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// What is written on a message that moves on.
+/// The record on a message that moves on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Attempts made.

@@ -175,7 +175,7 @@ impl Taken {
         self.signature.clone()
     }
 
-    /// Who moved it here, proven by the broker; nobody for a message that does not say.
+    /// The user that moved it here, proven by the broker; none for a message that does not say.
     pub(crate) fn moved_by(&self) -> Option<&str> {
         let user = self.properties.user_id().as_ref();
         user.map(lapin::types::ShortString::as_str)

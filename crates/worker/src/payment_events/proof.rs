@@ -1,6 +1,9 @@
 //! How an event's claim is proven: by the signature of payments over its bytes, else by asking.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use commerce::order;
 use contracts::{
@@ -10,9 +13,34 @@ use contracts::{
 use crashpoint::crash_point;
 use kernel::TransactionId;
 use messaging::consumer::{Delivery, Unreachable, Verdict};
+use payments_client::EventKeys;
+use tokio_util::sync::CancellationToken;
 use workflows::payments::NoAnswer;
 
 use super::{Fact, NotStored, PaymentEvents, check};
+
+/// Between two fetches of payments' keys: a key that payments has withdrawn is believed for so long at most.
+const RENEW: Duration = Duration::from_mins(5);
+/// Between two tries to fetch them.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
+
+/// Keeps payments' keys fresh until `shutdown`. They are fetched at once, so that signed events are believed while
+/// payments is away.
+pub(crate) async fn renew_keys(keys: Arc<EventKeys>, shutdown: CancellationToken) {
+    loop {
+        let pause = match keys.renew().await {
+            Ok(()) => RENEW,
+            Err(why) => {
+                tracing::debug!("The keys of payments' events cannot be had ({why}): trying again");
+                RENEW_AGAIN
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
 
 /// A fact of a batch, by its place in there, or what becomes of its message.
 type Asked = (usize, Result<Fact, Verdict>);

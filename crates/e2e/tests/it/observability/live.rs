@@ -12,11 +12,15 @@ use std::{
 };
 
 use futures::future::join_all;
-use lapin::{BasicProperties, Channel, types::FieldTable};
+use lapin::{
+    BasicProperties, Channel,
+    types::{AMQPValue, FieldTable},
+};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::{Buyer, Collector, Fault, Proxy, System, eventually, foreign_client};
+use tokens::DetachedSigner;
 use uuid::Uuid;
 
 use super::{alerts, prometheus::Prometheus};
@@ -58,6 +62,19 @@ fn each_alert_has_fired_live() {
 
 async fn publish(channel: &Channel, body: &[u8]) {
     testkit::publish(channel, EXCHANGE, PAID, BasicProperties::default(), body).await;
+}
+
+/// An event with payments' own signature, which contradicts what payments has decided.
+async fn publish_signed(system: &System, channel: &Channel, body: &[u8]) {
+    let key = std::fs::read_to_string(system.setting("EVENT_SIGNING_KEY_FILE")).unwrap();
+    let signature = DetachedSigner::from_pem(&key).unwrap().sign(body);
+    let mut headers = FieldTable::default();
+    headers.insert(
+        "x-signature".into(),
+        AMQPValue::LongString(signature.into()),
+    );
+    let signed = BasicProperties::default().with_headers(headers);
+    testkit::publish(channel, EXCHANGE, PAID, signed, body).await;
 }
 
 async fn changed(pool: &PgPool, statement: &'static str) -> u64 {
@@ -148,7 +165,7 @@ async fn what_breaks_raises_its_alert() {
         "completed_at": "2026-01-01T00:00:00Z",
         "routing_key": PAID,
     });
-    publish(&channel, too_late.to_string().as_bytes()).await;
+    publish_signed(&system, &channel, too_late.to_string().as_bytes()).await;
     publish(&channel, b"no event").await;
     prometheus.raises("InvariantBroken", &[]).await;
     prometheus.raises("FailedMessages", &[]).await;

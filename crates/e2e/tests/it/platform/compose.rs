@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{PROCESSES, files, read, started, words};
 
-/// What is beside the shop, and where traces go, stands in a file of its own.
+/// The services beside the shop, and the endpoint of traces, stand in a file of their own.
 pub(super) const FILES: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
 
 fn services(file: &str) -> serde_json::Map<String, Value> {

@@ -1,4 +1,4 @@
-//! What the rendered manifests name is there: files, variables, keys, ports, and the pods of selectors.
+//! Everything that the rendered manifests name is there: files, variables, keys, ports, and the pods of selectors.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1619,7 +1619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `validation` */
+            /** @description `invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,0 +1,401 @@
+//! A look at `failed` that can decide.
+
+use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
+
+use futures::future::try_join_all;
+
+use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, content_id};
+use crate::{
+    rabbit::{Link, LinkError, Published, Publisher, Taken, Walk},
+    topology::FAILED,
+};
+
+/// Most messages that one review walks past.
+pub const WALKED: usize = 50_000;
+
+/// How many are published before their confirms are awaited.
+const AT_ONCE: usize = 100;
+
+/// Bytes of all bodies that a review keeps; those above are fetched again when they are needed.
+const KEPT: usize = 8 * 1024 * 1024;
+
+/// Bytes of messages that the connection holds while they are read.
+const HELD: usize = 4 * 1024 * 1024;
+
+/// The longest wait for a message that was given back to be taken again.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A message that a review holds: no other reader sees it until the review ends.
+pub struct Held {
+    /// What it is.
+    pub message: FailedMessage,
+    taken: Taken,
+    /// Whether the body was let go of.
+    unloaded: bool,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It is in its queue, and no longer in `failed`.
+    Again,
+    /// It stays in `failed`, for this reason.
+    Not(String),
+}
+
+/// A look at `failed` that can decide.
+pub struct Review {
+    link: Link,
+    source: Link,
+    publisher: Publisher,
+    consumers: Vec<Consumer>,
+    walk: Option<Walk>,
+}
+
+impl Review {
+    /// Connects; `name` is what the broker calls this connection. Messages are sent again to the queues
+    /// of `consumers` and to no others.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached.
+    pub async fn open(
+        amqp_url: &str,
+        name: &str,
+        consumers: &[Consumer],
+    ) -> Result<Self, LinkError> {
+        let link = Link::open(amqp_url, name).await?;
+        let publisher = link.publisher().await?;
+        Ok(Self {
+            source: Link::open_to_read(amqp_url, name, HELD).await?,
+            link,
+            publisher,
+            consumers: consumers.to_vec(),
+            walk: None,
+        })
+    }
+
+    /// How many messages are in `failed` and held by nobody.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached.
+    pub async fn waiting(&self) -> Result<usize, LinkError> {
+        Ok(self.link.check_queue(FAILED).await?.messages as usize)
+    }
+
+    /// Shows messages to `look`, oldest first, as long as it wants more.
+    async fn walk(
+        &mut self,
+        mut look: impl FnMut(Taken) -> ControlFlow<()>,
+    ) -> Result<usize, LinkError> {
+        let counted = self.waiting().await?;
+        let walk = self.source.walk(FAILED).await?;
+        let walk = self.walk.insert(walk);
+        while walk.passed() < WALKED
+            && let Some(taken) = walk.next(counted).await?
+        {
+            if look(taken).is_break() {
+                break;
+            }
+        }
+        walk.stop().await?;
+        Ok(counted.max(walk.passed()))
+    }
+
+    pub(super) async fn find(
+        &mut self,
+        id: &str,
+        shown: usize,
+    ) -> Result<Option<FailedMessage>, LinkError> {
+        let mut found = None;
+        let look = |taken: Taken| {
+            let called = taken.message_id().unwrap_or_else(|| content_id(&taken));
+            if called != id {
+                return ControlFlow::Continue(());
+            }
+            found = Some(FailedMessage::new(&taken, shown));
+            ControlFlow::Break(())
+        };
+        self.walk(look).await?;
+        Ok(found)
+    }
+
+    pub(super) async fn page(&mut self, page: Page) -> Result<Listed, LinkError> {
+        let limit = page.limit.min(MOST);
+        let mut found = VecDeque::new();
+        let (mut passed, mut bytes) = (0, 0);
+        let look = |taken: Taken| {
+            passed += 1;
+            if !page.newest && passed <= page.skip {
+                return ControlFlow::Continue(());
+            }
+            let room = KEPT.saturating_sub(bytes);
+            let message = FailedMessage::new(&taken, SHOWN.min(room));
+            bytes += message.body.len();
+            found.push_back(message);
+            // of the newest, what is older than the page makes room
+            if page.newest && found.len() > limit + page.skip {
+                let older = found.pop_front();
+                bytes -= older.map_or(0, |older| older.body.len());
+            }
+            if !page.newest && found.len() == limit {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let counted = if limit == 0 {
+            self.waiting().await?
+        } else {
+            self.walk(look).await?
+        };
+        let messages: Vec<_> = if page.newest {
+            let newest = found.into_iter().rev();
+            newest.skip(page.skip).take(limit).collect()
+        } else {
+            found.into()
+        };
+        let more = counted > messages.len();
+        Ok(Listed { messages, more })
+    }
+
+    /// Takes up to `limit` messages, at most [`MOST`], oldest first.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached.
+    pub async fn take(&mut self, limit: usize) -> Result<Vec<Held>, LinkError> {
+        self.take_those(limit, |_| true).await
+    }
+
+    /// Takes up to `limit` messages that are `wanted`, at most [`MOST`], oldest first. Once a review.
+    /// What it walks past is held, too, until the review ends.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached.
+    pub async fn take_those(
+        &mut self,
+        limit: usize,
+        mut wanted: impl FnMut(&FailedMessage) -> bool,
+    ) -> Result<Vec<Held>, LinkError> {
+        let limit = limit.min(MOST);
+        let mut held = Vec::new();
+        let mut kept = 0;
+        let look = |mut taken: Taken| {
+            let message = FailedMessage::new(&taken, SHOWN.min(KEPT.saturating_sub(kept)));
+            if !wanted(&message) {
+                return ControlFlow::Continue(());
+            }
+            let unloaded = message.body_cut || kept + taken.size() > KEPT;
+            if unloaded {
+                taken.take_body();
+            }
+            kept += message.body.len() + taken.body().len();
+            held.push(Held {
+                message,
+                taken,
+                unloaded,
+            });
+            if held.len() == limit {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        if limit > 0 {
+            self.walk(look).await?;
+        }
+        Ok(held)
+    }
+
+    /// The message with all of its body.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached. `None` when another reader has taken the message.
+    pub async fn whole(&self, held: &mut Held) -> Result<Option<FailedMessage>, LinkError> {
+        if !self.load(held).await? {
+            return Ok(None);
+        }
+        let whole = FailedMessage::new(&held.taken, usize::MAX);
+        if whole.body_bytes > SHOWN {
+            held.taken.take_body();
+            held.unloaded = true;
+        }
+        Ok(Some(whole))
+    }
+
+    /// Fetches the body again that was let go of: the message goes back to the head of the queue, and is
+    /// taken from there. False when another reader was faster.
+    async fn load(&self, held: &mut Held) -> Result<bool, LinkError> {
+        let Some(walk) = self.walk.as_ref().filter(|_| held.unloaded) else {
+            return Ok(!held.unloaded);
+        };
+        held.taken.give_back().await?;
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < until {
+            let Some(taken) = walk.get().await? else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let same = taken.size() == held.message.body_bytes
+                && FailedMessage::new(&taken, held.message.body.len()).id == held.message.id;
+            if same {
+                held.taken = taken;
+                held.unloaded = false;
+                return Ok(true);
+            }
+            // a new one at the tail: it stays held until the review ends
+        }
+        Ok(false)
+    }
+
+    /// Sends messages again, as if for the first time: to the queue `to` or, without, to the queue that
+    /// its own consumer says each came from. Answers in the same order.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached; what was not confirmed stays in `failed`.
+    pub async fn send_again(
+        &self,
+        held: &mut [&mut Held],
+        to: Option<&str>,
+    ) -> Result<Vec<Sent>, LinkError> {
+        let mut answers = Vec::with_capacity(held.len());
+        for some in held.chunks_mut(AT_ONCE) {
+            let mut sent = vec![None; some.len()];
+            for (held, sent) in some.iter_mut().zip(&mut sent) {
+                if held.unloaded {
+                    *sent = Some(self.send_loaded(held, to).await?);
+                }
+            }
+            let mut small = Vec::with_capacity(some.len());
+            for (held, sent) in some.iter().zip(sent) {
+                small.push(self.send_unless(sent, held, to));
+            }
+            let sent = try_join_all(small).await?;
+            let safe = some.iter().zip(&sent);
+            let safe = safe.filter(|(held, sent)| **sent == Sent::Again && !held.unloaded);
+            let safe: Vec<_> = safe.map(|(held, _)| &held.taken).collect();
+            self.ack(&safe).await?;
+            answers.extend(sent);
+        }
+        Ok(answers)
+    }
+
+    async fn send_unless(
+        &self,
+        sent: Option<Sent>,
+        held: &Held,
+        to: Option<&str>,
+    ) -> Result<Sent, LinkError> {
+        match sent {
+            Some(sent) => Ok(sent),
+            None => self.send(held, to, None).await,
+        }
+    }
+
+    /// As `send_again` for one message whose body was let go of: it is gone from `failed` after.
+    async fn send_loaded(&self, held: &mut Held, to: Option<&str>) -> Result<Sent, LinkError> {
+        if let Err(why) = self.destination(held, to) {
+            return Ok(Sent::Not(why));
+        }
+        if !self.load(held).await? {
+            let why = "another reader has taken it: look again";
+            return Ok(Sent::Not(why.to_owned()));
+        }
+        let sent = self.send(held, to, None).await?;
+        if sent == Sent::Again {
+            self.ack(&[&held.taken]).await?;
+        }
+        held.taken.take_body();
+        held.unloaded = true;
+        Ok(sent)
+    }
+
+    /// Sends `body` in a message's place: to the same queue, under the same id, as if for the first
+    /// time.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached; then the message stays in `failed`.
+    pub async fn send_edited(
+        &self,
+        held: &Held,
+        to: Option<&str>,
+        body: &[u8],
+    ) -> Result<Sent, LinkError> {
+        let sent = self.send(held, to, Some(body)).await?;
+        if sent == Sent::Again {
+            self.ack(&[&held.taken]).await?;
+        }
+        Ok(sent)
+    }
+
+    async fn send(
+        &self,
+        held: &Held,
+        to: Option<&str>,
+        edited: Option<&[u8]>,
+    ) -> Result<Sent, LinkError> {
+        let queue = match self.destination(held, to) {
+            Ok(queue) => queue,
+            Err(why) => return Ok(Sent::Not(why)),
+        };
+        let body = edited.unwrap_or_else(|| held.taken.body());
+        let sent = self
+            .publisher
+            .redrive(&held.taken, queue, body, edited.is_some())
+            .await?;
+        Ok(match sent {
+            Published::Confirmed => Sent::Again,
+            Published::Refused(why) => Sent::Not(format!("queue {queue} does not take it: {why}")),
+        })
+    }
+
+    /// Where a message goes: where the operator says, or where the queue's own consumer says that it
+    /// came from. The broker lets a publisher name no user but itself.
+    fn destination<'a>(&self, held: &'a Held, to: Option<&'a str>) -> Result<&'a str, String> {
+        let consumer = |queue: &str| self.consumers.iter().find(|(name, _)| *name == queue);
+        if let Some(queue) = to {
+            return match consumer(queue) {
+                Some((queue, _)) => Ok(queue),
+                None => Err(format!("{queue} is not a queue of one of our consumers")),
+            };
+        }
+        let Some(queue) = held.message.queue.as_deref() else {
+            return Err("it does not say which queue it came from: name the queue".to_owned());
+        };
+        let Some((queue, user)) = consumer(queue) else {
+            return Err(format!(
+                "it names {queue}, which is not a queue of one of our consumers: name the queue"
+            ));
+        };
+        let moved_by = held.taken.moved_by();
+        if moved_by == Some(user) || moved_by == Some(self.link.user()) {
+            return Ok(queue);
+        }
+        Err(format!(
+            "the consumer of {queue} did not record that it came from there: look at it, then name the queue"
+        ))
+    }
+
+    /// Takes messages out of `failed` for good.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached; then some may still be there.
+    pub async fn discard(&self, held: &[&Held]) -> Result<(), LinkError> {
+        let taken: Vec<_> = held.iter().map(|held| &held.taken).collect();
+        self.ack(&taken).await
+    }
+
+    async fn ack(&self, taken: &[&Taken]) -> Result<(), LinkError> {
+        match &self.walk {
+            Some(walk) => walk.ack_all(taken).await,
+            None => Ok(()), // nothing is held that could be discarded
+        }
+    }
+
+    /// Ends the review: what is still held goes back.
+    pub async fn close(self) {
+        if let Some(walk) = self.walk {
+            walk.close().await;
+        }
+        self.source.close().await;
+        self.link.close().await;
+    }
+}
