@@ -25,7 +25,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at anybody's order, with its customer and its saga. For admins and operators. */
+        /** Read any order, with its customer and its saga. For admins and operators. */
         get: operations["find_any_order"];
         put?: never;
         post?: never;
@@ -1257,7 +1257,7 @@ export interface components {
             token_type: string;
             user: components["schemas"]["User"];
         };
-        /** @description What was sent. */
+        /** @description The result of sending a trace again. */
         TraceSent: {
             /** @description Spans of the saga. Those of the requests and calls around it are not kept. */
             spans: number;

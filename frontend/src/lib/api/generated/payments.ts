@@ -168,7 +168,7 @@ export interface components {
             /** @description For people. */
             message: string;
         };
-        /** @description What a look-up found. A transaction that is not here is not known. */
+        /** @description The result of a look-up. A transaction that is not here is not known. */
         Found: {
             /** @description The transactions, in no order. */
             transactions: components["schemas"]["Transaction"][];
