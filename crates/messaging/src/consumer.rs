@@ -297,7 +297,7 @@ async fn handle<H: Handler>(
 
 /// Does with each message what its verdict says; returns what was unreachable, if anything was.
 ///
-/// What moves on is published together and acked after the confirms: a flood of garbage is settled at
+/// Messages that move on are published together and acked after the confirms: a flood of garbage is settled at
 /// the pace of the broker's batches, not of its round trips.
 async fn settle(
     publisher: &Publisher,

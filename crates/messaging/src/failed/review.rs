@@ -28,14 +28,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A message that a review holds: no other reader sees it until the review ends.
 pub struct Held {
-    /// What it is.
+    /// The message as it is shown.
     pub message: FailedMessage,
     taken: Taken,
     /// Whether the body was let go of.
     unloaded: bool,
 }
 
-/// What became of a message.
+/// The result of sending a message again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
     /// It is in its queue, and no longer in `failed`.
@@ -75,7 +75,7 @@ impl Review {
         })
     }
 
-    /// How many messages are in `failed` and held by nobody.
+    /// Number of messages in `failed` that no reader holds.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -167,7 +167,7 @@ impl Review {
     }
 
     /// Takes up to `limit` messages that are `wanted`, at most [`MOST`], oldest first. Once a review.
-    /// What it walks past is held, too, until the review ends.
+    /// Messages that it walks past are held, too, until the review ends.
     ///
     /// # Errors
     /// When the broker cannot be reached.
