@@ -31,7 +31,9 @@ echo "postgres://postgres:$(text postgres_password)@$postgres/shop" | keep shop_
 echo "postgres://postgres:$(text postgres_password)@$postgres/payments" | keep payments_database_url.migrate
 echo "amqp://admin:$(text rabbitmq_password)@$rabbitmq/%2f" | keep amqp_url.migrate
 echo "http://admin:$(text rabbitmq_password)@$management" | keep rabbitmq_management_url
-echo "http://doctor:$(text roles/doctor)@$management" | keep rabbitmq_management_url.doctor
+for role in worker-payments doctor; do
+    echo "http://$role:$(text "roles/$role")@$management" | keep "rabbitmq_management_url.$role"
+done
 echo "smtp://${SMTP:-mailpit:1025}" | keep smtp_url
 
 for role in api worker-saga worker-payments worker-async worker-relay operator doctor; do
@@ -44,7 +46,12 @@ for role in api payments worker-payments worker-async worker-relay operator doct
     echo "amqp://$role:$(text "roles/$role")@$rabbitmq/%2f" | keep "amqp_url.$role"
 done
 
-# the keys that tokens and payments' events are signed with; `shopctl keygen` makes the same kind
-for key in token_signing_key.pem event_signing_key.pem; do
-    if [ ! -s "$folder/$key" ]; then openssl genpkey -algorithm ed25519 >"$folder/$key"; fi
+# The keys that users' tokens, the calls to payments and payments' events are signed with; `shopctl keygen` makes
+# the same kind, docker/rotate-key.sh replaces one. Where one key has signed tokens and calls so far, it goes on
+# signing calls until then, so that processes of both releases believe each other.
+if [ ! -s "$folder/service_signing_key.pem" ] && [ -s "$folder/token_signing_key.pem" ]; then
+    { text token_signing_key.pem && openssl genpkey -algorithm ed25519; } | keep service_signing_key.pem
+fi
+for key in token_signing_key.pem service_signing_key.pem event_signing_key.pem; do
+    if [ ! -s "$folder/$key" ]; then openssl genpkey -algorithm ed25519 | keep "$key"; fi
 done

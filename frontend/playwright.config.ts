@@ -17,7 +17,9 @@ export default defineConfig({
     viewport: { width: 1280, height: 900 },
     locale: 'en-IE',
     timezoneId: 'UTC',
-    trace: 'retain-on-failure',
+    // without pictures and copies of the page, which cost more than the tests
+    trace: { mode: 'retain-on-failure', screenshots: false, snapshots: false },
+    screenshot: 'only-on-failure',
     launchOptions: {
       executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
       args: [

@@ -1,15 +1,9 @@
-import { account, expect, mark, newEmail, order, PASSWORD, putInCart, state, test } from './shop';
+import { account, expect, mark, order, putInCart, register, state, test } from './shop';
 
 test('from registration to a completed order, seen live, without a reload', async ({ page }) => {
   await page.goto('/');
   const unharmed = await mark(page);
-  await page.getByRole('link', { name: 'Log in' }).click();
-  await page.getByRole('link', { name: 'Create an account' }).click();
-  await page.getByLabel('Name').fill('Bea Buyer');
-  await page.getByLabel('E-mail address').fill(newEmail());
-  await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Create account' }).click();
-  await expect(page.getByLabel('Account of Bea Buyer')).toBeVisible();
+  await register(page, 'Bea Buyer');
 
   await page.getByRole('searchbox').fill('enamle');
   await page.getByRole('link', { name: /Enamel Mug/ }).click();

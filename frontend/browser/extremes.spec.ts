@@ -30,7 +30,7 @@ async function looked(page: Page, name: string): Promise<void> {
 }
 
 test('names of sixty letters without a space break no page', async ({ page, context }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(600_000);
   const token = await account(context, LONG);
   expect(token).not.toBe('');
   const slug = await product({ price: 123_456_789, stock: 50, name: LONG, description: URL_TEXT });
@@ -112,7 +112,7 @@ const saga200 = (n: number) => ({
 const many = <T>(make: (n: number) => T): T[] => Array.from({ length: 200 }, (_, n) => make(n));
 
 test('lists of no rows and of two hundred', async ({ page, context }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(600_000);
   await enter(context, people.admin);
   const product200 = (n: number) => ({ id: `p${n}`, slug: `mug-${n}`, name: `Mug ${n}`, description: '', price: { amount: 1290, currency: 'EUR' }, in_stock: n % 5 > 0, available: n % 5, version: 1 });
   const lists = [
@@ -137,7 +137,7 @@ test('lists of no rows and of two hundred', async ({ page, context }) => {
 });
 
 test('pages that load and pages that cannot', async ({ page, context, watch }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   watch.expects(/Failed to load resource/);
   await enter(context, people.admin);
   const pages = [

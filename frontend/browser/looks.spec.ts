@@ -1,7 +1,7 @@
 import { account, enter, expect, order, people, picture, putInCart, state, test } from './shop';
 
 test('every page of the shop is accessible and fits, in both themes', async ({ page, context, watch }) => {
-  test.setTimeout(420_000);
+  test.setTimeout(600_000);
   watch.expects(/404/);
   await page.goto('/');
   await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
@@ -58,7 +58,7 @@ test('every page of the shop is accessible and fits, in both themes', async ({ p
 });
 
 test('states of trouble are accessible and fit, in both themes', async ({ page, context, faults, watch }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   watch.expects(/Failed to load resource/);
   await account(context);
   await order(page);
@@ -80,7 +80,7 @@ test('states of trouble are accessible and fit, in both themes', async ({ page, 
 });
 
 test('every page of the admin is accessible and fits, in both themes', async ({ page, context }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   await enter(context, people.admin);
   await page.goto('/admin/products');
   await expect(page.getByRole('link', { name: 'Enamel Mug' })).toBeVisible();

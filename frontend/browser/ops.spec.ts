@@ -201,7 +201,7 @@ test('whoever is no operator finds neither menu nor page', async ({ page, contex
 });
 
 test('every page of the console is accessible and fits, in both themes', async ({ page, context, browser, watch }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   watch.expects(/404/);
   const shopping = await browser.newContext();
   await account(shopping);

@@ -126,10 +126,25 @@ export const newEmail = (): string => `${crypto.randomUUID()}@shop.example`;
 /** A new account whose session this context has; pages take it up by themselves. */
 export async function account(context: BrowserContext, name = 'Tess Tester', email = newEmail()): Promise<string> {
   const response = await context.request.post('/api/register', { data: { email, name, password: PASSWORD } });
-  expect(response.status()).toBe(201);
-  await remember(context);
-  const { access_token: token } = (await response.json()) as { access_token: string };
-  return token;
+  expect(response.status()).toBe(202);
+  return enter(context, email, PASSWORD);
+}
+
+/** A new account, made and logged in to on the shop's own pages. */
+export async function register(page: Page, name: string): Promise<void> {
+  const email = newEmail();
+  await page.getByRole('link', { name: 'Log in' }).click();
+  await page.getByRole('link', { name: 'Create an account' }).click();
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page.getByRole('heading', { name: 'Look into your mailbox' })).toBeVisible();
+  await page.getByRole('main').getByRole('link', { name: 'Log in' }).click();
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page.getByLabel(`Account of ${name}`)).toBeVisible();
 }
 
 let adminToken: Promise<string> | undefined;
@@ -176,8 +191,8 @@ export async function edit(slug: string, change: Record<string, unknown>): Promi
 }
 
 /** Signs in an account that exists. */
-export async function enter(context: BrowserContext, email: string): Promise<string> {
-  const response = await context.request.post('/api/login', { data: { email, password: people.password } });
+export async function enter(context: BrowserContext, email: string, password = people.password): Promise<string> {
+  const response = await context.request.post('/api/login', { data: { email, password } });
   expect(response.status()).toBe(200);
   await remember(context);
   const { access_token: token } = (await response.json()) as { access_token: string };

@@ -1,7 +1,7 @@
 /** What people see is true: prices, quantities, failures, and whose cart it is. */
 import type { Page } from '@playwright/test';
 
-import { account, edit, enter, expect, newEmail, order, PASSWORD, people, product, putInCart, state, test } from './shop';
+import { account, edit, enter, expect, newEmail, order, PASSWORD, people, product, putInCart, register, state, test } from './shop';
 
 const orders = (page: Page) => page.locator('main').getByRole('button', { name: /^Place order/ });
 
@@ -81,13 +81,7 @@ test('a cart in doubt is its user’s alone, and is asked about when they are ba
   await expect(page.getByText('Wool Blanket')).toHaveCount(0);
 
   // another user, too
-  await page.getByRole('link', { name: 'Log in' }).click();
-  await page.getByRole('link', { name: 'Create an account' }).click();
-  await page.getByLabel('Name').fill('Bob Beside');
-  await page.getByLabel('E-mail address').fill(newEmail());
-  await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Create account' }).click();
-  await expect(page.getByLabel('Account of Bob Beside')).toBeVisible();
+  await register(page, 'Bob Beside');
   await page.unroute('**/api/orders');
   await page.goto('/orders');
   await expect(page.getByText('You have not ordered anything yet')).toBeVisible();

@@ -160,6 +160,9 @@ function Account() {
       <div className="menu">
         <p className="menu-name">{session.user.name}</p>
         <p className="fine">{session.user.email}</p>
+        <Link to="/account" onClick={() => menu.current?.removeAttribute('open')}>
+          Account
+        </Link>
         <Button className="small" busy={leaving.isPending} onClick={() => leaving.mutate()}>
           Log out
         </Button>

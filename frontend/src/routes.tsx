@@ -26,9 +26,13 @@ export const routes: RouteObject[] = [
           { path: 'cart', element: <CartPage /> },
           { path: 'login', element: <LoginPage /> },
           { path: 'register', element: <RegisterPage /> },
+          { path: 'forgot-password', lazy: async () => ({ Component: (await import('./pages/mailed')).ForgotPasswordPage }) },
+          { path: 'reset-password', lazy: async () => ({ Component: (await import('./pages/mailed')).ResetPasswordPage }) },
+          { path: 'verify-email', lazy: async () => ({ Component: (await import('./pages/mailed')).VerifyEmailPage }) },
           {
             element: <Guard />,
             children: [
+              { path: 'account', lazy: async () => ({ Component: (await import('./pages/account')).AccountPage }) },
               { path: 'checkout', element: <CheckoutPage /> },
               { path: 'orders', element: <OrdersPage /> },
               { path: 'orders/:id', element: <OrderPage /> },

@@ -159,6 +159,7 @@ impl RemoteStep<Checkout> for InitPayment {
         };
         let call = Call {
             effect_key: cx.effect_key(),
+            user_id: input.user_id,
             trace: cx.trace(),
         };
         match cx.saga().payments.init(call, request).await {
@@ -185,6 +186,7 @@ impl Compensable<Checkout> for InitPayment {
         let input = cx.input();
         let call = Call {
             effect_key: cx.undo_key(),
+            user_id: input.user_id,
             trace: cx.trace(),
         };
         match cx

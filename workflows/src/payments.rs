@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use contracts::payments::{InitTransaction, Transaction};
 use futures::{StreamExt, future::BoxFuture, stream};
-use kernel::{OrderId, TraceRef, TransactionId};
+use kernel::{OrderId, TraceRef, TransactionId, UserId};
 
 /// What payments is asked to do. Every call names its effect, so that asking twice does it once.
 pub trait Payments: Send + Sync + 'static {
@@ -23,7 +23,7 @@ pub trait Payments: Send + Sync + 'static {
         transaction_id: TransactionId,
     ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>>;
 
-    /// Reads a transaction; `None` when payments does not know it.
+    /// Reads a transaction, without naming a user; `None` when payments does not know it.
     fn find<'a>(
         &'a self,
         transaction_id: TransactionId,
@@ -67,6 +67,8 @@ pub async fn find_each<P: Payments + ?Sized>(
 pub struct Call<'a> {
     /// Names the effect, the same for all attempts: sent as `Idempotency-Key`.
     pub effect_key: String,
+    /// Whose order it is: payments touches no other user's transaction.
+    pub user_id: UserId,
     /// The attempt's place in the saga's trace.
     pub trace: &'a TraceRef,
 }

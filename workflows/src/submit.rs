@@ -3,12 +3,12 @@
 
 use commerce::{
     idempotency::{self, Claim, ClaimError},
-    order::{self, Item, PlaceError, PriceError},
+    order::{self, Item, LimitError, OrderLimits, PlaceError, PriceError},
 };
 use crashpoint::crash_point;
 use kernel::{Money, OrderId, SagaId, TraceRef, TransactionId, UserId};
 use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgTransaction};
 use tokio::task::JoinHandle;
 
 use crate::checkout::{Checkout, CheckoutInput};
@@ -24,6 +24,8 @@ pub struct Submit<'a> {
     pub request_hash: &'a [u8; 32],
     /// What is ordered.
     pub items: &'a [Item],
+    /// How much the account may order.
+    pub limits: OrderLimits,
     /// The total that the customer agreed to; `None` accepts any.
     pub expected_total: Option<&'a Money>,
     /// The order's one trace, and where the request stands in it.
@@ -57,6 +59,9 @@ pub enum SubmitError {
     /// The key stands for another request, or its first use has not committed yet.
     #[error(transparent)]
     Key(ClaimError),
+    /// The account has ordered as much as it may.
+    #[error(transparent)]
+    Limit(LimitError),
     /// The basket cannot be priced.
     #[error(transparent)]
     Price(PriceError),
@@ -135,12 +140,22 @@ pub async fn submit_in(
         request.idempotency_key,
         request.request_hash,
         order_id,
+        !request.limits.is_unlimited(),
     )
     .await;
     match claim.map_err(SubmitError::Key)? {
         Claim::Repeat(order_id) => return Ok((order_id, None)),
         Claim::New => {}
     }
+    order::check_limits(
+        conn,
+        request.user_id,
+        order_id,
+        request.items,
+        request.limits,
+    )
+    .await
+    .map_err(SubmitError::Limit)?;
     let basket = order::price(conn, request.items)
         .await
         .map_err(SubmitError::Price)?;
@@ -189,7 +204,8 @@ fn refused(error: StartError) -> SubmitError {
     }
 }
 
-/// Asks for an order to be canceled. Payments decides: an order that is paid meanwhile completes.
+/// Asks for an order to be canceled, in one commit with what `tx` holds already. Payments decides: an order that is paid
+/// meanwhile completes.
 ///
 /// No verdict means that nobody could decide: the saga is paused, of another version, or archived.
 ///
@@ -197,10 +213,10 @@ fn refused(error: StartError) -> SubmitError {
 /// When the saga cannot be moved; see [`EngineError`].
 pub async fn cancel(
     engine: &Engine<Checkout>,
+    mut tx: PgTransaction<'_>,
     saga_id: SagaId,
     source: impl Into<String>,
 ) -> Result<Option<Verdict>, EngineError> {
-    let mut tx = db::begin(engine.pool()).await?;
     let signal = NewSignal::cancel(saga_id, source);
     let id = signal.id;
     let signaled = engine.signal(&mut tx, vec![signal]).await?;

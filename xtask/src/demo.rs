@@ -99,12 +99,20 @@ impl Demo {
         let email = format!("demo-{}@shop.example", unique());
         let account = json!({"email": email, "password": "correct horse", "name": "Demo"});
         let registered = self.api("POST", "/api/register", &account, &[])?;
-        self.token = String::from(registered.text("access_token"));
         self.expect(
             PLAY,
-            "a new user is logged in",
+            "a new user is registered",
             &registered.status.to_string(),
-            "201",
+            "202",
+        );
+        let login = json!({"email": email, "password": "correct horse"});
+        let entered = self.api("POST", "/api/login", &login, &[])?;
+        self.token = String::from(entered.text("access_token"));
+        self.expect(
+            PLAY,
+            "a new user logs in",
+            &entered.status.to_string(),
+            "200",
         );
         let found = self.api("GET", "/api/products?search=enamle", &Value::Null, &[])?;
         let mug = &found.body["items"][0];

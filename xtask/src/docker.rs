@@ -49,7 +49,7 @@ pub(crate) fn up() -> Result<()> {
     fs::write(marker(), "").doing("write .dev/docker")?;
     compose(&["up", "--build", "--wait"])?;
     eprintln!(
-        "\nThe shop runs on http://localhost:8080, payments on http://localhost:8081/docs, mails on \
+        "\nThe shop runs on http://localhost:8080, payments on http://localhost:8081, mails on \
          http://localhost:8025.\n\n`docker compose run --rm doctor` checks every invariant, `docker compose run --rm \
          shopctl saga list` is the\noperator's command line. `cargo xtask down` stops it."
     );

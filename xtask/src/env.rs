@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, OpenOptions, Permissions},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -78,10 +80,62 @@ impl Env {
         for (name, value) in &self.values {
             text = text + &export(name, value) + "\n";
         }
-        fs::write(dev_dir().join("env"), text).doing("write .dev/env")
+        write_private(&dev_dir().join("env"), &text).doing("write .dev/env")
     }
+}
+
+/// Writes a file that its owner alone may read: it holds passwords.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    // one that was there keeps its mode when it is opened
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())
+}
+
+/// Makes `.dev` and what is private in it: keys, logs and mails are their owner's alone. The folder itself can
+/// be passed through, by users that the servers run as, and not listed.
+pub(crate) fn make_folders(dev: &Path) -> Result<()> {
+    for (folder, mode) in [
+        (dev.to_owned(), 0o711),
+        (dev.join("keys"), 0o700),
+        (dev.join("log"), 0o700),
+        (dev.join("mail"), 0o700),
+    ] {
+        let doing = format!("make {}", folder.display());
+        fs::create_dir_all(&folder).doing(&doing)?;
+        fs::set_permissions(&folder, Permissions::from_mode(mode)).doing(&doing)?;
+    }
+    Ok(())
 }
 
 fn export(name: &str, value: &str) -> String {
     format!("export {name}='{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_keys_logs_and_mails_are_their_owners_alone() {
+        let dev = std::env::temp_dir().join(format!("dev-{}", std::process::id()));
+        fs::create_dir_all(&dev).unwrap();
+        // as an earlier release left it
+        fs::write(dev.join("env"), "export A='b'").unwrap();
+        fs::set_permissions(dev.join("env"), Permissions::from_mode(0o644)).unwrap();
+        make_folders(&dev).unwrap();
+        write_private(&dev.join("env"), "export A='c'").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dev), 0o711);
+        for folder in ["keys", "log", "mail"] {
+            assert_eq!(mode(&dev.join(folder)), 0o700, "{folder}");
+        }
+        assert_eq!(mode(&dev.join("env")), 0o600);
+        fs::remove_dir_all(&dev).unwrap();
+    }
 }

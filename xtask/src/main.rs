@@ -18,6 +18,7 @@ mod model;
 mod nemesis;
 mod platform;
 mod processes;
+mod python;
 mod roles;
 mod shipped;
 mod storefront;
@@ -42,6 +43,8 @@ cargo xtask down
 cargo xtask test [--wide] [cargo test arguments]
     Run all tests, against a private PostgreSQL and RabbitMQ; with arguments, those of the crates.
     --wide      also what takes long: every crash point at its second hit and while compensating, …
+cargo xtask test schemathesis [--wide]
+    Send generated requests to both services, as every kind of caller: 2,000 a service, with --wide 10,000.
 cargo xtask test storefront [playwright arguments]
     Run the storefront's tests only.
 cargo xtask test rabbitmq-4
@@ -58,8 +61,10 @@ cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
-cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--json]
-    Break a system of its own at random, under load, and hold it to what it answered.
+cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--attacked]
+                    [--json]
+    Break a system of its own at random, under load, and hold it to what it answered; with an attacker beside
+    its clients, too.
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint

@@ -7,12 +7,12 @@ use std::{
     process::Command,
 };
 
-use servers::{Result, find_program, install};
+use servers::{Result, find_program};
 
 use crate::{
     Doing,
     cargo::{self, dev_dir, root},
-    debian, fail,
+    debian, fail, python,
 };
 
 /// Checkers from PyPI, of these versions.
@@ -248,7 +248,7 @@ struct Tools {
 impl Tools {
     fn find() -> Result<Self> {
         Ok(Self {
-            python: python()?,
+            python: python::environment("python", &PYTHON)?,
             compose: compose_program()?,
         })
     }
@@ -258,31 +258,4 @@ impl Tools {
         command.current_dir(root()).args(arguments);
         cargo::run(command, what)
     }
-}
-
-/// Installs the checkers of PyPI into an environment of their own; returns its programs' folder.
-fn python() -> Result<PathBuf> {
-    let folder = dev_dir().join("tools").join("python");
-    let (programs, stamp) = (folder.join("bin"), folder.join(".versions"));
-    let wanted = PYTHON.join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return Ok(programs);
-    }
-    eprintln!("installing {}", PYTHON.join(", "));
-    fs::remove_dir_all(&folder).ok();
-    let make = || {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&folder);
-        cargo::run(make, "python3 -m venv")
-    };
-    if make().is_err() {
-        install(&["python3-venv"])?;
-        make()?;
-    }
-    let mut pip = Command::new(programs.join("pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(PYTHON);
-    cargo::run(pip, "pip install")?;
-    fs::write(&stamp, wanted).doing("write down what is installed")?;
-    Ok(programs)
 }

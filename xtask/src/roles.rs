@@ -118,6 +118,16 @@ pub(crate) fn command(env: &Env, binary: &str) -> Command {
     for (name, value) in env.iter() {
         command.env(name, value);
     }
+    // a process finds the keys that it signs with, and no others
+    for (key, signers) in [
+        ("TOKEN_SIGNING_KEY_FILE", &["api"][..]),
+        ("SERVICE_SIGNING_KEY_FILE", &["api", "worker"]),
+        ("EVENT_SIGNING_KEY_FILE", &["payments"]),
+    ] {
+        if !signers.contains(&binary) {
+            command.env_remove(key);
+        }
+    }
     command
 }
 

@@ -212,6 +212,10 @@ impl System {
             .env("PAYMENTS_LISTEN", local(free_port()?))
             .env_remove("PAYMENTS_URL")
             .env("LOGINS_PER_MINUTE", "0")
+            .env("REFRESHES_PER_MINUTE", "0")
+            .env("SEARCHES_PER_MINUTE", "0")
+            .env("ORDER_LIMIT_OPEN", "0")
+            .env("ORDER_LIMIT_PER_HOUR", "0")
             // a crash is healed in a second or two
             .env("SAGA_LEASE_MS", "1500")
             .env("SAGA_CALL_TIMEOUT_MS", "800")

@@ -7,12 +7,13 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    containers, debian, fail, images, lock, platform, shipped, storefront,
+    containers, debian, fail, images, lock, platform, python, shipped, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let begun = Instant::now();
     let wide = arguments == ["--wide"];
+    let generated: Vec<String>;
     let (crates, rabbitmq_4, storefront) = match arguments {
         [only] if only == "images" => return images::test(),
         [only] if only == "shipped" => {
@@ -22,6 +23,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         [only] if only == "containers" => return containers::test(),
         [] => (Some(arguments), false, Some(arguments)),
+        [only, rest @ ..] if only == "schemathesis" => {
+            let chosen = GENERATED.map(str::to_owned);
+            generated = rest.iter().cloned().chain(chosen).collect();
+            (Some(&generated[..]), false, None)
+        }
         _ if wide => (Some(arguments), true, Some(&[][..])),
         [only] if only == "rabbitmq-4" => (None, true, None),
         [first, rest @ ..] if first == "storefront" => (None, false, Some(rest)),
@@ -56,6 +62,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     eprintln!("{} s", begun.elapsed().as_secs());
     tested.and(again).and(shown).and(run)
 }
+
+/// Generates requests from an OpenAPI document.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// The tests that `cargo xtask test schemathesis` chooses.
+const GENERATED: [&str; 6] = ["-p", "e2e", "--test", "it", "--", "generated::"];
 
 /// Modules of tests that talk to a broker which others share: all of messaging's, and whole plays.
 const OF_THE_BROKER: [&str; 9] = [
@@ -110,6 +122,14 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
         arguments.iter().partition(|argument| *argument == "--wide");
     if !wide.is_empty() {
         test.env("TEST_WIDE", "1");
+    }
+    let generated = arguments.last().map(|last| last.as_str()) == GENERATED.last().copied();
+    if generated {
+        test.env("TEST_GENERATED", "1"); // they take minutes
+    }
+    if generated || !wide.is_empty() {
+        let programs = python::environment("schemathesis", &[SCHEMATHESIS])?;
+        test.env("TEST_SCHEMATHESIS", programs.join("schemathesis"));
     }
     if !arguments.iter().any(|argument| argument.starts_with("-p")) {
         test.arg("--workspace");

@@ -17,7 +17,7 @@ use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
     down,
-    env::Env,
+    env::{self, Env},
     fail,
     faults::{Control, Deed, Payments},
     jaeger, lock, processes,
@@ -83,7 +83,7 @@ impl Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    fs::create_dir_all(dev_dir().join("log")).doing("make .dev")?;
+    env::make_folders(&dev_dir())?;
     let running = processes::read();
     let runs = |role: &str| running.iter().any(|(name, _)| name == role);
     if !running.is_empty() && !options.fresh && options.roles().all(|role| runs(role.name)) {
@@ -171,7 +171,7 @@ fn wipe() -> Result<()> {
             fs::remove_dir_all(&path).doing(&format!("wipe {}", path.display()))?;
         }
     }
-    fs::create_dir_all(dev_dir().join("log")).doing("make .dev/log")
+    env::make_folders(&dev_dir())
 }
 
 struct System {
@@ -273,7 +273,6 @@ impl System {
     fn key(&self, name: &str) -> Result<PathBuf> {
         let key = dev_dir().join("keys").join(name);
         if !key.exists() {
-            fs::create_dir_all(dev_dir().join("keys")).doing("make .dev/keys")?;
             let mut keygen = roles::command(&self.env, "shopctl");
             keygen.arg("keygen");
             let pem = cargo::output(keygen, "shopctl keygen")?;
@@ -295,11 +294,16 @@ impl System {
             self.env.set(name, program.display().to_string());
         }
         let key = self.key("token.pem")?;
+        let service_key = self.key("service.pem")?;
         let event_key = self.key("event.pem")?;
         let api = self.listen("API_LISTEN", 8080)?;
         let payments = self.listen("PAYMENTS_LISTEN", 8081)?;
         self.env
             .set("TOKEN_SIGNING_KEY_FILE", key.display().to_string());
+        self.env.set(
+            "SERVICE_SIGNING_KEY_FILE",
+            service_key.display().to_string(),
+        );
         self.env
             .set("EVENT_SIGNING_KEY_FILE", event_key.display().to_string());
         self.env.set("API_URL", format!("http://{api}"));

@@ -1,9 +1,18 @@
 //! Configuration by environment; `api --help` is its reference.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
+use auth::AuthConfig;
 use axum::http::{HeaderValue, Uri};
+use commerce::order::OrderLimits;
 use kernel::Clock;
 use tokens::Signer;
 use workflows::settings::CheckoutSettings;
@@ -51,9 +60,14 @@ pub struct Args {
         default_value = "http://127.0.0.1:8081"
     )]
     payments_url: String,
-    /// File with the Ed25519 key (PKCS#8 PEM) that tokens are signed with.
+    /// File with the Ed25519 keys (PKCS#8 PEM) of users' tokens: the first signs, all are published. No
+    /// other process gets it.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<PathBuf>,
+    /// File with the Ed25519 keys (PKCS#8 PEM) that the shop's processes sign their calls to payments with: the
+    /// first signs, all are published. Without it those of TOKEN_SIGNING_KEY_FILE sign these, too.
+    #[arg(long = "service-signing-key-file", env = "SERVICE_SIGNING_KEY_FILE")]
+    service_signing_key_file: Option<OsString>,
     /// Where people reach us; `https` makes the refresh cookie secure.
     #[arg(
         long = "public-url",
@@ -67,13 +81,64 @@ pub struct Args {
     /// How many first attempts this process makes at once; beyond that, workers make them.
     #[arg(long = "eager-attempts", env = "EAGER_ATTEMPTS", default_value_t = 256)]
     eager_attempts: usize,
-    /// Logins and registrations a minute for one address; 0 switches the limit off.
+    /// Unpaid orders that one account may have; 0 switches the limit off.
+    #[arg(
+        long = "order-limit-open",
+        env = "ORDER_LIMIT_OPEN",
+        default_value_t = 10
+    )]
+    order_limit_open: u32,
+    /// Pieces that the unpaid orders of one account may hold; 0 switches the limit off.
+    #[arg(
+        long = "order-limit-pieces",
+        env = "ORDER_LIMIT_PIECES",
+        default_value_t = 1_000
+    )]
+    order_limit_pieces: u32,
+    /// Orders that one account may place within an hour; 0 switches the limit off.
+    #[arg(
+        long = "order-limit-per-hour",
+        env = "ORDER_LIMIT_PER_HOUR",
+        default_value_t = 60
+    )]
+    order_limit_per_hour: u32,
+    /// Logins, registrations, and changes and resets of passwords a minute for one address; 0 switches the limit off.
     #[arg(
         long = "logins-per-minute",
         env = "LOGINS_PER_MINUTE",
         default_value_t = 60
     )]
     logins_per_minute: u32,
+    /// Refreshes a minute for one address; 0 switches the limit off.
+    #[arg(
+        long = "refreshes-per-minute",
+        env = "REFRESHES_PER_MINUTE",
+        default_value_t = 120
+    )]
+    refreshes_per_minute: u32,
+    /// Searches a minute for one address; 0 switches the limit off.
+    #[arg(
+        long = "searches-per-minute",
+        env = "SEARCHES_PER_MINUTE",
+        default_value_t = 240
+    )]
+    searches_per_minute: u32,
+    /// Days after its login at which a session ends, however often it is renewed.
+    #[arg(
+        long = "session-limit-days",
+        env = "SESSION_LIMIT_DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    session_limit_days: u32,
+    /// Live sessions of one account: one more ends the oldest.
+    #[arg(
+        long = "sessions-per-account",
+        env = "SESSIONS_PER_ACCOUNT",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    sessions_per_account: u32,
     /// Origins whose pages may call us, separated by commas.
     #[arg(long = "cors-origins", env = "CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Vec<String>,
@@ -119,14 +184,26 @@ pub struct Config {
     pub payments_url: String,
     /// Signs tokens.
     pub signer: Signer,
+    /// Signs calls to payments.
+    pub service_signer: Signer,
     /// Whether the refresh cookie is sent over TLS only.
     pub secure_cookie: bool,
+    /// How much one account may order.
+    pub order_limits: OrderLimits,
     /// How long `POST /api/orders` waits.
     pub order_wait: Duration,
     /// How many first attempts this process makes at once.
     pub eager_attempts: usize,
     /// Logins a minute for one address; 0 for any number.
     pub logins_per_minute: u32,
+    /// Refreshes a minute for one address; 0 for any number.
+    pub refreshes_per_minute: u32,
+    /// Searches a minute for one address; 0 for any number.
+    pub searches_per_minute: u32,
+    /// How long sessions live, and how many an account has.
+    pub auth: AuthConfig,
+    /// Where our own pages come from.
+    pub own_origins: Arc<[String]>,
     /// Origins whose pages may call us.
     pub cors_origins: Vec<HeaderValue>,
     /// Folder of the built storefront, if we serve it.
@@ -146,6 +223,7 @@ impl fmt::Debug for Config {
             .field("admin_listen", &self.admin_listen)
             .field("database_url", &"***")
             .field("signer", &self.signer)
+            .field("service_signer", &self.service_signer)
             .field("payments_url", &self.payments_url)
             .field("checkout", &self.checkout)
             .finish_non_exhaustive()
@@ -219,36 +297,11 @@ impl Args {
                 "TRACE_URL must be a URL with {{trace_id}} in it, such as http://localhost:16686/trace/{{trace_id}}, not `{url}`"
             );
         }
-        let key_file = self.token_signing_key_file.context(
-            "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
+        let (signer, service_signer) = signers(
+            self.token_signing_key_file,
+            self.service_signing_key_file.as_deref().map(Path::new),
         )?;
-        let signing_key = std::fs::read_to_string(&key_file).with_context(|| {
-            format!(
-                "TOKEN_SIGNING_KEY_FILE: {} cannot be read",
-                key_file.display()
-            )
-        })?;
-        let signer =
-            Signer::from_pem(&signing_key, Clock::System).context("TOKEN_SIGNING_KEY_FILE")?;
-        let origins = self
-            .cors_origins
-            .iter()
-            .map(|origin| origin.trim())
-            .filter(|origin| !origin.is_empty());
-        let cors_origins = origins
-            .map(|origin| {
-                let host = origin
-                    .strip_prefix("https://")
-                    .or_else(|| origin.strip_prefix("http://"));
-                anyhow::ensure!(
-                    host.is_some_and(
-                        |host| !host.is_empty() && !host.contains(['/', '*', '@', '?', '#'])
-                    ),
-                    "CORS_ORIGINS: `{origin}` is not an origin such as https://shop.example"
-                );
-                HeaderValue::from_str(origin).with_context(|| format!("CORS_ORIGINS: `{origin}`"))
-            })
-            .collect::<anyhow::Result<_>>()?;
+        let cors_origins = cors_origins(&self.cors_origins)?;
         Ok(Config {
             listen: self.listen,
             admin_listen: self.admin_listen,
@@ -257,10 +310,31 @@ impl Args {
             amqp_url,
             payments_url: self.payments_url,
             signer,
+            service_signer,
             secure_cookie: self.public_url.starts_with("https"),
+            order_limits: OrderLimits {
+                open: self.order_limit_open,
+                pieces: self.order_limit_pieces,
+                per_hour: self.order_limit_per_hour,
+            },
             order_wait: Duration::from_millis(self.order_wait_ms),
             eager_attempts: self.eager_attempts,
             logins_per_minute: self.logins_per_minute,
+            refreshes_per_minute: self.refreshes_per_minute,
+            searches_per_minute: self.searches_per_minute,
+            auth: AuthConfig {
+                session_limit: Duration::from_hours(24) * self.session_limit_days,
+                sessions_per_account: self.sessions_per_account,
+                ..AuthConfig::default()
+            },
+            own_origins: origin(&self.public_url)
+                .into_iter()
+                .chain(
+                    self.cors_origins
+                        .iter()
+                        .map(|origin| origin.trim().to_owned()),
+                )
+                .collect(),
             cors_origins,
             storefront_dir: self
                 .storefront_dir
@@ -273,6 +347,41 @@ impl Args {
             checkout: self.checkout,
         })
     }
+}
+
+/// What users' tokens and calls to payments are signed with; the former signs both while there is no second key.
+fn signers(users: Option<PathBuf>, services: Option<&Path>) -> anyhow::Result<(Signer, Signer)> {
+    let users = users.context(
+        "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
+    )?;
+    let users = signer("TOKEN_SIGNING_KEY_FILE", &users)?;
+    let services = match services.filter(|file| !file.as_os_str().is_empty()) {
+        Some(file) => signer("SERVICE_SIGNING_KEY_FILE", file)?,
+        None => users.clone(),
+    };
+    Ok((users, services))
+}
+
+fn cors_origins(origins: &[String]) -> anyhow::Result<Vec<HeaderValue>> {
+    let origins = origins.iter().map(|origin| origin.trim());
+    let given = origins.filter(|origin| !origin.is_empty());
+    let checked = given.map(|origin| {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        anyhow::ensure!(
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '@', '?', '#'])),
+            "CORS_ORIGINS: `{origin}` is not an origin such as https://shop.example"
+        );
+        HeaderValue::from_str(origin).with_context(|| format!("CORS_ORIGINS: `{origin}`"))
+    });
+    checked.collect()
+}
+
+fn signer(variable: &str, file: &Path) -> anyhow::Result<Signer> {
+    let pem = std::fs::read_to_string(file)
+        .with_context(|| format!("{variable}: {} cannot be read", file.display()))?;
+    Signer::from_pem(&pem, Clock::System).with_context(|| variable.to_owned())
 }
 
 /// Scheme, host and port of a URL.

@@ -1,22 +1,30 @@
 //! The HTTP API: one file an operation, or a few that share their shapes.
 
 mod account;
+mod audited;
 mod cancel_order;
+mod cookies;
 mod create_order;
 mod doctor;
 mod failed;
 mod limiter;
 mod order_events;
+mod own_page;
+mod own_sessions;
+mod password;
 mod problem_pages;
 mod problems;
 mod products;
 mod read_orders;
+mod rules;
 mod runbooks;
 mod saga_acts;
 mod saga_trace;
 mod sagas;
+mod session;
 mod settings;
 mod shapes;
+mod verification;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +35,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     routing::get,
 };
+use commerce::order::OrderLimits;
 use operator::Operator;
 use saga::Engine;
 use sqlx::PgPool;
@@ -41,7 +50,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use web::Gate;
 use workflows::checkout::Checkout;
 
-use crate::{storefront::Storefront, watch::Watch};
+use crate::{sessions::Sessions, storefront::Storefront, watch::Watch};
 
 pub use limiter::Limiter;
 pub use problem_pages::PAGES;
@@ -61,16 +70,26 @@ pub struct App {
     pub auth: Auth,
     /// What callers' tokens are checked by.
     pub gate: Gate,
+    /// Checks whether a session is live.
+    pub sessions: Sessions,
     /// The public keys, as published.
     pub jwks: Arc<serde_json::Value>,
+    /// How much one account may order.
+    pub order_limits: OrderLimits,
     /// How long `POST /api/orders` waits.
     pub order_wait: Duration,
     /// How many first attempts this process may still make.
     pub eager: Arc<Semaphore>,
-    /// Whether the refresh cookie is sent over TLS only.
+    /// Whether cookies are sent over TLS only.
     pub secure_cookie: bool,
+    /// Where our own pages come from.
+    pub own_origins: Arc<[String]>,
     /// Limits logins and registrations.
     pub logins: Arc<Limiter>,
+    /// Limits refreshes.
+    pub refreshes: Arc<Limiter>,
+    /// Limits searches of the catalog.
+    pub searches: Arc<Limiter>,
     /// Who watches which order.
     pub watch: Watch,
     /// What a storefront has to know.
@@ -113,6 +132,7 @@ impl App {
     /// All routes.
     pub fn router(self) -> Router {
         let (router, openapi) = operations().with_state(self.clone()).split_for_parts();
+        let openapi = web::schema::without_null_parameters(openapi);
         let csp = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
         let docs = Router::new()
             .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
@@ -144,6 +164,14 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(account::refresh))
         .routes(routes!(account::logout))
         .routes(routes!(account::me))
+        .routes(routes!(session::check_session))
+        .routes(routes!(own_sessions::list, own_sessions::end_others))
+        .routes(routes!(own_sessions::end))
+        .routes(routes!(password::change_password))
+        .routes(routes!(password::request_password_reset))
+        .routes(routes!(password::reset_password))
+        .routes(routes!(verification::verify_email))
+        .routes(routes!(verification::send_verification))
         .routes(routes!(products::search, products::create))
         .routes(routes!(products::find, products::update, products::delete))
         .routes(routes!(products::find_stocked))
@@ -175,8 +203,7 @@ fn operations() -> OpenApiRouter<App> {
 
 /// The OpenAPI document, pretty-printed.
 pub fn openapi() -> String {
-    operations()
-        .into_openapi()
+    web::schema::without_null_parameters(operations().into_openapi())
         .to_pretty_json()
         .unwrap_or_default()
 }

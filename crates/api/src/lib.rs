@@ -5,20 +5,22 @@
 
 pub mod config;
 pub mod http;
+pub mod sessions;
 pub mod storefront;
 pub mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use auth::{Auth, AuthConfig, Hasher};
+use auth::{Auth, Hasher};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
 use messaging::Wakeup;
 use operator::{Operator, PaymentsSight, Sight};
 use payments_client::PaymentsClient;
 use saga::{Engine, heartbeat::Heartbeat};
-use telemetry::admin::Readiness;
+use sqlx::PgPool;
+use telemetry::{admin::Readiness, http::Callers};
 use tokens::Verifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +29,22 @@ use workflows::{checkout::Checkout, payments::Payments};
 
 pub use config::Config;
 pub use http::{App, openapi};
+use sessions::Sessions;
 use watch::Watch;
+
+/// How long a statement waits for a row that another session holds; then the client is told to come back.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The usual pool, and the one of orders, whose statements all find their rows by key.
+fn pools(config: &Config) -> anyhow::Result<(PgPool, PgPool)> {
+    let connect = |pool: db::PoolConfig| {
+        db::connect(&config.database_url, &pool.lock_timeout(LOCK_TIMEOUT))
+            .context("SHOP_DATABASE_URL is not a PostgreSQL URL")
+    };
+    let all = db::PoolConfig::new("api", config.database_max_connections);
+    let orders = db::PoolConfig::new("api orders", config.database_max_connections).by_key();
+    Ok((connect(all)?, connect(orders)?))
+}
 
 /// Runs the API until it is told to stop.
 ///
@@ -36,23 +53,19 @@ use watch::Watch;
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = web::shutdown_signal();
     let guard = telemetry::init("api", &config.telemetry)?;
-    let pool = db::connect(
-        &config.database_url,
-        &db::PoolConfig::new("api", config.database_max_connections),
-    )
-    .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
+    let (pool, hot) = pools(&config)?;
+    // their first event must be seen as an increase
+    for result in ["refused", "throttled"] {
+        metrics::counter!("logins_total", "result" => result).increment(0);
+    }
     let signer = config.signer.clone();
+    let jwks = tokens::published(&signer, &config.service_signer);
     let payments = PaymentsClient::new(
         &config.payments_url,
-        signer.clone(),
+        config.service_signer.clone(),
         config.checkout.call_timeout(),
     )
     .context("PAYMENTS_URL")?;
-    let hot = db::connect(
-        &config.database_url,
-        &db::PoolConfig::new("api orders", config.database_max_connections).by_key(),
-    )
-    .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     gauge_pools(pool.clone(), hot.clone());
     let probe = pool.clone();
     let ready = Readiness::new(move || {
@@ -93,28 +106,29 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
+    let sessions = Sessions::new(pool.clone(), shutdown.clone());
     let app = App {
-        auth: Auth::new(
-            pool.clone(),
-            bus,
-            signer.clone(),
-            hasher,
-            AuthConfig::default(),
-        ),
+        auth: Auth::new(pool.clone(), bus, signer.clone(), hasher, config.auth),
         gate: Gate {
-            verifier: Verifier::with_key(&signer),
+            verifier: Verifier::with_keys(&jwks),
             audience: contracts::payments::SHOP_AUDIENCE,
+            sessions: Arc::new(sessions.clone()),
         },
-        jwks: Arc::new(signer.jwks()),
+        sessions,
+        jwks: Arc::new(jwks),
         operator: Operator::new(
             engine.clone(),
             Sight::of_operators(PaymentsSight::Service(payments), config.amqp_url.clone()),
         ),
         engine: engine.clone(),
+        order_limits: config.order_limits,
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),
         secure_cookie: config.secure_cookie,
+        own_origins: config.own_origins,
         logins: Arc::new(http::Limiter::new(config.logins_per_minute)),
+        refreshes: Arc::new(http::Limiter::new(config.refreshes_per_minute)),
+        searches: Arc::new(http::Limiter::new(config.searches_per_minute)),
         watch: Watch::new(pool.clone(), shutdown.clone()),
         pool,
         settings: Arc::new(config.settings),
@@ -122,8 +136,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let layers = Layers {
         cors_origins: config.cors_origins.clone(),
+        callers: Callers::Public,
     };
-    web::serve(listener, layers.wrap(app.router()), shutdown.clone()).await?;
+    web::serve(
+        listener,
+        layers.wrap(app.router()),
+        web::ServerLimits::default(),
+        shutdown.clone(),
+    )
+    .await?;
     engine.drain().await;
     gone.cancel();
     heartbeat.await?;

@@ -20,13 +20,17 @@ use web::{OwnBody, Problem, kinds};
 /// Paths below these are never pages.
 const NOT_PAGES: [&str; 4] = ["/api/", "/docs/", "/assets/", "/.well-known/"];
 
-/// The storefront's pages. `routes.test.ts` compares them with its routes.
-const PAGES: [&str; 22] = [
+/// The storefront's pages. `routes.test.ts` compares them with its routes, `tests/it/nginx.rs` with the web server's.
+pub const PAGES: [&str; 26] = [
     "/",
     "/products/:slug",
     "/cart",
     "/login",
     "/register",
+    "/forgot-password",
+    "/reset-password",
+    "/verify-email",
+    "/account",
     "/checkout",
     "/orders",
     "/orders/:id",

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the database is looked at while somebody watches.
 const EVERY: Duration = Duration::from_millis(200);
+/// Longest wait for the answer: after it, the next look takes another connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most orders that one user watches at once in this process.
 const PER_USER: usize = 20;
 /// After this long a watcher has to come again, with a token that is still good.
@@ -108,7 +110,7 @@ impl Inner {
                 _ = every.tick() => {}
             }
             let Some(seen) = self.seen() else { return };
-            match self.changes_since(&seen).await {
+            match db::within(ANSWER_TIMEOUT, self.changes_since(&seen)).await {
                 Ok(changes) => {
                     failing = false;
                     self.tell(changes);

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use contracts::{command::Command, domain_event::UserRegistered, topology};
 use crashpoint::crash_point;
 use db::Bus;
-use kernel::{TraceRef, UserId};
+use kernel::{Email, EmailError, TraceRef, UserId};
 use messaging::{Message, outbox};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
@@ -14,7 +14,10 @@ use tokens::Signer;
 use uuid::Uuid;
 
 use crate::{
+    mail_link::{self, MailPurpose},
     password::{Hasher, PasswordError},
+    policy::NewPassword,
+    session::{self, Which},
     store::{self, UserRow},
 };
 
@@ -28,6 +31,10 @@ pub struct AuthConfig {
     /// For how long a used refresh token is taken once more, if what it was exchanged for has
     /// not been used: its answer was lost, to a reload or to a cut connection.
     pub refresh_grace: Duration,
+    /// Of a session, from its login on, however often it is renewed.
+    pub session_limit: Duration,
+    /// Live sessions of one account: one more ends the oldest.
+    pub sessions_per_account: u32,
 }
 
 impl Default for AuthConfig {
@@ -36,6 +43,8 @@ impl Default for AuthConfig {
             access_ttl: Duration::from_mins(10),
             refresh_ttl: Duration::from_hours(720),
             refresh_grace: Duration::from_secs(10),
+            session_limit: Duration::from_hours(24 * 90),
+            sessions_per_account: 20,
         }
     }
 }
@@ -70,6 +79,8 @@ pub struct Profile {
     pub name: String,
     /// What it may do beside shopping.
     pub roles: Vec<String>,
+    /// Whether a link that was mailed to the address was used.
+    pub email_verified: bool,
 }
 
 impl From<UserRow> for Profile {
@@ -79,8 +90,18 @@ impl From<UserRow> for Profile {
             email: row.email,
             name: row.name,
             roles: row.roles,
+            email_verified: row.email_verified,
         }
     }
+}
+
+/// What came of a registration. Whoever registers is not told which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// There is a new account.
+    New(Profile),
+    /// There was one for the address already; its owner gets a mail.
+    Known(UserId),
 }
 
 /// A login.
@@ -101,21 +122,24 @@ pub struct Session {
 /// Why an account could not be made or used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// Not an e-mail address.
-    #[error("Enter a valid e-mail address.")]
-    Email,
+    /// Not an e-mail address that can be mailed.
+    #[error(transparent)]
+    Email(#[from] EmailError),
     /// Not a name.
-    #[error("Enter a name of up to 100 characters.")]
+    #[error("Enter a name of up to 100 characters, all of them visible.")]
     Name,
     /// Not a password that is taken.
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// There is an account for this address.
-    #[error("there is an account for this e-mail address already")]
-    EmailTaken,
     /// Unknown address, wrong password or disabled account: nobody is told which.
     #[error("wrong e-mail address or password")]
     Credentials,
+    /// Not the account's password, of whoever is logged in.
+    #[error("This is not your current password.")]
+    CurrentPassword,
+    /// The link is unknown, used, replaced by a newer one, or has run out.
+    #[error("This link has been used or has run out. Ask for a new one.")]
+    Link,
     /// The refresh token is unknown, used, revoked or has run out.
     #[error("this session is over: log in again")]
     SessionOver,
@@ -138,10 +162,10 @@ pub enum AuthError {
 /// The use cases.
 #[derive(Clone)]
 pub struct Auth {
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     registered: Bus<UserRegistered>,
     signer: Signer,
-    hasher: Hasher,
+    pub(crate) hasher: Hasher,
     config: AuthConfig,
 }
 
@@ -163,27 +187,52 @@ impl Auth {
         }
     }
 
-    /// Makes an account and logs it in: user, what listeners make of it, welcome mail and session
-    /// in one transaction.
+    /// Makes an account: user, what listeners make of it and welcome mail in one transaction. Where there is an account
+    /// for the address already, its owner gets a mail instead; both take the same steps, so that neither an answer nor
+    /// its time need tell.
     ///
     /// # Errors
-    /// Bad e-mail address, name or password; a taken address.
+    /// Bad e-mail address, name or password.
     pub async fn register(
         &self,
         email: &str,
         name: &str,
-        password: String,
+        password: &str,
         trace: Option<TraceRef>,
-    ) -> Result<Session, AuthError> {
-        let (email, name) = (checked_email(email)?, checked_name(name)?);
+    ) -> Result<Registered, AuthError> {
+        let (email, name): (Email, _) = (email.parse()?, checked_name(name)?);
+        let password = NewPassword::new(password, Some(&email), &name)?;
         let hash = self.hasher.hash(password).await?;
         let mut tx = db::begin(&self.pool).await?;
-        let profile = self.create(&mut tx, email, name, &hash, &[], trace).await?;
-        let session = self.open_session(&mut tx, profile, Uuid::now_v7()).await?;
+        let made = self
+            .create(&mut tx, &email, name, &hash, &[], trace.clone())
+            .await?;
+        let registered = match made {
+            Some(profile) => Registered::New(profile),
+            None => self.tell_owner(&mut tx, &email, trace).await?,
+        };
         crash_point!("auth.register.before_commit");
         tx.commit().await?;
         crash_point!("auth.register.after_commit");
-        Ok(session)
+        Ok(registered)
+    }
+
+    /// Has a mail sent to the owner of an address that was to be registered again.
+    async fn tell_owner(
+        &self,
+        conn: &mut PgConnection,
+        email: &Email,
+        trace: Option<TraceRef>,
+    ) -> Result<Registered, AuthError> {
+        let user = store::find_by_email(&mut *conn, email.as_str()).await?;
+        let user = user.ok_or(AuthError::NotFound)?;
+        let request = mail_link::request_mail(&mut *conn, email, MailPurpose::Registration).await?;
+        if request.is_some() && !user.disabled {
+            let user_id = user.user_id;
+            let command = Command::SendRegistrationAttempt { user_id };
+            outbox::enqueue(conn, &[mail(&command, trace)?]).await?;
+        }
+        Ok(Registered::Known(user.user_id))
     }
 
     /// Makes an account with roles, for operators' tools, in the caller's transaction. Without `Err`
@@ -196,38 +245,40 @@ impl Auth {
         conn: &mut PgConnection,
         email: &str,
         name: &str,
-        password: String,
+        password: &str,
         roles: &[Role],
     ) -> Result<(Profile, bool), AuthError> {
-        let (email, name) = (checked_email(email)?, checked_name(name)?);
-        if let Some(user) = store::find_by_email(&mut *conn, &email).await? {
+        let (email, name): (Email, _) = (email.parse()?, checked_name(name)?);
+        if let Some(user) = store::find_by_email(&mut *conn, email.as_str()).await? {
             return Ok((user.into(), false));
         }
+        let password = NewPassword::new(password, Some(&email), &name)?;
         let hash = self.hasher.hash(password).await?;
         let roles: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
-        let profile = self.create(conn, email, name, &hash, &roles, None).await?;
-        Ok((profile, true))
+        match self.create(conn, &email, name, &hash, &roles, None).await? {
+            Some(profile) => Ok((profile, true)),
+            // made by another process meanwhile
+            None => store::find_by_email(conn, email.as_str())
+                .await?
+                .map(|user| (user.into(), false))
+                .ok_or(AuthError::NotFound),
+        }
     }
 
+    /// `None` when there is an account for the address.
     async fn create(
         &self,
         conn: &mut PgConnection,
-        email: String,
+        email: &Email,
         name: String,
         hash: &str,
         roles: &[String],
         trace: Option<TraceRef>,
-    ) -> Result<Profile, AuthError> {
+    ) -> Result<Option<Profile>, AuthError> {
         let id = UserId::new();
-        store::insert_user(conn, id, &email, &name, hash, roles)
-            .await
-            .map_err(|error| {
-                if db::constraint(&error) == Some("user_email_unique") {
-                    AuthError::EmailTaken
-                } else {
-                    error.into()
-                }
-            })?;
+        if !store::insert_user(conn, id, email.as_str(), &name, hash, roles).await? {
+            return Ok(None);
+        }
         self.registered
             .publish(
                 conn,
@@ -238,48 +289,14 @@ impl Auth {
             )
             .await?;
         let command = Command::SendWelcomeEmail { user_id: id };
-        let mail = Message::new(
-            topology::MESSAGES,
-            command.name(),
-            command.name(),
-            &command,
-            trace,
-        )
-        .map_err(|error| AuthError::Internal {
-            doing: "write the welcome mail",
-            source: error.into(),
-        })?;
-        outbox::enqueue(conn, &[mail]).await?;
-        Ok(Profile {
+        outbox::enqueue(conn, &[mail(&command, trace)?]).await?;
+        Ok(Some(Profile {
             id,
-            email,
+            email: email.to_string(),
             name,
             roles: roles.to_vec(),
-        })
-    }
-
-    /// Logs in. Unknown address and wrong password take as long and say the same.
-    ///
-    /// # Errors
-    /// [`AuthError::Credentials`]
-    pub async fn login(&self, email: &str, password: String) -> Result<Session, AuthError> {
-        let user = match checked_email(email) {
-            Ok(email) => store::find_by_email(&mut *self.pool.acquire().await?, &email).await?,
-            Err(_) => None, // nobody has it, and the database does not take every text
-        };
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let fits = self.hasher.verify(password, hash).await?;
-        let user = user
-            .filter(|user| fits && !user.disabled)
-            .ok_or(AuthError::Credentials)?;
-        let mut tx = db::begin(&self.pool).await?;
-        let session = self
-            .open_session(&mut tx, user.into(), Uuid::now_v7())
-            .await?;
-        crash_point!("auth.login.before_commit");
-        tx.commit().await?;
-        crash_point!("auth.login.after_commit");
-        Ok(session)
+            email_verified: false,
+        }))
     }
 
     /// Exchanges a refresh token, once. A second use means that somebody has a copy: the whole
@@ -361,16 +378,33 @@ impl Auth {
         email: &str,
         role: Role,
     ) -> Result<Profile, AuthError> {
-        let email = email.trim().to_lowercase();
+        let email = Email::normalize(email);
         let user = store::lock_by_email(&mut *conn, &email).await?;
         let user = user.ok_or(AuthError::NotFound)?;
         store::grant(conn, user.user_id, role.as_str()).await?;
         Ok(user.into())
     }
 
-    /// Ends an account, in the caller's transaction: nobody logs in to it any more, and no refresh
-    /// token of it is taken. An access token that is out lives on for its few minutes. Says whether
-    /// it was not ended before.
+    /// Takes a role from an account, in the caller's transaction: a token that claims it changes nothing any more. Returns the
+    /// account as it was.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`]
+    pub async fn revoke(
+        &self,
+        conn: &mut PgConnection,
+        email: &str,
+        role: Role,
+    ) -> Result<Profile, AuthError> {
+        let email = Email::normalize(email);
+        let user = store::lock_by_email(&mut *conn, &email).await?;
+        let user = user.ok_or(AuthError::NotFound)?;
+        store::take_role(conn, user.user_id, role.as_str()).await?;
+        Ok(user.into())
+    }
+
+    /// Ends an account, in the caller's transaction: nobody logs in to it any more, and its sessions
+    /// end. An access token that is out reads for its few minutes. Says whether it was not ended before.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -379,17 +413,17 @@ impl Auth {
         conn: &mut PgConnection,
         email: &str,
     ) -> Result<(Profile, bool), AuthError> {
-        let email = email.trim().to_lowercase();
+        let email = Email::normalize(email);
         let user = store::lock_by_email(&mut *conn, &email).await?;
         let user = user.ok_or(AuthError::NotFound)?;
         store::disable(&mut *conn, user.user_id).await?;
         // one that an exchange under way adds is refused, too: whoever exchanges looks at the account
-        store::revoke_all(conn, user.user_id).await?;
+        session::end_sessions(conn, user.user_id, Which::AllBut(None)).await?;
         let news = !user.disabled;
         Ok((user.into(), news))
     }
 
-    async fn open_session(
+    pub(crate) async fn open_session(
         &self,
         conn: &mut PgConnection,
         profile: Profile,
@@ -397,44 +431,40 @@ impl Auth {
     ) -> Result<Session, AuthError> {
         let refresh_token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let hash = Sha256::digest(&refresh_token);
-        store::insert_refresh(conn, &hash, family, profile.id, self.config.refresh_ttl).await?;
+        let limits = session::Limits {
+            refresh: self.config.refresh_ttl,
+            session: self.config.session_limit,
+        };
+        let refresh_expires_in =
+            session::add_token(&mut *conn, &hash, family, profile.id, limits).await?;
+        session::end_oldest(conn, profile.id, self.config.sessions_per_account).await?;
         let access_token =
             self.signer
-                .access_token(profile.id, &profile.roles, self.config.access_ttl);
+                .session_token(profile.id, family, &profile.roles, self.config.access_ttl);
         Ok(Session {
             profile,
             access_token,
             expires_in: self.config.access_ttl.as_secs(),
             refresh_token,
-            refresh_expires_in: self.config.refresh_ttl.as_secs(),
+            refresh_expires_in,
         })
     }
 }
 
-fn checked_email(email: &str) -> Result<String, AuthError> {
-    let email = email.trim().to_lowercase();
-    let odd = email.len() > 254
-        || email
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
-    match email.split_once('@') {
-        Some((local, domain))
-            if !odd
-                && !local.is_empty()
-                && domain.contains('.')
-                && !domain.contains('@')
-                && !domain.starts_with('.')
-                && !domain.ends_with('.') =>
-        {
-            Ok(email)
+/// The message that has a mail sent.
+pub(crate) fn mail(command: &Command, trace: Option<TraceRef>) -> Result<Message, AuthError> {
+    let name = command.name();
+    Message::new(topology::MESSAGES, name, name, command, trace).map_err(|error| {
+        AuthError::Internal {
+            doing: "write the command for a mail",
+            source: error.into(),
         }
-        _ => Err(AuthError::Email),
-    }
+    })
 }
 
 fn checked_name(name: &str) -> Result<String, AuthError> {
     let name = name.trim();
-    if (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+    if name.chars().count() <= 100 && kernel::is_displayable_line(name) {
         Ok(name.to_owned())
     } else {
         Err(AuthError::Name)
@@ -446,30 +476,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_checked_and_lower_cased() {
-        assert_eq!(
-            checked_email(" Ada@Example.COM ").unwrap(),
-            "ada@example.com"
-        );
+    fn names_can_be_displayed() {
+        assert_eq!(checked_name(" Ada ").unwrap(), "Ada");
         for wrong in [
             "",
-            "ada",
-            "@example.com",
-            "ada@",
-            "ada@localhost",
-            "a b@example.com",
-            "a@b@c.de",
-            "a@b.de\nBcc: x@y.z",
-            "<a@b.de>",
+            "  ",
+            "a\r\nSubject: x",
+            "\u{200b}",
+            "Ada\u{202e}",
+            &"x".repeat(101),
         ] {
-            assert!(checked_email(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn names_hold_no_control_characters() {
-        assert_eq!(checked_name(" Ada ").unwrap(), "Ada");
-        for wrong in ["", "  ", "a\r\nSubject: x", &"x".repeat(101)] {
             assert!(checked_name(wrong).is_err(), "{wrong}");
         }
     }

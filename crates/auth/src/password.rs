@@ -11,12 +11,22 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
+use crate::policy::{self, NewPassword};
+
 /// Why a password is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Too short or too long, in characters.
-    #[error("a password has 8 to 128 characters")]
+    #[error("Enter a password of 8 to 128 characters.")]
     Length,
+    /// Among the first that an attacker tries.
+    #[error(
+        "Many people use this password. Choose another one: three or four unrelated words are easy to remember."
+    )]
+    Common,
+    /// Its owner's name or address.
+    #[error("Choose a password that is not your name or e-mail address.")]
+    Personal,
     /// Hashing broke; nothing is known about the password.
     #[error("could not hash the password")]
     Hash,
@@ -55,11 +65,9 @@ impl Hasher {
     /// The PHC string of a new password.
     ///
     /// # Errors
-    /// When it is too short or too long.
-    pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
-        if !(8..=128).contains(&password.chars().count()) {
-            return Err(PasswordError::Length);
-        }
+    /// When hashing broke.
+    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, PasswordError> {
+        let password = password.into_inner();
         self.blocking(move |argon2| argon2.hash(&password)).await?
     }
 
@@ -74,10 +82,13 @@ impl Hasher {
     ) -> Result<bool, PasswordError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.to_string());
+        let normal = policy::normalize(&password);
         let fits = self
             .blocking(move |argon2| {
                 let parsed = PasswordHash::new(&stored).map_err(|_| PasswordError::Hash)?;
-                Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
+                let fits = |text: &str| argon2.verify_password(text.as_bytes(), &parsed).is_ok();
+                // earlier releases hashed a password as it was typed
+                Ok(fits(&normal) || (normal != password && fits(&password)))
             })
             .await??;
         Ok(fits && known)
@@ -177,6 +188,29 @@ mod tests {
 
     use super::*;
 
+    fn new(password: &str) -> NewPassword {
+        let ada = "ada@shop.example".parse().unwrap();
+        NewPassword::new(password, Some(&ada), "Ada").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_one_however_its_accents_are_written() {
+        let hasher = Hasher::new(2).unwrap();
+        let (composed, decomposed) = ("h\u{e9}lico\u{e8}dre", "he\u{301}licoe\u{300}dre");
+        let as_typed = Argon2id::default().hash(decomposed).unwrap();
+        for (stored, fits) in [
+            (hasher.hash(new(composed)).await.unwrap(), [true, true]),
+            (hasher.hash(new(decomposed)).await.unwrap(), [true, true]),
+            // of an earlier release
+            (as_typed, [false, true]),
+        ] {
+            for (password, fits) in [composed, decomposed].into_iter().zip(fits) {
+                let verified = hasher.verify(password.to_owned(), Some(stored.clone()));
+                assert_eq!(verified.await.unwrap(), fits, "{password}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn what_others_hashed_is_verified_and_the_other_way_round() {
         let hasher = Hasher::new(2).unwrap();
@@ -186,7 +220,7 @@ mod tests {
             let verified = hasher.verify(password.to_owned(), Some(theirs.clone()));
             assert_eq!(verified.await.unwrap(), fits, "{password}");
         }
-        let ours = hasher.hash("correct horse".to_owned()).await.unwrap();
+        let ours = hasher.hash(new("correct horse")).await.unwrap();
         assert!(
             ours.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{ours}"
@@ -200,7 +234,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn memory_is_used_again_and_no_salt_is() {
         let hasher = Hasher::new(2).unwrap();
-        let hashing = (0..6).map(|_| hasher.hash("correct horse".to_owned()));
+        let hashing = (0..6).map(|_| hasher.hash(new("correct horse")));
         let hashes = futures::future::try_join_all(hashing).await.unwrap();
         let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
         assert_eq!(distinct.len(), 6);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::UserId;
+use kernel::{Email, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,8 +13,11 @@ pub(crate) struct UserRow {
     pub(crate) password_hash: String,
     pub(crate) roles: Vec<String>,
     pub(crate) disabled: bool,
+    pub(crate) email_verified: bool,
 }
 
+/// Says whether the account is new: there may be one for the address, even of a transaction that is still open when
+/// this one begins.
 pub(crate) async fn insert_user(
     conn: &mut PgConnection,
     id: UserId,
@@ -22,9 +25,13 @@ pub(crate) async fn insert_user(
     name: &str,
     password_hash: &str,
     roles: &[String],
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"insert into auth."user" (user_id, email, name, password_hash, roles) values ($1, $2, $3, $4, $5)"#,
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        r#"
+        insert into auth."user" (user_id, email, name, password_hash, roles)
+        values ($1, $2, $3, $4, $5)
+        on conflict (email) do nothing
+        "#,
         id.uuid(),
         email,
         name,
@@ -32,8 +39,8 @@ pub(crate) async fn insert_user(
         roles,
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
 }
 
 pub(crate) async fn find_by_email(
@@ -43,7 +50,8 @@ pub(crate) async fn find_by_email(
     sqlx::query_as!(
         UserRow,
         r#"
-        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!",
+               email_verified_at is not null as "email_verified!"
         from auth."user"
         where email = $1
         "#,
@@ -60,7 +68,8 @@ pub(crate) async fn find_by_id(
     sqlx::query_as!(
         UserRow,
         r#"
-        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!",
+               email_verified_at is not null as "email_verified!"
         from auth."user"
         where user_id = $1
         "#,
@@ -78,7 +87,8 @@ pub(crate) async fn lock_by_email(
     sqlx::query_as!(
         UserRow,
         r#"
-        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!"
+        select user_id as "user_id: UserId", email, name, password_hash, roles, disabled_at is not null as "disabled!",
+               email_verified_at is not null as "email_verified!"
         from auth."user"
         where email = $1
         for update
@@ -104,6 +114,17 @@ pub(crate) async fn grant(conn: &mut PgConnection, id: UserId, role: &str) -> sq
     .map(drop)
 }
 
+pub(crate) async fn take_role(conn: &mut PgConnection, id: UserId, role: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"update auth."user" set roles = array_remove(roles, $2) where user_id = $1"#,
+        id.uuid(),
+        role,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub(crate) async fn disable(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -118,13 +139,53 @@ pub(crate) async fn disable(conn: &mut PgConnection, id: UserId) -> sqlx::Result
     .map(drop)
 }
 
-pub(crate) async fn revoke_all(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+/// Locks an account's row until the transaction ends. Returns the hash of its password.
+pub(crate) async fn lock_password(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"select password_hash from auth."user" where user_id = $1 for no key update"#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Keeps an account's password as it is until the transaction ends. Returns its hash.
+pub(crate) async fn share_password(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"select password_hash from auth."user" where user_id = $1 for share"#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(crate) async fn set_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"update auth."user" set password_hash = $2 where user_id = $1"#,
+        id.uuid(),
+        password_hash,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn mark_verified(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update auth.refresh_token
-        set revoked_at = clock_timestamp()
+        update auth."user"
+        set email_verified_at = coalesce(email_verified_at, clock_timestamp())
         where user_id = $1
-          and revoked_at is null
         "#,
         id.uuid(),
     )
@@ -133,25 +194,21 @@ pub(crate) async fn revoke_all(conn: &mut PgConnection, id: UserId) -> sqlx::Res
     .map(drop)
 }
 
-/// Name and address to write to; read when a mail is sent, never stored in a message.
-pub async fn find_address(
-    conn: &mut PgConnection,
-    id: UserId,
-) -> sqlx::Result<Option<(String, String)>> {
-    let row = sqlx::query!(
-        r#"select name, email from auth."user" where user_id = $1"#,
+/// Address to write to; read when a mail is sent, never stored in a message.
+pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"select email from auth."user" where user_id = $1"#,
         id.uuid()
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| (row.name, row.email)))
+    .await
 }
 
 /// The account with this address, disabled or not.
 pub async fn find_user(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(
         r#"select user_id as "user_id: UserId" from auth."user" where email = $1"#,
-        email.trim().to_lowercase(),
+        Email::normalize(email),
     )
     .fetch_optional(conn)
     .await
@@ -178,28 +235,6 @@ pub async fn list_contacts(conn: &mut PgConnection, ids: &[UserId]) -> sqlx::Res
     )
     .fetch_all(conn)
     .await
-}
-
-pub(crate) async fn insert_refresh(
-    conn: &mut PgConnection,
-    hash: &[u8],
-    family: Uuid,
-    user_id: UserId,
-    lifetime: Duration,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        insert into auth.refresh_token (token_hash, family_id, user_id, expires_at)
-        values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
-        "#,
-        hash,
-        family,
-        user_id.uuid(),
-        lifetime.as_secs_f64(),
-    )
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 pub(crate) struct RefreshRow {

@@ -31,7 +31,8 @@ pub enum ClaimError {
 /// Claims `key` for `order_id`, in the transaction that creates the order.
 ///
 /// A lock of the transaction's length stands for the row until it is committed, so that whoever
-/// comes second is told at once instead of waiting.
+/// comes second is told at once instead of waiting. With `one_at_a_time`, other new orders of the user wait until this
+/// one is committed: what an account may order is counted.
 ///
 /// # Errors
 /// [`ClaimError`]
@@ -41,11 +42,19 @@ pub async fn claim(
     key: &str,
     request_hash: &[u8; 32],
     order_id: OrderId,
+    one_at_a_time: bool,
 ) -> Result<Claim, ClaimError> {
     let locked = sqlx::query_scalar!(
-        r#"select pg_try_advisory_xact_lock(hashtextextended($1::text || $2, 0)) as "locked!""#,
+        r#"
+        select case
+                   when not pg_try_advisory_xact_lock(hashtextextended($1::text || $2, 0)) then false
+                   when not $3 then true
+                   else pg_advisory_xact_lock(hashtextextended($1::text, 2)) is not null
+               end as "locked!"
+        "#,
         user_id.to_string(),
         key,
+        one_at_a_time,
     )
     .fetch_one(&mut *conn)
     .await?;

@@ -1,14 +1,17 @@
 //! Orders: pricing, placing, and the moves of an order. A saga decides when; here stands what.
 
+mod limits;
 mod moves;
 mod read;
 
+pub use limits::{Limit, LimitError, OrderLimits, check_limits};
 pub use moves::{await_payment, begin_canceling, cancel, complete, place};
 pub use read::{Filter, Number, NumberError, changes_since, find, find_ids, find_terms, list};
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use contracts::payments::MAX_AMOUNT;
 use kernel::{Money, OrderId, ProductId, SagaId, TraceRef, TransactionId, UserId};
 use sqlx::PgConnection;
 
@@ -80,8 +83,10 @@ pub enum PriceError {
     /// Different currencies cannot be summed up.
     #[error("all products of an order must have the same currency")]
     MixedCurrencies,
-    /// More money than can be counted.
-    #[error("the basket costs more than can be counted")]
+    /// More than payments takes.
+    #[error(
+        "the basket costs more than {MAX_AMOUNT} in minor units: an order cannot be paid beyond that"
+    )]
     TooMuch,
     /// The database failed.
     #[error("could not read the catalog")]
@@ -148,16 +153,15 @@ fn total(lines: &[Line]) -> Result<Money, PriceError> {
     {
         return Err(PriceError::MixedCurrencies);
     }
-    lines.iter().try_fold(
+    let sum = lines.iter().try_fold(
         Money::new(0, first.unit_price.currency.clone()),
         |sum, line| {
-            let line = line
-                .unit_price
-                .times(i64::from(line.quantity))
-                .ok_or(PriceError::TooMuch)?;
-            sum.plus(&line).ok_or(PriceError::TooMuch)
+            let line = line.unit_price.times(i64::from(line.quantity))?;
+            sum.plus(&line)
         },
-    )
+    );
+    sum.filter(|sum| sum.amount <= MAX_AMOUNT)
+        .ok_or(PriceError::TooMuch)
 }
 
 /// An order to be placed.
@@ -230,16 +234,18 @@ impl Status {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Pending,
+        Self::AwaitingPayment,
+        Self::Completed,
+        Self::Canceled,
+    ];
+
     /// From its stored form; nothing else is ever stored.
     pub fn parse(stored: &str) -> Option<Self> {
-        [
-            Self::Pending,
-            Self::AwaitingPayment,
-            Self::Completed,
-            Self::Canceled,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == stored)
+        let mut all = Self::ALL.into_iter();
+        all.find(|status| status.as_str() == stored)
     }
 }
 
@@ -389,10 +395,18 @@ mod tests {
             total(&[line(1, 1, "EUR"), line(1, 1, "USD")]),
             Err(PriceError::MixedCurrencies)
         ));
-        assert!(matches!(
-            total(&[line(2, i64::MAX, "EUR")]),
-            Err(PriceError::TooMuch)
-        ));
+        for lines in [
+            vec![line(2, i64::MAX, "EUR")],
+            vec![line(1, i64::MAX, "EUR"), line(1, 1, "EUR")],
+            vec![line(1000, 1_000_000_000, "EUR"), line(1, 1, "EUR")],
+        ] {
+            assert!(
+                matches!(total(&lines), Err(PriceError::TooMuch)),
+                "{lines:?}"
+            );
+        }
+        let most = total(&[line(1000, 1_000_000_000, "EUR")]).unwrap();
+        assert_eq!(most.amount, MAX_AMOUNT);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A command holds ids, never addresses: personal data is read when the command is handled.
 
-use kernel::{OrderId, UserId};
+use kernel::{MailRequestId, OrderId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A command; its name is the AMQP `type` and routing key.
@@ -21,6 +21,26 @@ pub enum Command {
         /// Which order.
         order_id: OrderId,
     },
+    /// Sends a link by which a password is set, if there is an account for the address of the request.
+    SendPasswordReset {
+        /// The request that the api wrote down.
+        request_id: MailRequestId,
+    },
+    /// Tells an account's owner that the password was changed.
+    SendPasswordChanged {
+        /// Whom.
+        user_id: UserId,
+    },
+    /// Sends a link by which an account's address is verified.
+    SendVerificationEmail {
+        /// Whom.
+        user_id: UserId,
+    },
+    /// Tells an account's owner that a registration with the same address was attempted.
+    SendRegistrationAttempt {
+        /// Whom.
+        user_id: UserId,
+    },
 }
 
 impl Command {
@@ -29,11 +49,35 @@ impl Command {
     /// Name of [`Command::SendOrderConfirmation`].
     pub const SEND_ORDER_CONFIRMATION: &'static str = "send_order_confirmation";
 
+    /// Name of [`Command::SendPasswordReset`].
+    pub const SEND_PASSWORD_RESET: &'static str = "send_password_reset";
+    /// Name of [`Command::SendPasswordChanged`].
+    pub const SEND_PASSWORD_CHANGED: &'static str = "send_password_changed";
+    /// Name of [`Command::SendVerificationEmail`].
+    pub const SEND_VERIFICATION_EMAIL: &'static str = "send_verification_email";
+
+    /// Name of [`Command::SendRegistrationAttempt`].
+    pub const SEND_REGISTRATION_ATTEMPT: &'static str = "send_registration_attempt";
+
+    /// The names of all commands.
+    pub const NAMES: [&'static str; 6] = [
+        Self::SEND_WELCOME_EMAIL,
+        Self::SEND_ORDER_CONFIRMATION,
+        Self::SEND_PASSWORD_RESET,
+        Self::SEND_PASSWORD_CHANGED,
+        Self::SEND_VERIFICATION_EMAIL,
+        Self::SEND_REGISTRATION_ATTEMPT,
+    ];
+
     /// The command's name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::SendWelcomeEmail { .. } => Self::SEND_WELCOME_EMAIL,
             Self::SendOrderConfirmation { .. } => Self::SEND_ORDER_CONFIRMATION,
+            Self::SendPasswordReset { .. } => Self::SEND_PASSWORD_RESET,
+            Self::SendPasswordChanged { .. } => Self::SEND_PASSWORD_CHANGED,
+            Self::SendVerificationEmail { .. } => Self::SEND_VERIFICATION_EMAIL,
+            Self::SendRegistrationAttempt { .. } => Self::SEND_REGISTRATION_ATTEMPT,
         }
     }
 }

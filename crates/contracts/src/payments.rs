@@ -3,7 +3,13 @@
 use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, TransactionId, UserId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, RefOr, Schema,
+        schema::{AdditionalProperties, ObjectBuilder, Ref, Type},
+    },
+};
 
 /// `POST`: create a transaction; `GET ?order_id=`: find one.
 pub const TRANSACTIONS: &str = "/transactions";
@@ -19,6 +25,8 @@ pub const LOOKUP: &str = "/transactions/lookup";
 /// `GET`: the keys that payments signs its events with.
 pub const JWKS: &str = "/.well-known/jwks.json";
 
+/// Largest amount of a transaction, minor units.
+pub const MAX_AMOUNT: i64 = 1_000_000_000_000;
 /// Most transactions of one look-up.
 pub const MAX_LOOKUP: usize = 100;
 
@@ -45,10 +53,28 @@ pub struct InitTransaction {
     /// Who pays it.
     pub user_id: UserId,
     /// How much.
+    #[schema(schema_with = payable)]
     pub amount: Money,
     /// Chosen by the caller, so that a lost answer can be asked for again; else payments chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,
+}
+
+fn payable() -> RefOr<Schema> {
+    let amount: Object = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MAX_AMOUNT))
+        .description(Some("Minor units of the currency."))
+        .build();
+    ObjectBuilder::new()
+        .description(Some("How much."))
+        .property("amount", amount)
+        .required("amount")
+        .property("currency", Ref::from_schema_name("Currency"))
+        .required("currency")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .into()
 }
 
 /// Names the transaction to pay or to cancel.

@@ -1,5 +1,7 @@
 //! Names in RabbitMQ. They are a contract: other systems publish and bind to them.
 
+use crate::command::Command;
+
 /// Topic exchange that payments publishes its events to.
 pub const PAYMENTS_EVENTS: &str = "payments_events";
 /// The shop's queue of payment events.
@@ -12,6 +14,22 @@ pub const TRANSACTION_CANCELED: &str = "transaction_canceled";
 pub const MESSAGES: &str = "messages";
 /// Exchange and queue of messages that could not be handled: the dead-letter queue.
 pub const FAILED: &str = "failed";
+
+/// What leads into the queues of the shop's consumers: exchange, queue, routing key.
+pub const BINDINGS: [(&str, &str, &str); 8] = [
+    (
+        PAYMENTS_EVENTS,
+        PAYMENTS_EVENTS_QUEUE,
+        TRANSACTION_COMPLETED,
+    ),
+    (PAYMENTS_EVENTS, PAYMENTS_EVENTS_QUEUE, TRANSACTION_CANCELED),
+    (MESSAGES, MESSAGES, Command::SEND_WELCOME_EMAIL),
+    (MESSAGES, MESSAGES, Command::SEND_ORDER_CONFIRMATION),
+    (MESSAGES, MESSAGES, Command::SEND_PASSWORD_RESET),
+    (MESSAGES, MESSAGES, Command::SEND_PASSWORD_CHANGED),
+    (MESSAGES, MESSAGES, Command::SEND_VERIFICATION_EMAIL),
+    (MESSAGES, MESSAGES, Command::SEND_REGISTRATION_ATTEMPT),
+];
 
 /// The queues of the shop's consumers, and the process that consumes each: its record of a failure
 /// says where the message is sent again.

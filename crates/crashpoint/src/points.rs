@@ -4,7 +4,7 @@ pub const POINTS: &[(&str, &str)] = &[
     // api
     (
         "auth.register.before_commit",
-        "user, client, welcome mail and session are written",
+        "user, client and welcome mail are written",
     ),
     (
         "auth.register.after_commit",

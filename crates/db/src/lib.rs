@@ -7,14 +7,18 @@
 mod begin;
 mod bus;
 mod error;
+mod lock;
+mod migrate;
 mod pool;
+mod session;
 
 pub use begin::begin;
 pub use bus::{Bus, Listener};
 pub use error::{constraint, is_retryable, is_unreachable};
-pub use pool::{
-    PoolConfig, connect, gauge, migrate, missing, wait_until_it_answers, wait_until_ready,
-};
+pub use lock::{is_locked, open_transactions, set_lock_timeout};
+pub use migrate::{MIGRATION_LOCK_TIMEOUT, migrate, retry_locked};
+pub use pool::{PoolConfig, connect, gauge, missing, wait_until_it_answers, wait_until_ready};
+pub use session::within;
 
 /// Migrations of the shop's database.
 pub static SHOP: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/shop");

@@ -1,12 +1,16 @@
 use std::{future::Future, time::Duration};
 
 use sqlx::{
-    Connection, PgPool,
-    migrate::{MigrateError, Migrator},
+    PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::warn;
 
+use crate::session::{self, Sessions, within};
+
+/// How long a database that is waited for may take for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pauses between looks at a database that is not ready: the first, doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -20,6 +24,7 @@ pub struct PoolConfig {
     pub acquire_timeout: Duration,
     /// What the server calls this process (`pg_stat_activity.application_name`).
     pub application: &'static str,
+    lock_timeout: Option<Duration>,
     /// Whether all statements of this pool find their rows by key; see [`PoolConfig::by_key`].
     by_key: bool,
 }
@@ -41,8 +46,16 @@ impl PoolConfig {
             max_connections,
             acquire_timeout: Duration::from_secs(3),
             application,
+            lock_timeout: None,
             by_key: false,
         }
+    }
+
+    /// Lets no statement wait for a lock for longer than `limit`; without it, a statement waits for ever.
+    #[must_use]
+    pub fn lock_timeout(mut self, limit: Duration) -> Self {
+        self.lock_timeout = Some(limit);
+        self
     }
 
     /// For a pool whose statements all find their rows by key: the hot path. Not for lists and
@@ -69,25 +82,31 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
     let options = url
         .parse::<PgConnectOptions>()?
         .application_name(config.application)
-        .options([("idle_in_transaction_session_timeout", "30s")]);
+        .options(session::OPTIONS);
     let options = if config.by_key {
         options.options(BY_KEY)
     } else {
         options
     };
+    let sessions = Sessions::new();
+    let pooled = sessions.clone();
+    let options = match config.lock_timeout {
+        Some(limit) => options.options([("lock_timeout", limit.as_millis())]),
+        None => options,
+    };
     Ok(PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
-        // a connection that lay idle may be dead since the server restarted: ask it first
         .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for > Duration::from_secs(1) {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
+        .after_connect(move |conn, _| {
+            let sessions = sessions.clone();
+            Box::pin(async move { sessions.opened(conn).await })
         })
+        .before_acquire(move |conn, meta| {
+            let sessions = pooled.clone();
+            Box::pin(async move { Ok(sessions.is_usable(conn, meta).await) })
+        })
+        .after_release(|conn, _| Box::pin(session::released(conn)))
         .connect_lazy_with(options))
 }
 
@@ -149,7 +168,7 @@ where
 {
     let mut pause = FIRST_PAUSE;
     loop {
-        match missing().await {
+        match within(ANSWER_TIMEOUT, missing()).await {
             Ok(None) => return,
             Ok(Some(why)) => warn!("Waiting for {what}: {why}"),
             Err(error) => warn!(%error, "Waiting for {what}: it does not answer yet"),
@@ -157,15 +176,4 @@ where
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-/// Brings a database up to date. A database that is ahead stays as it is: after a roll-back an earlier release
-/// starts on the migrations of a later one, which expand first.
-///
-/// # Errors
-/// When the database cannot be reached, or a migration differs from what was applied before.
-pub async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
-    let mut migrator = Migrator::with_migrations(migrator.iter().cloned().collect());
-    migrator.set_ignore_missing(true);
-    migrator.run(pool).await
 }

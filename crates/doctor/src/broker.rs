@@ -1,7 +1,11 @@
 //! What RabbitMQ tells: queues, their consumers, and what failed.
 
-use contracts::topology::{FAILED, MESSAGES, PAYMENTS_EVENTS_QUEUE};
-use messaging::{LinkError, topology};
+use contracts::topology::{BINDINGS, FAILED, MESSAGES, PAYMENTS_EVENTS_QUEUE};
+use messaging::{
+    LinkError,
+    bindings::{Bindings, LookError},
+    topology,
+};
 
 use crate::Violation;
 
@@ -45,4 +49,20 @@ pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, LinkError>
         }
     }
     Ok(violations)
+}
+
+/// Bindings of our queues that are gone.
+pub(crate) async fn bindings(
+    management_url: &str,
+    amqp_url: &str,
+) -> Result<Vec<Violation>, LookError> {
+    let missing = Bindings::new(management_url, amqp_url)?
+        .missing(&BINDINGS)
+        .await?;
+    let violations = missing.into_iter().map(|(exchange, queue, key)| Violation {
+        check: "unbound-queue",
+        subject: format!("queue {queue}"),
+        what: format!("it is not bound to exchange {exchange} for {key}"),
+    });
+    Ok(violations.collect())
 }

@@ -22,6 +22,8 @@ pub enum Reads {
     Both,
     /// RabbitMQ.
     Broker,
+    /// RabbitMQ's management API.
+    Management,
 }
 
 /// A check.
@@ -76,7 +78,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 24] = [
+pub const CHECKS: [Check; 25] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -230,6 +232,13 @@ pub const CHECKS: [Check; 24] = [
         "all queues exist",
         "what is published for it comes back as unroutable and waits in the outbox",
         "`worker migrate` declares exchanges, queues and bindings",
+    ),
+    hygiene(
+        "unbound-queue",
+        Reads::Management,
+        "our queues are bound for all that is published for them",
+        "what is published meanwhile comes back as unroutable or, when another system's queue takes it, never reaches us",
+        "`worker migrate` binds them; an order whose event was lost goes on at its payment deadline",
     ),
     hygiene(
         "no-consumer",

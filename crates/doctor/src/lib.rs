@@ -58,6 +58,8 @@ pub struct Sources<'a> {
     pub payments: Option<&'a PgPool>,
     /// RabbitMQ.
     pub amqp_url: Option<&'a str>,
+    /// RabbitMQ's management API.
+    pub management_url: Option<&'a str>,
     /// The plans that this release knows.
     pub plans: &'a [PlanKey],
 }
@@ -136,8 +138,19 @@ pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<
             .await
             .map_err(|error| error.to_string()),
     };
+    let bindings = match (sources.management_url, sources.amqp_url) {
+        (Some(management), Some(amqp)) => broker::bindings(management, amqp)
+            .await
+            .map_err(|error| error.to_string()),
+        _ => Err("RABBITMQ_MANAGEMENT_URL is not set".to_owned()),
+    };
     let (sees_payments, sees_broker) = (payments.is_ok(), broker.is_ok());
-    for (name, seen) in [("payments' database", payments), ("RabbitMQ", broker)] {
+    let sees_bindings = bindings.is_ok();
+    for (name, seen) in [
+        ("payments' database", payments),
+        ("RabbitMQ", broker),
+        ("RabbitMQ's bindings", bindings),
+    ] {
         match seen {
             Ok(more) => found.extend(more),
             Err(why) => unseen.push(format!("{name}: {why}")),
@@ -147,6 +160,7 @@ pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<
         Reads::Shop => true,
         Reads::Both => sees_payments,
         Reads::Broker => sees_broker,
+        Reads::Management => sees_bindings,
     };
     Ok(report(|_| true, seen, found, unseen))
 }

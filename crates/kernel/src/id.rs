@@ -72,4 +72,14 @@ ids! {
     EntryId,
     /// A signal to a saga.
     SignalId,
+    /// A request for a mail, made without a login.
+    MailRequestId,
+}
+
+impl OrderId {
+    /// The number by which people name the order: the last eight digits, which are random.
+    pub fn number(self) -> String {
+        let digits = self.0.simple().to_string();
+        digits[digits.len() - 8..].to_uppercase()
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use kernel::EntryId;
+use sqlx::{PgConnection, PgPool};
 
 /// Records message ids for `consumer`; for each, in order, whether it is new. Of ids that occur
 /// twice in the batch only the first is.
@@ -26,6 +27,16 @@ pub async fn record(
     .await?;
     let mut fresh: std::collections::HashSet<String> = inserted.into_iter().collect();
     Ok(ids.iter().map(|id| fresh.remove(id)).collect())
+}
+
+/// Writes what [`record`] writes, and takes it back: whether the database can be used, which one that only reads cannot.
+///
+/// # Errors
+/// The error that prevents the write.
+pub async fn probe(pool: &PgPool) -> sqlx::Result<()> {
+    let mut tx = db::begin(pool).await?;
+    record(&mut tx, "probe", &[EntryId::new().to_string()]).await?;
+    tx.rollback().await
 }
 
 /// Rows forgotten in one statement, so that none holds its locks for long.

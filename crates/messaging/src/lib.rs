@@ -13,10 +13,12 @@
 //! - [`consumer`]: hands what arrives to a [`consumer::Handler`] in batches; acks after it is done.
 //! - [`inbox`]: what has taken effect already.
 //! - [`topology`]: exchanges and queues, declared by the migrate step.
+//! - [`bindings`]: whether our queues are bound, and binding them again.
 //! - [`BrokerHealth`]: whether this process is connected, for its readiness.
 //! - [`failed`]: look at, and send again, what could not be handled.
 //! - `rabbit`: the only file that names lapin.
 
+pub mod bindings;
 pub mod consumer;
 pub mod failed;
 mod health;

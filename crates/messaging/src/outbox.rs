@@ -254,7 +254,8 @@ pub struct Lag {
     pub kind: &'static str,
     /// Entries that are due and that nobody holds.
     pub due: i64,
-    /// For how long the oldest of them has been due, seconds.
+    /// Age of the oldest message that is not published, or for how long the oldest step or timer has been due, seconds.
+    /// A message that a relay claims again and again, and cannot publish, grows old all the same.
     pub seconds: f64,
     /// Entries that wait for an operator.
     pub parked: i64,
@@ -265,11 +266,12 @@ pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<Vec<Lag>> {
     let rows = sqlx::query!(
         r#"
         select kind, count(*) filter (where due_at <= now) as "due!",
-               coalesce(extract(epoch from now - min(due_at) filter (where due_at <= now)), 0)::float8 as "seconds!",
+               coalesce(extract(epoch from now - min(case kind when 'message' then since else due_at end)), 0)::float8
+                   as "seconds!",
                0::bigint as "parked!"
         from messaging.outbox, (select clock_timestamp() as now) as clock
         where parked_at is null
-          and due_at <= now
+          and (due_at <= now or kind = 'message' and since <= now)
         group by kind, now
         union all
         select kind, 0, 0, count(*) from messaging.outbox where parked_at is not null group by kind
@@ -382,6 +384,68 @@ pub async fn delete_published(
         "#,
         &ids,
         &epochs,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// Writes a message that is due after `delay`, with why it has to wait.
+///
+/// A message may be handled before its relay has deleted it. The entry that is still there then becomes this one, and its
+/// new epoch fences the relay's delete.
+pub async fn enqueue_later(
+    conn: &mut PgConnection,
+    message: &Message,
+    delay: Duration,
+    why: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into messaging.outbox as o
+            (entry_id, kind, exchange, routing_key, message_type, body, traceparent, last_error, since, due_at)
+        select $1, 'message', $2, $3, $4, $5, $6, $7, due.at, due.at
+        from (select clock_timestamp() + make_interval(secs => $8) as at) as due
+        on conflict (entry_id) do update
+        set since = excluded.since, due_at = excluded.due_at, last_error = excluded.last_error,
+            epoch = o.epoch + 1, attempt = 0, parked_at = null
+        "#,
+        message.id.uuid(),
+        message.exchange,
+        message.routing_key,
+        message.message_type,
+        message.body,
+        message.trace.as_ref().map(ToString::to_string),
+        why,
+        delay.as_secs_f64(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Renews claims of messages for another `lease`, with why they are not published yet. A claim that has ended, and was
+/// made anew by another relay, stays with that one.
+pub async fn renew_messages(
+    conn: &mut PgConnection,
+    claims: &[(EntryId, i64)],
+    lease: Duration,
+    why: &str,
+) -> sqlx::Result<u64> {
+    let (ids, epochs): (Vec<_>, Vec<_>) =
+        claims.iter().map(|(id, epoch)| (id.uuid(), *epoch)).unzip();
+    let result = sqlx::query!(
+        r#"
+        update messaging.outbox as o
+        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4
+        from unnest($1::uuid[], $2::bigint[]) as held (entry_id, epoch)
+        where o.entry_id = held.entry_id
+          and o.epoch = held.epoch
+        "#,
+        &ids,
+        &epochs,
+        lease.as_secs_f64(),
+        why,
     )
     .execute(conn)
     .await?;

@@ -61,6 +61,12 @@ impl LinkError {
             ErrorKind::ProtocolError(error) if error.get_id() == 404))
     }
 
+    /// Whether this user may not do it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Amqp(error) if matches!(error.kind(),
+            ErrorKind::ProtocolError(error) if error.get_id() == 403))
+    }
+
     /// Whether it is there already, under other arguments.
     fn is_declared_otherwise(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),
@@ -136,6 +142,11 @@ impl Link {
         })
     }
 
+    /// Whether the broker takes nothing from this connection, because of an alarm.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
     /// The broker's user of this connection.
     pub(crate) fn user(&self) -> &str {
         &self.user
@@ -156,6 +167,7 @@ impl Link {
         .await?;
         Ok(Publisher {
             channel,
+            connection: self.connection.status().clone(),
             user: self.user.clone(),
         })
     }

@@ -6,10 +6,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
+use futures::FutureExt;
 use kernel::RetryPolicy;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, debug, error, info_span, warn};
+use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::{
     BrokerHealth, LinkHealth, Wakeup,
@@ -74,6 +75,10 @@ impl Default for RelayConfig {
     }
 }
 
+const BLOCKED: &str = "RabbitMQ blocks publishing: an alarm for want of memory or disk";
+/// Between two looks whether the broker still blocks the connection.
+const BLOCKED_POLL: Duration = Duration::from_millis(500);
+
 /// Publishes what stands in the outbox of `pool`'s database.
 pub struct Relay {
     pool: PgPool,
@@ -119,7 +124,7 @@ impl Relay {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
-            match self.connected(&shutdown).await {
+            match self.connected(&shutdown, &mut failures).await {
                 Ok(()) => return,
                 Err(error) => {
                     failures += 1;
@@ -139,24 +144,44 @@ impl Relay {
         }
     }
 
-    async fn connected(&self, shutdown: &CancellationToken) -> Result<(), LinkError> {
+    async fn connected(
+        &self,
+        shutdown: &CancellationToken,
+        failures: &mut u32,
+    ) -> Result<(), LinkError> {
         let link = Link::open(&self.amqp_url, "relay").await?;
         let mut publisher = link.publisher().await?;
         self.health.up();
+        let mut was_blocked = false;
         loop {
             if shutdown.is_cancelled() {
                 link.close().await;
                 return Ok(());
             }
-            // what it claims is anybody's after the lease: no answer is worth waiting for any longer
-            let batch = self.batch(&link, &mut publisher);
-            let published = match tokio::time::timeout(self.config.lease, batch).await {
-                Ok(Ok(published)) => published,
-                Ok(Err(BatchError::Link(error))) => return Err(error),
-                Err(_) => {
-                    return Err(LinkError::Timeout(self.config.lease));
+            let is_blocked = link.is_blocked();
+            if is_blocked != was_blocked {
+                report_blocked(is_blocked);
+                was_blocked = is_blocked;
+            }
+            if is_blocked {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(BLOCKED_POLL) => {}
                 }
-                Ok(Err(BatchError::Db(error))) => {
+                continue;
+            }
+            let batch = tokio::select! {
+                batch = self.batch(&link, &mut publisher) => batch,
+                // its claims end with their lease; the connection cannot even be closed
+                () = blocked_at(shutdown, &link) => return Ok(()),
+            };
+            let published = match batch {
+                Ok(published) => {
+                    *failures = 0;
+                    published
+                }
+                Err(BatchError::Link(error)) => return Err(error),
+                Err(BatchError::Db(error)) => {
                     warn!(%error, "The relay could not use its database: trying again");
                     0
                 }
@@ -172,13 +197,15 @@ impl Relay {
 
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
     async fn batch(&self, link: &Link, publisher: &mut Publisher) -> Result<i64, BatchError> {
-        let mut conn = self.pool.acquire().await?;
-        let claims =
-            outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await?;
+        // the claim ends with the lease: no answer is worth waiting for any longer
+        let claims = db::within(self.config.lease, async {
+            let mut conn = self.pool.acquire().await?;
+            outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await
+        });
+        let claims = claims.await?; // no connection is held across the network call
         if claims.is_empty() {
             return Ok(0);
         }
-        drop(conn); // no connection is held across the network call
         crash_point!("relay.claim.after_commit");
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
         // each ends when all have been answered
@@ -189,6 +216,7 @@ impl Relay {
                 &messages,
                 self.sign.as_ref(),
                 self.config.confirm_deadline,
+                &|| self.hold(&claims).boxed(),
             )
             .await;
         for (n, span) in spans.into_iter().enumerate() {
@@ -198,17 +226,42 @@ impl Relay {
                 Err(_) => drop(span.record("error.type", "unreachable")),
             }
         }
+        db::within(self.config.lease, self.settle(&claims, answers)).await?
+    }
+
+    /// Renews the claims of messages that the broker has not confirmed because it blocks the connection: another relay
+    /// would publish them as well.
+    async fn hold(&self, claims: &[MessageClaim]) {
+        let held: Vec<_> = claims
+            .iter()
+            .map(|claim| (claim.message.id, claim.epoch))
+            .collect();
+        let renewed = db::within(self.config.confirm_deadline, async {
+            let mut conn = self.pool.acquire().await?;
+            outbox::renew_messages(&mut conn, &held, self.config.lease, BLOCKED).await
+        });
+        if let Err(error) = renewed.await {
+            warn!(%error, "The relay could not renew its claims: another one may publish these messages, too");
+        }
+    }
+
+    /// Deletes what was confirmed, and puts back the rest.
+    async fn settle(
+        &self,
+        claims: &[MessageClaim],
+        answers: Result<Vec<Published>, LinkError>,
+    ) -> sqlx::Result<Result<i64, BatchError>> {
         let mut conn = self.pool.acquire().await?;
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
-                for claim in &claims {
+                for claim in claims {
                     self.postpone(&mut conn, claim, &error.to_string(), false)
                         .await?;
                 }
                 metrics::counter!("outbox_publish_total", "result" => "unreachable")
                     .increment(claims.len() as u64);
-                return Err(BatchError::Link(error));
+                return Ok(Err(BatchError::Link(error)));
             }
         };
         let confirmed: Vec<_> = claims
@@ -231,7 +284,7 @@ impl Relay {
                 self.refused(&mut conn, claim, why).await?;
             }
         }
-        Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX))
+        Ok(Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX)))
     }
 
     async fn refused(
@@ -265,6 +318,24 @@ impl Relay {
         outbox::postpone(conn, claim.message.id, claim.epoch, delay, why, counted)
             .await
             .map(drop)
+    }
+}
+
+/// Returns when this process is to stop and the broker blocks the connection.
+async fn blocked_at(shutdown: &CancellationToken, link: &Link) {
+    shutdown.cancelled().await;
+    while !link.is_blocked() {
+        tokio::time::sleep(BLOCKED_POLL).await;
+    }
+}
+
+fn report_blocked(is_blocked: bool) {
+    if is_blocked {
+        warn!(
+            "RabbitMQ blocks this relay's connection: an alarm for want of memory or disk. Messages wait in the outbox"
+        );
+    } else {
+        info!("RabbitMQ has ended its alarm: publishing again");
     }
 }
 

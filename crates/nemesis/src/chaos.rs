@@ -16,6 +16,7 @@ use tokio::{sync::Mutex, task::block_in_place};
 
 use crate::{
     client::lock,
+    outages::{Outages, OutagesPlayed},
     schedule::{Act, CLIENTS, How, Link, Round},
 };
 
@@ -59,6 +60,9 @@ pub struct Done {
     pub link_hits: u64,
     /// Processes that ended by themselves and were started again.
     pub restarted: u64,
+    /// What could not be used for a while; outages mode only.
+    #[serde(flatten)]
+    pub outages: Option<OutagesPlayed>,
 }
 
 /// What does it.
@@ -74,13 +78,18 @@ pub(crate) struct Chaos {
     postgres: Mutex<()>,
     rabbitmq: Mutex<()>,
     done: Counters,
+    outages: Option<Outages>,
     /// What ended in disorder.
     unclean: std::sync::Mutex<Vec<String>>,
 }
 
 impl Chaos {
     /// For a system that is to run these processes.
-    pub(crate) async fn new(system: Arc<System>, processes: &[&'static str]) -> Self {
+    pub(crate) async fn new(
+        system: Arc<System>,
+        processes: &[&'static str],
+        outages: Option<Outages>,
+    ) -> Self {
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
         let (api, payments) = (address(&system.api_url), address(&system.payments_url));
         let to_api = Proxy::new(api.clone()).await;
@@ -105,6 +114,7 @@ impl Chaos {
             postgres: Mutex::default(),
             rabbitmq: Mutex::default(),
             done: Counters::default(),
+            outages,
             unclean: std::sync::Mutex::default(),
             system,
         }
@@ -216,6 +226,12 @@ impl Chaos {
         }
     }
 
+    /// Mails that were sent too often, as far as their server is ours.
+    pub(crate) fn repeated_mails(&self) -> Vec<String> {
+        let outages = self.outages.as_ref();
+        outages.map(Outages::repeated_mails).unwrap_or_default()
+    }
+
     /// What was done so far.
     pub(crate) fn done(&self) -> Done {
         let done = &self.done;
@@ -230,6 +246,7 @@ impl Chaos {
             links_broken: done.links_broken.load(SeqCst),
             link_hits: self.system.link_hits() + self.to_api.hits() + self.to_payments.hits(),
             restarted: done.restarted.load(SeqCst),
+            outages: self.outages.as_ref().map(Outages::played),
         }
     }
 
@@ -292,6 +309,11 @@ impl Chaos {
                 block_in_place(|| restart_rabbitmq(servers(system), how));
             }
             Act::EndSessions => self.end_sessions().await,
+            Act::Outage(outage) => {
+                let outages = self.outages.as_ref();
+                let outages = outages.expect("only outages mode plays them");
+                outages.play(system, outage).await;
+            }
             Act::Break { link, fault, time } => {
                 self.done.links_broken.fetch_add(1, SeqCst);
                 self.set(link, fault);

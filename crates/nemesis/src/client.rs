@@ -102,6 +102,11 @@ impl Clients {
             .collect()
     }
 
+    /// Whether no play begins any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
     /// No play begins any more.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);

@@ -20,13 +20,21 @@
 //!   orders must be completed in a window as before, or half at least, and each worker do its part.
 //! - **rolling**: every process replaced by a new one that takes its place before it is told to stop.
 //!   It must end in order, and no request fail but by a cut connection, after which it is sent again.
+//! - **outages**: a database that only reads, rows that other sessions hold, alarms of the broker, stopped
+//!   backends, slow payments, a silent mail server, removed bindings. After each round all must come to rest by
+//!   itself, with nothing in `failed`, and no mail sent more than twice.
+//!
+//! With an attacker beside the clients ([`Options::attacked`]), forged events, floods, poison and forged tokens
+//! come in between, and must change nothing.
 //!
 //! Runs in the environment of [`testkit::System`], with servers of its own: `cargo xtask nemesis`.
 
+mod attacker;
 mod causes;
 mod chaos;
 mod client;
 pub mod ledger;
+mod outages;
 mod random;
 mod rest;
 mod scaling;
@@ -46,15 +54,18 @@ use testkit::{System, SystemOptions};
 use tokio::task::{JoinSet, block_in_place};
 
 pub use chaos::Done;
+pub use outages::OutagesPlayed;
 pub use scaling::Recovery;
 pub use schedule::Mode;
 pub use summary::{Summary, Times};
 
 use crate::{
+    attacker::Attacker,
     causes::Causes,
     chaos::Chaos,
     client::{Clients, lock},
     ledger::Found,
+    outages::Outages,
     scaling::Work,
     schedule::SCALING,
 };
@@ -77,6 +88,11 @@ pub struct Options {
     pub mode: Mode,
     /// For how long faults and load go on, at least.
     pub time: Duration,
+    /// The regression that is planted in the processes (`crashpoint::planted!`): a run that finds nothing then proves
+    /// nothing.
+    pub planted: Option<&'static str>,
+    /// Whether an attacker is beside the clients.
+    pub attacked: bool,
 }
 
 /// Runs it all.
@@ -85,19 +101,34 @@ pub struct Options {
 /// When the system cannot be set up, or a server does not start again.
 pub async fn run(options: Options) -> Summary {
     let processes = options.mode.processes();
-    let system = Arc::new(System::prepare(settings(options.mode)).await);
-    let chaos = Arc::new(Chaos::new(Arc::clone(&system), processes).await);
+    let outages = match options.mode {
+        Mode::Outages => Some(Outages::new().await),
+        _ => None,
+    };
+    let smtp_url = outages.as_ref().map(Outages::smtp_url);
+    let mut set_up = settings(options.mode);
+    set_up.env.extend(smtp_url.map(|url| ("SMTP_URL", url)));
+    set_up
+        .env
+        .extend(options.planted.map(|name| ("PLANTED", name.to_owned())));
+    let system = Arc::new(System::prepare(set_up).await);
+    let chaos = Arc::new(Chaos::new(Arc::clone(&system), processes, outages).await);
     for process in processes {
         chaos.start(process).await;
     }
     let products = stock(&system).await.expect("the catalog can be filled");
     let (api, payments) = chaos.urls();
+    let attacker = options.attacked.then(|| {
+        let urls = (api.clone(), payments.clone());
+        Arc::new(Attacker::new(options.seed, Arc::clone(&system), urls))
+    });
     let clients = Arc::new(Clients::new(options.seed, api, payments, products));
     let mut run = Run {
         options,
         system,
         chaos,
         clients,
+        attacker,
         doctor: Arc::default(),
         causes: Arc::default(),
         rounds: 0,
@@ -137,7 +168,7 @@ fn settings(mode: Mode) -> SystemOptions {
             .map(|(name, value)| (name, value.to_owned()))
             .collect(),
         own_servers: true,
-        proxies: matches!(mode, Mode::Safety | Mode::Liveness),
+        proxies: matches!(mode, Mode::Safety | Mode::Liveness | Mode::Outages),
     }
 }
 
@@ -162,6 +193,7 @@ struct Run {
     system: Arc<System>,
     chaos: Arc<Chaos>,
     clients: Arc<Clients>,
+    attacker: Option<Arc<Attacker>>,
     doctor: Arc<Doctor>,
     causes: Arc<Causes>,
     rounds: u64,
@@ -180,6 +212,10 @@ impl Run {
             let clients = Arc::clone(&self.clients);
             tasks.spawn(async move { clients.run(number).await });
         }
+        if let Some(attacker) = self.attacker.clone() {
+            let clients = Arc::clone(&self.clients);
+            tasks.spawn(async move { attacker.run(&clients).await });
+        }
         let mut watchers = JoinSet::new();
         let (system, doctor) = (Arc::clone(&self.system), Arc::clone(&self.doctor));
         watchers.spawn(async move { examine_all_the_time(&system, &doctor).await });
@@ -189,7 +225,7 @@ impl Run {
         watchers.spawn(async move { chaos.supervise().await });
 
         match self.options.mode {
-            Mode::Safety | Mode::Rolling => self.in_rounds(begun).await,
+            Mode::Safety | Mode::Rolling | Mode::Outages => self.in_rounds(begun).await,
             Mode::Liveness => self.liveness(begun).await,
             Mode::Scaling => self.scaling().await,
         }
@@ -329,6 +365,11 @@ impl Run {
                 .violations
                 .push(format!("mails expected and recorded: {other:?}")),
         }
+        self.violations.extend(self.chaos.repeated_mails());
+        if let Some(attacker) = &self.attacker {
+            self.violations.extend(attacker.judge().await);
+            return;
+        }
         let failed = block_in_place(|| {
             self.system
                 .run("shopctl", &["failed", "list", "-o", "json"])
@@ -372,6 +413,7 @@ impl Run {
             at_rest: Times::of(std::mem::take(&mut self.at_rest)),
             longest_gap: self.longest_gap,
             recovery: self.recovery,
+            attacks: self.attacker.as_ref().map(|attacker| attacker.counts()),
             violations: std::mem::take(&mut self.violations),
         }
     }

@@ -21,6 +21,9 @@ struct Args {
     /// What to show.
     #[arg(long, value_enum, default_value = "safety")]
     mode: Mode,
+    /// Put an attacker beside the clients: forged events, floods, poison, forged tokens.
+    #[arg(long)]
+    attacked: bool,
     /// Print the summary as JSON instead of markdown.
     #[arg(long)]
     json: bool,
@@ -38,6 +41,8 @@ async fn main() -> ExitCode {
         seed,
         mode: args.mode,
         time: Duration::from_secs(args.seconds),
+        planted: None,
+        attacked: args.attacked,
     })
     .await;
     let text = if args.json {

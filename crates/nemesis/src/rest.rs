@@ -52,7 +52,9 @@ pub(crate) async fn due(system: &System) -> sqlx::Result<Option<String>> {
 /// When the database cannot be read.
 pub(crate) async fn mails(system: &System) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query(
+        // a registration whose answer was lost is sent again, and the owner of the address told of it
         r#"select (select count(*) from auth."user")
+                  + (select count(*) from auth.mail_request where purpose = 'registration')
                   + (select count(*) from commerce."order" where status = 'completed') as expected,
                   (select count(*) from messaging.inbox where consumer = 'messages') as handled"#,
     )

@@ -1,11 +1,14 @@
 //! What goes wrong, and when: a pure function of the seed.
 
+mod outages;
+
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 use serde::Serialize;
 use testkit::{Fault, Upstream};
 
+pub use self::outages::{Outage, ReadOnly, Resource, Row};
 use crate::random::Random;
 
 /// What is shown.
@@ -21,13 +24,16 @@ pub enum Mode {
     Scaling,
     /// Every process replaced by a new one, as a deployment does: no request may fail.
     Rolling,
+    /// What is needed answers and cannot be used, or falls silent: afterwards all must come to rest by itself, nothing
+    /// be in `failed`, and no mail be sent more than twice.
+    Outages,
 }
 
 impl Mode {
     /// What runs.
     pub fn processes(self) -> &'static [&'static str] {
         match self {
-            Self::Safety => &SAFETY,
+            Self::Safety | Self::Outages => &SAFETY,
             Self::Liveness => &LIVENESS,
             Self::Scaling => &SCALING,
             Self::Rolling => &ROLLING,
@@ -153,6 +159,8 @@ pub enum Act {
         /// For how long.
         time: Duration,
     },
+    /// Something that is needed cannot be used.
+    Outage(Outage),
     /// SIGKILL, for good.
     KillForGood {
         /// Which process.
@@ -201,6 +209,7 @@ pub fn round(mode: Mode, seed: u64, number: u64) -> Round {
         Mode::Liveness => liveness(&mut random),
         Mode::Scaling => scaling(&mut random),
         Mode::Rolling => rolling(&mut random),
+        Mode::Outages => outages::outages(&mut random),
     };
     events.sort_by_key(|event| event.at);
     Round { events }

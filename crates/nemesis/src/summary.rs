@@ -42,6 +42,8 @@ pub struct Summary {
     pub longest_gap: Option<f64>,
     /// What the workers did before and after they were killed and started; scaling mode only.
     pub recovery: Option<Recovery>,
+    /// What an attacker tried, and how often.
+    pub attacks: Option<BTreeMap<String, u64>>,
     /// What is not as promised.
     pub violations: Vec<String>,
 }
@@ -86,7 +88,14 @@ impl Summary {
         let done = &self.done;
         let mode = format!("{:?}", self.mode).to_lowercase();
         let gap = self.longest_gap.map(|gap| format!("{gap:.1} s"));
+        let outages = done.outages.map(|played| played.to_string());
         let recovery = self.recovery.as_ref().map(ToString::to_string);
+        let attacks = self.attacks.as_ref().map(|attacks| {
+            let attacks = attacks
+                .iter()
+                .map(|(name, count)| format!("{name} {count}"));
+            attacks.collect::<Vec<_>>().join(", ")
+        });
         let rows = [
             ("seed", self.seed.to_string()),
             ("mode", mode),
@@ -105,6 +114,10 @@ impl Summary {
             (
                 "links broken (losses and cuts)",
                 format!("{} ({})", done.links_broken, done.link_hits),
+            ),
+            (
+                "read-only phases · rows held · alarms · frozen backends · slow payments · silent mail · bindings removed",
+                outages.unwrap_or_else(|| "–".to_owned()),
             ),
             (
                 "processes that ended by themselves",
@@ -133,6 +146,7 @@ impl Summary {
                 "orders completed a second before · after; attempts a worker then",
                 recovery.unwrap_or_else(|| "–".to_owned()),
             ),
+            ("attacks", attacks.unwrap_or_else(|| "–".to_owned())),
             ("violations", self.violations.len().to_string()),
         ];
         let rows = rows.map(|(name, value)| format!("| {name} | {value} |\n"));

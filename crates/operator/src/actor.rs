@@ -16,7 +16,7 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActorError {
     /// Nobody would know later why.
-    #[error("a reason must be given, of at most {LONGEST} characters")]
+    #[error("a reason must be given, of at most {LONGEST} characters, without invisible ones")]
     Reason,
     /// Nobody would know later who.
     #[error("it must be known who acts")]
@@ -34,7 +34,8 @@ impl Actor {
         if name.trim().is_empty() {
             return Err(ActorError::Name);
         }
-        if reason.is_empty() || reason.chars().count() > LONGEST {
+        if reason.is_empty() || reason.chars().count() > LONGEST || !kernel::is_displayable(reason)
+        {
             return Err(ActorError::Reason);
         }
         Ok(Self {

@@ -22,6 +22,10 @@ pub enum Subject<'a> {
     User(&'a str),
     /// A plan, by its number.
     Batch(&'a str),
+    /// An order, by its id.
+    Order(&'a str),
+    /// A product, by its id.
+    Product(&'a str),
 }
 
 impl<'a> Subject<'a> {
@@ -32,6 +36,8 @@ impl<'a> Subject<'a> {
             Self::Outbox(id) => ("outbox", id),
             Self::User(id) => ("user", id),
             Self::Batch(id) => ("batch", id),
+            Self::Order(id) => ("order", id),
+            Self::Product(id) => ("product", id),
         }
     }
 }
@@ -94,7 +100,7 @@ pub struct Row {
     pub reason: String,
     /// What was done.
     pub verb: String,
-    /// `saga`, `message`, `outbox`, `user`.
+    /// `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`.
     pub subject_kind: String,
     /// Id of it.
     pub subject_id: String,

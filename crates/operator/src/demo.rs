@@ -120,6 +120,7 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
         idempotency_key: &Uuid::new_v4().to_string(),
         request_hash: &[0; 32],
         items: &[item],
+        limits: commerce::order::OrderLimits::default(),
         expected_total: None,
         trace: TraceRef::random(),
         exported: false,

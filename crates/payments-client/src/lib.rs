@@ -64,6 +64,8 @@ impl PaymentsClient {
         let http = reqwest::Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout)
+            // payments closes idle connections after twenty seconds: none is used when it may do so
+            .pool_idle_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self {
@@ -78,13 +80,15 @@ impl PaymentsClient {
         &self,
         route: &'static str,
         request: RequestBuilder,
-        effect_key: Option<&str>,
+        call: Option<&Call<'_>>,
         trace: Option<&TraceRef>,
     ) -> Result<Response, NoAnswer> {
-        let token = self.signer.service_token(SCOPE_SERVICE, None);
+        // what changes a transaction speaks for its user; reads are the shop's own
+        let user_id = call.map(|call| call.user_id);
+        let token = self.signer.service_token(SCOPE_SERVICE, user_id);
         let mut request = request.bearer_auth(token);
-        if let Some(key) = effect_key {
-            request = request.header("idempotency-key", key);
+        if let Some(call) = call {
+            request = request.header("idempotency-key", &call.effect_key);
         }
         // what travels is the place in the trace that the caller keeps, not this call's span, which
         // is lost should this process die: so no span elsewhere ever misses its parent
@@ -130,7 +134,7 @@ impl PaymentsClient {
             .post(format!("{}{TRANSACTIONS}", self.base_url))
             .json(&request);
         let response = self
-            .send(TRANSACTIONS, post, Some(&call.effect_key), Some(call.trace))
+            .send(TRANSACTIONS, post, Some(&call), Some(call.trace))
             .await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::OK => {
@@ -169,12 +173,7 @@ impl PaymentsClient {
             .post(format!("{}{CANCEL_BY_ORDER}", self.base_url))
             .json(&body);
         let response = self
-            .send(
-                CANCEL_BY_ORDER,
-                post,
-                Some(&call.effect_key),
-                Some(call.trace),
-            )
+            .send(CANCEL_BY_ORDER, post, Some(&call), Some(call.trace))
             .await?;
         match response.status() {
             StatusCode::OK => {
@@ -240,9 +239,16 @@ impl PaymentsClient {
             });
         let response = self.send(LOOKUP, post, None, None).await?;
         match response.status() {
-            StatusCode::OK => read::<Found>(response)
-                .await
-                .map(|found| Some(found.transactions)),
+            StatusCode::OK => match read::<Found>(response).await {
+                Ok(found) => Ok(Some(found.transactions)),
+                // one transaction that cannot be read must not hide the others
+                Err(error) => {
+                    tracing::warn!(
+                        "The answer of payments to {LOOKUP} cannot be read ({error}): asking about each transaction"
+                    );
+                    Ok(None)
+                }
+            },
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::NOT_IMPLEMENTED => {

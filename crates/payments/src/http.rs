@@ -18,6 +18,7 @@ use contracts::payments::{SCOPE_SERVICE, Transaction};
 use kernel::UserId;
 use messaging::Wakeup;
 use sqlx::PgPool;
+use tokens::Signs;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{Caller, Gate, Json, Problem, kinds};
 
@@ -65,18 +66,19 @@ impl App {
     /// All routes, without what goes round them: see [`crate::app`].
     pub(crate) fn router(self) -> Router {
         let (router, openapi) = operations().with_state(self).split_for_parts();
+        let openapi = web::schema::without_null_parameters(openapi);
         router.merge(docs::router(openapi))
     }
 
-    /// The payer for whom a simulated payment is decided; none for a service.
-    fn simulated_payer(&self, caller: &Caller) -> Result<Option<UserId>, Problem> {
-        let payer = payer_or_service(caller)?;
-        if payer.is_some() && !self.simulator {
-            return Err(Problem::new(kinds::NOT_FOUND).detail(
+    /// The payer for whom a payment is decided: a person, of a simulator, or the one that a service speaks for.
+    fn deciding_payer(&self, caller: &Caller) -> Result<Option<UserId>, Problem> {
+        match caller.0.user_id {
+            Some(_) if !self.simulator => Err(Problem::new(kinds::NOT_FOUND).detail(
                 "People cannot pay or cancel here: this is no simulator (PAYMENTS_SIMULATOR is not 1).",
-            ));
+            )),
+            Some(user_id) => Ok(Some(user_id)),
+            None => spoken_for(caller),
         }
-        Ok(payer)
     }
 
     fn answer(&self, moved: Moved) -> Result<Json<Transaction>, Problem> {
@@ -107,11 +109,25 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(keys::keys))
 }
 
-/// The user who calls, who sees their own only; none for a service of the shop, which sees all.
-fn payer_or_service(caller: &Caller) -> Result<Option<UserId>, Problem> {
-    match caller.0.user_id {
-        Some(user_id) => Ok(Some(user_id)),
-        None => caller.require_scope(SCOPE_SERVICE).map(|()| None),
+/// Whose transactions a caller may read: a user's own, those of the user that a service speaks for, or, with
+/// none, all: a service that speaks for no user (the worker that proves events, an operator's look).
+fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
+    if let Some(user_id) = caller.0.user_id {
+        return Ok(Some(user_id));
+    }
+    caller.require_scope(SCOPE_SERVICE)?;
+    Ok(caller.0.on_behalf_of)
+}
+
+/// The user for whom a service changes something. Services of the release before named none: theirs are
+/// believed without while their key may sign everything ([`Signs::Both`]).
+fn spoken_for(caller: &Caller) -> Result<Option<UserId>, Problem> {
+    caller.require_scope(SCOPE_SERVICE)?;
+    match (caller.0.on_behalf_of, caller.0.signed_by) {
+        (Some(user_id), _) => Ok(Some(user_id)),
+        (None, Signs::Both) => Ok(None),
+        (None, Signs::Services | Signs::Users) => Err(Problem::new(kinds::FORBIDDEN)
+            .detail("The token must name the user whose transaction it is: `on_behalf_of`.")),
     }
 }
 

@@ -12,21 +12,23 @@
 //!
 //! - [`transaction`]: the rules, each use case in one transaction.
 //! - `store`: all SQL.
+//! - [`sessions`]: whether the shop has ended a payer's session.
 //! - [`http`]: one file an operation. [`app`] is the whole service as a router.
 //! - [`config`]: the settings. [`serve`] runs it all.
 
 pub mod config;
 pub mod http;
+pub mod sessions;
 mod store;
 pub mod transaction;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
 use messaging::{Wakeup, relay::Relay};
 use sqlx::PgPool;
-use telemetry::admin::Readiness;
+use telemetry::{admin::Readiness, http::Callers};
 use tokens::Verifier;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -34,9 +36,12 @@ use web::{Gate, Layers};
 
 pub use config::Config;
 pub use http::{App, openapi};
+use sessions::ShopSessions;
 
 /// How long the relay may take to end at shutdown.
 const RELAY_DRAIN: Duration = Duration::from_secs(10);
+/// How long a statement waits for a row that another session holds; then the client is told to come back.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two looks at how far behind the outbox is.
 const OUTBOX_LOOK: Duration = Duration::from_secs(15);
 
@@ -63,7 +68,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()> {
     let pool = db::connect(
         &config.database_url,
-        &db::PoolConfig::new("payments", config.database_max_connections),
+        &db::PoolConfig::new("payments", config.database_max_connections)
+            .lock_timeout(LOCK_TIMEOUT),
     )
     .context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
     telemetry::admin::on_scrape({
@@ -71,6 +77,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         move || db::gauge(&pool, "payments")
     });
     let verifier = Verifier::from_jwks_url(&config.jwks_url).context("JWKS_URL cannot be used")?;
+    let sessions = ShopSessions::beside(&config.jwks_url).context("JWKS_URL cannot be used")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("PAYMENTS_LISTEN: cannot listen on {}", config.listen))?;
@@ -93,6 +100,7 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         Gate {
             verifier,
             audience: contracts::payments::AUDIENCE,
+            sessions: Arc::new(sessions),
         },
         config.simulator,
         wakeup,
@@ -109,8 +117,15 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     let lag = tokio::spawn(watch_outbox(pool.clone(), shutdown.clone()));
     let layers = Layers {
         cors_origins: config.cors_origins,
+        callers: Callers::Services,
     };
-    let served = web::serve(listener, app(state, &layers), shutdown.clone()).await;
+    let served = web::serve(
+        listener,
+        app(state, &layers),
+        web::ServerLimits::default(),
+        shutdown.clone(),
+    )
+    .await;
     shutdown.cancel();
     let relayed = tokio::time::timeout(RELAY_DRAIN, relay).await;
     if relayed.is_err() {
@@ -142,10 +157,10 @@ fn readiness(pool: &PgPool) -> Readiness {
 /// Publishes how far behind the outbox is, until `shutdown`.
 async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
     loop {
-        let gauged = async {
+        let gauged = db::within(OUTBOX_LOOK, async {
             let mut conn = pool.acquire().await?;
             messaging::outbox::gauge_lag(&mut conn).await
-        };
+        });
         tokio::select! {
             () = shutdown.cancelled() => return,
             gauged = gauged => {

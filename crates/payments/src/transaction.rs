@@ -15,9 +15,6 @@ use uuid::Uuid;
 
 use crate::store::{self, Stored};
 
-/// Largest amount that is taken, minor units.
-pub const MAX_AMOUNT: i64 = 1_000_000_000_000;
-
 /// How often a decision looks again because somebody wrote between its two looks. A row never
 /// vanishes and moves once, so the second look already finds what the first one missed.
 const LOOKS: usize = 4;
@@ -112,19 +109,27 @@ pub async fn decide(
 }
 
 /// Makes sure that an order is never paid: cancels its transaction or, where none has arrived yet,
-/// leaves a tombstone, so that the late creation is refused.
+/// leaves a tombstone, so that the late creation is refused. With `payer`, of that user's orders only.
 ///
 /// A tombstone takes the id that the transaction would have had. Should another order have that
 /// one, the tombstone gets an id of its own: what matters is the order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cancel_by_order(pool: &PgPool, request: &CancelByOrder) -> sqlx::Result<Moved> {
+pub async fn cancel_by_order(
+    pool: &PgPool,
+    request: &CancelByOrder,
+    payer: Option<UserId>,
+) -> sqlx::Result<Moved> {
     let mut id = request.transaction_id.unwrap_or_else(TransactionId::new);
     for look in 0..LOOKS {
         let mut conn = pool.acquire().await?;
         if let Some(found) = store::find_by_order(&mut conn, request.order_id).await? {
             drop(conn);
+            // a tombstone belongs to no user
+            if payer.is_some() && found.user_id.is_some() && found.user_id != payer {
+                return Ok(Moved::NotFound);
+            }
             return decide(pool, found.transaction_id, None, Outcome::Canceled).await;
         }
         if look > 0 {
@@ -141,7 +146,7 @@ pub async fn cancel_by_order(pool: &PgPool, request: &CancelByOrder) -> sqlx::Re
     Err(contended())
 }
 
-/// Reads a transaction, for its payer or, with none, for a service; of somebody else's, nothing.
+/// Reads a transaction, of this payer or, with none, of anybody; of another payer, nothing.
 ///
 /// # Errors
 /// When the database fails.
@@ -154,8 +159,7 @@ pub async fn find(
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
-/// Reads an order's transaction, for its payer or, with none, for a service; of somebody else's,
-/// nothing.
+/// Reads an order's transaction, of this payer or, with none, of anybody; of another payer, nothing.
 ///
 /// # Errors
 /// When the database fails.
@@ -168,12 +172,18 @@ pub async fn find_by_order(
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
-/// Reads the transactions with these ids, as far as there are any, for a service.
+/// Reads the transactions with these ids, as far as there are any and, with `payer`, that user's only.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_all(pool: &PgPool, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
-    store::find_all(&mut *pool.acquire().await?, ids).await
+pub async fn find_all(
+    pool: &PgPool,
+    ids: &[TransactionId],
+    payer: Option<UserId>,
+) -> sqlx::Result<Vec<Transaction>> {
+    let mut found = store::find_all(&mut *pool.acquire().await?, ids).await?;
+    found.retain(|found| may_see(payer, found));
+    Ok(found)
 }
 
 fn may_see(payer: Option<UserId>, transaction: &Transaction) -> bool {

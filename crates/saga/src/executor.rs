@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use crashpoint::crash_point;
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use kernel::{SagaId, TraceRef};
 use messaging::outbox::{Kind as EntryKind, SagaClaim};
 use tracing::{Instrument, debug, error, info_span, warn};
@@ -19,6 +19,8 @@ use crate::{
     transition::{Cause, Ended},
 };
 
+/// Timers that are stored alone at the same time.
+const TIMERS_AT_ONCE: usize = 8;
 /// How long the outcome of an attempt is held while the database cannot be reached.
 const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
@@ -85,10 +87,22 @@ impl<S: Saga> Engine<S> {
             crash_point!("saga.timer.after_commit");
             return;
         }
-        for claim in claims {
-            if let Err(error) = self.commit(causes(std::slice::from_ref(claim))).await {
-                debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
+        // beside each other: one whose saga is locked by another session holds up no other
+        for some in claims.chunks(TIMERS_AT_ONCE) {
+            let mut alone = Vec::with_capacity(some.len());
+            for claim in some {
+                alone.push(
+                    self.timer_alone(claim, causes(std::slice::from_ref(claim)))
+                        .boxed(),
+                );
             }
+            join_all(alone).await;
+        }
+    }
+
+    async fn timer_alone(&self, claim: &SagaClaim, causes: Vec<(SagaId, Cause)>) {
+        if let Err(error) = self.commit(causes).await {
+            debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
         }
     }
 
@@ -209,7 +223,9 @@ impl<S: Saga> Engine<S> {
                     return debug!("Fenced out: somebody else has moved on");
                 }
                 Err(EngineError::Db(error))
-                    if db::is_unreachable(&error) || db::is_retryable(&error) =>
+                    if db::is_unreachable(&error)
+                        || db::is_retryable(&error)
+                        || db::is_locked(&error) =>
                 {
                     if claim.claimed_at.elapsed() + COMMIT_RETRY > self.inner.config.lease {
                         return warn!(%error, "Could not store the outcome within the lease: left to the next claim");

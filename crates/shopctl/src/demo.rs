@@ -49,7 +49,7 @@ impl Demo {
         let pool = common.shop()?;
         let mut tx = pool.begin().await?;
         let (buyer, _) = users::accounts(&pool)?
-            .ensure(&mut tx, email, "Drill", Uuid::new_v4().to_string(), &[])
+            .ensure(&mut tx, email, "Drill", &Uuid::new_v4().to_string(), &[])
             .await
             .map_err(users::failure)?;
         tx.commit().await?;

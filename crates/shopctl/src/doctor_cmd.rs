@@ -49,10 +49,12 @@ impl Doctor {
             ..Limits::default()
         };
         let amqp_url = common.find_amqp()?;
+        let management_url = common.find_management()?;
         let sources = Sources {
             shop: &shop,
             payments: payments.as_ref(),
             amqp_url: amqp_url.as_deref(),
+            management_url: management_url.as_deref(),
             plans: &saga::engine(&shop)?.plan_keys(),
         };
         let report = doctor::examine_all(sources, &limits).await?;

@@ -4,7 +4,7 @@
 //! `failed`; one between a publish's confirm and the ack leaves it in both places: it may be handled
 //! twice, which the inbox makes one, and is never lost.
 
-use std::io::Read;
+use std::{io::Read, time::Duration};
 
 use clap::{Args, Subcommand};
 use contracts::topology::CONSUMERS;
@@ -225,12 +225,52 @@ fn missing(what: &str) -> Failure {
         .hint("`shopctl failed list --each` tells their ids")
 }
 
+/// How long messages that were given back may take to be there again.
+const RETURN: Duration = Duration::from_secs(2);
+
 /// Takes what is in `failed`, keeps what is `wanted`. The rest is held until the review ends.
 async fn take(
     review: &mut Review,
-    wanted: impl Fn(&FailedMessage) -> bool,
+    wanted: impl FnMut(&FailedMessage) -> bool,
 ) -> anyhow::Result<Vec<Held>> {
     Ok(review.take_those(MOST, wanted).await?)
+}
+
+/// Asks, and returns the same messages. While a person thinks, none is held: others see all of `failed`, and decide.
+async fn agreed(
+    common: &Common,
+    name: &str,
+    review: Review,
+    held: Vec<Held>,
+    question: &str,
+) -> anyhow::Result<(Review, Vec<Held>)> {
+    if common.yes {
+        return Ok((review, held));
+    }
+    let ids: Vec<_> = held.iter().map(|held| held.message.id.clone()).collect();
+    drop(held);
+    review.close().await;
+    output::confirm(common.yes, question)?;
+    let amqp = common.amqp()?;
+    let until = tokio::time::Instant::now() + RETURN;
+    loop {
+        let mut review = Review::open(&amqp, name, &CONSUMERS).await?;
+        let mut left = ids.clone();
+        let held = take(&mut review, |message| {
+            let place = left.iter().position(|id| *id == message.id);
+            place.map(|place| left.swap_remove(place)).is_some()
+        })
+        .await?;
+        if left.is_empty() || tokio::time::Instant::now() > until {
+            for id in &left {
+                output::talk(&format!("Message {id} is not there any more."));
+            }
+            return Ok((review, held));
+        }
+        // what was given back a moment ago may not be there yet
+        drop(held);
+        review.close().await;
+    }
 }
 
 /// Whether all of these ids are there.
@@ -259,7 +299,7 @@ impl Retry {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
         let mut review = Review::open(&amqp, "failed retry", &CONSUMERS).await?;
-        let mut held = take(&mut review, |message| {
+        let held = take(&mut review, |message| {
             self.all
                 || self.ids.contains(&message.id)
                 || self.ids.is_empty() && self.group.has(message)
@@ -273,7 +313,8 @@ impl Retry {
             Some(queue) => format!("to be sent again, to {queue}"),
             None => "to be sent again, to the queues they came from".to_owned(),
         };
-        output::confirm(common.yes, &consequences(&what, &held))?;
+        let question = consequences(&what, &held);
+        let (review, mut held) = agreed(common, "failed retry", review, held, &question).await?;
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let to = self.to.as_deref();
@@ -300,20 +341,21 @@ impl Edit {
         let body = self.read()?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
         let mut review = Review::open(&amqp, "failed edit", &CONSUMERS).await?;
-        let mut held = take(&mut review, |message| message.id == self.id).await?;
+        let held = take(&mut review, |message| message.id == self.id).await?;
+        let [one] = held.as_slice() else {
+            return Err(self.not_one(held.len()).into());
+        };
+        let recorded = one.message.queue.as_deref();
+        let queue = self.to.as_deref().or(recorded).unwrap_or("?");
+        let question = format!(
+            "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
+            self.id, one.message.body
+        );
+        let (review, mut held) = agreed(common, "failed edit", review, held, &question).await?;
         let found = held.len();
         let [held] = held.as_mut_slice() else {
             return Err(self.not_one(found).into());
         };
-        let recorded = held.message.queue.as_deref();
-        let queue = self.to.as_deref().or(recorded).unwrap_or("?");
-        output::confirm(
-            common.yes,
-            &format!(
-                "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
-                self.id, held.message.body
-            ),
-        )?;
         let to = self.to.as_deref();
         let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
@@ -357,7 +399,7 @@ impl Discard {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
         let mut review = Review::open(&amqp, "failed drop", &CONSUMERS).await?;
-        let mut held = take(&mut review, |message| {
+        let held = take(&mut review, |message| {
             self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
@@ -366,7 +408,8 @@ impl Discard {
             return nothing(false);
         }
         let what = "to be taken out of `failed` for good, and kept in the audit only";
-        output::confirm(common.yes, &consequences(what, &held))?;
+        let question = consequences(what, &held);
+        let (review, mut held) = agreed(common, "failed drop", review, held, &question).await?;
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let done = |n| bar.set(n as u64);

@@ -143,6 +143,11 @@ impl Common {
     fn find_amqp(&self) -> anyhow::Result<Option<String>> {
         Ok(self.profile.find("AMQP_URL")?)
     }
+
+    /// RabbitMQ's management API, when it is given.
+    fn find_management(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.profile.find("RABBITMQ_MANAGEMENT_URL")?)
+    }
 }
 
 fn connect(name: &str, url: &str, connections: u32) -> anyhow::Result<PgPool> {

@@ -10,10 +10,11 @@ use std::{
 use crate::exit::Failure;
 
 /// What a profile may say.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "SHOP_DATABASE_URL",
     "PAYMENTS_DATABASE_URL",
     "AMQP_URL",
+    "RABBITMQ_MANAGEMENT_URL",
     "SHOPCTL_ACTOR",
     "TRACE_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",

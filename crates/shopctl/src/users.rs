@@ -3,15 +3,16 @@
 use std::io::Read;
 
 use anyhow::Context;
-use auth::{Auth, AuthConfig, AuthError, Hasher, Profile, Role};
+use auth::{Auth, AuthConfig, AuthError, Hasher, Profile, Role, Which};
 use clap::{Subcommand, ValueEnum};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
-use kernel::Clock;
+use kernel::{Clock, UserId};
 use operator::{Actor, audit};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokens::Signer;
+use uuid::Uuid;
 
 use crate::{Common, exit::Failure, output};
 
@@ -67,7 +68,44 @@ pub(crate) enum User {
         #[arg(long)]
         reason: String,
     },
-    /// End an account: nobody logs in to it any more, and its sessions end within minutes.
+    /// Take a role from an account: what its sessions may change with it ends at once.
+    #[command(
+        after_help = "Examples:\n  shopctl user revoke --email ada@shop.example --role operator --reason 'no longer on call'"
+    )]
+    Revoke {
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+        /// The role.
+        #[arg(long)]
+        role: RoleArg,
+        /// Why; kept in the audit.
+        #[arg(long)]
+        reason: String,
+    },
+    /// List the live sessions of an account.
+    #[command(after_help = "Examples:\n  shopctl user sessions --email ada@shop.example")]
+    Sessions {
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+    },
+    /// End all sessions of an account, or one.
+    #[command(
+        after_help = "Examples:\n  shopctl user end-sessions --email ada@shop.example --reason 'her phone was stolen'"
+    )]
+    EndSessions {
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+        /// Only this session.
+        #[arg(long)]
+        session: Option<Uuid>,
+        /// Why; kept in the audit.
+        #[arg(long)]
+        reason: String,
+    },
+    /// End an account: nobody logs in to it any more, and its sessions end. A token that is out reads for ten minutes more.
     #[command(
         after_help = "Examples:\n  shopctl user disable --email ada@shop.example --reason 'she has left'"
     )]
@@ -98,81 +136,213 @@ impl User {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let auth = accounts(&pool)?;
+        let users = Users { pool, auth, common };
         match self {
             Self::Create {
                 email,
                 name,
                 role,
                 reason,
-            } => {
-                let actor = crate::actor(reason)?;
-                let mut password = String::new();
-                std::io::stdin()
-                    .read_to_string(&mut password)
-                    .context("the password could not be read from stdin")?;
-                let roles: Vec<Role> = role.iter().copied().map(Role::from).collect();
-                let password = password.trim_end_matches(['\r', '\n']).to_owned();
-                let mut tx = pool.begin().await?;
-                let ensured = auth.ensure(&mut tx, email, name, password, &roles).await;
-                let (profile, new) = ensured.map_err(failure)?;
-                if new {
-                    let after = json!({ "roles": profile.roles });
-                    record(&mut tx, "user create", &profile, None, after, &actor).await?;
-                }
-                tx.commit().await?;
-                output::data(&profile.id.to_string());
-                if !new {
-                    output::talk("It is there already, and stays as it is.");
-                }
-            }
+            } => users.create(email, name, role, reason).await,
             Self::Grant {
                 email,
                 role,
                 reason,
-            } => {
-                let actor = crate::actor(reason)?;
-                let role = Role::from(*role);
-                let question = format!("Account {email} may {} from now on.", may(role));
-                output::confirm(common.yes, &question)?;
-                let mut tx = pool.begin().await?;
-                let before = auth.grant(&mut tx, email, role).await.map_err(failure)?;
-                let after = json!({ "granted": role.as_str() });
-                record(&mut tx, "user grant", &before, Some(&before), after, &actor).await?;
-                tx.commit().await?;
-                output::talk("Granted; it is in the next token.");
-            }
-            Self::Disable { email, reason } => {
-                let actor = crate::actor(reason)?;
-                let question = format!(
-                    "Nobody logs in to account {email} any more; its sessions end within ten minutes."
-                );
-                output::confirm(common.yes, &question)?;
-                let mut tx = pool.begin().await?;
-                let (before, new) = auth.disable(&mut tx, email).await.map_err(failure)?;
-                if !new {
-                    let id = before.id;
-                    return Err(
-                        Failure::conflict(format!("account {id} is disabled already"))
-                            .hint("`shopctl audit list` tells by whom")
-                            .into(),
-                    );
-                }
-                let after = json!({ "disabled": true });
-                record(
-                    &mut tx,
-                    "user disable",
-                    &before,
-                    Some(&before),
-                    after,
-                    &actor,
-                )
-                .await?;
-                tx.commit().await?;
-                output::talk("Disabled.");
-            }
+            } => users.grant(email, Role::from(*role), reason).await,
+            Self::Revoke {
+                email,
+                role,
+                reason,
+            } => users.revoke(email, Role::from(*role), reason).await,
+            Self::Sessions { email } => users.list_sessions(email).await,
+            Self::EndSessions {
+                email,
+                session,
+                reason,
+            } => users.end_sessions(email, *session, reason).await,
+            Self::Disable { email, reason } => users.disable(email, reason).await,
+        }
+    }
+}
+
+/// The accounts, and how a person talks to them.
+struct Users<'a> {
+    pool: PgPool,
+    auth: Auth,
+    common: &'a Common,
+}
+
+impl Users<'_> {
+    async fn create(
+        &self,
+        email: &str,
+        name: &str,
+        role: &[RoleArg],
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        let actor = crate::actor(reason)?;
+        let mut password = String::new();
+        std::io::stdin()
+            .read_to_string(&mut password)
+            .context("the password could not be read from stdin")?;
+        let roles: Vec<Role> = role.iter().copied().map(Role::from).collect();
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        let mut tx = self.pool.begin().await?;
+        let ensured = self
+            .auth
+            .ensure(&mut tx, email, name, &password, &roles)
+            .await;
+        let (profile, new) = ensured.map_err(failure)?;
+        if new {
+            let after = json!({ "roles": profile.roles });
+            record(&mut tx, "user create", &profile, None, after, &actor).await?;
+        }
+        tx.commit().await?;
+        output::data(&profile.id.to_string());
+        if !new {
+            output::talk("It is there already, and stays as it is.");
         }
         Ok(())
     }
+
+    async fn grant(&self, email: &str, role: Role, reason: &str) -> anyhow::Result<()> {
+        let actor = crate::actor(reason)?;
+        let question = format!("Account {email} may {} from now on.", may(role));
+        output::confirm(self.common.yes, &question)?;
+        let mut tx = self.pool.begin().await?;
+        let before = self
+            .auth
+            .grant(&mut tx, email, role)
+            .await
+            .map_err(failure)?;
+        let after = json!({ "granted": role.as_str() });
+        record(&mut tx, "user grant", &before, Some(&before), after, &actor).await?;
+        tx.commit().await?;
+        output::talk("Granted; it is in the next token.");
+        Ok(())
+    }
+
+    async fn revoke(&self, email: &str, role: Role, reason: &str) -> anyhow::Result<()> {
+        let actor = crate::actor(reason)?;
+        let question = format!("Account {email} may no longer {}.", may(role));
+        output::confirm(self.common.yes, &question)?;
+        let mut tx = self.pool.begin().await?;
+        let before = self
+            .auth
+            .revoke(&mut tx, email, role)
+            .await
+            .map_err(failure)?;
+        if !before.roles.iter().any(|has| has == role.as_str()) {
+            let (id, role) = (before.id, role.as_str());
+            return Err(Failure::conflict(format!("account {id} has no role {role}")).into());
+        }
+        let after = json!({ "revoked": role.as_str() });
+        record(
+            &mut tx,
+            "user revoke",
+            &before,
+            Some(&before),
+            after,
+            &actor,
+        )
+        .await?;
+        tx.commit().await?;
+        output::talk("Taken back.");
+        Ok(())
+    }
+
+    async fn list_sessions(&self, email: &str) -> anyhow::Result<()> {
+        let mut conn = self.pool.acquire().await?;
+        let id = account(&mut conn, email).await?;
+        let sessions = auth::list_sessions(&mut conn, id).await?;
+        let header = ["SESSION", "SINCE", "RENEWED", "WHERE"];
+        output::rows(self.common.output, &header, &sessions, |session| {
+            vec![
+                session.session_id.to_string(),
+                session.started_at.format("%F %T").to_string(),
+                session.renewed_at.format("%F %T").to_string(),
+                session.user_agent.clone().unwrap_or_default(),
+            ]
+        })?;
+        output::talk(&output::counted(sessions.len(), "session"));
+        Ok(())
+    }
+
+    async fn end_sessions(
+        &self,
+        email: &str,
+        session: Option<Uuid>,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        let actor = crate::actor(reason)?;
+        let (question, which) = match session {
+            Some(id) => (
+                format!("Session {id} of account {email} ends."),
+                Which::Only(id),
+            ),
+            None => (
+                format!("All sessions of account {email} end."),
+                Which::AllBut(None),
+            ),
+        };
+        output::confirm(self.common.yes, &question)?;
+        let mut tx = self.pool.begin().await?;
+        let id = account(&mut tx, email).await?;
+        let ended = auth::end_sessions(&mut tx, id, which).await?;
+        if ended == 0 {
+            return Err(Failure::not_found("no such session is live")
+                .hint("`shopctl user sessions` lists those that are")
+                .into());
+        }
+        let act = audit::Act {
+            actor: &actor,
+            verb: "user end-sessions",
+            subject: audit::Subject::User(&id.to_string()),
+            before: Value::Null,
+            after: json!({ "ended": ended, "session": session }),
+            batch_id: None,
+            trace_id: None,
+        };
+        audit::record(&mut tx, &act).await?;
+        tx.commit().await?;
+        output::talk(&format!("Ended {ended}."));
+        Ok(())
+    }
+
+    async fn disable(&self, email: &str, reason: &str) -> anyhow::Result<()> {
+        let actor = crate::actor(reason)?;
+        let question = format!("Nobody logs in to account {email} any more, and its sessions end.");
+        output::confirm(self.common.yes, &question)?;
+        let mut tx = self.pool.begin().await?;
+        let (before, new) = self.auth.disable(&mut tx, email).await.map_err(failure)?;
+        if !new {
+            let id = before.id;
+            return Err(
+                Failure::conflict(format!("account {id} is disabled already"))
+                    .hint("`shopctl audit list` tells by whom")
+                    .into(),
+            );
+        }
+        let after = json!({ "disabled": true });
+        record(
+            &mut tx,
+            "user disable",
+            &before,
+            Some(&before),
+            after,
+            &actor,
+        )
+        .await?;
+        tx.commit().await?;
+        output::talk("Disabled.");
+        Ok(())
+    }
+}
+
+/// The account with this address.
+async fn account(conn: &mut PgConnection, email: &str) -> anyhow::Result<UserId> {
+    let found = auth::find_user(conn, email).await?;
+    found.ok_or_else(|| failure(AuthError::NotFound))
 }
 
 const fn may(role: Role) -> &'static str {

@@ -194,4 +194,15 @@ mod tests {
         });
         assert_eq!(lines.len(), 3, "{lines:?}");
     }
+
+    #[test]
+    fn a_returned_message_is_not_logged_whole() {
+        for filter in ["info", "debug", "lapin=debug"] {
+            let lines = lines(filter, || {
+                warn!(target: "lapin::returned_messages", body = "an address", "Server returned us a message");
+                warn!(target: "lapin::channel", "closed");
+            });
+            assert_eq!(lines.len(), 1, "{filter}: {lines:?}");
+        }
+    }
 }

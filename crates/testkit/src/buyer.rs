@@ -12,21 +12,33 @@ impl System {
     /// # Panics
     /// When it cannot be made.
     pub async fn buyer(&self) -> Buyer<'_> {
+        self.try_buyer().await.expect("an account and a session")
+    }
+
+    /// Somebody new, who is logged in.
+    ///
+    /// # Errors
+    /// What came in place of the account or the session.
+    pub async fn try_buyer(&self) -> Result<Buyer<'_>, String> {
         let email = format!("{}@shop.example", Uuid::new_v4().simple());
-        let body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
-        let answer = self
-            .http
-            .post(format!("{}/api/register", self.api_url))
-            .json(&body)
-            .send()
-            .await;
-        let answer = answer.expect("the API answers");
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        let tokens: Value = answer.json().await.expect("JSON");
-        Buyer {
-            system: self,
-            token: tokens["access_token"].as_str().expect("a token").to_owned(),
-        }
+        let mut body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
+        let post = async |path: &str, body: &Value, expected: StatusCode| {
+            let url = format!("{}{path}", self.api_url);
+            let answer = self.http.post(url).json(body).send().await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            let status = answer.status();
+            if status == expected {
+                Ok(answer)
+            } else {
+                Err(format!("{path} answered {status}"))
+            }
+        };
+        post("/api/register", &body, StatusCode::ACCEPTED).await?;
+        body.as_object_mut().expect("an object").remove("name");
+        let answer = post("/api/login", &body, StatusCode::OK).await?;
+        let tokens: Value = answer.json().await.map_err(|error| error.to_string())?;
+        let token = tokens["access_token"].as_str().ok_or("no token")?;
+        Ok(self.returning(token.to_owned()))
     }
 
     /// Somebody who is logged in already.

@@ -3,10 +3,12 @@
 //!
 //! A development dependency only: nothing that is shipped uses it.
 
+mod attack;
 mod broker;
 mod buyer;
 mod collector;
 mod links;
+mod mail;
 mod payments;
 mod postgres;
 mod processes;
@@ -15,16 +17,18 @@ mod refused;
 mod system;
 mod wait;
 
+pub use attack::{ATTACK, Attack, Target};
 pub use broker::{foreign_client, publish, vhost};
 pub use buyer::Buyer;
 pub use collector::{Captured, Collector};
 pub use links::Upstream;
+pub use mail::MailServer;
 pub use payments::{FakePayments, Mode};
 pub use postgres::{copy_of, database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};
 pub use refused::refused;
 pub use system::{Servers, System, SystemOptions};
-pub use wait::{eventually, eventually_some, hangs_up_in_pause};
+pub use wait::{eventually, eventually_some, hangs_up_in_pause, within};
 
 /// A port that nobody listens on.
 ///

@@ -92,7 +92,8 @@ impl System {
         };
         let port = || free_port().expect("a port is free");
         let (api, payments) = (port(), port());
-        let (key, event_key) = (dir.join("token.pem"), dir.join("event.pem"));
+        let [key, service_key, event_key] =
+            ["token.pem", "service.pem", "event.pem"].map(|name| dir.join(name));
         let mut env: BTreeMap<String, String> = [
             ("SHOP_DATABASE_URL", shop_url.clone()),
             ("PAYMENTS_DATABASE_URL", payments_database_url.clone()),
@@ -108,11 +109,23 @@ impl System {
             ),
             ("PAYMENTS_SIMULATOR", "1".to_owned()),
             ("TOKEN_SIGNING_KEY_FILE", key.display().to_string()),
+            (
+                "SERVICE_SIGNING_KEY_FILE",
+                service_key.display().to_string(),
+            ),
             ("EVENT_SIGNING_KEY_FILE", event_key.display().to_string()),
             // as the image sets it: what is large goes back to the system when it is freed
             ("MALLOC_MMAP_THRESHOLD_", "262144".to_owned()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
+            ("REFRESHES_PER_MINUTE", "0".to_owned()),
+            ("SEARCHES_PER_MINUTE", "0".to_owned()),
+            ("MAIL_RETRY_MS", "500".to_owned()),
+            // some tests remove a binding, and it must stay away
+            ("BINDINGS_INTERVAL_MS", "3600000".to_owned()),
+            ("ORDER_LIMIT_OPEN", "0".to_owned()),
+            ("ORDER_LIMIT_PIECES", "0".to_owned()),
+            ("ORDER_LIMIT_PER_HOUR", "0".to_owned()),
             ("SHOPCTL_ACTOR", "operator".to_owned()),
             (
                 "RUST_LOG",
@@ -152,7 +165,7 @@ impl System {
             running: Mutex::default(),
             dir,
         };
-        for key in [key, event_key] {
+        for key in [key, service_key, event_key] {
             let made = system.run("shopctl", &["keygen"]);
             std::fs::write(&key, made).expect("the key can be written");
         }
@@ -182,7 +195,15 @@ impl System {
         out.into_owned()
     }
 
-    /// The key that tokens are signed with, PEM.
+    /// The key that calls to payments are signed with, PEM.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn service_signing_key(&self) -> String {
+        std::fs::read_to_string(&self.env["SERVICE_SIGNING_KEY_FILE"]).expect("the key can be read")
+    }
+
+    /// The key that users' tokens are signed with, PEM.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -216,6 +237,18 @@ impl System {
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
         command.envs(&self.env).stdin(Stdio::null());
+        // as in production: a process finds the keys that it signs with, and no others
+        let name = std::path::Path::new(binary).file_name();
+        let name = name.and_then(|name| name.to_str()).unwrap_or(binary);
+        for (key, signers) in [
+            ("TOKEN_SIGNING_KEY_FILE", &["api"][..]),
+            ("SERVICE_SIGNING_KEY_FILE", &["api", "worker"]),
+            ("EVENT_SIGNING_KEY_FILE", &["payments"]),
+        ] {
+            if !signers.contains(&name) {
+                command.env_remove(key);
+            }
+        }
         command
     }
 

@@ -26,6 +26,18 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
 /// When there is none within the deadline.
 pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
     what: &str,
+    get: impl FnMut() -> F,
+) -> T {
+    within(DEADLINE, what, get).await
+}
+
+/// Awaits a value with a deadline of its own: for what follows a long outage.
+///
+/// # Panics
+/// When there is none within the deadline.
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    deadline: Duration,
+    what: &str,
     mut get: impl FnMut() -> F,
 ) -> T {
     let begun = Instant::now();
@@ -34,8 +46,8 @@ pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
             return value;
         }
         assert!(
-            begun.elapsed() < DEADLINE,
-            "after {DEADLINE:?} still waiting for: {what}"
+            begun.elapsed() < deadline,
+            "after {deadline:?} still waiting for: {what}"
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }

@@ -65,12 +65,7 @@ impl DetachedSigner {
     /// # Errors
     /// When `pem` holds no key, or something that is none.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        const END: &str = "-----END PRIVATE KEY-----";
-        let blocks = pem.split_inclusive(END);
-        let blocks = blocks.filter(|block| !block.trim().is_empty());
-        let keys: Vec<_> = blocks
-            .map(|block| SigningKey::from_pem(block.trim()))
-            .collect::<Result<_, _>>()?;
+        let keys = SigningKey::all_from_pem(pem)?;
         let current = keys.first().ok_or(KeyError)?;
         let header = Header {
             alg: "EdDSA".to_owned(),

@@ -37,6 +37,20 @@ pub fn generate_key_pem() -> String {
 }
 
 impl SigningKey {
+    /// The keys of a file, in its order; at least one.
+    pub(crate) fn all_from_pem(pem: &str) -> Result<Vec<Self>, KeyError> {
+        const END: &str = "-----END PRIVATE KEY-----";
+        let blocks = pem.split_inclusive(END);
+        let blocks = blocks.filter(|block| !block.trim().is_empty());
+        let keys: Vec<_> = blocks
+            .map(|block| Self::from_pem(block.trim()))
+            .collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(KeyError);
+        }
+        Ok(keys)
+    }
+
     pub(crate) fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let pair = pair(pem)?;
         let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());

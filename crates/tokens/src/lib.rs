@@ -1,8 +1,9 @@
 //! Tokens: who asks, and for what. EdDSA only, short-lived, checked strictly.
 //!
-//! The shop signs with one key and publishes its public half as JWKS; payments checks by that. A
-//! token names its key by `kid`, which is looked up in the known set only: no key ever comes from
-//! a token. (RFC 7519, RFC 8725 "JSON Web Token Best Current Practices".)
+//! The api signs users' tokens, a key of its own signs the calls of the shop's services to payments. The
+//! api publishes the public halves as JWKS, and with each key whose tokens it may sign; payments
+//! checks by that. A token names its key by `kid`, which is looked up in the known set only: no key
+//! ever comes from a token. (RFC 7519, RFC 8725 "JSON Web Token Best Current Practices".)
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,12 +23,13 @@
 mod detached;
 mod key;
 mod sign;
+mod source;
 mod verify;
 
 pub use detached::{DetachedKeys, DetachedSigner, MAX_SIGNATURE, SignatureError};
 pub use key::{KeyError, generate_key_pem};
-pub use sign::{Claims, Signer};
-pub use verify::{Identity, Verifier, VerifyError};
+pub use sign::{Claims, Signer, published};
+pub use verify::{Identity, Signs, Verifier, VerifyError};
 
 /// Issuer of all our tokens.
 pub const ISSUER: &str = "shop";

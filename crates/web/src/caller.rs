@@ -1,3 +1,5 @@
+use std::{pin::Pin, sync::Arc};
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
@@ -6,6 +8,15 @@ use tokens::{Identity, Verifier, VerifyError};
 
 use crate::problem::{Problem, kinds};
 
+/// Knows which sessions are live.
+pub trait Sessions: Send + Sync {
+    /// Refuses a user whose session is over, whose account is disabled, or who has lost a role that the token claims.
+    fn check<'a>(&'a self, user: &'a Identity, token: &'a str) -> SessionCheck<'a>;
+}
+
+/// The answer of [`Sessions::check`]: a problem of the kind [`kinds::SESSION_OVER`], or one that says that it is not known.
+pub type SessionCheck<'a> = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send + 'a>>;
+
 /// What callers' tokens are checked by. Part of a service's state.
 #[derive(Clone)]
 pub struct Gate {
@@ -13,9 +24,36 @@ pub struct Gate {
     pub verifier: Verifier,
     /// The audience that this service is.
     pub audience: &'static str,
+    /// Asked before a user changes something.
+    pub sessions: Arc<dyn Sessions>,
 }
 
-/// Who calls: a request without a good bearer token is answered with 401.
+impl Gate {
+    /// Whose bearer token this is.
+    async fn identify(&self, token: &str) -> Result<Identity, Problem> {
+        self.verifier
+            .verify(token, self.audience)
+            .await
+            .map_err(|error| match error {
+                VerifyError::Expired => unauthenticated("The token has expired: refresh it."),
+                VerifyError::Audience | VerifyError::Invalid => {
+                    unauthenticated("The token is not valid here: log in.")
+                }
+                VerifyError::KeysUnavailable(why) => {
+                    tracing::warn!("Tokens cannot be checked: {why}");
+                    Problem::new(kinds::UNAVAILABLE)
+                        .detail("Tokens cannot be checked right now. Try again.")
+                }
+            })
+    }
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(kinds::UNAUTHENTICATED).detail(detail)
+}
+
+/// Who calls: a request without a good bearer token is answered with 401. A user's request that may change something is
+/// also held against the user's session; one that reads is good for as long as the token.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Identity);
 
@@ -66,7 +104,6 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let unauthenticated = |detail: &str| Problem::new(kinds::UNAUTHENTICATED).detail(detail);
         let header = parts
             .headers
             .get(header::AUTHORIZATION)
@@ -79,21 +116,11 @@ where
                 unauthenticated("Send the header `Authorization: Bearer <access token>`.")
             })?;
         let gate = Gate::from_ref(state);
-        gate.verifier
-            .verify(token, gate.audience)
-            .await
-            .map(Self)
-            .map_err(|error| match error {
-                VerifyError::Expired => unauthenticated("The token has expired: refresh it."),
-                VerifyError::Audience | VerifyError::Invalid => {
-                    unauthenticated("The token is not valid here: log in.")
-                }
-                VerifyError::KeysUnavailable(why) => {
-                    tracing::warn!("Tokens cannot be checked: {why}");
-                    Problem::new(kinds::UNAVAILABLE)
-                        .detail("Tokens cannot be checked right now. Try again.")
-                }
-            })
+        let identity = gate.identify(token).await?;
+        if !parts.method.is_safe() && identity.user_id.is_some() {
+            gate.sessions.check(&identity, token).await?;
+        }
+        Ok(Self(identity))
     }
 }
 

@@ -18,7 +18,7 @@ impl IntoResponses for CallerProblems {
         problems(&[
             (
                 "401",
-                "`unauthenticated`: no token, or none that is good here",
+                "`unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended",
             ),
             ("403", "`forbidden`: a call for others"),
             UNAVAILABLE,

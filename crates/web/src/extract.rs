@@ -1,8 +1,12 @@
 //! Extractors that name the field when something is wrong with a request.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::BytesRejection,
+    },
     http::{StatusCode, header, request::Parts},
     response::IntoResponse,
 };
@@ -13,6 +17,12 @@ use crate::{
     problem::{Problem, kinds},
     strict::Strict,
 };
+
+/// How long the body of a request may take to arrive.
+#[cfg(not(test))]
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+#[cfg(test)]
+const BODY_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A JSON body. 415 when it is not said to be JSON, 400 when it is not, 422 when it does not fit.
 #[derive(Debug, Clone)]
@@ -40,8 +50,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Problem::new(kinds::MEDIA_TYPE)
                 .detail("Send the header `Content-Type: application/json`."));
         }
-        let body = Bytes::from_request(request, state)
+        let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
             .await
+            .map_err(|_| {
+                Problem::new(kinds::TIMEOUT)
+                    .detail(format!("The body did not arrive within {BODY_TIMEOUT:?}."))
+            })?
             .map_err(|rejection| unreadable(&rejection))?;
         let value: Value = serde_json::from_slice(&body).map_err(|error| {
             Problem::new(kinds::MALFORMED).detail(format!("The body is not JSON: {error}"))
@@ -52,6 +66,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 let path = error.path().to_string();
                 misfit(&path, &error.into_inner().to_string())
             })
+    }
+}
+
+/// A JSON body that may be missing: without a `Content-Type` there is none.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if request.headers().contains_key(header::CONTENT_TYPE) {
+            let json = <Self as FromRequest<S>>::from_request(request, state).await?;
+            return Ok(Some(json));
+        }
+        Ok(None)
     }
 }
 

@@ -8,11 +8,13 @@ mod caller;
 mod doc;
 mod extract;
 mod problem;
+mod refusal;
+pub mod schema;
 mod server;
 mod strict;
 
-pub use caller::{Admin, Caller, Gate, Operator};
+pub use caller::{Admin, Caller, Gate, Operator, SessionCheck, Sessions};
 pub use doc::{BodyProblems, CallerProblems, PageProblems, PublicProblems};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
-pub use server::{Layers, OwnBody, finish, serve, shutdown_signal};
+pub use server::{Layers, OwnBody, ServerLimits, finish, serve, shutdown_signal};

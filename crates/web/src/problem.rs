@@ -36,6 +36,8 @@ pub mod kinds {
     pub const MALFORMED: Kind = Kind::new(400, "malformed", "The request cannot be read");
     /// 401
     pub const UNAUTHENTICATED: Kind = Kind::new(401, "unauthenticated", "Please log in");
+    /// 401
+    pub const SESSION_OVER: Kind = Kind::new(401, "session-over", "The session is over");
     /// 403
     pub const FORBIDDEN: Kind = Kind::new(403, "forbidden", "Access denied");
     /// 404
@@ -71,6 +73,7 @@ pub mod kinds {
 pub const COMMON: &[Kind] = &[
     kinds::MALFORMED,
     kinds::UNAUTHENTICATED,
+    kinds::SESSION_OVER,
     kinds::FORBIDDEN,
     kinds::NOT_FOUND,
     kinds::METHOD,
@@ -213,12 +216,16 @@ impl Problem {
         problem
     }
 
+    /// The document itself.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.body).unwrap_or_default()
+    }
+
     pub(crate) fn render(mut self, trace_id: Option<String>) -> Response {
         self.body.trace_id = trace_id;
         let status =
             StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self.body).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Body::from(self.body()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
@@ -244,7 +251,7 @@ impl IntoResponse for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if db::is_unreachable(&error) || db::is_retryable(&error) {
+        if db::is_unreachable(&error) || db::is_retryable(&error) || db::is_locked(&error) {
             tracing::warn!(%error, "The database cannot be used right now");
             return Self::new(kinds::UNAVAILABLE)
                 .detail("The database cannot be used right now. Try again.");

@@ -1,14 +1,20 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    Extension, Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
 };
-use telemetry::http::RequestTrace;
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use telemetry::http::{Callers, RequestTrace};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -16,7 +22,7 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, refusal::Refusing};
 
 /// Most bytes of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -31,6 +37,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Layers {
     /// Origins whose pages may call us.
     pub cors_origins: Vec<HeaderValue>,
+    /// Whose traces are continued.
+    pub callers: Callers,
 }
 
 impl Layers {
@@ -57,7 +65,7 @@ impl Layers {
             ))
             .layer(CatchPanicLayer::new())
             .layer(middleware::from_fn(finish))
-            .layer(telemetry::http::trace_layer())
+            .layer(telemetry::http::trace_layer(self.callers))
             .layer(cors)
     }
 }
@@ -87,6 +95,19 @@ pub async fn finish(request: Request, next: Next) -> Response {
         }
     }
     let headers = response.headers_mut();
+    if matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
+    ) {
+        // what is left of the body is not read
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    default_headers(headers);
+    response
+}
+
+/// What browsers should see in every answer, where it says nothing else.
+pub(crate) fn default_headers(headers: &mut HeaderMap) {
     let mut default = |name: HeaderName, value: &'static str| {
         headers
             .entry(name)
@@ -99,34 +120,84 @@ pub async fn finish(request: Request, next: Next) -> Response {
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'",
     );
-    response
 }
 
-/// Serves `app` until `shutdown`, then lets the requests under way end, for a while.
+/// Limits of a server. It closes connections that exceed them, so that clients that send nothing do not hold
+/// connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// How long the head of a request may take to arrive, and how long a connection may be idle before it comes.
+    pub head_timeout: Duration,
+    /// Connections at the same time; further ones wait to be accepted.
+    pub connections: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(20),
+            connections: 10_000,
+        }
+    }
+}
+
+/// After an error of the listener, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `app` by HTTP/1.1 until `shutdown`, then lets the requests under way end, for a while.
 ///
 /// The listener is bound by the caller before it says that it is ready, so that whoever comes then
 /// waits instead of being refused.
 ///
 /// # Errors
-/// When the listener breaks.
+/// When the listener has no address.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
+    limits: ServerLimits,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     tracing::info!("Listening on http://{}", listener.local_addr()?);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let drained = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned()) => served,
-        () = drained => {
-            tracing::warn!("Some connections did not end in {DRAIN:?}: they are cut");
-            Ok(())
-        }
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let open = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.ok()?;
+            match listener.accept().await {
+                Ok((stream, peer)) => Some((place, stream, peer)),
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    None
+                }
+            }
+        };
+        let (place, stream, peer) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accepted => match accepted {
+                Some(accepted) => accepted,
+                None => continue,
+            },
+        };
+        stream.set_nodelay(true).ok();
+        let service = TowerToHyperService::new(app.clone().layer(Extension(ConnectInfo(peer))));
+        let connection =
+            open.watch(http.serve_connection(TokioIo::new(Refusing::new(stream)), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %peer, "A connection ended early");
+            }
+            drop(place);
+        });
     }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, open.shutdown()).await.is_err() {
+        tracing::warn!("Some connections did not end in {DRAIN:?}: they are cut");
+    }
+    Ok(())
 }
 
 /// A token that is canceled by SIGTERM or Ctrl-C.
@@ -150,4 +221,193 @@ pub fn shutdown_signal() -> CancellationToken {
         signaled.cancel();
     });
     token
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::{get, post};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+    use crate::Json;
+
+    async fn start(limits: ServerLimits) -> (SocketAddr, CancellationToken) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app =
+            Router::new()
+                .route(
+                    "/",
+                    get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
+                        peer.ip().to_string()
+                    }),
+                )
+                .route(
+                    "/",
+                    post(|Json(body): Json<serde_json::Value>| async move { body.to_string() }),
+                );
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve(
+            listener,
+            Layers::default().wrap(app),
+            limits,
+            shutdown.clone(),
+        ));
+        (address, shutdown)
+    }
+
+    fn impatient() -> ServerLimits {
+        ServerLimits {
+            head_timeout: Duration::from_millis(300),
+            ..ServerLimits::default()
+        }
+    }
+
+    /// The bytes that the server sends until it ends the connection.
+    async fn until_closed(stream: &mut TcpStream) -> String {
+        let mut said = Vec::new();
+        let read = stream.read_to_end(&mut said);
+        let ended = tokio::time::timeout(Duration::from_secs(30), read).await;
+        ended.expect("the server ends the connection").ok();
+        String::from_utf8(said).unwrap()
+    }
+
+    const REQUEST: &str = "GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_connection_without_a_whole_request_is_closed() {
+        let (address, _shutdown) = start(impatient()).await;
+        let heads = ["", "GET / HT", "GET / HTTP/1.1\r\nhost: shop\r\nx: y"];
+        for head in heads {
+            let mut slow = TcpStream::connect(address).await.unwrap();
+            slow.write_all(head.as_bytes()).await.unwrap();
+            assert!(
+                !until_closed(&mut slow).await.contains("200 OK"),
+                "{head:?}"
+            );
+        }
+        // a byte now and then does not help
+        let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
+        let dripping = tokio::spawn(async move {
+            for byte in "GET / HTTP/1.1\r\n".bytes().chain(std::iter::repeat(b'a')) {
+                if to.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let mut said = Vec::new();
+        from.read_to_end(&mut said).await.ok();
+        drop(from);
+        tokio::time::timeout(Duration::from_secs(30), dripping)
+            .await
+            .expect("it is cut off")
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_after_its_answer() {
+        let (address, _shutdown) = start(impatient()).await;
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(REQUEST.as_bytes()).await.unwrap();
+        let said = until_closed(&mut idle).await;
+        assert!(
+            said.starts_with("HTTP/1.1 200 OK") && said.ends_with("127.0.0.1"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_request_is_answered_with_a_problem_document() {
+        let (address, _shutdown) = start(ServerLimits::default()).await;
+        let many: String = (0..200)
+            .map(|number| format!("x-{number}: 1\r\n"))
+            .collect();
+        for (request, status) in [
+            ("nonsense\r\n\r\n".to_owned(), 400),
+            (
+                "GET / HTTP/1.1\r\nhost: shop\r\na b: c\r\n\r\n".to_owned(),
+                400,
+            ),
+            (
+                format!("GET /{} HTTP/1.1\r\nhost: shop\r\n\r\n", "a".repeat(70_000)),
+                414,
+            ),
+            (format!("GET / HTTP/1.1\r\nhost: shop\r\n{many}\r\n"), 431),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let said = until_closed(&mut stream).await;
+            let (head, body) = said.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+            for line in [
+                "content-type: application/problem+json",
+                "cache-control: no-store",
+                "x-content-type-options: nosniff",
+                "connection: close",
+            ] {
+                assert!(head.contains(line), "{line}: {said}");
+            }
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["status"], status);
+            assert_eq!(body["type"], "/problems/malformed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_a_request_timeout() {
+        let (address, _shutdown) = start(ServerLimits::default()).await;
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let said = until_closed(&mut slow).await;
+        assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+        assert!(
+            said.contains("\r\nconnection: close\r\n") && said.contains("request-timeout"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_further_connection_waits_until_another_one_ends() {
+        let limits = ServerLimits {
+            connections: 1,
+            ..ServerLimits::default()
+        };
+        let (address, _shutdown) = start(limits).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST.as_bytes()).await.unwrap();
+        assert_eq!(first.read_u8().await.unwrap(), b'H');
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST.as_bytes()).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), second.read_u8()).await;
+        assert!(early.is_err(), "it is not accepted yet");
+        drop(first);
+        assert_eq!(second.read_u8().await.unwrap(), b'H');
+    }
+
+    #[tokio::test]
+    async fn shutdown_answers_what_was_begun_and_accepts_nothing() {
+        let (address, shutdown) = start(ServerLimits::default()).await;
+        let mut begun = TcpStream::connect(address).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n";
+        begun.write_all(head.as_bytes()).await.unwrap();
+        begun.write_all(b"1").await.unwrap();
+        tokio::time::timeout(Duration::from_millis(100), begun.readable())
+            .await
+            .ok();
+        shutdown.cancel();
+        begun.write_all(b"2").await.unwrap();
+        let said = until_closed(&mut begun).await;
+        assert!(
+            said.starts_with("HTTP/1.1 200 OK") && said.ends_with("12"),
+            "{said}"
+        );
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }

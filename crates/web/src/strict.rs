@@ -13,6 +13,29 @@ use serde::{
 };
 use serde_json::{Error, Value};
 
+/// Largest integer up to which each is a number of JSON's double-precision arithmetic.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+
+/// The same number as an integer, if it is one: `2.0` is the integer 2. (RFC 8259 §6, JSON Schema)
+fn integral(value: Value) -> Value {
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() <= MAX_EXACT => {
+            #[expect(clippy::cast_possible_truncation, reason = "it is exact in this range")]
+            let whole = number as i64;
+            Value::from(whole)
+        }
+        _ => value,
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            integral(self.0).$method(visitor)
+        }
+    )+};
+}
+
 /// Deserializes from a JSON value, structs from objects only.
 pub(crate) struct Strict(pub(crate) Value);
 
@@ -83,8 +106,13 @@ impl<'de> Deserializer<'de> for Strict {
         self.0.deserialize_enum(name, variants, visitor)
     }
 
+    integers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool i128 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
@@ -124,6 +152,12 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_may_be_written_with_a_fraction_of_zero() {
+        let line = read(json!({"name": "a", "quantity": 2.0})).unwrap();
+        assert_eq!(line.quantity, Some(2));
+    }
+
+    #[test]
     fn an_array_is_no_object_at_any_depth() {
         for wrong in [
             json!(["a", 2, []]),
@@ -143,6 +177,8 @@ mod tests {
             json!("a"),
             json!({"name": 1}),
             json!({"name": "a", "quantity": 2.5}),
+            json!({"name": "a", "quantity": 1e300}),
+            json!({"name": "a", "quantity": -1.0}),
             json!({"name": "a", "x": 1}),
         ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");

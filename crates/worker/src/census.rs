@@ -1,6 +1,6 @@
 //! How all sagas stand, as gauges: taken by one process at a time.
 //!
-//! Whoever gets the lock takes the census until it dies or loses its connection; then another one
+//! Whoever gets the lock takes the census until it dies, loses its connection or falls silent; then another one
 //! does. Nobody else publishes these gauges, and those of a process that has stopped taking it
 //! vanish within a minute: `max` over the processes is the truth.
 
@@ -24,6 +24,10 @@ const LOCK: i64 = 0x7361_6761_6365_6e73;
 /// Sagas of each state that are judged: those that have not moved for the longest time.
 const JUDGED: [(&str, i64); 3] = [("running", 500), ("compensating", 500), ("waiting", 100)];
 const STATES: [&str; 3] = ["running", "waiting", "compensating"];
+/// Longest time that a holder of the lock says nothing to the database, in pauses and at least: the server then ends its
+/// session. A holder that is frozen, or whose machine is, would keep the lock for as long as its kernel answers.
+const SILENT_PAUSES: u32 = 4;
+const SILENCE: Duration = Duration::from_secs(10);
 const ROLES: [&str; 5] = ["api", "saga", "payments", "async", "relay"];
 
 /// Takes the census every `pause`, whenever nobody else does, until `shutdown`.
@@ -60,6 +64,11 @@ pub(crate) async fn run(
 async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
     // a session's lock: this connection goes back to no pool
     let mut conn = pool.acquire().await?.detach();
+    let silence = (pause * SILENT_PAUSES).max(SILENCE);
+    sqlx::query("select set_config('idle_session_timeout', $1, false)")
+        .bind(silence.as_millis().to_string())
+        .execute(&mut conn)
+        .await?;
     let ours = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "ours!""#, LOCK)
         .fetch_one(&mut conn)
         .await?;
@@ -184,6 +193,7 @@ async fn queues_now(operator: &Operator) {
     match queues::look(url, &names).await {
         Ok(found) => {
             for (name, state) in found {
+                metrics::gauge!("queue_missing", "queue" => name).set(f64::from(state.is_none()));
                 let Some(state) = state else { continue };
                 metrics::gauge!("queue_messages", "queue" => name).set(state.messages);
                 metrics::gauge!("queue_consumers", "queue" => name).set(state.consumers);

@@ -1,14 +1,12 @@
 //! Configuration by environment; `worker --help` is its reference.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use kernel::Clock;
 use messaging::relay::RelayConfig;
+use tokens::Signer;
 use workflows::settings::{CheckoutSettings, Retention, RetentionSettings};
 
 /// A role of a worker, with the settings that this role alone reads.
@@ -21,7 +19,10 @@ pub(crate) enum Role {
         unknown_plans: UnknownPlans,
     },
     /// Takes payment events.
-    Payments { amqp_url: String },
+    Payments {
+        amqp_url: String,
+        bindings: BindingsConfig,
+    },
     /// Takes commands, runs background jobs.
     Async {
         amqp_url: String,
@@ -47,6 +48,13 @@ impl Role {
             Self::Relay { .. } => "relay",
         }
     }
+}
+
+/// How the payments role looks after the bindings of its queue.
+#[derive(Debug, Clone)]
+pub(crate) struct BindingsConfig {
+    pub(crate) management_url: Option<String>,
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,13 +118,21 @@ pub(crate) struct Args {
     /// RabbitMQ URL; the saga role alone needs none.
     #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: Option<String>,
-    /// RabbitMQ's management API, with user and password; only for `migrate`, when it makes users.
+    /// RabbitMQ's management API, with user and password: for `migrate`, when it makes users, and for the payments role,
+    /// which sees by it whether its queue is bound.
     #[arg(
         long = "rabbitmq-management-url",
         env = "RABBITMQ_MANAGEMENT_URL",
         hide_env_values = true
     )]
     pub(crate) rabbitmq_management_url: Option<String>,
+    /// Milliseconds between two looks of the payments role at the bindings of its queue, which it makes again.
+    #[arg(
+        long = "bindings-interval-ms",
+        env = "BINDINGS_INTERVAL_MS",
+        default_value_t = 20_000
+    )]
+    bindings_interval_ms: u64,
     /// Folder with a password for each role, in a file of its name; only for `migrate`, which then
     /// makes the roles of all processes at PostgreSQL and RabbitMQ, and grants them their work.
     #[arg(long = "roles-dir", env = "ROLES_DIR")]
@@ -128,10 +144,14 @@ pub(crate) struct Args {
         default_value = "http://127.0.0.1:8081"
     )]
     payments_url: String,
-    /// File with the Ed25519 key (PKCS#8 PEM) that service tokens are signed with; the relay role alone
-    /// needs none.
+    /// File with the Ed25519 keys (PKCS#8 PEM) that calls to payments are signed with: the first signs. The
+    /// relay role alone needs none.
+    #[arg(long = "service-signing-key-file", env = "SERVICE_SIGNING_KEY_FILE")]
+    service_signing_key_file: Option<OsString>,
+    /// The same, from a release in which one key signed everything; read where SERVICE_SIGNING_KEY_FILE is
+    /// not set. Its key can make users' tokens: give a worker the other one.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
-    token_signing_key_file: Option<PathBuf>,
+    token_signing_key_file: Option<OsString>,
     /// Attempts that the saga role makes at once.
     #[arg(
         long = "saga-concurrency",
@@ -175,6 +195,21 @@ pub(crate) struct Args {
         default_value = "Shop <shop@localhost>"
     )]
     mail_from: String,
+    /// Where people reach the storefront: links in mails lead there.
+    #[arg(
+        long = "public-url",
+        env = "PUBLIC_URL",
+        default_value = "http://localhost:8080"
+    )]
+    public_url: String,
+    /// First wait for a mail server that does not take a mail, milliseconds. Later waits are up to 120 times as long;
+    /// after three days the mail is in `failed`.
+    #[arg(
+        long = "mail-retry-ms",
+        env = "MAIL_RETRY_MS",
+        default_value_t = 60_000
+    )]
+    mail_retry_ms: u64,
     /// OTLP endpoint (gRPC) for traces.
     #[arg(
         long = "otel-exporter-otlp-endpoint",
@@ -195,6 +230,10 @@ pub(crate) struct Args {
 pub(crate) struct MailConfig {
     pub(crate) transport: MailTransport,
     pub(crate) from: String,
+    /// Where people reach the storefront; without a slash at its end.
+    pub(crate) public_url: String,
+    /// First wait for a mail server that does not take a mail.
+    pub(crate) retry: Duration,
 }
 
 #[derive(Clone)]
@@ -209,8 +248,8 @@ pub(crate) enum MailTransport {
 #[derive(Clone)]
 pub(crate) struct CheckoutConfig {
     pub(crate) payments_url: String,
-    /// PEM.
-    pub(crate) signing_key: String,
+    /// Signs calls to payments.
+    pub(crate) signer: Signer,
     pub(crate) settings: CheckoutSettings,
 }
 
@@ -292,9 +331,20 @@ impl Args {
                     unknown_plans: self.unknown_plans,
                 })
             }
-            Task::Payments => Ok(Role::Payments {
-                amqp_url: self.amqp_url()?,
-            }),
+            Task::Payments => {
+                anyhow::ensure!(
+                    self.bindings_interval_ms >= 100,
+                    "BINDINGS_INTERVAL_MS must be at least 100"
+                );
+                let management_url = self.rabbitmq_management_url.clone();
+                Ok(Role::Payments {
+                    amqp_url: self.amqp_url()?,
+                    bindings: BindingsConfig {
+                        management_url: management_url.filter(|url| !url.is_empty()),
+                        interval: Duration::from_millis(self.bindings_interval_ms),
+                    },
+                })
+            }
             Task::Async => {
                 anyhow::ensure!(
                     self.census_interval_ms >= 100,
@@ -326,9 +376,26 @@ impl Args {
         );
         Ok(CheckoutConfig {
             payments_url: self.payments_url.clone(),
-            signing_key: signing_key(self.token_signing_key_file.as_deref())?,
+            signer: self.signer()?,
             settings: self.checkout.clone(),
         })
+    }
+
+    fn signer(&self) -> anyhow::Result<Signer> {
+        let given = |file: &Option<OsString>| file.clone().filter(|file| !file.is_empty());
+        let own = given(&self.service_signing_key_file);
+        let own = own.map(|file| ("SERVICE_SIGNING_KEY_FILE", file));
+        let shared = || {
+            let file = given(&self.token_signing_key_file);
+            file.map(|file| ("TOKEN_SIGNING_KEY_FILE", file))
+        };
+        let (variable, file) = own.or_else(shared).context(
+            "SERVICE_SIGNING_KEY_FILE is not set: it names the Ed25519 key of calls to payments; `shopctl \
+             keygen` makes one",
+        )?;
+        let pem = std::fs::read_to_string(&file)
+            .with_context(|| format!("{variable}: {} cannot be read", file.display()))?;
+        Signer::from_pem(&pem, Clock::System).with_context(|| variable.to_owned())
     }
 
     fn amqp_url(&self) -> anyhow::Result<String> {
@@ -348,17 +415,17 @@ impl Args {
                 "SMTP_URL is not set: it is the SMTP server (MAIL_DIR names a folder for mails in its place)"
             ),
         };
+        anyhow::ensure!(
+            self.public_url.starts_with("http://") || self.public_url.starts_with("https://"),
+            "PUBLIC_URL must be an http(s) URL such as https://shop.example, not `{}`",
+            self.public_url
+        );
+        anyhow::ensure!(self.mail_retry_ms >= 1, "MAIL_RETRY_MS must be at least 1");
         Ok(MailConfig {
             transport,
             from: self.mail_from.clone(),
+            public_url: self.public_url.trim_end_matches('/').to_owned(),
+            retry: Duration::from_millis(self.mail_retry_ms),
         })
     }
-}
-
-fn signing_key(file: Option<&Path>) -> anyhow::Result<String> {
-    let file = file.context(
-        "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
-    )?;
-    std::fs::read_to_string(file)
-        .with_context(|| format!("TOKEN_SIGNING_KEY_FILE: {} cannot be read", file.display()))
 }

@@ -25,6 +25,8 @@ use workflows::settings::Retention;
 const RETENTION: &str = "retention";
 const BATCHES: &str = "operator-batches";
 const HOUR: Duration = Duration::from_hours(1);
+/// Longest wait for the database to queue a job.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between looks for batches that are to be applied.
 const LOOK: Duration = Duration::from_millis(500);
 /// A batch without a result for so long has lost its worker: it is queued again. Should the worker
@@ -34,6 +36,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_mins(10);
 
+/// Age of links and of requests for mails that are forgotten; longer than a mail waits for its server.
+const MAIL_LINKS: Duration = Duration::from_hours(96);
 /// Sagas archived in one commit.
 const ARCHIVE_BATCH: i64 = 200;
 
@@ -138,8 +142,8 @@ async fn watch(pool: &PgPool, shutdown: &CancellationToken) {
         )
         .bind(BATCHES)
         .bind(SILENCE.as_secs_f64())
-        .execute(pool)
-        .await;
+        .execute(pool);
+        let queued = db::within(ANSWER_TIMEOUT, queued).await;
         if let Err(error) = queued {
             warn!(%error, "Could not look for operators' batches: trying again");
         }
@@ -179,8 +183,8 @@ async fn schedule(pool: &PgPool, shutdown: &CancellationToken) {
              on conflict (job_type, idempotency_key) do nothing",
         )
         .bind(RETENTION)
-        .execute(pool)
-        .await;
+        .execute(pool);
+        let queued = db::within(ANSWER_TIMEOUT, queued).await;
         if let Err(error) = queued {
             warn!(%error, "The retention job could not be queued: trying again in an hour");
         }
@@ -212,28 +216,32 @@ async fn retention(pool: PgPool, windows: Retention) -> Result<(), BoxDynError> 
 /// In small commits, so that nothing is locked for long and a crash loses nothing.
 async fn retain(pool: &PgPool, windows: Retention) -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
-    let (mut sagas, mut inbox, mut keys, mut tokens) = (0, 0, 0, 0);
+    let (mut sagas, mut inbox, mut keys, mut tokens, mut counters, mut links) = (0, 0, 0, 0, 0, 0);
     loop {
         let done = [
             saga::store::archive(&mut conn, windows.sagas, ARCHIVE_BATCH).await?,
             messaging::inbox::purge(&mut conn, windows.inbox).await?,
             commerce::idempotency::purge(&mut conn, windows.keys).await?,
             auth::purge_refresh_tokens(&mut conn, windows.keys).await?,
+            auth::purge_login_throttle(&mut conn).await?,
+            auth::purge_mail_links(&mut conn, MAIL_LINKS).await?,
         ];
-        if done == [0; 4] {
+        if done == [0; 6] {
             break;
         }
         sagas += done[0];
         inbox += done[1];
         keys += done[2];
         tokens += done[3];
+        counters += done[4];
+        links += done[5];
     }
     let jobs = sqlx::query("delete from apalis.jobs where status in ('Done', 'Killed') and done_at < now() - interval '1 day'")
         .execute(&mut *conn)
         .await?
         .rows_affected();
     info!(
-        "Archived {sagas} sagas; forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens and {jobs} jobs"
+        "Archived {sagas} sagas; forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens, {counters} counters of logins, {links} mailed links and {jobs} jobs"
     );
     Ok(())
 }

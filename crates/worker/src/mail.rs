@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use kernel::Email;
 use lettre::{
     AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
@@ -10,13 +11,24 @@ use lettre::{
 
 use crate::config::{MailConfig, MailTransport};
 
+/// Longest wait for one answer of the mail server.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest dialogue about one mail: a server may fall silent in the middle of it.
+const DIALOGUE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a mail has not left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// Trouble of the mail server, or with it: it may take the mail later.
+    Later(String),
+    /// It will never take this mail.
+    Never(String),
+}
 
 /// A mail to be sent.
 pub(crate) struct Letter<'a> {
     /// The command's message id: the same for every attempt.
     pub(crate) id: &'a str,
-    pub(crate) name: &'a str,
     pub(crate) address: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) body: &'a str,
@@ -55,25 +67,78 @@ impl Mailer {
         Ok(Self { from, transport })
     }
 
-    pub(crate) async fn send(&self, letter: &Letter<'_>) -> anyhow::Result<()> {
-        let to = Mailbox::new(
-            Some(letter.name.to_owned()),
-            letter.address.parse().context("the address")?,
-        );
+    /// Hands a mail to the mail server.
+    ///
+    /// # Errors
+    /// [`NotSent`]: later for what passes, such as a connection that fails or a temporary refusal (4xx), never for a mail
+    /// that is refused (5xx).
+    pub(crate) async fn send(&self, letter: &Letter<'_>) -> Result<(), NotSent> {
+        let mail = self.compose(letter);
+        let mail = mail.map_err(|error| NotSent::Never(format!("{error:#}")))?;
+        let sent = async {
+            match &self.transport {
+                Transport::Smtp(smtp) => smtp.send(mail).await.map(drop).map_err(refusal),
+                Transport::Files(files) => {
+                    let sent = files.send(mail).await;
+                    sent.map(drop)
+                        .map_err(|error| NotSent::Later(format!("the mail directory: {error}")))
+                }
+            }
+        };
+        tokio::time::timeout(DIALOGUE_TIMEOUT, sent)
+            .await
+            .unwrap_or_else(|_| {
+                let why = format!("the mail server did not take it within {DIALOGUE_TIMEOUT:?}");
+                Err(NotSent::Later(why))
+            })
+    }
+
+    fn compose(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
+        let to: Email = letter.address.parse().context("the address")?;
+        // without a name: its bearer chose it, who need not be the address's owner
+        let to = Mailbox::new(None, to.as_str().parse().context("the address")?);
         let mail = Message::builder()
             .message_id(Some(format!("<{}@shop>", letter.id)))
             .from(self.from.clone())
             .to(to)
             .subject(letter.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(format!("Hello {},\n\n{}\n", letter.name, letter.body))?;
-        match &self.transport {
-            Transport::Smtp(smtp) => smtp.send(mail).await.map(drop).context("SMTP"),
-            Transport::Files(files) => files
-                .send(mail)
-                .await
-                .map(drop)
-                .context("the mail directory"),
+            .body(letter.body.to_owned())?;
+        Ok(mail)
+    }
+}
+
+/// A refused password of ours (530 to 538) says nothing of the mail.
+fn refusal(error: lettre::transport::smtp::Error) -> NotSent {
+    let is_final = error.is_permanent()
+        && !error
+            .status()
+            .is_some_and(|code| code.to_string().starts_with("53"));
+    let text = format!("SMTP: {:#}", anyhow::Error::new(error));
+    if is_final {
+        NotSent::Never(text)
+    } else {
+        NotSent::Later(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lettre::Address;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_address_that_may_register_can_be_mailed(
+            local in "[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,66}",
+            domain in "[a-z0-9.-]{1,66}[.][a-z0-9]{1,3}",
+        ) {
+            let text = format!("{local}@{domain}");
+            if let Ok(email) = text.parse::<Email>() {
+                prop_assert!(email.as_str().parse::<Address>().is_ok(), "{text}");
+            }
         }
     }
 }

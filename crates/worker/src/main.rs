@@ -13,6 +13,7 @@
 //! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
 //! ends or its connection breaks. SIGTERM lets what is under way end first.
 
+mod bindings;
 mod census;
 mod config;
 mod jobs;
@@ -28,7 +29,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::CommandFactory;
 use contracts::topology;
-use kernel::Clock;
 use messaging::{
     BrokerHealth, Wakeup,
     consumer::{self, ConsumerConfig, Handler},
@@ -39,14 +39,13 @@ use payments_client::{EventKeys, PaymentsClient};
 use saga::{Engine, heartbeat::Heartbeat};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
-use tokens::Signer;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflows::{checkout::Checkout, payments::Payments};
 
 use crate::{
+    bindings::Keeper,
     config::{Args, CheckoutConfig, Config, Role, UnknownPlans},
-    mail::Mailer,
     messages::Messages,
     payment_events::PaymentEvents,
     sagas::Sagas,
@@ -56,7 +55,9 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(20);
 
 /// How long a batch of mails may take: some mail servers think long.
-const MAILS: Duration = Duration::from_mins(2);
+const MAILS: Duration = Duration::from_mins(1);
+/// How long a statement of a role waits for a row that another session holds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long these roles may take to end. Whoever stops the process must wait longer.
 fn grace(roles: &[Role]) -> Duration {
@@ -92,7 +93,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let guard = telemetry::init("worker", &config.telemetry)?;
     let pool = db::connect(
         &config.database_url,
-        &db::PoolConfig::new("worker", config.database_max_connections).by_key(),
+        &db::PoolConfig::new("worker", config.database_max_connections)
+            .by_key()
+            .lock_timeout(LOCK_TIMEOUT),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let wakeup = Wakeup::default();
@@ -174,8 +177,7 @@ struct Checkouts {
 
 impl Checkouts {
     fn new(config: &CheckoutConfig, pool: PgPool, wakeup: Wakeup) -> anyhow::Result<Self> {
-        let signer = Signer::from_pem(&config.signing_key, Clock::System)
-            .context("TOKEN_SIGNING_KEY_FILE")?;
+        let signer = config.signer.clone();
         let client =
             PaymentsClient::new(&config.payments_url, signer, config.settings.call_timeout())
                 .context("PAYMENTS_URL")?;
@@ -262,7 +264,7 @@ impl Shared<'_> {
                     running.spawn(async move { sagas.run(stop).await });
                 }))
             }
-            Role::Payments { amqp_url } => {
+            Role::Payments { amqp_url, bindings } => {
                 let Checkouts {
                     engine,
                     payments,
@@ -272,8 +274,10 @@ impl Shared<'_> {
                 let handler = PaymentEvents::new(engine.clone(), payments, Arc::clone(&keys));
                 let queue = topology::PAYMENTS_EVENTS_QUEUE;
                 let consume = self.consume(amqp_url, queue, ConsumerConfig::default(), handler);
+                let keeper = Keeper::new(amqp_url, bindings)?;
                 Ok(Box::new(|running, stop| {
                     running.spawn(payment_events::renew_keys(keys, stop.clone()));
+                    running.spawn(keeper.run(stop.clone()));
                     consume(running, stop);
                 }))
             }
@@ -283,10 +287,11 @@ impl Shared<'_> {
                 census,
                 retention,
             } => {
-                let handler = Messages::new(self.pool.clone(), Mailer::new(mail)?);
+                let handler = Messages::new(self.pool.clone(), mail)?;
                 let config = ConsumerConfig {
-                    prefetch: 20,
-                    max_batch: 10,
+                    prefetch: 32,
+                    max_batch: 1,
+                    concurrency: 8,
                     deadline: MAILS,
                     ..ConsumerConfig::default()
                 };

@@ -1,46 +1,73 @@
 //! The async role: commands become mails. Sent, then recorded, then acked: at least once, under a
-//! stable Message-ID.
+//! stable Message-ID. A crash between the first two sends a mail once more, and nothing else does.
+
+mod letter;
+mod recorder;
+
+use std::time::Duration;
 
 use contracts::{command::Command, topology};
 use crashpoint::crash_point;
-use kernel::UserId;
+use kernel::EntryId;
 use messaging::{
+    Message,
     consumer::{Delivery, Handler, Unreachable, Verdict},
-    inbox,
+    inbox, outbox,
 };
 use sqlx::PgPool;
 use tracing::{Instrument, info_span};
 
-use crate::mail::{Letter, Mailer};
+use self::{letter::Written, recorder::Recorder};
+use crate::{
+    config::MailConfig,
+    mail::{Letter, Mailer, NotSent},
+};
+
+/// A mail that was not taken for so long goes to `failed`.
+const LONGEST_WAIT: Duration = Duration::from_hours(72);
 
 pub(crate) struct Messages {
     pool: PgPool,
     mailer: Mailer,
+    sent: Recorder,
+    public_url: String,
+    retry: Duration,
 }
 
 impl Messages {
-    pub(crate) fn new(pool: PgPool, mailer: Mailer) -> Self {
-        Self { pool, mailer }
-    }
-
-    async fn one(&self, delivery: &Delivery) -> Result<Verdict, Unreachable> {
-        let command: Command = match serde_json::from_slice(&delivery.body) {
-            Ok(command) => command,
-            Err(error) => return Ok(Verdict::Failed(format!("undecodable: {error}"))),
-        };
-        let Some(id) = &delivery.message_id else {
-            return Ok(Verdict::Failed("the command has no message id".to_owned()));
-        };
-        self.carry_out(id, &command).await.or_else(|error| {
-            if db::is_unreachable(&error) {
-                Err(away(&error))
-            } else {
-                Ok(Verdict::Retry(error.to_string()))
-            }
+    pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
+        Ok(Self {
+            sent: Recorder::new(pool.clone()),
+            pool,
+            mailer: Mailer::new(config)?,
+            public_url: config.public_url.clone(),
+            retry: config.retry,
         })
     }
 
-    async fn carry_out(&self, id: &str, command: &Command) -> sqlx::Result<Verdict> {
+    async fn one(&self, delivery: &Delivery) -> Verdict {
+        let command: Command = match serde_json::from_slice(&delivery.body) {
+            Ok(command) => command,
+            Err(error) => return Verdict::Failed(format!("undecodable: {error}")),
+        };
+        let Some(id) = &delivery.message_id else {
+            return Verdict::Failed("the command has no message id".to_owned());
+        };
+        self.carry_out(id, &command, delivery)
+            .await
+            .unwrap_or_else(|error| verdict(&error))
+    }
+
+    async fn carry_out(
+        &self,
+        id: &str,
+        command: &Command,
+        delivery: &Delivery,
+    ) -> sqlx::Result<Verdict> {
+        // sent before, when the database took no record of it
+        if self.sent.is_pending(id) {
+            return Ok(self.sent.record(id).await);
+        }
         let handled = sqlx::query_scalar!(
             r#"select exists (select from messaging.inbox where consumer = $1 and message_id = $2) as "handled!""#,
             topology::MESSAGES,
@@ -51,86 +78,105 @@ impl Messages {
         if handled {
             return Ok(Verdict::Done);
         }
-        let (user_id, subject, body) = words(command);
         let mut conn = self.pool.acquire().await?;
-        let Some((name, address)) = auth::find_address(&mut conn, user_id).await? else {
-            return Ok(Verdict::Failed(format!("there is no user {user_id}")));
-        };
+        let written = letter::write(&mut conn, command, &self.public_url).await?;
         drop(conn); // no connection is held across the network call
+        let draft = match written {
+            Written::Mail(draft) => draft,
+            Written::Nothing => return Ok(self.sent.record(id).await),
+            Written::UnknownUser(id) => {
+                return Ok(Verdict::Failed(format!("there is no user {id}")));
+            }
+        };
         let letter = Letter {
             id,
-            name: &name,
-            address: &address,
-            subject: &subject,
-            body: &body,
+            address: &draft.address,
+            subject: &draft.subject,
+            body: &draft.body,
         };
         crash_point!("mail.send.before_send");
-        if let Err(error) = self.mailer.send(&letter).await {
-            return Ok(Verdict::Retry(format!("the mail was not taken: {error:#}")));
+        match self.mailer.send(&letter).await {
+            Ok(()) => {}
+            Err(NotSent::Never(why)) => {
+                return Ok(Verdict::Failed(format!("the mail was refused: {why}")));
+            }
+            Err(NotSent::Later(why)) => return self.postpone(id, command, delivery, &why).await,
         }
         crash_point!("mail.send.after_send");
-        tracing::info!(message.id = id, user.id = %user_id, "Sent {}", command.name());
+        tracing::info!(message.id = id, user.id = %draft.user_id, "Sent {}", command.name());
+        Ok(self.sent.record(id).await)
+    }
+
+    /// Puts the command back into the outbox, due when the mail server is tried again: that may be hours away, and holds
+    /// up nothing meanwhile.
+    async fn postpone(
+        &self,
+        id: &str,
+        command: &Command,
+        delivery: &Delivery,
+        why: &str,
+    ) -> sqlx::Result<Verdict> {
+        let Ok(entry) = id.parse::<EntryId>() else {
+            return Ok(Verdict::Retry(format!("the mail was not taken: {why}")));
+        };
+        let age = age(entry);
+        if age > LONGEST_WAIT {
+            return Ok(Verdict::Failed(format!(
+                "the mail was not taken in {} days: {why}",
+                LONGEST_WAIT.as_secs() / 86_400
+            )));
+        }
+        let wait = wait(age, self.retry);
+        let again = Message {
+            id: entry,
+            exchange: topology::MESSAGES.to_owned(),
+            routing_key: command.name().to_owned(),
+            message_type: command.name().to_owned(),
+            body: serde_json::from_slice(&delivery.body).unwrap_or_default(),
+            trace: delivery.trace.clone(),
+        };
+        let mut conn = self.pool.acquire().await?;
+        outbox::enqueue_later(&mut conn, &again, wait, why).await?;
+        tracing::warn!(
+            message.id = id,
+            "Mail {id} was not taken ({why}): trying again in {wait:?}"
+        );
         Ok(Verdict::Done)
     }
-
-    /// Records what is done of a batch, in one commit, before any of it is acked.
-    async fn record(
-        &self,
-        batch: &[Delivery],
-        verdicts: &mut [Verdict],
-    ) -> Result<(), Unreachable> {
-        let done = || {
-            batch
-                .iter()
-                .zip(&*verdicts)
-                .filter(|(_, verdict)| **verdict == Verdict::Done)
-        };
-        let ids: Vec<_> = done()
-            .filter_map(|(delivery, _)| delivery.message_id.clone())
-            .collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let recorded = async {
-            let mut conn = self.pool.acquire().await?;
-            inbox::record(&mut conn, topology::MESSAGES, &ids).await
-        };
-        match recorded.await {
-            Ok(_) => {
-                crash_point!("mail.record.after_commit");
-                Ok(())
-            }
-            Err(error) if db::is_unreachable(&error) => Err(away(&error)),
-            Err(error) => {
-                for verdict in verdicts
-                    .iter_mut()
-                    .filter(|verdict| **verdict == Verdict::Done)
-                {
-                    *verdict = Verdict::Retry(error.to_string());
-                }
-                Ok(())
-            }
-        }
-    }
 }
 
-fn away(error: &sqlx::Error) -> Unreachable {
-    Unreachable(format!("the shop's database cannot be used: {error}"))
+/// Time since a message was made, by the times in its id and in a new one.
+fn age(id: EntryId) -> Duration {
+    let made = |id: EntryId| {
+        let (seconds, nanos) = id.uuid().get_timestamp()?.to_unix();
+        Some(Duration::new(seconds, nanos))
+    };
+    let age = made(EntryId::new())
+        .zip(made(id))
+        .map(|(now, made)| now.saturating_sub(made));
+    age.unwrap_or_default()
 }
 
-/// To whom, and what.
-fn words(command: &Command) -> (UserId, String, String) {
-    match command {
-        Command::SendWelcomeEmail { user_id } => (
-            *user_id,
-            "Welcome to the shop".to_owned(),
-            "your account is ready. Have a look around.".to_owned(),
-        ),
-        Command::SendOrderConfirmation { user_id, order_id } => (
-            *user_id,
-            format!("Your order {order_id} is paid"),
-            format!("thank you: your order {order_id} is paid and on its way."),
-        ),
+/// How long a mail waits for a mail server that did not take it: `first` for the first ten times `first`, and then five,
+/// thirty and a hundred and twenty times as long. With a first wait of a minute, two hours are the longest.
+fn wait(age: Duration, first: Duration) -> Duration {
+    let times = match age.as_secs_f64() / first.as_secs_f64().max(0.001) {
+        ..10.0 => 1,
+        10.0..120.0 => 5,
+        120.0..1_440.0 => 30,
+        _ => 120,
+    };
+    first * times
+}
+
+/// What a database error means for a message.
+fn verdict(error: &sqlx::Error) -> Verdict {
+    if db::is_unreachable(error) {
+        Verdict::Unreachable(format!("the shop's database cannot be used: {error}"))
+    } else if db::is_locked(error) {
+        Verdict::Locked(error.to_string())
+    } else {
+        Verdict::Retry(error.to_string())
     }
 }
 
@@ -150,17 +196,25 @@ impl Handler for Messages {
             if let Some(trace) = &delivery.trace {
                 telemetry::continue_trace(&span, trace);
             }
-            match self.one(delivery).instrument(span).await {
-                Ok(verdict) => verdicts.push(verdict),
-                // those before it are done and must be acked
-                Err(Unreachable(why)) => verdicts.push(Verdict::Unreachable(why)),
-            }
+            verdicts.push(self.one(delivery).instrument(span).await);
         }
-        self.record(batch, &mut verdicts).await?;
         Ok(verdicts)
     }
 
-    async fn is_reachable(&self) -> bool {
-        sqlx::query("select 1").execute(&self.pool).await.is_ok()
+    async fn is_usable(&self) -> bool {
+        inbox::probe(&self.pool).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_a_mail_server_grow_from_a_minute_to_hours() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let waits = [0, 9, 11, 119, 121, 1_439, 1_441];
+        let waits = waits.map(|age| wait(minutes(age), minutes(1)).as_secs() / 60);
+        assert_eq!(waits, [1, 1, 5, 5, 30, 30, 120]);
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use contracts::{command::Command, topology as names};
+use contracts::topology as names;
 use messaging::topology::{self, ExchangeType, Route};
 use sqlx::PgPool;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let guard = telemetry::init("migrate", &args.telemetry())?;
-    let pool_config = db::PoolConfig::new("migrate", 2);
+    let pool_config = db::PoolConfig::new("migrate", 2).lock_timeout(db::MIGRATION_LOCK_TIMEOUT);
     let roles = args.roles_dir.as_deref().map(Passwords::read).transpose()?;
     if let Some(url) = &args.database_url {
         let pool =
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         db::migrate(&pool, &db::SHOP)
             .await
             .context("could not migrate the shop's database")?;
-        jobs::migrate(&pool)
+        db::retry_locked(&pool, is_locked, || jobs::migrate(&pool))
             .await
             .context("could not prepare the background jobs' tables")?;
         grant(&rights::SHOP, &pool, roles.as_ref()).await?;
@@ -63,14 +63,20 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn is_locked(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|error| error.downcast_ref::<sqlx::Error>())
+        .any(db::is_locked)
+}
+
 async fn grant(
     database: &Database,
     pool: &PgPool,
     roles: Option<&Passwords>,
 ) -> anyhow::Result<()> {
     match roles {
-        Some(passwords) => database
-            .grant(pool, passwords)
+        Some(passwords) => db::retry_locked(pool, is_locked, || database.grant(pool, passwords))
             .await
             .context("could not make the processes' roles: it takes a role that may create roles"),
         None => Ok(()),
@@ -86,22 +92,22 @@ async fn answers(pool: &PgPool, what: &str) -> anyhow::Result<()> {
 
 /// What our consumers read.
 fn routes() -> [Route; 2] {
-    let keys = |keys: [&str; 2]| keys.map(str::to_owned).to_vec();
+    let route = |exchange: &str, exchange_type, queue: &str| {
+        let keys = names::BINDINGS.into_iter();
+        let keys = keys.filter(|(from, to, _)| *from == exchange && *to == queue);
+        Route {
+            exchange: exchange.to_owned(),
+            exchange_type,
+            queue: queue.to_owned(),
+            routing_keys: keys.map(|(_, _, key)| key.to_owned()).collect(),
+        }
+    };
     [
-        Route {
-            exchange: names::PAYMENTS_EVENTS.to_owned(),
-            exchange_type: ExchangeType::Topic,
-            queue: names::PAYMENTS_EVENTS_QUEUE.to_owned(),
-            routing_keys: keys([names::TRANSACTION_COMPLETED, names::TRANSACTION_CANCELED]),
-        },
-        Route {
-            exchange: names::MESSAGES.to_owned(),
-            exchange_type: ExchangeType::Direct,
-            queue: names::MESSAGES.to_owned(),
-            routing_keys: keys([
-                Command::SEND_WELCOME_EMAIL,
-                Command::SEND_ORDER_CONFIRMATION,
-            ]),
-        },
+        route(
+            names::PAYMENTS_EVENTS,
+            ExchangeType::Topic,
+            names::PAYMENTS_EVENTS_QUEUE,
+        ),
+        route(names::MESSAGES, ExchangeType::Direct, names::MESSAGES),
     ]
 }

@@ -8,7 +8,10 @@ mod proof;
 
 pub(crate) use proof::renew_keys;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use commerce::order::{self, PaymentTerms};
 use contracts::{
@@ -30,6 +33,13 @@ use workflows::{checkout::Checkout, payments::Payments};
 /// Name in the inbox.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
 
+/// How long a fact that is stored alone waits for a lock: a batch was held up before, and the others are not to wait for
+/// each that is locked.
+const ALONE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+/// Likewise, after another one of the batch was found locked: a hundred that need the same row must not wait for longer
+/// than a batch may take.
+const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(10);
+
 pub(crate) struct PaymentEvents {
     engine: Engine<Checkout>,
     payments: Arc<dyn Payments>,
@@ -48,6 +58,8 @@ struct Fact {
 /// Why a batch did not commit.
 enum NotStored {
     Unreachable(Unreachable),
+    /// Another session holds a row that is needed.
+    Locked(String),
     /// Somebody moved a saga meanwhile, or a row refused.
     Failed(String),
 }
@@ -58,6 +70,8 @@ impl From<sqlx::Error> for NotStored {
             Self::Unreachable(Unreachable(format!(
                 "the shop's database cannot be used: {error}"
             )))
+        } else if db::is_locked(&error) {
+            Self::Locked(error.to_string())
         } else {
             Self::Failed(error.to_string())
         }
@@ -89,17 +103,35 @@ impl PaymentEvents {
 
     /// Stores facts, together if that works, else one by one.
     async fn store(&self, facts: &[Fact]) -> Result<Vec<Verdict>, Unreachable> {
-        match self.commit(facts).await {
+        match self.commit(facts, None).await {
             Ok(verdicts) => return Ok(verdicts),
             Err(NotStored::Unreachable(why)) => return Err(why),
-            Err(NotStored::Failed(why)) => {
+            Err(NotStored::Failed(why) | NotStored::Locked(why)) => {
                 tracing::debug!("A batch of {} did not commit ({why})", facts.len());
             }
         }
         let mut verdicts = Vec::with_capacity(facts.len());
+        let mut holders = None;
         for fact in facts {
-            match self.commit(std::slice::from_ref(fact)).await {
+            let patience = match holders {
+                None => ALONE_LOCK_TIMEOUT,
+                Some(_) => NEXT_LOCK_TIMEOUT,
+            };
+            match self
+                .commit(std::slice::from_ref(fact), Some(patience))
+                .await
+            {
                 Ok(verdict) => verdicts.extend(verdict),
+                Err(NotStored::Locked(why)) => {
+                    if holders.is_none() {
+                        let sessions = db::open_transactions(self.engine.pool()).await;
+                        holders = Some(sessions.unwrap_or_default());
+                    }
+                    let sessions = holders.as_deref().unwrap_or_default();
+                    verdicts.push(Verdict::Locked(format!(
+                        "{why}; open transactions: {sessions}"
+                    )));
+                }
                 Err(NotStored::Unreachable(why)) => return Err(why),
                 Err(NotStored::Failed(why)) => verdicts.push(Verdict::Retry(why)),
             }
@@ -107,11 +139,19 @@ impl PaymentEvents {
         Ok(verdicts)
     }
 
-    async fn commit(&self, facts: &[Fact]) -> Result<Vec<Verdict>, NotStored> {
+    /// Commits what facts mean; `lock_timeout` is how long a statement waits for a lock, if not as long as usual.
+    async fn commit(
+        &self,
+        facts: &[Fact],
+        lock_timeout: Option<Duration>,
+    ) -> Result<Vec<Verdict>, NotStored> {
         if facts.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = db::begin(self.engine.pool()).await?;
+        if let Some(limit) = lock_timeout {
+            db::set_lock_timeout(&mut tx, limit).await?;
+        }
         let transactions: Vec<_> = facts.iter().map(|fact| fact.event.transaction_id).collect();
         let terms = order::find_terms(&mut tx, &transactions).await?;
         let checked: Vec<_> = facts.iter().map(|fact| check(fact, &terms)).collect();
@@ -219,12 +259,8 @@ impl Handler for PaymentEvents {
         .await
     }
 
-    async fn is_reachable(&self) -> bool {
-        let database = sqlx::query("select 1")
-            .execute(self.engine.pool())
-            .await
-            .is_ok();
-        database && self.payments_answers().await
+    async fn is_usable(&self) -> bool {
+        inbox::probe(self.engine.pool()).await.is_ok() && self.payments_answers().await
     }
 }
 

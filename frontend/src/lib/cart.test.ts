@@ -41,7 +41,7 @@ test('what cannot be read is an empty cart', () => {
     expect(cart.parseCart(text).lines).toEqual([]);
   }
   const odd = JSON.stringify({ key: 'k', lines: [{ ...mug, quantity: 2 }, { ...pan, quantity: -1 }, { quantity: 1 }] });
-  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null, agreed: null });
+  expect(cart.parseCart(odd)).toEqual({ key: 'k', lines: [{ ...mug, quantity: 2 }], sentBy: null, agreed: null, sentAt: null });
 });
 
 test('a cart that was sent is set aside for its user, and nobody else sees it', () => {
@@ -58,5 +58,19 @@ test('a cart that was sent is set aside for its user, and nobody else sees it', 
   const mine = cart.cartAside('ann');
   if (mine) cart.settleAside('ann', mine, true);
   expect(cart.cartAside('ann')).toBeNull();
-  expect(cart.currentCart(), 'refused: it is a cart again').toEqual({ ...sent, sentBy: null, agreed: null });
+  expect(cart.currentCart(), 'refused: it is a cart again').toEqual({ ...sent, sentBy: null, agreed: null, sentAt: null });
+});
+
+test('a cart whose key the shop has forgotten is not sent again under it', () => {
+  const day = 24 * 3_600_000;
+  const sent = { ...cart.withQuantity(cart.emptyCart(), mug, 1), sentBy: 'ann', sentAt: 1_000 };
+  expect(cart.isForgotten(sent, 1_000 + 5 * day)).toBe(false);
+  expect(cart.isForgotten(sent, 1_000 + 7 * day)).toBe(true);
+  expect(cart.isForgotten(cart.emptyCart(), 1_000 + 70 * day)).toBe(false);
+});
+
+test('a cart of an earlier release, which does not say when it was sent, counts from now', () => {
+  const old = JSON.stringify({ key: 'k', lines: [{ ...mug, quantity: 1 }], sentBy: 'ann', agreed: null });
+  expect(cart.isForgotten(cart.parseCart(old))).toBe(false);
+  expect(cart.parseCart(old).sentAt).not.toBeNull();
 });

@@ -24,14 +24,25 @@ export interface Cart {
   sentBy: string | null;
   /** The total that the user agreed to when it was sent; it is asked for again under the same one. */
   agreed: Money | null;
+  /** When it was first sent, milliseconds since 1970. */
+  sentAt: number | null;
 }
+
+/**
+ * The shop knows an order's key for seven days. A cart that was sent longer ago would become a second order: it is not
+ * sent again by itself.
+ */
+const KEY_LIFETIME = 6 * 24 * 3_600_000;
+
+export const isForgotten = (cart: Cart, now = Date.now()): boolean =>
+  cart.sentAt !== null && now - cart.sentAt > KEY_LIFETIME;
 
 const PLACE = 'shop.cart';
 /** Carts that were sent by users who are not logged in now, by the id of the user. */
 const ASIDE = 'shop.cart.sent';
 export const MOST = 99;
 
-export const emptyCart = (): Cart => ({ key: crypto.randomUUID(), lines: [], sentBy: null, agreed: null });
+export const emptyCart = (): Cart => ({ key: crypto.randomUUID(), lines: [], sentBy: null, agreed: null, sentAt: null });
 
 function parseAgreed(value: unknown): Money | null {
   const money = value as Partial<Money> | null | undefined;
@@ -52,7 +63,9 @@ function toCart(value: unknown): Cart {
       line.quantity > 0,
   );
   const sentBy = typeof cart.sentBy === 'string' ? cart.sentBy : null;
-  return { key: cart.key, lines, sentBy, agreed: parseAgreed(cart.agreed) };
+  // one of an earlier release does not say when it was sent
+  const sentAt = typeof cart.sentAt === 'number' ? cart.sentAt : sentBy === null ? null : Date.now();
+  return { key: cart.key, lines, sentBy, agreed: parseAgreed(cart.agreed), sentAt };
 }
 
 /** The stored cart, or an empty one when that cannot be read. */
@@ -111,7 +124,7 @@ export function addToCart(line: Omit<CartLine, 'quantity'>, quantity: number): v
 export function markSent(user: string, agreed: Money | null): Cart {
   const cart = currentCart();
   // sent before: the same request must be repeated, or the shop takes it for another one
-  const sent = cart.sentBy === user ? cart : { ...cart, sentBy: user, agreed };
+  const sent = cart.sentBy === user ? cart : { ...cart, sentBy: user, agreed, sentAt: Date.now() };
   save(sent);
   return sent;
 }
@@ -119,7 +132,13 @@ export function markSent(user: string, agreed: Money | null): Cart {
 /** There is no order: it was refused. */
 export function markRefused(key: string): void {
   const cart = currentCart();
-  if (cart.key === key) save({ ...cart, sentBy: null, agreed: null });
+  if (cart.key === key) save(unsent(cart));
+}
+
+/** As it was before it was sent. One whose key the shop has forgotten gets another one. */
+function unsent(cart: Cart): Cart {
+  const key = isForgotten(cart) ? emptyCart().key : cart.key;
+  return { ...cart, key, sentBy: null, agreed: null, sentAt: null };
 }
 
 /** There is an order: the cart that it was is gone. */
@@ -156,5 +175,5 @@ export function settleAside(user: string, cart: Cart, refused: boolean): void {
   const carts = Object.entries(asideCarts()).filter(([of]) => of !== user);
   if (carts.length === 0) removeStored(ASIDE);
   else keep(ASIDE, JSON.stringify(Object.fromEntries(carts)));
-  if (refused && currentCart().lines.length === 0) save({ ...cart, sentBy: null, agreed: null });
+  if (refused && currentCart().lines.length === 0) save(unsent(cart));
 }

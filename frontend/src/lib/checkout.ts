@@ -1,7 +1,7 @@
 /** Turns the cart into an order, once, whatever happens on the way. */
 import { mayPass, Refusal } from './api/client';
 import { createOrder, type Order } from './api/orders';
-import { type Cart, cartAside, currentCart, markOrdered, markRefused, markSent, settleAside } from './cart';
+import { type Cart, cartAside, currentCart, isForgotten, markOrdered, markRefused, markSent, settleAside } from './cart';
 import type { Money } from './format';
 import { createStore, useStore } from './store';
 
@@ -54,9 +54,22 @@ function begin(cart: Cart, settled: (refused: boolean) => void): Promise<Order> 
   return placing;
 }
 
-async function insist({ key, lines, agreed }: Cart, settled: (refused: boolean) => void): Promise<Order> {
+/** The cart was sent so long ago that sending it again could make a second order. */
+export class Forgotten extends Error {
+  constructor() {
+    super('We do not know any more whether this became an order. Look at your orders before you order again.');
+  }
+}
+
+async function insist(cart: Cart, settled: (refused: boolean) => void): Promise<Order> {
+  const { key, lines, agreed } = cart;
   const items = lines.map(({ product_id, quantity }) => ({ product_id, quantity }));
   for (let attempt = 0; ; attempt++) {
+    // also after the computer slept for days in the middle of this
+    if (isForgotten(cart)) {
+      settled(true);
+      throw new Forgotten();
+    }
     try {
       const order = await createOrder(key, items, agreed);
       settled(false);

@@ -6,6 +6,7 @@ import { Refusal } from './api/client';
 import { type Order, watchOrder } from './api/orders';
 import { pause } from './checkout';
 import { applyChange, isOver } from './status';
+import { spread, takeStream } from './streams';
 
 /** How often we ask while the stream is broken, milliseconds. */
 const POLL = 2_000;
@@ -50,6 +51,13 @@ async function follow(
 ): Promise<void> {
   const stopped = () => signal.aborted;
   for (let failures = 0; !stopped(); ) {
+    const release = await takeStream(signal);
+    if (stopped()) return release?.();
+    if (release === null) {
+      // other tabs have as many streams as there may be: this one asks
+      await pause(spread(POLL), signal);
+      continue;
+    }
     try {
       const opened = () => {
         failures = 0;
@@ -63,10 +71,12 @@ async function follow(
     } catch (error) {
       if (stopped()) return;
       if (error instanceof Refusal && error.status === 404) return;
+    } finally {
+      release();
     }
     if (stopped()) return;
     setStreaming(false);
     failures += 1;
-    await pause(Math.min(500 * 2 ** failures, 10_000), signal);
+    await pause(spread(Math.min(500 * 2 ** failures, 10_000)), signal);
   }
 }

@@ -7,7 +7,7 @@ import { Button } from '../ui/parts';
 const MODES: [PaymentsMode, string, string][] = [
   ['ok', 'As usual', 'Payments answers at once'],
   ['slow', 'Slow', 'Answers take two seconds longer'],
-  ['silent', 'Silent', 'Requests arrive, answers do not: nobody knows what happened'],
+  ['silent', 'Silent', 'Requests arrive, answers are lost: the outcome is unknown'],
   ['down', 'Down', 'Nothing reaches payments'],
 ];
 

@@ -4,8 +4,9 @@ import { Link, Navigate, useSearchParams } from 'react-router';
 import { useAction } from '../lib/action';
 import { login, register } from '../lib/api/auth';
 import { Refusal } from '../lib/api/client';
+import { textOf } from '../lib/form';
 import { useSession } from '../lib/session';
-import { Button, Failure, Field, Form, Notice, Page } from '../ui/parts';
+import { Button, ButtonLink, Failure, Field, Form, Notice, Page } from '../ui/parts';
 
 /** Where one wanted to go; only ever a page of ours. */
 function useNext(): string {
@@ -14,15 +15,10 @@ function useNext(): string {
   return next.startsWith('/') && !next.startsWith('//') && !next.includes('\\') ? next : '/';
 }
 
-const text = (form: FormData, name: string): string => {
-  const value = form.get(name);
-  return typeof value === 'string' ? value : '';
-};
-
 export function LoginPage() {
   const session = useSession();
   const next = useNext();
-  const entering = useAction({ mutationFn: (form: FormData) => login(text(form, 'email'), text(form, 'password')) });
+  const entering = useAction({ mutationFn: (form: FormData) => login(textOf(form, 'email'), textOf(form, 'password')) });
   if (session.state === 'user') return <Navigate to={next} replace />;
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -47,6 +43,9 @@ export function LoginPage() {
           </Button>
         </Form>
         <p>
+          <Link to="/forgot-password">Forgotten your password?</Link>
+        </p>
+        <p>
           New here? <Link to={`/register?next=${encodeURIComponent(next)}`}>Create an account</Link>
         </p>
       </Page>
@@ -58,7 +57,7 @@ export function RegisterPage() {
   const session = useSession();
   const next = useNext();
   const entering = useAction({
-    mutationFn: (form: FormData) => register(text(form, 'name'), text(form, 'email'), text(form, 'password')),
+    mutationFn: (form: FormData) => register(textOf(form, 'name'), textOf(form, 'email'), textOf(form, 'password')),
   });
   if (session.state === 'user') return <Navigate to={next} replace />;
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
@@ -66,15 +65,29 @@ export function RegisterPage() {
     entering.mutate(new FormData(event.currentTarget));
   };
   const refusal = entering.error instanceof Refusal ? entering.error : null;
-  const taken = refusal?.slug === 'email-taken' ? 'An account with this e-mail already exists. Log in instead?' : undefined;
-  const told = taken !== undefined || (refusal?.problem.errors?.length ?? 0) > 0;
+  const isSaid = (refusal?.problem.errors?.length ?? 0) > 0;
+  const login = `/login?next=${encodeURIComponent(next)}`;
+  if (entering.isSuccess) {
+    return (
+      <div className="narrow">
+        <Page title="Look into your mailbox">
+          <Notice tone="good" role="status">
+            <p>We have sent you a mail. If the account is new, you can log in right away.</p>
+          </Notice>
+          <ButtonLink kind="primary" to={login}>
+            Log in
+          </ButtonLink>
+        </Page>
+      </div>
+    );
+  }
   return (
     <div className="narrow">
       <Page title="Create an account">
-        {entering.isError && !told && <Failure error={entering.error} />}
+        {entering.isError && !isSaid && <Failure error={entering.error} />}
         <Form error={entering.error} onSubmit={submit}>
           <Field label="Name" name="name" autoComplete="name" maxLength={100} required error={refusal?.field('name')} />
-          <Field label="E-mail address" name="email" type="email" autoComplete="email" required error={taken ?? refusal?.field('email')} />
+          <Field label="E-mail address" name="email" type="email" autoComplete="email" required error={refusal?.field('email')} />
           <Field
             label="Password"
             name="password"
@@ -91,7 +104,7 @@ export function RegisterPage() {
           </Button>
         </Form>
         <p>
-          Already have an account? <Link to={`/login?next=${encodeURIComponent(next)}`}>Log in</Link>
+          Already have an account? <Link to={login}>Log in</Link>
         </p>
       </Page>
     </div>

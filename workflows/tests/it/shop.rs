@@ -90,6 +90,7 @@ impl Shop {
             idempotency_key: key,
             request_hash: &[u8::try_from(quantity % 256).unwrap(); 32],
             items: &items,
+            limits: commerce::order::OrderLimits::default(),
             expected_total: None,
             trace: TraceRef::random(),
             exported: false,

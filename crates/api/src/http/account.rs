@@ -1,31 +1,42 @@
 use std::net::SocketAddr;
 
-use auth::{AuthError, PasswordError, Profile, Session};
+use auth::{AuthError, LoginError, PasswordError, Profile, Registered, Session};
 use axum::{
     Extension,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use crashpoint::crash_point;
-use kernel::UserId;
+use kernel::{Email, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use telemetry::http::RequestTrace;
 use utoipa::ToSchema;
-use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, PublicProblems};
+use web::{
+    BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, PublicProblems, kinds,
+};
 
-use super::{App, problems};
+use super::{
+    App, audited,
+    cookies::{DEVICE, REFRESH},
+    limiter::network,
+    own_page::OwnPage,
+    problems, rules,
+};
 
-const COOKIE: &str = "shop_refresh";
+/// How long a device is known after a login, seconds.
+pub(super) const DEVICE_AGE: u64 = 180 * 24 * 3600;
 
 /// Who wants an account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Register {
+    #[schema(value_type = rules::Email)]
     email: String,
     #[schema(min_length = 8, max_length = 128)]
     password: String,
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = rules::PersonName)]
     name: String,
 }
 
@@ -37,6 +48,13 @@ pub(super) struct Login {
     password: String,
 }
 
+/// A registration that was taken.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RegistrationAccepted {
+    /// The address that a mail goes to.
+    email: String,
+}
+
 /// An account, as its owner sees it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User {
@@ -44,6 +62,8 @@ pub(super) struct User {
     email: String,
     name: String,
     roles: Vec<String>,
+    /// Whether a link that was mailed to the address was used.
+    email_verified: bool,
 }
 
 impl From<Profile> for User {
@@ -53,6 +73,7 @@ impl From<Profile> for User {
             email: profile.email,
             name: profile.name,
             roles: profile.roles,
+            email_verified: profile.email_verified,
         }
     }
 }
@@ -68,12 +89,11 @@ pub(super) struct Tokens {
     user: User,
 }
 
-/// Make an account; it is logged in.
+/// Make an account. The answer is the same where there is one for the address; its owner gets a mail then.
 #[utoipa::path(
     post, path = "/api/register", request_body = Register,
     responses(
-        (status = 201, body = Tokens, description = "The account, logged in"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`email-taken`"),
+        (status = 202, body = RegistrationAccepted, description = "A mail is on its way. A new account can log in at once"),
         (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
         PublicProblems, BodyProblems,
     )
@@ -83,21 +103,29 @@ pub(super) async fn register(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Extension(trace): Extension<RequestTrace>,
     Json(request): Json<Register>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<RegistrationAccepted>), Problem> {
     app.logins.check(peer.ip())?;
-    let session = app
+    let registered = app
         .auth
         .register(
             &request.email,
             &request.name,
-            request.password,
+            &request.password,
             Some(trace.0.child()),
         )
         .await
         .map_err(problem)?;
-    tracing::info!(user.id = %session.profile.id, "Registered user {}", session.profile.id);
+    match registered {
+        Registered::New(Profile { id, .. }) => {
+            tracing::info!(user.id = %id, "Registered user {id}");
+        }
+        Registered::Known(id) => {
+            tracing::info!(user.id = %id, "Registration with the address of user {id}");
+        }
+    }
     crash_point!("api.register.before_answer");
-    Ok(logged_in(&app, StatusCode::CREATED, session))
+    let email = Email::normalize(&request.email);
+    Ok((StatusCode::ACCEPTED, Json(RegistrationAccepted { email })))
 }
 
 /// Log in.
@@ -113,15 +141,57 @@ pub(super) async fn register(
 pub(super) async fn login(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     Json(request): Json<Login>,
 ) -> Result<Response, Problem> {
     app.logins.check(peer.ip())?;
-    let session = app
-        .auth
-        .login(&request.email, request.password)
-        .await
-        .map_err(problem)?;
-    Ok(logged_in(&app, StatusCode::OK, session))
+    let login = auth::Login {
+        email: &request.email,
+        password: request.password,
+        device: DEVICE.of(&headers, app.secure_cookie),
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok()),
+    };
+    let logged = app.auth.login(login).await;
+    let result = match &logged {
+        Ok(_) => "ok",
+        Err(LoginError::Throttled(_)) => "throttled",
+        Err(_) => "refused",
+    };
+    if let Err(LoginError::Throttled(_) | LoginError::Auth(AuthError::Credentials)) = &logged {
+        // the address itself may be a password that was typed into the wrong field
+        let account = Sha256::digest(Email::normalize(&request.email));
+        tracing::warn!(
+            account = %format!("{account:x}").get(..12).unwrap_or_default(),
+            network = %network(peer.ip()),
+            "Login {result}: unknown address, wrong password or too many of these"
+        );
+    }
+    metrics::counter!("logins_total", "result" => result).increment(1);
+    let logged = logged.map_err(not_logged_in)?;
+    if !logged.session.profile.roles.is_empty() {
+        // without the row there is no login: its token does not leave
+        let (mut conn, network) = (app.pool.acquire().await?, network(peer.ip()).to_string());
+        audited::login(&mut conn, &logged.session.profile, network).await?;
+    }
+    let mut response = logged_in(&app, StatusCode::OK, logged.session);
+    DEVICE.set(&mut response, app.secure_cookie, &logged.device, DEVICE_AGE);
+    Ok(response)
+}
+
+fn not_logged_in(error: LoginError) -> Problem {
+    match error {
+        LoginError::Throttled(delay) => {
+            let seconds = delay.as_secs() + 1;
+            Problem::new(kinds::TOO_MANY)
+                .detail(format!(
+                    "Too many attempts to log in. Try again in {seconds} seconds."
+                ))
+                .retry_after(seconds)
+        }
+        LoginError::Auth(error) => problem(error),
+    }
 }
 
 /// Exchange the refresh cookie for a new session, once.
@@ -130,14 +200,21 @@ pub(super) async fn login(
     responses(
         (status = 200, body = Tokens, description = "The next session"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`session-over`"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json",
+         description = "`forbidden`: a page of another site asks"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
         PublicProblems,
     )
 )]
 pub(super) async fn refresh(
     State(app): State<App>,
+    _: OwnPage,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let token = cookie(&headers)
+    app.refreshes.check(peer.ip())?;
+    let token = REFRESH
+        .of(&headers, app.secure_cookie)
         .ok_or(AuthError::SessionOver)
         .map_err(problem)?;
     let session = app.auth.refresh(token).await.map_err(problem)?;
@@ -147,17 +224,23 @@ pub(super) async fn refresh(
 /// End the session.
 #[utoipa::path(
     post, path = "/api/logout",
-    responses((status = 204, description = "It is over"), PublicProblems)
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json",
+         description = "`forbidden`: a page of another site asks"),
+        PublicProblems,
+    )
 )]
 pub(super) async fn logout(
     State(app): State<App>,
+    _: OwnPage,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if let Some(token) = cookie(&headers) {
+    if let Some(token) = REFRESH.of(&headers, app.secure_cookie) {
         app.auth.logout(token).await.map_err(problem)?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&app, &mut response, "", 0);
+    REFRESH.set(&mut response, app.secure_cookie, "", 0);
     Ok(response)
 }
 
@@ -176,7 +259,7 @@ pub(super) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Us
     Ok(Json(profile.into()))
 }
 
-fn logged_in(app: &App, status: StatusCode, session: Session) -> Response {
+pub(super) fn logged_in(app: &App, status: StatusCode, session: Session) -> Response {
     let (refresh_token, max_age) = (session.refresh_token, session.refresh_expires_in);
     let tokens = Tokens {
         access_token: session.access_token,
@@ -185,44 +268,23 @@ fn logged_in(app: &App, status: StatusCode, session: Session) -> Response {
         user: session.profile.into(),
     };
     let mut response = (status, Json(tokens)).into_response();
-    set_cookie(app, &mut response, &refresh_token, max_age);
+    REFRESH.set(&mut response, app.secure_cookie, &refresh_token, max_age);
     response
 }
 
-fn set_cookie(app: &App, response: &mut Response, token: &str, max_age: u64) {
-    let secure = if app.secure_cookie { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE}={token}; Path=/api; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}"
-    );
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        .filter(|token| !token.is_empty())
-}
-
-fn problem(error: AuthError) -> Problem {
+pub(super) fn problem(error: AuthError) -> Problem {
     let message = error.to_string();
     match error {
-        AuthError::Email => Problem::invalid("email", "malformed", message),
-        AuthError::Name => Problem::invalid("name", "length", message),
-        AuthError::Password(PasswordError::Length) => {
-            Problem::invalid("password", "length", message)
-        }
-        AuthError::EmailTaken => {
-            Problem::new(problems::EMAIL_TAKEN).detail("Log in, or use another address.")
-        }
+        AuthError::Email(_) => Problem::invalid("email", "malformed", message),
+        AuthError::Name => Problem::invalid("name", "text", message),
+        AuthError::Password(
+            PasswordError::Length | PasswordError::Common | PasswordError::Personal,
+        ) => Problem::invalid("password", "password", message),
+        AuthError::CurrentPassword => Problem::invalid("current_password", "wrong", message),
+        AuthError::Link => Problem::invalid("token", "used", message),
         AuthError::Credentials => Problem::new(problems::CREDENTIALS),
         AuthError::SessionOver | AuthError::NotFound => {
-            Problem::new(problems::SESSION_OVER).detail("Log in again.")
+            Problem::new(kinds::SESSION_OVER).detail("Log in again.")
         }
         AuthError::Db(error) => error.into(),
         error => Problem::internal("use the account", &error),

@@ -2,37 +2,64 @@ use axum::{extract::State, http::StatusCode};
 use commerce::order;
 use crashpoint::crash_point;
 use kernel::OrderId;
+use operator::audit::Subject;
 use saga::{EngineError, Verdict};
-use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody, kinds};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use web::{BodyProblems, Caller, CallerProblems, Json, Path, Problem, ProblemBody, kinds};
 
-use super::{App, problems, read_orders::owner, shapes};
+use super::{App, audited, problems, read_orders::owner, saga_acts::actor, shapes};
+
+/// Why an order is to be canceled.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelOrder {
+    /// Kept in the audit. An admin must give one for another user's order.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: Option<String>,
+}
 
 /// Ask for an order to be canceled.
 ///
-/// Payments decides: an order that is paid meanwhile completes all the same.
+/// Payments decides: an order that is paid meanwhile completes all the same. The body may be missing.
 #[utoipa::path(
     post, path = "/api/orders/{id}/cancel", security(("bearer" = [])),
+    request_body = Option<CancelOrder>,
     params(("id" = OrderId, Path, description = "The order")),
     responses(
         (status = 202, body = shapes::Order, description = "It is being canceled, or is canceled"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`too-late`"),
-        CallerProblems,
+        CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn cancel_order(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<OrderId>,
+    request: Option<Json<Option<CancelOrder>>>,
 ) -> Result<(StatusCode, Json<shapes::Order>), Problem> {
     let not_found = || Problem::new(kinds::NOT_FOUND).detail("Order not found.");
     let owner = owner(&caller)?;
     let order = order::find(&mut *app.pool.acquire().await?, id, owner)
         .await?
         .ok_or_else(not_found)?;
-    let source = format!("user {}", caller.user()?);
-    let verdict = workflows::submit::cancel(&app.engine, order.saga_id, source)
+    let user = caller.user()?;
+    let reason = request.and_then(|Json(request)| request?.reason);
+    let is_foreign = order.user_id != user;
+    let actor = (is_foreign || reason.is_some())
+        .then(|| actor(&caller, reason.unwrap_or_default()))
+        .transpose()?;
+    let mut tx = db::begin(app.engine.pool()).await?;
+    if let Some(actor) = actor.filter(|_| is_foreign) {
+        let before = json!({ "status": order.status.as_str(), "user_id": order.user_id });
+        let change = (before, json!({ "asked_to_cancel": true }));
+        let id = id.to_string();
+        audited::write(&mut tx, &actor, "order cancel", Subject::Order(&id), change).await?;
+    }
+    let source = format!("user {user}");
+    let verdict = workflows::submit::cancel(&app.engine, tx, order.saga_id, source)
         .await
         .map_err(|error| match error {
             EngineError::Db(error) => error.into(),

@@ -6,7 +6,7 @@ use axum::{
 };
 use commerce::{
     idempotency::ClaimError,
-    order::{self, Item, PlaceError, PriceError, Status},
+    order::{self, Item, Limit, LimitError, PlaceError, PriceError, Status},
 };
 use crashpoint::crash_point;
 use kernel::{Money, OrderId, ProductId};
@@ -18,12 +18,13 @@ use utoipa::ToSchema;
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
 use workflows::submit::{Submit, SubmitError, Submitted, submit};
 
-use super::{App, problems, shapes};
+use super::{App, problems, rules, shapes};
 
 /// What is ordered.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateOrder {
+    #[schema(min_items = 1, max_items = 100)]
     items: Vec<CreateLine>,
     /// The total that the customer agreed to. With another one by the catalog's prices of now the
     /// order is refused; without it the catalog's total is accepted.
@@ -37,7 +38,7 @@ pub(super) struct CreateOrder {
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateLine {
     product_id: ProductId,
-    #[schema(minimum = 1, maximum = 1000)]
+    #[schema(value_type = rules::Quantity)]
     quantity: u32,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct CreateLine {
 #[utoipa::path(
     post, path = "/api/orders", security(("bearer" = [])), request_body = CreateOrder,
     params(
-        ("Idempotency-Key" = String, Header, description = "The caller's name for this intent, up to 255 characters"),
+        ("Idempotency-Key" = inline(rules::IdempotencyKey), Header, description = "The caller's name for this intent, up to 255 characters"),
         ("Prefer" = Option<String>, Header, description = "`respond-async`"),
     ),
     responses(
@@ -61,6 +62,8 @@ pub(super) struct CreateLine {
          description = "`out-of-stock`, `price-changed`, `idempotency-key-in-flight`"),
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
          description = "`invalid`, `idempotency-key-reused`"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json",
+         description = "`order-limit`"),
     )
 )]
 pub(super) async fn create_order(
@@ -96,6 +99,7 @@ pub(super) async fn create_order(
             idempotency_key: &key,
             request_hash: &hash,
             items: &items,
+            limits: app.order_limits,
             expected_total: request.expected_total.as_ref(),
             exported: telemetry::exports(&trace.0),
             trace: trace.0,
@@ -176,15 +180,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
         .and_then(|value| value.to_str().ok())
         .ok_or_else(missing)?
         .trim();
-    let bare = value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(value);
-    if (1..=255).contains(&bare.len()) {
-        Ok(bare.to_owned())
-    } else {
-        Err(missing())
-    }
+    rules::idempotency_key(value)
+        .map(str::to_owned)
+        .ok_or_else(missing)
 }
 
 fn problem(error: SubmitError) -> Problem {
@@ -195,6 +193,12 @@ fn problem(error: SubmitError) -> Problem {
         SubmitError::Key(ClaimError::DifferentRequest) => Problem::new(problems::KEY_REUSED)
             .detail("This key was used for another basket. Use a new key for a new order."),
         SubmitError::Key(ClaimError::Db(error)) | SubmitError::Db(error) => error.into(),
+        SubmitError::Limit(LimitError::Db(error)) => error.into(),
+        SubmitError::Limit(LimitError::Exceeded {
+            limit,
+            allowed,
+            retry_after,
+        }) => over_limit(limit, allowed, retry_after.as_secs()),
         SubmitError::Price(error) => unpriceable(error),
         SubmitError::PriceChanged { expected, total } => Problem::new(problems::PRICE_CHANGED)
             .detail(format!("The total is {total} now, not {expected}."))
@@ -213,6 +217,32 @@ fn problem(error: SubmitError) -> Problem {
         | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
         SubmitError::Saga(error) => Problem::internal("place an order", &error),
     }
+}
+
+fn over_limit(limit: Limit, allowed: u32, retry_after: u64) -> Problem {
+    let (name, detail) = match limit {
+        Limit::Open => (
+            "open",
+            format!(
+                "You have {allowed} orders that are not paid. Pay or cancel one before you place another."
+            ),
+        ),
+        Limit::Pieces => (
+            "pieces",
+            format!(
+                "Unpaid orders may hold at most {allowed} pieces in all. Pay or cancel one, or order fewer pieces."
+            ),
+        ),
+        Limit::PerHour => (
+            "per_hour",
+            format!("At most {allowed} orders can be placed within an hour. Try again later."),
+        ),
+    };
+    Problem::new(problems::ORDER_LIMIT)
+        .detail(detail)
+        .with("limit", name)
+        .with("allowed", allowed)
+        .retry_after(retry_after)
 }
 
 fn unpriceable(error: PriceError) -> Problem {

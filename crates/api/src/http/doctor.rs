@@ -50,6 +50,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         shop: &app.pool,
         payments: None,
         amqp_url: app.operator.sight().amqp_url.as_deref(),
+        management_url: None,
         plans: &app.engine.plan_keys(),
     };
     let report = doctor::examine_all(sources, &Limits::default()).await?;

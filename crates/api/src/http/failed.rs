@@ -14,7 +14,7 @@ use web::{
     BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, Query, kinds,
 };
 
-use super::{App, problems, saga_acts::actor};
+use super::{App, problems, rules, saga_acts::actor};
 
 /// Most messages that one call shows or decides on.
 const MOST: usize = 1_000;
@@ -147,6 +147,7 @@ impl From<FailedMessage> for Whole {
 #[serde(deny_unknown_fields)]
 pub(super) struct Decision {
     /// Why: kept in the audit.
+    #[schema(value_type = rules::Reason)]
     reason: String,
     /// Decide on all that failed alike, of the same queue and for the same reason: how many those are,
     /// as the list told. If they are more or fewer by now, nothing is done.
@@ -158,6 +159,7 @@ pub(super) struct Decision {
 #[serde(deny_unknown_fields)]
 pub(super) struct Redrive {
     /// Why: kept in the audit.
+    #[schema(value_type = rules::Reason)]
     reason: String,
     /// Decide on all that failed alike, as for a drop.
     alike: Option<usize>,

@@ -11,7 +11,19 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Beyond this many addresses, those whose window is over are forgotten.
 const MANY: usize = 10_000;
 
-/// Counts the logins and registrations of each address in windows of a minute, in this process.
+/// The network that an address counts for: an IPv4 address itself, of IPv6 the /64, which one customer of a provider has
+/// whole.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        IpAddr::V4(address) => IpAddr::V4(address),
+    }
+}
+
+/// Counts the logins and registrations of each network in windows of a minute, in this process.
 #[derive(Debug)]
 pub struct Limiter {
     per_window: u32,
@@ -35,7 +47,7 @@ impl Limiter {
         if seen.len() > MANY {
             seen.retain(|_, (since, _)| since.elapsed() < WINDOW);
         }
-        let (since, count) = seen.entry(address).or_insert((Instant::now(), 0));
+        let (since, count) = seen.entry(network(address)).or_insert((Instant::now(), 0));
         if since.elapsed() >= WINDOW {
             (*since, *count) = (Instant::now(), 0);
         }
@@ -47,5 +59,25 @@ impl Limiter {
         Err(Problem::new(kinds::TOO_MANY)
             .detail(format!("Try again in {left} seconds."))
             .retry_after(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_ipv6_network_share_a_budget() {
+        let limiter = Limiter::new(2);
+        let check = |address: &str| limiter.check(address.parse().unwrap()).is_ok();
+        assert!(check("2001:db8::1") && check("2001:db8::ffff:1"));
+        assert!(!check("2001:db8:0:0:1234::1"), "the same /64");
+        assert!(check("2001:db8:0:1::1"), "another /64");
+        assert!(check("::ffff:192.0.2.1") && check("192.0.2.1"));
+        assert!(
+            !check("192.0.2.1"),
+            "an address that is written as IPv6 as well"
+        );
+        assert!(check("192.0.2.2"));
     }
 }

@@ -2,7 +2,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -13,8 +13,11 @@ use futures::{StreamExt, stream};
 use kernel::OrderId;
 use web::{Caller, CallerProblems, Path, Problem, ProblemBody, kinds};
 
-use super::{App, read_orders::reader, shapes};
-use crate::watch::{Changes, TooMany};
+use super::{App, read_orders::reader, rules, shapes};
+use crate::{
+    sessions::OpenStream,
+    watch::{Changes, TooMany},
+};
 
 /// How often a silent stream shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -25,12 +28,12 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// An event is called `status`; its `id` is the change's number, its data what the order's
 /// `history` says. The stream begins with the first change, or behind `Last-Event-ID`, and ends
-/// after the last one; 204 says that the last one was seen already.
+/// after the last one, and when the session is over; 204 says that the last one was seen already.
 #[utoipa::path(
     get, path = "/api/orders/{id}/events", operation_id = "watch_order", security(("bearer" = [])),
     params(
         ("id" = OrderId, Path, description = "The order"),
-        ("Last-Event-ID" = Option<i16>, Header, description = "The `id` of the event that was seen last"),
+        ("Last-Event-ID" = inline(Option<rules::EventId>), Header, description = "The `id` of the event that was seen last"),
     ),
     responses(
         (status = 200, body = shapes::StatusChange, content_type = "text/event-stream", description = "The changes, as they come"),
@@ -64,26 +67,35 @@ pub(super) async fn watch_order(
                 .retry_after(5)
         })?;
     let retry = stream::once(async { Ok::<_, Infallible>(Event::default().retry(RETRY)) });
-    let events = stream::unfold(changes, next);
+    let session = app.sessions.opened(&caller.0);
+    let events = stream::unfold((changes, session), next);
     let mut response = Sse::new(retry.chain(events))
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response();
+    let headers = response.headers_mut();
     // a proxy must not collect events
-    response.headers_mut().insert(
+    headers.insert(
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
+    // what is private is not kept
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-async fn next(mut changes: Changes) -> Option<(Result<Event, Infallible>, Changes)> {
-    let change = changes.next().await?;
+type Watched = (Changes, OpenStream);
+
+async fn next((mut changes, session): Watched) -> Option<(Result<Event, Infallible>, Watched)> {
+    let change = tokio::select! {
+        change = changes.next() => change?,
+        () = session.ended() => return None,
+    };
     let event = Event::default()
         .event("status")
         .id(change.seq.to_string())
         .json_data(shapes::StatusChange::from(change));
     match event {
-        Ok(event) => Some((Ok(event), changes)),
+        Ok(event) => Some((Ok(event), (changes, session))),
         Err(error) => {
             tracing::error!(%error, "A change cannot be written as an event");
             None
@@ -98,7 +110,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<i16, Problem> {
     let number = value
         .to_str()
         .ok()
-        .and_then(|text| text.trim().parse().ok());
+        .and_then(|text| rules::event_id(text.trim()));
     number.ok_or_else(|| {
         Problem::new(kinds::MALFORMED).field(
             "Last-Event-ID",

@@ -13,7 +13,6 @@ macro_rules! page {
 /// The pages of docs/problems, by the last part of the problem's `type`.
 pub const PAGES: &[(&str, &str)] = &[
     page!("act-refused"),
-    page!("email-taken"),
     page!("failed-changed"),
     page!("forbidden"),
     page!("idempotency-key-in-flight"),

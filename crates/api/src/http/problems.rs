@@ -17,17 +17,12 @@ pub(super) const KEY_REUSED: Kind = Kind::new(
     "idempotency-key-reused",
     "The key stands for another request",
 );
+pub(super) const ORDER_LIMIT: Kind = Kind::new(429, "order-limit", "Order limit reached");
 pub(super) const OUT_OF_STOCK: Kind = Kind::new(409, "out-of-stock", "Not enough in stock");
 pub(super) const PRICE_CHANGED: Kind = Kind::new(409, "price-changed", "The price has changed");
 pub(super) const TOO_LATE: Kind = Kind::new(409, "too-late", "The order is completed");
-pub(super) const EMAIL_TAKEN: Kind = Kind::new(
-    409,
-    "email-taken",
-    "An account with this e-mail already exists",
-);
 pub(super) const CREDENTIALS: Kind =
     Kind::new(401, "wrong-credentials", "Wrong e-mail address or password");
-pub(super) const SESSION_OVER: Kind = Kind::new(401, "session-over", "The session is over");
 pub(super) const STALE: Kind = Kind::new(412, "stale", "Changed by someone else");
 pub(super) const IF_MATCH_MISSING: Kind =
     Kind::new(428, "if-match-missing", "The request has no If-Match");
@@ -46,12 +41,11 @@ pub const KINDS: &[Kind] = &[
     KEY_MISSING,
     KEY_IN_FLIGHT,
     KEY_REUSED,
+    ORDER_LIMIT,
     OUT_OF_STOCK,
     PRICE_CHANGED,
     TOO_LATE,
-    EMAIL_TAKEN,
     CREDENTIALS,
-    SESSION_OVER,
     STALE,
     IF_MATCH_MISSING,
     STOCK_HELD,

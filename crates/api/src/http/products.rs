@@ -1,5 +1,7 @@
+use std::net::SocketAddr;
+
 use axum::{
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,18 +14,18 @@ use web::{
     PublicProblems, Query, kinds,
 };
 
-use super::{App, problems, shapes};
-
-/// Largest price, minor units, and largest stock.
-const MAX: i64 = 1_000_000_000;
+use super::{App, audited, problems, rules, rules::MAX_PRODUCT, shapes};
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Search {
     /// Words, their beginnings, typing mistakes included.
+    #[param(value_type = Option<rules::SearchText>, inline)]
     search: Option<String>,
     /// `next_cursor` of the page before.
+    #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page, 1 to 100; 20 by default.
+    /// Items a page; 20 by default.
+    #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
 
@@ -32,25 +34,21 @@ pub(super) struct Search {
     get, path = "/api/products", operation_id = "search_products", params(Search),
     responses(
         (status = 200, body = shapes::Page<shapes::Product>, description = "A page of it"),
+        (status = 429, body = ProblemBody, content_type = "application/problem+json",
+         description = "`too-many-requests`: many searches from one network"),
         PublicProblems, PageProblems,
     )
 )]
 pub(super) async fn search(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Query(query): Query<Search>,
 ) -> Result<Json<shapes::Page<shapes::Product>>, Problem> {
-    if query
-        .search
-        .as_ref()
-        .is_some_and(|search| search.len() > 200 || search.contains('\0'))
-    {
-        return Err(Problem::invalid(
-            "search",
-            "length",
-            "has at most 200 bytes, none of them zero",
-        ));
-    }
+    rules::check_search("search", query.search.as_deref())?;
     let (cursor, limit) = shapes::Paging::new(query.cursor, query.limit).checked()?;
+    if query.search.is_some() {
+        app.searches.check(peer.ip())?;
+    }
     let page = product::search(
         &mut *app.pool.acquire().await?,
         query.search.as_deref(),
@@ -112,13 +110,14 @@ async fn by_slug(app: &App, slug: &str) -> Result<product::Product, Problem> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteProduct {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = rules::ProductName)]
     name: String,
-    #[schema(max_length = 5000)]
+    #[schema(value_type = rules::ProductDescription)]
     description: String,
+    #[schema(value_type = rules::Price)]
     price: Money,
     /// Units in stock.
-    #[schema(minimum = 0)]
+    #[schema(value_type = rules::Stock)]
     stock: i64,
 }
 
@@ -126,47 +125,35 @@ pub(super) struct WriteProduct {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EditProduct {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = rules::ProductName)]
     name: String,
-    #[schema(max_length = 5000)]
+    #[schema(value_type = rules::ProductDescription)]
     description: String,
+    #[schema(value_type = rules::Price)]
     price: Money,
     /// Units in stock, those reserved by orders included. Absent: it stays as it is.
-    #[schema(minimum = 0)]
+    #[schema(value_type = Option<rules::Stock>)]
     stock: Option<i64>,
     /// The `stock` that the editor saw. The stock changes by the difference of the two, so that what
     /// was sold meanwhile stays sold. Without it, `stock` must be what it is already.
-    #[schema(minimum = 0)]
+    #[schema(value_type = Option<rules::Stock>)]
     stock_seen: Option<i64>,
 }
 
 impl WriteProduct {
     fn checked(self) -> Result<Draft, Problem> {
-        let name = self.name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-            return Err(Problem::invalid(
-                "name",
-                "length",
-                "Enter a name of up to 200 characters.",
-            ));
-        }
-        if self.description.chars().count() > 5000 || self.description.contains('\0') {
-            return Err(Problem::invalid(
-                "description",
-                "length",
-                "Enter a description of up to 5000 characters.",
-            ));
-        }
-        if !(1..=MAX).contains(&self.price.amount) {
+        rules::check_product_name(&self.name)?;
+        rules::check_description(&self.description)?;
+        if !(1..=MAX_PRODUCT).contains(&self.price.amount) {
             let at = |amount| Money::new(amount, self.price.currency.clone());
             return Err(Problem::invalid(
                 "price.amount",
                 "range",
-                format!("Enter an amount from {} to {}.", at(1), at(MAX)),
+                format!("Enter an amount from {} to {}.", at(1), at(MAX_PRODUCT)),
             ));
         }
         Ok(Draft {
-            name,
+            name: self.name.trim().to_owned(),
             description: self.description,
             price: self.price,
             stock: quantity("stock", self.stock)?,
@@ -198,10 +185,10 @@ impl EditProduct {
 }
 
 fn quantity(field: &'static str, count: i64) -> Result<i64, Problem> {
-    if (0..=MAX).contains(&count) {
+    if (0..=MAX_PRODUCT).contains(&count) {
         Ok(count)
     } else {
-        let message = format!("Enter a number from 0 to {MAX}.");
+        let message = format!("Enter a number from 0 to {MAX_PRODUCT}.");
         Err(Problem::invalid(field, "range", message))
     }
 }
@@ -226,6 +213,7 @@ pub(super) async fn create(
     let product = product::create(&mut tx, ProductId::new(), &draft)
         .await
         .map_err(not_edited)?;
+    audited::product(&mut tx, &caller, "product create", None, Some(&product)).await?;
     tx.commit().await?;
     Ok(tagged(StatusCode::CREATED, product))
 }
@@ -236,7 +224,7 @@ pub(super) async fn create(
     request_body = EditProduct,
     params(
         ("product" = ProductId, Path, description = "Its id"),
-        ("If-Match" = String, Header, description = "The version that was edited, as its `ETag` said"),
+        ("If-Match" = inline(rules::ETag), Header, description = "The version that was edited, as its `ETag` said"),
     ),
     responses(
         (status = 200, body = shapes::Product, description = "The product as it is now; `ETag` has its version"),
@@ -260,9 +248,12 @@ pub(super) async fn update(
     let version = version(&headers)?;
     let (draft, stock) = request.checked()?;
     let mut tx = db::begin(&app.pool).await?;
+    let before = product::find(&mut tx, id).await?;
     let product = product::update(&mut tx, id, version, &draft, stock)
         .await
         .map_err(not_edited)?;
+    let (before, after) = (before.as_ref(), Some(&product));
+    audited::product(&mut tx, &caller, "product update", before, after).await?;
     tx.commit().await?;
     Ok(tagged(StatusCode::OK, product))
 }
@@ -272,7 +263,7 @@ pub(super) async fn update(
     delete, path = "/api/products/{product}", operation_id = "delete_product", security(("bearer" = [])),
     params(
         ("product" = ProductId, Path, description = "Its id"),
-        ("If-Match" = String, Header, description = "The version that was seen, as its `ETag` said"),
+        ("If-Match" = inline(rules::ETag), Header, description = "The version that was seen, as its `ETag` said"),
     ),
     responses(
         (status = 204, description = "It is gone"),
@@ -292,9 +283,13 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     caller.require_role("admin")?;
     let version = version(&headers)?;
-    product::delete(&mut *app.pool.acquire().await?, id, version)
+    let mut tx = db::begin(&app.pool).await?;
+    let before = product::find(&mut tx, id).await?;
+    product::delete(&mut tx, id, version)
         .await
         .map_err(not_edited)?;
+    audited::product(&mut tx, &caller, "product delete", before.as_ref(), None).await?;
+    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -315,7 +310,7 @@ fn version(headers: &HeaderMap) -> Result<i64, Problem> {
             Problem::new(problems::IF_MATCH_MISSING)
                 .detail("Send the header `If-Match` with the `ETag` that you saw.")
         })?;
-    value.trim().trim_matches('"').parse().map_err(|_| {
+    rules::version(value.trim()).ok_or_else(|| {
         Problem::new(kinds::MALFORMED).field(
             "If-Match",
             "malformed",

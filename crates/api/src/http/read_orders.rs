@@ -8,7 +8,7 @@ use web::{
     Caller, CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds,
 };
 
-use super::{App, shapes};
+use super::{App, rules, shapes};
 
 /// The orders that the caller may read: their own, or, as an admin or operator, all.
 pub(super) fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
@@ -78,7 +78,7 @@ pub(super) enum Sought {
 impl Sought {
     /// An address has an `@`; all else is a number or an id.
     pub(super) async fn by(app: &App, text: &str) -> Result<Self, Problem> {
-        if text.contains('@') && !text.contains('\0') {
+        if rules::is_address(text) {
             let user = auth::find_user(&mut *app.pool.acquire().await?, text).await?;
             return Ok(Self::Customer(user));
         }
@@ -93,15 +93,19 @@ impl Sought {
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Filter {
-    /// `pending`, `awaiting_payment`, `completed` or `canceled`.
+    /// Where it stands.
+    #[param(value_type = Option<rules::OrderStatus>, inline)]
     status: Option<String>,
     /// Whose.
     user_id: Option<UserId>,
     /// An order's number or id, its transaction's id, or its customer's e-mail address.
+    #[param(value_type = Option<rules::OrderReference>, inline)]
     find: Option<String>,
     /// `next_cursor` of the page before.
+    #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page, 1 to 100; 20 by default.
+    /// Items a page; 20 by default.
+    #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
 

@@ -8,13 +8,14 @@ use web::{
     Admin, BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds,
 };
 
-use super::{App, problems, sagas::not_found};
+use super::{App, problems, rules, sagas::not_found};
 
 /// An act.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Act {
     /// Why: kept in journal, audit and trace.
+    #[schema(value_type = rules::Reason)]
     reason: String,
     /// Change nothing: say what it would do.
     #[serde(default)]
@@ -28,11 +29,13 @@ pub(super) struct Act {
 #[serde(deny_unknown_fields)]
 pub(super) struct SignalAct {
     /// `transaction_completed` or `transaction_canceled`; payments must bear it out.
+    #[schema(value_type = rules::Reason)]
     name: String,
-    /// What comes with it, for people.
+    /// A note for people that comes with it; U+FFFD replaces a NUL character.
     #[serde(default)]
     payload: serde_json::Value,
     /// Why: kept in journal, audit and trace.
+    #[schema(value_type = rules::Reason)]
     reason: String,
     /// Change nothing: say what it would do.
     #[serde(default)]
@@ -46,13 +49,16 @@ pub(super) struct SignalAct {
 #[serde(deny_unknown_fields)]
 pub(super) struct ResolveAct {
     /// The step that the saga is at.
+    #[schema(value_type = rules::Reason)]
     step: String,
     /// How it ended; payments must bear it out.
     #[serde(rename = "as")]
     to: Ended,
     /// How that is known.
+    #[schema(value_type = rules::Reason)]
     evidence: String,
     /// Why: kept in journal, audit and trace.
+    #[schema(value_type = rules::Reason)]
     reason: String,
     /// Change nothing: say what it would do.
     #[serde(default)]
@@ -177,13 +183,11 @@ pub(super) async fn signal(
     Path(id): Path<SagaId>,
     Json(signal): Json<SignalAct>,
 ) -> Result<Json<Acted>, Problem> {
-    if signal.payload.to_string().contains("\\u0000") {
-        let message = "must not hold NUL characters";
-        return Err(Problem::invalid("payload", "text", message));
-    }
+    let mut payload = signal.payload;
+    rules::replace_nul(&mut payload);
     let verb = Verb::Signal {
-        name: text("name", signal.name)?,
-        payload: signal.payload,
+        name: rules::reason("name", signal.name)?,
+        payload,
     };
     let act = Act {
         reason: signal.reason,
@@ -211,12 +215,12 @@ pub(super) async fn resolve(
     Json(resolve): Json<ResolveAct>,
 ) -> Result<Json<Acted>, Problem> {
     let verb = Verb::Resolve {
-        step: text("step", resolve.step)?,
+        step: rules::reason("step", resolve.step)?,
         to: match resolve.to {
             Ended::Done => Resolution::Done,
             Ended::Undone => Resolution::Undone,
         },
-        evidence: text("evidence", resolve.evidence)?,
+        evidence: rules::reason("evidence", resolve.evidence)?,
     };
     let act = Act {
         reason: resolve.reason,
@@ -226,19 +230,9 @@ pub(super) async fn resolve(
     do_it(&app, &caller, id, verb, act).await
 }
 
-/// What is kept and shown: neither empty nor endless.
-fn text(field: &str, text: String) -> Result<String, Problem> {
-    let length = text.trim().chars().count();
-    if (1..=1000).contains(&length) && !text.contains('\0') {
-        return Ok(text);
-    }
-    let message = "Enter a reason of up to 1000 characters.";
-    Err(Problem::invalid(field, "text", message))
-}
-
 /// Who acts, and why.
 pub(super) fn actor(caller: &Caller, reason: String) -> Result<Actor, Problem> {
-    let reason = text("reason", reason)?;
+    let reason = rules::reason("reason", reason)?;
     Actor::new(format!("user {}", caller.user()?), &reason)
         .map_err(|error| Problem::invalid("reason", "text", error.to_string()))
 }

@@ -13,28 +13,24 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
 
-use super::{App, read_orders::Sought, shapes};
-
-const STATES: [&str; 5] = [
-    "running",
-    "waiting",
-    "compensating",
-    "completed",
-    "compensated",
-];
+use super::{App, read_orders::Sought, rules, shapes};
 
 /// Sagas that one call looks through for a cause.
 const MOST: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
-    /// `running`, `waiting`, `compensating`, `completed` or `compensated`.
+    /// Where it stands.
+    #[param(value_type = Option<rules::SagaState>, inline)]
     state: Option<String>,
     /// Plan, such as `checkout`.
+    #[param(value_type = Option<rules::SearchText>, inline)]
     plan: Option<String>,
     /// Step that it is at.
+    #[param(value_type = Option<rules::SearchText>, inline)]
     step: Option<String>,
     /// Seconds since it last moved, at least.
+    #[param(value_type = Option<rules::Seconds>, inline)]
     older_than: Option<u32>,
     /// The saga of this order.
     order: Option<OrderId>,
@@ -42,10 +38,13 @@ pub(super) struct Which {
     user: Option<UserId>,
     /// The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
     /// the customer with this e-mail address.
+    #[param(value_type = Option<rules::OrderReference>, inline)]
     find: Option<String>,
     /// Part of the last error, or of the reason of the compensation.
+    #[param(value_type = Option<rules::SearchText>, inline)]
     text: Option<String>,
     /// Only those with this cause, as `why` names it.
+    #[param(value_type = Option<rules::CauseCode>, inline)]
     cause: Option<String>,
     /// Only those that are stuck: that do not go on by themselves.
     #[serde(default)]
@@ -54,8 +53,10 @@ pub(super) struct Which {
     #[serde(default)]
     causes: bool,
     /// `next_cursor` of the page before.
+    #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page, 1 to 100; 20 by default.
+    /// Items a page; 20 by default.
+    #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
 
@@ -71,8 +72,8 @@ impl Which {
 
     fn checked(self) -> Result<(Filter, u32), Problem> {
         let state = self.state.as_deref();
-        if state.is_some_and(|state| !STATES.contains(&state)) {
-            let message = format!("must be one of {}", STATES.join(", "));
+        if state.is_some_and(|state| !rules::SAGA_STATES.contains(&state)) {
+            let message = format!("must be one of {}", rules::SAGA_STATES.join(", "));
             return Err(Problem::invalid("state", "unknown", message));
         }
         for (name, text) in [
@@ -80,13 +81,7 @@ impl Which {
             ("step", &self.step),
             ("text", &self.text),
         ] {
-            if text
-                .as_ref()
-                .is_some_and(|text| text.contains('\0') || text.chars().count() > 200)
-            {
-                let message = "must be at most 200 characters, none of them NUL";
-                return Err(Problem::invalid(name, "text", message));
-            }
+            rules::check_search(name, text.as_deref())?;
         }
         let (cursor, limit) = shapes::Paging::new(self.cursor, self.limit).checked()?;
         let filter = Filter {
@@ -153,9 +148,10 @@ pub(super) async fn list(
 ) -> Result<Json<shapes::Page<Row>>, Problem> {
     let wanted = which.wanted()?;
     let find = which.find.clone();
+    let find = find.as_deref().map(str::trim);
     let (mut filter, limit) = which.checked()?;
-    if let Some(find) = find {
-        match Sought::by(&app, &find).await? {
+    if let Some(find) = find.filter(|find| !find.is_empty()) {
+        match Sought::by(&app, find).await? {
             Sought::Customer(Some(user)) => filter.user = Some(user),
             Sought::Customer(None) => filter.orders = Some(Vec::new()),
             Sought::Order(number) => {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::Problem;
 
+use super::rules;
+
 /// Some items, and where the next ones begin.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Page<T> {
@@ -39,8 +41,10 @@ impl<T> Page<T> {
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Paging {
     /// `next_cursor` of the page before.
+    #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page, 1 to 100; 20 by default.
+    /// Items a page; 20 by default.
+    #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
 

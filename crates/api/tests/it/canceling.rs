@@ -74,9 +74,8 @@ async fn it_is_too_late_to_cancel_a_completed_order() {
     let token = shop.buyer();
     let order = shop.completed(&token).await;
     let before = shop.traces().await;
-    for token in [&token, &shop.admin()] {
-        shop.cancel(&order, token).await.problem(409, "too-late");
-    }
+    let late = shop.cancel(&order, &token).await;
+    late.problem(409, "too-late");
     let mut after = shop.traces().await;
     // every signal is kept, with its verdict
     for kept in ["saga.signal", "saga.journal", "saga.saga"] {
@@ -127,11 +126,17 @@ async fn an_order_stays_canceling_and_holds_its_stock_while_payments_does_not_an
 }
 
 #[tokio::test]
-async fn an_admin_may_cancel_anybodys_order() {
+async fn an_admin_may_cancel_anybodys_order_for_a_reason() {
     let shop = Shop::open().await;
     let token = shop.buyer();
     let order = shop.awaiting(&token).await;
-    assert_eq!(shop.cancel(&order, &shop.admin()).await.status, 202);
+    let admin = shop.admin();
+    let before = shop.traces().await;
+    let silent = shop.cancel(&order, &admin).await.problem(422, "invalid");
+    assert_eq!(silent["errors"][0]["field"], "reason");
+    assert_eq!(shop.traces().await, before);
+    let answer = shop.cancel_because(&order, &admin, "ordered twice").await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
     assert_eq!(shop.work().await, 1);
     shop.look(&order, &token, "canceled").await;
 }

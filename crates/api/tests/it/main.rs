@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod accounts;
+mod auditing;
 mod bad_input;
 mod callers;
 mod canceling;
 mod configuration;
+mod credentials;
 mod documents;
 mod edge;
 mod failing;
@@ -15,10 +17,14 @@ mod nginx;
 mod operating;
 mod ordering;
 mod outages;
+mod people;
 mod products;
 mod reading;
 mod refusal;
 mod registering;
+mod revoking;
+mod sessions;
 mod storefront;
 mod support;
+mod throttling;
 mod watching;

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use api::storefront::Storefront;
+use api::storefront::{PAGES, Storefront};
 use axum::Router;
 use reqwest::Method;
 use serde_json::Value;
@@ -152,6 +152,11 @@ impl Nginx {
     /// The one that has the ports of a composed system, with its own configuration; the services' ports are
     /// `port`, and Docker's name server is another.
     async fn start_edge(resolvers: &str, port: u16) -> Self {
+        Self::start_edge_with(resolvers, port, testkit::free_port()).await
+    }
+
+    /// The same; payments' port is `payments`.
+    async fn start_edge_with(resolvers: &str, port: u16, payments: u16) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
         let listen = testkit::free_port();
@@ -162,11 +167,14 @@ impl Nginx {
             text.replace("${TRUSTED_PROXY}", "127.0.0.1/32")
                 .replace("127.0.0.11", resolvers)
                 .replace("/tmp/", &format!("{here}/"))
+                .replace("/etc/nginx/", &format!("{here}/"))
                 .replace("http://frontend:8080", &format!("http://frontend:{port}"))
+                .replace("http://payments:8081", &format!("http://payments:{port}"))
                 .replace("listen 8080;", &format!("listen 127.0.0.1:{listen};"))
-                .replace("listen 8081;", &format!("listen unix:{here}/payments;"))
+                .replace("listen 8081;", &format!("listen 127.0.0.1:{payments};"))
         };
         fs::write(folder.join("edge.conf"), fill("edge.conf.template")).unwrap();
+        fs::write(folder.join("problems.conf"), fill("problems.conf")).unwrap();
         let text = format!("daemon off;\nmaster_process off;\n{}", fill("nginx.conf"));
         fs::write(folder.join("nginx.conf"), text).unwrap();
         Self::run(folder, listen).await
@@ -224,8 +232,15 @@ async fn the_storefronts_web_server_says_what_the_api_says() {
     })
     .await;
     let nginx = Nginx::start(&shop.url, 60).await;
-    for path in [
-        "/",
+    let pages = PAGES.map(|page| page.replace(":slug", "a-b").replace(":id", "0190-a"));
+    let pages = pages.iter().map(String::as_str);
+    for path in pages.chain([
+        "/nowhere",
+        "/products",
+        "/orders/0190-a/events",
+        "/admin",
+        "/ops/nothing",
+        "/cart/",
         "/orders/0190-a",
         "/ops/sagas?state=waiting",
         "/index.html",
@@ -237,7 +252,7 @@ async fn the_storefronts_web_server_says_what_the_api_says() {
         "/api/orders",
         "/.well-known/jwks.json",
         "/openapi.json",
-    ] {
+    ]) {
         let ours = shop.get(path, "").await;
         let theirs = Answer::to(
             shop.http
@@ -274,7 +289,9 @@ async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api()
     let nginx = Nginx::start(&shop.url, 1).await;
     let login = |address: &'static str| {
         let request = shop.http.post(format!("{}/api/login", nginx.url));
-        let body = serde_json::json!({"email": "nobody@shop.example", "password": "not the one"});
+        // the api delays many attempts with one address by itself
+        let email = format!("{}@shop.example", uuid::Uuid::new_v4());
+        let body = serde_json::json!({"email": email, "password": "not the one"});
         Answer::to(request.header("x-forwarded-for", address).json(&body))
     };
     for _ in 0..21 {
@@ -337,6 +354,8 @@ async fn an_absent_api_is_a_problem_to_try_again() {
     let large = http.post(format!("{}/api/orders", nginx.url));
     let large = Answer::to(large.body(vec![b' '; 65 * 1024])).await;
     is_a_problem(&large, 413, "too-large");
+    let long = http.get(format!("{}/?{}", nginx.url, "a".repeat(40_000)));
+    is_a_problem(&Answer::to(long).await, 400, "malformed");
 }
 
 #[tokio::test]
@@ -362,8 +381,12 @@ async fn json_is_compressed_unless_a_token_is_in_it() {
     });
     let register = shop.http.post(format!("{}/api/register", nginx.url));
     let registered = ask(register.json(&account)).await;
-    assert_eq!(registered.status, 201, "{registered:?}");
-    assert_eq!(registered.header("content-encoding"), None);
+    assert_eq!(registered.status, 202, "{registered:?}");
+    let login = shop.http.post(format!("{}/api/login", nginx.url));
+    let credentials = serde_json::json!({"email": "ada@shop.example", "password": "correct horse"});
+    let session = ask(login.json(&credentials)).await;
+    assert_eq!(session.status, 200, "{session:?}");
+    assert_eq!(session.header("content-encoding"), None);
 }
 
 #[tokio::test]
@@ -467,4 +490,80 @@ async fn a_container_that_has_gone_is_passed_over() {
         answer.status == 503
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_payer_reaches_payments_and_the_shops_own_calls_are_not_there() {
+    let address = Ipv4Addr::LOCALHOST;
+    let port = testkit::free_port();
+    let names = Names::start(&[address]).await;
+    let behind = stand_in(address, port).await;
+    let public = testkit::free_port();
+    let _edge = Nginx::start_edge_with(&names.place, port, public).await;
+    let http = reqwest::Client::new();
+    let document: Value =
+        serde_json::from_str(&fs::read_to_string(root("docs/openapi/payments.json")).unwrap())
+            .unwrap();
+    let mut paths = vec![
+        ("/docs".to_owned(), false),
+        ("/docs/".to_owned(), false),
+        ("/openapi.json".to_owned(), false),
+        ("/metrics".to_owned(), false),
+        ("/".to_owned(), false),
+    ];
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let operations = operations.as_object().unwrap();
+        // reads by order share their path with the creation of transactions
+        let payers = operations
+            .values()
+            .all(|operation| operation["tags"][0] == "payer");
+        paths.push((path.replace("{id}", &Uuid::now_v7().to_string()), payers));
+    }
+    assert!(paths.iter().filter(|(_, reached)| *reached).count() >= 3);
+    for (path, reached) in paths {
+        for method in [Method::GET, Method::POST, Method::OPTIONS] {
+            let url = format!("http://127.0.0.1:{public}{path}");
+            let by_tls = http
+                .request(method, url)
+                .header("x-forwarded-proto", "https");
+            let answer = Answer::to(by_tls).await;
+            if reached {
+                assert_eq!(
+                    (answer.status, answer.text.as_str()),
+                    (200, "127.0.0.1"),
+                    "{path}"
+                );
+            } else {
+                is_a_problem(&answer, 404, "not-found");
+            }
+            let hsts = answer.header("strict-transport-security");
+            assert_eq!(hsts, Some("max-age=31536000"), "{path}");
+        }
+    }
+    behind.abort();
+}
+
+#[tokio::test]
+async fn errors_of_the_outer_web_server_are_problem_documents() {
+    let nobody = testkit::free_port();
+    let names = Names::start(&[Ipv4Addr::LOCALHOST]).await;
+    let public = testkit::free_port();
+    let edge = Nginx::start_edge_with(&names.place, nobody, public).await;
+    let http = reqwest::Client::new();
+    let payments = format!("http://127.0.0.1:{public}/transactions/complete");
+    for url in [format!("{}/api/orders", edge.url), payments] {
+        let large = Answer::to(http.post(&url).body(vec![b' '; 65 * 1024])).await;
+        is_a_problem(&large, 413, "too-large");
+        let long = Answer::to(http.get(format!("{url}?{}", "a".repeat(40_000)))).await;
+        is_a_problem(&long, 400, "malformed");
+        let away = Answer::to(http.post(&url)).await;
+        is_a_problem(&away, 503, "unavailable");
+        assert_eq!(away.header("retry-after"), Some("2"));
+    }
+}
+
+fn root(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(file)
 }

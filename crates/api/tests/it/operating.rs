@@ -253,11 +253,6 @@ async fn an_act_without_a_reason_or_with_nonsense_names_the_field_and_does_nothi
         ("signal", json!({"reason": "r"}), "name"),
         ("signal", json!({"name": "", "reason": "r"}), "name"),
         (
-            "signal",
-            json!({"name": "n", "payload": ["\u{0}"], "reason": "r"}),
-            "payload",
-        ),
-        (
             "resolve",
             json!({"step": "s", "as": "gone", "evidence": "e", "reason": "r"}),
             "as",

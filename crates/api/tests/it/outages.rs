@@ -29,6 +29,12 @@ fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder 
             json!({"email": "ada@shop.example", "password": "correct horse", "name": "Ada"})
         }
         "/api/login" => json!({"email": "ada@shop.example", "password": "correct horse"}),
+        "/api/password" => {
+            json!({"current_password": "correct horse", "new_password": "a better horse"})
+        }
+        "/api/password-reset" => json!({"email": "ada@shop.example"}),
+        "/api/password-reset/confirm" => json!({"token": "t", "new_password": "a better horse"}),
+        "/api/verify-email" => json!({"token": "t"}),
         "/api/orders" => basket(kernel::ProductId::new(), 1),
         path if path.ends_with("/signal") => {
             json!({"name": "transaction_completed", "reason": "r"})

@@ -84,12 +84,13 @@ async fn an_admin_sees_all_orders_and_filters_them() {
 #[tokio::test]
 async fn an_order_is_found_by_number_id_transaction_and_customer() {
     let shop = Shop::open().await;
-    let registered = Answer::to(shop.post("/api/register").json(&json!({
-        "email": "fay@shop.example", "name": "Fay Findable", "password": "correct horse battery",
-    })))
-    .await
-    .json();
-    let fay = registered["access_token"].as_str().unwrap();
+    let (email, password) = ("fay@shop.example", "correct horse battery");
+    let account = json!({"email": email, "name": "Fay Findable", "password": password});
+    Answer::to(shop.post("/api/register").json(&account)).await;
+    let credentials = json!({"email": email, "password": password});
+    let session = Answer::to(shop.post("/api/login").json(&credentials)).await;
+    let session = session.json();
+    let fay = session["access_token"].as_str().unwrap();
     let order = shop.awaiting(fay).await;
     shop.awaiting(&shop.buyer()).await;
     let id = order["id"].as_str().unwrap();

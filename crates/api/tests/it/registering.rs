@@ -1,6 +1,6 @@
 //! Accounts and commerce meet in one transaction.
 
-use auth::{Auth, AuthConfig, AuthError, Hasher};
+use auth::{Auth, AuthConfig, AuthError, Hasher, Registered};
 use commerce::client::{self, CreateClientOnRegistration};
 use db::Bus;
 use kernel::Clock;
@@ -27,12 +27,12 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
 async fn whoever_registers_is_a_client_of_commerce_by_the_same_transaction() {
     let pool = testkit::shop_db().await;
     let ada = accounts(&pool)
-        .register("ada@shop.example", "Ada", "correct horse".to_owned(), None)
+        .register("ada@shop.example", "Ada", "correct horse", None)
         .await;
-    let ada = ada
-        .map_err(|error| error.to_string())
-        .map(|session| session.profile);
     let ada = ada.unwrap();
+    let Registered::New(ada) = ada else {
+        panic!("{ada:?}")
+    };
     let found = client::find_by_user(&mut pool.acquire().await.unwrap(), ada.id).await;
     assert!(found.unwrap().is_some());
     let shared = r#"
@@ -52,7 +52,7 @@ async fn without_a_client_there_is_no_user_either() {
         .await
         .unwrap();
     let refused = accounts(&pool)
-        .register("ada@shop.example", "Ada", "correct horse".to_owned(), None)
+        .register("ada@shop.example", "Ada", "correct horse", None)
         .await
         .err();
     let Some(AuthError::Db(error)) = refused else {

@@ -1,10 +1,15 @@
 //! A shop of one's own, people with tokens, and a look at all that a request leaves behind.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use api::{App, http::Limiter, storefront::Storefront, watch::Watch};
+use api::{App, http::Limiter, sessions::Sessions, storefront::Storefront, watch::Watch};
 use auth::{Auth, AuthConfig, Hasher};
-use commerce::client::CreateClientOnRegistration;
+use commerce::{client::CreateClientOnRegistration, order::OrderLimits};
 use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
 use db::Bus;
 use kernel::{Clock, OrderId, ProductId, RetryPolicy, SagaId, SignalId, UserId};
@@ -20,9 +25,11 @@ use testkit::FakePayments;
 use tokens::{Signer, Verifier};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 use web::{Gate, Layers};
 use workflows::checkout::Checkout;
+
+use crate::people::PEOPLE;
 
 /// The API on a port and a database of its own, with no worker: tests do the work step by step.
 pub(crate) struct Shop {
@@ -37,9 +44,12 @@ pub(crate) struct Shop {
 
 /// How a shop differs from the usual one.
 pub(crate) struct Settings {
+    pub(crate) order_limits: OrderLimits,
     pub(crate) order_wait: Duration,
     pub(crate) eager_attempts: usize,
     pub(crate) logins_per_minute: u32,
+    pub(crate) refreshes_per_minute: u32,
+    pub(crate) searches_per_minute: u32,
     pub(crate) secure_cookie: bool,
     pub(crate) amqp_url: Option<String>,
     pub(crate) storefront: Option<Storefront>,
@@ -50,9 +60,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             // generous: a slow machine must not change an answer
+            order_limits: OrderLimits::default(),
             order_wait: Duration::from_secs(25),
             eager_attempts: 100,
             logins_per_minute: 0,
+            refreshes_per_minute: 0,
+            searches_per_minute: 0,
             secure_cookie: false,
             amqp_url: None,
             storefront: None,
@@ -102,6 +115,7 @@ impl Shop {
         let signing_key = tokens::generate_key_pem();
         let signer = Signer::from_pem(&signing_key, Clock::System).unwrap();
         let bus = Bus::default().with(CreateClientOnRegistration);
+        let sessions = Sessions::new(pool.clone(), settings.shutdown.clone());
         let app = App {
             auth: Auth::new(
                 pool.clone(),
@@ -113,7 +127,9 @@ impl Shop {
             gate: Gate {
                 verifier: Verifier::with_key(&signer),
                 audience: SHOP_AUDIENCE,
+                sessions: Arc::new(sessions.clone()),
             },
+            sessions,
             jwks: Arc::new(signer.jwks()),
             pool: pool.clone(),
             operator: operator::Operator::new(
@@ -125,10 +141,14 @@ impl Shop {
                 },
             ),
             engine: engine.clone(),
+            order_limits: settings.order_limits,
             order_wait: settings.order_wait,
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
             secure_cookie: settings.secure_cookie,
+            own_origins: Arc::new(["https://shop.example".to_owned()]),
             logins: Arc::new(Limiter::new(settings.logins_per_minute)),
+            refreshes: Arc::new(Limiter::new(settings.refreshes_per_minute)),
+            searches: Arc::new(Limiter::new(settings.searches_per_minute)),
             watch: Watch::new(pool.clone(), settings.shutdown),
             settings: Arc::new(api::http::Settings {
                 payments_url: "https://pay.example".to_owned(),
@@ -139,6 +159,7 @@ impl Shop {
         };
         let layers = Layers {
             cors_origins: vec!["https://shop.example".parse().unwrap()],
+            callers: telemetry::http::Callers::Public,
         };
         let service = layers
             .wrap(app.router())
@@ -155,27 +176,6 @@ impl Shop {
             http: Client::new(),
             engine,
         }
-    }
-
-    /// The token of somebody who shops.
-    pub(crate) fn buyer(&self) -> String {
-        self.token_of(UserId::new())
-    }
-
-    pub(crate) fn token_of(&self, user: UserId) -> String {
-        self.signer.access_token(user, &[], Duration::from_mins(10))
-    }
-
-    pub(crate) fn admin(&self) -> String {
-        let roles = ["admin".to_owned()];
-        self.signer
-            .access_token(UserId::new(), &roles, Duration::from_mins(10))
-    }
-
-    pub(crate) fn operator(&self) -> String {
-        let roles = ["operator".to_owned()];
-        self.signer
-            .access_token(UserId::new(), &roles, Duration::from_mins(1))
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -238,6 +238,12 @@ impl Shop {
     pub(crate) async fn cancel(&self, order: &Value, token: &str) -> Answer {
         let path = format!("/api/orders/{}/cancel", id_of(order));
         Answer::to(self.post(&path).bearer_auth(token)).await
+    }
+
+    pub(crate) async fn cancel_because(&self, order: &Value, token: &str, reason: &str) -> Answer {
+        let path = format!("/api/orders/{}/cancel", id_of(order));
+        let request = self.post(&path).bearer_auth(token);
+        Answer::to(request.json(&json!({ "reason": reason }))).await
     }
 
     /// The order as it is now, which must be of this status.
@@ -315,6 +321,37 @@ impl Shop {
         .unwrap()
     }
 
+    /// An order of one piece, as it would be left by an outage or a long payment deadline.
+    pub(crate) async fn order_of_two_hours_ago(
+        &self,
+        user: UserId,
+        product: ProductId,
+        status: &str,
+    ) {
+        let made = SystemTime::now() - Duration::from_hours(2);
+        let made = made.duration_since(UNIX_EPOCH).unwrap();
+        let random = Uuid::new_v4().into_bytes();
+        let random: [u8; 10] = random[..10].try_into().unwrap();
+        let millis = u64::try_from(made.as_millis()).unwrap();
+        let order = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let insert = r#"
+            with placed as (
+                insert into commerce."order" (order_id, user_id, saga_id, transaction_id, status, total_amount, currency, trace_id)
+                values ($1, $2, $1, $1, $3, 100, 'EUR', 'trace')
+                returning order_id)
+            insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
+            select order_id, 1, $4, 'Mug', 1, 100 from placed"#;
+        let insert = sqlx::query(insert)
+            .bind(order)
+            .bind(user.uuid())
+            .bind(status);
+        insert
+            .bind(product.uuid())
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn restock(&self, product: ProductId, pieces: i64) {
         sqlx::query(
             "update commerce.stock set received = sold + reserved + $2 where product_id = $1",
@@ -334,11 +371,12 @@ impl Shop {
         self.count(r#"select count(*) from commerce."order""#).await
     }
 
-    /// All that the database holds.
+    /// All that the database holds, but for the accounts that tests make to have a token.
     pub(crate) async fn traces(&self) -> Traces {
         let tables: Vec<(String, String)> = sqlx::query_as(
             "select schemaname, tablename from pg_tables
-             where schemaname in ('auth', 'commerce', 'saga', 'messaging')",
+             where schemaname in ('auth', 'commerce', 'saga', 'messaging')
+               and tablename <> 'login_throttle' -- refused logins are counted there",
         )
         .fetch_all(&self.pool)
         .await
@@ -349,7 +387,8 @@ impl Shop {
                 format!(
                     r#"select '{schema}.{table}', count(*),
                               md5(coalesce(string_agg(t::text, ' ' order by t::text), ''))
-                       from "{schema}"."{table}" t"#
+                       from "{schema}"."{table}" t
+                       where t::text not like '%{PEOPLE}%'"#
                 )
             })
             .collect();

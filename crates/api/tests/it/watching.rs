@@ -5,7 +5,8 @@ use std::time::Duration;
 use kernel::UserId;
 use reqwest::{Method, Response};
 use serde_json::Value;
-use testkit::eventually;
+use sqlx::{Connection, PgConnection};
+use testkit::{Proxy, eventually};
 
 use crate::support::{Answer, Settings, Shop, id_of};
 
@@ -27,7 +28,7 @@ impl Shop {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(response.headers()["cache-control"], "no-store");
         Stream {
             response,
             read: String::new(),
@@ -201,4 +202,32 @@ async fn a_database_that_goes_away_and_comes_back_ends_no_stream() {
     stream.until("canceling").await;
     eventually("its work to be done", || async { shop.work().await == 1 }).await;
     assert_eq!(stream.the_rest().await.last().unwrap().1, "canceled");
+}
+
+#[tokio::test]
+async fn f58_a_stream_survives_a_silent_database_connection() {
+    let url = testkit::database("shop", &db::SHOP).await;
+    let address = url.split(['@', '/']).nth(3).unwrap();
+    let proxy = Proxy::new(address).await;
+    let through = url.replace(address, &proxy.address);
+    let pool = db::connect(&through, &db::PoolConfig::new("api", 4)).unwrap();
+    let shop = Shop::open_on(pool, Settings::default()).await;
+    commerce::product::seed(&mut shop.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
+    let token = shop.buyer();
+    let order = shop.awaiting(&token).await;
+    let mut stream = shop.watch(&order, &token, None).await;
+    stream.until("awaiting_payment").await;
+
+    // open connections are never answered again, and their ends hear nothing of it
+    proxy.silence();
+    let mut direct = PgConnection::connect(&url).await.unwrap();
+    let changed = "insert into commerce.order_status (order_id, seq, status) values ($1::uuid, 3, 'canceled')";
+    sqlx::query(changed)
+        .bind(id_of(&order).to_string())
+        .execute(&mut direct)
+        .await
+        .unwrap();
+    stream.until("canceled").await;
 }

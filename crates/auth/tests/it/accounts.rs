@@ -1,6 +1,6 @@
 //! Accounts on a database of their own, and listeners that act as the other modules do.
 
-use auth::{Auth, AuthConfig, AuthError, Hasher, Session};
+use auth::{Auth, AuthConfig, AuthError, Hasher, Login, LoginError, Session};
 use contracts::domain_event::UserRegistered;
 use db::{Bus, Listener};
 use futures::future::{BoxFuture, join_all};
@@ -45,6 +45,7 @@ impl Accounts {
         }
     }
 
+    /// Makes an account and logs it in.
     pub(crate) async fn register(&self, email: &str) -> Result<Session, AuthError> {
         self.register_with(email, "Ada", PASSWORD).await
     }
@@ -55,13 +56,22 @@ impl Accounts {
         name: &str,
         password: &str,
     ) -> Result<Session, AuthError> {
-        self.auth
-            .register(email, name, password.to_owned(), None)
-            .await
+        self.auth.register(email, name, password, None).await?;
+        self.login(email, password).await
     }
 
     pub(crate) async fn login(&self, email: &str, password: &str) -> Result<Session, AuthError> {
-        self.auth.login(email, password.to_owned()).await
+        let login = Login {
+            email,
+            password: password.to_owned(),
+            device: None,
+            user_agent: None,
+        };
+        match self.auth.login(login).await {
+            Ok(logged_in) => Ok(logged_in.session),
+            Err(LoginError::Auth(error)) => Err(error),
+            Err(LoginError::Throttled(delay)) => panic!("throttled for {delay:?}"),
+        }
     }
 
     /// Ada, logged in.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod accounts;
+mod credentials;
 mod logging_in;
 mod races;
 mod refreshing;

@@ -69,6 +69,25 @@ async fn logout_ends_the_session_even_while_its_token_is_exchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_change_ends_a_session_even_while_its_token_is_exchanged() {
+    let accounts = Accounts::open().await;
+    let first = accounts.ada().await;
+    let id = first.profile.id;
+    let next = while_exchanged(&accounts, &first, {
+        let accounts = accounts.clone();
+        async move {
+            let current = PASSWORD.to_owned();
+            let changed = accounts
+                .auth
+                .change_password(id, current, "a better horse", None);
+            changed.await.map(drop).unwrap();
+        }
+    })
+    .await;
+    accounts.assert_over(&next).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logout_with_an_older_token_ends_the_session_even_while_the_newest_is_exchanged() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;

@@ -41,9 +41,7 @@ async fn an_account_is_ensured_once_and_then_left_as_it_is() {
     let accounts = Accounts::heard_by(Bus::default().with(WritesClient)).await;
     let ensure = async |email: &str, name: &str, password: &str, roles: &[Role]| {
         let mut tx = accounts.pool.begin().await.unwrap();
-        let ensured = accounts
-            .auth
-            .ensure(&mut tx, email, name, password.to_owned(), roles);
+        let ensured = accounts.auth.ensure(&mut tx, email, name, password, roles);
         let ensured = ensured.await.unwrap();
         tx.commit().await.unwrap();
         ensured

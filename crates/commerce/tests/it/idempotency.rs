@@ -23,7 +23,7 @@ async fn submit(
     let mut tx = shop.pool.begin().await?;
     let basket = order::price(&mut tx, &[item(product, 1)]).await.unwrap();
     let order = shop.new_order(&basket);
-    let claim = idempotency::claim(&mut tx, user, key, hash, order.id).await;
+    let claim = idempotency::claim(&mut tx, user, key, hash, order.id, true).await;
     if !matches!(claim, Ok(Claim::New)) {
         tx.rollback().await?;
         return Ok((claim?, order.id));
@@ -106,7 +106,7 @@ async fn whoever_comes_while_the_first_use_is_under_way_is_told_at_once() {
     let mug = shop.product("Mug", 1290, 100).await;
     let mut tx = shop.pool.begin().await.unwrap();
     let id = OrderId::new();
-    idempotency::claim(&mut tx, shop.user, "key", &HASH, id)
+    idempotency::claim(&mut tx, shop.user, "key", &HASH, id, true)
         .await
         .unwrap();
     let asked = tokio::spawn({
@@ -127,7 +127,7 @@ async fn a_key_whose_transaction_rolled_back_is_free_again() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 100).await;
     let mut tx = shop.pool.begin().await.unwrap();
-    idempotency::claim(&mut tx, shop.user, "key", &HASH, OrderId::new())
+    idempotency::claim(&mut tx, shop.user, "key", &HASH, OrderId::new(), true)
         .await
         .unwrap();
     tx.rollback().await.unwrap();

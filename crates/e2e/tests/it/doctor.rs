@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use doctor::{CHECKS, Limits, Report, Sources};
-use lapin::{BasicProperties, options::QueueDeleteOptions};
+use lapin::{BasicProperties, options::QueueDeleteOptions, types::FieldTable};
 use messaging::outbox::PlanKey;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use testkit::{System, copy_of, eventually, eventually_some, foreign_client, publish};
@@ -198,9 +198,10 @@ const PLANTS: [Plant; 25] = [
 ];
 
 /// What is planted by other means than a statement: a session, and queues.
-const PLANTED_OTHERWISE: [&str; 4] = [
+const PLANTED_OTHERWISE: [&str; 5] = [
     "idle-in-transaction",
     "missing-queue",
+    "unbound-queue",
     "no-consumer",
     "failed-messages",
 ];
@@ -308,6 +309,7 @@ async fn every_check_goes_red_on_its_own_violation_alone() {
             shop: &shop,
             payments: Some(&payments),
             amqp_url: None,
+            management_url: None,
             plans: &plans,
         };
         // without grace: nothing moves any more
@@ -351,6 +353,7 @@ async fn doctor_sees_a_session_that_idles_in_a_transaction() {
         shop: &system.shop,
         payments: Some(&system.payments),
         amqp_url: None,
+        management_url: None,
         plans: &[],
     };
     let limits = Limits {
@@ -368,10 +371,12 @@ async fn doctor_sees_a_session_that_idles_in_a_transaction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_sees_queues_that_are_missing_unread_or_hold_what_failed() {
     let system = System::start(hurried()).await;
+    let management_url = std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap();
     let sources = Sources {
         shop: &system.shop,
         payments: Some(&system.payments),
         amqp_url: Some(&system.amqp_url),
+        management_url: Some(&management_url),
         plans: &[],
     };
     let limits = limits();
@@ -405,6 +410,27 @@ async fn doctor_sees_queues_that_are_missing_unread_or_hold_what_failed() {
         .iter()
         .find(|found| found.check == "missing-queue");
     assert_eq!(missing.unwrap().subject, "queue messages.retry.1s");
+
+    // another system's queue is bound: nothing comes back as unroutable
+    let unbind = channel.queue_unbind(
+        "payments_events_queue".into(),
+        "payments_events".into(),
+        "transaction_completed".into(),
+        FieldTable::default(),
+    );
+    unbind.await.unwrap();
+    let report = becomes(&[
+        "failed-messages",
+        "no-consumer",
+        "missing-queue",
+        "unbound-queue",
+    ])
+    .await;
+    let unbound = report
+        .warnings
+        .iter()
+        .find(|found| found.check == "unbound-queue");
+    assert_eq!(unbound.unwrap().subject, "queue payments_events_queue");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -415,11 +441,12 @@ async fn what_doctor_cannot_look_at_is_neither_well_nor_ill() {
         shop: &system.shop,
         payments: Some(&nobody),
         amqp_url: Some("amqp://127.0.0.1:1"),
+        management_url: None,
         plans: &[],
     };
     let report = doctor::examine_all(sources, &limits()).await.unwrap();
     assert_eq!(red(&report), BTreeSet::new());
-    assert_eq!(report.unseen.len(), 2, "{:?}", report.unseen);
+    assert_eq!(report.unseen.len(), 3, "{:?}", report.unseen);
     for id in ["I2", "I3", "I5", "failed-messages"] {
         assert!(report.skipped.contains(&id), "{id}");
         assert!(!report.made.contains(&id), "{id}");

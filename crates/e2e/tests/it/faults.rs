@@ -3,9 +3,12 @@
 mod broker;
 mod clients;
 mod database;
+mod long_outages;
+mod outages;
 mod payments;
 mod processes;
 mod table;
+mod unseen;
 
 use serde_json::Value;
 use sqlx::PgPool;

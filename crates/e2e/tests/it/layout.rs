@@ -15,12 +15,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("crashpoint", &[]),
     ("contracts", &["kernel"]),
-    ("db", &[]),
+    ("db", &["kernel"]),
     ("settings", &[]),
     ("telemetry", &["kernel"]),
     ("tokens", &["kernel", "contracts"]),
     ("web", &["kernel", "db", "telemetry", "tokens"]),
-    ("messaging", &["crashpoint", "kernel", "telemetry"]),
+    ("messaging", &["crashpoint", "kernel", "db", "telemetry"]),
     (
         "saga",
         &["crashpoint", "kernel", "db", "telemetry", "messaging"],
@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "db",
             "doctor",
             "servers",
+            "tokens",
             "workflows",
         ],
     ),
@@ -100,7 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bench",
         &["kernel", "contracts", "db", "doctor", "servers", "tokens"],
     ),
-    ("nemesis", &["testkit"]),
+    ("nemesis", &["kernel", "testkit"]),
     (
         "model",
         &[

@@ -1,6 +1,8 @@
 //! The whole system as real processes, on real PostgreSQL and RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod accounts;
+mod authorization;
 mod canary;
 mod causes;
 mod crash_points;
@@ -9,6 +11,7 @@ mod doctor;
 mod events;
 mod faults;
 mod fence;
+mod generated;
 mod heartbeats;
 mod layout;
 mod matrix;
@@ -19,6 +22,7 @@ mod outages;
 mod platform;
 mod restore;
 mod retention;
+mod revoking;
 mod rights;
 mod shopctl;
 mod shopctl_examples;

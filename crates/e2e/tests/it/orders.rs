@@ -97,14 +97,16 @@ async fn payments_back_after_the_budget_gives_canceled_and_a_late_creation_is_re
     buyer.awaits(id, "canceled").await;
     assert_eq!(system.available("enamel-mug").await, before);
 
-    let signer = tokens::Signer::from_pem(&system.signing_key(), kernel::Clock::System).unwrap();
+    let key = system.service_signing_key();
+    let signer = tokens::Signer::from_pem(&key, kernel::Clock::System).unwrap();
+    let user = kernel::UserId::new();
     let late = serde_json::json!({
-        "order_id": id, "user_id": uuid::Uuid::now_v7(), "amount": order["total"], "transaction_id": order["transaction_id"],
+        "order_id": id, "user_id": user, "amount": order["total"], "transaction_id": order["transaction_id"],
     });
     let answer = system
         .http
         .post(format!("{}/transactions", system.payments_url))
-        .bearer_auth(signer.service_token(contracts::payments::SCOPE_SERVICE, None))
+        .bearer_auth(signer.service_token(contracts::payments::SCOPE_SERVICE, Some(user)))
         .json(&late)
         .send()
         .await

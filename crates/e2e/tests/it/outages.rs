@@ -101,3 +101,85 @@ async fn a_worker_without_its_broker_is_not_ready_and_says_why() {
         system.spawn(role).await;
     }
 }
+
+/// Connections that the broker has.
+fn connections(system: &System) -> usize {
+    let rabbitmq = system.servers.as_ref().unwrap().rabbitmq.lock().unwrap();
+    let answer = rabbitmq.management("GET", "/api/connections", "").unwrap();
+    answer.matches("\"client_properties\"").count()
+}
+
+fn control(system: &System, arguments: &[&str]) {
+    let rabbitmq = system.servers.as_ref().unwrap().rabbitmq.lock().unwrap();
+    tokio::task::block_in_place(|| rabbitmq.control(arguments).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
+    const ORDERS: usize = 10;
+    let system = System::start(SystemOptions {
+        own_servers: true,
+        ..hurried()
+    })
+    .await;
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let mut orders = Vec::new();
+    for n in 0..ORDERS {
+        let key = format!("blocked-{n}");
+        let order = buyer.try_order(&mug, 1, &key).await.unwrap();
+        let order: Value = order.json().await.unwrap();
+        let id = order["id"].as_str().unwrap().to_owned();
+        orders.push(buyer.awaits(&id, "awaiting_payment").await);
+    }
+    let threads = || {
+        let pid = system.pid("payments").unwrap();
+        std::fs::read_dir(format!("/proc/{pid}/task"))
+            .unwrap()
+            .count()
+    };
+    testkit::eventually("the broker to count its connections", async || {
+        connections(&system) >= 4
+    })
+    .await;
+    let before = (connections(&system), threads());
+
+    control(&system, &["set_disk_free_limit", "9000GB"]);
+    for order in &orders {
+        buyer.pay(order["transaction_id"].as_str().unwrap()).await;
+    }
+    // a relay that gives up a blocked connection does so every few seconds
+    let renewed = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    testkit::eventually("the claims to be renewed four times", async || {
+        let due: Option<String> =
+            sqlx::query_scalar("select max(due_at)::text from messaging.outbox where epoch > 0")
+                .fetch_one(&system.payments)
+                .await
+                .unwrap();
+        let mut renewed = renewed.lock().unwrap();
+        renewed.extend(due);
+        renewed.len() > 4
+    })
+    .await;
+    let during = (connections(&system), threads());
+    assert!(
+        during.0 <= before.0 && during.1 <= before.1 + 1,
+        "connections and threads grew from {before:?} to {during:?}"
+    );
+
+    control(&system, &["set_disk_free_limit", "50MB"]);
+    for order in &orders {
+        buyer
+            .awaits(order["id"].as_str().unwrap(), "completed")
+            .await;
+    }
+    system.settle().await;
+    system.assert_whole().await;
+    let page = system.admin("worker", "/metrics").await.unwrap();
+    let duplicates = page
+        .lines()
+        .filter(|line| line.starts_with("inbox_handled_total") && line.contains("duplicate"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum::<f64>();
+    assert!(duplicates < 1.0, "{duplicates} events came twice");
+}

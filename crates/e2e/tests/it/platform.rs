@@ -4,6 +4,8 @@
 mod cluster;
 mod compose;
 mod files;
+mod ingress;
+mod keys;
 mod memory;
 mod network;
 mod references;
@@ -65,12 +67,21 @@ fn composed() -> Vec<Process> {
             name: name.clone(),
             command: [words(&service["entrypoint"]), words(&service["command"])].concat(),
             env: env
-                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+                .map(|(name, value)| (name.clone(), scalar(value)))
                 .collect(),
             grace: grace.trim_end_matches('s').parse().unwrap(),
         }
     })
     .collect()
+}
+
+/// A setting's value as a process gets it: compose makes text of numbers.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        other => panic!("{other} is no setting's value"),
+    }
 }
 
 /// The pods of the base that run the image of our processes; each is told the common settings, too.

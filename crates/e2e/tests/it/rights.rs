@@ -1,6 +1,7 @@
 //! Each process in its own role, with secrets from files as `docker/secrets.sh` makes them: it can do
 //! its work, and nothing else.
 
+mod forged;
 mod rig;
 
 use testkit::{Buyer, eventually};
@@ -64,10 +65,11 @@ async fn each_process_does_its_work_in_a_role_of_its_own() {
     })
     .await;
     system.assert_whole().await;
-    assert!(
-        rig.run("doctor", "shopctl", &["doctor", "--grace", "0"])
-            .contains("holds")
-    );
+    let doctor = rig.run("doctor", "shopctl", &["doctor", "--grace", "0"]);
+    assert!(doctor.contains("holds"), "{doctor}");
+    assert!(!doctor.contains("RabbitMQ's bindings:"), "{doctor}");
+    let gauges = system.admin("worker payments", "/metrics").await.unwrap();
+    assert!(gauges.contains("queue_bindings_missing"), "{gauges}");
     for process in PROCESSES {
         assert!(system.runs(process), "{process}");
         let log = std::fs::read_to_string(system.log(process)).unwrap();
@@ -353,5 +355,22 @@ async fn the_queries_that_scale_workers_run_in_the_role_that_asks_them() {
     assert_eq!(queries.len(), 3);
     for query in queries {
         assert_eq!(rig.sql("doctor", "shop", query).await, Ok(()), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_role_may_leave_a_transaction_idle() {
+    let rig = Rig::start().await;
+    for pool in [&rig.system.shop, &rig.system.payments] {
+        let without: Vec<String> = sqlx::query_scalar(
+            "select rolname from pg_roles
+             where rolname in ('api', 'operator', 'doctor', 'payments', 'worker-saga', 'worker-payments', 'worker-async',
+                               'worker-relay')
+               and not coalesce(rolconfig @> '{idle_in_transaction_session_timeout=60s}', false)",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        assert!(without.is_empty(), "{without:?}");
     }
 }

@@ -253,12 +253,19 @@ async fn it_must_be_known_who_acts() {
 
 /// Runs a command line on a terminal, with `answer` typed into it.
 fn on_a_terminal(system: &System, settings: &[(&str, &str)], line: &str, answer: &str) -> String {
+    let mut child = terminal(system, settings, line);
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), answer.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn terminal(system: &System, settings: &[(&str, &str)], line: &str) -> std::process::Child {
     // bash's `script` gives it a terminal of its own
     let mut script = system.command("shopctl");
     let program = script.get_program().to_str().unwrap().to_owned();
     let variables: Vec<_> = script
         .get_envs()
-        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
         .collect();
     script = std::process::Command::new("script");
     script
@@ -276,10 +283,49 @@ fn on_a_terminal(system: &System, settings: &[(&str, &str)], line: &str, answer:
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
-    let mut child = script.spawn().unwrap();
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), answer.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    script.spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_person_is_asked_others_see_what_failed_and_may_decide() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let (_connection, channel) = testkit::foreign_client(&system.amqp_url).await;
+    for id in ["one", "two"] {
+        let properties = lapin::BasicProperties::default().with_message_id(id.into());
+        testkit::publish(&channel, "", "failed", properties, b"{}").await;
+    }
+    let line = "failed retry --all --to messages --reason test";
+    let mut asked = terminal(&system, &[], line);
+    let mut said = Vec::new();
+    let out = asked.stdout.as_mut().unwrap();
+    while !said.ends_with(b"[y/N] ") {
+        let mut byte = [0];
+        std::io::Read::read_exact(out, &mut byte).unwrap();
+        said.extend(byte);
+    }
+    let list = || system.run("shopctl", &["failed", "list", "-o", "json"]);
+    testkit::eventually("both to be seen by another reader", || async {
+        list().lines().count() == 2
+    })
+    .await;
+    let drop = ["failed", "drop", "one", "--reason", "test", "--yes"];
+    system.run("shopctl", &drop);
+    std::io::Write::write_all(asked.stdin.as_mut().unwrap(), b"y\n").unwrap();
+    let output = asked.wait_with_output().unwrap();
+    let rest = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        rest.contains("Message one is not there any more."),
+        "{rest}"
+    );
+    assert!(rest.contains("1 done, 0 stay."), "{rest}");
+    assert_eq!(list(), "");
+    let got = channel.basic_get(
+        "messages".into(),
+        lapin::options::BasicGetOptions { no_ack: true },
+    );
+    let got = got.await.unwrap().unwrap();
+    let id = got.delivery.properties.message_id().clone().unwrap();
+    assert_eq!(id.as_str(), "two");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,10 @@ async fn the_examples_of_each_help_run() {
     buyer.pay(text(&order, "transaction_id")).await;
     let order = text(&order, "id");
     buyer.awaits(order, "completed").await;
+    let ada = serde_json::json!({"email": "ada@shop.example", "password": "correct horse battery", "name": "Ada"});
+    let register = format!("{}/api/register", system.api_url);
+    let registered = system.http.post(register).json(&ada).send().await.unwrap();
+    assert!(registered.status().is_success());
     system.settle().await;
     let saga = shopctl(&system, &["saga", "list", "--order", order, "-o", "json"]).1;
     let saga = text(&lines(&saga)[0], "saga_id").to_owned();

@@ -1,7 +1,9 @@
 //! Nothing forged is believed, and no message wedges a queue or kills a process.
 
+mod clocks;
 mod fuzz;
 mod keys;
+mod rotation;
 
 use lapin::{
     BasicProperties, Channel,

@@ -35,6 +35,18 @@ impl Link {
         Ok(())
     }
 
+    pub(crate) async fn bind_queues(
+        &self,
+        bindings: &[(&str, &str, &str)],
+    ) -> Result<(), LinkError> {
+        let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
+        for (exchange, queue, key) in bindings {
+            bind(&channel, queue, exchange, key).await?;
+        }
+        close(&channel).await;
+        Ok(())
+    }
+
     pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         let kind = match route.exchange_type {

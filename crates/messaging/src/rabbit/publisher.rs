@@ -1,11 +1,12 @@
 //! Publishing, and what the broker says of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
+use futures::{FutureExt, future::BoxFuture};
 use lapin::{
-    BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions,
-    types::FieldTable,
+    BasicProperties, Channel, Confirmation, ConnectionStatus, PublisherConfirm,
+    options::BasicPublishOptions, types::FieldTable,
 };
 
 use super::{
@@ -17,6 +18,9 @@ use crate::{Message, topology::REDRIVE};
 
 /// Makes the detached signature of a body.
 pub(crate) type Sign = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
+
+/// Runs again and again while the broker blocks a connection.
+pub(crate) type WhileBlocked<'a> = &'a (dyn Fn() -> BoxFuture<'a, ()> + Send + Sync);
 
 /// Bytes and messages whose confirms are awaited at once.
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
@@ -31,6 +35,8 @@ pub(crate) struct Forward<'a> {
     /// Where it goes.
     pub(crate) exchange: &'a str,
     pub(crate) key: &'a str,
+    /// Attempts that it has behind it.
+    pub(crate) attempts: u32,
     pub(crate) why: &'a str,
 }
 
@@ -46,6 +52,7 @@ pub(crate) enum Published {
 /// A channel that confirms what is published on it.
 pub(crate) struct Publisher {
     pub(super) channel: Channel,
+    pub(super) connection: ConnectionStatus,
     pub(super) user: String,
 }
 
@@ -53,21 +60,27 @@ impl Publisher {
     /// Publishes all, then awaits all confirms. An answer is missing for none: a broken link or a
     /// late confirm fails the whole batch, whose messages may or may not have arrived. A message
     /// that the broker closes the channel over, such as one for an exchange that is not there,
-    /// falls out: each is then published alone, on a fresh channel of `link`.
+    /// falls out: each is then published alone, on a fresh channel of `link`. While the broker blocks the connection,
+    /// the confirms are awaited without a bound, and `while_blocked` runs after each `deadline`.
     pub(crate) async fn publish_all(
         &mut self,
         link: &Link,
         messages: &[&Message],
         sign: Option<&Sign>,
         deadline: Duration,
+        while_blocked: WhileBlocked<'_>,
     ) -> Result<Vec<Published>, LinkError> {
-        match self.publish(messages, sign, deadline).await {
+        let first = self.publish(messages, sign, deadline, while_blocked);
+        match first.await {
             Err(error) if error.closed_the_channel() => *self = link.publisher().await?,
             answers => return answers,
         }
         let mut answers = Vec::with_capacity(messages.len());
         for message in messages {
-            match self.publish(&[message], sign, deadline).await {
+            match self
+                .publish(&[message], sign, deadline, while_blocked)
+                .await
+            {
                 Ok(answer) => answers.extend(answer),
                 Err(error) if error.closed_the_channel() => {
                     answers.push(Published::Refused(error.to_string()));
@@ -84,6 +97,7 @@ impl Publisher {
         messages: &[&Message],
         sign: Option<&Sign>,
         deadline: Duration,
+        while_blocked: WhileBlocked<'_>,
     ) -> Result<Vec<Published>, LinkError> {
         let batch = async {
             let mut confirms = Vec::with_capacity(messages.len());
@@ -110,9 +124,26 @@ impl Publisher {
             }
             Ok(answers)
         };
-        tokio::time::timeout(deadline, batch)
-            .await
-            .map_err(|_| LinkError::Timeout(deadline))?
+        self.answered(deadline, batch, while_blocked).await
+    }
+
+    /// Awaits an answer for at most `limit`, and for longer while the broker blocks this connection: it has an alarm, for
+    /// want of memory or disk, and takes what was sent when the alarm ends. Giving up would send everything once more, on
+    /// a further connection that is blocked as well.
+    async fn answered<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, LinkError>>,
+        while_blocked: WhileBlocked<'_>,
+    ) -> Result<T, LinkError> {
+        let mut answer = pin!(answer);
+        loop {
+            match tokio::time::timeout(limit, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) if self.connection.blocked() => while_blocked().await,
+                Err(_) => return Err(LinkError::Timeout(limit)),
+            }
+        }
     }
 
     /// Moves messages on, the confirms of many awaited together; answers in the same order.
@@ -127,7 +158,12 @@ impl Publisher {
             let publish = async {
                 let mut confirms = Vec::with_capacity(some.len());
                 for message in some {
-                    let properties = message.taken.moved(message.queue, message.why, &self.user);
+                    let properties = message.taken.moved(
+                        message.queue,
+                        message.attempts,
+                        message.why,
+                        &self.user,
+                    );
                     let sent = self.send(message.exchange, message.key, message.body, properties);
                     confirms.push(sent.await?);
                 }
@@ -136,9 +172,8 @@ impl Publisher {
                 }
                 Ok::<_, LinkError>(())
             };
-            tokio::time::timeout(CALL_TIMEOUT, publish)
-                .await
-                .map_err(|_| LinkError::Timeout(CALL_TIMEOUT))??;
+            self.answered(CALL_TIMEOUT, publish, &|| async {}.boxed())
+                .await?;
             rest = after;
         }
         Ok(answers)

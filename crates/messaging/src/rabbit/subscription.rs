@@ -224,10 +224,16 @@ impl Taken {
         self.record.attempts.saturating_add(1)
     }
 
-    /// Its properties when it moves on from `queue`, moved by `user`.
-    pub(super) fn moved(&self, queue: &str, why: &str, user: &str) -> BasicProperties {
+    /// Its properties when it moves on from `queue`, moved by `user`, with so many attempts behind it.
+    pub(super) fn moved(
+        &self,
+        queue: &str,
+        attempts: u32,
+        why: &str,
+        user: &str,
+    ) -> BasicProperties {
         let record = Record {
-            attempts: self.attempt(),
+            attempts,
             queue: Some(queue.to_owned()),
             exchange: Some(self.original_exchange()),
             key: Some(self.original_key()),

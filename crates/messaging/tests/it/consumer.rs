@@ -80,17 +80,24 @@ impl Handler for Scripted {
         Ok(batch.iter().map(verdict).collect())
     }
 
-    async fn is_reachable(&self) -> bool {
+    async fn is_usable(&self) -> bool {
         self.reachable.load(Ordering::SeqCst)
     }
 }
 
 pub(crate) fn consume(url: &str, handler: &Scripted) -> (CancellationToken, JoinHandle<()>) {
+    consume_with(url, handler, ConsumerConfig::default())
+}
+
+fn consume_with(
+    url: &str,
+    handler: &Scripted,
+    config: ConsumerConfig,
+) -> (CancellationToken, JoinHandle<()>) {
     let shutdown = CancellationToken::new();
     let (url, handler, token) = (url.to_owned(), handler.clone(), shutdown.clone());
     let task = tokio::spawn(async move {
         let health = messaging::BrokerHealth::default().watch(QUEUE);
-        let config = ConsumerConfig::default();
         consumer::run(&url, QUEUE, config, &handler, &health, token).await;
     });
     (shutdown, task)
@@ -258,10 +265,12 @@ async fn a_consumer_outlives_its_connection() {
         let (before, after) = (format!("{n} before"), format!("{n} after"));
         broker.publish(&before, b"{}").await;
         eventually("it is handled", async || handler.ids().contains(&before)).await;
-        proxy.will(Fault::Cut); // the next ack breaks the connection
+        let cuts = proxy.hits();
+        proxy.will(Fault::Cut); // the next ack breaks the connection, be it of this message or of the one before
         broker.publish(&after, b"{}").await;
-        eventually("it is handled", async || handler.ids().contains(&after)).await;
+        eventually("the connection is cut", async || proxy.hits() > cuts).await;
         proxy.will(Fault::None);
+        eventually("it is handled", async || handler.ids().contains(&after)).await;
     }
     // what was handled and not acked is delivered again: that is what the inbox is for
     broker.publish("last", b"{}").await;
@@ -323,4 +332,88 @@ async fn shutdown_waits_for_what_is_being_handled() {
     handler.gate.add_permits(1);
     task.await.unwrap();
     assert!(broker.take_now(QUEUE).await.is_none(), "it was acked");
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_locks_leave_room_for_others_and_spend_no_attempt() {
+    const LOCKED: usize = 12;
+    let broker = Broker::open().await;
+    for number in 0..LOCKED {
+        broker.publish(&number.to_string(), b"locked").await;
+    }
+    broker.publish("free", b"{}").await;
+    let handler = Scripted::by(|delivery| {
+        if delivery.body == b"locked" {
+            Verdict::Locked("another session holds the row".to_owned())
+        } else {
+            Verdict::Done
+        }
+    });
+    let config = ConsumerConfig {
+        prefetch: 8,
+        ..ConsumerConfig::default()
+    };
+    let running = consume_with(&broker.url, &handler, config);
+    eventually("the message that needs no lock is handled", async || {
+        handler.ids().contains(&"free".to_owned())
+    })
+    .await;
+    eventually("each locked message is tried again", async || {
+        let ids = handler.ids();
+        (0..LOCKED).all(|number| ids.iter().filter(|id| **id == number.to_string()).count() > 1)
+    })
+    .await;
+    stop(running).await;
+    let seen = handler.seen();
+    assert!(
+        seen.iter().all(|delivery| delivery.attempt == 1),
+        "{seen:?}"
+    );
+    assert!(seen.iter().all(|delivery| delivery.routing_key == KEY));
+    assert!(broker.take_now("failed").await.is_none());
+}
+
+/// RabbitMQ 4.3 counts no delivery of a message that is given back: without a pause this would never end.
+#[tokio::test]
+async fn what_failed_refuses_is_tried_again_without_being_handled_again() {
+    let broker = Broker::open().await;
+    let channel = broker.fresh_channel().await;
+    let unbind = channel.queue_unbind(
+        "failed".into(),
+        "failed".into(),
+        "".into(),
+        lapin::types::FieldTable::default(),
+    );
+    unbind.await.unwrap();
+    broker.publish("1", b"{}").await;
+    let handler = Scripted::new(Verdict::Failed("it can never work".to_owned()));
+    let running = consume(&broker.url, &handler);
+    eventually("it is handled", async || handler.seen().len() == 1).await;
+    broker.publish("2", b"{}").await;
+    eventually("the next one is handled", async || handler.seen().len() > 1).await;
+    let bind = channel.queue_bind(
+        "failed".into(),
+        "failed".into(),
+        "".into(),
+        lapin::options::QueueBindOptions::default(),
+        lapin::types::FieldTable::default(),
+    );
+    bind.await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let failed = broker.take("failed").await;
+        ids.push(
+            failed
+                .delivery
+                .properties
+                .message_id()
+                .clone()
+                .unwrap()
+                .to_string(),
+        );
+    }
+    ids.sort();
+    assert_eq!(ids, ["1", "2"]);
+    stop(running).await;
+    assert_eq!(handler.ids(), ["1", "2"], "each is handled once");
 }

@@ -1,12 +1,16 @@
 use std::time::Duration;
 
 use messaging::{
+    consumer::Verdict,
     failed::{self, Review, Sent},
     topology,
 };
 use testkit::eventually_some;
 
-use crate::broker::{Broker, KEY, QUEUE};
+use crate::{
+    broker::{Broker, KEY, QUEUE},
+    consumer::{Scripted, consume, stop},
+};
 
 /// A message that the broker itself gave up on: its delivery limit is 20.
 async fn given_up() -> Broker {
@@ -144,5 +148,41 @@ async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
     review.close().await;
     let message = broker.take(QUEUE).await;
     assert_eq!(message.delivery.data, b"{\"whole\": true}");
+    assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
+}
+
+/// RabbitMQ 3 drops a message that it finds in a cycle, by the headers of its own that it put on it when it gave up.
+#[tokio::test]
+async fn what_the_broker_gave_up_on_arrives_after_a_redrive_and_a_retry() {
+    let broker = given_up().await;
+    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+        .await
+        .unwrap();
+    let mut held = review.take(10).await.unwrap();
+    let [message] = held.as_mut_slice() else {
+        panic!("one message");
+    };
+    let sent = review
+        .send_again(&mut [message], Some(QUEUE))
+        .await
+        .unwrap();
+    assert_eq!(sent, [Sent::Again]);
+    review.close().await;
+    let handler = Scripted::by(|delivery| {
+        if delivery.attempt == 1 {
+            Verdict::Retry("once more".to_owned())
+        } else {
+            Verdict::Done
+        }
+    });
+    let running = consume(&broker.url, &handler);
+    eventually_some("it comes back from the delay queue", || async {
+        (handler.seen().len() == 2).then_some(())
+    })
+    .await;
+    stop(running).await;
+    let attempts: Vec<_> = handler.seen().iter().map(|seen| seen.attempt).collect();
+    assert_eq!(attempts, [1, 2]);
+    assert!(broker.take_now(QUEUE).await.is_none());
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
 }

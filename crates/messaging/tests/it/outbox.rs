@@ -179,3 +179,59 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
     let rest = lags.iter().filter(|lag| lag.kind != "message");
     assert!(rest.into_iter().all(|lag| (lag.due, lag.parked) == (0, 0)));
 }
+
+#[tokio::test]
+async fn a_postponed_message_outlives_the_relays_delete() {
+    let pool = shop_db().await;
+    let message = message(1);
+    enqueue(&pool, std::slice::from_ref(&message)).await;
+    let claims = claim(&pool, 1).await;
+    let mut conn = pool.acquire().await.unwrap();
+    // it was published, and its consumer puts it off before the relay hears the confirm
+    for _ in 0..2 {
+        outbox::enqueue_later(
+            &mut conn,
+            &message,
+            Duration::ZERO,
+            "the mail server is away",
+        )
+        .await
+        .unwrap();
+    }
+    let published: Vec<_> = claims
+        .iter()
+        .map(|claim| (claim.message.id, claim.epoch))
+        .collect();
+    assert_eq!(
+        outbox::delete_published(&mut conn, &published)
+            .await
+            .unwrap(),
+        0
+    );
+    let again = claim(&pool, 1).await;
+    assert_eq!(again[0].message, message);
+    assert_eq!(again[0].attempt, 1);
+}
+
+#[tokio::test]
+async fn a_renewed_claim_is_no_one_elses_and_a_lost_one_is_not_renewed() {
+    let pool = shop_db().await;
+    enqueue(&pool, &[message(1), message(2)]).await;
+    let mut conn = pool.acquire().await.unwrap();
+    let claims = outbox::claim_messages(&mut conn, Duration::ZERO, 2)
+        .await
+        .unwrap();
+    let held: Vec<_> = claims
+        .iter()
+        .map(|claim| (claim.message.id, claim.epoch))
+        .collect();
+    let renew = outbox::renew_messages(&mut conn, &held[..1], LEASE, "blocked");
+    assert_eq!(renew.await.unwrap(), 1);
+    assert_eq!(
+        ids(&claim(&pool, 2).await),
+        [held[1].0],
+        "the other lease has ended"
+    );
+    let renew = outbox::renew_messages(&mut conn, &held, LEASE, "blocked");
+    assert_eq!(renew.await.unwrap(), 1, "the other claim is lost");
+}

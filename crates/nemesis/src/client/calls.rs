@@ -22,25 +22,21 @@ impl Clients {
     pub(super) async fn register(&self, name: &str) -> Option<Account> {
         let email = format!("{}-{name}@nemesis.example", self.seed);
         let body = json!({"email": email, "password": PASSWORD, "name": "Nemesis"});
-        let registered = self
+        // as often as it takes: the answer is the same when an earlier one was lost
+        self.until_answered(|| async {
+            let request = self
+                .http
+                .post(format!("{}/api/register", self.api))
+                .json(&body);
+            match self.call("register", request).await {
+                Some((StatusCode::ACCEPTED, _)) => Sent::Answered(()),
+                _ => Sent::Again,
+            }
+        })
+        .await?;
+        let body = json!({"email": email, "password": PASSWORD});
+        let tokens = self
             .until_answered(|| async {
-                let request = self
-                    .http
-                    .post(format!("{}/api/register", self.api))
-                    .json(&body);
-                match self.call("register", request).await {
-                    Some((StatusCode::CREATED, tokens)) => Sent::Answered(Some(tokens)),
-                    // an earlier answer was lost
-                    Some((StatusCode::CONFLICT, _)) => Sent::Answered(None),
-                    _ => Sent::Again,
-                }
-            })
-            .await?;
-        let tokens = if let Some(tokens) = registered {
-            tokens
-        } else {
-            let body = json!({"email": email, "password": PASSWORD});
-            self.until_answered(|| async {
                 let request = self
                     .http
                     .post(format!("{}/api/login", self.api))
@@ -50,8 +46,7 @@ impl Clients {
                     _ => Sent::Again,
                 }
             })
-            .await?
-        };
+            .await?;
         lock(&self.ledger).accounts.push(email);
         let token = tokens["access_token"].as_str()?.to_owned();
         Some(Account { token })

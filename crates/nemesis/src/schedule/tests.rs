@@ -8,7 +8,13 @@ fn rounds(mode: Mode, seed: u64) -> Vec<Round> {
 
 #[test]
 fn the_same_seed_gives_the_same_schedule_and_another_seed_another_one() {
-    for mode in [Mode::Safety, Mode::Liveness, Mode::Scaling, Mode::Rolling] {
+    for mode in [
+        Mode::Safety,
+        Mode::Liveness,
+        Mode::Scaling,
+        Mode::Rolling,
+        Mode::Outages,
+    ] {
         assert_eq!(rounds(mode, 7), rounds(mode, 7));
         assert_ne!(rounds(mode, 7), rounds(mode, 8));
     }
@@ -62,6 +68,36 @@ fn every_kind_of_act_process_and_fault_comes_up() {
         "CutAnswers",
         "CutAtCommit",
     ]);
+    for part in wanted {
+        assert!(acts.iter().any(|act| act.contains(part)), "{part}");
+    }
+}
+
+#[test]
+fn every_kind_of_outage_comes_up() {
+    let acts: Vec<_> = (0..50)
+        .flat_map(|seed| rounds(Mode::Outages, seed))
+        .flat_map(|round| round.events)
+        .map(|event| format!("{:?}", event.act))
+        .collect();
+    let wanted = [
+        "ReadOnly { how: Server",
+        "ReadOnly { how: Shop",
+        "ReadOnly { how: Payments",
+        "Lock { row: Saga",
+        "Lock { row: Order",
+        "Lock { row: Stock",
+        "Alarm { of: Disk",
+        "Alarm { of: Memory",
+        "FrozenBackend",
+        "SlowPayments",
+        "SilentMail",
+        "foreign: true",
+        "foreign: false",
+        "transaction_completed",
+        "transaction_canceled",
+        "Kill {",
+    ];
     for part in wanted {
         assert!(acts.iter().any(|act| act.contains(part)), "{part}");
     }

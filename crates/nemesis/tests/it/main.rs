@@ -8,21 +8,37 @@ use tokio::sync::Mutex;
 /// One system at a time: each has servers of its own.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+fn is_wide() -> bool {
+    std::env::var_os("TEST_WIDE").is_some()
+}
+
 async fn run(mode: Mode, seed: u64) -> Summary {
+    run_with(mode, seed, None, false).await
+}
+
+async fn run_with(mode: Mode, seed: u64, planted: Option<&'static str>, attacked: bool) -> Summary {
     let _alone = ALONE.lock().await;
-    let wide = std::env::var_os("TEST_WIDE").is_some();
+    let wide = is_wide();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.expect("it is later than 1970");
     let (seed, seconds) = match (wide, mode) {
+        _ if planted.is_some() => (seed, 100),
         (true, Mode::Scaling | Mode::Rolling) => (now.as_secs(), 180),
         (true, _) => (now.as_secs(), 240),
-        (false, Mode::Safety | Mode::Liveness) => (seed, 30),
+        (false, Mode::Safety | Mode::Liveness | Mode::Outages) => (seed, 30),
         (false, Mode::Scaling) => (seed, 12),
         (false, Mode::Rolling) => (seed, 1), // one round
     };
     eprintln!("seed {seed}");
     let time = Duration::from_secs(seconds);
-    let summary = nemesis::run(Options { seed, mode, time }).await;
+    let options = Options {
+        seed,
+        mode,
+        time,
+        planted,
+        attacked,
+    };
+    let summary = nemesis::run(options).await;
     eprintln!("{}", summary.markdown());
     summary
 }
@@ -62,4 +78,44 @@ async fn a_rolling_restart_of_every_process_under_load_fails_no_request_and_ever
     assert_eq!(summary.done.replaced, 12 * summary.rounds);
     assert!(summary.rounds > 0 && summary.completed > 0);
     assert!(summary.doctor_runs > 0 && summary.cause_looks > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn outages_of_all_kinds_send_nothing_to_failed_and_repeat_no_mail() {
+    if !is_wide() {
+        eprintln!("left to `--wide`: a busy machine stretches half a minute of outages to many");
+        return;
+    }
+    let summary = run(Mode::Outages, 1).await;
+    assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
+    let played = summary.done.outages.expect("outages were played");
+    assert!(played.locks > 0 && played.read_only + played.alarms > 0);
+    assert!(summary.rounds > 0 && summary.completed > 0);
+    assert!(summary.doctor_runs > 0 && summary.cause_looks > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_consumer_that_counts_an_outage_as_an_attempt_is_found() {
+    if !is_wide() {
+        eprintln!("left to `--wide`: it takes minutes");
+        return;
+    }
+    let summary = run_with(Mode::Outages, 1, Some("an-outage-is-an-attempt"), false).await;
+    let found = summary.violations.iter();
+    let found = found.filter(|what| what.contains("nobody sent poison"));
+    assert!(found.count() > 0, "{:#?}", summary.violations);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_attacker_beside_the_clients_changes_nothing() {
+    let summary = run_with(Mode::Safety, 2, None, true).await;
+    assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
+    let attacks = summary.attacks.expect("there was an attacker");
+    for kind in ["forged events", "floods", "poison", "requests"] {
+        assert!(
+            attacks.get(kind).is_some_and(|count| *count > 0),
+            "{kind}: {attacks:?}"
+        );
+    }
+    assert!(summary.completed > 0 && summary.canceled > 0);
 }

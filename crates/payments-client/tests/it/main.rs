@@ -17,7 +17,7 @@ use contracts::payments::InitTransaction;
 use kernel::{Clock, Currency, Money, OrderId, TraceRef, TransactionId, UserId};
 use payments_client::PaymentsClient;
 use serde_json::{Value, json};
-use tokens::Signer;
+use tokens::{Signer, Verifier};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
 
@@ -42,6 +42,11 @@ async fn answer(
 }
 
 async fn payments(status: u16, body: String) -> (PaymentsClient, Canned) {
+    let (url, canned) = serve(status, body).await;
+    (client(&url), canned)
+}
+
+async fn serve(status: u16, body: String) -> (String, Canned) {
     let canned = Canned {
         status: StatusCode::from_u16(status).unwrap(),
         body,
@@ -51,7 +56,7 @@ async fn payments(status: u16, body: String) -> (PaymentsClient, Canned) {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let router = Router::new().fallback(answer).with_state(canned.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (client(&url), canned)
+    (url, canned)
 }
 
 fn client(url: &str) -> PaymentsClient {
@@ -62,6 +67,7 @@ fn client(url: &str) -> PaymentsClient {
 struct Asked {
     order_id: OrderId,
     transaction_id: TransactionId,
+    user_id: UserId,
     trace: TraceRef,
 }
 
@@ -70,6 +76,7 @@ impl Asked {
         Self {
             order_id: OrderId::new(),
             transaction_id: TransactionId::new(),
+            user_id: UserId::new(),
             trace: TraceRef::random(),
         }
     }
@@ -77,6 +84,7 @@ impl Asked {
     fn call(&self) -> Call<'_> {
         Call {
             effect_key: "saga/init_payment".to_owned(),
+            user_id: self.user_id,
             trace: &self.trace,
         }
     }
@@ -84,7 +92,7 @@ impl Asked {
     async fn init(&self, client: &PaymentsClient) -> Result<(), InitError> {
         let request = InitTransaction {
             order_id: self.order_id,
-            user_id: UserId::new(),
+            user_id: self.user_id,
             amount: euros(),
             transaction_id: Some(self.transaction_id),
         };
@@ -317,4 +325,30 @@ async fn an_unreachable_payments_answers_about_none() {
         answers.len() == 2 && answers.iter().all(away),
         "{answers:?}"
     );
+}
+
+#[tokio::test]
+async fn a_change_names_its_user_and_a_read_names_none() {
+    let asked = Asked::new();
+    let (url, canned) = serve(500, "{}".to_owned()).await;
+    let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System).unwrap();
+    let verifier = Verifier::with_key(&signer);
+    let client = PaymentsClient::new(&url, signer, Duration::from_secs(3)).unwrap();
+    asked.init(&client).await.unwrap_err();
+    asked.undo(&client).await.unwrap_err();
+    let read = Payments::find(&client, asked.transaction_id, Some(&asked.trace)).await;
+    read.unwrap_err();
+    let calls: Vec<_> = canned.asked.lock().unwrap().drain(..).collect();
+    let expected = [
+        ("/transactions", Some(asked.user_id)),
+        ("/transactions/cancel-by-order", Some(asked.user_id)),
+        (&*format!("/transactions/{}", asked.transaction_id), None),
+    ];
+    assert_eq!(calls.len(), expected.len());
+    for ((path, headers, _), (known, user)) in calls.iter().zip(expected) {
+        let token = headers["authorization"].to_str().unwrap();
+        let token = token.strip_prefix("Bearer ").unwrap();
+        let identity = verifier.verify(token, "payments").await.unwrap();
+        assert_eq!((path.as_str(), identity.on_behalf_of), (known, user));
+    }
 }

@@ -1,8 +1,8 @@
 use axum::extract::State;
-use contracts::payments::{CancelByOrder, SCOPE_SERVICE, Transaction};
+use contracts::payments::{CancelByOrder, Transaction};
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody};
 
-use super::App;
+use super::{App, spoken_for};
 use crate::transaction;
 
 /// Make sure that an order is never paid.
@@ -14,6 +14,8 @@ use crate::transaction;
     request_body = CancelByOrder,
     responses(
         (status = 200, body = Transaction, description = "It is canceled, or a tombstone"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json",
+         description = "`not-found`: the order's transaction is of another user than the token speaks for"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
          description = "`transaction-paid`, with the `transaction`"),
         CallerProblems, BodyProblems,
@@ -24,6 +26,6 @@ pub(super) async fn cancel_by_order(
     caller: Caller,
     Json(request): Json<CancelByOrder>,
 ) -> Result<Json<Transaction>, Problem> {
-    caller.require_scope(SCOPE_SERVICE)?;
-    app.answer(transaction::cancel_by_order(&app.pool, &request).await?)
+    let payer = spoken_for(&caller)?;
+    app.answer(transaction::cancel_by_order(&app.pool, &request, payer).await?)
 }

@@ -27,7 +27,7 @@ pub(super) async fn complete(
     caller: Caller,
     Json(request): Json<TransactionRef>,
 ) -> Result<Json<Transaction>, Problem> {
-    let payer = app.simulated_payer(&caller)?;
+    let payer = app.deciding_payer(&caller)?;
     app.answer(
         transaction::decide(&app.pool, request.transaction_id, payer, Outcome::Completed).await?,
     )

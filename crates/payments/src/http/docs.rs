@@ -50,8 +50,7 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
 
 /// The OpenAPI document, pretty-printed.
 pub fn openapi() -> String {
-    super::operations()
-        .into_openapi()
+    web::schema::without_null_parameters(super::operations().into_openapi())
         .to_pretty_json()
         .unwrap_or_default()
 }

@@ -3,7 +3,7 @@ use contracts::payments::Transaction;
 use kernel::TransactionId;
 use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody};
 
-use super::{App, not_found, payer_or_service};
+use super::{App, not_found, reader};
 use crate::transaction;
 
 /// Look at a transaction.
@@ -22,7 +22,7 @@ pub(super) async fn find(
     caller: Caller,
     Path(id): Path<TransactionId>,
 ) -> Result<Json<Transaction>, Problem> {
-    let payer = payer_or_service(&caller)?;
+    let payer = reader(&caller)?;
     transaction::find(&app.pool, id, payer)
         .await?
         .map(Json)

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use web::{Caller, CallerProblems, Json, Problem, ProblemBody, Query};
 
-use super::{App, not_found, payer_or_service};
+use super::{App, not_found, reader};
 use crate::transaction;
 
 #[derive(Deserialize, IntoParams)]
@@ -31,7 +31,7 @@ pub(super) async fn find_by_order(
     caller: Caller,
     Query(query): Query<ByOrder>,
 ) -> Result<Json<Transaction>, Problem> {
-    let payer = payer_or_service(&caller)?;
+    let payer = reader(&caller)?;
     transaction::find_by_order(&app.pool, query.order_id, payer)
         .await?
         .map(Json)

@@ -1,10 +1,10 @@
 use axum::{Extension, extract::State, http::StatusCode};
-use contracts::payments::{InitTransaction, SCOPE_SERVICE, Transaction};
+use contracts::payments::{InitTransaction, MAX_AMOUNT, Transaction};
 use telemetry::http::CallerTrace;
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
 
-use super::{App, problems};
-use crate::transaction::{self, Created, MAX_AMOUNT};
+use super::{App, problems, spoken_for};
+use crate::transaction::{self, Created};
 
 /// Create a transaction.
 ///
@@ -25,12 +25,8 @@ pub(super) async fn init(
     Extension(CallerTrace(trace)): Extension<CallerTrace>,
     Json(request): Json<InitTransaction>,
 ) -> Result<(StatusCode, Json<Transaction>), Problem> {
-    caller.require_scope(SCOPE_SERVICE)?;
-    if caller
-        .0
-        .on_behalf_of
-        .is_some_and(|user_id| user_id != request.user_id)
-    {
+    let payer = spoken_for(&caller)?;
+    if payer.is_some_and(|user_id| user_id != request.user_id) {
         return Err(Problem::new(kinds::FORBIDDEN)
             .detail("The token speaks for another user than `user_id`."));
     }
@@ -47,7 +43,16 @@ pub(super) async fn init(
             Ok((StatusCode::CREATED, Json(transaction)))
         }
         Created::Same(transaction) => Ok((StatusCode::OK, Json(transaction))),
-        Created::Differs(transaction) => Err(problems::differs(transaction)),
+        Created::Differs(transaction) => {
+            let shown = transaction.filter(|found| payer.is_none() || found.user_id == payer);
+            Err(problems::differs(shown))
+        }
+        // another user's transaction is not shown; a tombstone belongs to no user
+        Created::Canceled(found)
+            if payer.is_some() && found.user_id.is_some() && found.user_id != payer =>
+        {
+            Err(problems::differs(None))
+        }
         Created::Canceled(transaction) => Err(problems::canceled(transaction)),
     }
 }

@@ -2,7 +2,7 @@ use axum::extract::State;
 use contracts::payments::{Found, Lookup, MAX_LOOKUP, SCOPE_SERVICE};
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem};
 
-use super::App;
+use super::{App, reader};
 use crate::transaction;
 
 /// Look at many transactions at once.
@@ -23,6 +23,7 @@ pub(super) async fn lookup(
     Json(request): Json<Lookup>,
 ) -> Result<Json<Found>, Problem> {
     caller.require_scope(SCOPE_SERVICE)?;
+    let payer = reader(&caller)?;
     let ids = &request.transaction_ids;
     if !(1..=MAX_LOOKUP).contains(&ids.len()) {
         return Err(Problem::invalid(
@@ -31,6 +32,6 @@ pub(super) async fn lookup(
             format!("1 to {MAX_LOOKUP} ids"),
         ));
     }
-    let transactions = transaction::find_all(&app.pool, ids).await?;
+    let transactions = transaction::find_all(&app.pool, ids, payer).await?;
     Ok(Json(Found { transactions }))
 }

@@ -16,7 +16,8 @@ pub(super) fn differs(transaction: Option<Transaction>) -> Problem {
         Some(transaction) => Problem::new(DIFFERS)
             .detail("This order has a transaction already: of another user, amount or id.")
             .with("transaction", transaction),
-        None => Problem::new(DIFFERS).detail("This transaction id belongs to another order."),
+        None => Problem::new(DIFFERS)
+            .detail("The order or the transaction id belongs to another transaction."),
     }
 }
 

@@ -8,4 +8,6 @@ mod edge;
 mod initiating;
 mod races;
 mod reading;
+mod sessions;
+mod speaking;
 mod support;

@@ -1,6 +1,6 @@
 //! A payments service of one's own, and callers with tokens.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -13,9 +13,9 @@ use kernel::{Clock, OrderId, TransactionId, UserId};
 use messaging::Wakeup;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokens::{Signer, Verifier};
+use tokens::{Identity, Signer, Verifier};
 use tower::ServiceExt;
-use web::{Gate, Layers};
+use web::{Gate, Layers, SessionCheck, Sessions};
 
 /// The service on a database of its own.
 #[derive(Clone)]
@@ -204,14 +204,35 @@ impl Answer {
     }
 }
 
-/// The service as it runs, but for its ports.
+/// A shop in which no session ends.
+struct AllLive;
+
+impl Sessions for AllLive {
+    fn check<'a>(&'a self, _: &'a Identity, _: &'a str) -> SessionCheck<'a> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The service as it runs, but for its ports and the shop that it asks about sessions.
 pub(crate) fn router(pool: &PgPool, verifier: Verifier, simulator: bool) -> Router {
+    router_with(pool, verifier, simulator, Arc::new(AllLive))
+}
+
+/// The same with a shop of the test's own.
+pub(crate) fn router_with(
+    pool: &PgPool,
+    verifier: Verifier,
+    simulator: bool,
+    sessions: Arc<dyn Sessions>,
+) -> Router {
     let gate = Gate {
         verifier,
         audience: AUDIENCE,
+        sessions,
     };
     let layers = Layers {
         cors_origins: vec!["https://shop.example".parse().unwrap()],
+        callers: telemetry::http::Callers::Services,
     };
     payments::app(
         payments::App::new(pool.clone(), gate, simulator, Wakeup::default()),

@@ -119,7 +119,7 @@ impl PaymentEvents {
         let terms = match terms.await.map_err(NotStored::from) {
             Ok(terms) => terms,
             Err(NotStored::Unreachable(why)) => return Err(why),
-            Err(NotStored::Failed(why)) => {
+            Err(NotStored::Failed(why) | NotStored::Locked(why)) => {
                 let all = claims.into_iter();
                 let all = all.map(|(index, _)| (index, Err(Verdict::Retry(why.clone()))));
                 return Ok((all.collect(), Vec::new()));

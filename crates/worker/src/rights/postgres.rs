@@ -36,6 +36,9 @@ pub(crate) const PAYMENTS: Database = Database {
 /// Whoever migrates may do so one at a time.
 const LOCK: &str = "select pg_advisory_xact_lock(7230455)";
 
+/// Ends a transaction that lies idle, of a person at a prompt as well: it may hold the locks of orders.
+const IDLE: &str = "alter role %I set idle_in_transaction_session_timeout = '60s'";
+
 /// Takes the database from everybody, and from our roles what they were granted before.
 const REVOKE: &str = r"
 do $$
@@ -82,6 +85,12 @@ impl Database {
             run(&mut tx, &statement)
                 .await
                 .with_context(|| format!("could not {verb} role {role}"))?;
+            let statement: String = sqlx::query_scalar("select format($1, $2)")
+                .bind(IDLE)
+                .bind(role)
+                .fetch_one(&mut *tx)
+                .await?;
+            run(&mut tx, &statement).await?;
         }
         sqlx::query("select set_config('shop.roles', $1::text[]::text, true)")
             .bind(self.roles)

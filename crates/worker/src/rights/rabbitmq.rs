@@ -37,7 +37,20 @@ fn permissions() -> [Permission; 7] {
     let consumer = |role, queue: &str| may(role, &[&delay_exchange(queue), FAILED], &[queue]);
     [
         may("payments", &[PAYMENTS_EVENTS], &[]),
-        consumer("worker-payments", PAYMENTS_EVENTS_QUEUE),
+        // it may bind its own queue to the exchange of payments' events, when that binding was lost
+        // and see by the management API whether it was
+        Permission {
+            tags: "management",
+            ..may(
+                "worker-payments",
+                &[
+                    &delay_exchange(PAYMENTS_EVENTS_QUEUE),
+                    FAILED,
+                    PAYMENTS_EVENTS_QUEUE,
+                ],
+                &[PAYMENTS_EVENTS_QUEUE, PAYMENTS_EVENTS],
+            )
+        },
         consumer("worker-async", MESSAGES),
         may("worker-relay", &[MESSAGES], &[]),
         may("operator", &[REDRIVE], &[FAILED]),

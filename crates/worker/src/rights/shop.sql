@@ -34,7 +34,9 @@ grant select, update, delete on messaging.outbox to "worker-relay";
 grant select, insert on messaging.inbox to "worker-payments", "worker-async";
 
 -- The api: accounts, catalog, new orders, what operators do by HTTP, and the doctor's report.
-grant select, insert, update on auth."user", auth.refresh_token to api;
+grant select, insert, update on auth."user", auth.refresh_token, auth.mail_request, auth.login_throttle to api;
+grant select, delete on auth.mail_link to api;
+grant select, insert, update, delete on auth.known_device to api;
 grant select, insert on commerce.client, commerce."order", commerce.order_line, commerce.stock to api;
 grant select, insert, update on commerce.product, commerce.idempotency_key to api;
 grant select, insert on saga.audit to api;
@@ -43,7 +45,9 @@ grant select on saga.archive, messaging.inbox, apalis.jobs to api;
 
 -- Mails need addresses; retention forgets what is old; operators' batches are run.
 grant select on auth."user", commerce.client to "worker-async";
-grant select, update, delete on auth.refresh_token, commerce.idempotency_key, messaging.inbox to "worker-async";
+grant select, insert, update, delete on auth.mail_link to "worker-async";
+grant select, update, delete on auth.mail_request, auth.refresh_token, auth.login_throttle, auth.known_device,
+    commerce.idempotency_key, messaging.inbox to "worker-async";
 grant delete on saga.saga, saga.journal, saga.signal to "worker-async";
 grant select, insert on saga.archive, saga.audit to "worker-async";
 grant select, insert, update on saga.batch, saga.batch_item to "worker-async";
@@ -59,3 +63,13 @@ grant select on saga.archive, messaging.inbox, commerce.idempotency_key, apalis.
 -- The doctor reads everything but accounts, and writes nothing.
 grant select on all tables in schema commerce, saga, messaging, apalis to doctor;
 alter role doctor set default_transaction_read_only = on;
+
+-- Who meets a lock names the sessions whose transactions are open. Where the migrate step's own role may not grant this,
+-- the names are missing and nothing else is.
+do $$
+begin
+    grant pg_read_all_stats to operator, doctor, "worker-payments";
+exception when insufficient_privilege then
+    raise notice 'pg_read_all_stats cannot be granted: sessions behind a lock will not be named';
+end
+$$;

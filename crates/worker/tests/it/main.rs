@@ -8,7 +8,7 @@ fn refused(roles: &[&str], variables: &[(&str, &str)]) -> String {
     let sensible = [
         ("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop"),
         ("AMQP_URL", "amqp://127.0.0.1:1"),
-        ("TOKEN_SIGNING_KEY_FILE", key.to_str().unwrap()),
+        ("SERVICE_SIGNING_KEY_FILE", key.to_str().unwrap()),
         ("WORKER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     testkit::refused(
@@ -25,8 +25,8 @@ fn configuration_that_makes_no_sense_is_refused_with_a_sentence_that_names_the_v
         ("SHOP_DATABASE_MAX_CONNECTIONS", "1"),
         ("AMQP_URL", "http://nowhere"),
         ("PAYMENTS_URL", "nowhere"),
-        ("TOKEN_SIGNING_KEY_FILE", "/nowhere/key.pem"),
-        ("TOKEN_SIGNING_KEY_FILE", "/dev/null"),
+        ("SERVICE_SIGNING_KEY_FILE", "/nowhere/key.pem"),
+        ("SERVICE_SIGNING_KEY_FILE", "/dev/null"),
         ("SAGA_CONCURRENCY", "0"),
         ("SAGA_CONCURRENCY", "many"),
         ("SAGA_LEASE_MS", "3000"),
@@ -35,6 +35,7 @@ fn configuration_that_makes_no_sense_is_refused_with_a_sentence_that_names_the_v
         ("PAYMENT_DEADLINE_MS", "-1"),
         ("SMTP_URL", "nowhere"),
         ("MAIL_FROM", "not an address"),
+        ("PUBLIC_URL", "shop.example"),
         ("WORKER_ADMIN_LISTEN", "everywhere"),
         ("LOG_FORMAT", "xml"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url"),
@@ -71,7 +72,7 @@ fn a_role_does_not_read_the_settings_of_others() {
     // each of these alone ends a process whose role reads it
     let of_checkout = [
         ("PAYMENTS_URL", "nowhere"),
-        ("TOKEN_SIGNING_KEY_FILE", "/nowhere/key.pem"),
+        ("SERVICE_SIGNING_KEY_FILE", "/nowhere/key.pem"),
         ("PAYMENT_DEADLINE_MS", "0"),
     ];
     let of_async = [

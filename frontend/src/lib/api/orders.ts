@@ -1,6 +1,6 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 
-import type { components } from './generated/api';
+import type { components, operations } from './generated/api';
 import type { Money } from '../format';
 import { answer, api, refusal, sendAuthorized, Unreachable } from './client';
 
@@ -41,12 +41,8 @@ export function getStaffOrder(id: string, signal: AbortSignal): Promise<StaffOrd
   return answer(api.GET('/api/admin/orders/{id}', { params: { path: { id } }, signal }));
 }
 
-export interface OrderFilter {
-  status?: string;
-  user_id?: string;
-  /** An order's number or id, its transaction's id, or its customer's e-mail address. */
-  find?: string;
-}
+/** `find` is an order's number or id, its transaction's id, or its customer's e-mail address. */
+export type OrderFilter = Omit<NonNullable<operations['list_all_orders']['parameters']['query']>, 'cursor' | 'limit'>;
 
 /** All orders with their customers, for admins and operators. */
 export function listAllOrders(filter: OrderFilter, cursor: string | null, signal: AbortSignal) {

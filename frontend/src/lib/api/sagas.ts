@@ -1,5 +1,5 @@
 /** What operators see and do. */
-import type { components } from './generated/api';
+import type { components, operations } from './generated/api';
 import { answer, api } from './client';
 
 export type Saga = components['schemas']['SagaInList'];
@@ -12,17 +12,8 @@ export type SagaSignal = components['schemas']['SagaSignal'];
 export type Acted = components['schemas']['Acted'];
 export type Report = components['schemas']['Report'];
 
-export interface SagaFilter {
-  state?: string;
-  step?: string;
-  older_than?: number;
-  order?: string;
-  /** An order's number or id, its transaction's id, or its customer's e-mail address. */
-  find?: string;
-  text?: string;
-  cause?: Cause;
-  stuck?: boolean;
-}
+/** `find` is an order's number or id, its transaction's id, or its customer's e-mail address. */
+export type SagaFilter = Omit<NonNullable<operations['list_sagas']['parameters']['query']>, 'cursor' | 'limit' | 'causes'>;
 
 /** Sagas with their causes, oldest first; without a state or an order those that are not at rest. */
 export function listSagas(filter: SagaFilter, cursor: string | null, signal: AbortSignal) {

@@ -17,7 +17,7 @@ const STATUSES = [
 
 export function AllOrdersPage() {
   const [params, setParams] = useSearchParams();
-  const status = params.get('status') ?? '';
+  const status = STATUSES.find(([value]) => value === params.get('status'))?.[0] ?? '';
   const user = params.get('user_id') ?? '';
   const find = params.get('find') ?? '';
   const settled = useSettled(find.trim(), 250);

@@ -22,7 +22,8 @@ const STUCK = 'stuck';
 export function SagasPage() {
   const [params, setParams] = useSearchParams();
   const value = (name: string) => params.get(name) ?? '';
-  const [state, step, age, cause] = [value('state'), value('step'), value('older_than'), value('cause')];
+  const state = STATES.find(([name]) => name === value('state'))?.[0] ?? '';
+  const [step, age, cause] = [value('step'), value('older_than'), value('cause')];
   // `order`: links of earlier releases
   const find = value('find') || value('order');
   const [settledFind, text] = [useSettled(find.trim(), 250), useSettled(value('text').trim(), 250)];

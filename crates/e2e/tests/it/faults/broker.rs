@@ -211,13 +211,13 @@ async fn f17_a_broker_without_disk_space_delays_events_and_nothing_else() {
     control(&["set_disk_free_limit", "9000GB"]);
     let (_, order) = buyer.order().await;
     buyer.pay(text(&order, "transaction_id")).await;
-    eventually("the relay to be refused an answer", || async {
+    eventually("the relay to say what it waits for", || async {
         let error: Option<String> = sqlx::query_scalar("select last_error from messaging.outbox")
             .fetch_optional(&system.payments)
             .await
             .unwrap()
             .flatten();
-        error.is_some_and(|error| error.contains("no answer"))
+        error.is_some_and(|error| error.contains("blocks publishing"))
     })
     .await;
     for role in ["api", "payments", "worker"] {

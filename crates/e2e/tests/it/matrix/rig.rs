@@ -232,7 +232,9 @@ impl Rig {
                 }
             }
             let mails: (i64, i64) = sqlx::query_as(
-                "select (select count(*) from auth.\"user\") + (select count(*) from commerce.\"order\" where status = 'completed'),
+                // a registration whose answer was lost is sent again, and its owner told of it
+                "select (select count(*) from auth.\"user\") + (select count(*) from commerce.\"order\" where status = 'completed')
+                      + (select count(*) from auth.mail_request where purpose = 'registration'),
                         (select count(*) from messaging.inbox where consumer = 'messages')",
             )
             .fetch_one(&self.system.shop)

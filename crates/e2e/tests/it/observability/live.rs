@@ -14,6 +14,7 @@ use std::{
 use futures::future::join_all;
 use lapin::{
     BasicProperties, Channel,
+    options::QueueDeleteOptions,
     types::{AMQPValue, FieldTable},
 };
 use nix::sys::signal::Signal;
@@ -27,18 +28,21 @@ use super::{alerts, prometheus::Prometheus};
 use crate::{hurried, text};
 
 /// Raised by [`what_breaks_raises_its_alert`].
-const BREAKS: [&str; 15] = [
+const BREAKS: [&str; 18] = [
     "ApiErrorsFast",
     "ApiErrorsSlow",
     "CompensationOverdue",
     "FailedMessages",
     "InvariantBroken",
+    "LoginsRefused",
     "NoWorker",
     "OrdersSlow",
     "OutboxLag",
     "OutboxParked",
     "PoolExhausted",
     "ProcessDown",
+    "QueueMissing",
+    "QueueUnbound",
     "QueueWithoutConsumer",
     "SagaPaused",
     "SagaStuck",
@@ -110,6 +114,10 @@ async fn what_breaks_raises_its_alert() {
         ("SAGA_RETRY_BUDGET_MS", "36000000".to_owned()),
         ("SHOP_DEV", "1".to_owned()),
         (
+            "RABBITMQ_MANAGEMENT_URL",
+            std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap(),
+        ),
+        (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             format!("http://{}", spans.address),
         ),
@@ -146,6 +154,8 @@ async fn what_breaks_raises_its_alert() {
         "outbox_parked",
         "queue_messages",
         "queue_consumers",
+        "queue_missing",
+        "queue_bindings_missing",
         "db_pool_connections",
         r#"rate(http_server_request_duration_seconds_count{route="/api/orders"}[1m])"#,
     ];
@@ -170,6 +180,9 @@ async fn what_breaks_raises_its_alert() {
     prometheus.raises("InvariantBroken", &[]).await;
     prometheus.raises("FailedMessages", &[]).await;
 
+    passwords_are_tried(&system).await;
+    prometheus.raises("LoginsRefused", &[]).await;
+
     spans.will(Fault::Reset);
     let browsing = || async {
         buyer.try_look(text(&open, "id")).await;
@@ -185,9 +198,29 @@ async fn what_breaks_raises_its_alert() {
         .raises("OutboxParked", &[("instance", &payments)])
         .await;
 
+    // a process that starts looks at once; where Prometheus finds it
+    let admin = system.admin_address("worker payments").unwrap();
+    system.kill("worker payments");
+    let env = [("WORKER_ADMIN_LISTEN", admin.as_str())];
+    system.launch_with("worker payments", &env).await;
+    prometheus.raises("QueueUnbound", &[("queue", QUEUE)]).await;
+
     nobody_works(&system, &prometheus).await;
+    let delete = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default());
+    delete.await.unwrap();
+    prometheus.raises("QueueMissing", &[("queue", QUEUE)]).await;
     database_hangs(&system, &prometheus).await;
     assert_eq!(prometheus.raised(), BREAKS.map(str::to_owned).into());
+}
+
+/// Somebody tries passwords of an account; whether it is there makes no difference.
+async fn passwords_are_tried(system: &System) {
+    let url = format!("{}/api/login", system.api_url);
+    for n in 0..200 {
+        let body = json!({"email": "ada@shop.example", "password": format!("wrong {n}")});
+        let answer = system.http.post(&url).json(&body).send().await.unwrap();
+        assert!(!answer.status().is_success(), "{n}");
+    }
 }
 
 /// Nobody is bound for what payments says; the relay's patience is nearly at its end.
@@ -227,7 +260,8 @@ async fn nobody_works(system: &System, prometheus: &Prometheus<'_>) {
     }
     let buyer = system.buyer().await;
     eventually("the mail to have been due for minutes", || async {
-        let statement = "update messaging.outbox set due_at = due_at - interval '2 minutes'
+        let statement = "update messaging.outbox
+             set since = since - interval '2 minutes', due_at = due_at - interval '2 minutes'
              where kind = 'message'";
         changed(&system.shop, statement).await > 0
     })

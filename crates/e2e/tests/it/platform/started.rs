@@ -36,7 +36,11 @@ fn secrets(folder: &Path) {
         .arg("keygen")
         .output()
         .unwrap();
-    for name in ["token_signing_key.pem", "event_signing_key.pem"] {
+    for name in [
+        "token_signing_key.pem",
+        "service_signing_key.pem",
+        "event_signing_key.pem",
+    ] {
         fs::write(folder.join(name), &key.stdout).unwrap();
     }
     for (name, url) in [
@@ -49,6 +53,7 @@ fn secrets(folder: &Path) {
             "postgres://nobody:hush@127.0.0.1:1/payments",
         ),
         ("amqp_url", "amqp://nobody:hush@127.0.0.1:1/%2f"),
+        ("rabbitmq_management_url", "http://nobody:hush@127.0.0.1:1"),
         ("smtp_url", "smtp://127.0.0.1:1"),
     ] {
         fs::write(folder.join(name), url).unwrap();

@@ -16,7 +16,12 @@ use testkit::{System, SystemOptions, foreign_client};
 use crate::{hurried, layout::root};
 
 /// Variables that hold secrets; `<NAME>_FILE` names the file.
-const SECRETS: [&str; 3] = ["SHOP_DATABASE_URL", "PAYMENTS_DATABASE_URL", "AMQP_URL"];
+const SECRETS: [&str; 4] = [
+    "SHOP_DATABASE_URL",
+    "PAYMENTS_DATABASE_URL",
+    "AMQP_URL",
+    "RABBITMQ_MANAGEMENT_URL",
+];
 
 /// A system whose processes run in roles of their own.
 pub(super) struct Rig {
@@ -69,19 +74,31 @@ impl Rig {
             })
             .flatten()
             .collect();
-        let key = self.secrets.join("token_signing_key.pem");
-        let key = match role {
-            "api" | "worker-saga" | "worker-payments" | "worker-async" => key.display().to_string(),
-            // whoever needs none must not look for one
-            _ => "/nowhere".to_owned(),
-        };
-        env.push(("TOKEN_SIGNING_KEY_FILE".to_owned(), key));
-        let key = self.secrets.join("event_signing_key.pem");
-        let key = match role {
-            "payments" => key.display().to_string(),
-            _ => "/nowhere".to_owned(),
-        };
-        env.push(("EVENT_SIGNING_KEY_FILE".to_owned(), key));
+        for (variable, file, signers) in [
+            (
+                "TOKEN_SIGNING_KEY_FILE",
+                "token_signing_key.pem",
+                &["api"][..],
+            ),
+            (
+                "SERVICE_SIGNING_KEY_FILE",
+                "service_signing_key.pem",
+                &["api", "worker-saga", "worker-payments", "worker-async"],
+            ),
+            (
+                "EVENT_SIGNING_KEY_FILE",
+                "event_signing_key.pem",
+                &["payments"],
+            ),
+        ] {
+            // a process that needs none must not look for one
+            let key = if signers.contains(&role) {
+                self.secrets.join(file).display().to_string()
+            } else {
+                "/nowhere".to_owned()
+            };
+            env.push((variable.to_owned(), key));
+        }
         env
     }
 
@@ -100,6 +117,13 @@ impl Rig {
         let mut command = self.system.command(binary);
         command.args(arguments).envs(self.env(role));
         done(&command.output().unwrap())
+    }
+
+    /// As [`Rig::run`], whether or not it does all that it was asked for.
+    pub(super) fn attempt(&self, role: &str, binary: &str, arguments: &[&str]) {
+        let mut command = self.system.command(binary);
+        command.args(arguments).envs(self.env(role));
+        command.output().unwrap();
     }
 
     pub(super) fn secret(&self, name: &str) -> String {
@@ -144,7 +168,8 @@ impl Rig {
             .map_err(code)
     }
 
-    async fn channel(&self, role: &str) -> Channel {
+    /// A channel with the rights of this role.
+    pub(super) async fn channel(&self, role: &str) -> Channel {
         let url = self.secret(&format!("amqp_url.{role}"));
         foreign_client(&url).await.1
     }

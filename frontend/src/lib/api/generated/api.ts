@@ -238,7 +238,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for an order to be canceled.
-         * @description Payments decides: an order that is paid meanwhile completes all the same.
+         * @description Payments decides: an order that is paid meanwhile completes all the same. The body may be missing.
          */
         post: operations["cancel_order"];
         delete?: never;
@@ -258,11 +258,62 @@ export interface paths {
          * Watch an order: server-sent events, one a change of its status.
          * @description An event is called `status`; its `id` is the change's number, its data what the order's
          *     `history` says. The stream begins with the first change, or behind `Last-Event-ID`, and ends
-         *     after the last one; 204 says that the last one was seen already.
+         *     after the last one, and when the session is over; 204 says that the last one was seen already.
          */
         get: operations["watch_order"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the password. All sessions of the account end; the answer is a new one. The owner gets a mail. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a mail by which a forgotten password is reset. The answer is the same whether or not there is an account. */
+        post: operations["request_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/password-reset/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a new password by the token of a mailed link, once. All sessions of the account end. */
+        post: operations["reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -349,7 +400,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account; it is logged in. */
+        /** Make an account. The answer is the same where there is one for the address; its owner gets a mail then. */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -555,6 +606,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the token's session is live: what a service asks before it changes something for a user. */
+        get: operations["check_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's live sessions. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** End all of the caller's sessions but the one of this request. */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of the caller's sessions. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -572,6 +675,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Verify an account's e-mail address by the token of a mailed link, once. */
+        post: operations["verify_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/verify-email/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for another mail by which the address is verified. */
+        post: operations["send_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -581,7 +718,7 @@ export interface components {
             /** @description Change nothing: say what it would do. */
             dry_run?: boolean;
             /** @description Why: kept in journal, audit and trace. */
-            reason: string;
+            reason: components["schemas"]["Reason"];
             /**
              * Format: int64
              * @description Only if the saga is still at this revision.
@@ -620,16 +757,26 @@ export interface components {
             reason: string;
             /** @description Id of it. */
             subject_id: string;
-            /** @description `saga`, `message`, `outbox`, `user`. */
+            /** @description `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`. */
             subject_kind: string;
             /** @description What was done. */
             verb: string;
+        };
+        /** @description Why an order is to be canceled. */
+        CancelOrder: {
+            /** @description Kept in the audit. An admin must give one for another user's order. */
+            reason?: string | null;
         };
         /**
          * @description A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
          * @enum {string}
          */
         Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
+        /** @description A password and the one in its place. */
+        ChangePassword: {
+            current_password: string;
+            new_password: string;
+        };
         /** @description One check. */
         Check: {
             /** @description What it means. */
@@ -646,8 +793,7 @@ export interface components {
         /** @description Of what, and how many. The price is the catalog's. */
         CreateLine: {
             product_id: components["schemas"]["ProductId"];
-            /** Format: int32 */
-            quantity: number;
+            quantity: components["schemas"]["Quantity"];
         };
         /** @description What is ordered. */
         CreateOrder: {
@@ -686,7 +832,7 @@ export interface components {
              */
             alike?: number | null;
             /** @description Why: kept in the audit. */
-            reason: string;
+            reason: components["schemas"]["Reason"];
         };
         /** @description What became of messages. */
         Decisions: {
@@ -695,20 +841,11 @@ export interface components {
         };
         /** @description A product as it shall be. */
         EditProduct: {
-            description: string;
-            name: string;
-            price: components["schemas"]["Money"];
-            /**
-             * Format: int64
-             * @description Units in stock, those reserved by orders included. Absent: it stays as it is.
-             */
-            stock?: number | null;
-            /**
-             * Format: int64
-             * @description The `stock` that the editor saw. The stock changes by the difference of the two, so that what
-             *     was sold meanwhile stays sold. Without it, `stock` must be what it is already.
-             */
-            stock_seen?: number | null;
+            description: components["schemas"]["ProductDescription"];
+            name: components["schemas"]["ProductName"];
+            price: components["schemas"]["Price"];
+            stock?: components["schemas"]["Stock"] | null;
+            stock_seen?: components["schemas"]["Stock"] | null;
         };
         /** @description What an act does, or would do, to one saga and its order. */
         Effects: {
@@ -734,6 +871,11 @@ export interface components {
             /** @description Where it stands right after the act. */
             to: string;
         };
+        /**
+         * Format: email
+         * @description An e-mail address.
+         */
+        Email: string;
         /**
          * @description How a step ended.
          * @enum {string}
@@ -872,6 +1014,30 @@ export interface components {
             /** @description What for. */
             title: string;
         };
+        /** @description A live session of the account. */
+        OpenSession: {
+            /** @description Whether the request's own token belongs to it. */
+            current: boolean;
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When its last token was issued.
+             */
+            renewed_at: string;
+            /**
+             * Format: date-time
+             * @description When its login was.
+             */
+            started_at: string;
+            /** @description The browser's `User-Agent` at the login. */
+            user_agent?: string | null;
+        };
+        /** @description The live sessions of an account. */
+        OpenSessions: {
+            /** @description The one that was renewed last comes first. */
+            items: components["schemas"]["OpenSession"][];
+        };
         /** @description An order. */
         Order: {
             /** @description Whether it is being undone. */
@@ -958,6 +1124,14 @@ export interface components {
             /** @description Send it as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
+        /** @description The name of a person. */
+        PersonName: string;
+        /** @description An amount of money in minor units (cents), more than nothing. */
+        Price: {
+            /** Format: int32 */
+            amount: number;
+            currency: components["schemas"]["Currency"];
+        };
         /** @description A problem document (RFC 9457), as documented. */
         ProblemBody: {
             /** @description What happened here, and what to do. */
@@ -995,11 +1169,22 @@ export interface components {
              */
             version: number;
         };
+        /** @description The description of a product. */
+        ProductDescription: string;
         /**
          * Format: uuid
          * @description A product of the catalog.
          */
         ProductId: string;
+        /** @description The name of a product. */
+        ProductName: string;
+        /**
+         * Format: int32
+         * @description Pieces of a product.
+         */
+        Quantity: number;
+        /** @description An explanation: kept in the audit. */
+        Reason: string;
         /** @description A decision to send again. */
         Redrive: {
             /** @description Decide on all that failed alike, as for a drop. */
@@ -1007,13 +1192,18 @@ export interface components {
             /** @description The queue to send to, when the message's own record does not count: its consumer did not make it. */
             queue?: string | null;
             /** @description Why: kept in the audit. */
-            reason: string;
+            reason: components["schemas"]["Reason"];
         };
         /** @description Who wants an account. */
         Register: {
-            email: string;
-            name: string;
+            email: components["schemas"]["Email"];
+            name: components["schemas"]["PersonName"];
             password: string;
+        };
+        /** @description A registration that was taken. */
+        RegistrationAccepted: {
+            /** @description The address that a mail goes to. */
+            email: string;
         };
         /** @description What the checks of the shop's database, and of RabbitMQ if it can be seen, found. */
         Report: {
@@ -1023,6 +1213,16 @@ export interface components {
             /** @description Whether no invariant is violated, as far as could be seen from here. */
             well: boolean;
         };
+        /** @description The account whose password is forgotten. */
+        RequestReset: {
+            email: string;
+        };
+        /** @description A new password, by a mailed link. */
+        ResetPassword: {
+            new_password: string;
+            /** @description Of the link, behind `#token=`. */
+            token: string;
+        };
         /** @description How the current step ended. */
         ResolveAct: {
             /** @description How it ended; payments must bear it out. */
@@ -1030,16 +1230,16 @@ export interface components {
             /** @description Change nothing: say what it would do. */
             dry_run?: boolean;
             /** @description How that is known. */
-            evidence: string;
+            evidence: components["schemas"]["Reason"];
             /** @description Why: kept in journal, audit and trace. */
-            reason: string;
+            reason: components["schemas"]["Reason"];
             /**
              * Format: int64
              * @description Only if the saga is still at this revision.
              */
             revision?: number | null;
             /** @description The step that the saga is at. */
-            step: string;
+            step: components["schemas"]["Reason"];
         };
         /** @description A saga in a list. */
         Saga: {
@@ -1192,11 +1392,11 @@ export interface components {
             /** @description Change nothing: say what it would do. */
             dry_run?: boolean;
             /** @description `transaction_completed` or `transaction_canceled`; payments must bear it out. */
-            name: string;
-            /** @description What comes with it, for people. */
+            name: components["schemas"]["Reason"];
+            /** @description A note for people that comes with it; U+FFFD replaces a NUL character. */
             payload?: unknown;
             /** @description Why: kept in journal, audit and trace. */
-            reason: string;
+            reason: components["schemas"]["Reason"];
             /**
              * Format: int64
              * @description Only if the saga is still at this revision.
@@ -1217,6 +1417,11 @@ export interface components {
             /** @description The new status; `canceling` when it began to be undone. */
             status: string;
         };
+        /**
+         * Format: int32
+         * @description Pieces in stock.
+         */
+        Stock: number;
         /** @description A product, as admins see it. */
         StockedProduct: {
             description: string;
@@ -1271,6 +1476,8 @@ export interface components {
         /** @description An account, as its owner sees it. */
         User: {
             email: string;
+            /** @description Whether a link that was mailed to the address was used. */
+            email_verified: boolean;
             id: components["schemas"]["UserId"];
             name: string;
             roles: string[];
@@ -1280,6 +1487,11 @@ export interface components {
          * @description An account.
          */
         UserId: string;
+        /** @description A mailed link. */
+        VerifyEmail: {
+            /** @description Of the link, behind `#token=`. */
+            token: string;
+        };
         /** @description Why a saga stands where it stands. */
         Why: components["schemas"]["Judgement"] & {
             order_id?: components["schemas"]["OrderId"] | null;
@@ -1290,14 +1502,11 @@ export interface components {
         };
         /** @description A new product. */
         WriteProduct: {
-            description: string;
-            name: string;
-            price: components["schemas"]["Money"];
-            /**
-             * Format: int64
-             * @description Units in stock.
-             */
-            stock: number;
+            description: components["schemas"]["ProductDescription"];
+            name: components["schemas"]["ProductName"];
+            price: components["schemas"]["Price"];
+            /** @description Units in stock. */
+            stock: components["schemas"]["Stock"];
         };
     };
     responses: never;
@@ -1312,15 +1521,15 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
+                cursor?: string;
                 /** @description An order's number or id, its transaction's id, or its customer's e-mail address. */
-                find?: string | null;
-                /** @description Items a page, 1 to 100; 20 by default. */
-                limit?: number | null;
-                /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
-                status?: string | null;
+                find?: string;
+                /** @description Items a page; 20 by default. */
+                limit?: number;
+                /** @description Where it stands. */
+                status?: "pending" | "awaiting_payment" | "completed" | "canceled";
                 /** @description Whose. */
-                user_id?: components["schemas"]["UserId"] | null;
+                user_id?: components["schemas"]["UserId"];
             };
             header?: never;
             path?: never;
@@ -1346,7 +1555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1414,7 +1623,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1482,7 +1691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1538,7 +1747,7 @@ export interface operations {
                     "application/json": components["schemas"]["Report"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1601,7 +1810,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1669,7 +1878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1741,7 +1950,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1849,7 +2058,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2026,6 +2235,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `forbidden`: a page of another site asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
             503: {
                 headers: {
@@ -2088,9 +2306,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page, 1 to 100; 20 by default. */
-                limit?: number | null;
+                cursor?: string;
+                /** @description Items a page; 20 by default. */
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -2116,7 +2334,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2161,7 +2379,7 @@ export interface operations {
                 /** @description The caller's name for this intent, up to 255 characters */
                 "Idempotency-Key": string;
                 /** @description `respond-async` */
-                Prefer?: string | null;
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -2199,7 +2417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2253,6 +2471,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `order-limit` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
             503: {
                 headers: {
@@ -2294,7 +2521,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2342,7 +2569,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelOrder"] | null;
+            };
+        };
         responses: {
             /** @description It is being canceled, or is canceled */
             202: {
@@ -2353,7 +2584,7 @@ export interface operations {
                     "application/json": components["schemas"]["Order"];
                 };
             };
-            /** @description `malformed` */
+            /** @description `malformed`: the body is not JSON */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2362,7 +2593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2398,6 +2629,33 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
             503: {
                 headers: {
@@ -2414,7 +2672,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The `id` of the event that was seen last */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 /** @description The order */
@@ -2449,7 +2707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2477,6 +2735,254 @@ export interface operations {
                 };
             };
             /** @description `too-many-requests`: you watch many orders at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description A new session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    request_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestReset"];
+            };
+        };
+        responses: {
+            /** @description If there is an account for the address, a mail is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            /** @description The password is set */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2550,11 +3056,11 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page, 1 to 100; 20 by default. */
-                limit?: number | null;
+                cursor?: string;
+                /** @description Items a page; 20 by default. */
+                limit?: number;
                 /** @description Words, their beginnings, typing mistakes included. */
-                search?: string | null;
+                search?: string;
             };
             header?: never;
             path?: never;
@@ -2582,6 +3088,15 @@ export interface operations {
             };
             /** @description `invalid`: `errors` names the part of the query that is out of range */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests`: many searches from one network */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2631,7 +3146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2774,7 +3289,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2897,7 +3412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2980,6 +3495,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `forbidden`: a page of another site asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
             503: {
                 headers: {
@@ -3004,26 +3537,17 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account, logged in */
-            201: {
+            /** @description A mail is on its way. A new account can log in at once */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Tokens"];
+                    "application/json": components["schemas"]["RegistrationAccepted"];
                 };
             };
             /** @description `malformed`: the body is not JSON */
             400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description `email-taken` */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3132,34 +3656,34 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those with this cause, as `why` names it. */
-                cause?: string | null;
+                cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
                 /** @description Tell each one's cause, as with `cause` and `stuck`. */
                 causes?: boolean;
                 /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
+                cursor?: string;
                 /**
                  * @description The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
                  *     the customer with this e-mail address.
                  */
-                find?: string | null;
-                /** @description Items a page, 1 to 100; 20 by default. */
-                limit?: number | null;
+                find?: string;
+                /** @description Items a page; 20 by default. */
+                limit?: number;
                 /** @description Seconds since it last moved, at least. */
-                older_than?: number | null;
+                older_than?: number;
                 /** @description The saga of this order. */
-                order?: components["schemas"]["OrderId"] | null;
+                order?: components["schemas"]["OrderId"];
                 /** @description Plan, such as `checkout`. */
-                plan?: string | null;
-                /** @description `running`, `waiting`, `compensating`, `completed` or `compensated`. */
-                state?: string | null;
+                plan?: string;
+                /** @description Where it stands. */
+                state?: "running" | "waiting" | "compensating" | "completed" | "compensated";
                 /** @description Step that it is at. */
-                step?: string | null;
+                step?: string;
                 /** @description Only those that are stuck: that do not go on by themselves. */
                 stuck?: boolean;
                 /** @description Part of the last error, or of the reason of the compensation. */
-                text?: string | null;
+                text?: string;
                 /** @description Those of this user's orders. */
-                user?: components["schemas"]["UserId"] | null;
+                user?: components["schemas"]["UserId"];
             };
             header?: never;
             path?: never;
@@ -3185,7 +3709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3253,7 +3777,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3325,7 +3849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3433,7 +3957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3541,7 +4065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3649,7 +4173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3757,7 +4281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3865,7 +4389,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3969,7 +4493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4037,7 +4561,210 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    check_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is live, and the account has the token's roles */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated`, or `session-over` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenSessions"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4091,6 +4818,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Settings"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyEmail"];
+            };
+        };
+        responses: {
+            /** @description The address is verified */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed`: the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-large`: more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported-media-type`: not `application/json` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid`: `errors` names each field and what is wrong with it */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    send_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A mail is on its way, or the address is verified already */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden`: a call for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too-many-requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description `unavailable`: something that is needed is not there right now; see `Retry-After` */

@@ -176,7 +176,11 @@ export interface components {
         /** @description Creates a transaction; idempotent by `order_id`. */
         InitTransaction: {
             /** @description How much. */
-            amount: components["schemas"]["Money"];
+            amount: {
+                /** @description Minor units of the currency. */
+                amount: number;
+                currency: components["schemas"]["Currency"];
+            };
             /** @description The order to be paid. */
             order_id: components["schemas"]["OrderId"];
             transaction_id?: components["schemas"]["TransactionId"] | null;
@@ -327,7 +331,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -405,7 +409,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -500,7 +504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -569,7 +573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -674,7 +678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -685,6 +689,15 @@ export interface operations {
             };
             /** @description `forbidden`: a call for others */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not-found`: the order's transaction is of another user than the token speaks for */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -770,7 +783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -875,7 +888,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unauthenticated`: no token, or none that is good here */
+            /** @description `unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;

@@ -1,0 +1,90 @@
+//! Writes acts of staff that come through the api to the audit: the actor, the object, its state before and after.
+
+use commerce::product::Product;
+use operator::{
+    Actor,
+    audit::{self, Act, Subject},
+};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use web::{Caller, Problem};
+
+/// Stands where a person was not asked for a reason.
+const NOT_ASKED: &str = "(no reason is asked for)";
+
+/// Who acts, where no reason is asked for.
+fn unasked(caller: &Caller) -> Result<Actor, Problem> {
+    let name = format!("user {}", caller.user()?);
+    Actor::new(name, NOT_ASKED).map_err(|error| Problem::internal("write the audit", &error))
+}
+
+/// Writes an act down, in the caller's transaction.
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    verb: &str,
+    subject: Subject<'_>,
+    (before, after): (Value, Value),
+) -> sqlx::Result<()> {
+    let act = Act {
+        actor,
+        verb,
+        subject,
+        before,
+        after,
+        batch_id: None,
+        trace_id: None,
+    };
+    audit::record(conn, &act).await.map(drop)
+}
+
+/// Writes a change of the catalog down, in the transaction that made it.
+pub(super) async fn product(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    verb: &str,
+    before: Option<&Product>,
+    after: Option<&Product>,
+) -> Result<(), Problem> {
+    let Some(about) = after.or(before) else {
+        return Ok(());
+    };
+    let actor = unasked(caller)?;
+    let changed = (shown(before), shown(after));
+    let id = about.id.to_string();
+    write(conn, &actor, verb, Subject::Product(&id), changed).await?;
+    Ok(())
+}
+
+fn shown(product: Option<&Product>) -> Value {
+    product.map_or(Value::Null, |product| {
+        json!({
+            "name": product.name,
+            "description": product.description,
+            "price": product.price,
+            "stock": product.available + product.reserved,
+            "version": product.version,
+        })
+    })
+}
+
+/// Writes down that staff have logged in; buyers' logins are theirs alone.
+pub(super) async fn login(
+    conn: &mut PgConnection,
+    user: &auth::Profile,
+    network: String,
+) -> Result<(), Problem> {
+    let actor = Actor::new(format!("user {}", user.id), NOT_ASKED)
+        .map_err(|error| Problem::internal("write the audit", &error))?;
+    let after = json!({ "roles": user.roles, "network": network });
+    let id = user.id.to_string();
+    write(
+        conn,
+        &actor,
+        "user login",
+        Subject::User(&id),
+        (Value::Null, after),
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Checks whether a session is live: at each request that changes something, and every two seconds for open streams.
+//!
+//! One statement checks all open streams of this process.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use auth::Claim;
+use sqlx::PgPool;
+use tokens::Identity;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use web::{Problem, SessionCheck, kinds};
+
+/// How often the sessions of open streams are looked at.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Longest wait for the answer: after it, the next look takes another connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The sessions, as the database knows them, and the streams that depend on one.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    shutdown: CancellationToken,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    looking: bool,
+    /// Claim by claim, how many streams depend on it, and what ends them.
+    claims: HashMap<Claim, (usize, CancellationToken)>,
+}
+
+impl Sessions {
+    /// Sessions in `pool`'s database; looking at those of open streams ends at `shutdown`.
+    pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            pool,
+            shutdown,
+            open: Mutex::default(),
+        }))
+    }
+
+    /// Refuses a user whose session is over, whose account is disabled, or who has lost a role that the token claims.
+    ///
+    /// # Errors
+    /// `session-over`; 503 when the database does not answer.
+    pub(crate) async fn check(&self, identity: &Identity) -> Result<(), Problem> {
+        let Some(claim) = claim(identity) else {
+            return Ok(());
+        };
+        let mut conn = self.0.pool.acquire().await?;
+        if auth::hold(&mut conn, &[claim]).await?.contains(&true) {
+            return Ok(());
+        }
+        Err(Problem::new(kinds::SESSION_OVER).detail("Log in again."))
+    }
+
+    /// To be held while a stream of this user is open: [`OpenStream::ended`] tells when its session is over.
+    pub(crate) fn opened(&self, identity: &Identity) -> OpenStream {
+        let claim = claim(identity);
+        let mut ended = CancellationToken::new();
+        if let Some(claim) = &claim {
+            let mut open = self.0.open();
+            let (streams, token) = open.claims.entry(claim.clone()).or_default();
+            *streams += 1;
+            ended = token.clone();
+            if !open.looking {
+                open.looking = true;
+                tokio::spawn(Arc::clone(&self.0).look());
+            }
+        }
+        OpenStream {
+            inner: Arc::clone(&self.0),
+            claim,
+            ended,
+        }
+    }
+}
+
+impl web::Sessions for Sessions {
+    fn check<'a>(&'a self, user: &'a Identity, _: &'a str) -> SessionCheck<'a> {
+        Box::pin(Self::check(self, user))
+    }
+}
+
+fn claim(identity: &Identity) -> Option<Claim> {
+    Some(Claim {
+        user_id: identity.user_id?,
+        session_id: identity.session_id,
+        roles: identity.roles.clone(),
+    })
+}
+
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks until no stream is open any more, or we stop.
+    async fn look(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                _ = interval.tick() => {}
+            }
+            let Some(claims) = self.claims() else { return };
+            match db::within(ANSWER_TIMEOUT, self.hold(&claims)).await {
+                Ok(held) => {
+                    failing = false;
+                    self.end(
+                        claims
+                            .iter()
+                            .zip(held)
+                            .filter_map(|(claim, held)| (!held).then_some(claim)),
+                    );
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "The sessions of open streams cannot be checked: trying on");
+                    }
+                    failing = true;
+                }
+            }
+        }
+    }
+
+    /// The sessions and accounts that open streams depend on; `None` when none is open.
+    fn claims(&self) -> Option<Vec<Claim>> {
+        let mut open = self.open();
+        if open.claims.is_empty() {
+            open.looking = false;
+            return None;
+        }
+        Some(open.claims.keys().cloned().collect())
+    }
+
+    async fn hold(&self, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
+        auth::hold(&mut *self.pool.acquire().await?, claims).await
+    }
+
+    fn end<'a>(&self, over: impl Iterator<Item = &'a Claim>) {
+        let open = self.open();
+        for claim in over {
+            if let Some((_, ended)) = open.claims.get(claim) {
+                ended.cancel();
+            }
+        }
+    }
+}
+
+/// One open stream of a user.
+pub(crate) struct OpenStream {
+    inner: Arc<Inner>,
+    claim: Option<Claim>,
+    ended: CancellationToken,
+}
+
+impl OpenStream {
+    /// Returns when the session is over.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let Some(claim) = &self.claim else { return };
+        let mut open = self.inner.open();
+        if let Some((streams, _)) = open.claims.get_mut(claim) {
+            *streams -= 1;
+            if *streams == 0 {
+                open.claims.remove(claim);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Sessions that can no longer be used leave the pool: dead ones, frozen ones, and those that stay read-only although
+//! the server takes writes again.
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, Executor, PgConnection, Row, pool::PoolConnectionMetadata};
+
+/// Longest wait for the answer to a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// A session that was idle for longer is asked before it is used: the server may have restarted.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// A read-only session is closed at its first use after this time. Its successor meets the server, or the address, that
+/// takes writes by then. Reads go on meanwhile.
+const READ_ONLY_LIFETIME: Duration = Duration::from_secs(2);
+/// After a read-only session was seen, each session is asked for this long before it is used.
+const SUSPICION: Duration = Duration::from_mins(1);
+
+/// True in a standby, and where the role, the database or the server makes transactions read-only.
+const IS_READ_ONLY: &str =
+    "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::bool";
+
+/// Options of each session. The server notices within half a minute that its client's machine is gone, so that its locks
+/// are released.
+pub(crate) const OPTIONS: [(&str, &str); 7] = [
+    // a notice is a line in the log: a search for a stop word makes one for each row
+    ("client_min_messages", "warning"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20000"),
+    ("client_connection_check_interval", "5s"),
+];
+
+/// Observations of a pool about its sessions.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    created: Instant,
+    /// Milliseconds after `created` at which a read-only session was last seen; 0 for never.
+    read_only_at: Arc<AtomicU64>,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Self {
+        Self {
+            created: Instant::now(),
+            read_only_at: Arc::default(),
+        }
+    }
+
+    /// After a session was opened.
+    pub(crate) async fn opened(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        self.is_read_only(conn).await.map(drop)
+    }
+
+    /// Whether a pooled session can be used.
+    pub(crate) async fn is_usable(
+        &self,
+        conn: &mut PgConnection,
+        meta: PoolConnectionMetadata,
+    ) -> bool {
+        if meta.idle_for <= TRUSTED_IDLE && !self.is_suspicious() {
+            return true;
+        }
+        match within(PING_TIMEOUT, self.is_read_only(conn)).await {
+            Ok(read_only) => !read_only || meta.age < READ_ONLY_LIFETIME,
+            Err(error) => {
+                tracing::debug!(%error, "Closing a connection to PostgreSQL that does not answer");
+                false
+            }
+        }
+    }
+
+    fn is_suspicious(&self) -> bool {
+        let seen = self.read_only_at.load(Ordering::Relaxed);
+        let since = self
+            .created
+            .elapsed()
+            .saturating_sub(Duration::from_millis(seen));
+        seen > 0 && since < SUSPICION
+    }
+
+    async fn is_read_only(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
+        let read_only = conn
+            .fetch_one(sqlx::raw_sql(IS_READ_ONLY))
+            .await?
+            .try_get(0)?;
+        if read_only {
+            let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.read_only_at.store(now.max(1), Ordering::Relaxed);
+        }
+        Ok(read_only)
+    }
+}
+
+/// Before a connection returns to the pool: one whose last statement was given up, and whose server does not answer, would
+/// keep its place in the pool until TCP gives up a quarter of an hour later.
+pub(crate) async fn released(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    within(PING_TIMEOUT, conn.ping()).await.map(|()| true)
+}
+
+/// Awaits `work` of the database for at most `limit`.
+///
+/// For work without a deadline of its own: a frozen server, or one whose machine is gone, never answers. The connection
+/// is closed, not used again.
+///
+/// # Errors
+/// The error of `work`; an I/O error of kind [`io::ErrorKind::TimedOut`], for which [`is_unreachable`](crate::is_unreachable) holds, after `limit`.
+pub async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let why = format!("PostgreSQL gave no answer within {limit:?}");
+        Err(sqlx::Error::Io(io::Error::new(
+            io::ErrorKind::TimedOut,
+            why,
+        )))
+    })
+}

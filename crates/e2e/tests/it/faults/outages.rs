@@ -1,0 +1,264 @@
+//! What is needed answers and cannot be used: a database that only reads, rows that another session holds, a mail server
+//! that falls silent. None of it is an attempt.
+
+use std::collections::BTreeMap;
+
+use kernel::{EntryId, UserId};
+use lapin::{
+    BasicProperties,
+    options::{BasicGetOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use regex::Regex;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use testkit::{Buyer, MailServer, System, eventually, eventually_some, foreign_client};
+
+use super::{count, whole};
+use crate::{hurried, text};
+
+async fn awaiting(buyer: &Buyer<'_>, product: &str, orders: usize) -> Vec<Value> {
+    let mut awaiting = Vec::with_capacity(orders);
+    for n in 0..orders {
+        let key = format!("{product}-{n}");
+        let order = buyer.try_order(product, 1, &key).await.unwrap();
+        let order: Value = order.json().await.unwrap();
+        awaiting.push(buyer.awaits(text(&order, "id"), "awaiting_payment").await);
+    }
+    awaiting
+}
+
+async fn pay(buyer: &Buyer<'_>, orders: &[Value]) {
+    for order in orders {
+        buyer.pay(text(order, "transaction_id")).await;
+    }
+}
+
+async fn complete(buyer: &Buyer<'_>, orders: &[Value]) {
+    for order in orders {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+}
+
+/// Messages in `failed`.
+pub(super) async fn failed(system: &System) -> u32 {
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let queue = channel.queue_declare("failed".into(), passive, FieldTable::default());
+    queue.await.unwrap().message_count()
+}
+
+/// How often each mail was sent, by its Message-ID.
+fn mails(system: &System) -> BTreeMap<String, usize> {
+    let mut mails = BTreeMap::new();
+    for file in std::fs::read_dir(system.setting("MAIL_DIR")).unwrap() {
+        let mail = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let id = mail
+            .lines()
+            .find_map(|line| line.strip_prefix("Message-ID: "));
+        *mails.entry(id.unwrap().to_owned()).or_default() += 1;
+    }
+    mails
+}
+
+async fn logged(system: &System, what: &str) {
+    logged_like(system, &Regex::new(&regex::escape(what)).unwrap()).await;
+}
+
+async fn logged_like(system: &System, what: &Regex) {
+    eventually(&format!("the worker to log {what}"), || async {
+        let log = std::fs::read_to_string(system.log("worker"));
+        log.is_ok_and(|log| what.is_match(&log))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let orders = awaiting(&buyer, &mug, 5).await;
+    eventually("the welcome mail to be sent", || async {
+        mails(&system).len() == 1
+    })
+    .await;
+    let user: UserId = sqlx::query_scalar("select user_id from commerce.client limit 1")
+        .fetch_one(&system.shop)
+        .await
+        .unwrap();
+
+    let database = system
+        .setting("SHOP_DATABASE_URL")
+        .rsplit_once('/')
+        .unwrap()
+        .1
+        .to_owned();
+    let run = |statement: String| {
+        let pool = system.shop.clone();
+        async move {
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&pool)
+                .await
+                .unwrap()
+        }
+    };
+    run(format!(
+        "alter database {database} set default_transaction_read_only = on"
+    ))
+    .await;
+    run("select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and application_name ~ '^(api|worker)'"
+        .to_owned())
+    .await;
+    pay(&buyer, &orders).await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    for _ in 0..3 {
+        let command = json!({"command": "send_welcome_email", "user_id": user});
+        let properties = BasicProperties::default()
+            .with_message_id(EntryId::new().to_string().into())
+            .with_type("send_welcome_email".into());
+        let body = command.to_string();
+        testkit::publish(
+            &channel,
+            "messages",
+            "send_welcome_email",
+            properties,
+            body.as_bytes(),
+        )
+        .await;
+    }
+    // the fifth try is seconds after the first; a consumer that tried again at once would have spent a message's twenty
+    // deliveries by then
+    for queue in ["payments_events_queue", "messages"] {
+        let tries = Regex::new(&format!("Try 5 of [0-9]+ held messages of {queue} ")).unwrap();
+        logged_like(&system, &tries).await;
+    }
+    // whatever sessions were opened meanwhile stay: a failover behind one address leaves them so
+    run(format!(
+        "alter database {database} reset default_transaction_read_only"
+    ))
+    .await;
+
+    complete(&buyer, &orders).await;
+    eventually("the mails to be sent", || async {
+        mails(&system).len() == 4 + orders.len()
+    })
+    .await;
+    logged(
+        &system,
+        "Dependency reachable again; resuming consumption of payments_events_queue",
+    )
+    .await;
+    assert_eq!(failed(&system).await, 0, "an outage is no attempt");
+    let mails = mails(&system);
+    assert!(mails.values().all(|times| *times == 1), "{mails:?}");
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f61_a_locked_row_delays_its_own_order_alone() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let (mug, lamp) = (
+        system.product("enamel-mug").await,
+        system.product("reading-lamp").await,
+    );
+    let mugs = awaiting(&buyer, &mug, 40).await;
+    let lamps = awaiting(&buyer, &lamp, 2).await;
+
+    // two forgotten sessions: one holds a saga, the other a product's stock
+    let mut saga = system.shop.begin().await.unwrap();
+    sqlx::query("select from saga.saga join commerce.\"order\" using (saga_id) where order_id = $1::uuid for update of saga")
+        .bind(text(&mugs[0], "id"))
+        .fetch_one(&mut *saga)
+        .await
+        .unwrap();
+    let mut stock = system.shop.begin().await.unwrap();
+    sqlx::query("select from commerce.stock where product_id = $1::uuid for update")
+        .bind(&lamp)
+        .fetch_one(&mut *stock)
+        .await
+        .unwrap();
+    pay(&buyer, &lamps).await;
+    pay(&buyer, &mugs).await;
+    complete(&buyer, &mugs[1..]).await;
+    logged(&system, "waits for a lock, and others proceed").await;
+    logged(&system, "open transactions: session").await;
+    for held in mugs[..1].iter().chain(&lamps) {
+        let order = buyer.try_look(text(held, "id")).await.unwrap();
+        assert_eq!(order["status"], "awaiting_payment");
+    }
+    saga.rollback().await.unwrap();
+    complete(&buyer, &mugs[..1]).await;
+    stock.rollback().await.unwrap();
+    complete(&buyer, &lamps).await;
+    assert_eq!(failed(&system).await, 0, "a lock is no attempt");
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f62_a_mail_server_that_falls_silent_repeats_no_other_mail() {
+    let server = MailServer::start().await;
+    let system = System::prepare(hurried()).await;
+    for role in ["payments", "api"] {
+        system.spawn(role).await;
+    }
+    let url = format!("smtp://{}", server.address);
+    let settings = [("SMTP_URL", url.as_str()), ("MAIL_RETRY_MS", "500")];
+    system.spawn_with("worker", &settings).await;
+    let names = ["silent", "good1", "refused", "good2", "greylisted", "good3"];
+    for name in names {
+        let account = json!({"email": format!("{name}@mail.example"), "password": "correct horse", "name": "Test Buyer"});
+        let answer = system
+            .http
+            .post(format!("{}/api/register", system.api_url))
+            .json(&account);
+        assert!(answer.send().await.unwrap().status().is_success());
+    }
+    for name in ["good1", "good2", "good3", "greylisted"] {
+        eventually(&format!("the mail to {name} to be taken"), || async {
+            server.taken(name) == 1
+        })
+        .await;
+    }
+    eventually("the silent dialogue to be given up", || async {
+        server.tried("silent") > 1
+    })
+    .await;
+    server.answers_silent();
+    eventually("the mail to be taken at last", || async {
+        server.taken("silent") == 1
+    })
+    .await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    let refused = eventually_some("the refused mail in `failed`", || async {
+        let got = channel.basic_get("failed".into(), BasicGetOptions { no_ack: true });
+        got.await.unwrap()
+    })
+    .await;
+    let headers = refused.delivery.properties.headers().clone().unwrap();
+    let why = headers.inner()["x-reason"]
+        .as_long_string()
+        .unwrap()
+        .to_string();
+    assert!(why.contains("no such mailbox"), "{why}");
+    system.settle().await;
+    assert_eq!(server.tried("refused"), 1, "5xx is final");
+    for name in names {
+        let taken = server.taken(name);
+        assert_eq!(taken, usize::from(name != "refused"), "{name}");
+    }
+    assert_eq!(failed(&system).await, 0);
+    assert_eq!(
+        count(
+            &system.shop,
+            "select count(*) from messaging.inbox where consumer = 'messages'"
+        )
+        .await,
+        5
+    );
+}

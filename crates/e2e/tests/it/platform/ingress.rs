@@ -1,0 +1,74 @@
+//! What the ingress lets in: of payments the calls of payers, and no annotation that means nothing.
+
+use serde_json::Value;
+
+use super::{
+    files::read,
+    rendered::{Overlay, items},
+};
+
+/// The service behind a path, as Kubernetes chooses: an exact rule, then the longest prefix.
+fn backend<'a>(rule: &'a Value, path: &str) -> Option<&'a str> {
+    let matching = items(&rule["http"]["paths"]).filter_map(|one| {
+        let known = one["path"].as_str()?;
+        let rank = match one["pathType"].as_str()? {
+            "Exact" => (path == known).then_some(usize::MAX),
+            "Prefix" => {
+                let below = path.strip_prefix(known.trim_end_matches('/'))?;
+                (below.is_empty() || below.starts_with('/')).then_some(known.len())
+            }
+            other => panic!("{other} is not decided by Kubernetes"),
+        };
+        Some((rank?, one["backend"]["service"]["name"].as_str()?))
+    });
+    matching.max_by_key(|(rank, _)| *rank).map(|(_, name)| name)
+}
+
+#[test]
+fn only_the_calls_of_payers_lead_to_payments() {
+    let document: Value = serde_json::from_str(&read("docs/openapi/payments.json")).unwrap();
+    for overlay in Overlay::all() {
+        let ingress = overlay.get("Ingress", "shop");
+        let payments = items(&ingress["spec"]["rules"])
+            .find(|rule| rule["host"].as_str().unwrap().starts_with("payments."))
+            .unwrap();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            let mut operations = operations.as_object().unwrap().values();
+            let payers = operations.all(|operation| operation["tags"][0] == "payer");
+            let id = "01996e0e-0000-7000-8000-000000000001";
+            let leads_to = backend(payments, &path.replace("{id}", id));
+            let reached = leads_to == Some("payments");
+            assert_eq!(
+                reached, payers,
+                "{}: {path} leads to {leads_to:?}",
+                overlay.name
+            );
+        }
+        for path in [
+            "/",
+            "/docs",
+            "/docs/index.html",
+            "/openapi.json",
+            "/metrics",
+        ] {
+            assert_eq!(backend(payments, path), None, "{}: {path}", overlay.name);
+        }
+    }
+}
+
+#[test]
+fn every_annotation_of_an_ingress_is_one_that_its_controller_has() {
+    // of https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations, those we use
+    const KNOWN: [&str; 2] = [
+        "nginx.ingress.kubernetes.io/proxy-body-size",
+        "nginx.ingress.kubernetes.io/proxy-read-timeout",
+    ];
+    for overlay in Overlay::all() {
+        for ingress in overlay.of_kind("Ingress") {
+            let annotations = ingress["metadata"]["annotations"].as_object();
+            for name in annotations.into_iter().flatten().map(|(name, _)| name) {
+                assert!(KNOWN.contains(&name.as_str()), "{}: {name}", overlay.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One connection to the broker: messages are handled beside each other, and each is settled when its own work is done.
+//!
+//! Messages whose handling met an outage or a lock are held here, unsettled, and tried again: the broker counts what is
+//! given back as a delivery, and gives up on a message after twenty.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use crashpoint::{crash_point, planted};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    BATCH_BYTES, Batch, ConsumerConfig, HELD, Handler, LONGEST_HOLD, TRY_AGAIN, TRY_LOCKED_AGAIN,
+    Unreachable, Verdict,
+    settle::{self, Moving},
+};
+use crate::{
+    LinkHealth,
+    rabbit::{Link, LinkError, Publisher, Subscription},
+};
+
+pub(super) struct Session<'a, H> {
+    pub(super) queue: &'a str,
+    pub(super) config: ConsumerConfig,
+    pub(super) handler: &'a H,
+    pub(super) health: &'a LinkHealth,
+    /// For how long messages are held during an outage before they are given back.
+    pub(super) hold: Duration,
+}
+
+/// Why a session ended.
+pub(super) enum Ended {
+    Shutdown,
+    Canceled,
+    /// The outage goes on; the messages are back in the queue.
+    Unreachable(String),
+}
+
+/// Messages to be handled together.
+struct Work {
+    batch: Batch,
+    held: Option<Held>,
+}
+
+/// Messages that were tried in vain.
+#[derive(Clone, Copy)]
+struct Held {
+    by: Obstacle,
+    tries: u32,
+    since: Instant,
+}
+
+impl Held {
+    /// Until the next try.
+    fn delay(&self) -> Duration {
+        let policy = match self.by {
+            Obstacle::Outage => TRY_AGAIN,
+            Obstacle::Lock => TRY_LOCKED_AGAIN,
+        };
+        policy.delay(self.tries)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    /// Nothing can be handled: no further message is taken.
+    Outage,
+    /// These messages alone cannot be handled.
+    Lock,
+}
+
+enum Step {
+    /// `None` when the process stops before the messages were tried again.
+    Handled(Work, Option<Result<Vec<Verdict>, Unreachable>>),
+    Unanswered,
+    Moved,
+}
+
+type Steps<'s> = FuturesUnordered<BoxFuture<'s, Result<Step, LinkError>>>;
+
+/// Batches under way.
+#[derive(Default)]
+struct Counts {
+    fresh: usize,
+    outage: usize,
+    locked: usize,
+}
+
+impl<H: Handler> Session<'_, H> {
+    pub(super) async fn run(
+        &self,
+        amqp_url: &str,
+        shutdown: &CancellationToken,
+        failures: &mut u32,
+    ) -> Result<Ended, LinkError> {
+        let queue = self.queue;
+        // two connections: what holds messages back must not hold confirms back, and an alarm at the broker, which blocks
+        // publishers, must not stop consuming
+        let link = Link::open(amqp_url, queue).await?;
+        link.check_queue(queue).await?;
+        let publisher = link.publisher().await?;
+        let source = Link::open_to_read(amqp_url, queue, HELD).await?;
+        let mut subscription = source.subscribe(queue, self.config.prefetch).await?;
+        *failures = 0;
+        self.health.up();
+        let ended = self
+            .consume(&mut subscription, &publisher, shutdown)
+            .await?;
+        // what is not acked goes back to the queue with the channel
+        subscription.close().await;
+        source.close().await;
+        link.close().await;
+        Ok(ended)
+    }
+
+    async fn consume(
+        &self,
+        subscription: &mut Subscription,
+        publisher: &Publisher,
+        shutdown: &CancellationToken,
+    ) -> Result<Ended, LinkError> {
+        let mut steps = Steps::new();
+        let mut counts = Counts::default();
+        loop {
+            let stops = shutdown.is_cancelled();
+            if stops && steps.is_empty() {
+                return Ok(Ended::Shutdown);
+            }
+            let takes = !stops && counts.outage == 0 && counts.fresh < self.config.concurrency;
+            let idle = steps.is_empty();
+            tokio::select! {
+                () = shutdown.cancelled(), if !stops => {}
+                Some(step) = steps.next(), if !idle => {
+                    match step? {
+                        Step::Unanswered => return Ok(Ended::Unreachable(unanswered(self.config.deadline))),
+                        Step::Moved => {}
+                        Step::Handled(work, result) => {
+                            let ended = self.settle(work, result, publisher, shutdown, &mut steps, &mut counts);
+                            if let Some(ended) = ended.await? {
+                                return Ok(ended);
+                            }
+                        }
+                    }
+                }
+                first = subscription.next(idle), if takes => {
+                    let Some(first) = first else { return Ok(Ended::Canceled) };
+                    let mut batch = Batch::default();
+                    batch.push(first?);
+                    fill(&mut batch, subscription, self.config).await?;
+                    counts.fresh += 1;
+                    steps.push(self.handle(Work { batch, held: None }, shutdown).boxed());
+                }
+            }
+        }
+    }
+
+    /// Most messages that are held for locks. What the broker hands out at a time must have room for others.
+    fn most_locked(&self) -> usize {
+        (usize::from(self.config.prefetch) / 4).max(1)
+    }
+
+    async fn handle(&self, work: Work, shutdown: &CancellationToken) -> Result<Step, LinkError> {
+        if let Some(held) = work.held {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(Step::Handled(work, None)),
+                () = tokio::time::sleep(held.delay()) => {}
+            }
+        }
+        crash_point!("consumer.receive.before_handle");
+        let handled = guarded(self.handler, &work.batch);
+        Ok(
+            match tokio::time::timeout(self.config.deadline, handled).await {
+                Ok(result) => Step::Handled(work, Some(result)),
+                Err(_) => Step::Unanswered,
+            },
+        )
+    }
+
+    /// Does with each message what its verdict says.
+    async fn settle<'s>(
+        &'s self,
+        work: Work,
+        result: Option<Result<Vec<Verdict>, Unreachable>>,
+        publisher: &'s Publisher,
+        shutdown: &'s CancellationToken,
+        steps: &mut Steps<'s>,
+        counts: &mut Counts,
+    ) -> Result<Option<Ended>, LinkError> {
+        let held = work.held;
+        match held {
+            None => counts.fresh -= 1,
+            Some(held) if held.by == Obstacle::Outage => counts.outage -= 1,
+            Some(_) => counts.locked -= 1,
+        }
+        let Some(result) = result else {
+            return Ok(None);
+        };
+        crash_point!("consumer.handle.before_ack");
+        let all = work.batch.taken.len();
+        let (mut done, mut moving) = (Batch::default(), Moving::default());
+        let (mut away, mut locked) = (Batch::default(), Vec::new());
+        let mut unreachable = None;
+        let verdicts =
+            result.unwrap_or_else(|Unreachable(why)| vec![Verdict::Unreachable(why); all]);
+        for (message, verdict) in work.batch.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Done => done.append(message),
+                Verdict::Retry(why) => moving.retry(self.queue, message, &why),
+                Verdict::Failed(why) => moving.fail(message, &why),
+                Verdict::Locked(why) => locked.push((message, why)),
+                Verdict::Unreachable(why) if planted!("an-outage-is-an-attempt") => {
+                    moving.retry(self.queue, message, &why);
+                }
+                Verdict::Unreachable(why) => {
+                    away.append(message);
+                    unreachable = Some(why);
+                }
+            }
+        }
+        let alone = steps.is_empty() && done.taken.len() == all;
+        settle::ack(&done, alone).await?;
+        for (batch, why) in locked {
+            let held = next(held, Obstacle::Lock);
+            if counts.locked >= self.most_locked() || held.since.elapsed() > LONGEST_HOLD {
+                warn!(
+                    "{} of {} waits for a lock outside of the queue, and others proceed ({why})",
+                    batch.names(),
+                    self.queue
+                );
+                moving.postpone(self.queue, batch, &why);
+                continue;
+            }
+            warn!(
+                "{} of {} waits for a lock, and others proceed ({why}): trying again in {:?}",
+                batch.names(),
+                self.queue,
+                held.delay()
+            );
+            let work = Work {
+                batch,
+                held: Some(held),
+            };
+            counts.locked += 1;
+            steps.push(self.handle(work, shutdown).boxed());
+        }
+        if !moving.is_empty() {
+            let moved = moving.carry_out(publisher, self.queue, shutdown);
+            steps.push(moved.map(|moved| moved.map(|()| Step::Moved)).boxed());
+        }
+        match unreachable {
+            Some(why) => {
+                let held = next(held, Obstacle::Outage);
+                if held.since.elapsed() > self.hold {
+                    return Ok(Some(Ended::Unreachable(why)));
+                }
+                if held.tries == 1 {
+                    warn!(
+                        "{why}: {} messages of {} are held until it can be used again",
+                        away.taken.len(),
+                        self.queue
+                    );
+                }
+                debug!(
+                    "Try {} of {} held messages of {} was in vain ({why}): trying again in {:?}",
+                    held.tries,
+                    away.taken.len(),
+                    self.queue,
+                    held.delay()
+                );
+                counts.outage += 1;
+                let work = Work {
+                    batch: away,
+                    held: Some(held),
+                };
+                steps.push(self.handle(work, shutdown).boxed());
+            }
+            None if counts.outage == 0 && held.is_some_and(|held| held.by == Obstacle::Outage) => {
+                info!(
+                    "Dependency reachable again; resuming consumption of {}",
+                    self.queue
+                );
+            }
+            None => {}
+        }
+        Ok(None)
+    }
+}
+
+/// One more try in vain.
+fn next(held: Option<Held>, by: Obstacle) -> Held {
+    match held {
+        Some(held) if held.by == by => Held {
+            tries: held.tries.saturating_add(1),
+            ..held
+        },
+        _ => Held {
+            by,
+            tries: 1,
+            since: Instant::now(),
+        },
+    }
+}
+
+/// Adds what has arrived as well, or arrives soon.
+async fn fill(
+    batch: &mut Batch,
+    subscription: &mut Subscription,
+    config: ConsumerConfig,
+) -> Result<(), LinkError> {
+    let until = Instant::now() + config.max_wait;
+    while batch.taken.len() < config.max_batch && batch.bytes < BATCH_BYTES {
+        match tokio::time::timeout_at(until, subscription.next(false)).await {
+            Ok(Some(taken)) => batch.push(taken?),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
+fn unanswered(deadline: Duration) -> String {
+    format!("what the handler needs gave no answer within {deadline:?}")
+}
+
+async fn guarded<H: Handler>(handler: &H, batch: &Batch) -> Result<Vec<Verdict>, Unreachable> {
+    let guarded = |part| AssertUnwindSafe(handler.handle(part)).catch_unwind();
+    if let Ok(verdicts) = guarded(&batch.deliveries).await {
+        return verdicts;
+    }
+    // one of the batch makes the handler panic: alone, each answers for itself
+    let mut verdicts = Vec::with_capacity(batch.deliveries.len());
+    for one in &batch.deliveries {
+        match guarded(std::slice::from_ref(one)).await {
+            Ok(verdict) => verdicts.extend(verdict?),
+            Err(_) => verdicts.push(Verdict::Retry("the handler panicked".to_owned())),
+        }
+    }
+    Ok(verdicts)
+}

@@ -1,0 +1,239 @@
+//! Settles messages: acked, moved on and acked, or kept.
+
+use crashpoint::crash_point;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use super::{Batch, LONGEST_HOLD, TRY_AGAIN, sleep};
+use crate::{
+    rabbit::{Forward, LinkError, Published, Publisher, Taken, cut},
+    topology::{FAILED, LADDER, delay_exchange, delay_queue},
+};
+
+/// Longest part of a reason that is logged, bytes: it may repeat what a publisher wrote.
+const LOGGED: usize = 300;
+
+/// Acks messages that are done. `alone` says that no message that was taken earlier is open: the last ack stands for all.
+pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), LinkError> {
+    if alone && let Some(last) = batch.taken.last() {
+        return acked(last.ack_up_to().await);
+    }
+    for taken in &batch.taken {
+        acked(taken.ack().await)?;
+    }
+    Ok(())
+}
+
+fn acked(sent: Result<(), LinkError>) -> Result<(), LinkError> {
+    sent?;
+    crash_point!("consumer.ack.after_send");
+    Ok(())
+}
+
+/// Messages on their way to a delay queue or to `failed`, each with the reason.
+#[derive(Default)]
+pub(super) struct Moving {
+    batch: Batch,
+    moves: Vec<(Move, String)>,
+}
+
+impl Moving {
+    pub(super) fn is_empty(&self) -> bool {
+        self.moves.is_empty()
+    }
+
+    /// To the next delay queue or, after the last, to `failed`.
+    pub(super) fn retry(&mut self, queue: &str, message: Batch, why: &str) {
+        for taken in &message.taken {
+            self.moves.push((Move::retry(queue, taken), why.to_owned()));
+        }
+        self.batch.append(message);
+    }
+
+    pub(super) fn fail(&mut self, message: Batch, why: &str) {
+        for taken in &message.taken {
+            self.moves.push((Move::to_failed(taken), why.to_owned()));
+        }
+        self.batch.append(message);
+    }
+
+    /// To the slowest delay queue, which is no attempt: it comes back after a few seconds.
+    pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: &str) {
+        for taken in &message.taken {
+            self.moves
+                .push((Move::postpone(queue, taken), why.to_owned()));
+        }
+        self.batch.append(message);
+    }
+
+    /// Moves all, and acks each message after its confirm. What the broker refuses is held and tried again, ever less
+    /// often: given back, it would be handled and refused again at once, without a pause or an end.
+    pub(super) async fn carry_out(
+        self,
+        publisher: &Publisher,
+        queue: &str,
+        shutdown: &CancellationToken,
+    ) -> Result<(), LinkError> {
+        for (taken, (to, why)) in self.batch.taken.iter().zip(&self.moves) {
+            log(queue, taken, to, why);
+        }
+        let begun = Instant::now();
+        let (mut rest, mut tries) = (self, 0);
+        loop {
+            rest = rest.send(publisher, queue).await?;
+            if rest.is_empty() || shutdown.is_cancelled() {
+                return Ok(());
+            }
+            if begun.elapsed() > LONGEST_HOLD {
+                for taken in &rest.batch.taken {
+                    taken.give_back().await?;
+                }
+                return Ok(());
+            }
+            tries += 1;
+            sleep(TRY_AGAIN.delay(tries), shutdown).await;
+        }
+    }
+
+    /// Publishes all together: a flood of garbage is settled at the pace of the broker's batches, not of its round trips.
+    /// Returns what the broker refused.
+    async fn send(self, publisher: &Publisher, queue: &str) -> Result<Self, LinkError> {
+        let Self { batch, moves } = self;
+        reached(&moves, Point::BeforeSend);
+        let forwards: Vec<_> = batch
+            .taken
+            .iter()
+            .zip(&batch.deliveries)
+            .zip(&moves)
+            .map(|((taken, delivery), (to, why))| Forward {
+                taken,
+                body: &delivery.body,
+                queue,
+                exchange: &to.exchange,
+                key: &to.key,
+                attempts: to.attempts,
+                why,
+            })
+            .collect();
+        let answers = publisher.forward(&forwards).await?;
+        reached(&moves, Point::AfterConfirm);
+        let mut refused = Self::default();
+        for ((message, moved), answer) in batch.into_iter().zip(moves).zip(answers) {
+            match answer {
+                Published::Confirmed => {
+                    for taken in &message.taken {
+                        acked(taken.ack().await)?;
+                    }
+                    reached(std::slice::from_ref(&moved), Point::AfterAck);
+                }
+                Published::Refused(why) => {
+                    error!(
+                        "A message of {queue} could not be put aside ({why}): it is held and tried again"
+                    );
+                    refused.batch.append(message);
+                    refused.moves.push(moved);
+                }
+            }
+        }
+        Ok(refused)
+    }
+}
+
+/// Where a message goes that was not handled.
+struct Move {
+    exchange: String,
+    key: String,
+    failed: bool,
+    /// Attempts that the message has behind it when it arrives there.
+    attempts: u32,
+    result: &'static str,
+}
+
+impl Move {
+    /// The ladder's next rung or, after the last, `failed`.
+    fn retry(queue: &str, taken: &Taken) -> Self {
+        let rung = usize::try_from(taken.attempt() - 1).unwrap_or(usize::MAX);
+        match LADDER.get(rung) {
+            Some(delay) => Self {
+                exchange: delay_exchange(queue),
+                key: delay_queue(queue, *delay),
+                failed: false,
+                attempts: taken.attempt(),
+                result: "retry",
+            },
+            None => Self {
+                result: "retry",
+                ..Self::to_failed(taken)
+            },
+        }
+    }
+
+    fn to_failed(taken: &Taken) -> Self {
+        Self {
+            exchange: FAILED.to_owned(),
+            key: taken.original_key(),
+            failed: true,
+            attempts: taken.attempt(),
+            result: "failed",
+        }
+    }
+
+    /// The slowest delay queue, without a further attempt.
+    fn postpone(queue: &str, taken: &Taken) -> Self {
+        let [.., delay] = LADDER;
+        Self {
+            exchange: delay_exchange(queue),
+            key: delay_queue(queue, delay),
+            failed: false,
+            attempts: taken.attempt() - 1,
+            result: "postponed",
+        }
+    }
+}
+
+fn log(queue: &str, taken: &Taken, to: &Move, why: &str) {
+    let id = taken.message_id();
+    let id = id.as_deref().unwrap_or("without id");
+    let (attempt, why) = (taken.attempt(), cut(why, LOGGED));
+    metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => to.result)
+        .increment(1);
+    if to.result == "failed" {
+        error!(
+            message.id = id,
+            "Message {id} of {queue} goes to `failed`: {why}"
+        );
+    } else if to.result == "postponed" {
+        debug!(
+            message.id = id,
+            "Message {id} of {queue} is postponed: {why}"
+        );
+    } else {
+        warn!(
+            message.id = id,
+            "Message {id} of {queue} was not handled in attempt {attempt}: {why}"
+        );
+    }
+}
+
+/// How far the messages that move on are.
+#[derive(Clone, Copy)]
+enum Point {
+    BeforeSend,
+    AfterConfirm,
+    AfterAck,
+}
+
+/// A crash here leaves each message in one place at least.
+fn reached(moves: &[(Move, String)], point: Point) {
+    for (to, _) in moves {
+        match (point, to.failed) {
+            (Point::BeforeSend, false) => crash_point!("ladder.publish.before_send"),
+            (Point::AfterConfirm, false) => crash_point!("ladder.publish.after_confirm"),
+            (Point::AfterAck, false) => crash_point!("ladder.ack.after_send"),
+            (Point::BeforeSend, true) => crash_point!("failed.publish.before_send"),
+            (Point::AfterConfirm, true) => crash_point!("failed.publish.after_confirm"),
+            (Point::AfterAck, true) => crash_point!("failed.ack.after_send"),
+        }
+    }
+}

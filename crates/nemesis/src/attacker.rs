@@ -1,0 +1,246 @@
+//! An attacker beside the clients: reaches the broker with every right, knows every order, and sends forged
+//! events, floods of garbage, poison and tokens that are not good. Nothing of it may take effect, and each
+//! message that means nothing must lie whole in `failed` afterwards.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use kernel::UserId;
+use reqwest::{RequestBuilder, StatusCode, header};
+use serde_json::json;
+use testkit::{ATTACK, Attack, System};
+use tokio::task::block_in_place;
+use uuid::Uuid;
+
+use crate::{
+    client::{Clients, lock},
+    random::Random,
+};
+
+/// Longest wait for an answer.
+const ANSWER: Duration = Duration::from_secs(4);
+/// How long garbage may take to reach `failed`.
+const HANDLED: Duration = Duration::from_mins(2);
+/// Messages of one flood.
+const FLOOD: usize = 100;
+
+/// What one attacker did, and what came of it.
+pub(crate) struct Attacker {
+    seed: u64,
+    system: Arc<System>,
+    http: reqwest::Client,
+    api: String,
+    payments: String,
+    done: Mutex<Done>,
+}
+
+#[derive(Default)]
+struct Done {
+    /// By the name of the attack, how often.
+    counts: BTreeMap<String, u64>,
+    /// Messages that mean nothing, as far as the broker has confirmed them.
+    garbage: BTreeSet<String>,
+    /// Requests that were carried out and should not have been.
+    believed: BTreeSet<String>,
+}
+
+impl Attacker {
+    /// One that reaches the services under these URLs.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    pub(crate) fn new(seed: u64, system: Arc<System>, (api, payments): (String, String)) -> Self {
+        let http = reqwest::Client::builder().timeout(ANSWER).build();
+        Self {
+            seed,
+            system,
+            http: http.expect("a client can be made"),
+            api,
+            payments,
+            done: Mutex::default(),
+        }
+    }
+
+    /// How often what was tried.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        lock(&self.done).counts.clone()
+    }
+
+    /// Attacks until the clients are stopped; silent when they are.
+    pub(crate) async fn run(&self, clients: &Clients) {
+        let mut random = Random::new(self.seed, &[u64::from_le_bytes(*b"attacker")]);
+        let mut over = None;
+        let mut broker = None;
+        loop {
+            let _open = clients.gate.read().await;
+            if clients.is_stopped() {
+                return;
+            }
+            tokio::time::sleep(random.millis(100, 700)).await;
+            let attack = random.below(100);
+            if attack >= 80 {
+                if over.is_none() {
+                    over = self.session_that_is_over().await;
+                }
+                self.send_tokens(over.as_deref()).await;
+                continue;
+            }
+            if broker.is_none() {
+                broker = Attack::connect(&self.system.amqp_url).await;
+            }
+            let Some(attacking) = &broker else { continue };
+            let sent = match attack {
+                0..40 => self.forge(attacking).await,
+                40..60 => self.remember("floods", attacking.flood(FLOOD).await),
+                _ => self.remember("poison", attacking.poison().await),
+            };
+            if !sent {
+                broker = None; // it went away: the next attack connects anew
+            }
+        }
+    }
+
+    /// Events about an order that waits for its payment.
+    async fn forge(&self, attack: &Attack) -> bool {
+        let Some(target) = self.system.target().await else {
+            return true;
+        };
+        self.count("forged events", 9);
+        attack.forge(&target).await
+    }
+
+    fn remember(&self, name: &str, ids: Vec<String>) -> bool {
+        self.count(name, 1);
+        let reached = !ids.is_empty();
+        lock(&self.done).garbage.extend(ids);
+        reached
+    }
+
+    fn count(&self, name: &str, times: u64) {
+        *lock(&self.done).counts.entry(name.to_owned()).or_default() += times;
+    }
+
+    /// The cookies of a session that was logged out.
+    async fn session_that_is_over(&self) -> Option<String> {
+        let body = json!({
+            "email": format!("{}-attacker@nemesis.example", self.seed), "password": "correct horse", "name": "Mallory",
+        });
+        let url = format!("{}/api/register", self.api);
+        let answer = self.http.post(url).json(&body).send().await.ok()?;
+        if answer.status() != StatusCode::ACCEPTED {
+            return None;
+        }
+        let body = json!({"email": body["email"], "password": body["password"]});
+        let url = format!("{}/api/login", self.api);
+        let answer = self.http.post(url).json(&body).send().await.ok()?;
+        let cookies = answer.headers().get_all(header::SET_COOKIE).iter();
+        let cookies: Vec<_> = cookies
+            .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+            .collect();
+        let cookie = cookies.join("; ");
+        let url = format!("{}/api/logout", self.api);
+        let request = self.http.post(url).header(header::COOKIE, &cookie);
+        let answer = request.send().await.ok()?;
+        (answer.status() == StatusCode::NO_CONTENT).then_some(cookie)
+    }
+
+    /// Requests that nobody may make with these tokens.
+    async fn send_tokens(&self, over: Option<&str>) {
+        if let Some(cookie) = over {
+            let request = self.http.post(format!("{}/api/refresh", self.api));
+            let request = request.header(header::COOKIE, cookie);
+            self.must_be_refused("a session that is over", request)
+                .await;
+        }
+        let target = self.system.target().await;
+        let (order, transaction) = target.map_or_else(
+            || (Uuid::now_v7(), Uuid::now_v7()),
+            |target| (target.order, target.transaction),
+        );
+        for (name, token) in self.system.forged_tokens() {
+            for request in self.requests(order, transaction) {
+                let what = format!("a token that is {name}");
+                self.must_be_refused(&what, request.bearer_auth(&token))
+                    .await;
+            }
+        }
+        // a good token, of another user
+        let stranger = self.system.access_token(UserId::new());
+        for request in self.foreign(order, transaction) {
+            self.must_be_refused("another user's token", request.bearer_auth(&stranger))
+                .await;
+        }
+    }
+
+    fn foreign(&self, order: Uuid, transaction: Uuid) -> Vec<RequestBuilder> {
+        let transaction = json!({"transaction_id": transaction});
+        let post = |url: String| self.http.post(url);
+        let Self { api, payments, .. } = self;
+        vec![
+            post(format!("{api}/api/orders/{order}/cancel")),
+            post(format!("{payments}/transactions/complete")).json(&transaction),
+            post(format!("{payments}/transactions/cancel")).json(&transaction),
+            post(format!("{payments}/transactions/cancel-by-order"))
+                .json(&json!({"order_id": order})),
+        ]
+    }
+
+    fn requests(&self, order: Uuid, transaction: Uuid) -> Vec<RequestBuilder> {
+        let Self { api, .. } = self;
+        let product = json!({"name": "forged", "description": "", "stock": 1,
+            "price": {"amount": 1, "currency": "EUR"}});
+        let mut requests = self.foreign(order, transaction);
+        requests.push(self.http.post(format!("{api}/api/products")).json(&product));
+        requests.push(self.http.get(format!("{api}/api/failed")));
+        requests.push(self.http.get(format!("{api}/api/admin/orders")));
+        requests
+    }
+
+    async fn must_be_refused(&self, what: &str, request: RequestBuilder) {
+        self.count("requests", 1);
+        let Ok(request) = request.build() else { return };
+        let asked = format!("{} {}", request.method(), request.url().path());
+        // no answer is none that believes it
+        let Ok(answer) = self.http.execute(request).await else {
+            return;
+        };
+        if answer.status().is_success() {
+            let believed = format!("{what} was believed: {asked} {}", answer.status());
+            lock(&self.done).believed.insert(believed);
+        }
+    }
+
+    /// What is not as promised, once all is silent: garbage that is not in `failed`, what else is there,
+    /// and whatever was believed.
+    pub(crate) async fn judge(&self) -> Vec<String> {
+        let (garbage, believed) = {
+            let done = lock(&self.done);
+            (done.garbage.clone(), done.believed.clone())
+        };
+        let until = Instant::now() + HANDLED;
+        let mut wrong: Vec<_> = believed.into_iter().collect();
+        loop {
+            let failed = block_in_place(|| self.system.failed_ids());
+            let failed: BTreeSet<_> = failed.into_iter().flatten().collect();
+            let missing: Vec<_> = garbage.difference(&failed).collect();
+            if missing.is_empty() {
+                let others = failed.iter().filter(|id| !id.starts_with(ATTACK));
+                wrong
+                    .extend(others.map(|id| format!("not sent by the attacker, and failed: {id}")));
+                return wrong;
+            }
+            if Instant::now() > until {
+                let count = missing.len();
+                let first = missing.first().map_or("", |id| id.as_str());
+                wrong.push(format!(
+                    "{count} messages are not in `failed`, such as {first}"
+                ));
+                return wrong;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}

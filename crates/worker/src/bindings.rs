@@ -1,0 +1,92 @@
+//! Bindings of the queue of payment events. Payments is told of an event that reaches no queue, and not of one that reaches
+//! another system's queue instead of ours: somebody must look.
+
+use anyhow::Context;
+use contracts::topology::{BINDINGS, PAYMENTS_EVENTS_QUEUE};
+use messaging::bindings::{self, Binding, Bindings};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::config::BindingsConfig;
+
+/// Looks after the bindings of one queue.
+pub(crate) struct Keeper {
+    amqp_url: String,
+    /// None without the management API: bindings are then made again without a look.
+    look: Option<Bindings>,
+    config: BindingsConfig,
+    wanted: Vec<Binding<'static>>,
+    may_not_bind: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(amqp_url: &str, config: &BindingsConfig) -> anyhow::Result<Self> {
+        let look = config.management_url.as_deref();
+        let look = look
+            .map(|url| Bindings::new(url, amqp_url))
+            .transpose()
+            .context("RABBITMQ_MANAGEMENT_URL")?;
+        let wanted = BINDINGS.into_iter();
+        let wanted = wanted.filter(|(_, queue, _)| *queue == PAYMENTS_EVENTS_QUEUE);
+        Ok(Self {
+            amqp_url: amqp_url.to_owned(),
+            look,
+            config: config.clone(),
+            wanted: wanted.collect(),
+            may_not_bind: false,
+        })
+    }
+
+    /// Looks until `shutdown`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.look() => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(self.config.interval) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        let missing = match &self.look {
+            None => self.wanted.clone(),
+            Some(look) => match look.missing(&self.wanted).await {
+                Ok(missing) => {
+                    report(&missing);
+                    missing
+                }
+                Err(error) => {
+                    warn!(%error, "The bindings of {PAYMENTS_EVENTS_QUEUE} cannot be seen");
+                    self.wanted.clone()
+                }
+            },
+        };
+        if missing.is_empty() || self.may_not_bind {
+            return;
+        }
+        match bindings::bind(&self.amqp_url, &missing).await {
+            Ok(()) if self.look.is_some() => info!("Queue {PAYMENTS_EVENTS_QUEUE} is bound again"),
+            Ok(()) => {}
+            Err(error) if error.is_refused() => {
+                self.may_not_bind = true;
+                warn!("This process may not bind {PAYMENTS_EVENTS_QUEUE}: `worker migrate` does");
+            }
+            Err(error) => debug!(%error, "{PAYMENTS_EVENTS_QUEUE} could not be bound"),
+        }
+    }
+}
+
+fn report(missing: &[Binding<'_>]) {
+    for (exchange, queue, key) in missing {
+        error!(
+            "Queue {queue} is not bound to exchange {exchange} for {key}: events may be lost, whose orders go on at their \
+             payment deadline"
+        );
+    }
+    let missing = u32::try_from(missing.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("queue_bindings_missing", "queue" => PAYMENTS_EVENTS_QUEUE).set(missing);
+}

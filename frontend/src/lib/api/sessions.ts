@@ -1,0 +1,18 @@
+import type { components } from './generated/api';
+import { answer, api } from './client';
+
+export type OpenSession = components['schemas']['OpenSession'];
+
+/** The places where the account is logged in. */
+export async function listSessions(signal: AbortSignal): Promise<OpenSession[]> {
+  return (await answer(api.GET('/api/sessions', { signal }))).items;
+}
+
+export async function endSession(id: string): Promise<void> {
+  await answer(api.DELETE('/api/sessions/{id}', { params: { path: { id } } }));
+}
+
+/** Logs the account out everywhere but here. */
+export async function endOtherSessions(): Promise<void> {
+  await answer(api.DELETE('/api/sessions'));
+}

@@ -1,0 +1,38 @@
+/**
+ * How many streams the tabs of this browser have open. A browser makes six connections to a host over HTTP/1.1, for all
+ * its tabs: a seventh stream, and every other request, would wait for ever.
+ */
+
+/** Most streams at once; the other connections are left for requests. */
+export const STREAMS = 4;
+
+/**
+ * Takes one of the places for a stream; null when there is none. Call what is returned when the stream is over. Where a
+ * browser has no locks (a page over plain HTTP), there is always a place.
+ */
+export async function takeStream(signal: AbortSignal): Promise<(() => void) | null> {
+  const locks = (navigator as { locks?: LockManager }).locks;
+  if (locks === undefined) return () => undefined;
+  for (let place = 0; place < STREAMS && !signal.aborted; place++) {
+    const release = await takePlace(locks, `shop.stream.${place}`);
+    if (release !== null) return release;
+  }
+  return null;
+}
+
+function takePlace(locks: LockManager, name: string): Promise<(() => void) | null> {
+  return new Promise((resolve, reject) => {
+    const hold = (lock: Lock | null) => {
+      if (lock === null) {
+        resolve(null);
+        return;
+      }
+      // held until it is released, or the tab is gone
+      return new Promise<void>((release) => resolve(release));
+    };
+    locks.request(name, { ifAvailable: true }, hold).catch(reject);
+  });
+}
+
+/** From half of it to all of it: what breaks for everybody at once must not come back at once. */
+export const spread = (milliseconds: number, random = Math.random): number => milliseconds * (0.5 + random() / 2);
