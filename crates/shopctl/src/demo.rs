@@ -2,11 +2,13 @@
 
 use std::{io::IsTerminal as _, time::Duration};
 
+use anyhow::Context;
 use clap::Subcommand;
 use operator::{
     cause::Code,
     demo::{self, DemoError},
 };
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use crate::{Common, exit::Failure, output, saga, users};
@@ -54,6 +56,9 @@ impl Demo {
             .map_err(users::failure)?;
         tx.commit().await?;
         let operator = saga::operator(common, &pool)?;
+        // from here on Ctrl-C is heard: it must not leave a saga held
+        let mut interrupted =
+            signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
         let stuck = demo::stick(&operator, buyer.id, *cause)
             .await
             .map_err(refused)?;
@@ -73,7 +78,7 @@ impl Demo {
                 hold.as_secs()
             ));
             tokio::select! {
-                ended = tokio::signal::ctrl_c() => ended?,
+                _ = interrupted.recv() => {}
                 () = tokio::time::sleep(*hold) => {}
             }
             stuck.release().await?;

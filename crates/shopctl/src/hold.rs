@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::output;
+
 #[derive(clap::Args)]
 pub(crate) struct Hold {
     /// The longest time, seconds.
@@ -18,6 +20,11 @@ impl Hold {
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
+        // a signal that comes before the handlers are there ends nothing: whoever sends one waits for this line
+        output::talk(&format!(
+            "Holding for {} s; SIGTERM and Ctrl-C end it.",
+            self.seconds
+        ));
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

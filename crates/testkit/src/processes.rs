@@ -12,7 +12,7 @@ use nix::{
 };
 use reqwest::StatusCode;
 
-use crate::{System, eventually};
+use crate::{System, ended, eventually};
 
 /// A process that was started and not yet ended by a test.
 pub(crate) struct Running {
@@ -268,7 +268,7 @@ impl System {
     fn end(&self, role: &str, signal: Signal) {
         let mut child = self.taken(role);
         send(&child, signal);
-        child.wait().expect("it can be waited for");
+        ended(&mut child);
     }
 }
 

@@ -1,7 +1,9 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    process::{Child, ExitStatus},
     task::Poll,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -50,6 +52,27 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
             "after {deadline:?} still waiting for: {what}"
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// Waits for a process that was asked to end: one that does not must fail its test, not the whole run.
+///
+/// # Panics
+/// When it still runs at the deadline, after which it is killed.
+pub fn ended(child: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            return status;
+        }
+        if begun.elapsed() > DEADLINE {
+            let killed = child.kill().and_then(|()| child.wait());
+            panic!(
+                "process {} did not end in {DEADLINE:?}: {killed:?}",
+                child.id()
+            );
+        }
+        thread::sleep(Duration::from_millis(25));
     }
 }
 

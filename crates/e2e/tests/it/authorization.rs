@@ -13,7 +13,7 @@ use std::{
 use lapin::BasicProperties;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use testkit::{System, SystemOptions, eventually, foreign_client};
+use testkit::{System, SystemOptions, ended, eventually, foreign_client};
 use uuid::Uuid;
 
 use crate::{layout::root, saga_of, text};
@@ -102,7 +102,7 @@ pub(crate) async fn account(system: &System, roles: &[&str]) -> String {
     let mut input = child.stdin.take().unwrap();
     input.write_all(password.as_bytes()).unwrap();
     drop(input);
-    assert!(child.wait().unwrap().success());
+    assert!(ended(&mut child).success());
     logged_in(system, &email, &password).await
 }
 

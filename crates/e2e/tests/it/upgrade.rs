@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use testkit::{Buyer, System, eventually};
+use testkit::{Buyer, System, ended, eventually};
 
 use crate::{hurried, saga_of, text};
 
@@ -51,7 +51,7 @@ impl Next {
     fn stop(mut self) {
         let pid = Pid::from_raw(self.0.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
-        assert!(self.0.wait().unwrap().success());
+        assert!(ended(&mut self.0).success());
     }
 }
 

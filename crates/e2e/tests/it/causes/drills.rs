@@ -12,7 +12,7 @@ use nix::{
 };
 use operator::cause::Code;
 use serde_json::Value;
-use testkit::{System, eventually};
+use testkit::{System, ended, eventually};
 
 use super::{assert_cause, why_with, with};
 use crate::text;
@@ -44,7 +44,7 @@ fn end(mut drill: Child) {
     let pid = i32::try_from(drill.id()).unwrap();
     // it may have ended by itself
     let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-    assert!(drill.wait().unwrap().success());
+    assert!(ended(&mut drill).success());
 }
 
 /// The first of its next steps that acts on the saga.

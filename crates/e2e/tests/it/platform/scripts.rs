@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -11,6 +12,7 @@ use std::{
 
 use regex::Regex;
 use serde_json::Value;
+use testkit::ended;
 
 use super::{
     files::read,
@@ -166,26 +168,15 @@ fn the_operators_exit_code_and_image_come_through() {
 
 #[test]
 fn the_operators_pod_ends_at_sigterm() {
-    let child = Command::new(program("shopctl")).arg("hold").spawn();
-    let mut child = child.unwrap();
+    let mut hold = Command::new(program("shopctl"));
+    let mut child = hold.arg("hold").stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut talk = BufReader::new(child.stderr.take().unwrap());
+    talk.read_line(&mut said).unwrap();
+    assert!(said.starts_with("Holding for 3600 s"), "{said}");
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-    let status = |pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    // until it asks for SIGTERM (bit 14 of the caught signals)
-    let caught = Regex::new(r"SigCgt:\s*([0-9a-f]+)").unwrap();
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let mask = caught.captures(&status(pid)).unwrap()[1].to_owned();
-        if u64::from_str_radix(&mask, 16).unwrap() & 1 << 14 != 0 {
-            break;
-        }
-        assert!(
-            std::time::Instant::now() < until,
-            "it never asked for SIGTERM"
-        );
-        std::thread::yield_now();
-    }
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(ended(&mut child).success());
 }
 
 /// The objects that `kubectl apply --selector` sends.
