@@ -147,21 +147,32 @@ export async function register(page: Page, name: string): Promise<void> {
   await expect(page.getByLabel(`Account of ${name}`)).toBeVisible();
 }
 
-let adminToken: Promise<string> | undefined;
+/** A token of an admin, and until when it is used: a run takes longer than a token lives. */
+let admin: { token: string; until: number } | undefined;
 /** Products that the test under way has made. */
 const made: string[] = [];
+
+async function adminToken(): Promise<string> {
+  if (admin === undefined || admin.until < Date.now()) {
+    const login = { email: people.admin, password: people.password };
+    const answer = await fetch(`${setting('PUBLIC_URL')}/api/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(login),
+    });
+    const { access_token: token, expires_in: seconds } = (await answer.json()) as { access_token: string; expires_in: number };
+    admin = { token, until: Date.now() + (seconds * 1000) / 2 };
+  }
+  return admin.token;
+}
 
 /** A request of an admin, beside every browser. */
 async function asAdmin(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, mayMiss = false): Promise<unknown> {
   const url = setting('PUBLIC_URL');
   const json = { 'content-type': 'application/json' };
-  const login = { email: people.admin, password: people.password };
-  adminToken ??= fetch(`${url}/api/login`, { method: 'POST', headers: json, body: JSON.stringify(login) })
-    .then((answer) => answer.json() as Promise<{ access_token: string }>)
-    .then(({ access_token: token }) => token);
   const answer = await fetch(`${url}${path}`, {
     method,
-    headers: { ...json, authorization: `Bearer ${await adminToken}`, ...headers },
+    headers: { ...json, authorization: `Bearer ${await adminToken()}`, ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   expect(answer.ok || (mayMiss && answer.status === 404), `${method} ${path}: ${answer.status}`).toBe(true);

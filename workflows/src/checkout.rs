@@ -16,8 +16,8 @@ use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
     expect(unused_imports, reason = "its plan stands in `next`")
 )]
 use saga::{
-    Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal,
-    Remote, RemoteStep, Saga, StepCx, Undo, WaitStep,
+    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote,
+    RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -211,17 +211,14 @@ pub(crate) struct AwaitPayment;
 
 impl WaitStep<Checkout> for AwaitPayment {
     const NAME: &'static str = "await_payment";
+    // a transaction that is paid or canceled was created
+    const SIGNALS: &'static [Signal] = &[
+        Signal::proceed(topology::TRANSACTION_COMPLETED).proving::<Checkout, InitPayment>(),
+        Signal::abort(topology::TRANSACTION_CANCELED).proving::<Checkout, InitPayment>(),
+    ];
 
     fn deadline(saga: &Checkout) -> Duration {
         saga.payment_deadline
-    }
-
-    fn classify(signal: &str) -> Option<Class> {
-        match signal {
-            topology::TRANSACTION_COMPLETED => Some(Class::Proceed),
-            topology::TRANSACTION_CANCELED => Some(Class::Abort),
-            _ => None,
-        }
     }
 }
 
@@ -282,9 +279,11 @@ mod tests {
              place_order      local   compensable\n\
              init_payment     remote  compensable\n\
              await_payment    wait    pivot\n\
-             complete_order   local   retryable\n"
+             complete_order   local   retryable\n\
+             transaction_completed: proceed, proves init_payment\n\
+             transaction_canceled: abort, proves init_payment\n"
         );
         // stored with every saga: a binary whose plan hashes otherwise leaves these sagas alone
-        assert_eq!(shape.hash().len(), 16);
+        assert_eq!(shape.hash(), "a3de0481ed7ce1d7");
     }
 }

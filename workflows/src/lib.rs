@@ -11,3 +11,11 @@ mod next;
 pub mod payments;
 pub mod settings;
 pub mod submit;
+
+use saga::Shape;
+
+/// The plans that this release knows, of every workflow: those of new sagas, and earlier ones whose sagas it
+/// brings to their end.
+pub fn plans() -> Vec<Shape> {
+    saga::shapes::<checkout::Checkout>()
+}

@@ -228,7 +228,7 @@ impl System {
     /// Every invariant that the shop's database alone can tell of.
     pub(crate) async fn check(&self) -> anyhow::Result<()> {
         self.check_live().await?;
-        let report = doctor::examine(&self.pool, None, Duration::ZERO).await?;
+        let report = doctor::examine(&self.pool, None, &workflows::plans(), Duration::ZERO).await?;
         anyhow::ensure!(
             report.violations.is_empty(),
             "doctor: {:#?}",

@@ -1,13 +1,13 @@
 //! What is not wrong yet: late, waiting for an operator, or about to be in the way.
 
-use messaging::outbox::PlanKey;
+use saga::Shape;
 use sqlx::{PgPool, postgres::PgConnection};
 
 use crate::{Limits, Violation, shop::violations};
 
 pub(crate) async fn shop(
     shop: &PgPool,
-    plans: &[PlanKey],
+    plans: &[Shape],
     limits: &Limits,
 ) -> sqlx::Result<Vec<Violation>> {
     let mut conn = shop.acquire().await?;
@@ -94,14 +94,14 @@ async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
 /// Live sagas that are too old, of an unknown plan, or in somebody's hands for too long.
 async fn sagas(
     conn: &mut PgConnection,
-    plans: &[PlanKey],
+    plans: &[Shape],
     limits: &Limits,
 ) -> sqlx::Result<Vec<Violation>> {
     let (mut names, mut versions, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for plan in plans {
-        names.push(plan.name.clone());
+        names.push(plan.name.to_owned());
         versions.push(plan.version);
-        hashes.push(plan.hash.clone());
+        hashes.push(plan.hash());
     }
     let unknown = violations!(
         conn,

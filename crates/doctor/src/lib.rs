@@ -17,7 +17,7 @@ mod shop;
 
 use std::time::Duration;
 
-use messaging::outbox::PlanKey;
+use saga::Shape;
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -61,7 +61,7 @@ pub struct Sources<'a> {
     /// RabbitMQ's management API.
     pub management_url: Option<&'a str>,
     /// The plans that this release knows.
-    pub plans: &'a [PlanKey],
+    pub plans: &'a [Shape],
 }
 
 /// From when on something is late.
@@ -107,9 +107,10 @@ impl Default for Limits {
 pub async fn examine(
     shop: &PgPool,
     payments: Option<&PgPool>,
+    plans: &[Shape],
     grace: Duration,
 ) -> sqlx::Result<Report> {
-    let mut violations = shop::examine(shop, grace).await?;
+    let mut violations = shop::examine(shop, plans, grace).await?;
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
@@ -123,7 +124,7 @@ pub async fn examine(
 /// # Errors
 /// When the shop's database cannot be read: without it there is nothing to say.
 pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
-    let mut found = shop::examine(sources.shop, limits.grace).await?;
+    let mut found = shop::examine(sources.shop, sources.plans, limits.grace).await?;
     found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
     let mut unseen = Vec::new();
     let payments = match sources.payments {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use saga::{
-    Class, Shape, Verdict,
+    Shape, Verdict,
     machine::{self, Event, Kept, Op, State},
     stored::encode_state,
 };
@@ -64,16 +64,9 @@ pub enum ReplayError {
 }
 
 /// Runs the machine over an exported journal. Returns the steps up to the first difference.
-///
-/// `classify` tells what a signal says to the plan.
-pub fn replay(
-    shape: &Shape,
-    classify: impl Fn(&str) -> Option<Class>,
-    export: &Export,
-) -> (Vec<Step>, Result<(), ReplayError>) {
+pub fn replay(shape: &Shape, export: &Export) -> (Vec<Step>, Result<(), ReplayError>) {
     let mut player = Player {
         shape,
-        classify,
         state: State::Running { step: 0 },
         paused: false,
         kept: Vec::new(),
@@ -91,9 +84,8 @@ struct Waiting {
     verdict: Option<Verdict>,
 }
 
-struct Player<'a, C> {
+struct Player<'a> {
     shape: &'a Shape,
-    classify: C,
     state: State,
     paused: bool,
     kept: Vec<Waiting>,
@@ -103,7 +95,7 @@ struct Player<'a, C> {
     steps: Vec<Step>,
 }
 
-impl<C: Fn(&str) -> Option<Class>> Player<'_, C> {
+impl Player<'_> {
     fn play(&mut self, export: &Export) -> Result<(), ReplayError> {
         let file = format!(
             "{} v{} ({})",
@@ -208,13 +200,13 @@ impl<C: Fn(&str) -> Option<Class>> Player<'_, C> {
     fn signal(&mut self, row: &Row, detail: &str) -> Result<(), ReplayError> {
         let (name, said) = detail.split_once(": ").unwrap_or((detail, ""));
         let unknown_plan = said.starts_with("kept, the plan");
-        let class = (self.classify)(name);
-        let verdict = match class {
+        let meaning = self.shape.meaning(name);
+        let verdict = match meaning {
             _ if self.paused || unknown_plan => None,
             None => Some(Verdict::Late),
-            Some(class) => self.decide(row, &Event::Signal(class)),
+            Some(meaning) => self.decide(row, &Event::Signal(meaning)),
         };
-        if self.paused || unknown_plan || class.is_none() {
+        if self.paused || unknown_plan || meaning.is_none() {
             self.note(row, format!("signal {name}"), self.state, Vec::new());
         }
         if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
@@ -251,7 +243,7 @@ impl<C: Fn(&str) -> Option<Class>> Player<'_, C> {
             .filter_map(|signal| {
                 Some(Kept {
                     id: signal.id,
-                    class: (self.classify)(&signal.name)?,
+                    meaning: self.shape.meaning(&signal.name)?,
                 })
             })
             .collect();

@@ -13,12 +13,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
+    journal::{JournalKind, JournalRow},
     known::{Known, Plans},
     machine::{self, Event, Kept, State},
     plan::{LocalError, Refusal, Saga},
     shape::Shape,
     signal::NewSignal,
-    store::{self, JournalRow},
+    store,
     stored::{encode_state, entry_of},
     story::{self, Chapter, Subject},
     transact::{Signaled, transact},
@@ -243,7 +244,8 @@ impl<S: Saga> Engine<S> {
 
     /// What this engine may claim: the plan of the sagas that it begins, then earlier ones.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
-        self.inner.plans.all().map(Known::key).collect()
+        let plans = self.inner.plans.all();
+        plans.map(|known| known.shape.key()).collect()
     }
 
     /// Who claims here: this process, as its heartbeat names it.
@@ -341,7 +343,7 @@ impl<S: Saga> Engine<S> {
                     step: entry.as_ref().map(|entry| entry.step.to_string()),
                     ran: Some(ran.clone()),
                     span_id: new.parent_span.clone(),
-                    ..JournalRow::moment("begun")
+                    ..JournalRow::moment(JournalKind::Begun)
                 }],
             },
         );

@@ -1,8 +1,6 @@
 //! The plans that a binary knows: the one of the sagas that it begins, and earlier ones, whose sagas
 //! it brings to their end.
 
-use messaging::outbox::PlanKey;
-
 use crate::{
     plan::{Complete, Plan, Saga},
     shape::Shape,
@@ -24,19 +22,16 @@ impl<S: Saga> Known<S> {
         Self { plan, shape, hash }
     }
 
-    /// What its sagas' rows and entries are marked with.
-    pub(crate) fn key(&self) -> PlanKey {
-        PlanKey {
-            name: S::NAME.to_owned(),
-            version: self.shape.version,
-            hash: self.hash.clone(),
-        }
-    }
-
     /// Whether a saga with these marks is of this plan.
     pub(crate) fn is(&self, version: i32, hash: &str) -> bool {
         self.shape.version == version && self.hash == hash
     }
+}
+
+/// The shapes of a workflow's plans: the one of new sagas first, then earlier ones.
+pub fn shapes<S: Saga>() -> Vec<Shape> {
+    let plans = Plans::<S>::new();
+    plans.all().map(|known| known.shape.clone()).collect()
 }
 
 /// All that a binary knows.

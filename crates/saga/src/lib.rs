@@ -12,6 +12,7 @@
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
+//!  journal.rs                      what a row of the journal is about
 //!  stored.rs                       how a state is written down there, and read back
 //!  known.rs, stranded.rs           versions of a plan: what this binary runs, and what nobody does
 //!  heartbeat.rs                    which processes are there, for people
@@ -30,6 +31,7 @@
 mod engine;
 mod executor;
 pub mod heartbeat;
+pub mod journal;
 mod known;
 pub mod machine;
 mod operate;
@@ -46,13 +48,14 @@ pub mod transition;
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
+pub use known::shapes;
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError,
-    LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Step, StepCx, Undo,
-    WaitStep,
+    LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Signal, Step, StepCx,
+    Undo, WaitStep,
 };
-pub use shape::{Kind, Role, Shape, StepShape};
-pub use signal::{CANCEL, Class, NewSignal, Verdict};
+pub use shape::{Kind, Role, Shape, SignalShape, StepShape};
+pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
 pub use stranded::Stranded;
 pub use transact::{AfterCommit, Signaled};

@@ -5,7 +5,7 @@
 
 use crate::{
     shape::{Kind, Role, Shape},
-    signal::{Class, Verdict},
+    signal::{Class, Meaning, Verdict},
 };
 
 /// Where a saga stands. Numbers are indices into the plan's steps.
@@ -80,7 +80,7 @@ pub enum Event {
     /// A worker looked at it for no other reason than kept signals.
     Woken,
     /// A signal came in.
-    Signal(Class),
+    Signal(Meaning),
 }
 
 /// Work to be done inside the transaction that stores the decision, in this order.
@@ -118,8 +118,8 @@ pub enum Wake {
 pub struct Kept<Id> {
     /// Which one.
     pub id: Id,
-    /// What it says.
-    pub class: Class,
+    /// What it means.
+    pub meaning: Meaning,
 }
 
 /// What the machine wants to be done.
@@ -152,9 +152,7 @@ pub fn advance<Id: Copy + PartialEq>(
         shape,
         decision: unchanged(state),
     };
-    // A fact about the pivot's wait proves that the step right before it took effect.
-    let proven = kept.iter().any(|signal| signal.class != Class::Cancel);
-    machine.decision.verdict = machine.apply(event, proven);
+    machine.decision.verdict = machine.apply(event, kept);
     machine.take_up(kept);
     machine.decision
 }
@@ -223,16 +221,18 @@ struct Machine<'a, Id> {
 }
 
 impl<Id: Copy + PartialEq> Machine<'_, Id> {
-    fn apply(&mut self, event: &Event, proven: bool) -> Option<Verdict> {
-        if let Event::Signal(class) = event {
-            return Some(self.signal(*class));
+    fn apply(&mut self, event: &Event, kept: &[Kept<Id>]) -> Option<Verdict> {
+        if let Event::Signal(meaning) = event {
+            return Some(self.signal(*meaning));
         }
+        let proven = |step| {
+            kept.iter()
+                .any(|signal| signal.meaning.proves == Some(step))
+        };
         match (self.decision.state, event) {
             (State::Running { step: 0 }, Event::Begun) => self.forward(0),
             (State::Running { step }, Event::Done) => self.recorded(step),
-            (State::Running { step }, Event::NotDone { .. })
-                if proven && step + 1 == self.shape.pivot() =>
-            {
+            (State::Running { step }, Event::NotDone { .. }) if proven(step) => {
                 self.recorded(step);
             }
             (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => {
@@ -247,8 +247,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
-                if self.may_turn_forward(step, from) {
+                // only the participant that decides the pivot can be faster than its undo
+                let decides = self.shape.is_proven_by_a_signal(step);
+                if decides && self.may_turn_forward(step, from, Some(step)) {
                     self.turn_forward(from);
+                    self.end_wait();
                 } else {
                     self.decision.breach = true;
                     self.decision.wake = Wake::Retry;
@@ -263,8 +266,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         None
     }
 
-    fn signal(&mut self, class: Class) -> Verdict {
-        match (self.decision.state, class) {
+    fn signal(&mut self, meaning: Meaning) -> Verdict {
+        match (self.decision.state, meaning.class) {
             (State::Running { step }, Class::Cancel) if self.may_refuse(step) => {
                 self.compensate(step, "it was canceled");
                 Verdict::Applied
@@ -272,8 +275,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => {
                 Verdict::Early
             }
-            (State::Waiting { step }, Class::Proceed) => {
-                self.forward(step + 1);
+            (State::Waiting { .. }, Class::Proceed) => {
+                self.end_wait();
                 Verdict::Applied
             }
             (State::Waiting { step }, Class::Abort) => {
@@ -285,10 +288,14 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 Verdict::Applied
             }
             (State::Compensating { step, from }, Class::Proceed)
-                if self.may_turn_forward(step, from) =>
+                if self.may_turn_forward(step, from, meaning.proves) =>
             {
                 self.turn_forward(from);
-                Verdict::Applied
+                if self.end_wait() {
+                    Verdict::Applied
+                } else {
+                    Verdict::Early // steps between the proven one and the wait are still to be run
+                }
             }
             // paid, though something is undone already: nobody may decide that alone
             (State::Compensating { .. } | State::Compensated { .. }, Class::Proceed) => {
@@ -313,7 +320,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         let mut open: Vec<_> = kept.to_vec();
         loop {
             let before = self.decision.state;
-            open.retain(|signal| match self.signal(signal.class) {
+            open.retain(|signal| match self.signal(signal.meaning) {
                 Verdict::Early => true,
                 verdict => {
                     self.decision.taken_up.push((signal.id, verdict));
@@ -381,20 +388,30 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         self.decision.wake = Wake::Nothing;
     }
 
-    /// Legal only while nothing has been undone, and only when all steps before the pivot are
-    /// done or are proven to be by the fact that overtook the undo.
-    fn may_turn_forward(&self, step: usize, from: usize) -> bool {
+    /// Legal only while nothing has been undone, and only when the last step that had started is done: the
+    /// saga had come to its wait, or the fact that overtook the undo proves that very step.
+    fn may_turn_forward(&self, step: usize, from: usize, proven: Option<usize>) -> bool {
         let nothing_undone =
             (step + 1..=from).all(|above| self.shape.steps[above].kind == Kind::Wait);
-        nothing_undone && from + 1 >= self.shape.pivot()
+        nothing_undone && (from >= self.shape.pivot() || proven == Some(from))
     }
 
+    /// Goes on where the saga stood when it began to be undone.
     fn turn_forward(&mut self, from: usize) {
-        let pivot = self.shape.pivot();
-        if from < pivot {
-            self.decision.ops.push(Op::Record(from));
+        if from < self.shape.pivot() {
+            self.recorded(from);
+        } else {
+            self.decision.state = State::Waiting { step: from };
         }
-        self.forward(pivot + 1);
+    }
+
+    /// Goes on behind the wait, if the saga has come to it.
+    fn end_wait(&mut self) -> bool {
+        let State::Waiting { step } = self.decision.state else {
+            return false;
+        };
+        self.forward(step + 1);
+        true
     }
 }
 

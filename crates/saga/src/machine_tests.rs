@@ -6,51 +6,94 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::*;
-use crate::shape::StepShape;
+use crate::{
+    shape::{SignalShape, StepShape},
+    signal::CANCEL,
+};
 
 /// Checkout's shape.
 fn checkout() -> Shape {
-    shape(&[
+    let steps = [
         ("place_order", Kind::Local, Role::Compensable),
         ("init_payment", Kind::Remote, Role::Compensable),
         ("await_payment", Kind::Wait, Role::Pivot),
         ("complete_order", Kind::Local, Role::Retryable),
-    ])
+    ];
+    shape(&steps, 1)
 }
 
 /// A longer plan: two remote steps before the pivot, a remote one after it.
 fn voyage() -> Shape {
-    shape(&[
+    let steps = [
         ("book", Kind::Local, Role::Compensable),
         ("hotel", Kind::Remote, Role::Compensable),
         ("flight", Kind::Remote, Role::Compensable),
         ("pay", Kind::Wait, Role::Pivot),
         ("ticket", Kind::Remote, Role::Retryable),
         ("thank", Kind::Local, Role::Retryable),
-    ])
+    ];
+    shape(&steps, 2)
 }
 
-fn shape(steps: &[(&'static str, Kind, Role)]) -> Shape {
+/// Payments' step, then a second remote one, then the wait for payments.
+fn shipped() -> Shape {
+    let steps = [
+        ("place_order", Kind::Local, Role::Compensable),
+        ("init_payment", Kind::Remote, Role::Compensable),
+        ("reserve_shipment", Kind::Remote, Role::Compensable),
+        ("await_payment", Kind::Wait, Role::Pivot),
+        ("complete_order", Kind::Local, Role::Retryable),
+    ];
+    shape(&steps, 1)
+}
+
+/// A plan whose signals prove this step.
+fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
     let steps = steps
         .iter()
         .map(|&(name, kind, role)| StepShape { name, kind, role })
         .collect();
+    let signal = |name, class| SignalShape {
+        name,
+        meaning: Meaning {
+            class,
+            proves: Some(proves),
+        },
+    };
     Shape {
         name: "test",
         version: 1,
         steps,
+        signals: vec![signal("yes", Class::Proceed), signal("no", Class::Abort)],
     }
+}
+
+/// What the plan's signal of this class means.
+fn meaning(shape: &Shape, class: Class) -> Meaning {
+    let name = match class {
+        Class::Proceed => "yes",
+        Class::Abort => "no",
+        Class::Cancel => CANCEL,
+    };
+    shape.meaning(name).unwrap()
 }
 
 fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
     advance(shape, state, &event, &[])
 }
 
+fn told(shape: &Shape, state: State, class: Class) -> Decision<u8> {
+    advance_one(shape, state, Event::Signal(meaning(shape, class)))
+}
+
 fn with_kept(shape: &Shape, state: State, event: Event, classes: &[Class]) -> Decision<u8> {
     let kept: Vec<_> = classes
         .iter()
         .zip(0u8..)
-        .map(|(&class, id)| Kept { id, class })
+        .map(|(&class, id)| Kept {
+            id,
+            meaning: meaning(shape, class),
+        })
         .collect();
     advance(shape, state, &event, &kept)
 }
@@ -79,7 +122,7 @@ fn a_done_step_is_recorded_and_the_saga_waits() {
 
 #[test]
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
-    let decision = advance_one(&checkout(), WAITING, Event::Signal(Class::Proceed));
+    let decision = told(&checkout(), WAITING, Class::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -90,7 +133,7 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 
 #[test]
 fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
-    let early = advance_one(&checkout(), INIT, Event::Signal(Class::Proceed));
+    let early = told(&checkout(), INIT, Class::Proceed);
     assert_eq!(
         (early.state, early.wake, early.verdict),
         (INIT, Wake::Unchanged, Some(Verdict::Early))
@@ -192,11 +235,11 @@ fn a_step_after_the_pivot_is_never_given_up() {
 #[test]
 fn cancel_acts_in_any_state_before_the_pivots_decision() {
     for state in [INIT, WAITING] {
-        let decision = advance_one(&checkout(), state, Event::Signal(Class::Cancel));
+        let decision = told(&checkout(), state, Class::Cancel);
         assert_eq!(decision.verdict, Some(Verdict::Applied));
         assert_eq!(decision.wake, Wake::Undo(1));
     }
-    let late = advance_one(&checkout(), State::Completed, Event::Signal(Class::Cancel));
+    let late = told(&checkout(), State::Completed, Class::Cancel);
     assert_eq!(
         (late.state, late.verdict),
         (State::Completed, Some(Verdict::Late))
@@ -224,7 +267,7 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
 
 #[test]
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
-    let decision = advance_one(&checkout(), UNDOING, Event::Signal(Class::Proceed));
+    let decision = told(&checkout(), UNDOING, Class::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -240,7 +283,7 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
         } else {
             voyage()
         };
-        let decision = advance_one(&shape, state, Event::Signal(Class::Proceed));
+        let decision = told(&shape, state, Class::Proceed);
         assert_eq!(
             (decision.state, decision.verdict, decision.breach),
             (state, Some(Verdict::Late), true)
@@ -258,7 +301,7 @@ fn a_signal_that_says_what_is_so_is_a_duplicate() {
         (UNDOING, Class::Abort),
         (UNDOING, Class::Cancel),
     ] {
-        let decision = advance_one(&checkout(), state, Event::Signal(class));
+        let decision = told(&checkout(), state, class);
         assert_eq!(
             (decision.state, decision.verdict),
             (state, Some(Verdict::Duplicate)),
@@ -308,9 +351,9 @@ fn explore(
         Event::NotUndone,
         Event::DeadlinePassed,
         Event::Woken,
-        Event::Signal(Class::Proceed),
-        Event::Signal(Class::Abort),
-        Event::Signal(Class::Cancel),
+        Event::Signal(meaning(shape, Class::Proceed)),
+        Event::Signal(meaning(shape, Class::Abort)),
+        Event::Signal(meaning(shape, Class::Cancel)),
     ];
     let kept: [&[Class]; 5] = [
         &[],
@@ -337,7 +380,7 @@ fn explore(
 
 #[test]
 fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
-    for shape in [checkout(), voyage()] {
+    for shape in [checkout(), voyage(), shipped()] {
         let mut exits: HashSet<State> = HashSet::new();
         let states = explore(&shape, |state, event, kept, decision| {
             if decision.state != state {
@@ -362,7 +405,7 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
 
 #[test]
 fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
-    for shape in [checkout(), voyage()] {
+    for shape in [checkout(), voyage(), shipped()] {
         let pivot = shape.pivot();
         explore(&shape, |state, event, kept, decision| {
             let story = || format!("{state:?} + {event:?} + {kept:?} → {decision:?}");
@@ -384,4 +427,63 @@ fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
             }
         });
     }
+}
+
+#[test]
+fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
+    let reserving = State::Running { step: 2 };
+    for event in [
+        Event::Refused("no truck".into()),
+        Event::NotDone { budget_spent: true },
+        Event::NotDone {
+            budget_spent: false,
+        },
+    ] {
+        let decision = with_kept(&shipped(), reserving, event, &[Class::Proceed]);
+        assert!(!decision.ops.contains(&Op::Record(2)), "{decision:?}");
+        assert_ne!(decision.state, State::Completed);
+        // paid, and it cannot be shipped: somebody must look
+        let undoing = matches!(decision.state, State::Compensating { .. });
+        assert_eq!(decision.breach, undoing, "{decision:?}");
+    }
+    let undoing = State::Compensating { step: 2, from: 2 };
+    for decision in [
+        told(&shipped(), undoing, Class::Proceed),
+        advance_one(&shipped(), undoing, Event::Overtaken),
+    ] {
+        assert_eq!((decision.state, decision.breach), (undoing, true));
+    }
+}
+
+#[test]
+fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
+    let reserving = State::Running { step: 2 };
+    // the answer of init never came, and it is paid
+    let not_done = Event::NotDone {
+        budget_spent: false,
+    };
+    let proven = with_kept(&shipped(), INIT, not_done, &[Class::Proceed]);
+    assert_eq!(
+        (proven.state, proven.wake, proven.taken_up),
+        (reserving, Wake::Step(2), vec![(0, Verdict::Early)])
+    );
+    assert_eq!(proven.ops, [Op::Record(1)]);
+    // it began to be undone, and turns
+    for decision in [
+        told(&shipped(), UNDOING, Class::Proceed),
+        advance_one(&shipped(), UNDOING, Event::Overtaken),
+    ] {
+        assert_eq!(
+            (decision.state, decision.wake, decision.ops),
+            (reserving, Wake::Step(2), vec![Op::Record(1)])
+        );
+        assert!(!decision.breach && decision.verdict.is_none_or(|it| it == Verdict::Early));
+    }
+    // from the wait on, all is done
+    let waited = State::Compensating { step: 2, from: 3 };
+    let decision = told(&shipped(), waited, Class::Proceed);
+    assert_eq!(
+        (decision.state, decision.ops),
+        (State::Completed, vec![Op::Run(4)])
+    );
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
-    shape::{Kind, Role, Shape, StepShape},
-    signal::{CANCEL, Class},
+    shape::{Kind, Role, Shape, SignalShape, StepShape},
+    signal::{Class, Meaning},
 };
 
 /// A durable multi-step job. The value itself holds what its steps need (clients of other
@@ -154,11 +154,49 @@ pub trait WaitStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
 
+    /// The signals that end it.
+    const SIGNALS: &'static [Signal];
+
     /// How long it waits.
     fn deadline(saga: &S) -> Duration;
+}
 
-    /// What the signal says; `None` for one that this wait does not know.
-    fn classify(signal: &str) -> Option<Class>;
+/// A signal that a [`WaitStep`] knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal {
+    name: &'static str,
+    class: Class,
+    proves: Option<&'static str>,
+}
+
+impl Signal {
+    /// A signal with this stored name that says: go on.
+    pub const fn proceed(name: &'static str) -> Self {
+        Self {
+            name,
+            class: Class::Proceed,
+            proves: None,
+        }
+    }
+
+    /// A signal with this stored name that says: undo.
+    pub const fn abort(name: &'static str) -> Self {
+        Self {
+            name,
+            class: Class::Abort,
+            proves: None,
+        }
+    }
+
+    /// The step `T` must have taken effect for this signal to exist, as an invoice that is paid must have been
+    /// made: the saga needs no other answer of `T`. It says nothing of any other step.
+    #[must_use]
+    pub const fn proving<S: Saga, T: RemoteStep<S>>(self) -> Self {
+        Self {
+            proves: Some(T::NAME),
+            ..self
+        }
+    }
 }
 
 /// What a remote step may use.
@@ -245,7 +283,7 @@ impl<S: Saga> Plan<S, BeforePivot> {
     pub fn pivot<W: WaitStep<S>>(mut self, _wait: W) -> Plan<S, Complete> {
         let wait = Wait {
             deadline: W::deadline,
-            classify: W::classify,
+            signals: W::SIGNALS,
         };
         self.steps.push(Step {
             name: W::NAME,
@@ -265,17 +303,6 @@ impl<S: Saga> Plan<S, Complete> {
     pub fn retryable(mut self, step: impl IntoRetryable<S>) -> Self {
         self.steps.push(step.into_step());
         self
-    }
-
-    /// What a signal says to a saga of this plan; nothing if its wait does not know it.
-    pub fn classify(&self, signal: &str) -> Option<Class> {
-        if signal == CANCEL {
-            return Some(Class::Cancel);
-        }
-        self.steps.iter().find_map(|step| match &step.body {
-            Body::Wait(wait) => (wait.classify)(signal),
-            Body::Local(_) | Body::Remote(_) => None,
-        })
     }
 
     /// The plan without its code.
@@ -301,7 +328,40 @@ impl<S: Saga> Plan<S, Complete> {
             name: S::NAME,
             version,
             steps: steps.collect(),
+            signals: self.signals().collect(),
         }
+    }
+
+    fn signals(&self) -> impl Iterator<Item = SignalShape> {
+        let waits = self.steps.iter().filter_map(|step| match &step.body {
+            Body::Wait(wait) => Some(wait.signals),
+            Body::Local(_) | Body::Remote(_) => None,
+        });
+        waits.flatten().map(|signal| SignalShape {
+            name: signal.name,
+            meaning: Meaning {
+                class: signal.class,
+                proves: signal.proves.map(|step| self.before_the_pivot(step)),
+            },
+        })
+    }
+
+    /// # Panics
+    /// When a signal proves a step that the plan does not have before its pivot: the plan is wrong, and no
+    /// process may start with it.
+    fn before_the_pivot(&self, name: &str) -> usize {
+        let before = self
+            .steps
+            .iter()
+            .take_while(|step| step.role != Role::Pivot);
+        let mut named = before.enumerate().filter(|(_, step)| step.name == name);
+        let found = named.next().map(|(at, _)| at);
+        found.unwrap_or_else(|| {
+            panic!(
+                "a signal of the plan {} proves `{name}`, which is no step before its pivot",
+                S::NAME
+            )
+        })
     }
 }
 
@@ -328,7 +388,7 @@ pub(crate) enum Body<S: Saga> {
 
 pub(crate) struct Wait<S> {
     pub(crate) deadline: fn(&S) -> Duration,
-    pub(crate) classify: fn(&str) -> Option<Class>,
+    pub(crate) signals: &'static [Signal],
 }
 
 /// A step that can be undone: [`Local`] or [`Remote`].

@@ -1,6 +1,9 @@
 //! The shape of a plan: all that deciding needs to know of it.
 
+use messaging::outbox::PlanKey;
 use sha2::{Digest, Sha256};
+
+use crate::signal::{CANCEL, Class, Meaning};
 
 /// Where a step's effect takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +61,15 @@ pub struct StepShape {
     pub role: Role,
 }
 
+/// A signal that a plan's wait knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalShape {
+    /// Stored name.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
 /// A plan without its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -67,6 +79,8 @@ pub struct Shape {
     pub version: i32,
     /// The steps in order; exactly one is the pivot.
     pub steps: Vec<StepShape>,
+    /// The signals that its wait knows; a request to cancel is known to every plan.
+    pub signals: Vec<SignalShape>,
 }
 
 impl Shape {
@@ -78,9 +92,47 @@ impl Shape {
             .expect("the plan's typestate puts a pivot into every plan")
     }
 
-    /// Sixteen hex digits that change with any step's name, kind, role or place.
+    /// What its sagas' rows and entries are marked with.
+    pub fn key(&self) -> PlanKey {
+        PlanKey {
+            name: self.name.to_owned(),
+            version: self.version,
+            hash: self.hash(),
+        }
+    }
+
+    /// Its steps, a line each. A plan's hash is made of it: never change its form.
+    fn table(&self) -> String {
+        let head = format!("{} v{}\n", self.name, self.version);
+        let steps = self.steps.iter().map(|step| {
+            let (kind, role) = (step.kind.as_str(), step.role.as_str());
+            format!("{:<16} {kind:<7} {role}\n", step.name)
+        });
+        std::iter::once(head).chain(steps).collect()
+    }
+
+    /// What a signal means; nothing if the plan does not know it.
+    pub fn meaning(&self, signal: &str) -> Option<Meaning> {
+        if signal == CANCEL {
+            return Some(Meaning {
+                class: Class::Cancel,
+                proves: None,
+            });
+        }
+        let known = self.signals.iter().find(|known| known.name == signal);
+        known.map(|known| known.meaning)
+    }
+
+    /// Whether some signal proves that this step took effect: its participant is the one that decides.
+    pub(crate) fn is_proven_by_a_signal(&self, step: usize) -> bool {
+        let mut signals = self.signals.iter();
+        signals.any(|signal| signal.meaning.proves == Some(step))
+    }
+
+    /// Sixteen hex digits that change with any step's name, kind, role or place. Signals are no part of it:
+    /// whoever takes one up knows what it means.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(self.to_string());
+        let digest = Sha256::digest(self.table());
         digest[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -89,17 +141,17 @@ impl Shape {
 }
 
 impl std::fmt::Display for Shape {
-    /// The plan as a table; snapshot-tested, so that a change of life shows up in review.
+    /// The plan as a table, and its signals; snapshot-tested, so that a change of life shows up in review.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} v{}", self.name, self.version)?;
-        for step in &self.steps {
-            writeln!(
-                f,
-                "{:<16} {:<7} {}",
-                step.name,
-                step.kind.as_str(),
-                step.role.as_str()
-            )?;
+        f.write_str(&self.table())?;
+        for SignalShape { name, meaning } in &self.signals {
+            let decides = match meaning.class {
+                Class::Proceed => "proceed",
+                Class::Abort => "abort",
+                Class::Cancel => "cancel",
+            };
+            let proves = meaning.proves.map_or("nothing", |at| self.steps[at].name);
+            writeln!(f, "{name}: {decides}, proves {proves}")?;
         }
         Ok(())
     }

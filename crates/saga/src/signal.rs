@@ -17,6 +17,16 @@ pub enum Class {
     Cancel,
 }
 
+/// What a signal means to a plan: what it decides, and what it proves on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Meaning {
+    /// What it says.
+    pub class: Class,
+    /// The step that must have taken effect for this signal to exist at all, as an index. A saga that lost
+    /// the answer of that step, and of no other, may go on as if it had come.
+    pub proves: Option<usize>,
+}
+
 /// What became of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

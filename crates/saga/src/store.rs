@@ -9,6 +9,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
+use crate::journal::JournalRow;
+
 /// A saga row, as locked or read.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -304,77 +306,6 @@ pub enum EntryChange {
         /// When.
         due_at: DateTime<Utc>,
     },
-}
-
-/// A row of the journal.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct JournalRow {
-    /// What happened.
-    pub kind: &'static str,
-    /// At which step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
-    /// In which attempt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<i32>,
-    /// Error, verdict or reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Who did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
-    /// When it began, of what took time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub began_at: Option<DateTime<Utc>>,
-    /// Of an attempt: the span that its calls are children of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub span_id: Option<String>,
-    /// Of an attempt: who made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub process: Option<String>,
-    /// Local steps, and undos as `<step>/undo`, that ran in the same transaction.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ran: Option<Vec<String>>,
-}
-
-/// What a row of the journal can be about.
-pub const KINDS: [&str; 14] = [
-    "begun",
-    "done",
-    "refused",
-    "transient",
-    "unknown",
-    "undone",
-    "overtaken",
-    "lost",
-    "deadline_passed",
-    "woken",
-    "signal",
-    "operator",
-    "compensation_begun",
-    "breach",
-];
-
-/// The kind of a stored row, if this binary knows it.
-pub fn known_kind(stored: &str) -> Option<&'static str> {
-    KINDS.into_iter().find(|kind| *kind == stored)
-}
-
-impl JournalRow {
-    /// A moment.
-    pub const fn moment(kind: &'static str) -> Self {
-        Self {
-            kind,
-            step: None,
-            attempt: None,
-            detail: None,
-            actor: None,
-            began_at: None,
-            span_id: None,
-            process: None,
-            ran: None,
-        }
-    }
 }
 
 /// A signal to keep.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use telemetry::{Told, WarnOnFail as _};
 
-use crate::store::{JournalRow, known_kind};
+use crate::journal::{JournalKind, JournalRow};
 
 /// What all spans of one saga share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,12 @@ pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
 /// Tells a write, right after its commit. A saga that is not sampled is told of, whole, from the
 /// moment at which something goes wrong with it.
 pub(crate) fn tell(subject: Subject, chapter: &Chapter, pool: Option<&PgPool>) {
-    let went_wrong = |row: &JournalRow| matches!(row.kind, "compensation_begun" | "breach");
+    let went_wrong = |row: &JournalRow| {
+        matches!(
+            row.kind,
+            JournalKind::CompensationBegun | JournalKind::Breach
+        )
+    };
     let sampled = telemetry::samples(&subject.trace);
     if sampled || chapter.before.as_deref() == Some("compensating") {
         spans(&subject, chapter)
@@ -93,7 +98,11 @@ impl Teller<'_> {
         let mut root = self.moment("saga", &[]);
         root.name = format!("saga {}", self.subject.plan).into();
         root.at = self.subject.trace.clone();
-        let begun = self.chapter.rows.first().filter(|row| row.kind == "begun");
+        let begun = self
+            .chapter
+            .rows
+            .first()
+            .filter(|row| row.kind == JournalKind::Begun);
         root.parent = begun.and_then(|row| row.span_id.clone());
         root
     }
@@ -101,16 +110,22 @@ impl Teller<'_> {
     fn row(&self, n: usize, row: &JournalRow) -> Vec<Told> {
         let mut told = Vec::new();
         match row.kind {
-            "begun" => {}
-            "signal" => told.push(self.moment("saga.signal", &[n.to_string()])),
-            "operator" => told.push(self.moment("saga.operate", &[n.to_string()])),
-            "compensation_begun" => {
+            JournalKind::Begun => {}
+            JournalKind::Signal => told.push(self.moment("saga.signal", &[n.to_string()])),
+            JournalKind::Operator => told.push(self.moment("saga.operate", &[n.to_string()])),
+            JournalKind::CompensationBegun => {
                 told.push(self.moment("saga.compensation", &[n.to_string()]));
             }
-            "breach" => told.push(self.moment("saga.breach", &[n.to_string()])),
-            "deadline_passed" => {}
-            "woken" => told.push(self.moment("saga.woken", &[n.to_string()])),
-            _ => {
+            JournalKind::Breach => told.push(self.moment("saga.breach", &[n.to_string()])),
+            JournalKind::DeadlinePassed => {}
+            JournalKind::Woken => told.push(self.moment("saga.woken", &[n.to_string()])),
+            JournalKind::Done
+            | JournalKind::Refused
+            | JournalKind::Transient
+            | JournalKind::Unknown
+            | JournalKind::Undone
+            | JournalKind::Overtaken
+            | JournalKind::Lost => {
                 let mut attempt = self.moment("saga.step", &[n.to_string()]);
                 if let Some(step) = &row.step {
                     attempt.name = step_name(step).into();
@@ -125,12 +140,13 @@ impl Teller<'_> {
         if let Some(first) = told.first_mut() {
             say(first, row);
         }
-        let waited = matches!(row.kind, "signal" | "deadline_passed")
-            || (row.span_id.is_none() && row.kind != "lost");
+        let waited = matches!(row.kind, JournalKind::Signal | JournalKind::DeadlinePassed)
+            || (row.span_id.is_none() && row.kind != JournalKind::Lost);
         if let (true, Some(began)) = (waited, row.began_at) {
             let mut wait = self.moment("saga.wait", &[n.to_string(), "wait".to_owned()]);
             wait.began = began.into();
-            wait.attributes.push(("saga.ended_by", row.kind.to_owned()));
+            wait.attributes
+                .push(("saga.ended_by", row.kind.as_str().to_owned()));
             told.push(wait);
         }
         for step in row.ran.iter().flatten() {
@@ -233,17 +249,22 @@ fn say(span: &mut Told, row: &JournalRow) {
     if let Some(attempt) = row.attempt {
         attributes.push(("saga.attempt", attempt.to_string()));
     }
-    attributes.push(("saga.outcome", row.kind.to_owned()));
+    attributes.push(("saga.outcome", row.kind.as_str().to_owned()));
     let bad = matches!(
         row.kind,
-        "refused" | "transient" | "unknown" | "lost" | "breach" | "compensation_begun"
+        JournalKind::Refused
+            | JournalKind::Transient
+            | JournalKind::Unknown
+            | JournalKind::Lost
+            | JournalKind::Breach
+            | JournalKind::CompensationBegun
     );
     let detail = row.detail.clone().unwrap_or_default();
-    if row.kind == "compensation_begun" {
+    if row.kind == JournalKind::CompensationBegun {
         attributes.push(("saga.reason", detail.clone()));
     }
     if bad {
-        attributes.push(("error.type", row.kind.to_owned()));
+        attributes.push(("error.type", row.kind.as_str().to_owned()));
         span.error = Some(detail);
     } else if !detail.is_empty() {
         attributes.push(("saga.detail", detail));
@@ -275,7 +296,7 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
     .await?;
     let mut chapters = Vec::<Chapter>::new();
     for row in rows {
-        let Some(kind) = known_kind(&row.kind) else {
+        let Some(kind) = JournalKind::from_stored(&row.kind) else {
             continue;
         };
         if chapters

@@ -8,6 +8,7 @@ use tracing::{debug, error};
 
 use crate::{
     engine::{EngineError, Inner},
+    journal::JournalKind,
     known::Known,
     machine::{Op, State},
     plan::{Body, LocalError, Saga},
@@ -231,16 +232,17 @@ fn signaled<S: Saga>(
 /// What made compensation begin, if this write did: a label must not be anybody's words.
 fn why_compensated(save: &Save) -> Option<&'static str> {
     let mut rows = save.journal.iter();
-    rows.any(|row| row.kind == "compensation_begun").then(|| {
-        let of = |kind| save.journal.iter().any(|row| row.kind == kind);
-        match () {
-            () if of("deadline_passed") => "deadline",
-            () if of("refused") => "refused",
-            () if of("transient") || of("unknown") => "budget_spent",
-            () if of("operator") => "operator",
-            () => "canceled",
-        }
-    })
+    rows.any(|row| row.kind == JournalKind::CompensationBegun)
+        .then(|| {
+            let of = |kind| save.journal.iter().any(|row| row.kind == kind);
+            match () {
+                () if of(JournalKind::DeadlinePassed) => "deadline",
+                () if of(JournalKind::Refused) => "refused",
+                () if of(JournalKind::Transient) || of(JournalKind::Unknown) => "budget_spent",
+                () if of(JournalKind::Operator) => "operator",
+                () => "canceled",
+            }
+        })
 }
 
 impl<S: Saga> Inner<S> {

@@ -9,14 +9,13 @@ use messaging::outbox::{SagaClaim, span_id};
 use uuid::Uuid;
 
 use crate::{
+    journal::{JournalKind, JournalRow},
     machine::{self, Event, Kept, Op, State, Wake},
     operate::{Operation, Resolution, Verb},
     plan::{Body, Outcome, Plan, Saga, Undo},
     shape::Shape,
     signal::{NewSignal, Verdict},
-    store::{
-        EntryChange, EntryWrite, Fence, JournalRow, KeptRow, Row, Save, SignalRow, VerdictRow,
-    },
+    store::{EntryChange, EntryWrite, Fence, KeptRow, Row, Save, SignalRow, VerdictRow},
     stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
 
@@ -192,40 +191,44 @@ impl<S: Saga> Work<'_, S> {
                 began_at: Some(lost.began_at),
                 span_id: Some(span_id(claim.entry_id, lost.epoch)),
                 process: Some(lost.holder.clone()),
-                ..JournalRow::moment("lost")
+                ..JournalRow::moment(JournalKind::Lost)
             });
         }
         let (kind, event, detail) = match ended {
-            Ended::Step(Outcome::Done) => ("done", Event::Done, None),
+            Ended::Step(Outcome::Done) => (JournalKind::Done, Event::Done, None),
             Ended::Step(Outcome::Refused(why)) => {
-                ("refused", Event::Refused(why.clone()), Some(why))
+                (JournalKind::Refused, Event::Refused(why.clone()), Some(why))
             }
             Ended::Step(outcome @ (Outcome::Transient(_) | Outcome::Unknown(_))) => {
                 let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
                 let (kind, why) = match outcome {
-                    Outcome::Transient(why) => ("transient", why),
-                    Outcome::Unknown(why) | Outcome::Refused(why) => ("unknown", why),
-                    Outcome::Done => ("unknown", String::new()),
+                    Outcome::Transient(why) => (JournalKind::Transient, why),
+                    Outcome::Unknown(why) | Outcome::Refused(why) => (JournalKind::Unknown, why),
+                    Outcome::Done => (JournalKind::Unknown, String::new()),
                 };
                 self.error.clone_from(&why);
                 (kind, Event::NotDone { budget_spent }, Some(why))
             }
-            Ended::Undo(Undo::Done) => ("undone", Event::Undone, None),
-            Ended::Undo(Undo::Overtaken) => ("overtaken", Event::Overtaken, None),
-            Ended::Undo(Undo::Transient(why)) => {
-                ("transient", Event::NotUndone, Some(self.failed(why)))
-            }
-            Ended::Undo(Undo::Unknown(why)) => {
-                ("unknown", Event::NotUndone, Some(self.failed(why)))
-            }
+            Ended::Undo(Undo::Done) => (JournalKind::Undone, Event::Undone, None),
+            Ended::Undo(Undo::Overtaken) => (JournalKind::Overtaken, Event::Overtaken, None),
+            Ended::Undo(Undo::Transient(why)) => (
+                JournalKind::Transient,
+                Event::NotUndone,
+                Some(self.failed(why)),
+            ),
+            Ended::Undo(Undo::Unknown(why)) => (
+                JournalKind::Unknown,
+                Event::NotUndone,
+                Some(self.failed(why)),
+            ),
             Ended::Timer
                 if self
                     .deadline
                     .is_some_and(|deadline| deadline <= self.row.now) =>
             {
-                ("deadline_passed", Event::DeadlinePassed, None)
+                (JournalKind::DeadlinePassed, Event::DeadlinePassed, None)
             }
-            Ended::Timer => ("woken", Event::Woken, None),
+            Ended::Timer => (JournalKind::Woken, Event::Woken, None),
         };
         self.journal.push(JournalRow {
             step: Some(claim.step.clone()),
@@ -245,18 +248,18 @@ impl<S: Saga> Work<'_, S> {
     }
 
     fn signal(&mut self, signal: NewSignal) {
-        let class = self.rules.plan.classify(&signal.name);
-        let verdict = match class {
+        let meaning = self.rules.shape.meaning(&signal.name);
+        let verdict = match meaning {
             // kept without a verdict: `resume` applies it first
             _ if self.paused => None,
             None => Some(Verdict::Late),
-            Some(class) => self.decide(&Event::Signal(class)),
+            Some(meaning) => self.decide(&Event::Signal(meaning)),
         };
         let said = verdict.map_or("kept", Verdict::as_str);
         self.journal.push(JournalRow {
             detail: Some(format!("{}: {said}", signal.name)),
             actor: Some(signal.source.clone()),
-            ..JournalRow::moment("signal")
+            ..JournalRow::moment(JournalKind::Signal)
         });
         if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
             self.kept.push(KeptRow {
@@ -285,7 +288,7 @@ impl<S: Saga> Work<'_, S> {
         self.journal.push(JournalRow {
             detail: Some(format!("{verb}: {reason}")),
             actor: Some(actor),
-            ..JournalRow::moment("operator")
+            ..JournalRow::moment(JournalKind::Operator)
         });
         match verb {
             Verb::Retry => {}
@@ -296,8 +299,10 @@ impl<S: Saga> Work<'_, S> {
             }
             Verb::Resolve { step, to, evidence } => {
                 let (kind, step, event) = match to {
-                    Resolution::Done => ("done", step, Event::Done),
-                    Resolution::Undone => ("undone", format!("{step}/undo"), Event::Undone),
+                    Resolution::Done => (JournalKind::Done, step, Event::Done),
+                    Resolution::Undone => {
+                        (JournalKind::Undone, format!("{step}/undo"), Event::Undone)
+                    }
                 };
                 self.journal.push(JournalRow {
                     step: Some(step),
@@ -320,7 +325,7 @@ impl<S: Saga> Work<'_, S> {
             .filter_map(|row| {
                 Some(Kept {
                     id: row.signal_id,
-                    class: self.rules.plan.classify(&row.name)?,
+                    meaning: self.rules.shape.meaning(&row.name)?,
                 })
             })
             .collect();
@@ -341,7 +346,7 @@ impl<S: Saga> Work<'_, S> {
         if let Some(reason) = decision.reason {
             self.journal.push(JournalRow {
                 detail: Some(reason.clone()),
-                ..JournalRow::moment("compensation_begun")
+                ..JournalRow::moment(JournalKind::CompensationBegun)
             });
             self.reason = Some(reason);
         }
@@ -350,7 +355,7 @@ impl<S: Saga> Work<'_, S> {
             let what = "a fact contradicts what was already decided; compare the order with its transaction";
             self.journal.push(JournalRow {
                 detail: Some(what.to_owned()),
-                ..JournalRow::moment("breach")
+                ..JournalRow::moment(JournalKind::Breach)
             });
         }
         decision.verdict
@@ -365,7 +370,7 @@ impl<S: Saga> Work<'_, S> {
         }
         self.journal.push(JournalRow {
             detail: Some(format!("{}: {}", self.kept[at].name, verdict.as_str())),
-            ..JournalRow::moment("signal")
+            ..JournalRow::moment(JournalKind::Signal)
         });
         match self
             .signals
@@ -396,10 +401,15 @@ impl<S: Saga> Work<'_, S> {
             last.ran = Some(ran);
         }
         let waited = self.row.state == "waiting" && !matches!(self.state, State::Waiting { .. });
-        let ended_it = self
-            .journal
-            .iter_mut()
-            .rfind(|row| matches!(row.kind, "signal" | "deadline_passed" | "done" | "undone"));
+        let ended_it = self.journal.iter_mut().rfind(|row| {
+            matches!(
+                row.kind,
+                JournalKind::Signal
+                    | JournalKind::DeadlinePassed
+                    | JournalKind::Done
+                    | JournalKind::Undone
+            )
+        });
         if let (true, Some(row)) = (waited, ended_it) {
             row.began_at = Some(self.row.state_since);
         }
@@ -507,7 +517,7 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
             signal.name
         )),
         actor: Some(signal.source.clone()),
-        ..JournalRow::moment("signal")
+        ..JournalRow::moment(JournalKind::Signal)
     });
     let journal = journal.collect();
     let added = i32::try_from(signals.len()).unwrap_or(i32::MAX);

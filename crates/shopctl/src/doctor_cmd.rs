@@ -6,7 +6,7 @@ use doctor::{CHECKS, Check, Limits, Severity, Sources, Violation};
 use serde::Serialize;
 use workflows::settings::{CheckoutSettings, RetentionSettings};
 
-use crate::{Common, exit::Failure, output, saga};
+use crate::{Common, exit::Failure, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
@@ -55,7 +55,7 @@ impl Doctor {
             payments: payments.as_ref(),
             amqp_url: amqp_url.as_deref(),
             management_url: management_url.as_deref(),
-            plans: &saga::engine(&shop)?.plan_keys(),
+            plans: &workflows::plans(),
         };
         let report = doctor::examine_all(sources, &limits).await?;
         let lines: Vec<_> = CHECKS

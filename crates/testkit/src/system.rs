@@ -323,7 +323,8 @@ impl System {
     /// # Errors
     /// When a database cannot be read.
     pub async fn examine(&self, grace: Duration) -> sqlx::Result<doctor::Report> {
-        doctor::examine(&self.shop, Some(&self.payments), grace).await
+        let plans = workflows::plans();
+        doctor::examine(&self.shop, Some(&self.payments), &plans, grace).await
     }
 
     /// Checks all invariants, without grace.

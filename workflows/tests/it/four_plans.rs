@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kernel::SagaId;
 use saga::{
-    Class, Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Remote,
-    RemoteStep, Saga, StepCx, Undo, WaitStep,
+    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Remote,
+    RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -180,16 +180,10 @@ impl<S: Subject, const N: usize> Compensable<S> for R<N> {
 impl<S: Subject, const N: usize> WaitStep<S> for W<N> {
     const NAME: &'static str = NAMES[N];
 
+    const SIGNALS: &'static [Signal] = &[Signal::proceed("yes"), Signal::abort("no")];
+
     fn deadline(_: &S) -> Duration {
         Duration::from_hours(1)
-    }
-
-    fn classify(signal: &str) -> Option<Class> {
-        match signal {
-            "yes" => Some(Class::Proceed),
-            "no" => Some(Class::Abort),
-            _ => None,
-        }
     }
 }
 

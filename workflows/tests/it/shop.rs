@@ -249,7 +249,7 @@ impl Shop {
 
     /// What the shop's database alone can tell of the invariants.
     pub(crate) async fn assert_whole(&self) {
-        let report = doctor::examine(&self.pool, None, Duration::ZERO)
+        let report = doctor::examine(&self.pool, None, &workflows::plans(), Duration::ZERO)
             .await
             .unwrap();
         assert!(report.violations.is_empty(), "{:#?}", report.violations);

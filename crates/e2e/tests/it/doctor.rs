@@ -4,14 +4,15 @@ use std::{collections::BTreeSet, time::Duration};
 
 use doctor::{CHECKS, Limits, Report, Sources};
 use lapin::{BasicProperties, options::QueueDeleteOptions, types::FieldTable};
-use messaging::outbox::PlanKey;
+use saga::{Kind, Role, Shape, StepShape};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use testkit::{System, copy_of, eventually, eventually_some, foreign_client, publish};
 
 use crate::{hurried, text};
 
 /// A violation, planted by hand into the databases of a healthy system. `{completed}`, `{canceled}`
-/// and `{waiting}` are orders, `{…_saga}` their sagas.
+/// and `{waiting}` are orders, `{…_saga}` their sagas. `{longer}` makes the canceled one a saga of the plan
+/// [`longer`].
 struct Plant {
     /// The check that must go red.
     check: &'static str,
@@ -43,7 +44,17 @@ const fn payments(check: &'static str, subject: &'static str, payments: &'static
     }
 }
 
-const PLANTS: [Plant; 25] = [
+/// No check at all.
+const NONE: &str = "none";
+
+const PLANTS: [Plant; 28] = [
+    shop(NONE, "", ""),
+    shop(NONE, "", "{longer}"),
+    shop(
+        "I6",
+        "saga {canceled_saga}",
+        "{longer}; delete from saga.journal where saga_id = '{canceled_saga}' and step = 'init_payment/undo'",
+    ),
     shop(
         "I1",
         "order {completed}",
@@ -206,18 +217,29 @@ const PLANTED_OTHERWISE: [&str; 5] = [
     "failed-messages",
 ];
 
-/// A plan key as the release's own binaries have it.
-async fn plan(shop: &PgPool) -> PlanKey {
-    let (name, version, hash) =
-        sqlx::query_as("select plan, plan_version, plan_hash from saga.saga limit 1")
-            .fetch_one(shop)
-            .await
-            .unwrap();
-    PlanKey {
-        name,
-        version,
-        hash,
+/// A plan in which two remote steps are undone.
+fn longer() -> Shape {
+    let step = |name, kind, role| StepShape { name, kind, role };
+    Shape {
+        name: "checkout",
+        version: 9,
+        steps: vec![
+            step("place_order", Kind::Local, Role::Compensable),
+            step("init_payment", Kind::Remote, Role::Compensable),
+            step("reserve_shipment", Kind::Remote, Role::Compensable),
+            step("await_payment", Kind::Wait, Role::Pivot),
+        ],
+        signals: Vec::new(),
     }
+}
+
+fn made_longer() -> String {
+    let hash = longer().hash();
+    format!(
+        "update saga.saga set plan_version = 9, plan_hash = '{hash}', undo_from = 3 where saga_id = '{{canceled_saga}}';
+         insert into saga.journal (saga_id, revision, n, at, kind, step, state)
+         values ('{{canceled_saga}}', 90, 0, now(), 'undone', 'reserve_shipment/undo', 'compensating')"
+    )
 }
 
 fn red(report: &Report) -> BTreeSet<&'static str> {
@@ -249,6 +271,7 @@ async fn apply(url: &str, statements: &str) {
 #[test]
 fn every_check_has_a_violation_planted() {
     let planted = PLANTS.iter().map(|plant| plant.check);
+    let planted = planted.filter(|check| *check != NONE);
     let planted: BTreeSet<_> = planted.chain(PLANTED_OTHERWISE).collect();
     assert_eq!(planted, CHECKS.iter().map(|check| check.id).collect());
 }
@@ -257,7 +280,7 @@ fn every_check_has_a_violation_planted() {
 async fn every_check_goes_red_on_its_own_violation_alone() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
-    let mut names = Vec::new();
+    let mut names = vec![("{longer}".to_owned(), made_longer())];
     for (name, ends) in [("completed", true), ("canceled", true), ("waiting", false)] {
         let (_, order) = buyer.order().await;
         let (id, transaction) = (text(&order, "id"), text(&order, "transaction_id"));
@@ -287,7 +310,8 @@ async fn every_check_goes_red_on_its_own_violation_alone() {
         waiting == 0
     })
     .await;
-    let plans = [plan(&system.shop).await];
+    let mut plans = workflows::plans();
+    plans.push(longer());
     for role in ["worker", "api", "payments"] {
         system.stop(role);
     }
@@ -298,8 +322,7 @@ async fn every_check_goes_red_on_its_own_violation_alone() {
             .iter()
             .fold(text.to_owned(), |text, (name, id)| text.replace(name, id))
     };
-    let none = shop("none", "", "");
-    for plant in [&none].into_iter().chain(&PLANTS) {
+    for plant in &PLANTS {
         let (shop_url, payments_url) =
             (copy_of(&system.shop).await, copy_of(&system.payments).await);
         apply(&shop_url, &fill(plant.shop)).await;
@@ -319,14 +342,14 @@ async fn every_check_goes_red_on_its_own_violation_alone() {
         };
         let report = doctor::examine_all(sources, &limits).await.unwrap();
         let mut expected: BTreeSet<_> = plant.also.iter().copied().collect();
-        if plant.check != "none" {
+        if plant.check != NONE {
             expected.insert(plant.check);
         }
         assert_eq!(red(&report), expected, "{} {report:#?}", plant.check);
         let subject = fill(plant.subject);
         let mut all = report.violations.iter().chain(&report.warnings);
         assert!(
-            plant.check == "none"
+            plant.check == NONE
                 || all
                     .any(|found| found.check == plant.check && found.subject.starts_with(&subject)),
             "{} does not name {subject}: {report:#?}",

@@ -56,7 +56,7 @@ impl Replay {
             );
         }
         let plan = Checkout::plan();
-        let (steps, played) = replay::replay(&plan.shape(), |name| plan.classify(name), &export);
+        let (steps, played) = replay::replay(&plan.shape(), &export);
         let header = ["REVISION", "EVENT", "FROM", "TO", "IN THE SAME TRANSACTION"];
         output::rows(common.output, &header, &steps, |step| {
             vec![
