@@ -28,6 +28,13 @@ pub(crate) fn lasting_service_token(system: &System) -> String {
     Mint::new(&token, &system.service_signing_key(), &signer.jwks()).lasting()
 }
 
+/// The token of a new account with these roles, good for a day.
+pub(crate) async fn lasting_account(system: &System, roles: &[&str]) -> String {
+    let token = account(system, roles).await;
+    let signer = tokens::Signer::from_pem(&system.signing_key(), kernel::Clock::System).unwrap();
+    Mint::new(&token, &system.signing_key(), &signer.jwks()).lasting()
+}
+
 /// Method and path of each operation, by its id, and whether it asks for a token.
 fn operations(at: At) -> BTreeMap<String, (Method, String, bool)> {
     let name = match at {
@@ -85,7 +92,7 @@ struct Rig {
 }
 
 /// The token of a new account with these roles.
-pub(crate) async fn account(system: &System, roles: &[&str]) -> String {
+async fn account(system: &System, roles: &[&str]) -> String {
     let email = format!("{}@shop.example", Uuid::new_v4().simple());
     let password = format!("a password of {email}");
     let mut command = system.command("shopctl");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::{Collector, System, SystemOptions};
 
 use crate::{
-    authorization::{account, lasting_service_token},
+    authorization::{lasting_account, lasting_service_token},
     layout::root,
 };
 
@@ -110,12 +110,12 @@ async fn generated_requests_find_nothing_that_the_documents_do_not_say() {
     let system = System::start(options).await;
     let (mut found, mut report, mut cases) = (Vec::new(), Vec::new(), [0, 0]);
     for caller in ["anonymous", "user", "operator", "admin", "service"] {
-        // a fresh account each: a token is good for ten minutes
+        // tokens that outlive the requests: on a slow machine one caller takes longer than ten minutes
         let token = match caller {
             "anonymous" => None,
-            "user" => Some(account(&system, &[]).await),
+            "user" => Some(lasting_account(&system, &[]).await),
             "service" => Some(lasting_service_token(&system)),
-            role => Some(account(&system, &[role]).await),
+            role => Some(lasting_account(&system, &[role]).await),
         };
         let of = |service, url| Run {
             service,

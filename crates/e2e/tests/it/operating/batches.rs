@@ -46,6 +46,13 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
     options
         .env
         .insert("API_DATABASE_MAX_CONNECTIONS", "20".to_owned());
+    // two hundred at once: a call that a busy machine cuts off would have another cause
+    for (name, value) in [
+        ("SAGA_LEASE_MS", "15000"),
+        ("SAGA_CALL_TIMEOUT_MS", "10000"),
+    ] {
+        options.env.insert(name, value.to_owned());
+    }
     let system = System::prepare(options).await;
     let often = [("SAGA_RETRY_BASE_MS", "200"), ("SAGA_RETRY_CAP_MS", "1000")];
     for role in ["api", "worker"] {
