@@ -16,8 +16,8 @@ use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
     expect(unused_imports, reason = "its plan stands in `next`")
 )]
 use saga::{
-    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote,
-    RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
+    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Reasons,
+    Refusal, Remote, RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +57,13 @@ impl Saga for Checkout {
     const NAME: &'static str = "checkout"; // stored: rename only with a migration
     const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
     type Input = CheckoutInput;
+    // the storefront knows these sentences (`frontend/src/lib/status.ts`)
+    const REASONS: Reasons = Reasons {
+        budget_spent: "it could not be done in time",
+        deadline_passed: "it was not paid in time",
+        aborted: "the payment was canceled",
+        canceled: "it was canceled",
+    };
 
     fn attributes(input: &Value) -> Vec<(&'static str, String)> {
         let named = [

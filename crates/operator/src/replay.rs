@@ -14,9 +14,6 @@ use serde::Serialize;
 
 use crate::export::{Event as Row, Export};
 
-/// Why a budget that is spent is told by what came of it: the journal does not keep it.
-const SPENT: &str = "it could not be done in time";
-
 /// One event and what it led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -173,8 +170,10 @@ impl Player<'_> {
             "refused" => Event::Refused(detail),
             "transient" | "unknown" if undo => Event::NotUndone,
             "transient" | "unknown" => Event::NotDone {
+                // the journal does not keep it; what followed tells
                 budget_spent: rest.iter().any(|row| {
-                    row.kind == "compensation_begun" && row.detail.as_deref() == Some(SPENT)
+                    let spent = self.shape.reasons.budget_spent;
+                    row.kind == "compensation_begun" && row.detail.as_deref() == Some(spent)
                 }),
             },
             "undone" => Event::Undone,

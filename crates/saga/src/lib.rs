@@ -55,7 +55,7 @@ pub use plan::{
     LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Signal, Step, StepCx,
     Undo, WaitStep,
 };
-pub use shape::{Kind, Role, Shape, SignalShape, StepShape};
+pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
 pub use stranded::Stranded;
 pub use transact::{AfterCommit, Signaled};

@@ -241,7 +241,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             (State::Running { step }, Event::NotDone { budget_spent: true })
                 if self.may_refuse(step) =>
             {
-                self.compensate(step, "it could not be done in time");
+                self.compensate(step, self.shape.reasons.budget_spent);
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
             | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
@@ -258,7 +258,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                self.compensate(step, "it was not paid in time");
+                self.compensate(step, self.shape.reasons.deadline_passed);
             }
             (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
             _ => {}
@@ -269,7 +269,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     fn signal(&mut self, meaning: Meaning) -> Verdict {
         match (self.decision.state, meaning.class) {
             (State::Running { step }, Class::Cancel) if self.may_refuse(step) => {
-                self.compensate(step, "it was canceled");
+                self.compensate(step, self.shape.reasons.canceled);
                 Verdict::Applied
             }
             (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => {
@@ -280,11 +280,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 Verdict::Applied
             }
             (State::Waiting { step }, Class::Abort) => {
-                self.compensate(step, "the payment was canceled");
+                self.compensate(step, self.shape.reasons.aborted);
                 Verdict::Applied
             }
             (State::Waiting { step }, Class::Cancel) => {
-                self.compensate(step, "it was canceled");
+                self.compensate(step, self.shape.reasons.canceled);
                 Verdict::Applied
             }
             (State::Compensating { step, from }, Class::Proceed)

@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::*;
 use crate::{
-    shape::{SignalShape, StepShape},
+    shape::{Reasons, SignalShape, StepShape},
     signal::CANCEL,
 };
 
@@ -65,6 +65,12 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
         version: 1,
         steps,
         signals: vec![signal("yes", Class::Proceed), signal("no", Class::Abort)],
+        reasons: Reasons {
+            budget_spent: "too slow",
+            deadline_passed: "too late",
+            aborted: "aborted",
+            canceled: "canceled",
+        },
     }
 }
 

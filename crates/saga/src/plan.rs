@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
-    shape::{Kind, Role, Shape, SignalShape, StepShape},
+    shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape},
     signal::{Class, Meaning},
 };
 
@@ -24,6 +24,9 @@ pub trait Saga: Send + Sync + Sized + 'static {
     const VERSION: i32;
     /// What was chosen before anything left: ids, amounts.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Why it is undone, in words for its customer. Stored with each saga that is.
+    const REASONS: Reasons;
 
     /// The steps.
     fn plan() -> Plan<Self, Complete>;
@@ -329,6 +332,7 @@ impl<S: Saga> Plan<S, Complete> {
             version,
             steps: steps.collect(),
             signals: self.signals().collect(),
+            reasons: S::REASONS,
         }
     }
 

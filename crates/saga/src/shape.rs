@@ -70,6 +70,20 @@ pub struct SignalShape {
     pub meaning: Meaning,
 }
 
+/// Why a saga is undone, in the words that are stored with it and shown to its customer. A refused step brings
+/// its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reasons {
+    /// The time for further attempts of a step is used up.
+    pub budget_spent: &'static str,
+    /// The deadline of its wait has passed.
+    pub deadline_passed: &'static str,
+    /// A signal ended its wait.
+    pub aborted: &'static str,
+    /// A request to cancel it came in.
+    pub canceled: &'static str,
+}
+
 /// A plan without its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -81,6 +95,8 @@ pub struct Shape {
     pub steps: Vec<StepShape>,
     /// The signals that its wait knows; a request to cancel is known to every plan.
     pub signals: Vec<SignalShape>,
+    /// Why its sagas are undone.
+    pub reasons: Reasons,
 }
 
 impl Shape {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::SagaId;
 use saga::{
-    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Remote,
+    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote,
     RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
@@ -205,6 +205,12 @@ macro_rules! subject {
             const NAME: &'static str = $stored;
             const VERSION: i32 = 1;
             type Input = Input;
+            const REASONS: Reasons = Reasons {
+                budget_spent: "too slow",
+                deadline_passed: "too late",
+                aborted: "no",
+                canceled: "canceled",
+            };
 
             fn plan() -> Plan<Self, Complete> {
                 $plan

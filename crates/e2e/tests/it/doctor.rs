@@ -230,6 +230,7 @@ fn longer() -> Shape {
             step("await_payment", Kind::Wait, Role::Pivot),
         ],
         signals: Vec::new(),
+        reasons: workflows::plans()[0].reasons,
     }
 }
 
