@@ -8,6 +8,7 @@ mod ingress;
 mod keys;
 mod memory;
 mod network;
+mod rabbitmq;
 mod references;
 mod rendered;
 mod scripts;
