@@ -3,6 +3,7 @@
 
 mod cluster;
 mod compose;
+mod compose_upgrade;
 mod files;
 mod ingress;
 mod keys;
