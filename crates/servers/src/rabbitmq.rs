@@ -97,6 +97,7 @@ impl RabbitMq {
                  default_user = shop\n\
                  default_pass = shop\n\
                  disk_free_limit.absolute = 50MB\n\
+                 max_message_size = 16777216\n\
                  log.console = false\n\
                  log.file.level = warning\n"
             ),

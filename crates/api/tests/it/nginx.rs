@@ -8,13 +8,15 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use api::storefront::{PAGES, Storefront};
 use axum::Router;
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use testkit::eventually;
+use testkit::{eventually, within};
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinHandle,
@@ -109,11 +111,14 @@ impl Nginx {
         Self::start_with(api, logins_per_minute, "127.0.0.1:1").await
     }
 
-    /// Fills the templates in as the image's entry point does, on loopback and below a folder of its own.
     async fn start_with(api: &str, logins_per_minute: u32, resolvers: &str) -> Self {
+        Self::start_at(testkit::free_port(), api, logins_per_minute, resolvers).await
+    }
+
+    /// Fills the templates in as the image's entry point does, on loopback and below a folder of its own.
+    async fn start_at(port: u16, api: &str, logins_per_minute: u32, resolvers: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("nginx-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
-        let port = testkit::free_port();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../frontend/nginx");
         let here = folder.display().to_string();
         let variables = found_out(&[
@@ -157,6 +162,11 @@ impl Nginx {
 
     /// The same; payments' port is `payments`.
     async fn start_edge_with(resolvers: &str, port: u16, payments: u16) -> Self {
+        Self::start_edge_behind("127.0.0.1/32", resolvers, port, payments).await
+    }
+
+    /// The same; `proxy` may say who is asking.
+    async fn start_edge_behind(proxy: &str, resolvers: &str, port: u16, payments: u16) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
         let listen = testkit::free_port();
@@ -164,7 +174,7 @@ impl Nginx {
         let here = folder.display().to_string();
         let fill = |name: &str| {
             let text = fs::read_to_string(source.join(name)).unwrap();
-            text.replace("${TRUSTED_PROXY}", "127.0.0.1/32")
+            text.replace("${TRUSTED_PROXY}", proxy)
                 .replace("127.0.0.11", resolvers)
                 .replace("/tmp/", &format!("{here}/"))
                 .replace("/etc/nginx/", &format!("{here}/"))
@@ -303,6 +313,176 @@ async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api()
     assert_eq!(login("192.0.2.2").await.status, 401, "another address");
 }
 
+/// Logs in from an address, as the proxy before the web server says.
+async fn login(web: &Nginx, address: &str) -> u16 {
+    let request = reqwest::Client::new().post(format!("{}/api/login", web.url));
+    let answer = request.header("x-forwarded-for", address).send().await;
+    answer.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn logins_behind_edge_are_counted_by_the_address_that_a_trusted_proxy_names() {
+    let home = Ipv4Addr::LOCALHOST;
+    let (api, behind) = (testkit::free_port(), testkit::free_port());
+    let api_at = format!("http://127.0.0.1:{api}");
+    let answering = stand_in(home, api).await;
+    let names = Names::start(&[home]).await;
+    for (proxy, trusted) in [("127.0.0.1/32", true), ("192.0.2.0/24", false)] {
+        let _frontend = Nginx::start_at(behind, &api_at, 1, "127.0.0.1:1").await;
+        let payments = testkit::free_port();
+        let edge = Nginx::start_edge_behind(proxy, &names.place, behind, payments).await;
+        for n in 0..21 {
+            // a person may send the header, too; the proxy appends the address that it sees
+            let said = format!("203.0.113.{n}, 192.0.2.1");
+            assert_eq!(login(&edge, &said).await, 200, "{proxy}: {n}");
+        }
+        assert_eq!(login(&edge, "192.0.2.1").await, 429, "{proxy}");
+        let another = if trusted { 200 } else { 429 };
+        assert_eq!(login(&edge, "192.0.2.2").await, another, "{proxy}");
+    }
+    answering.abort();
+}
+
+#[tokio::test]
+async fn logins_from_ipv6_are_counted_by_network() {
+    let api = testkit::free_port();
+    let answering = stand_in(Ipv4Addr::LOCALHOST, api).await;
+    let nginx = Nginx::start(&format!("http://127.0.0.1:{api}"), 1).await;
+    for n in 0..21 {
+        let address = format!("2001:db8:0:1:{n:x}::{n:x}");
+        assert_eq!(login(&nginx, &address).await, 200, "{address}");
+    }
+    assert_eq!(login(&nginx, "2001:db8:0:1:ffff::1").await, 429);
+    assert_eq!(login(&nginx, "2001:db8:0:2::1").await, 200, "another /64");
+    // addresses of IPv4 count one by one, written as IPv6 or not
+    for _ in 0..21 {
+        assert_eq!(login(&nginx, "::ffff:192.0.2.1").await, 200);
+    }
+    assert_eq!(login(&nginx, "192.0.2.1").await, 429);
+    assert_eq!(login(&nginx, "::ffff:192.0.2.2").await, 200);
+    answering.abort();
+}
+
+/// Calls until the limit is met: `burst` calls are always answered; a budget refills while the calls go on.
+async fn meets_its_limit(call: impl Fn(&'static str) -> reqwest::RequestBuilder, burst: usize) {
+    for n in 0..=burst {
+        let answer = Answer::to(call("2001:db8::1")).await;
+        assert_eq!(answer.status, 200, "{n} of {burst}");
+    }
+    let mut calls = 0;
+    let refused = loop {
+        // many at once: a slow machine must outrun the refill, too
+        let batch = join_all((0..50).map(|_| Answer::to(call("2001:db8::2")))).await;
+        calls += batch.len();
+        if let Some(refused) = batch.into_iter().find(|answer| answer.status != 200) {
+            break refused;
+        }
+        assert!(calls < 20 * burst, "no limit after {calls} further calls");
+    };
+    is_a_problem(&refused, 429, "too-many-requests");
+    assert!(refused.header("retry-after").is_some());
+    let other = Answer::to(call("2001:db8:0:1::1")).await;
+    assert_eq!(other.status, 200, "another network");
+}
+
+#[tokio::test]
+async fn refreshes_and_searches_are_limited_by_network_and_plain_lists_are_not() {
+    let api = testkit::free_port();
+    let answering = stand_in(Ipv4Addr::LOCALHOST, api).await;
+    let nginx = Nginx::start(&format!("http://127.0.0.1:{api}"), 60).await;
+    let http = reqwest::Client::new();
+    let refresh = |from: &'static str| {
+        let request = http.post(format!("{}/api/refresh", nginx.url));
+        request.header("x-forwarded-for", from)
+    };
+    meets_its_limit(refresh, 40).await;
+    let products = format!("{}/api/products", nginx.url);
+    let search = |from: &'static str| {
+        let request = http.get(format!("{products}?search=tea"));
+        request.header("x-forwarded-for", from)
+    };
+    meets_its_limit(search, 80).await;
+    for _ in 0..200 {
+        let list = http.get(&products).header("x-forwarded-for", "2001:db8::1");
+        assert_eq!(Answer::to(list).await.status, 200);
+    }
+    answering.abort();
+}
+
+#[tokio::test]
+async fn payers_are_limited_by_network() {
+    let home = Ipv4Addr::LOCALHOST;
+    let port = testkit::free_port();
+    let behind = stand_in(home, port).await;
+    let names = Names::start(&[home]).await;
+    let public = testkit::free_port();
+    let _edge = Nginx::start_edge_with(&names.place, port, public).await;
+    let http = reqwest::Client::new();
+    let pay = |from: &'static str| {
+        let request = http.post(format!("http://127.0.0.1:{public}/transactions/complete"));
+        request.header("x-forwarded-for", from)
+    };
+    meets_its_limit(pay, 100).await;
+    behind.abort();
+}
+
+/// A block of a configuration that passes requests on: its header, and after how long without a byte it gives up.
+fn patience(config: &str) -> Vec<(String, String)> {
+    let mut blocks = vec![(String::new(), None)];
+    let mut passing = Vec::new();
+    let directives = config.lines().map(|line| line.trim_start());
+    for line in directives.filter(|line| !line.starts_with('#')) {
+        if let Some(header) = line.trim_end().strip_suffix(" {") {
+            blocks.push((header.to_owned(), None));
+        } else if line.starts_with('}') {
+            blocks.pop();
+        } else if let Some(value) = line.strip_prefix("proxy_read_timeout ") {
+            blocks.last_mut().unwrap().1 = Some(value.trim_end_matches(';').to_owned());
+        } else if line.starts_with("proxy_pass ") {
+            let header = blocks.last().unwrap().0.clone();
+            let value = blocks.iter().rev().find_map(|(_, value)| value.clone());
+            // nginx' own default
+            passing.push((header, value.unwrap_or_else(|| "60s".to_owned())));
+        }
+    }
+    passing
+}
+
+#[test]
+fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
+    const STREAMS: &str = "location ~ ^/api/orders/[^/]+/events$";
+    let read = |file: &str| fs::read_to_string(root(file)).unwrap();
+    let mut longest = 30; // an api or payments gives up then
+    for (file, count) in [
+        ("frontend/nginx/shop.conf.template", 5),
+        ("docker/edge/edge.conf.template", 3),
+    ] {
+        let mut most = 0;
+        let passing = patience(&read(file));
+        assert_eq!(passing.len(), count, "{file}: {passing:?}");
+        for (header, value) in passing {
+            if header == STREAMS {
+                assert_eq!(value, "1h", "{file}");
+                continue;
+            }
+            let seconds: u64 = value.strip_suffix('s').unwrap().parse().unwrap();
+            let range = longest + 1..=60;
+            assert!(range.contains(&seconds), "{file}: {header}: {value}");
+            most = most.max(seconds);
+        }
+        longest = most;
+    }
+    // an event stream that has another address would be cut
+    let document: Value = serde_json::from_str(&read("docs/openapi/api.json")).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let streams: Vec<_> = paths
+        .iter()
+        .filter(|(_, operations)| operations.to_string().contains("text/event-stream"))
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(streams, ["/api/orders/{id}/events"]);
+}
+
 /// An error in the form of the api's, which no cache keeps.
 fn is_a_problem(answer: &Answer, status: u16, slug: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -336,9 +516,11 @@ async fn the_web_server_follows_the_api_to_another_address() {
     api.abort();
     let moved = stand_in(second, port).await;
     *names.addresses.lock().unwrap() = vec![second];
-    eventually("the api to be found at its new address", || async {
-        answered().await == second.to_string()
-    })
+    within(
+        Duration::from_secs(5),
+        "the api to be found at its new address",
+        || async { (answered().await == second.to_string()).then_some(()) },
+    )
     .await;
     moved.abort();
 }
@@ -467,6 +649,20 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
         assert_eq!(found["RESOLVERS"], resolvers, "{resolv_conf}");
     }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_web_server_listens_on_ipv6_only_where_the_kernel_has_it() {
+    let listen = |file: &str| {
+        let found = found_out(&[("IF_INET6", file), ("RESOLV_CONF", "/dev/null")]);
+        found["LISTEN_IPV6"].clone()
+    };
+    assert_eq!(listen("/dev/null"), "listen [::]:8080;");
+    assert_eq!(listen("/dev/null/none"), "");
+    // the kernel's own file decides
+    let there = Path::new("/proc/net/if_inet6").exists();
+    let found = found_out(&[("RESOLV_CONF", "/dev/null")]);
+    assert_eq!(!found["LISTEN_IPV6"].is_empty(), there);
 }
 
 #[tokio::test]

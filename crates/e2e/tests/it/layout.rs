@@ -222,6 +222,23 @@ pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The functions under a test attribute.
+pub(crate) fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let attribute = |line: &str| {
+        line.trim_start().starts_with("#[test]") || line.trim_start().starts_with("#[tokio::test")
+    };
+    let lines: Vec<_> = text.lines().collect();
+    let found: Vec<_> = (0..lines.len())
+        .filter(|n| attribute(lines[*n]))
+        .filter_map(|n| {
+            let signature = lines[n + 1..].iter().find(|line| line.contains("fn "))?;
+            let name = signature.split("fn ").nth(1)?;
+            name.split(['(', '<']).next()
+        })
+        .collect();
+    found.into_iter()
+}
+
 /// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
 #[test]
 fn no_process_begins_a_transaction_past_db() {

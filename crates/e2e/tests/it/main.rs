@@ -24,6 +24,7 @@ mod restore;
 mod retention;
 mod revoking;
 mod rights;
+mod security;
 mod shopctl;
 mod shopctl_examples;
 mod shopctl_killed;

@@ -3,11 +3,13 @@
 
 mod cluster;
 mod compose;
+mod compose_upgrade;
 mod files;
 mod ingress;
 mod keys;
 mod memory;
 mod network;
+mod rabbitmq;
 mod references;
 mod rendered;
 mod scripts;
@@ -235,6 +237,36 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
         // traces are sent at the end, for five seconds at most
         let needed = longest + prestop + 5;
         assert!(process.grace > needed, "{}: {needed} s", process.place);
+    }
+}
+
+#[test]
+fn a_web_server_cuts_its_streams_before_it_is_killed() {
+    let timeout = Regex::new(r"(?m)^worker_shutdown_timeout (\d+)s;$").unwrap();
+    let cut = |file: &str| -> u64 {
+        let text = read(file);
+        let found = timeout.captures(&text);
+        let found = found.unwrap_or_else(|| panic!("{file} lets a stream hold the server up"));
+        found[1].parse().unwrap()
+    };
+    let compose = files::compose();
+    for (name, file) in [
+        ("frontend", "frontend/nginx/nginx.conf"),
+        ("edge", "docker/edge/nginx.conf"),
+    ] {
+        let service = &compose["services"][name];
+        // at SIGTERM nginx ends at once
+        assert_eq!(service["stop_signal"], "SIGQUIT", "{name}");
+        let grace = service["stop_grace_period"].as_str().unwrap();
+        let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
+        assert!(cut(file) + 5 < grace, "{name}: {grace} s");
+    }
+    for overlay in rendered::Overlay::all() {
+        let pod = &overlay.get("Deployment", "frontend")["spec"]["template"]["spec"];
+        let before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
+        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+        let needed = before.unwrap() + cut("frontend/nginx/nginx.conf") + 5;
+        assert!(needed < grace, "{}: {grace} s", overlay.name);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use crate::layout::{root, sources};
+use crate::layout::{root, sources, tests};
 
 fn table() -> String {
     fs::read_to_string(root().join("docs/reliability/faults.md")).unwrap()
@@ -77,21 +77,4 @@ fn every_test_that_the_table_names_exists_and_every_case_test_is_named() {
             );
         }
     }
-}
-
-/// The functions under a test attribute.
-fn tests(text: &str) -> impl Iterator<Item = &str> {
-    let attribute = |line: &str| {
-        line.trim_start().starts_with("#[test]") || line.trim_start().starts_with("#[tokio::test")
-    };
-    let lines: Vec<_> = text.lines().collect();
-    let found: Vec<_> = (0..lines.len())
-        .filter(|n| attribute(lines[*n]))
-        .filter_map(|n| {
-            let signature = lines[n + 1..].iter().find(|line| line.contains("fn "))?;
-            let name = signature.split("fn ").nth(1)?;
-            name.split(['(', '<']).next()
-        })
-        .collect();
-    found.into_iter()
 }

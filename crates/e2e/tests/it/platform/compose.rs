@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, process::Command};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{PROCESSES, files, read, started, words};
+use super::{PROCESSES, files, memory, read, started, words};
 
 /// The services beside the shop, and the endpoint of traces, stand in a file of their own.
 pub(super) const FILES: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
@@ -177,6 +177,35 @@ fn rabbitmqs_watermark_is_of_its_container_not_of_the_machine() {
         "{mark} of {limit}"
     );
     assert!(!config.contains("watermark.relative"));
+}
+
+#[test]
+fn the_web_servers_workers_fit_the_memory_of_their_containers() {
+    let size = Regex::new(r"^/tmp:.*\bsize=(\d+[mg])\b").unwrap();
+    for (name, config) in [
+        (
+            "frontend",
+            [
+                "frontend/nginx/nginx.conf",
+                "frontend/nginx/shop.conf.template",
+            ],
+        ),
+        (
+            "edge",
+            ["docker/edge/nginx.conf", "docker/edge/edge.conf.template"],
+        ),
+    ] {
+        let service = service(name);
+        let tmpfs = words(&service["tmpfs"]).join(" ");
+        // without a size it may grow to half of the machine's memory
+        let tmp = size
+            .captures(&tmpfs)
+            .unwrap_or_else(|| panic!("{name}: {tmpfs} has no size"));
+        let needed =
+            memory::of_web_server(&config.map(read).concat()) + bytes(&tmp[1].to_owned().into());
+        let limit = bytes(&service["mem_limit"]);
+        assert!(needed <= limit, "{name}: {needed} of {limit}");
+    }
 }
 
 #[test]

@@ -56,6 +56,27 @@ fn only_the_calls_of_payers_lead_to_payments() {
     }
 }
 
+/// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem document.
+#[test]
+fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
+    let config = read("frontend/nginx/nginx.conf");
+    let (_, limit) = config.split_once("client_max_body_size ").unwrap();
+    let (limit, _) = limit.split_once("k;").unwrap();
+    let limit = limit.parse::<u64>().unwrap() << 10;
+    for overlay in Overlay::all() {
+        let ingress = overlay.get("Ingress", "shop");
+        let annotations = &ingress["metadata"]["annotations"];
+        let size = &annotations["nginx.ingress.kubernetes.io/proxy-body-size"];
+        // the controller's default is 1m
+        let size = size.as_str().unwrap_or("1m");
+        let mebibytes = size
+            .strip_suffix('m')
+            .map(|size| size.parse::<u64>().unwrap());
+        let allowed = mebibytes.unwrap_or(0) << 20;
+        assert!(allowed > limit, "{}: {size}", overlay.name);
+    }
+}
+
 #[test]
 fn every_annotation_of_an_ingress_is_one_that_its_controller_has() {
     // of https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations, those we use

@@ -185,15 +185,14 @@ fn rabbitmq_raises_its_alarm_below_its_memory_limit() {
     }
 }
 
-#[test]
-fn the_web_servers_workers_fit_its_memory() {
+/// The most memory that nginx takes with this configuration, beside the files that it writes below /tmp.
+pub(super) fn of_web_server(config: &str) -> u64 {
     // measured with nginx 1.22: 5.7 MiB idle; a connection has buffers of at most 16 KiB (its header's, its body's
     // or one of its answer)
     const WORKER: u64 = 6 << 20;
     const CONNECTION: u64 = 16 << 10;
-    let config = read("frontend/nginx/nginx.conf") + &read("frontend/nginx/shop.conf.template");
     let number = |pattern: &str| -> u64 {
-        let found = Regex::new(pattern).unwrap().captures(&config);
+        let found = Regex::new(pattern).unwrap().captures(config);
         found.unwrap_or_else(|| panic!("{pattern}"))[1]
             .parse()
             .unwrap()
@@ -201,12 +200,23 @@ fn the_web_servers_workers_fit_its_memory() {
     // a number: `auto` is one for each core of the node
     let workers = number(r"(?m)^worker_processes (\d+);");
     let connections = number(r"worker_connections (\d+);");
-    let zones = number(r"limit_req_zone [^;]*zone=\w+:(\d+)m") << 20;
+    let zone = Regex::new(r"limit_req_zone [^;]*zone=\w+:(\d+)m").unwrap();
+    let zones: Vec<u64> = zone
+        .captures_iter(config)
+        .map(|zone| zone[1].parse::<u64>().unwrap() << 20)
+        .collect();
+    assert_eq!(zones.len(), config.matches("limit_req_zone ").count());
+    WORKER + workers * (WORKER + connections * CONNECTION) + zones.iter().sum::<u64>()
+}
+
+#[test]
+fn the_web_servers_workers_fit_its_memory() {
+    let config = read("frontend/nginx/nginx.conf") + &read("frontend/nginx/shop.conf.template");
     for overlay in Overlay::all() {
         let pod = &overlay.get("Deployment", "frontend")["spec"]["template"]["spec"];
         let limit = &pod["containers"][0]["resources"]["limits"]["memory"];
         let tmp = bytes(pod["volumes"][0]["emptyDir"]["sizeLimit"].as_str().unwrap());
-        let needed = WORKER + workers * (WORKER + connections * CONNECTION) + zones + tmp;
+        let needed = of_web_server(&config) + tmp;
         let limit = bytes(limit.as_str().unwrap());
         assert!(needed <= limit, "{}: {needed} of {limit}", overlay.name);
     }
