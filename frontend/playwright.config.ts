@@ -31,6 +31,8 @@ export default defineConfig({
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-sync',
+        // the shop by a name that is not localhost: over plain HTTP no secure context
+        '--host-resolver-rules=MAP shop.test 127.0.0.1',
       ],
     },
   },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { account, expect, newEmail, PASSWORD, picture, test } from './shop';
+import { accessible, account, enter, expect, newEmail, PASSWORD, picture, test } from './shop';
 
 const NEW = 'a better horse';
 
@@ -61,19 +61,25 @@ test('a forgotten password is set anew by a mailed link, once', async ({ page, c
   await page.getByRole('button', { name: 'Set password' }).click();
   await expect(page.getByText('This link has been used or has run out')).toBeVisible();
   await expect(page.getByRole('link', { name: 'Ask for a new link' })).toBeVisible();
+  await accessible(page);
 });
 
-test('an address is confirmed, and a password changed, on the account’s page', async ({ page, context, watch }) => {
+test('an address is confirmed, and a password changed, on the account’s page', async ({ page, context, browser, watch }) => {
   test.setTimeout(240_000);
   watch.expects(/401/, /422/);
   const email = newEmail();
   await account(context, 'Vera Verified', email);
+  // another session, which the page lists
+  const other = await browser.newContext();
+  await enter(other, email, PASSWORD);
+  await other.close();
   await page.goto('/');
   await page.getByLabel('Account of Vera Verified').click();
   await page.getByRole('link', { name: 'Account' }).click();
   await expect(page.getByText('Not confirmed')).toBeVisible();
   await page.getByRole('button', { name: 'Send the mail again' }).click();
   await expect(page.getByText('Look into your mailbox')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Log out everywhere else' })).toBeVisible();
   await picture(page, 'account');
 
   const confirm = await link(email, 'Confirm your e-mail address');
@@ -89,6 +95,7 @@ test('an address is confirmed, and a password changed, on the account’s page',
   await page.getByLabel('New password').fill(NEW);
   await page.getByRole('button', { name: 'Change password' }).click();
   await expect(page.getByText('This is not your current password')).toBeVisible();
+  await accessible(page);
   await page.getByLabel('Current password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Change password' }).click();
   await expect(page.getByText('Your password is changed')).toBeVisible();

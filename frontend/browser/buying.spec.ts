@@ -37,13 +37,26 @@ test('an order is canceled, and says so', async ({ page, context }) => {
 });
 
 test('an order that waits for payments is canceled by way of the shop', async ({ page, context, faults, watch }) => {
-  watch.expects(/Failed to load resource.*transactions/);
+  watch.expects(/Failed to load resource.*(transactions|cancel)/);
   await account(context);
   await faults.payments('down');
   await order(page);
   await expect(state(page)).toHaveText('Confirming');
+  const doubt = page.getByText('We’re not sure the order was canceled');
+  // the shop is asked, not payments: first nothing arrives, then nothing comes back
+  await page.route('**/api/orders/*/cancel', (route) => route.abort());
+  await page.getByRole('button', { name: 'Cancel order' }).click();
+  await expect(doubt).toBeVisible();
+  await expect(page.getByText('You can cancel again.')).toBeVisible();
+  await expect(page.getByText('checking with the payment provider')).toHaveCount(0);
+  await page.unroute('**/api/orders/*/cancel');
+  await page.route('**/api/orders/*/cancel', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
   await page.getByRole('button', { name: 'Cancel order' }).click();
   await expect(state(page)).toHaveText('Canceling');
+  await expect(doubt).toHaveCount(0);
   await faults.payments('ok');
   await expect(state(page)).toHaveText('Canceled');
 });

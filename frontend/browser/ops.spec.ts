@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 
-import { account, drill, enter, expect, JAEGER, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
+import { accessible, account, drill, enter, expect, JAEGER, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
 
 /** Looks what an act would do, and does it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
@@ -138,6 +138,7 @@ test('a paused saga keeps what comes in until an operator resumes it', async ({ 
   await page.getByLabel('Action', { exact: true }).selectOption('pause');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByText('Enter a reason')).toBeVisible();
+  await accessible(page);
   watch.expects(/422/);
   await act(page, /Pause/, 'looking into it');
   await expect(page.getByText('Paused. Signals are kept')).toBeVisible();

@@ -14,7 +14,9 @@ export const PAYMENTS = setting('PAYMENTS_URL');
 const DEMO = setting('DEMO_URL');
 /** Where traces are shown. */
 export const JAEGER = setting('JAEGER_URL');
-const OURS = [setting('PUBLIC_URL'), PAYMENTS, DEMO, JAEGER];
+/** The shop by the name of a host, as in a company's network. */
+export const BY_NAME = setting('PUBLIC_URL').replace(/\/\/[^:/]+/, '//shop.test');
+const OURS = [setting('PUBLIC_URL'), BY_NAME, PAYMENTS, DEMO, JAEGER];
 export const PASSWORD = 'correct horse battery';
 export const people = {
   admin: setting('SHOP_ADMIN_EMAIL'),

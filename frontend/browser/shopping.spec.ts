@@ -1,4 +1,4 @@
-import { account, expect, newEmail, order, PASSWORD, people, putInCart, test } from './shop';
+import { accessible, account, expect, newEmail, order, PASSWORD, people, putInCart, test } from './shop';
 
 test('search forgives typing mistakes, and drops stale answers', async ({ page }) => {
   let release = () => {};
@@ -115,6 +115,7 @@ test('what is wrong with a form is said beside its fields', async ({ page, watch
   await page.getByLabel('Name').fill('   ');
   await page.getByRole('button', { name: 'Create account' }).click();
   await expect(page.locator('.field .error').first()).toBeVisible();
+  await accessible(page);
   await page.getByLabel('E-mail address').fill(people.admin);
   await page.getByLabel('Name').fill('Dora Double');
   await page.getByRole('button', { name: 'Create account' }).click();
@@ -124,6 +125,7 @@ test('what is wrong with a form is said beside its fields', async ({ page, watch
   await page.getByLabel('Password').fill('not the password');
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(page.getByRole('alert')).toHaveText(/Wrong e-mail address or password/);
+  await accessible(page);
 });
 
 test('the back end goes away and comes back: pages say so, and heal by themselves', async ({ page, context, faults, watch }) => {
@@ -152,6 +154,7 @@ test('offline is said, and passes', async ({ page, context, watch }) => {
   await page.goto('/');
   await context.setOffline(true);
   await expect(page.getByText(/You’re offline/)).toBeVisible();
+  await accessible(page);
   await context.setOffline(false);
   await expect(page.getByText(/You’re offline/)).toHaveCount(0);
 });

@@ -1,5 +1,5 @@
 /** Admins and operators: orders that are found, edits that take nothing back, acts that happen once. */
-import { account, drill, edit, enter, expect, newEmail, order, people, product, state, test } from './shop';
+import { accessible, account, drill, edit, enter, expect, newEmail, order, people, product, state, test } from './shop';
 
 test('an edit of the description keeps what was sold meanwhile', async ({ page, context, browser }) => {
   const slug = await product({ price: 500, stock: 10 });
@@ -29,6 +29,7 @@ test('two admins: the second sees both versions and keeps their own', async ({ p
   await page.getByRole('button', { name: 'Save' }).click();
   const difference = page.getByRole('region', { name: 'Differences' });
   await expect(difference.getByRole('row', { name: /Price/ })).toHaveText(/€6\.00\s*€7\.00/);
+  await accessible(page);
   await page.getByRole('button', { name: 'Keep my changes' }).click();
   await expect(page.getByLabel(/Price/)).toHaveValue('6.00');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -44,6 +45,7 @@ test('a price that is refused is told in the currency', async ({ page, context, 
   await page.getByLabel(/Price/).fill('0');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Enter an amount from 0.01 EUR to 10000000.00 EUR.')).toBeVisible();
+  await accessible(page);
   await expect(page.getByLabel(/Price/)).toBeFocused();
 });
 
@@ -77,6 +79,7 @@ test('an order is found by its number, its transaction and its customer', async 
   await expect(page.getByRole('button', { name: /^Pay/ })).toHaveCount(0);
   await page.goto('/ops/sagas?find=nonsense');
   await expect(page.getByText(/Enter an order number/)).toBeVisible();
+  await accessible(page);
   const other = await browser.newContext();
   await enter(other, people.admin);
   const admin = await other.newPage();
@@ -87,6 +90,7 @@ test('an order is found by its number, its transaction and its customer', async 
   }
   await admin.goto('/admin/orders?find=nobody@shop.example');
   await expect(admin.getByText('No matching orders')).toBeVisible();
+  await accessible(admin);
   await other.close();
 });
 

@@ -1,7 +1,7 @@
 /** What people see is true: prices, quantities, failures, and whose cart it is. */
 import type { Page } from '@playwright/test';
 
-import { account, edit, enter, expect, newEmail, order, PASSWORD, people, product, putInCart, register, state, test } from './shop';
+import { accessible, account, BY_NAME, edit, enter, expect, newEmail, order, PASSWORD, PAYMENTS, people, product, putInCart, register, state, test } from './shop';
 
 const orders = (page: Page) => page.locator('main').getByRole('button', { name: /^Place order/ });
 
@@ -19,6 +19,7 @@ test('a price that changed is shown before the order, and asked about', async ({
   await expect(notice).toContainText('€99.00');
   await expect(notice).toContainText('€12.90');
   await expect(page.locator('tfoot')).toContainText('€99.00');
+  await accessible(page);
   await expect(page).toHaveURL(/\/checkout$/);
   await page.getByRole('button', { name: 'Place order for €99.00' }).click();
   await expect(state(page)).toHaveText('Awaiting payment');
@@ -62,6 +63,7 @@ test('a cart in doubt is its user’s alone, and is asked about when they are ba
   await page.route('**/api/orders', (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
   await orders(page).click();
   await expect(page.getByText('Still confirming your order')).toBeVisible();
+  await accessible(page);
   await page.goto('/products/wool-blanket');
   await expect(page.getByText('We’re still confirming your order')).toBeVisible();
   const add = page.getByRole('button', { name: 'Add to cart' });
@@ -116,6 +118,7 @@ test('an expired session leaves a cart in doubt that a guest can set aside', asy
   );
   await page.goto('/cart');
   await expect(page.getByText('This cart is waiting for an order to be confirmed')).toBeVisible();
+  await accessible(page);
   await expect(page.getByRole('button', { name: 'Remove Enamel Mug' })).toHaveAttribute('aria-disabled', 'true');
   await page.getByRole('button', { name: 'Start a new cart' }).click();
   await expect(page.getByText('Your cart is empty')).toBeVisible();
@@ -187,23 +190,26 @@ test('a failure that nothing repeats does not say that it is repeated', async ({
   await expect(page.getByRole('alert')).not.toContainText('Retrying');
 });
 
-test('a failure stays while it is tried again, until there is an answer', async ({ page, watch }) => {
+test('a failure stays while it is tried again, until there is an answer', async ({ page, context, watch }) => {
   watch.expects(/Failed to load resource/);
-  await page.route('**/api/products?*', (route) => route.abort());
-  await page.goto('/');
-  await expect(page.getByRole('alert')).toContainText('Retrying…');
-  await page.evaluate(() => {
-    const seen = { gone: false };
-    Object.assign(window, { seen });
-    new MutationObserver(() => (seen.gone ||= document.querySelector('[role=alert]') === null)).observe(document.body, { childList: true, subtree: true });
-  });
-  const tried = async () => page.waitForRequest('**/api/products?*');
-  await tried();
-  await tried();
-  await tried();
-  expect(await page.evaluate(() => (window as unknown as { seen: { gone: boolean } }).seen.gone)).toBe(false);
-  await page.unroute('**/api/products?*');
-  await expect(page.getByRole('link', { name: /Enamel Mug/ })).toBeVisible();
+  await account(context);
+  await putInCart(page, 'enamel-mug');
+  for (const [path, call] of [['/', '**/api/products?*'], ['/cart', '**/api/products/*'], ['/checkout', '**/api/products/*']] as const) {
+    await page.route(call, (route) => route.abort());
+    await page.goto(path);
+    await expect(page.getByRole('alert'), path).toContainText('Retrying…');
+    await page.evaluate(() => {
+      const seen = { gone: false };
+      Object.assign(window, { seen });
+      new MutationObserver(() => (seen.gone ||= document.querySelector('[role=alert]') === null)).observe(document.body, { childList: true, subtree: true });
+    });
+    const tried = async () => page.waitForRequest(call);
+    await tried();
+    await tried();
+    expect(await page.evaluate(() => (window as unknown as { seen: { gone: boolean } }).seen.gone), path).toBe(false);
+    await page.unroute(call);
+    await expect(page.getByRole('link', { name: /Enamel Mug/ }).or(orders(page))).toBeVisible();
+  }
 });
 
 test('a session that cannot be taken up is tried again until it is', async ({ page, context, watch }) => {
@@ -225,6 +231,7 @@ test('a page that was opened offline opens when the line is back', async ({ page
   await page.goto('/orders');
   await context.setOffline(true);
   await expect(page.getByText('This page opens as soon as you are online again.')).toBeVisible();
+  await accessible(page);
   offline = false;
   await context.setOffline(false);
   await expect(page.getByText('You have not ordered anything yet')).toBeVisible();
@@ -238,6 +245,7 @@ test('a log-out that the shop does not hear says so, and works when it does', as
   await page.getByLabel('Account of Lea Leaving').click();
   await page.getByRole('button', { name: 'Log out' }).click();
   await expect(page.getByRole('alert')).toContainText('You’re still logged in');
+  await accessible(page);
   await page.unroute('**/api/logout');
   await page.getByRole('button', { name: 'Log out' }).click();
   await expect(page.getByRole('link', { name: 'Log in' })).toBeVisible();
@@ -248,14 +256,49 @@ test('without site data the shop is there, and the cart lasts as long as the pag
     const denied = { get: () => { throw new DOMException('Access is denied for this document.', 'SecurityError'); } };
     Object.defineProperty(window, 'localStorage', denied);
     Object.defineProperty(window, 'sessionStorage', denied);
+    navigator.locks.request = () => Promise.reject(new DOMException('Access to the Locks API is denied.', 'SecurityError'));
+  });
+  // a token that ends at once: each call renews the session, which takes a lock
+  await page.route('**/api/login', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), expires_in: 1 } });
   });
   await page.goto('/');
+  await register(page, 'Nils Nodata');
   await page.getByRole('link', { name: /Enamel Mug/ }).click();
   await page.getByRole('button', { name: 'Add to cart' }).click();
   await expect(page.getByLabel('Cart, 1 item')).toBeVisible();
   await page.getByRole('button', { name: /^Theme/ }).click();
   await page.getByRole('link', { name: 'View cart' }).click();
   await expect(page.locator('.summary-sum')).toContainText('€12.90');
+  const renewed = page.waitForResponse('**/api/refresh');
+  await page.getByRole('link', { name: 'Check out' }).click();
+  await orders(page).click();
+  await renewed;
+  await expect(state(page)).toHaveText('Awaiting payment');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+});
+
+test('over plain HTTP by the name of a host a person logs in, reloads and orders', async ({ page, context, watch }) => {
+  // payments allows the shop's own address alone
+  await context.route(`${PAYMENTS}/**`, (route) => route.abort());
+  watch.expects(/Failed to load resource: net::ERR_FAILED/, /Cross-Origin-Opener-Policy header has been ignored/, /blocked by CORS policy/);
+  await page.goto(BY_NAME);
+  expect(await page.evaluate(() => isSecureContext)).toBe(false);
+  await register(page, 'Hanna Host');
+  // no locks: two tabs renew the session at the same time
+  const other = await context.newPage();
+  await other.goto(BY_NAME);
+  await Promise.all([page.reload(), other.reload()]);
+  for (const tab of [page, other]) await expect(tab.getByLabel('Account of Hanna Host')).toBeVisible();
+  await other.close();
+  await page.getByRole('link', { name: /Enamel Mug/ }).click();
+  await page.getByRole('button', { name: 'Add to cart' }).click();
+  await page.getByRole('link', { name: 'View cart' }).click();
+  await page.getByRole('link', { name: 'Check out' }).click();
+  await orders(page).click();
+  await expect(state(page)).toHaveText('Awaiting payment');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
 });
 
 test('more than there is: the cart says so, and the quantity is set in one press', async ({ page, context, watch }) => {
@@ -273,6 +316,7 @@ test('more than there is: the cart says so, and the quantity is set in one press
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('Only 2 left in stock');
   await expect(alert).not.toContainText('Trace');
+  await accessible(page);
   await page.getByRole('button', { name: 'Set quantity to 2' }).click();
   await expect(page.locator('tfoot')).toContainText('€10.00');
   await page.goto('/cart');
@@ -281,6 +325,7 @@ test('more than there is: the cart says so, and the quantity is set in one press
   await box.fill('9');
   await box.press('Enter');
   await expect(page.getByText('Only 2 left in stock.')).toBeVisible();
+  await accessible(page);
   await expect(page.getByRole('link', { name: 'Check out' })).toHaveCount(0);
   await page.getByRole('button', { name: /^Set to 2/ }).click();
   await page.getByRole('link', { name: 'Check out' }).click();
@@ -304,6 +349,7 @@ test('an item that the shop no longer knows is named at checkout, and removed th
   await orders(page).click();
   await expect(page.getByRole('alert')).toContainText('An item is no longer available');
   await expect(page.getByRole('alert')).toContainText('Linen Apron');
+  await accessible(page);
   await page.getByRole('button', { name: 'Remove Linen Apron' }).click();
   await orders(page).click();
   await expect(state(page)).toHaveText('Awaiting payment');
@@ -334,7 +380,16 @@ test('in forced colours the dots of a timeline are drawn', async ({ page, contex
   await account(context);
   await order(page);
   await expect(state(page)).toHaveText('Awaiting payment');
+  await expect(page.locator('.live[data-live]')).toBeVisible();
   await page.emulateMedia({ forcedColors: 'active' });
+  const live = await page.locator('.live').evaluate((element) => {
+    const probe = element.appendChild(document.createElement('i'));
+    probe.style.cssText = 'background: Highlight; forced-color-adjust: none';
+    const colors = [getComputedStyle(element, '::before').backgroundColor, getComputedStyle(probe).backgroundColor];
+    probe.remove();
+    return colors;
+  });
+  expect(live[0], 'the dot of "Live"').toBe(live[1]);
   const dot = await page.locator('.timeline li').first().evaluate((item) => {
     const style = getComputedStyle(item, '::before');
     const ground = getComputedStyle(document.body);
@@ -351,7 +406,8 @@ test('small files that browsers and crawlers ask for are there, unknown addresse
     expect(answer.status(), path).toBe(200);
     expect(answer.headers()['content-type'], path).toContain(type);
   }
-  expect((await context.request.get('/nowhere')).status()).toBe(404);
+  // there is no sitemap: its addresses would have to name the host
+  for (const path of ['/nowhere', '/sitemap.xml']) expect((await context.request.get(path)).status(), path).toBe(404);
 });
 
 test('a problem’s type leads to its page', async ({ page }) => {

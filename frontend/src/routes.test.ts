@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 import type { RouteObject } from 'react-router';
+import ts from 'typescript';
 import { expect, it, vi } from 'vitest';
 
 /** Pages, and the picture under which a browser checks each for accessibility, in both themes and on a phone. */
@@ -64,4 +65,67 @@ it('has no page that no browser looks at', { timeout: 60_000 }, async () => {
   for (const name of Object.values(PICTURES)) {
     expect(specs.some((spec) => spec.includes(`picture(page, '${name}')`)), name).toBe(true);
   }
+});
+
+/** Labels of buttons that browser/focus.spec.ts does not press, and why. */
+const NOT_PRESSED: Record<string, string> = {
+  'Paying…': 'the label while it is busy',
+  'Canceling…': 'the label while it is busy',
+  'Placing your order…': 'the label while it is busy',
+  'Keep searching': 'the button "Load newer sagas" with another label',
+  Reload: 'the browser loads a new document',
+};
+
+function parse(file: URL): ts.SourceFile {
+  const kind = file.pathname.endsWith('x') ? ts.ScriptKind.TSX : ts.ScriptKind.TS;
+  return ts.createSourceFile(file.pathname, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true, kind);
+}
+
+function visit(node: ts.Node, see: (node: ts.Node) => void): void {
+  see(node);
+  node.forEachChild((child) => visit(child, see));
+}
+
+/** The literal texts that an expression can be; of a template the part before its first value. */
+function texts(expression: ts.Node | undefined): string[] {
+  if (expression === undefined) return [];
+  if (ts.isJsxText(expression) || ts.isStringLiteralLike(expression)) return [expression.text.trim()];
+  if (ts.isTemplateExpression(expression)) return [expression.head.text.trim()];
+  if (ts.isConditionalExpression(expression)) return [...texts(expression.whenTrue), ...texts(expression.whenFalse)];
+  return ts.isJsxExpression(expression) ? texts(expression.expression) : [];
+}
+
+/** The literal labels of all buttons in this file: `aria-label`, or else the text. */
+function labels(file: URL): string[] {
+  const found: string[] = [];
+  visit(parse(file), (node) => {
+    if (!ts.isJsxElement(node) || !['Button', 'button'].includes(node.openingElement.tagName.getText())) return;
+    const named = node.openingElement.attributes.properties
+      .filter((attribute) => ts.isJsxAttribute(attribute))
+      .find((attribute) => attribute.name.getText() === 'aria-label');
+    found.push(...(named ? texts(named.initializer) : node.children.flatMap(texts)));
+  });
+  return found.filter((label) => label !== '');
+}
+
+it('has no button whose focus no browser follows', () => {
+  const pressed: ((label: string) => boolean)[] = [];
+  visit(parse(new URL('../browser/focus.spec.ts', import.meta.url)), (node) => {
+    if (!ts.isCallExpression(node) || node.expression.getText() !== 'act') return;
+    // what is pressed: `button(page, NAME)`, or `getByRole('button', { name: NAME })`
+    visit(node.arguments[1] ?? node, (part) => {
+      if (ts.isRegularExpressionLiteral(part)) {
+        const pattern = new RegExp(part.text.slice(1, part.text.lastIndexOf('/')));
+        pressed.push((label) => pattern.test(label));
+      } else if (ts.isStringLiteral(part) && part.text !== 'button') {
+        pressed.push((label) => part.text === label || part.text.startsWith(`${label} `));
+      }
+    });
+  });
+  const folder = new URL('./', import.meta.url);
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tsx'));
+  const all = files.flatMap((name) => labels(new URL(name, folder)));
+  expect(all.length).toBeGreaterThan(40);
+  expect(all.filter((label) => !(label in NOT_PRESSED) && !pressed.some((fits) => fits(label)))).toEqual([]);
+  expect(Object.keys(NOT_PRESSED).filter((label) => !all.includes(label)), 'listed and gone').toEqual([]);
 });

@@ -9,6 +9,7 @@
 import type { Money } from './format';
 import { readStored, removeStored, store as keep } from './storage';
 import { createStore, useStore } from './store';
+import { randomUuid } from './uuid';
 
 export interface CartLine {
   product_id: string;
@@ -42,7 +43,7 @@ const PLACE = 'shop.cart';
 const ASIDE = 'shop.cart.sent';
 export const MOST = 99;
 
-export const emptyCart = (): Cart => ({ key: crypto.randomUUID(), lines: [], sentBy: null, agreed: null, sentAt: null });
+export const emptyCart = (): Cart => ({ key: randomUuid(), lines: [], sentBy: null, agreed: null, sentAt: null });
 
 function parseAgreed(value: unknown): Money | null {
   const money = value as Partial<Money> | null | undefined;

@@ -3,6 +3,7 @@
  * cannot read. What is stored says no more than that there may be a session worth asking for.
  */
 import type { components } from './api/generated/api';
+import { withLock } from './locks';
 import { readStored, removeStored, store as keepStored } from './storage';
 import { createStore, useStore } from './store';
 
@@ -103,21 +104,12 @@ export function renew(refused: string): Promise<string | null> {
 }
 
 function renewOnce(): Promise<string | null> {
-  // a refresh token is good once: neither calls nor tabs may use it twice
+  // a refresh token is good once: neither calls nor tabs may use it twice. Without locks two tabs may, at the same
+  // time, which the api forgives for ten seconds
   if (renewing !== null) return renewing;
-  const begun = refreshAlone().finally(() => (renewing = null));
+  const begun = withLock('shop.session', {}, refresh).finally(() => (renewing = null));
   renewing = begun;
   return begun;
-}
-
-async function refreshAlone(): Promise<string | null> {
-  try {
-    return await navigator.locks.request('shop.session', refresh);
-  } catch (error) {
-    // where site data is blocked there are no locks, and no other tab that shares the session
-    if (error instanceof DOMException && error.name === 'SecurityError') return refresh();
-    throw error;
-  }
 }
 
 async function refresh(): Promise<string | null> {

@@ -1,3 +1,5 @@
+import { withLock } from './locks';
+
 /**
  * How many streams the tabs of this browser have open. A browser makes six connections to a host over HTTP/1.1, for all
  * its tabs: a seventh stream, and every other request, would wait for ever.
@@ -7,30 +9,28 @@
 export const STREAMS = 4;
 
 /**
- * Takes one of the places for a stream; null when there is none. Call what is returned when the stream is over. Where a
- * browser has no locks (a page over plain HTTP), there is always a place.
+ * Takes one of the places for a stream; null when there is none. Call what is returned when the stream is over. Where
+ * there are no locks, there is always a place.
  */
 export async function takeStream(signal: AbortSignal): Promise<(() => void) | null> {
-  const locks = (navigator as { locks?: LockManager }).locks;
-  if (locks === undefined) return () => undefined;
   for (let place = 0; place < STREAMS && !signal.aborted; place++) {
-    const release = await takePlace(locks, `shop.stream.${place}`);
+    const release = await takePlace(`shop.stream.${place}`);
     if (release !== null) return release;
   }
   return null;
 }
 
-function takePlace(locks: LockManager, name: string): Promise<(() => void) | null> {
+function takePlace(name: string): Promise<(() => void) | null> {
   return new Promise((resolve, reject) => {
-    const hold = (lock: Lock | null) => {
-      if (lock === null) {
+    const hold = async (held: boolean) => {
+      if (!held) {
         resolve(null);
         return;
       }
       // held until it is released, or the tab is gone
-      return new Promise<void>((release) => resolve(release));
+      await new Promise<void>((release) => resolve(release));
     };
-    locks.request(name, { ifAvailable: true }, hold).catch(reject);
+    withLock(name, { ifAvailable: true }, hold).catch(reject);
   });
 }
 

@@ -31,10 +31,13 @@ export function usePriced(lines: CartLine[]) {
   const broken = products.find((product, index) => product.error && !product.data && !gone(index));
   const priced: PricedLine[] = lines.map((line, index) => ({ ...line, product: products[index]?.data ?? null }));
   const known = priced.flatMap(({ product, quantity }) => (product ? [{ price: product.price, quantity }] : []));
+  const pending = products.some((product) => product.isPending);
+  const error = useSteadyError({ error: broken?.error ?? null, data: pending ? undefined : priced });
   return {
     priced,
-    pending: products.some((product) => product.isPending),
-    error: broken?.error ?? null,
+    pending,
+    /** Why there are no prices; it stays while they are asked for again. */
+    error,
     retry: () => void broken?.refetch(),
     sum: total(known),
     /** Whether there is enough of everything, as far as the catalog says. */
@@ -46,7 +49,6 @@ export function CartPage() {
   const cart = useCart();
   const session = useSession();
   const { priced, pending, error, retry, sum, orderable } = usePriced(cart.lines);
-  const failure = useSteadyError({ error, data: pending ? undefined : priced });
   if (cart.lines.length === 0) {
     return (
       <Page title="Cart">
@@ -60,8 +62,8 @@ export function CartPage() {
   return (
     <Page title="Cart">
       {locked && <Sent cart={cart} session={session} />}
-      {failure ? (
-        <Failure error={failure} retry={retry} />
+      {error ? (
+        <Failure error={error} retry={retry} />
       ) : pending ? (
         <Loading shape="row" count={cart.lines.length} />
       ) : (

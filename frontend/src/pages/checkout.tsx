@@ -57,10 +57,10 @@ export function CheckoutPage() {
         </Notice>
       )}
       {placing.isError && <Refused error={placing.error} lines={priced} again={placing.reset} />}
-      {pending && !placing.isPending ? (
-        <Loading shape="row" count={cart.lines.length} />
-      ) : error && !placing.isPending ? (
+      {error && !placing.isPending ? (
         <Failure error={error} retry={retry} />
+      ) : pending && !placing.isPending ? (
+        <Loading shape="row" count={cart.lines.length} />
       ) : (
         <>
           <Bill lines={priced} sum={sum} />

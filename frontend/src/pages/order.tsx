@@ -56,7 +56,8 @@ function Details({ order, staff, streaming, error }: {
     refetchInterval: ({ state }) => (state.data?.status === 'pending' && state.status === 'success' ? 10_000 : 2_000),
     retry: false,
   });
-  const foreign = transaction.error instanceof Refusal && transaction.error.status === 404;
+  const unknown = useSteadyError(transaction);
+  const foreign = unknown instanceof Refusal && unknown.status === 404;
   const words = mine ? describe(order, over ? null : transaction.data) : describeToStaff(order);
   return (
     <Page title={`Order ${shortId(order.id)}`} lead={`Placed ${when(order.created_at)}`}>
@@ -82,7 +83,7 @@ function Details({ order, staff, streaming, error }: {
       </section>
 
       {mine && !foreign && (
-        <Payment order={order} transaction={transaction.data ?? null} unanswered={transaction.isError} ask={transaction.refetch} />
+        <Payment order={order} transaction={transaction.data ?? null} unanswered={unknown !== null} ask={transaction.refetch} />
       )}
 
       {staff && <Staff order={staff} />}

@@ -30,14 +30,15 @@ export function Payment({ order, transaction, unanswered, ask }: {
     onSuccess: (decided) => {
       if (decided) client.setQueryData(['transaction', order.transaction_id], decided);
     },
-    // whatever went wrong, payments knows what is true
-    onError: () => ask(),
+    // whatever went wrong, payments knows what is true; before there is a transaction, the shop does
+    onError: () => (order.status === 'awaiting_payment' ? ask() : client.invalidateQueries({ queryKey: ['order', order.id] })),
   });
 
   const decided = transaction !== null && transaction.status !== 'pending';
-  const doubt = deciding.isError && mayPass(deciding.error) && !decided;
+  const canceling = deciding.variables === 'cancel' && order.canceling;
+  const doubt = deciding.isError && mayPass(deciding.error) && !decided && !canceling;
   const lost = deciding.error instanceof Refusal ? tooLate(deciding.error) : null;
-  const failed = deciding.isError && !doubt && lost === null && !mayPass(deciding.error);
+  const failed = deciding.isError && lost === null && !mayPass(deciding.error);
   if (isOver(order)) return lost === null ? null : <Notice tone="over" title={lost.title} role="status">{lost.text}</Notice>;
 
   const payable = order.status === 'awaiting_payment' && !order.canceling && !decided;
@@ -53,7 +54,9 @@ export function Payment({ order, transaction, unanswered, ask }: {
         {lost !== null && <Notice tone="over" title={lost.title}>{lost.text}</Notice>}
         {doubt && (
           <Notice tone="doubt" title={deciding.variables === 'pay' ? 'We’re not sure the payment went through' : 'We’re not sure the order was canceled'}>
-            {unanswered || transaction === null ? (
+            {order.status === 'pending' ? (
+              <p>No answer came back. This page shows it when the order is canceled. You can cancel again.</p>
+            ) : unanswered || transaction === null ? (
               <p>We’re checking with the payment provider. You won’t pay twice.</p>
             ) : (
               <p>

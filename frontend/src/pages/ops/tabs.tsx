@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import { NavLink } from 'react-router';
 
-import '../../styles/ops.css';
+import '../../styles/console.css';
 import { Page } from '../../ui/parts';
 
 /** A page of the operators' console. */
