@@ -1,7 +1,7 @@
 /** Pages with long words, with no rows and with two hundred, while they load and when they cannot. */
 import type { Page } from '@playwright/test';
 
-import { account, enter, expect, order, people, picture, product, putInCart, state, test } from './shop';
+import { accessible, account, enter, expect, newEmail, order, people, picture, product, putInCart, state, test } from './shop';
 
 /** 60 letters without a space. */
 const LONG = 'Geschirrspülmaschinenbesteckkorbgriffverlängerungsstangenset'.padEnd(60, 'n').slice(0, 60);
@@ -21,12 +21,24 @@ async function overflows(page: Page): Promise<string[]> {
   });
 }
 
-async function looked(page: Page, name: string): Promise<void> {
+async function fits(page: Page, name: string): Promise<void> {
   for (const width of [1280, 375]) {
     await page.setViewportSize({ width, height: 800 });
     expect(await overflows(page), `${name} at ${width} px`).toEqual([]);
   }
+}
+
+async function looked(page: Page, name: string): Promise<void> {
+  await fits(page, name);
   await picture(page, name);
+}
+
+/** As {@link looked}, on a phone and without pictures. */
+async function glanced(page: Page, name: string): Promise<void> {
+  await fits(page, name);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(overflow, `${name} fits a phone`).toBeLessThanOrEqual(0);
+  await accessible(page);
 }
 
 test('names of sixty letters without a space break no page', async ({ page, context }) => {
@@ -54,6 +66,9 @@ test('names of sixty letters without a space break no page', async ({ page, cont
   await page.getByLabel(/^Account of/).click();
   await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible();
   await looked(page, 'long-account');
+  await page.goto('/account');
+  await expect(page.getByText('This browser')).toBeVisible();
+  await glanced(page, 'long-account-page');
 });
 
 test('names of sixty letters without a space break no page of admins', async ({ page, context }) => {
@@ -67,6 +82,34 @@ test('names of sixty letters without a space break no page of admins', async ({ 
   await page.goto(`/admin/products/${slug}`);
   await expect(page.getByLabel('Stock')).toBeVisible();
   await looked(page, 'long-admin-product');
+});
+
+test('names of sixty letters without a space break no page of an order or a saga', async ({ page, context, browser }) => {
+  test.setTimeout(120_000);
+  const slug = await product({ price: 500, stock: 5, name: LONG });
+  const shopping = await browser.newContext();
+  const email = newEmail();
+  await account(shopping, LONG, email);
+  const buyer = await shopping.newPage();
+  const id = await order(buyer, slug);
+  await expect(state(buyer)).toHaveText('Awaiting payment');
+  await shopping.close();
+  await enter(context, people.admin);
+  await page.goto(`/admin/orders?find=${encodeURIComponent(email)}`);
+  await expect(page.locator('.order-row')).toHaveCount(1);
+  await glanced(page, 'long-admin-orders');
+  for (const path of [`/admin/orders/${id}`, `/ops/orders/${id}`]) {
+    await page.goto(path);
+    await expect(page.getByText(email)).toBeVisible();
+    await glanced(page, path);
+  }
+  await page.goto(`/ops/sagas?find=${id}`);
+  await page.locator('a[href^="/ops/sagas/"]').first().click();
+  await page.getByLabel('Action', { exact: true }).selectOption('cancel');
+  await page.getByLabel('Reason').fill('the customer called');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page.locator('.effects')).toContainText(LONG);
+  await glanced(page, 'long-saga');
 });
 
 test('amounts of any currency are written in its minor units', async ({ page }) => {
@@ -136,6 +179,22 @@ test('lists of no rows and of two hundred', async ({ page, context }) => {
   }
 });
 
+test('two hundred failed messages in twenty groups', async ({ page, context }) => {
+  await enter(context, people.operator);
+  const message = (n: number) => ({ id: order200(n).id, attempts: 8, routing_key: 'transaction_completed' });
+  const groups = Array.from({ length: 20 }, (_, n) => ({
+    count: 10,
+    queue: 'payments_events_queue',
+    reason: `undecodable: line ${n}`,
+    messages: Array.from({ length: 10 }, (_, m) => message(n * 10 + m)),
+  }));
+  await page.route('**/api/failed', (route) => route.fulfill({ json: { count: 200, more: true, groups } }));
+  await page.goto('/ops/failed');
+  await expect(page.locator('.check')).toHaveCount(20);
+  for (const summary of await page.getByText('Show messages').all()) await summary.click();
+  await glanced(page, 'many-ops-failed');
+});
+
 test('pages that load and pages that cannot', async ({ page, context, watch }) => {
   test.setTimeout(600_000);
   watch.expects(/Failed to load resource/);
@@ -164,6 +223,40 @@ test('pages that load and pages that cannot', async ({ page, context, watch }) =
     leave();
     await expect(page.getByRole('alert')).toContainText('We can’t reach the server');
     await looked(page, `error-${name}`);
+    await page.unroute(call);
+  }
+});
+
+test('pages of one thing that load and that cannot', async ({ page, context, watch }) => {
+  test.setTimeout(240_000);
+  watch.expects(/Failed to load resource/);
+  await enter(context, people.admin);
+  await putInCart(page, 'enamel-mug');
+  const id = '0192f0c0-0000-7000-8000-000000000001';
+  const pages = [
+    ['/cart', '**/api/products/*'],
+    ['/checkout', '**/api/products/*'],
+    [`/orders/${id}`, '**/api/orders/*'],
+    ['/account', '**/api/me'],
+    ['/problems/stale', '**/api/problems/*'],
+    [`/admin/orders/${id}`, '**/api/admin/orders/*'],
+    [`/ops/orders/${id}`, '**/api/admin/orders/*'],
+    [`/ops/sagas/${id}`, '**/api/sagas/*'],
+    [`/ops/failed/${id}`, '**/api/failed/*'],
+  ] as const;
+  for (const [path, call] of pages) {
+    let leave = () => {};
+    const held = new Promise<void>((resolve) => (leave = resolve));
+    await page.route(call, async (route) => {
+      await held;
+      await route.abort();
+    });
+    await page.goto(path);
+    await expect(page.getByRole('status', { name: 'Loading' }), path).toBeVisible();
+    await glanced(page, `${path} while it loads`);
+    leave();
+    await expect(page.getByRole('alert'), path).toContainText('We can’t reach the server');
+    await glanced(page, `${path} without an answer`);
     await page.unroute(call);
   }
 });
