@@ -363,16 +363,18 @@ async fn logins_from_ipv6_are_counted_by_network() {
     answering.abort();
 }
 
-/// Calls until the limit is met: `burst` calls are always answered; a budget refills while the calls go on.
-async fn meets_its_limit(call: impl Fn(&'static str) -> reqwest::RequestBuilder, burst: usize) {
+/// Calls from ever new addresses of one /64 until the limit is met: `burst` calls are always answered, and the budget
+/// refills while the calls go on.
+async fn meets_its_limit(call: impl Fn(String) -> reqwest::RequestBuilder, burst: usize) {
     for n in 0..=burst {
-        let answer = Answer::to(call("2001:db8::1")).await;
+        let answer = Answer::to(call(format!("2001:db8::{n:x}"))).await;
         assert_eq!(answer.status, 200, "{n} of {burst}");
     }
     let mut calls = 0;
     let refused = loop {
         // many at once: a slow machine must outrun the refill, too
-        let batch = join_all((0..50).map(|_| Answer::to(call("2001:db8::2")))).await;
+        let batch = (0..50).map(|n| Answer::to(call(format!("2001:db8::{n:x}:{calls:x}"))));
+        let batch = join_all(batch).await;
         calls += batch.len();
         if let Some(refused) = batch.into_iter().find(|answer| answer.status != 200) {
             break refused;
@@ -381,7 +383,7 @@ async fn meets_its_limit(call: impl Fn(&'static str) -> reqwest::RequestBuilder,
     };
     is_a_problem(&refused, 429, "too-many-requests");
     assert!(refused.header("retry-after").is_some());
-    let other = Answer::to(call("2001:db8:0:1::1")).await;
+    let other = Answer::to(call("2001:db8:0:1::1".to_owned())).await;
     assert_eq!(other.status, 200, "another network");
 }
 
@@ -391,13 +393,13 @@ async fn refreshes_and_searches_are_limited_by_network_and_plain_lists_are_not()
     let answering = stand_in(Ipv4Addr::LOCALHOST, api).await;
     let nginx = Nginx::start(&format!("http://127.0.0.1:{api}"), 60).await;
     let http = reqwest::Client::new();
-    let refresh = |from: &'static str| {
+    let refresh = |from: String| {
         let request = http.post(format!("{}/api/refresh", nginx.url));
         request.header("x-forwarded-for", from)
     };
     meets_its_limit(refresh, 40).await;
     let products = format!("{}/api/products", nginx.url);
-    let search = |from: &'static str| {
+    let search = |from: String| {
         let request = http.get(format!("{products}?search=tea"));
         request.header("x-forwarded-for", from)
     };
@@ -418,7 +420,7 @@ async fn payers_are_limited_by_network() {
     let public = testkit::free_port();
     let _edge = Nginx::start_edge_with(&names.place, port, public).await;
     let http = reqwest::Client::new();
-    let pay = |from: &'static str| {
+    let pay = |from: String| {
         let request = http.post(format!("http://127.0.0.1:{public}/transactions/complete"));
         request.header("x-forwarded-for", from)
     };
@@ -430,7 +432,7 @@ async fn payers_are_limited_by_network() {
 fn patience(config: &str) -> Vec<(String, String)> {
     let mut blocks = vec![(String::new(), None)];
     let mut passing = Vec::new();
-    let directives = config.lines().map(|line| line.trim_start());
+    let directives = config.lines().map(str::trim_start);
     for line in directives.filter(|line| !line.starts_with('#')) {
         if let Some(header) = line.trim_end().strip_suffix(" {") {
             blocks.push((header.to_owned(), None));
