@@ -101,8 +101,10 @@ impl State {
                         _ if silent || self.hangs.load(Ordering::SeqCst) => {
                             std::future::pending().await
                         }
-                        "refused" => "550 no such mailbox",
-                        "greylisted" if times < 3 => "451 come back later",
+                        "refused" => "550 <refused@mail.example>: no such mailbox",
+                        "greylisted" if times < 3 => {
+                            "451 <greylisted@mail.example>: come back later"
+                        }
                         _ => "250 ok",
                     }
                 }

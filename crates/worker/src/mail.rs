@@ -21,8 +21,10 @@ const DIALOGUE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) enum NotSent {
     /// Trouble of the mail server, or with it: it may take the mail later.
     Later(String),
-    /// It will never take this mail.
-    Never(String),
+    /// The mail server refuses this mail for good (5xx).
+    Refused(String),
+    /// The mail could not be composed: an error of ours.
+    Invalid(String),
 }
 
 /// A mail to be sent.
@@ -70,11 +72,11 @@ impl Mailer {
     /// Hands a mail to the mail server.
     ///
     /// # Errors
-    /// [`NotSent`]: later for what passes, such as a connection that fails or a temporary refusal (4xx), never for a mail
-    /// that is refused (5xx).
+    /// [`NotSent`]: later for what passes, such as a connection that fails or a temporary refusal (4xx); refused for a
+    /// 5xx. No text holds an address: it goes to the log.
     pub(crate) async fn send(&self, letter: &Letter<'_>) -> Result<(), NotSent> {
         let mail = self.compose(letter);
-        let mail = mail.map_err(|error| NotSent::Never(format!("{error:#}")))?;
+        let mail = mail.map_err(|error| NotSent::Invalid(format!("{error:#}")))?;
         let sent = async {
             match &self.transport {
                 Transport::Smtp(smtp) => smtp.send(mail).await.map(drop).map_err(refusal),
@@ -115,11 +117,19 @@ fn refusal(error: lettre::transport::smtp::Error) -> NotSent {
             .status()
             .is_some_and(|code| code.to_string().starts_with("53"));
     let text = format!("SMTP: {:#}", anyhow::Error::new(error));
+    let text = without_addresses(&text);
     if is_final {
-        NotSent::Never(text)
+        NotSent::Refused(text)
     } else {
         NotSent::Later(text)
     }
+}
+
+/// Servers repeat the recipient in their answer; logs and reasons hold no addresses.
+fn without_addresses(text: &str) -> String {
+    let words = text.split_whitespace();
+    let words = words.map(|word| if word.contains('@') { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -128,6 +138,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_answer_of_the_mail_server_is_told_without_addresses() {
+        let answer = "SMTP: 550: <ada@shop.example>: no such mailbox, to=ada@shop.example";
+        assert_eq!(without_addresses(answer), "SMTP: 550: … no such mailbox, …");
+    }
 
     proptest! {
         #[test]

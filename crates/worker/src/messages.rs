@@ -36,6 +36,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
+        metrics::counter!("mails_refused_total").increment(0); // the first refusal is an increase
         Ok(Self {
             sent: Recorder::new(pool.clone()),
             pool,
@@ -97,8 +98,19 @@ impl Messages {
         crash_point!("mail.send.before_send");
         match self.mailer.send(&letter).await {
             Ok(()) => {}
-            Err(NotSent::Never(why)) => {
-                return Ok(Verdict::Failed(format!("the mail was refused: {why}")));
+            Err(NotSent::Refused(why)) => {
+                // not to `failed`: any stranger can register an address whose server refuses it
+                metrics::counter!("mails_refused_total").increment(1);
+                tracing::warn!(
+                    message.id = id,
+                    "The mail server refused mail {id} for good ({why}); it is not sent again"
+                );
+                return Ok(self.sent.record(id).await);
+            }
+            Err(NotSent::Invalid(why)) => {
+                return Ok(Verdict::Failed(format!(
+                    "the mail cannot be composed: {why}"
+                )));
             }
             Err(NotSent::Later(why)) => return self.postpone(id, command, delivery, &why).await,
         }

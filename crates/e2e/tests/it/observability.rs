@@ -214,6 +214,7 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
         "saga_breaches_total",
         "saga_fenced_total",
         "outbox_fenced_total",
+        "mails_refused_total",
     ] {
         assert!(published.contains(name), "{name} is there before it counts");
     }
