@@ -3,7 +3,8 @@
 //!
 //! A process runs in a network of its own and in a copy of the image's files that it cannot write. PostgreSQL,
 //! RabbitMQ and a mail server stand beside them under the names that the deployment gives to them. Needs root, and
-//! no engine. Everything that a run makes (networks, mounts) ends with it.
+//! no engine. Everything that a run makes (networks, mounts) ends with it. Beside them run processes with a planted
+//! fault, which must not get far.
 
 mod compose;
 mod container;
@@ -17,6 +18,8 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +87,34 @@ struct Deployment {
     secrets: PathBuf,
     containers: Vec<Container>,
 }
+
+/// A fault that a change of a program could bring: the process of another container, with other settings.
+struct Fault {
+    name: &'static str,
+    of: &'static str,
+    without: &'static str,
+    with: Option<(&'static str, &'static str)>,
+    /// The reason that the process gives for its end.
+    reason: &'static str,
+}
+
+/// Planted on each platform. A fault that ends no process here would be shipped unseen.
+const FAULTS: [Fault; 2] = [
+    Fault {
+        name: "writes-a-file",
+        of: "worker-async",
+        without: "SMTP_URL_FILE",
+        with: Some(("MAIL_DIR", "mail")),
+        reason: "MAIL_DIR: mail cannot be made",
+    },
+    Fault {
+        name: "lacks-a-setting",
+        of: "worker-saga",
+        without: "SERVICE_SIGNING_KEY_FILE",
+        with: None,
+        reason: "SERVICE_SIGNING_KEY_FILE is not set",
+    },
+];
 
 /// An image's files and the variables that it sets.
 pub(crate) struct Image {
@@ -158,12 +189,15 @@ fn prepare(folder: &Path, platform: &str) -> Result<PathBuf> {
 /// Plays a deployment, in the network and mount namespaces that [`test`] made.
 pub(crate) fn play(file: &Path) -> Result<()> {
     let text = fs::read_to_string(file).doing("read a deployment")?;
-    let deployment: Deployment = serde_json::from_str(&text).doing("read a deployment")?;
+    let mut deployment: Deployment = serde_json::from_str(&text).doing("read a deployment")?;
+    for fault in FAULTS {
+        deployment.plant(&fault)?;
+    }
     let network = Network::new(&deployment.containers)?;
     let (_postgres, _rabbitmq, mails) = servers(&deployment)?;
     let containers = Containers::new(&deployment, &network)?;
     let env = settings(&deployment, &network, &containers)?;
-    let played = run(&deployment, &env).and_then(|()| {
+    let played = run(&deployment, &containers, &env).and_then(|()| {
         let sent = mails.count();
         if sent == 0 {
             return fail("worker-async sent no mail to the mail server");
@@ -236,7 +270,7 @@ fn settings(deployment: &Deployment, network: &Network, containers: &Containers)
 }
 
 /// Starts everything, holds each process to its confinement, and plays the demo.
-fn run(deployment: &Deployment, env: &Env) -> Result<()> {
+fn run(deployment: &Deployment, containers: &Containers, env: &Env) -> Result<()> {
     let platform = &deployment.platform;
     once(env, "worker", &["migrate"], "")?;
     let mut children = Vec::new();
@@ -262,6 +296,9 @@ fn run(deployment: &Deployment, env: &Env) -> Result<()> {
             "as {platform} ships them, these do not run: {}",
             failures.join("; ")
         ));
+    }
+    for fault in FAULTS {
+        fault.find(deployment, containers)?;
     }
     once(env, "shopctl", &["seed"], "")?;
     let account = [
@@ -301,7 +338,55 @@ fn once(env: &Env, program: &str, arguments: &[&str], input: &str) -> Result<()>
     fail(format!("{what} failed: {}", String::from_utf8_lossy(&said)))
 }
 
+impl Fault {
+    /// Starts its process, which must end and give the reason.
+    fn find(&self, deployment: &Deployment, containers: &Containers) -> Result<()> {
+        let what = format!("start the planted fault {}", self.name);
+        let path = deployment.folder.join(format!("log/{}.log", self.name));
+        let log = fs::File::create(&path).doing(&what)?;
+        let mut child = Command::new(containers.program(&format!("in-{}", self.name)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().doing(&what)?)
+            .stderr(log)
+            .spawn()
+            .doing(&what)?;
+        let until = Instant::now() + Duration::from_mins(1);
+        let mut ended = child.try_wait().doing(&what)?;
+        while ended.is_none() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(100));
+            ended = child.try_wait().doing(&what)?;
+        }
+        if ended.is_none() {
+            child.kill().and_then(|()| child.wait()).doing(&what)?;
+        }
+        let said = fs::read_to_string(&path).doing(&what)?;
+        if ended.is_some_and(|status| !status.success()) && said.contains(self.reason) {
+            eprintln!("{}: {} is found", deployment.platform, self.name);
+            return Ok(());
+        }
+        fail(format!(
+            "{} does not find the planted fault {}: {ended:?} {said}",
+            deployment.platform, self.name
+        ))
+    }
+}
+
 impl Deployment {
+    /// Adds the process of a fault, which nothing but [`Fault::find`] starts.
+    fn plant(&mut self, fault: &Fault) -> Result<()> {
+        let mut container = self.container(fault.of)?.clone();
+        fault.name.clone_into(&mut container.name);
+        if container.env.remove(fault.without).is_none() {
+            return fail(format!("{} has no {}", fault.of, fault.without));
+        }
+        let with = fault
+            .with
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        container.env.extend(with);
+        self.containers.push(container);
+        Ok(())
+    }
+
     fn container(&self, name: &str) -> Result<&Container> {
         let found = self
             .containers
