@@ -190,6 +190,16 @@ test('a failure that nothing repeats does not say that it is repeated', async ({
   await expect(page.getByRole('alert')).not.toContainText('Retrying');
 });
 
+/** Watches from now on whether this is always on the page. */
+async function watchStay(page: Page, text: string): Promise<() => Promise<boolean>> {
+  await page.evaluate((wanted) => {
+    const seen = { stays: true };
+    Object.assign(window, { seen });
+    new MutationObserver(() => (seen.stays &&= document.body.innerText.includes(wanted))).observe(document.body, { childList: true, subtree: true, characterData: true });
+  }, text);
+  return () => page.evaluate(() => (window as unknown as { seen: { stays: boolean } }).seen.stays);
+}
+
 test('a failure stays while it is tried again, until there is an answer', async ({ page, context, watch }) => {
   watch.expects(/Failed to load resource/);
   await account(context);
@@ -198,18 +208,28 @@ test('a failure stays while it is tried again, until there is an answer', async 
     await page.route(call, (route) => route.abort());
     await page.goto(path);
     await expect(page.getByRole('alert'), path).toContainText('Retrying…');
-    await page.evaluate(() => {
-      const seen = { gone: false };
-      Object.assign(window, { seen });
-      new MutationObserver(() => (seen.gone ||= document.querySelector('[role=alert]') === null)).observe(document.body, { childList: true, subtree: true });
-    });
-    const tried = async () => page.waitForRequest(call);
-    await tried();
-    await tried();
-    expect(await page.evaluate(() => (window as unknown as { seen: { gone: boolean } }).seen.gone), path).toBe(false);
+    const stays = await watchStay(page, 'Retrying…');
+    for (let tries = 0; tries < 2; tries++) await page.waitForRequest(call);
+    expect(await stays(), path).toBe(true);
     await page.unroute(call);
     await expect(page.getByRole('link', { name: /Enamel Mug/ }).or(orders(page))).toBeVisible();
   }
+});
+
+test('an order says that payments does not answer for as long as it does not', async ({ page, context, watch }) => {
+  watch.expects(/Failed to load resource/);
+  await account(context);
+  await order(page);
+  await expect(page.getByRole('button', { name: /^Pay/ })).toBeVisible();
+  const call = `${PAYMENTS}/**`;
+  await page.route(call, (route) => route.abort());
+  await page.reload();
+  await expect(page.getByText('The payment provider isn’t responding. Retrying…')).toBeVisible();
+  const stays = await watchStay(page, 'Retrying…');
+  for (let tries = 0; tries < 2; tries++) await page.waitForRequest(call);
+  expect(await stays()).toBe(true);
+  await page.unroute(call);
+  await expect(page.getByText('Retrying…')).toHaveCount(0);
 });
 
 test('a session that cannot be taken up is tried again until it is', async ({ page, context, watch }) => {
