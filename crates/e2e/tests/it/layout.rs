@@ -52,7 +52,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "payments-client",
         &["kernel", "contracts", "telemetry", "tokens", "workflows"],
     ),
-    ("doctor", &["kernel", "contracts", "db", "messaging"]),
+    (
+        "doctor",
+        &["kernel", "contracts", "db", "messaging", "saga"],
+    ),
     (
         "operator",
         &[
@@ -99,7 +102,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "bench",
-        &["kernel", "contracts", "db", "doctor", "servers", "tokens"],
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "doctor",
+            "servers",
+            "tokens",
+            "workflows",
+        ],
     ),
     ("nemesis", &["kernel", "testkit"]),
     (
