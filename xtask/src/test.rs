@@ -70,16 +70,18 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const GENERATED: [&str; 6] = ["-p", "e2e", "--test", "it", "--", "generated::"];
 
 /// Modules of tests that talk to a broker which others share: all of messaging's, and whole plays.
-const OF_THE_BROKER: [&str; 9] = [
+const OF_THE_BROKER: [&str; 11] = [
     "broker::",
     "consumer::",
     "failed::",
     "inbox::",
     "outbox::",
+    "poison::",
     "relay::",
     "orders::",
     "events::",
     "rights::",
+    "trust::",
 ];
 
 fn next_dir() -> PathBuf {

@@ -31,7 +31,7 @@ pub type Consumer = (&'static str, &'static str);
 /// A message in `failed`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FailedMessage {
-    /// What to call it: its message id or, if its producer gave it none, a hash of what it says.
+    /// What to call it: its message id or, if its producer gave it none that can be written, a hash of what it says.
     pub id: String,
     /// The producer's id of it.
     pub message_id: Option<String>,
@@ -51,10 +51,10 @@ pub struct FailedMessage {
     pub trace_id: Option<String>,
     /// Length of the body, bytes.
     pub body_bytes: usize,
-    /// The body, or its beginning when it is longer than [`SHOWN`]; what is not UTF-8 is shown as
+    /// The body, or its beginning when it is longer than [`SHOWN`]; what is not UTF-8, or NUL, is shown as
     /// replacement characters.
     pub body: String,
-    /// The same, if it is not UTF-8.
+    /// The same, if it is not UTF-8 or holds a NUL character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
     /// Whether the body goes on behind what is shown.
@@ -76,24 +76,43 @@ impl FailedMessage {
                 Err(error)
             }
         });
+        let text = text.ok().filter(|text| !text.contains('\0'));
         Self {
-            id: taken.message_id().unwrap_or_else(|| content_id(taken)),
-            message_id: taken.message_id(),
-            message_type: taken.message_type(),
-            queue: taken.original_queue(),
-            exchange: taken.original_exchange(),
-            routing_key: taken.original_key(),
+            id: name(taken),
+            message_id: taken.message_id().map(without_nul),
+            message_type: taken.message_type().map(without_nul),
+            queue: taken.original_queue().map(without_nul),
+            exchange: without_nul(taken.original_exchange()),
+            routing_key: without_nul(taken.original_key()),
             attempts: taken.attempt() - 1,
-            reason: taken.reason(),
+            reason: taken.reason().map(without_nul),
             trace_id: taken.trace().map(|trace| trace.trace_id().to_owned()),
             body_bytes: whole.len(),
             body: match text {
-                Ok(text) => text.to_owned(),
-                Err(_) => String::from_utf8_lossy(&whole[..end]).into_owned(),
+                Some(text) => text.to_owned(),
+                None => without_nul(String::from_utf8_lossy(&whole[..end]).into_owned()),
             },
-            body_base64: text.is_err().then(|| BASE64_STANDARD.encode(&whole[..end])),
+            body_base64: text
+                .is_none()
+                .then(|| BASE64_STANDARD.encode(&whole[..end])),
             body_cut: end < whole.len(),
         }
+    }
+}
+
+/// What to call a message: its id, unless no command line or audit row can hold that.
+fn name(taken: &Taken) -> String {
+    let id = taken.message_id();
+    id.filter(|id| !id.is_empty() && !id.contains('\0'))
+        .unwrap_or_else(|| content_id(taken))
+}
+
+/// PostgreSQL holds no NUL character: the audit of a decision could not be written.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
     }
 }
 

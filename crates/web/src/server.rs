@@ -1,13 +1,24 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Extension, Router,
+    body::{Body, Bytes},
     extract::{ConnectInfo, DefaultBodyLimit, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
 };
-use hyper::server::conn::http1;
+use hyper::{
+    body::{Body as HttpBody, Frame, SizeHint},
+    server::conn::http1,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -28,6 +39,9 @@ use crate::{problem::Problem, refusal::Refusing};
 const BODY_LIMIT: usize = 64 * 1024;
 /// Longest time of a request, longer than any handler's own limits.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the rest of a body that no handler reads is waited for.
+const REST_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long connections may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -81,7 +95,13 @@ pub async fn finish(request: Request, next: Next) -> Response {
         .extensions()
         .get::<RequestTrace>()
         .map(|trace| trace.0.trace_id().to_owned());
+    let (request, rest) = lend_body(request);
     let mut response = next.run(request).await;
+    let rest = rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let unread = match rest {
+        Some(body) => !is_read(body).await,
+        None => false,
+    };
     let status = response.status();
     let own_body = response.extensions().get::<OwnBody>().is_some();
     if !own_body && (status.is_client_error() || status.is_server_error()) {
@@ -95,15 +115,90 @@ pub async fn finish(request: Request, next: Next) -> Response {
         }
     }
     let headers = response.headers_mut();
-    if matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
-    ) {
-        // what is left of the body is not read
+    if unread
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
+        )
+    {
+        // what is left of the body is not read: the connection ends
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     default_headers(headers);
     response
+}
+
+/// A body that its handler did not read to the end.
+type Rest = Arc<Mutex<Option<Body>>>;
+
+/// A request's body; what is left of it goes to `rest` when the handler drops it.
+struct LentBody {
+    body: Body,
+    ended: bool,
+    rest: Rest,
+}
+
+/// Gives the handler a body whose rest comes back.
+fn lend_body(request: Request) -> (Request, Rest) {
+    let rest = Rest::default();
+    let request = request.map(|body| {
+        let ended = body.is_end_stream();
+        let rest = Arc::clone(&rest);
+        Body::new(LentBody { body, ended, rest })
+    });
+    (request, rest)
+}
+
+/// Reads what has arrived of a body; false when there is more, or too much.
+async fn is_read(mut body: Body) -> bool {
+    let read = async {
+        let mut left = BODY_LIMIT;
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        true
+    };
+    tokio::time::timeout(REST_TIMEOUT, read)
+        .await
+        .unwrap_or(false)
+}
+
+impl HttpBody for LentBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) {
+            self.ended = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for LentBody {
+    fn drop(&mut self) {
+        if !self.ended && !self.body.is_end_stream() {
+            let body = mem::take(&mut self.body);
+            *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
 }
 
 /// What browsers should see in every answer, where it says nothing else.
@@ -371,6 +466,31 @@ mod tests {
             said.contains("\r\nconnection: close\r\n") && said.contains("request-timeout"),
             "{said}"
         );
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_its_connection_says_so() {
+        let (address, _shutdown) = start(ServerLimits::default()).await;
+        for (path, content_type, status) in [
+            ("/nowhere", "application/json", 404),
+            ("/", "text/plain", 415),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head =
+                format!("POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: {content_type}\r\n");
+            // a body that has arrived ends nothing
+            let whole = format!("{head}content-length: 2\r\n\r\n{{}}");
+            stream.write_all(whole.as_bytes()).await.unwrap();
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).await.unwrap();
+            let cut = format!("{head}content-length: 60000\r\n\r\n{{");
+            stream.write_all(cut.as_bytes()).await.unwrap();
+            let said = until_closed(&mut stream).await;
+            let (first, second) = said.split_once("HTTP/1.1 ").unwrap();
+            assert!(!first.contains("connection: close"), "{path}: {first}");
+            assert!(second.starts_with(&status.to_string()), "{path}: {second}");
+            assert!(second.contains("connection: close"), "{path}: {second}");
+        }
     }
 
     #[tokio::test]

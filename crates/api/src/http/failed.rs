@@ -79,9 +79,9 @@ pub(super) struct Whole {
     queue: Option<String>,
     /// The exchange that it was first published to.
     exchange: String,
-    /// What it says; what is not UTF-8 is shown as replacement characters.
+    /// What it says; what is not UTF-8, or NUL, is shown as replacement characters.
     body: String,
-    /// What it says, if that is not UTF-8.
+    /// What it says, if that is not UTF-8 or holds a NUL character.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
     /// Length of what it says, bytes.

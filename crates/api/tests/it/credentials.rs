@@ -2,6 +2,7 @@
 
 use auth::issue_password_reset;
 use kernel::UserId;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -75,6 +76,19 @@ async fn a_changed_password_begins_a_session_and_ends_the_others() {
         let refresh = shop.post("/api/refresh").header("cookie", cookie(answer));
         assert_eq!(Answer::to(refresh).await.status, status);
     }
+    // the old access token has minutes left, and changes nothing
+    let old = access_token(&login);
+    for request in [
+        shop.request(Method::GET, "/api/session"),
+        shop.post("/api/orders")
+            .header("idempotency-key", "old")
+            .json(&json!({"items": []})),
+    ] {
+        let asked = Answer::to(request.bearer_auth(&old)).await;
+        asked.problem(401, "session-over");
+    }
+    let live = shop.get("/api/session", &access_token(&changed)).await;
+    assert_eq!(live.status, 204, "{}", live.text);
     shop.entered(ADA, PASSWORD)
         .await
         .problem(401, "wrong-credentials");

@@ -1,5 +1,7 @@
 //! Messages that could not be handled, as operators see and decide on them by HTTP: on a real RabbitMQ.
 
+use std::time::Duration;
+
 use lapin::{
     BasicProperties, Channel, Connection,
     options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions},
@@ -335,6 +337,104 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     let deciding = failing.decide("m-1", "drop", json!({"reason": "r"}));
     let ((), done) = tokio::join!(review.close(), deciding);
     assert_eq!(done.status, 200, "{}", done.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_waits_for_what_another_reader_holds() {
+    let failing = Failing::open().await;
+    failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
+    failing.groups(1).await;
+    let (review, held) = eventually_some("the message to be there", || async {
+        let mut review = Review::open(&failing.amqp_url, "test", &[]).await.unwrap();
+        let held = review.take(1).await.unwrap();
+        (held.len() == 1).then_some((review, held))
+    })
+    .await;
+    let give_back = async {
+        // not before the list has looked once
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(held);
+        review.close().await;
+    };
+    let looking = failing.shop.get("/api/failed", &failing.operator);
+    let ((), list) = tokio::join!(give_back, looking);
+    assert_eq!(list.json()["count"], 1, "{}", list.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_behind_more_than_a_page_is_found_and_sent_again() {
+    let failing = Failing::open().await;
+    let garbage = (0..1_001).map(|_| failing.fail(None, "other", b"garbage", "undecodable"));
+    futures::future::join_all(garbage).await;
+    let body = b"real";
+    failing.fail(Some("real"), QUEUE, body, "no mail").await;
+    let list = eventually_some("a full page", || async {
+        let list = failing.shop.get("/api/failed", &failing.operator).await;
+        let list = list.json();
+        (list["count"] == 1_000).then_some(list)
+    })
+    .await;
+    assert_eq!(list["more"], true);
+    assert!(!list.to_string().contains("real"), "beyond the page");
+    let found = failing.shop.get("/api/failed/real", &failing.operator);
+    assert_eq!(found.await.json()["body"], "real");
+    let again = failing
+        .decide("real", "retry", json!({"reason": "mail is back"}))
+        .await;
+    assert_eq!(again.json()["decided"][0]["result"], "sent again");
+    assert_eq!(failing.next().await, body);
+}
+
+/// Header values and bodies that an attacker chose: each message can be looked at and decided on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_any_text_is_decided_on() {
+    let failing = Failing::open().await;
+    let long = "q".repeat(300);
+    failing.fail(Some("long"), &long, b"{}", "no mail").await;
+    failing
+        .fail(Some("nul body"), QUEUE, b"{\0", "no mail")
+        .await;
+    failing
+        .fail(Some("a\0b"), QUEUE, b"nul id", "no mail")
+        .await;
+    failing
+        .fail(Some("nul header"), "a\0b", b"{}", "why\0")
+        .await;
+    let groups = failing.groups(4).await;
+    let messages = groups
+        .iter()
+        .flat_map(|group| group["messages"].as_array().unwrap());
+    let ids: Vec<_> = messages.map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 4);
+    assert!(ids.iter().all(|id| !id.contains('\0')), "{ids:?}");
+    for id in ids {
+        let id = id.replace(' ', "%20");
+        let again = failing.decide(&id, "retry", json!({"reason": "r"})).await;
+        assert_eq!(again.status, 200, "{id}: {}", again.text);
+        let sent = again.json()["decided"][0]["result"] == "sent again";
+        assert_eq!(sent, !(id == "long" || id.contains("header")), "{id}");
+        if sent {
+            continue;
+        }
+        let dropped = failing.decide(&id, "drop", json!({"reason": "r"})).await;
+        assert_eq!(dropped.status, 200, "{id}: {}", dropped.text);
+    }
+    let mut again = [failing.next().await, failing.next().await];
+    again.sort();
+    assert_eq!(again, [b"nul id".to_vec(), b"{\0".to_vec()]);
+    failing
+        .fail(Some("nul body"), QUEUE, b"{\0", "no mail")
+        .await;
+    failing.groups(1).await;
+    let path = "/api/failed/nul%20body";
+    let one = failing.shop.get(path, &failing.operator).await.json();
+    assert_eq!(one["body_base64"], "ewA=");
+    let dropped = failing
+        .decide("nul%20body", "drop", json!({"reason": "r"}))
+        .await;
+    assert_eq!(dropped.status, 200, "{}", dropped.text);
+    let audit = failing.audit().await;
+    assert_eq!(audit.last().unwrap().3["body_base64"], "ewA=");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -416,6 +416,12 @@ async fn no_secret_is_in_any_log_line_or_span_and_each_line_is_one_object() {
         "{sent}"
     );
 
+    let refused = written.lines().find(|line| line.contains("Login refused"));
+    let refused: Value = serde_json::from_str(refused.expect("a refused login is logged")).unwrap();
+    assert_eq!(text(&refused, "level"), "WARN");
+    assert_eq!(text(&refused, "account").len(), 12, "a digest: {refused}");
+    assert!(refused["network"].is_string(), "{refused}");
+
     let leaks = [&written, &talk, &sent].map(|text| canaries.in_text(text));
     let leaks = leaks.concat();
     assert!(leaks.is_empty(), "{leaks:#?}");

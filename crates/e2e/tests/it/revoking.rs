@@ -80,12 +80,41 @@ async fn a_session_that_shopctl_ends_neither_pays_nor_acts() {
     let role = [&["--role", "operator"], &because[..]].concat();
     assert_eq!(user("revoke", &role).0, 4, "it has none");
     assert_eq!(user("grant", &role).0, 0);
+    // a token with the role, from before it was taken back
+    let login = json!({"email": email, "password": "correct horse"});
+    let login = system
+        .http
+        .post(format!("{}/api/login", system.api_url))
+        .json(&login);
+    let session: Value = login.send().await.unwrap().json().await.unwrap();
+    let act = || {
+        let url = format!("{}/api/failed/none/drop", system.api_url);
+        call(
+            &system,
+            url,
+            text(&session, "access_token"),
+            json!({"reason": "r"}),
+        )
+    };
+    let (status, problem) = act().await;
+    assert_eq!(status, 404, "{problem}");
     assert_eq!(user("revoke", &role).0, 0);
+    let (status, problem) = act().await;
+    assert_eq!(
+        (status, text(&problem, "type")),
+        (401, "/problems/session-over")
+    );
     let acts = shopctl(&system, &["audit", "list", "-o", "json"]).1;
     assert!(!acts.contains(&email), "no address in the audit");
     let acts: Vec<_> = lines(&acts)
         .iter()
         .map(|act| text(act, "verb").to_owned())
         .collect();
-    assert_eq!(acts, ["user revoke", "user grant", "user end-sessions"]);
+    let expected = [
+        "user revoke",
+        "user login",
+        "user grant",
+        "user end-sessions",
+    ];
+    assert_eq!(acts, expected);
 }

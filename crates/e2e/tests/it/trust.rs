@@ -1,6 +1,7 @@
 //! Nothing forged is believed, and no message wedges a queue or kills a process.
 
 mod clocks;
+mod flood;
 mod fuzz;
 mod keys;
 mod rotation;
@@ -99,6 +100,102 @@ async fn fails(system: &System, count: usize) -> Vec<Value> {
     .await
 }
 
+/// Edits failed messages until they say that the order is paid: payments is asked, and denies it.
+async fn edits_prove_nothing(system: &System, channel: &Channel, order: &Value, signature: &str) {
+    let mut wrong = paid(order);
+    wrong["amount"]["amount"] = json!(1);
+    let before = failed(system).len();
+    // the second carries payments' signature of another body: an edited body has none
+    for (id, how) in [
+        ("plain", headed(&[])),
+        ("signed", headed(&[("x-signature", signature)])),
+    ] {
+        send(
+            channel,
+            EVENTS,
+            COMPLETED,
+            how.with_message_id(id.into()),
+            &wrong,
+        )
+        .await;
+    }
+    fails(system, before + 2).await;
+    for id in ["plain", "signed"] {
+        let recorded = reason(system, id).unwrap();
+        assert!(recorded.contains("payment-mismatch"), "{id}: {recorded}");
+        edit(system, id, &paid(order));
+        let transaction = text(order, "transaction_id");
+        let denied = format!("payments says that transaction {transaction} is pending");
+        eventually(&format!("`{id}` to fail as payments says"), || async {
+            reason(system, id).is_some_and(|why| why.contains(&denied))
+        })
+        .await;
+    }
+    let log = std::fs::read_to_string(system.log("worker")).unwrap();
+    let refused = "The signature of message signed proves nothing";
+    assert_eq!(
+        log.matches(refused).count(),
+        1,
+        "only the first body came with a signature"
+    );
+}
+
+/// Sends `body` in the place of the failed message `id`.
+fn edit(system: &System, id: &str, body: &Value) {
+    let file = system.log(id).with_extension("json");
+    std::fs::write(&file, body.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    let edit = ["failed", "edit", id, "--body", file];
+    system.run(
+        "shopctl",
+        &[&edit[..], &["--reason", "r", "--yes"]].concat(),
+    );
+}
+
+/// The reason recorded on the failed message `id`.
+fn reason(system: &System, id: &str) -> Option<String> {
+    let failed = failed(system);
+    let message = failed.iter().find(|message| message["id"] == id)?;
+    message["reason"].as_str().map(str::to_owned)
+}
+
+/// A claim that payments confirms still says when: the time is payments', not the publisher's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmed_event_carries_the_time_of_payments() {
+    let system = System::start(SystemOptions::default()).await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
+    let (_connection, channel) = foreign_client(&system.amqp_url).await;
+    // the forged event alone reaches the worker
+    system.stop("worker");
+    buyer.pay(text(&order, "transaction_id")).await;
+    eventually("payments' own event to be lost", || async {
+        let options = BasicGetOptions { no_ack: true };
+        let got = channel.basic_get("payments_events_queue".into(), options);
+        got.await.unwrap().is_some()
+    })
+    .await;
+    let mut forged = paid(&order);
+    forged["completed_at"] = json!("1999-12-31T23:59:59Z");
+    send(&channel, EVENTS, COMPLETED, headed(&[]), &forged).await;
+    system.spawn("worker").await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+    let recorded: chrono::DateTime<chrono::Utc> = sqlx::query_scalar(
+        "select (payload->>'completed_at')::timestamptz from saga.signal where name = $1",
+    )
+    .bind(COMPLETED)
+    .fetch_one(&system.shop)
+    .await
+    .unwrap();
+    let decided: chrono::DateTime<chrono::Utc> =
+        sqlx::query_scalar("select completed_at from payments.transaction")
+            .fetch_one(&system.payments)
+            .await
+            .unwrap();
+    assert_eq!(recorded, decided);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[expect(
     clippy::too_many_lines,
@@ -122,6 +219,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
         body
     };
     let whole = paid(&order);
+    let amount = whole["amount"]["amount"].clone();
     let stranger = DetachedSigner::from_pem(&tokens::generate_key_pem()).unwrap();
     let strange = stranger.sign(whole.to_string().as_bytes());
     let (their_header, _) = true_signature.split_once("..").unwrap();
@@ -147,6 +245,24 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
             COMPLETED,
             plain(),
             &with("amount", json!({"amount": 1, "currency": "EUR"})),
+        ),
+        (
+            EVENTS,
+            COMPLETED,
+            plain(),
+            &with("amount", json!({"amount": amount, "currency": "USD"})),
+        ),
+        (
+            EVENTS,
+            COMPLETED,
+            plain(),
+            &with("completed_at", json!("1970-01-01T00:00:00Z")),
+        ),
+        (
+            EVENTS,
+            COMPLETED,
+            plain(),
+            &with("completed_at", json!("9999-12-31T23:59:59Z")),
         ),
         (
             EVENTS,
@@ -179,8 +295,10 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
             &whole,
         ),
     ];
-    for (exchange, key, how, body) in &forged {
-        send(&channel, exchange, key, how.clone(), body).await;
+    for (number, (exchange, key, how, body)) in forged.iter().enumerate() {
+        let id = format!("forged-{number}");
+        let how = how.clone().with_message_id(id.as_str().into());
+        send(&channel, exchange, key, how, body).await;
     }
     fails(&system, forged.len()).await;
 
@@ -219,26 +337,8 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
         "--yes",
     ];
     system.run("shopctl", &retry);
-    let all = fails(&system, forged.len() + 1).await;
-    let edited = text(&all[0], "id");
-    let body = system.log("edited").with_extension("json");
-    std::fs::write(&body, whole.to_string()).unwrap();
-    let edit = [
-        "failed",
-        "edit",
-        edited,
-        "--body",
-        body.to_str().unwrap(),
-        "--reason",
-        "r",
-        "--yes",
-    ];
-    let edited = system.command("shopctl").args(edit).output().unwrap();
-    eventually("what was edited to fail again", || async {
-        failed(&system).len() > forged.len()
-    })
-    .await;
-    drop(edited);
+    fails(&system, forged.len() + 1).await;
+    edits_prove_nothing(&system, &channel, &order, &true_signature).await;
 
     let now = buyer.try_look(text(&order, "id")).await.unwrap();
     assert_eq!(text(&now, "status"), "awaiting_payment");

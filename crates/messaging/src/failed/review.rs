@@ -4,7 +4,7 @@ use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
 
 use futures::future::try_join_all;
 
-use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, content_id};
+use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, name};
 use crate::{
     rabbit::{Link, LinkError, Published, Publisher, Taken, Walk},
     topology::FAILED,
@@ -109,8 +109,7 @@ impl Review {
     ) -> Result<Option<FailedMessage>, LinkError> {
         let mut found = None;
         let look = |taken: Taken| {
-            let called = taken.message_id().unwrap_or_else(|| content_id(&taken));
-            if called != id {
+            if name(&taken) != id {
                 return ControlFlow::Continue(());
             }
             found = Some(FailedMessage::new(&taken, shown));

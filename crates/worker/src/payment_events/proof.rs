@@ -164,6 +164,11 @@ fn confirmed(mut fact: Fact, found: Option<&Transaction>) -> Result<Fact, Verdic
             "payments says that transaction {id} is {status}"
         )));
     }
+    let decided_at = match fact.event.outcome {
+        Outcome::Completed => found.completed_at,
+        Outcome::Canceled => found.canceled_at,
+    };
+    fact.event.at = decided_at.unwrap_or(fact.event.at);
     fact.event.amount.clone_from(&found.amount);
     fact.event.order_id = Some(found.order_id);
     Ok(fact)

@@ -63,7 +63,7 @@ function Whole({ message }: { message: FailedMessage }) {
         <pre className="command" tabIndex={0} aria-label="Message body">
           {pretty(message.body)}
         </pre>
-        {message.body_base64 && <p className="fine">Not UTF-8: `shopctl failed show` prints it in base64.</p>}
+        {message.body_base64 && <p className="fine">Not plain text: `shopctl failed show` prints it in base64.</p>}
       </section>
     </>
   );

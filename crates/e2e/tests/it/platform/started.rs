@@ -11,7 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use testkit::{eventually, eventually_some};
+use testkit::{System, SystemOptions, eventually, eventually_some};
 
 use super::{PROCESSES, Process, composed, deployed, files, read};
 
@@ -152,6 +152,22 @@ async fn a_process_is_told_all_that_it_needs_and_has_the_pages_that_probes_ask()
         .map(|process| is_told_enough(process, &folder));
     futures::future::join_all(told).await;
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// An operator who reads its log must not learn to skip errors.
+#[tokio::test]
+async fn a_migration_logs_no_error() {
+    let system = System::prepare(SystemOptions::default()).await;
+    for _ in 0..2 {
+        let output = system.command("worker").arg("migrate").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let log = [output.stdout, output.stderr].concat();
+        let log = String::from_utf8(log).unwrap();
+        assert!(log.contains("topology is declared"), "{log}");
+        for level in ["ERROR", "WARN"] {
+            assert!(!log.contains(level), "{log}");
+        }
+    }
 }
 
 #[test]

@@ -928,9 +928,9 @@ export interface components {
         };
         /** @description A message that could not be handled, whole. */
         FailedMessage: components["schemas"]["FailedLine"] & {
-            /** @description What it says; what is not UTF-8 is shown as replacement characters. */
+            /** @description What it says; what is not UTF-8, or NUL, is shown as replacement characters. */
             body: string;
-            /** @description What it says, if that is not UTF-8. */
+            /** @description What it says, if that is not UTF-8 or holds a NUL character. */
             body_base64?: string | null;
             /** @description Length of what it says, bytes. */
             body_bytes: number;
