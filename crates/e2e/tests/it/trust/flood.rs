@@ -69,7 +69,7 @@ async fn a_payment_behind_a_flood_of_garbage_completes_its_order() {
         },
     )
     .await;
-    println!(
+    eprintln!(
         "a payment behind {GARBAGE} messages of garbage took effect after {:?}",
         begun.elapsed()
     );
@@ -100,7 +100,7 @@ async fn a_mail_behind_a_flood_of_garbage_is_sent() {
         is_mailed(&system, address).then_some(())
     })
     .await;
-    println!(
+    eprintln!(
         "a mail behind {GARBAGE} messages of garbage was sent after {:?}",
         begun.elapsed()
     );
