@@ -285,6 +285,55 @@ fn no_name_becomes_a_short_string_unbounded() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// A promise of the security page is held by a test that is there.
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let mut files = Vec::new();
+    for folder in ["crates", "workflows", "xtask"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    let code: String = texts.collect();
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let test = Regex::new("`([a-z0-9]+(?:_[a-z0-9]+){3,})`").unwrap();
+    let named: BTreeSet<_> = test
+        .captures_iter(&page)
+        .map(|name| name[1].to_owned())
+        .collect();
+    assert!(named.len() > 60, "{named:?}");
+    let absent = named
+        .iter()
+        .filter(|name| !code.contains(&format!("fn {name}(")));
+    let absent: Vec<_> = absent.collect();
+    assert!(absent.is_empty(), "{absent:#?}");
+}
+
+/// `web::serve` has the time-outs and the limit of connections; axum's own server has neither.
+#[test]
+fn services_are_served_with_limits() {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    let unlimited: BTreeSet<_> = files
+        .iter()
+        .filter(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            code.contains("axum::serve(")
+        })
+        .map(|file| file.strip_prefix(root()).unwrap().display().to_string())
+        .filter(|file| !file.contains("/tests"))
+        .collect();
+    let others = ["crates/bench/src/stub.rs", "crates/telemetry/src/admin.rs"];
+    assert_eq!(unlimited, others.map(str::to_owned).into());
+    for service in ["api", "payments"] {
+        let main = root().join(format!("crates/{service}/src/lib.rs"));
+        assert!(
+            fs::read_to_string(main).unwrap().contains("web::serve("),
+            "{service}"
+        );
+    }
+}
+
 /// A vendor is replaced by rewriting the module that names it.
 #[test]
 fn one_vendor_one_module() {
