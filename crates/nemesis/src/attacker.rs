@@ -10,7 +10,7 @@ use std::{
 
 use kernel::UserId;
 use reqwest::{RequestBuilder, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{ATTACK, Attack, System};
 use tokio::task::block_in_place;
 use uuid::Uuid;
@@ -22,6 +22,14 @@ use crate::{
 
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(4);
+/// The session of an attacker that was logged out.
+struct EndedSession {
+    /// Its cookies.
+    cookie: String,
+    /// Its access token, good for ten minutes by its own time.
+    token: String,
+}
+
 /// How long garbage may take to reach `failed`.
 const HANDLED: Duration = Duration::from_mins(2);
 /// Messages of one flood.
@@ -85,7 +93,7 @@ impl Attacker {
                 if over.is_none() {
                     over = self.session_that_is_over().await;
                 }
-                self.send_tokens(over.as_deref()).await;
+                self.send_tokens(over.as_ref()).await;
                 continue;
             }
             if broker.is_none() {
@@ -123,8 +131,8 @@ impl Attacker {
         *lock(&self.done).counts.entry(name.to_owned()).or_default() += times;
     }
 
-    /// The cookies of a session that was logged out.
-    async fn session_that_is_over(&self) -> Option<String> {
+    /// Logs in and out again.
+    async fn session_that_is_over(&self) -> Option<EndedSession> {
         let body = json!({
             "email": format!("{}-attacker@nemesis.example", self.seed), "password": "correct horse", "name": "Mallory",
         });
@@ -141,25 +149,35 @@ impl Attacker {
             .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
             .collect();
         let cookie = cookies.join("; ");
+        let answer: Value = answer.json().await.ok()?;
+        let token = answer["access_token"].as_str()?.to_owned();
         let url = format!("{}/api/logout", self.api);
         let request = self.http.post(url).header(header::COOKIE, &cookie);
         let answer = request.send().await.ok()?;
-        (answer.status() == StatusCode::NO_CONTENT).then_some(cookie)
+        (answer.status() == StatusCode::NO_CONTENT).then_some(EndedSession { cookie, token })
     }
 
     /// Requests that nobody may make with these tokens.
-    async fn send_tokens(&self, over: Option<&str>) {
-        if let Some(cookie) = over {
-            let request = self.http.post(format!("{}/api/refresh", self.api));
-            let request = request.header(header::COOKIE, cookie);
-            self.must_be_refused("a session that is over", request)
-                .await;
-        }
+    async fn send_tokens(&self, over: Option<&EndedSession>) {
         let target = self.system.target().await;
         let (order, transaction) = target.map_or_else(
             || (Uuid::now_v7(), Uuid::now_v7()),
             |target| (target.order, target.transaction),
         );
+        if let Some(EndedSession { cookie, token }) = over {
+            let request = self.http.post(format!("{}/api/refresh", self.api));
+            let request = request.header(header::COOKIE, cookie);
+            self.must_be_refused("a session that is over", request)
+                .await;
+            let body = json!({"items": [{"product_id": Uuid::now_v7(), "quantity": 1}]});
+            let place = self.http.post(format!("{}/api/orders", self.api));
+            let place = place.header("idempotency-key", Uuid::now_v7().to_string());
+            self.must_be_over(place.bearer_auth(token).json(&body))
+                .await;
+            for request in self.foreign(order, transaction) {
+                self.must_be_over(request.bearer_auth(token)).await;
+            }
+        }
         for (name, token) in self.system.forged_tokens() {
             for request in self.requests(order, transaction) {
                 let what = format!("a token that is {name}");
@@ -201,13 +219,30 @@ impl Attacker {
 
     async fn must_be_refused(&self, what: &str, request: RequestBuilder) {
         self.count("requests", 1);
+        self.ask(what, request, |status| !status.is_success()).await;
+    }
+
+    /// Sends a request with the token of an ended session: 401, before anything else is checked.
+    async fn must_be_over(&self, request: RequestBuilder) {
+        self.count("revoked tokens", 1);
+        let refused = |status: StatusCode| {
+            status == StatusCode::UNAUTHORIZED
+                || status == StatusCode::REQUEST_TIMEOUT
+                || status.is_server_error()
+        };
+        self.ask("the token of a session that is over", request, refused)
+            .await;
+    }
+
+    /// Sends a request, and notes an answer that is not the expected refusal.
+    async fn ask(&self, what: &str, request: RequestBuilder, refused: impl Fn(StatusCode) -> bool) {
         let Ok(request) = request.build() else { return };
         let asked = format!("{} {}", request.method(), request.url().path());
         // no answer is none that believes it
         let Ok(answer) = self.http.execute(request).await else {
             return;
         };
-        if answer.status().is_success() {
+        if !refused(answer.status()) {
             let believed = format!("{what} was believed: {asked} {}", answer.status());
             lock(&self.done).believed.insert(believed);
         }

@@ -313,6 +313,32 @@ fn no_name_becomes_a_short_string_unbounded() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// `web::serve` has the time-outs and the limit of connections; axum's own server has neither.
+#[test]
+fn services_are_served_with_limits() {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    let unlimited: BTreeSet<_> = files
+        .iter()
+        .filter(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            code.contains("axum::serve(")
+        })
+        .map(|file| file.strip_prefix(root()).unwrap().display().to_string())
+        .filter(|file| !file.contains("/tests"))
+        .collect();
+    let others = ["crates/bench/src/stub.rs", "crates/telemetry/src/admin.rs"];
+    assert_eq!(unlimited, others.map(str::to_owned).into());
+    for service in ["api", "payments"] {
+        let main = root().join(format!("crates/{service}/src/lib.rs"));
+        assert!(
+            fs::read_to_string(main).unwrap().contains("web::serve("),
+            "{service}"
+        );
+    }
+}
+
 /// A vendor is replaced by rewriting the module that names it.
 #[test]
 fn one_vendor_one_module() {

@@ -23,6 +23,7 @@ async fn run_with(mode: Mode, seed: u64, planted: Option<&'static str>, attacked
     let now = now.expect("it is later than 1970");
     let (seed, seconds) = match (wide, mode) {
         _ if planted.is_some() => (seed, 100),
+        (true, Mode::Safety) if attacked => (seed, 120),
         (true, Mode::Scaling | Mode::Rolling) => (now.as_secs(), 180),
         (true, _) => (now.as_secs(), 240),
         (false, Mode::Safety | Mode::Liveness | Mode::Outages) => (seed, 30),
@@ -108,14 +109,23 @@ async fn a_consumer_that_counts_an_outage_as_an_attempt_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_attacker_beside_the_clients_changes_nothing() {
-    let summary = run_with(Mode::Safety, 2, None, true).await;
-    assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
-    let attacks = summary.attacks.expect("there was an attacker");
-    for kind in ["forged events", "floods", "poison", "requests"] {
-        assert!(
-            attacks.get(kind).is_some_and(|count| *count > 0),
-            "{kind}: {attacks:?}"
-        );
+    let seeds: &[u64] = if is_wide() { &[2, 3, 4] } else { &[2] };
+    for seed in seeds {
+        let summary = run_with(Mode::Safety, *seed, None, true).await;
+        assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
+        let attacks = summary.attacks.expect("there was an attacker");
+        for kind in [
+            "forged events",
+            "floods",
+            "poison",
+            "requests",
+            "revoked tokens",
+        ] {
+            assert!(
+                attacks.get(kind).is_some_and(|count| *count > 0),
+                "{kind}: {attacks:?}"
+            );
+        }
+        assert!(summary.completed > 0 && summary.canceled > 0);
     }
-    assert!(summary.completed > 0 && summary.canceled > 0);
 }
