@@ -40,8 +40,9 @@ pub trait Payments: Send + Sync + 'static {
     }
 }
 
-/// Single reads under way at once, where payments offers no bulk read, and how long new ones begin.
-const READS_AT_ONCE: usize = 8;
+/// Single reads under way at once, where payments offers no bulk read.
+pub const READS_AT_ONCE: usize = 8;
+/// How long new ones begin.
 const READS_BEGIN: Duration = Duration::from_secs(8);
 
 /// Reads transactions one by one, some at once. When that takes long, the last are not asked for any
@@ -96,7 +97,7 @@ pub enum InitError {
 /// No usable answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// The request never left: only a connect error is that.
+    /// The request never left: only a connect error is that. Of a read, also that payments throttles us.
     #[error("payments cannot be reached: {0}")]
     Unreachable(String),
     /// It may have been heard: a time-out, a cut connection, an answer that makes no sense.

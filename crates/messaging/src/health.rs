@@ -2,10 +2,30 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-type Links = BTreeMap<&'static str, Result<(), String>>;
+type Links = BTreeMap<&'static str, State>;
+
+/// What is known of a connection.
+#[derive(Debug, Clone)]
+struct State {
+    /// Whether it is up; if not, why.
+    up: Result<(), String>,
+    access: Access,
+}
+
+/// Whether RabbitMQ accepts our user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Access {
+    /// The first attempt to connect has not ended.
+    Untried,
+    /// RabbitMQ gave no answer.
+    Unknown,
+    /// RabbitMQ has accepted the user since this process started.
+    Granted,
+    Refused(String),
+}
 
 /// The connections of one process to RabbitMQ, each by its name.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +38,16 @@ impl BrokerHealth {
             name,
             all: self.clone(),
         };
-        link.down(&"RabbitMQ has not been reached yet");
+        let state = State {
+            up: Err("RabbitMQ has not been reached yet".to_owned()),
+            access: Access::Untried,
+        };
+        link.links().insert(name, state);
         link
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether each connection is up.
@@ -27,12 +55,28 @@ impl BrokerHealth {
     /// # Errors
     /// A sentence that names the first one that is down, and why.
     pub fn check(&self) -> Result<(), String> {
-        let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let links = self.links();
         let down = links.iter().find_map(|(name, state)| {
-            let why = state.as_ref().err()?;
+            let why = state.up.as_ref().err()?;
             Some(format!("{name}: {why}"))
         });
         down.map_or(Ok(()), Err)
+    }
+
+    /// Whether RabbitMQ accepts our user, for a process that can wait for RabbitMQ: one that is away proves nothing, and
+    /// one that accepted the user before may refuse it later.
+    ///
+    /// # Errors
+    /// A sentence that names the first connection that was refused and never accepted, or whose first attempt has not
+    /// ended.
+    pub fn check_access(&self) -> Result<(), String> {
+        let links = self.links();
+        let refused = links.iter().find_map(|(name, state)| match &state.access {
+            Access::Untried => Some(format!("{name}: RabbitMQ has not been tried yet")),
+            Access::Refused(why) => Some(format!("{name}: {why}")),
+            Access::Unknown | Access::Granted => None,
+        });
+        refused.map_or(Ok(()), Err)
     }
 }
 
@@ -45,16 +89,45 @@ pub struct LinkHealth {
 
 impl LinkHealth {
     pub(crate) fn up(&self) {
-        self.report(Ok(()));
+        self.report(Ok(()), Some(Access::Granted));
     }
 
     pub(crate) fn down(&self, why: &impl ToString) {
-        self.report(Err(why.to_string()));
+        self.report(Err(why.to_string()), None);
     }
 
-    fn report(&self, state: Result<(), String>) {
-        let mut links = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        links.insert(self.name, state);
+    /// As [`LinkHealth::down`]; no connection was made. `refused` says that RabbitMQ does not accept our user.
+    pub(crate) fn unconnected(&self, why: &impl ToString, refused: bool) {
+        let why = why.to_string();
+        let access = if refused {
+            Access::Refused(why.clone())
+        } else {
+            Access::Unknown
+        };
+        self.report(Err(why), Some(access));
+    }
+
+    fn report(&self, up: Result<(), String>, access: Option<Access>) {
+        let mut links = self.links();
+        let Some(state) = links.get_mut(self.name) else {
+            return;
+        };
+        state.up = up;
+        let Some(access) = access else {
+            return;
+        };
+        // a broker that refused the user and is away now has not accepted it
+        let stays = matches!(
+            (&state.access, &access),
+            (Access::Granted, _) | (Access::Refused(_), Access::Unknown)
+        );
+        if !stays {
+            state.access = access;
+        }
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.all.links()
     }
 }
 
@@ -76,5 +149,25 @@ mod tests {
         assert_eq!(health.check(), Ok(()));
         relay.down(&"access refused");
         assert_eq!(health.check(), Err("relay: access refused".to_owned()));
+    }
+
+    #[test]
+    fn access_is_refused_until_it_is_granted_once() {
+        let health = BrokerHealth::default();
+        assert_eq!(health.check_access(), Ok(()));
+        let relay = health.watch("relay");
+        assert!(health.check_access().is_err(), "not tried yet");
+        relay.unconnected(&"no answer", false);
+        assert_eq!(health.check_access(), Ok(()));
+        relay.unconnected(&"ACCESS_REFUSED", true);
+        relay.unconnected(&"no answer", false);
+        assert_eq!(
+            health.check_access(),
+            Err("relay: ACCESS_REFUSED".to_owned())
+        );
+        relay.up();
+        relay.unconnected(&"ACCESS_REFUSED", true);
+        assert_eq!(health.check_access(), Ok(()));
+        assert!(health.check().is_err());
     }
 }

@@ -67,6 +67,13 @@ impl LinkError {
             ErrorKind::ProtocolError(error) if error.get_id() == 403))
     }
 
+    /// Whether the broker accepts neither this user nor its password, or not for this virtual host (530).
+    pub(crate) fn refuses_user(&self) -> bool {
+        self.is_refused()
+            || matches!(self, Self::Amqp(error) if matches!(error.kind(),
+                ErrorKind::ProtocolError(error) if error.get_id() == 530))
+    }
+
     /// Whether it is there already, under other arguments.
     fn is_declared_otherwise(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),

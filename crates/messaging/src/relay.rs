@@ -149,7 +149,9 @@ impl Relay {
         shutdown: &CancellationToken,
         failures: &mut u32,
     ) -> Result<(), LinkError> {
-        let link = Link::open(&self.amqp_url, "relay").await?;
+        let link = Link::open(&self.amqp_url, "relay")
+            .await
+            .inspect_err(|error| self.health.unconnected(error, error.refuses_user()))?;
         let mut publisher = link.publisher().await?;
         self.health.up();
         let mut was_blocked = false;

@@ -21,7 +21,9 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
-use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments, find_each};
+use workflows::payments::{
+    Call, Cancellation, InitError, NoAnswer, Payments, READS_AT_ONCE, find_each,
+};
 
 pub use keys::EventKeys;
 
@@ -220,6 +222,11 @@ impl PaymentsClient {
                 }
             }
             StatusCode::NOT_FOUND => Ok(None),
+            // a read has no effect, and a limit on calls concerns each transaction
+            StatusCode::TOO_MANY_REQUESTS => Err(NoAnswer::Unreachable(format!(
+                "status {}",
+                StatusCode::TOO_MANY_REQUESTS
+            ))),
             status => Err(unknown(&format!("status {status}"))),
         }
     }
@@ -280,8 +287,28 @@ impl PaymentsClient {
                     answers.extend(some.iter().map(|id| Ok(by_id.get(id).cloned())));
                 }
                 Ok(None) => answers.extend(find_each(self, some).await),
+                Err(error @ NoAnswer::Unknown(_)) => {
+                    answers.extend(self.find_without_lookup(some, &error).await);
+                }
                 Err(error) => answers.extend(some.iter().map(|_| Err(error.clone()))),
             }
+        }
+        answers
+    }
+
+    /// A bulk read that got no answer may have been too much for payments, which may still read single transactions. If
+    /// it reads none of the first, it is away, and the others are not asked about.
+    async fn find_without_lookup(
+        &self,
+        ids: &[TransactionId],
+        error: &NoAnswer,
+    ) -> Vec<Result<Option<Transaction>, NoAnswer>> {
+        let (first, rest) = ids.split_at(ids.len().min(READS_AT_ONCE));
+        let mut answers = find_each(self, first).await;
+        if answers.iter().any(Result::is_ok) {
+            answers.extend(find_each(self, rest).await);
+        } else {
+            answers.extend(rest.iter().map(|_| Err(error.clone())));
         }
         answers
     }

@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use messaging::{Wakeup, relay::Relay};
+use messaging::{BrokerHealth, Wakeup, relay::Relay};
 use sqlx::PgPool;
 use telemetry::{admin::Readiness, http::Callers};
 use tokens::Verifier;
@@ -81,20 +81,27 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("PAYMENTS_LISTEN: cannot listen on {}", config.listen))?;
-    let admin = telemetry::admin::serve(config.admin_listen, readiness(&pool), shutdown.clone())
-        .await
-        .with_context(|| {
-            format!(
-                "PAYMENTS_ADMIN_LISTEN: cannot listen on {}",
-                config.admin_listen
-            )
-        })?;
+    let broker = BrokerHealth::default();
+    let link = broker.watch("relay");
+    let admin = telemetry::admin::serve(
+        config.admin_listen,
+        readiness(&pool, &broker),
+        shutdown.clone(),
+    )
+    .await
+    .with_context(|| {
+        format!(
+            "PAYMENTS_ADMIN_LISTEN: cannot listen on {}",
+            config.admin_listen
+        )
+    })?;
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         () = db::wait_until_ready(&pool, "payments' database", &db::PAYMENTS) => {}
     }
     let wakeup = Wakeup::default();
-    let mut relay = Relay::new(pool.clone(), &config.amqp_url, config.relay, wakeup.clone());
+    let mut relay =
+        Relay::new(pool.clone(), &config.amqp_url, config.relay, wakeup.clone()).reporting(link);
     let mut state = App::new(
         pool.clone(),
         Gate {
@@ -140,16 +147,17 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     relayed.unwrap_or(Ok(())).context("the relay broke")
 }
 
-/// Ready when the database answers and has our tables. RabbitMQ is not needed: the outbox keeps
-/// events until it is there.
-fn readiness(pool: &PgPool) -> Readiness {
-    let pool = pool.clone();
+/// Ready when the database answers and has our tables, unless RabbitMQ refuses our user. A RabbitMQ that is away is
+/// not needed: the outbox keeps events until it is back.
+fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
+    let (pool, broker) = (pool.clone(), broker.clone());
     Readiness::new(move || {
-        let pool = pool.clone();
+        let (pool, broker) = (pool.clone(), broker.clone());
         async move {
             store::probe(&pool)
                 .await
-                .map_err(|error| format!("the database cannot be used: {error}"))
+                .map_err(|error| format!("the database cannot be used: {error}"))?;
+            broker.check_access()
         }
     })
 }

@@ -9,7 +9,7 @@ mod proof;
 pub(crate) use proof::renew_keys;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -44,8 +44,8 @@ pub(crate) struct PaymentEvents {
     engine: Engine<Checkout>,
     payments: Arc<dyn Payments>,
     keys: Arc<EventKeys>,
-    /// Whether payments was needed and gave no answer.
-    payments_away: AtomicBool,
+    /// A transaction that payments could not read when it was found away.
+    unread: Mutex<Option<TransactionId>>,
 }
 
 /// An event with the amount that it stands for; a canceled transaction may have none.
@@ -97,7 +97,7 @@ impl PaymentEvents {
             engine,
             payments,
             keys,
-            payments_away: AtomicBool::new(false),
+            unread: Mutex::default(),
         }
     }
 

@@ -50,37 +50,45 @@ async fn behind_a_reader() {
         "{tables:?}"
     );
     for table in tables {
-        let url = testkit::database("migrating", &earlier(SINCE)).await;
-        let pool = db::connect(&url, &PoolConfig::new("test", 4)).unwrap();
-        let mut reading = pool.begin().await.unwrap();
-        let lock = format!("lock table {table} in access share mode");
-        sqlx::raw_sql(AssertSqlSafe(lock))
-            .execute(&mut *reading)
-            .await
-            .unwrap();
-
-        let migrating = db::connect(&url, &PoolConfig::new("migrate", 2)).unwrap();
-        let migration = spawn_local(async move { db::migrate(&migrating, &db::SHOP).await });
-        eventually("the migration waits for the reader", async || {
-            waits(&pool).await
-        })
-        .await;
-        eventually("the migration gives way", async || !waits(&pool).await).await;
-        assert!(
-            !migration.is_finished(),
-            "the reader of {table} is still there"
-        );
-        // who came after the migration is served
-        let count = format!("select count(*) from {table}");
-        let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count))
-            .fetch_one(&pool)
-            .await;
-        assert_eq!(counted.unwrap(), 0);
-
-        reading.rollback().await.unwrap();
-        migration.await.unwrap().unwrap();
-        assert_eq!(db::missing(&pool, &db::SHOP).await.unwrap(), None);
+        behind(&earlier(SINCE), &format!("{table} in access share mode")).await;
     }
+    // each migration adds a row to the list of migrations, which another session may hold
+    let list = "_sqlx_migrations in share row exclusive mode";
+    behind(&earlier(SINCE), list).await;
+}
+
+/// Migrates from `earlier` on while a session holds this lock.
+async fn behind(earlier: &Migrator, lock: &str) {
+    let url = testkit::database("migrating", earlier).await;
+    let pool = db::connect(&url, &PoolConfig::new("test", 4)).unwrap();
+    let mut holding = pool.begin().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("lock table {lock}")))
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+
+    let migrating = db::connect(&url, &PoolConfig::new("migrate", 2)).unwrap();
+    let migration = spawn_local(async move { db::migrate(&migrating, &db::SHOP).await });
+    eventually("the migration waits for the lock", async || {
+        waits(&pool).await
+    })
+    .await;
+    eventually("the migration gives way", async || !waits(&pool).await).await;
+    assert!(
+        !migration.is_finished(),
+        "the lock on {lock} is still there"
+    );
+    // who came after the migration is served
+    let table = lock.split(' ').next().unwrap();
+    let count = format!("select count(*) from {table}");
+    let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count))
+        .fetch_one(&pool)
+        .await;
+    counted.unwrap();
+
+    holding.rollback().await.unwrap();
+    migration.await.unwrap().unwrap();
+    assert_eq!(db::missing(&pool, &db::SHOP).await.unwrap(), None);
 }
 
 #[tokio::test]

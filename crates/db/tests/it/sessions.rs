@@ -96,3 +96,19 @@ async fn notices_of_the_server_are_not_sent() {
         .unwrap();
     assert_eq!(level, "warning");
 }
+
+#[tokio::test]
+async fn a_full_disk_and_want_of_memory_count_as_unreachable() {
+    let url = testkit::database("shop", &db::SHOP).await;
+    let pool = db::connect(&url, &PoolConfig::new("test", 1)).unwrap();
+    let raised = async |code: &str| {
+        let statement = format!("do $$ begin raise exception using errcode = '{code}'; end $$");
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+        statement.execute(&pool).await.unwrap_err()
+    };
+    // insufficient resources; disk full, out of memory, too many connections, a configured limit
+    for code in ["53000", "53100", "53200", "53300", "53400"] {
+        assert!(db::is_unreachable(&raised(code).await), "{code}");
+    }
+    assert!(!db::is_unreachable(&raised("23514").await));
+}

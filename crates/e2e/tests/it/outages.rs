@@ -81,11 +81,16 @@ async fn rabbitmq_and_postgresql_are_killed_under_load_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_without_its_broker_is_not_ready_and_says_why() {
+async fn a_process_that_rabbitmq_refuses_is_not_ready_and_says_why() {
     let system = System::prepare(SystemOptions::default()).await;
     let address = system.amqp_url.split('@').nth(1).unwrap();
     let refused = format!("amqp://nobody:wrong@{address}");
-    for role in ["worker payments", "worker async", "worker relay"] {
+    for role in [
+        "payments",
+        "worker payments",
+        "worker async",
+        "worker relay",
+    ] {
         system.launch_with(role, &[("AMQP_URL", &refused)]).await;
         let admin = system.admin_address(role).unwrap();
         let said = testkit::eventually_some("the refusal to be told", || async {
@@ -144,10 +149,24 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
     .await;
     let before = (connections(&system), threads());
 
+    // an event reaches the queue before the alarm, and finds no consumer
+    system.kill("worker");
+    let (early, orders) = orders.split_first().unwrap();
+    buyer.pay(early["transaction_id"].as_str().unwrap()).await;
+    testkit::eventually("the event to be published", async || {
+        let waiting = sqlx::query_scalar("select count(*) from messaging.outbox");
+        let waiting: i64 = waiting.fetch_one(&system.payments).await.unwrap();
+        waiting == 0
+    })
+    .await;
     control(&system, &["set_disk_free_limit", "9000GB"]);
-    for order in &orders {
+    for order in orders {
         buyer.pay(order["transaction_id"].as_str().unwrap()).await;
     }
+    // what is in the queue is consumed all the same
+    system.spawn("worker").await;
+    let early = early["id"].as_str().unwrap();
+    buyer.awaits(early, "completed").await;
     // a relay that gives up a blocked connection does so every few seconds
     let renewed = std::sync::Mutex::new(std::collections::BTreeSet::new());
     testkit::eventually("the claims to be renewed four times", async || {
@@ -167,8 +186,18 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
         "connections and threads grew from {before:?} to {during:?}"
     );
 
+    testkit::eventually(
+        "the gauge to show how long events have waited",
+        async || system.metric("payments", "outbox_lag_seconds").await > 5.0,
+    )
+    .await;
+    for order in orders {
+        let order = buyer.try_look(order["id"].as_str().unwrap()).await.unwrap();
+        assert_eq!(order["status"], "awaiting_payment", "the alarm goes on");
+    }
+
     control(&system, &["set_disk_free_limit", "50MB"]);
-    for order in &orders {
+    for order in orders {
         buyer
             .awaits(order["id"].as_str().unwrap(), "completed")
             .await;

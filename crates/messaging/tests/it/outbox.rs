@@ -180,6 +180,28 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
     assert!(rest.into_iter().all(|lag| (lag.due, lag.parked) == (0, 0)));
 }
 
+/// A relay that cannot publish postpones what it claimed again and again, so that none of it is overdue for long.
+#[tokio::test]
+async fn the_lag_of_a_postponed_message_begins_when_it_was_enqueued() {
+    let pool = shop_db().await;
+    enqueue(&pool, &[message(1)]).await;
+    let mut conn = pool.acquire().await.unwrap();
+    sqlx::query("update messaging.outbox set since = since - interval '3 minutes'")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let claims = claim(&pool, 1).await;
+    let (id, epoch) = (claims[0].message.id, claims[0].epoch);
+    let delay = Duration::from_mins(1);
+    outbox::postpone(&mut conn, id, epoch, delay, "RabbitMQ is away", false)
+        .await
+        .unwrap();
+    let lags = outbox::lag(&mut conn).await.unwrap();
+    let lag = lags.iter().find(|lag| lag.kind == "message").unwrap();
+    assert!(lag.seconds > 150.0, "{lag:?}");
+    assert_eq!(lag.due, 0);
+}
+
 #[tokio::test]
 async fn a_postponed_message_outlives_the_relays_delete() {
     let pool = shop_db().await;

@@ -224,3 +224,33 @@ async fn a_relay_outlives_its_connection_and_its_database() {
     .await;
     relay.stop().await;
 }
+
+#[tokio::test]
+async fn a_relay_that_was_connected_begins_its_back_off_again() {
+    let (pool, broker) = (shop_db().await, Broker::open().await);
+    let host = broker.url.split('@').nth(1).unwrap();
+    let host = host.split('/').next().unwrap().to_owned();
+    let proxy = Proxy::new(host.clone()).await;
+    proxy.will(Fault::Reset);
+    let relay = Running::start(&pool, &broker.url.replace(&host, &proxy.address));
+    // the sixth pause would be five seconds long
+    eventually("five tries in vain", async || proxy.hits() >= 5).await;
+    proxy.will(Fault::None);
+    enqueue(&pool, &[message(1)]).await;
+    broker.take(QUEUE).await;
+    eventually("it is deleted", async || left(&pool).await == 0).await;
+
+    let hits = proxy.hits();
+    proxy.will(Fault::Reset);
+    eventually("the connection is reset", async || proxy.hits() > hits).await;
+    proxy.will(Fault::None);
+    let begun = std::time::Instant::now();
+    enqueue(&pool, &[message(2)]).await;
+    broker.take(QUEUE).await;
+    let took = begun.elapsed();
+    assert!(
+        took < Duration::from_secs(2),
+        "connected again after {took:?}"
+    );
+    relay.stop().await;
+}

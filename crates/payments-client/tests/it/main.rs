@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::IntoResponse,
 };
-use contracts::payments::InitTransaction;
+use contracts::payments::{InitTransaction, LOOKUP};
 use kernel::{Clock, Currency, Money, OrderId, TraceRef, TransactionId, UserId};
 use payments_client::PaymentsClient;
 use serde_json::{Value, json};
@@ -254,6 +254,19 @@ async fn a_transaction_is_found_or_not_there_or_unknown() {
     assert!(matches!(find(client).await, Err(NoAnswer::Unknown(_))));
 }
 
+/// A limit on calls says nothing about the transaction: to a consumer it is an outage, and spends no attempt.
+#[tokio::test]
+async fn a_read_that_is_throttled_counts_as_unreachable() {
+    let (client, _) = payments(429, "{}".to_owned()).await;
+    let ids = [TransactionId::new(), TransactionId::new()];
+    let away = |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
+    let answers = client.find_many(&ids).await;
+    assert!(answers.iter().all(away), "{answers:?}");
+    assert!(away(&Payments::find(&client, ids[0], None).await));
+    // what changes something may have been heard
+    assert!(is_unknown(&Asked::new().init(&client).await));
+}
+
 #[tokio::test]
 async fn a_call_names_its_effect_its_caller_and_its_trace() {
     let asked = Asked::new();
@@ -314,6 +327,32 @@ async fn a_bulk_read_answers_in_the_order_of_the_ids() {
         (asked.len(), asked[0].0.as_str()),
         (1, "/transactions/lookup")
     );
+}
+
+#[tokio::test]
+async fn after_a_bulk_read_without_an_answer_each_transaction_is_asked_about() {
+    for (singles, calls) in [(true, 21), (false, 9)] {
+        let asked = Arc::<Mutex<usize>>::default();
+        let counter = Arc::clone(&asked);
+        let answer = async move |uri: Uri| {
+            *counter.lock().unwrap() += 1;
+            if !singles || uri.path() == LOOKUP {
+                std::future::pending::<()>().await;
+            }
+            StatusCode::NOT_FOUND
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let ids: Vec<_> = (0..20).map(|_| TransactionId::new()).collect();
+        let answers = client(&url).find_many(&ids).await;
+        assert!(
+            answers.len() == ids.len() && answers.iter().all(|answer| answer.is_ok() == singles),
+            "{answers:?}"
+        );
+        assert_eq!(*asked.lock().unwrap(), calls);
+    }
 }
 
 #[tokio::test]

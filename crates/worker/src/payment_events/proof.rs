@@ -1,11 +1,11 @@
 //! How an event's claim is proven: by the signature of payments over its bytes, else by asking.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use commerce::order;
+use commerce::order::{self, Filter, Status as OrderStatus};
 use contracts::{
     payment_event::Outcome,
     payments::{Status, Transaction},
@@ -15,7 +15,7 @@ use kernel::TransactionId;
 use messaging::consumer::{Delivery, Unreachable, Verdict};
 use payments_client::EventKeys;
 use tokio_util::sync::CancellationToken;
-use workflows::payments::NoAnswer;
+use workflows::payments::{NoAnswer, find_each};
 
 use super::{Fact, NotStored, PaymentEvents, check};
 
@@ -41,6 +41,9 @@ pub(crate) async fn renew_keys(keys: Arc<EventKeys>, shutdown: CancellationToken
         }
     }
 }
+
+/// Most other transactions that payments is asked about when it could not read those of a batch.
+const OTHERS: u32 = 7;
 
 /// A fact of a batch, by its place in there, or what becomes of its message.
 type Asked = (usize, Result<Fact, Verdict>);
@@ -83,12 +86,19 @@ impl PaymentEvents {
         crash_point!("events.verify.before_call");
         let answers = self.payments.find_many(&ids).await;
         crash_point!("events.verify.after_call");
-        let silent = answers.iter().all(Result::is_err);
-        if silent && !answers.is_empty() {
-            self.payments_away.store(true, Ordering::Relaxed);
-        }
-        // a payments that answers another question has trouble with these transactions alone
-        let away = silent && !self.payments_answers().await;
+        let unread: Vec<_> = ids
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_err())
+            .map(|(id, _)| *id)
+            .collect();
+        let away = match unread.first() {
+            Some(first) if !any_read(&answers) && !self.reads_others(&unread).await => {
+                self.remember_unread(Some(*first));
+                true
+            }
+            _ => false,
+        };
         let asked = claims.into_iter().map(|(index, fact)| {
             let place = ids.binary_search(&fact.event.transaction_id);
             let answer = place.ok().and_then(|place| answers.get(place));
@@ -136,17 +146,61 @@ impl PaymentEvents {
         Ok((refused, rest))
     }
 
-    /// Whether payments answers, if it was found away: any question will do.
+    /// Whether payments can be used again, if it was found away. The transaction that it could not read is the probe.
     pub(super) async fn payments_answers(&self) -> bool {
-        if !self.payments_away.load(Ordering::Relaxed) {
+        let unread = *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(unread) = unread else {
             return true;
-        }
-        let answers = self.payments.find(TransactionId::new(), None).await.is_ok();
+        };
+        let ids = [unread];
+        // that transaction alone may be unreadable for good: then payments reads others
+        let (same, others) =
+            tokio::join!(self.payments.find(unread, None), self.reads_others(&ids));
+        let answers = same.is_ok() || others;
         if answers {
-            self.payments_away.store(false, Ordering::Relaxed);
+            self.remember_unread(None);
         }
         answers
     }
+
+    fn remember_unread(&self, id: Option<TransactionId>) {
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    /// Whether payments reads a transaction that it must know, other than those that it could not read: then the trouble
+    /// is with these alone. An answer about an unknown transaction proves nothing, as payments reads no row for it.
+    async fn reads_others(&self, unread: &[TransactionId]) -> bool {
+        match self.others(unread).await {
+            Ok(others) => any_read(&find_each(&*self.payments, &others).await),
+            Err(error) => {
+                tracing::warn!(%error, "Could not look for other transactions to ask payments about");
+                false
+            }
+        }
+    }
+
+    /// The newest transactions that payments must know.
+    async fn others(&self, but: &[TransactionId]) -> sqlx::Result<Vec<TransactionId>> {
+        let limit = OTHERS + u32::try_from(but.len()).unwrap_or(OTHERS);
+        let mut conn = self.engine.pool().acquire().await?;
+        let mut others = Vec::new();
+        for status in [OrderStatus::Completed, OrderStatus::AwaitingPayment] {
+            let filter = Filter {
+                status: Some(status),
+                ..Filter::default()
+            };
+            let page = order::list(&mut conn, &filter, None, limit).await?;
+            others.extend(page.items.iter().map(|order| order.transaction_id));
+        }
+        others.retain(|id| !but.contains(id));
+        others.truncate(OTHERS as usize);
+        Ok(others)
+    }
+}
+
+/// Whether one of these answers names a transaction.
+fn any_read(answers: &[Result<Option<Transaction>, NoAnswer>]) -> bool {
+    answers.iter().any(|answer| matches!(answer, Ok(Some(_))))
 }
 
 /// The fact as payments has it, when that bears the claim out.

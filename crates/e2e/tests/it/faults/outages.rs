@@ -155,6 +155,34 @@ async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail()
     whole(&system).await;
 }
 
+/// The database raises what it raises when its disk is full.
+#[tokio::test(flavor = "multi_thread")]
+async fn f41_a_full_disk_spends_no_delivery() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let orders = awaiting(&buyer, &mug, 5).await;
+    let run = async |statement: &'static str| {
+        sqlx::raw_sql(statement)
+            .execute(&system.shop)
+            .await
+            .unwrap()
+    };
+    run("create function full_disk() returns trigger language plpgsql as
+           $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+         create trigger full_disk before insert on messaging.inbox execute function full_disk()")
+    .await;
+    pay(&buyer, &orders).await;
+    // a message that counted each of these as an attempt would be in `failed`
+    let tries = "Try 5 of [0-9]+ held messages of payments_events_queue ";
+    logged_like(&system, &Regex::new(tries).unwrap()).await;
+    assert_eq!(failed(&system).await, 0, "an outage is no attempt");
+    run("drop trigger full_disk on messaging.inbox; drop function full_disk").await;
+    complete(&buyer, &orders).await;
+    assert_eq!(failed(&system).await, 0);
+    whole(&system).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f61_a_locked_row_delays_its_own_order_alone() {
     let system = System::start(hurried()).await;
@@ -167,12 +195,7 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
     let lamps = awaiting(&buyer, &lamp, 2).await;
 
     // two forgotten sessions: one holds a saga, the other a product's stock
-    let mut saga = system.shop.begin().await.unwrap();
-    sqlx::query("select from saga.saga join commerce.\"order\" using (saga_id) where order_id = $1::uuid for update of saga")
-        .bind(text(&mugs[0], "id"))
-        .fetch_one(&mut *saga)
-        .await
-        .unwrap();
+    let saga = hold_saga(&system, &mugs[0]).await;
     let mut stock = system.shop.begin().await.unwrap();
     sqlx::query("select from commerce.stock where product_id = $1::uuid for update")
         .bind(&lamp)
@@ -193,6 +216,69 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
     stock.rollback().await.unwrap();
     complete(&buyer, &lamps).await;
     assert_eq!(failed(&system).await, 0, "a lock is no attempt");
+    whole(&system).await;
+}
+
+/// Holds the row of an order's saga until the transaction ends.
+async fn hold_saga(system: &System, order: &Value) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let mut holder = system.shop.begin().await.unwrap();
+    sqlx::query("select from saga.saga join commerce.\"order\" using (saga_id) where order_id = $1::uuid for update of saga")
+        .bind(text(order, "id"))
+        .fetch_one(&mut *holder)
+        .await
+        .unwrap();
+    holder
+}
+
+async fn placed(buyer: &Buyer<'_>, orders: usize) -> Vec<Value> {
+    let mut placed = Vec::with_capacity(orders);
+    for _ in 0..orders {
+        placed.push(buyer.order().await.1);
+    }
+    placed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f61_a_locked_saga_delays_no_step_of_others() {
+    let mut options = hurried();
+    options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
+    let system = System::prepare(options).await;
+    for role in ["payments", "api"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let orders = placed(&buyer, 10).await;
+    let holder = hold_saga(&system, &orders[0]).await;
+    system.spawn("worker").await;
+    for order in &orders[1..] {
+        buyer.awaits(text(order, "id"), "awaiting_payment").await;
+    }
+    let held = buyer.try_look(text(&orders[0], "id")).await.unwrap();
+    assert_eq!(held["status"], "pending");
+    holder.rollback().await.unwrap();
+    let held = buyer.awaits(text(&orders[0], "id"), "awaiting_payment");
+    held.await;
+    pay(&buyer, &orders).await;
+    complete(&buyer, &orders).await;
+    whole(&system).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f61_a_locked_saga_delays_no_deadline_of_others() {
+    let mut options = hurried();
+    let deadline = ("PAYMENT_DEADLINE_MS", "6000".to_owned());
+    options.env.extend([deadline]);
+    let system = System::start(options).await;
+    let buyer = system.buyer().await;
+    let orders = placed(&buyer, 10).await;
+    let holder = hold_saga(&system, &orders[0]).await;
+    for order in &orders[1..] {
+        buyer.awaits(text(order, "id"), "canceled").await;
+    }
+    let held = buyer.try_look(text(&orders[0], "id")).await.unwrap();
+    assert_ne!(held["status"], "canceled");
+    holder.rollback().await.unwrap();
+    buyer.awaits(text(&orders[0], "id"), "canceled").await;
     whole(&system).await;
 }
 

@@ -1,13 +1,33 @@
 //! The way to payments: slow, cut, and overtaken.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Uri, header},
+};
+use contracts::payments::LOOKUP;
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Fault, Upstream, eventually};
+use testkit::{Fault, System, Upstream, eventually};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{completes, count, transactions, whole, with};
+use super::{
+    completes, count,
+    outages::failed,
+    transactions,
+    unseen::{awaiting, pay_unsigned, without_payment_events},
+    whole, with,
+};
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,4 +154,98 @@ async fn f08_an_undo_that_cannot_be_done_is_shown_to_operators_and_done_when_it_
     system.fault(Upstream::Payments, Fault::None);
     buyer.awaits(id, "canceled").await;
     whole(&system).await;
+}
+
+/// Stands before payments and takes half a second for each call.
+#[derive(Clone)]
+struct SlowPayments {
+    payments_url: String,
+    bulk_read: bool,
+    http: reqwest::Client,
+    reads: Arc<AtomicUsize>,
+}
+
+impl SlowPayments {
+    const DELAY: Duration = Duration::from_millis(500);
+
+    /// Returns the address to call.
+    async fn serve(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(Self::forward).with_state(self);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+
+    async fn forward(
+        State(slow): State<Self>,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> (StatusCode, Bytes) {
+        tokio::time::sleep(Self::DELAY).await;
+        if uri.path() == LOOKUP && !slow.bulk_read {
+            return (StatusCode::NOT_FOUND, Bytes::new());
+        }
+        slow.reads.fetch_add(1, Ordering::Relaxed);
+        let mut call = slow
+            .http
+            .request(method, format!("{}{uri}", slow.payments_url))
+            .body(body);
+        for name in [header::AUTHORIZATION, header::CONTENT_TYPE] {
+            if let Some(value) = headers.get(&name) {
+                call = call.header(name, value);
+            }
+        }
+        let answer = call.send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap())
+    }
+}
+
+/// Sixty unsigned events, with a payments that takes half a second for each call.
+async fn unsigned_events(bulk_read: bool) -> (System, usize) {
+    const EVENTS: usize = 60;
+    /// A batch may take so long; one read after the other would take thirty seconds.
+    const DEADLINE: Duration = Duration::from_secs(20);
+    let system = without_payment_events().await;
+    let buyer = system.buyer().await;
+    let orders = awaiting(&buyer, EVENTS).await;
+    pay_unsigned(&system, &orders).await;
+    let reads = Arc::<AtomicUsize>::default();
+    let slow = SlowPayments {
+        payments_url: system.payments_url.clone(),
+        bulk_read,
+        http: system.http.clone(),
+        reads: Arc::clone(&reads),
+    };
+    let url = slow.serve().await;
+    let settings = [
+        ("PAYMENTS_URL", url.as_str()),
+        ("SAGA_LEASE_MS", "5000"),
+        ("SAGA_CALL_TIMEOUT_MS", "3000"),
+        ("SAGA_LEASE_MARGIN_MS", "2000"),
+    ];
+    system.spawn_with("worker payments", &settings).await;
+    let begun = Instant::now();
+    for order in &orders {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+    let took = begun.elapsed();
+    assert!(took < DEADLINE, "{EVENTS} events took {took:?}");
+    assert_eq!(failed(&system).await, 0);
+    whole(&system).await;
+    (system, reads.load(Ordering::Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f73_slow_payments_are_asked_about_many_events_at_once() {
+    let (_system, reads) = unsigned_events(true).await;
+    assert!(reads < 20, "{reads} reads for 60 events");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f73_slow_payments_without_a_bulk_read_are_asked_beside_each_other() {
+    let (_system, reads) = unsigned_events(false).await;
+    assert!(reads >= 60, "{reads} reads for 60 events");
 }

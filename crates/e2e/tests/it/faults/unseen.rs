@@ -1,4 +1,6 @@
-//! Trouble that nothing reports by itself: a binding that is gone, a frozen holder of a lock, one bad row at payments.
+//! Trouble that nothing reports by itself: a binding that is gone, a frozen holder of a lock, bad rows at payments.
+
+use std::time::Duration;
 
 use lapin::{
     BasicProperties,
@@ -6,9 +8,9 @@ use lapin::{
     types::FieldTable,
 };
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
-use testkit::{System, eventually, foreign_client};
+use testkit::{Buyer, System, eventually, foreign_client};
 
 use super::{count, outages::failed, whole};
 use crate::{hurried, text};
@@ -113,41 +115,31 @@ async fn takes_census(system: &System, process: &str) -> bool {
     page.is_some_and(|page| page.contains("queue_missing{"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alone() {
-    const ORDERS: usize = 12;
-    let system = System::prepare(hurried()).await;
-    for role in ["payments", "api", "worker saga async relay"] {
-        system.spawn(role).await;
-    }
-    let buyer = system.buyer().await;
-    let mut orders = Vec::new();
-    for _ in 0..ORDERS {
+/// Orders that await payment.
+pub(super) async fn awaiting(buyer: &Buyer<'_>, orders: usize) -> Vec<Value> {
+    let mut awaiting = Vec::with_capacity(orders);
+    for _ in 0..orders {
         let (_, order) = buyer.order().await;
-        orders.push(buyer.awaits(text(&order, "id"), "awaiting_payment").await);
+        awaiting.push(buyer.awaits(text(&order, "id"), "awaiting_payment").await);
     }
-    let run = async |statement: String| {
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&system.payments)
-            .await
-            .unwrap();
-    };
-    // paid, and only foreign, unsigned events say so: payments is asked about each, and cannot read one
-    run("set session_replication_role = replica;
-         update payments.transaction set status = 'paid', completed_at = clock_timestamp();
-         alter table payments.transaction drop constraint transaction_currency_shape"
-        .to_owned())
-    .await;
-    let bad = text(&orders[3], "transaction_id");
-    let set_currency = |currency: &str| {
-        format!(
-            "set session_replication_role = replica;
-             update payments.transaction set currency = '{currency}' where transaction_id = '{bad}'"
-        )
-    };
-    run(set_currency("no currency")).await;
+    awaiting
+}
+
+async fn in_payments(system: &System, statement: &str) {
+    let statement = format!("set session_replication_role = replica; {statement}");
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&system.payments)
+        .await
+        .unwrap();
+}
+
+/// Pays all orders without an event of payments. Only foreign, unsigned events say that they are paid, and the consumer
+/// has to ask payments about each.
+pub(super) async fn pay_unsigned(system: &System, orders: &[Value]) {
+    let paid = "update payments.transaction set status = 'paid', completed_at = clock_timestamp()";
+    in_payments(system, paid).await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
-    for order in &orders {
+    for order in orders {
         let body = json!({
             "transaction_id": order["transaction_id"],
             "completed_at": "2026-01-01T00:00:00Z",
@@ -157,6 +149,38 @@ async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alon
         let body = body.to_string();
         testkit::publish(&channel, EXCHANGE, PAID, properties, body.as_bytes()).await;
     }
+}
+
+/// Makes payments answer 500 to reads of these transactions: it cannot read their currency.
+async fn break_reads(system: &System, of: &str) {
+    let statement = format!(
+        "alter table payments.transaction drop constraint if exists transaction_currency_shape;
+         update payments.transaction set currency = 'no currency' where {of}"
+    );
+    in_payments(system, &statement).await;
+}
+
+async fn mend_reads(system: &System) {
+    in_payments(system, "update payments.transaction set currency = 'EUR'").await;
+}
+
+/// No worker consumes payment events yet.
+pub(super) async fn without_payment_events() -> System {
+    let system = System::prepare(hurried()).await;
+    for role in ["payments", "api", "worker saga async relay"] {
+        system.spawn(role).await;
+    }
+    system
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alone() {
+    let system = without_payment_events().await;
+    let buyer = system.buyer().await;
+    let orders = awaiting(&buyer, 12).await;
+    let bad = text(&orders[3], "transaction_id");
+    break_reads(&system, &format!("transaction_id = '{bad}'")).await;
+    pay_unsigned(&system, &orders).await;
     system.spawn("worker payments").await;
     for order in orders
         .iter()
@@ -168,9 +192,45 @@ async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alon
         failed(&system).await == 1
     })
     .await;
-    run(set_currency("EUR")).await;
+    mend_reads(&system).await;
     let retry = ["failed", "retry", "--all", "--reason", "mended", "--yes"];
     system.run("shopctl", &retry);
     buyer.awaits(text(&orders[3], "id"), "completed").await;
     whole(&system).await;
+}
+
+/// Payments still answers 404 about transactions that it does not know, which says nothing about those that it does know.
+#[tokio::test(flavor = "multi_thread")]
+async fn f67_a_500_of_payments_for_every_known_transaction_is_an_outage() {
+    let system = without_payment_events().await;
+    let buyer = system.buyer().await;
+    let orders = awaiting(&buyer, 12).await;
+    break_reads(&system, "true").await;
+    // an event of an unknown transaction, for which payments has an answer
+    let unknown = json!({"id": "", "transaction_id": kernel::TransactionId::new()});
+    pay_unsigned(&system, &[&orders[..], &[unknown]].concat()).await;
+    system.spawn("worker payments").await;
+    let paused = "consumption of payments_events_queue is paused, its messages are given back";
+    eventually("the consumer to pause", || async {
+        assert!(failed(&system).await <= 1, "an outage is no attempt");
+        logged(&system, paused)
+    })
+    .await;
+    // the consumer asks again after 0.5 s, 1 s, 2 s: it must not resume before reads work
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!logged(&system, "Dependency reachable again"));
+    mend_reads(&system).await;
+    for order in &orders {
+        buyer.awaits(text(order, "id"), "completed").await;
+    }
+    assert_eq!(failed(&system).await, 1, "the unknown transaction alone");
+    let drop = [
+        "failed", "drop", "--queue", QUEUE, "--reason", "unknown", "--yes",
+    ];
+    system.run("shopctl", &drop);
+    whole(&system).await;
+}
+
+fn logged(system: &System, what: &str) -> bool {
+    std::fs::read_to_string(system.log("worker payments")).is_ok_and(|log| log.contains(what))
 }
