@@ -291,7 +291,7 @@ async fn operator(system: &System) -> String {
 async fn no_message_kills_a_process_and_each_is_in_failed() {
     let wide = std::env::var_os("TEST_WIDE").is_some();
     let (count, large) = if wide { (20_000, 16) } else { (2_000, 6) };
-    println!("TEST_SEED={}", seed());
+    eprintln!("TEST_SEED={}", seed());
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
