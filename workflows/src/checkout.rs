@@ -204,8 +204,8 @@ impl Compensable<Checkout> for InitPayment {
         {
             Ok(Cancellation::Canceled) => Undo::Done,
             Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
-                Ok(()) => Undo::Overtaken,                // the user was faster: forward
-                Err(mismatch) => Undo::Unknown(mismatch), // neither direction: stuck, and seen
+                Ok(()) => Undo::Overtaken, // the user was faster: forward
+                Err(mismatch) => Undo::Contradicted(mismatch),
             },
             Err(why @ NoAnswer::Unreachable(_)) => Undo::Transient(why.to_string()),
             Err(why @ NoAnswer::Unknown(_)) => Undo::Unknown(why.to_string()),

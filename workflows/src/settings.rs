@@ -67,6 +67,11 @@ impl CheckoutSettings {
         Duration::from_millis(self.saga_call_timeout_ms)
     }
 
+    /// For how long a claim gives the right to act.
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.saga_lease_ms)
+    }
+
     /// How long an order waits for its payment.
     pub fn payment_deadline(&self) -> Duration {
         Duration::from_millis(self.payment_deadline_ms)

@@ -29,7 +29,7 @@ pub enum Reads {
 /// A check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `I1` to `I10` for an invariant, a name for a rule of hygiene.
+    /// `I1` to `I11` for an invariant, a name for a rule of hygiene.
     pub id: &'static str,
     /// What is so when all is well, in a sentence.
     pub promise: &'static str,
@@ -78,7 +78,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 25] = [
+pub const CHECKS: [Check; 26] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -148,6 +148,13 @@ pub const CHECKS: [Check; 25] = [
         "what cannot be delivered is kept, with the reason",
         "a parked message does not say why it is parked",
         "look at its body and exchange; then publish it again or drop it, with the reason written down",
+    ),
+    invariant(
+        "I11",
+        Reads::Shop,
+        "each saga's journal, replayed, leads to where the saga stands",
+        "a saga was moved past the code, or its journal was changed",
+        "`shopctl saga export` and `shopctl saga replay` show the first difference; the order and its transaction tell what is true",
     ),
     hygiene(
         "late-messages",

@@ -1,4 +1,4 @@
-//! Every invariant (I1–I10, see ARCHITECTURE.md) and every rule of hygiene as a named check that
+//! Every invariant (I1–I11, see ARCHITECTURE.md) and every rule of hygiene as a named check that
 //! only reads.
 //!
 //! Some invariants hold at every instant, others once things have settled. A check of the second
@@ -6,13 +6,14 @@
 //! beside live traffic; tests wait until all sagas rest and give no grace at all.
 //!
 //! - `checks`: what is checked, what it means, what to do.
-//! - `shop`, `across`: the invariants. `hygiene`: what is late or waits for an operator.
+//! - `shop`, `journals`, `across`: the invariants. `hygiene`: what is late or waits for an operator.
 //!   `broker`: queues.
 
 mod across;
 mod broker;
 mod checks;
 mod hygiene;
+mod journals;
 mod shop;
 
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct Limits {
     pub sagas: Duration,
     /// For how long the inbox remembers.
     pub inbox: Duration,
+    /// Replay the journals of so many live sagas, and of so many of the newest; absent: of all.
+    pub journals: Option<i64>,
 }
 
 impl Default for Limits {
@@ -96,6 +99,7 @@ impl Default for Limits {
             idle: Duration::from_secs(5),
             sagas: Duration::from_hours(30 * 24),
             inbox: Duration::from_hours(30 * 24),
+            journals: Some(1_000),
         }
     }
 }
@@ -110,7 +114,7 @@ pub async fn examine(
     plans: &[Shape],
     grace: Duration,
 ) -> sqlx::Result<Report> {
-    let mut violations = shop::examine(shop, plans, grace).await?;
+    let mut violations = shop::examine(shop, plans, grace, None).await?;
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
@@ -124,7 +128,8 @@ pub async fn examine(
 /// # Errors
 /// When the shop's database cannot be read: without it there is nothing to say.
 pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
-    let mut found = shop::examine(sources.shop, sources.plans, limits.grace).await?;
+    let (grace, journals) = (limits.grace, limits.journals);
+    let mut found = shop::examine(sources.shop, sources.plans, grace, journals).await?;
     found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
     let mut unseen = Vec::new();
     let payments = match sources.payments {

@@ -6,7 +6,7 @@ use kernel::{Currency, Money};
 use saga::{Kind, Role, Shape};
 use sqlx::{PgPool, postgres::PgConnection};
 
-use crate::Violation;
+use crate::{Violation, journals};
 
 /// A check as a statement that returns a row (subject, what) for each violation.
 macro_rules! violations {
@@ -26,6 +26,7 @@ pub(crate) async fn examine(
     shop: &PgPool,
     plans: &[Shape],
     grace: Duration,
+    journals: Option<i64>,
 ) -> sqlx::Result<Vec<Violation>> {
     // one snapshot for all, so that what moves meanwhile is not half seen
     let mut tx = db::begin(shop).await?;
@@ -38,6 +39,7 @@ pub(crate) async fn examine(
     violations.extend(entries(&mut tx).await?);
     violations.extend(stock_and_prices(&mut tx).await?);
     violations.extend(messages(&mut tx).await?);
+    violations.extend(journals::examine(&mut tx, plans, journals).await?);
     tx.rollback().await?; // at once: a session that idles in a transaction is in the way
     Ok(violations)
 }

@@ -315,7 +315,7 @@ impl Production {
             saga_id: self.saga_id,
             signal_id: SignalId::new(),
             name: signal_name(kept.class).to_owned(),
-            verdict: kept.early.then(|| Verdict::Early.as_str().to_owned()),
+            verdict: kept.early.then_some(Verdict::Early),
         }
     }
 

@@ -3,18 +3,15 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
 use kernel::SagaId;
-use saga::store;
+use saga::{journal::StoredRow, replay::Position, store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::sagas::{self, Moment};
-
 /// What this binary writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A saga, redacted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,39 +26,13 @@ pub struct Export {
     pub plan_version: i32,
     /// Hash of its plan's shape.
     pub plan_hash: String,
-    /// Where it stands: stored state.
-    pub state: String,
-    /// Index of the current step.
-    pub step: i16,
-    /// Index of the highest step that had started when compensation began.
-    pub undo_from: Option<i16>,
-    /// Whether an operator holds it.
-    pub paused: bool,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub position: Position,
     /// What was chosen before anything left.
     pub input: Value,
     /// What happened, in sequence.
-    pub journal: Vec<Event>,
-}
-
-/// A row of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The revision that it made.
-    pub revision: i64,
-    /// What.
-    pub kind: String,
-    /// At which step.
-    pub step: Option<String>,
-    /// In which attempt.
-    pub attempt: Option<i32>,
-    /// The saga's state after it.
-    pub state: String,
-    /// Error, verdict or verb.
-    pub detail: Option<String>,
-    /// Who did it, of an act or a signal.
-    pub actor: Option<String>,
+    pub journal: Vec<StoredRow>,
 }
 
 /// Reads a saga that is not archived.
@@ -72,19 +43,17 @@ pub async fn export(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Op
     let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
         return Ok(None);
     };
-    let timeline = sagas::timeline(conn, saga_id).await?;
+    let mut journals = store::journals(conn, &[saga_id.uuid()]).await?;
+    let journal = journals.remove(&saga_id).unwrap_or_default();
     Ok(Some(Export {
         format: FORMAT,
         saga: hashed(&saga_id.to_string()),
+        position: Position::of(&row),
         plan: row.plan,
         plan_version: row.plan_version,
         plan_hash: row.plan_hash,
-        state: row.state,
-        step: row.step,
-        undo_from: row.undo_from,
-        paused: row.paused,
         input: input(row.input),
-        journal: timeline.into_iter().map(event).collect(),
+        journal: journal.into_iter().map(redacted_row).collect(),
     }))
 }
 
@@ -107,29 +76,16 @@ fn input(mut input: Value) -> Value {
     input
 }
 
-fn event(moment: Moment) -> Event {
-    let detail = moment.detail.map(|detail| match moment.kind.as_str() {
-        "operator" => verb(&detail).to_owned(),
-        _ => redacted(&detail),
-    });
-    // what an operator gives as evidence may say anything
-    let by_hand = moment.attempt.is_none() && matches!(moment.kind.as_str(), "done" | "undone");
-    Event {
-        at: moment.at,
-        revision: moment.revision,
-        kind: moment.kind,
-        step: moment.step,
-        attempt: moment.attempt,
-        state: moment.state,
-        detail: detail.filter(|_| !by_hand),
-        actor: moment.actor.map(|actor| hashed(&actor)),
+fn redacted_row(row: StoredRow) -> StoredRow {
+    // an operator's reason and evidence may say anything
+    let by_operator = row.fact["kind"] == "operator"
+        || row.attempt.is_none() && (row.fact["kind"] == "done" || row.fact["kind"] == "undone");
+    let detail = row.detail.filter(|_| !by_operator);
+    StoredRow {
+        detail: detail.map(|detail| redacted(&detail)),
+        actor: row.actor.map(|actor| hashed(&actor)),
+        ..row
     }
-}
-
-/// An act without evidence and reason, which may say anything.
-fn verb(detail: &str) -> &str {
-    let end = detail.find([':', '(']).unwrap_or(detail.len());
-    detail[..end].trim_end()
 }
 
 /// `id:` and twelve hex digits.
@@ -183,19 +139,6 @@ mod tests {
         assert_eq!(
             redacted("connect error: 127.0.0.1:8081"),
             "connect error: 127.0.0.1:8081"
-        );
-    }
-
-    #[test]
-    fn of_an_act_only_the_verb_is_left() {
-        assert_eq!(verb("retry: Ada called"), "retry");
-        assert_eq!(
-            verb("resolve init_payment as done (Ada saw it): x"),
-            "resolve init_payment as done"
-        );
-        assert_eq!(
-            verb("signal transaction_completed: x"),
-            "signal transaction_completed"
         );
     }
 }

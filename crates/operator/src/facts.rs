@@ -116,7 +116,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
              left join lateral (
                  select j.at, j.actor, j.detail
                  from saga.journal j
-                 where j.saga_id = s.saga_id and j.kind = 'operator' and j.detail like 'pause: %'
+                 where j.saga_id = s.saga_id and j.kind = 'operator' and saga.journal_fact(j)->>'verb' = 'pause'
                  order by j.revision desc, j.n desc
                  limit 1) as p on true
         where s.saga_id = any($1)
@@ -187,10 +187,10 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
 async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<SagaId, Vec<Ended>>> {
     let rows = sqlx::query!(
         r#"
-        select o.saga_id as "saga_id!: SagaId", j.attempt as "attempt!", j.kind, j.detail
+        select o.saga_id as "saga_id!: SagaId", j.attempt as "attempt!", j.fact as "fact!", j.detail
         from messaging.outbox o
              cross join lateral (
-                 select j.revision, j.n, j.attempt, j.kind, j.detail
+                 select j.revision, j.n, j.attempt, saga.journal_fact(j) as fact, j.detail
                  from saga.journal j
                  where j.saga_id = o.saga_id
                    and j.step = o.step
@@ -208,9 +208,13 @@ async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Sa
     .await?;
     let mut ended = HashMap::<SagaId, Vec<Ended>>::new();
     for row in rows {
+        // a kind that only a newer release knows tells this one nothing
+        let Ok(fact) = serde_json::from_value(row.fact) else {
+            continue;
+        };
         ended.entry(row.saga_id).or_default().push(Ended {
             attempt: row.attempt,
-            kind: row.kind,
+            fact,
             detail: row.detail,
         });
     }

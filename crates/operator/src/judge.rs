@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use kernel::{Money, OrderId, SagaId, TransactionId};
 use messaging::outbox::PlanKey;
-use saga::heartbeat::Process;
+use saga::{heartbeat::Process, journal::JournalFact};
 use serde::Serialize;
 
 pub use crate::cause::Code;
@@ -68,8 +68,8 @@ pub struct Entry {
 pub struct Ended {
     /// Number of the attempt.
     pub attempt: i32,
-    /// `transient`, `unknown`, …
-    pub kind: String,
+    /// How it ended.
+    pub fact: JournalFact,
     /// What it said.
     pub detail: Option<String>,
 }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    journal::{JournalKind, JournalRow},
+    journal::{JournalFact, JournalRow},
     known::{Known, Plans},
     machine::{self, Event, Kept, State},
     plan::{LocalError, Refusal, Saga},
@@ -343,7 +343,7 @@ impl<S: Saga> Engine<S> {
                     step: entry.as_ref().map(|entry| entry.step.to_string()),
                     ran: Some(ran.clone()),
                     span_id: new.parent_span.clone(),
-                    ..JournalRow::moment(JournalKind::Begun)
+                    ..JournalRow::new(JournalFact::Begun)
                 }],
             },
         );

@@ -268,6 +268,9 @@ fn describe(ended: &Ended) -> &'static str {
         Ended::Step(Outcome::Refused(_)) => "refused",
         Ended::Step(Outcome::Transient(_)) | Ended::Undo(Undo::Transient(_)) => "transient",
         Ended::Step(Outcome::Unknown(_)) | Ended::Undo(Undo::Unknown(_)) => "unknown",
+        Ended::Step(Outcome::Contradicted(_)) | Ended::Undo(Undo::Contradicted(_)) => {
+            "contradicted"
+        }
         Ended::Undo(Undo::Done) => "undone",
         Ended::Undo(Undo::Overtaken) => "overtaken",
         Ended::Timer => "timer",
@@ -276,8 +279,12 @@ fn describe(ended: &Ended) -> &'static str {
 
 fn failure(ended: &Ended) -> Option<&str> {
     match ended {
-        Ended::Step(Outcome::Transient(why) | Outcome::Unknown(why))
-        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why)) => Some(why),
+        Ended::Step(
+            Outcome::Transient(why) | Outcome::Unknown(why) | Outcome::Contradicted(why),
+        )
+        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why)) => {
+            Some(why)
+        }
         _ => None,
     }
 }

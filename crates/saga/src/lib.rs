@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  plan.rs ──shape──▶ machine.rs   pure: (state, event, kept signals) → decision
+//!     │               progress.rs  pure: the fold over all that happens to one saga; replay.rs runs it again
 //!     │                   │
 //!     │ code of steps     ▼
 //!     └────────▶ transition.rs     pure: what a decision means for rows and entries
@@ -36,6 +37,8 @@ mod known;
 pub mod machine;
 mod operate;
 mod plan;
+pub mod progress;
+pub mod replay;
 mod shape;
 mod signal;
 pub mod store;

@@ -4,6 +4,7 @@
 //! model checks, in `why` and in dry runs; the executor does what it says, in one transaction.
 
 use crate::{
+    journal::CompensationCause,
     shape::{Kind, Role, Shape},
     signal::{Class, Meaning, Verdict},
 };
@@ -135,8 +136,8 @@ pub struct Decision<Id> {
     pub verdict: Option<Verdict>,
     /// Verdicts on kept signals, as far as they changed.
     pub taken_up: Vec<(Id, Verdict)>,
-    /// Why the saga is compensated, when it begins to be.
-    pub reason: Option<String>,
+    /// Why the saga is compensated, when compensation begins: for code, and for people.
+    pub reason: Option<(CompensationCause, String)>,
     /// A fact arrived that contradicts what was already decided: an operator must look.
     pub breach: bool,
 }
@@ -236,12 +237,16 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 self.recorded(step);
             }
             (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => {
-                self.compensate(step, why);
+                self.compensate(step, CompensationCause::Refused, why);
             }
             (State::Running { step }, Event::NotDone { budget_spent: true })
                 if self.may_refuse(step) =>
             {
-                self.compensate(step, self.shape.reasons.budget_spent);
+                self.compensate(
+                    step,
+                    CompensationCause::BudgetSpent,
+                    self.shape.reasons.budget_spent,
+                );
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
             | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
@@ -258,7 +263,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                self.compensate(step, self.shape.reasons.deadline_passed);
+                self.compensate(
+                    step,
+                    CompensationCause::DeadlinePassed,
+                    self.shape.reasons.deadline_passed,
+                );
             }
             (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
             _ => {}
@@ -269,7 +278,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     fn signal(&mut self, meaning: Meaning) -> Verdict {
         match (self.decision.state, meaning.class) {
             (State::Running { step }, Class::Cancel) if self.may_refuse(step) => {
-                self.compensate(step, self.shape.reasons.canceled);
+                self.compensate(
+                    step,
+                    CompensationCause::Canceled,
+                    self.shape.reasons.canceled,
+                );
                 Verdict::Applied
             }
             (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => {
@@ -280,11 +293,15 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 Verdict::Applied
             }
             (State::Waiting { step }, Class::Abort) => {
-                self.compensate(step, self.shape.reasons.aborted);
+                self.compensate(step, CompensationCause::Aborted, self.shape.reasons.aborted);
                 Verdict::Applied
             }
             (State::Waiting { step }, Class::Cancel) => {
-                self.compensate(step, self.shape.reasons.canceled);
+                self.compensate(
+                    step,
+                    CompensationCause::Canceled,
+                    self.shape.reasons.canceled,
+                );
                 Verdict::Applied
             }
             (State::Compensating { step, from }, Class::Proceed)
@@ -365,8 +382,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         self.decision.wake = Wake::Nothing;
     }
 
-    fn compensate(&mut self, from: usize, why: &str) {
-        self.decision.reason = Some(why.to_owned());
+    fn compensate(&mut self, from: usize, cause: CompensationCause, why: &str) {
+        self.decision.reason = Some((cause, why.to_owned()));
         self.decision.ops.push(Op::BeginCompensation);
         self.undo_below(from + 1, from);
     }

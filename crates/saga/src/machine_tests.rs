@@ -196,7 +196,8 @@ fn unknown_and_transient_are_retried_until_the_budget_is_spent() {
 fn a_refusal_compensates_the_refused_step_too() {
     let decision = advance_one(&checkout(), INIT, Event::Refused("no".into()));
     assert_eq!((decision.state, decision.wake), (UNDOING, Wake::Undo(1)));
-    assert_eq!(decision.reason.as_deref(), Some("no"));
+    let reason = (CompensationCause::Refused, "no".to_owned());
+    assert_eq!(decision.reason, Some(reason));
 }
 
 #[test]

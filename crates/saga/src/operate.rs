@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use crate::{
     engine::{Engine, EngineError},
+    journal::VerbKind,
     machine::{self, Ahead, Op, State},
     plan::Saga,
     shape::Shape,
@@ -63,16 +64,21 @@ pub enum Resolution {
 }
 
 impl Verb {
+    /// Without its arguments.
+    pub const fn kind(&self) -> VerbKind {
+        match self {
+            Self::Retry => VerbKind::Retry,
+            Self::Pause => VerbKind::Pause,
+            Self::Resume => VerbKind::Resume,
+            Self::Cancel => VerbKind::Cancel,
+            Self::Signal { .. } => VerbKind::Signal,
+            Self::Resolve { .. } => VerbKind::Resolve,
+        }
+    }
+
     /// As typed.
     pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Cancel => "cancel",
-            Self::Signal { .. } => "signal",
-            Self::Resolve { .. } => "resolve",
-        }
+        self.kind().as_str()
     }
 }
 

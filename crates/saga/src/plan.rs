@@ -89,6 +89,9 @@ pub enum Outcome {
     Transient(String),
     /// It may have happened: ask again under the same key. A time-out is never anything else.
     Unknown(String),
+    /// The participant's answer contradicts the saga's input, such as another amount. It is asked again, since
+    /// a person may correct it there; meanwhile an operator has to look.
+    Contradicted(String),
 }
 
 /// How an attempt to undo a remote step ended.
@@ -102,6 +105,8 @@ pub enum Undo {
     Transient(String),
     /// It may have happened: ask again under the same key.
     Unknown(String),
+    /// As of [`Outcome::Contradicted`]: neither direction is safe.
+    Contradicted(String),
 }
 
 /// A step whose effect is in the shop's own database: it joins the transition's transaction.

@@ -1,6 +1,7 @@
 //! Signals: input from outside, kept always, with a verdict.
 
 use kernel::{SagaId, SignalId};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Name of the signal by which a user or an operator asks for the saga to be undone.
@@ -28,7 +29,9 @@ pub struct Meaning {
 }
 
 /// What became of a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Verdict {
     /// It moved the saga.
     Applied,

@@ -3,13 +3,18 @@
 //! Lock order, everywhere: saga rows by id, then their entries, then what the local steps lock
 //! (orders, then stock by product id). A claim takes entries in a commit of its own.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use kernel::{SagaId, SignalId};
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use crate::journal::JournalRow;
+use crate::{
+    journal::{JournalRow, StoredRow},
+    signal::Verdict,
+};
 
 /// A saga row, as locked or read.
 #[derive(Debug, Clone)]
@@ -95,8 +100,8 @@ pub struct KeptRow {
     pub signal_id: SignalId,
     /// Its name.
     pub name: String,
-    /// `early`, or nothing.
-    pub verdict: Option<String>,
+    /// [`Verdict::Early`], or absent while it is undecided.
+    pub verdict: Option<Verdict>,
 }
 
 /// The signals kept for sagas that the caller has locked, oldest first.
@@ -106,7 +111,7 @@ pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
     sqlx::query_as!(
         KeptRow,
         r#"
-        select saga_id, signal_id, name, verdict
+        select saga_id, signal_id, name, verdict as "verdict: Verdict"
         from saga.signal
         where saga_id = any($1)
           and (verdict is null or verdict = 'early')
@@ -116,6 +121,40 @@ pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
     )
     .fetch_all(conn)
     .await
+}
+
+/// The journals of sagas that are not archived, each in its order.
+pub async fn journals(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<HashMap<SagaId, Vec<StoredRow>>> {
+    let rows = sqlx::query!(
+        r#"
+        select j.saga_id as "saga_id: SagaId", j.at, j.revision, saga.journal_fact(j) as "fact!", j.step, j.attempt,
+               j.state, j.detail, j.actor, coalesce(j.ran, '{}') as "ran!"
+        from saga.journal j
+        where j.saga_id = any($1)
+        order by j.saga_id, j.revision, j.n
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut journals = HashMap::<_, Vec<_>>::new();
+    for row in rows {
+        journals.entry(row.saga_id).or_default().push(StoredRow {
+            at: row.at,
+            revision: row.revision,
+            fact: row.fact,
+            step: row.step,
+            attempt: row.attempt,
+            state: row.state,
+            detail: row.detail,
+            actor: row.actor,
+            ran: row.ran,
+        });
+    }
+    Ok(journals)
 }
 
 /// A new saga with its first entry.
@@ -369,14 +408,14 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             returning s.saga_id
         ), journal as (
             insert into saga.journal (saga_id, revision, n, at, kind, step, attempt, detail, state, actor, began_at,
-                                      span_id, process, ran)
+                                      span_id, process, ran, signal, verdict, verb, cause, budget_spent)
             select t.saga_id, t.revision + 1, j.n - 1, t.at, r.kind, r.step, r.attempt, r.detail, t.state, r.actor,
-                   r.began_at, r.span_id, r.process, r.ran
+                   r.began_at, r.span_id, r.process, r.ran, r.signal, r.verdict, r.verb, r.cause, r.budget_spent
             from t,
                  jsonb_array_elements(t.journal) with ordinality as j(row, n),
                  jsonb_to_record(j.row) as r(
-                     kind text, step text, attempt integer, detail text, actor text, began_at timestamptz,
-                     span_id text, process text, ran text[])
+                     kind text, step text, attempt integer, detail text, actor text, began_at timestamptz, span_id text,
+                     process text, ran text[], signal text, verdict text, verb text, cause text, budget_spent boolean)
         ), signal as (
             insert into saga.signal (signal_id, saga_id, name, verdict, payload, source, decided_at)
             select (g.row->>'signal_id')::uuid, t.saga_id, g.row->>'name', g.row->>'verdict', g.row->'payload',

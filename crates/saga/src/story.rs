@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use telemetry::{Told, WarnOnFail as _};
 
-use crate::journal::{JournalKind, JournalRow};
+use crate::journal::{JournalFact, JournalRow};
 
 /// What all spans of one saga share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
 pub(crate) fn tell(subject: Subject, chapter: &Chapter, pool: Option<&PgPool>) {
     let went_wrong = |row: &JournalRow| {
         matches!(
-            row.kind,
-            JournalKind::CompensationBegun | JournalKind::Breach
+            row.fact,
+            JournalFact::CompensationBegun { .. } | JournalFact::Breach
         )
     };
     let sampled = telemetry::samples(&subject.trace);
@@ -102,30 +102,35 @@ impl Teller<'_> {
             .chapter
             .rows
             .first()
-            .filter(|row| row.kind == JournalKind::Begun);
+            .filter(|row| row.fact == JournalFact::Begun);
         root.parent = begun.and_then(|row| row.span_id.clone());
         root
     }
 
     fn row(&self, n: usize, row: &JournalRow) -> Vec<Told> {
         let mut told = Vec::new();
-        match row.kind {
-            JournalKind::Begun => {}
-            JournalKind::Signal => told.push(self.moment("saga.signal", &[n.to_string()])),
-            JournalKind::Operator => told.push(self.moment("saga.operate", &[n.to_string()])),
-            JournalKind::CompensationBegun => {
+        match row.fact {
+            JournalFact::Begun => {}
+            JournalFact::Signal { .. } | JournalFact::SignalDecided { .. } => {
+                told.push(self.moment("saga.signal", &[n.to_string()]));
+            }
+            JournalFact::Operator { .. } => {
+                told.push(self.moment("saga.operate", &[n.to_string()]));
+            }
+            JournalFact::CompensationBegun { .. } => {
                 told.push(self.moment("saga.compensation", &[n.to_string()]));
             }
-            JournalKind::Breach => told.push(self.moment("saga.breach", &[n.to_string()])),
-            JournalKind::DeadlinePassed => {}
-            JournalKind::Woken => told.push(self.moment("saga.woken", &[n.to_string()])),
-            JournalKind::Done
-            | JournalKind::Refused
-            | JournalKind::Transient
-            | JournalKind::Unknown
-            | JournalKind::Undone
-            | JournalKind::Overtaken
-            | JournalKind::Lost => {
+            JournalFact::Breach => told.push(self.moment("saga.breach", &[n.to_string()])),
+            JournalFact::DeadlinePassed => {}
+            JournalFact::Woken => told.push(self.moment("saga.woken", &[n.to_string()])),
+            JournalFact::Done
+            | JournalFact::Refused
+            | JournalFact::Transient { .. }
+            | JournalFact::Unknown { .. }
+            | JournalFact::Contradicted { .. }
+            | JournalFact::Undone
+            | JournalFact::Overtaken
+            | JournalFact::Lost => {
                 let mut attempt = self.moment("saga.step", &[n.to_string()]);
                 if let Some(step) = &row.step {
                     attempt.name = step_name(step).into();
@@ -140,13 +145,17 @@ impl Teller<'_> {
         if let Some(first) = told.first_mut() {
             say(first, row);
         }
-        let waited = matches!(row.kind, JournalKind::Signal | JournalKind::DeadlinePassed)
-            || (row.span_id.is_none() && row.kind != JournalKind::Lost);
+        let waited = matches!(
+            row.fact,
+            JournalFact::Signal { .. }
+                | JournalFact::SignalDecided { .. }
+                | JournalFact::DeadlinePassed
+        ) || (row.span_id.is_none() && row.fact != JournalFact::Lost);
         if let (true, Some(began)) = (waited, row.began_at) {
             let mut wait = self.moment("saga.wait", &[n.to_string(), "wait".to_owned()]);
             wait.began = began.into();
             wait.attributes
-                .push(("saga.ended_by", row.kind.as_str().to_owned()));
+                .push(("saga.ended_by", row.fact.kind().to_owned()));
             told.push(wait);
         }
         for step in row.ran.iter().flatten() {
@@ -249,22 +258,23 @@ fn say(span: &mut Told, row: &JournalRow) {
     if let Some(attempt) = row.attempt {
         attributes.push(("saga.attempt", attempt.to_string()));
     }
-    attributes.push(("saga.outcome", row.kind.as_str().to_owned()));
+    attributes.push(("saga.outcome", row.fact.kind().to_owned()));
     let bad = matches!(
-        row.kind,
-        JournalKind::Refused
-            | JournalKind::Transient
-            | JournalKind::Unknown
-            | JournalKind::Lost
-            | JournalKind::Breach
-            | JournalKind::CompensationBegun
+        row.fact,
+        JournalFact::Refused
+            | JournalFact::Transient { .. }
+            | JournalFact::Unknown { .. }
+            | JournalFact::Contradicted { .. }
+            | JournalFact::Lost
+            | JournalFact::Breach
+            | JournalFact::CompensationBegun { .. }
     );
     let detail = row.detail.clone().unwrap_or_default();
-    if row.kind == JournalKind::CompensationBegun {
+    if matches!(row.fact, JournalFact::CompensationBegun { .. }) {
         attributes.push(("saga.reason", detail.clone()));
     }
     if bad {
-        attributes.push(("error.type", row.kind.as_str().to_owned()));
+        attributes.push(("error.type", row.fact.kind().to_owned()));
         span.error = Some(detail);
     } else if !detail.is_empty() {
         attributes.push(("saga.detail", detail));
@@ -276,17 +286,14 @@ fn say(span: &mut Told, row: &JournalRow) {
 pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Chapter>> {
     let rows = sqlx::query!(
         r#"
-        select revision as "revision!", n as "n!", at as "at!", kind as "kind!", step, attempt, detail,
-               state as "state!", actor, began_at, span_id, process, ran
-        from saga.journal
-        where saga_id = $1
+        select j.revision as "revision!", j.n as "n!", j.at as "at!", saga.journal_fact(j) as "fact!", j.step,
+               j.attempt, j.detail, j.state as "state!", j.actor, j.began_at, j.span_id, j.process, j.ran
+        from saga.journal j
+        where j.saga_id = $1
         union all
-        select r.revision, r.n, r.at, r.kind, r.step, r.attempt, r.detail, r.state, r.actor, r.began_at, r.span_id,
-               r.process, r.ran
-        from saga.archive a,
-             jsonb_to_recordset(a.story->'journal') as r(
-                 revision bigint, n smallint, at timestamptz, kind text, step text, attempt integer, detail text,
-                 state text, actor text, began_at timestamptz, span_id text, process text, ran text[])
+        select r.revision, r.n, r.at, saga.journal_fact(r), r.step, r.attempt, r.detail, r.state, r.actor, r.began_at,
+               r.span_id, r.process, r.ran
+        from saga.archive a, jsonb_populate_recordset(null::saga.journal, a.story->'journal') as r
         where a.saga_id = $1
         order by 1, 2
         "#,
@@ -296,7 +303,7 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
     .await?;
     let mut chapters = Vec::<Chapter>::new();
     for row in rows {
-        let Some(kind) = JournalKind::from_stored(&row.kind) else {
+        let Ok(fact) = serde_json::from_value(row.fact) else {
             continue;
         };
         if chapters
@@ -313,7 +320,7 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
         }
         if let Some(chapter) = chapters.last_mut() {
             chapter.rows.push(JournalRow {
-                kind,
+                fact,
                 step: row.step,
                 attempt: row.attempt,
                 detail: row.detail,

@@ -8,7 +8,7 @@ use tracing::{debug, error};
 
 use crate::{
     engine::{EngineError, Inner},
-    journal::JournalKind,
+    journal::{CompensationCause, JournalFact, JournalRow},
     known::Known,
     machine::{Op, State},
     plan::{Body, LocalError, Saga},
@@ -229,20 +229,23 @@ fn signaled<S: Saga>(
     }
 }
 
-/// What made compensation begin, if this write did: a label must not be anybody's words.
+/// Why compensation began, if this write began it, as a metric label.
 fn why_compensated(save: &Save) -> Option<&'static str> {
-    let mut rows = save.journal.iter();
-    rows.any(|row| row.kind == JournalKind::CompensationBegun)
-        .then(|| {
-            let of = |kind| save.journal.iter().any(|row| row.kind == kind);
-            match () {
-                () if of(JournalKind::DeadlinePassed) => "deadline",
-                () if of(JournalKind::Refused) => "refused",
-                () if of(JournalKind::Transient) || of(JournalKind::Unknown) => "budget_spent",
-                () if of(JournalKind::Operator) => "operator",
-                () => "canceled",
-            }
-        })
+    let cause = save.journal.iter().find_map(|row| match row.fact {
+        JournalFact::CompensationBegun { cause } => Some(cause),
+        _ => None,
+    });
+    let by_operator = || {
+        let act = |row: &JournalRow| matches!(row.fact, JournalFact::Operator { .. });
+        save.journal.iter().any(act)
+    };
+    cause.map(|cause| match cause {
+        CompensationCause::DeadlinePassed => "deadline",
+        CompensationCause::Refused => "refused",
+        CompensationCause::BudgetSpent => "budget_spent",
+        CompensationCause::Aborted | CompensationCause::Canceled if by_operator() => "operator",
+        CompensationCause::Aborted | CompensationCause::Canceled => "canceled",
+    })
 }
 
 impl<S: Saga> Inner<S> {

@@ -9,10 +9,11 @@ use messaging::outbox::{SagaClaim, span_id};
 use uuid::Uuid;
 
 use crate::{
-    journal::{JournalKind, JournalRow},
-    machine::{self, Event, Kept, Op, State, Wake},
+    journal::{JournalFact, JournalRow},
+    machine::{self, Event, Op, State, Wake},
     operate::{Operation, Resolution, Verb},
     plan::{Body, Outcome, Plan, Saga, Undo},
+    progress::{Input, PendingSignal, Progress},
     shape::Shape,
     signal::{NewSignal, Verdict},
     store::{EntryChange, EntryWrite, Fence, KeptRow, Row, Save, SignalRow, VerdictRow},
@@ -110,12 +111,19 @@ impl<S: Saga> Rules<'_, S> {
         let state = decode_state(self.shape, row)?;
         let input = serde_json::from_value(row.input.clone())
             .map_err(|_| Unreadable::Corrupt { what: "input" })?;
-        let mut work = Work {
+        let pending = kept.iter().map(|signal| PendingSignal {
+            id: signal.signal_id,
+            name: signal.name.clone(),
+            verdict: signal.verdict,
+        });
+        let mut work = TransitionBuilder {
             rules: self,
             row,
-            kept: kept.to_vec(),
-            state,
-            paused: row.paused,
+            progress: Progress {
+                state,
+                paused: row.paused,
+                pending: pending.collect(),
+            },
             reason: row.reason.clone(),
             deadline: row.deadline,
             ops: Vec::new(),
@@ -133,7 +141,7 @@ impl<S: Saga> Rules<'_, S> {
         for cause in causes {
             work.apply(cause);
         }
-        Ok(work.finish(input, state))
+        Ok(work.build(input, state))
     }
 
     pub(crate) fn wait_of(&self, step: usize) -> Duration {
@@ -144,13 +152,11 @@ impl<S: Saga> Rules<'_, S> {
     }
 }
 
-/// A keeps-and-decides pass over one saga.
-struct Work<'a, S: Saga> {
+/// Works out one saga's transition: [`Progress`] decides, this adds what storing needs.
+struct TransitionBuilder<'a, S: Saga> {
     rules: &'a Rules<'a, S>,
     row: &'a Row,
-    kept: Vec<KeptRow>,
-    state: State,
-    paused: bool,
+    progress: Progress<kernel::SignalId>,
     reason: Option<String>,
     deadline: Option<DateTime<Utc>>,
     ops: Vec<Op>,
@@ -167,7 +173,7 @@ struct Work<'a, S: Saga> {
     breach: bool,
 }
 
-impl<S: Saga> Work<'_, S> {
+impl<S: Saga> TransitionBuilder<'_, S> {
     fn apply(&mut self, cause: Cause) {
         match cause {
             Cause::Attempt(claim, ended) => self.ended(&claim, ended),
@@ -191,92 +197,85 @@ impl<S: Saga> Work<'_, S> {
                 began_at: Some(lost.began_at),
                 span_id: Some(span_id(claim.entry_id, lost.epoch)),
                 process: Some(lost.holder.clone()),
-                ..JournalRow::moment(JournalKind::Lost)
+                ..JournalRow::new(JournalFact::Lost)
             });
         }
-        let (kind, event, detail) = match ended {
-            Ended::Step(Outcome::Done) => (JournalKind::Done, Event::Done, None),
-            Ended::Step(Outcome::Refused(why)) => {
-                (JournalKind::Refused, Event::Refused(why.clone()), Some(why))
-            }
-            Ended::Step(outcome @ (Outcome::Transient(_) | Outcome::Unknown(_))) => {
-                let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
-                let (kind, why) = match outcome {
-                    Outcome::Transient(why) => (JournalKind::Transient, why),
-                    Outcome::Unknown(why) | Outcome::Refused(why) => (JournalKind::Unknown, why),
-                    Outcome::Done => (JournalKind::Unknown, String::new()),
-                };
-                self.error.clone_from(&why);
-                (kind, Event::NotDone { budget_spent }, Some(why))
-            }
-            Ended::Undo(Undo::Done) => (JournalKind::Undone, Event::Undone, None),
-            Ended::Undo(Undo::Overtaken) => (JournalKind::Overtaken, Event::Overtaken, None),
-            Ended::Undo(Undo::Transient(why)) => (
-                JournalKind::Transient,
-                Event::NotUndone,
-                Some(self.failed(why)),
-            ),
-            Ended::Undo(Undo::Unknown(why)) => (
-                JournalKind::Unknown,
-                Event::NotUndone,
-                Some(self.failed(why)),
-            ),
-            Ended::Timer
-                if self
-                    .deadline
-                    .is_some_and(|deadline| deadline <= self.row.now) =>
-            {
-                (JournalKind::DeadlinePassed, Event::DeadlinePassed, None)
-            }
-            Ended::Timer => (JournalKind::Woken, Event::Woken, None),
-        };
-        self.journal.push(JournalRow {
+        let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
+        let (fact, event, detail) = self.read_result(ended, budget_spent);
+        if let (Event::NotDone { .. } | Event::NotUndone, Some(why)) = (&event, &detail) {
+            self.error.clone_from(why);
+        }
+        let own = JournalRow {
             step: Some(claim.step.clone()),
             attempt: Some(claim.attempt),
             detail,
             began_at: Some(claim.began_at),
             span_id: Some(claim.span_id()),
             process: Some(claim.holder.clone()),
-            ..JournalRow::moment(kind)
-        });
-        self.decide(&event);
+            ..JournalRow::new(fact.clone())
+        };
+        self.decide(Input::Event { event, fact }, &own);
     }
 
-    fn failed(&mut self, why: String) -> String {
-        self.error.clone_from(&why);
-        why
+    /// What the journal records of an attempt's result, what the machine gets, and what people read.
+    fn read_result(
+        &self,
+        ended: Ended,
+        budget_spent: bool,
+    ) -> (JournalFact, Event, Option<String>) {
+        let failed = |outcome: fn(Option<bool>) -> JournalFact, why| {
+            let fact = outcome(Some(budget_spent));
+            (fact, Event::NotDone { budget_spent }, Some(why))
+        };
+        let not_undone = |fact, why| (fact, Event::NotUndone, Some(why));
+        let transient = |budget_spent| JournalFact::Transient { budget_spent };
+        let unknown = |budget_spent| JournalFact::Unknown { budget_spent };
+        let contradicted = |budget_spent| JournalFact::Contradicted { budget_spent };
+        match ended {
+            Ended::Step(Outcome::Done) => (JournalFact::Done, Event::Done, None),
+            Ended::Step(Outcome::Refused(why)) => {
+                (JournalFact::Refused, Event::Refused(why.clone()), Some(why))
+            }
+            Ended::Step(Outcome::Transient(why)) => failed(transient, why),
+            Ended::Step(Outcome::Unknown(why)) => failed(unknown, why),
+            Ended::Step(Outcome::Contradicted(why)) => failed(contradicted, why),
+            Ended::Undo(Undo::Done) => (JournalFact::Undone, Event::Undone, None),
+            Ended::Undo(Undo::Overtaken) => (JournalFact::Overtaken, Event::Overtaken, None),
+            Ended::Undo(Undo::Transient(why)) => not_undone(transient(None), why),
+            Ended::Undo(Undo::Unknown(why)) => not_undone(unknown(None), why),
+            Ended::Undo(Undo::Contradicted(why)) => not_undone(contradicted(None), why),
+            Ended::Timer
+                if self
+                    .deadline
+                    .is_some_and(|deadline| deadline <= self.row.now) =>
+            {
+                (JournalFact::DeadlinePassed, Event::DeadlinePassed, None)
+            }
+            Ended::Timer => (JournalFact::Woken, Event::Woken, None),
+        }
     }
 
     fn signal(&mut self, signal: NewSignal) {
-        let meaning = self.rules.shape.meaning(&signal.name);
-        let verdict = match meaning {
-            // kept without a verdict: `resume` applies it first
-            _ if self.paused => None,
-            None => Some(Verdict::Late),
-            Some(meaning) => self.decide(&Event::Signal(meaning)),
-        };
-        let said = verdict.map_or("kept", Verdict::as_str);
-        self.journal.push(JournalRow {
-            detail: Some(format!("{}: {said}", signal.name)),
+        let own = JournalRow {
             actor: Some(signal.source.clone()),
-            ..JournalRow::moment(JournalKind::Signal)
-        });
-        if verdict.is_none_or(|verdict| verdict == Verdict::Early) {
-            self.kept.push(KeptRow {
-                saga_id: signal.saga_id,
-                signal_id: signal.id,
-                name: signal.name.clone(),
-                verdict: verdict.map(|verdict| verdict.as_str().to_owned()),
-            });
-        }
-        self.verdicts.push((signal.id, verdict));
+            ..JournalRow::new(JournalFact::Begun)
+        };
         self.signals.push(SignalRow {
             signal_id: signal.id.uuid(),
-            name: signal.name,
-            verdict: verdict.map(Verdict::as_str),
+            name: signal.name.clone(),
+            verdict: None,
             payload: signal.payload,
             source: signal.source,
         });
+        let input = Input::Signal {
+            id: signal.id,
+            name: signal.name,
+        };
+        let verdict = self.decide(input, &own);
+        if let Some(stored) = self.signals.last_mut() {
+            stored.verdict = verdict.map(Verdict::as_str);
+        }
+        self.verdicts.push((signal.id, verdict));
     }
 
     fn operator(&mut self, operation: Operation) {
@@ -285,31 +284,28 @@ impl<S: Saga> Work<'_, S> {
             actor,
             reason,
         } = operation;
-        self.journal.push(JournalRow {
+        let act = JournalFact::Operator { verb: verb.kind() };
+        let own = JournalRow {
             detail: Some(format!("{verb}: {reason}")),
             actor: Some(actor),
-            ..JournalRow::moment(JournalKind::Operator)
-        });
+            ..JournalRow::new(act)
+        };
+        self.decide(Input::Operator(verb.kind()), &own);
         match verb {
-            Verb::Retry => {}
-            Verb::Pause => self.paused = true,
-            Verb::Resume => {
-                self.paused = false;
-                self.decide(&Event::Woken);
-            }
+            Verb::Retry | Verb::Pause | Verb::Resume => {}
             Verb::Resolve { step, to, evidence } => {
-                let (kind, step, event) = match to {
-                    Resolution::Done => (JournalKind::Done, step, Event::Done),
+                let (fact, step, event) = match to {
+                    Resolution::Done => (JournalFact::Done, step, Event::Done),
                     Resolution::Undone => {
-                        (JournalKind::Undone, format!("{step}/undo"), Event::Undone)
+                        (JournalFact::Undone, format!("{step}/undo"), Event::Undone)
                     }
                 };
-                self.journal.push(JournalRow {
+                let own = JournalRow {
                     step: Some(step),
                     detail: Some(evidence),
-                    ..JournalRow::moment(kind)
-                });
-                self.decide(&event);
+                    ..JournalRow::new(fact.clone())
+                };
+                self.decide(Input::Event { event, fact }, &own);
             }
             // the signal decides, and what it does not change goes on as it was
             Verb::Cancel | Verb::Signal { .. } => return,
@@ -317,79 +313,48 @@ impl<S: Saga> Work<'_, S> {
         self.rewrite = true;
     }
 
-    /// Asks the machine, and takes up what was kept.
-    fn decide(&mut self, event: &Event) -> Option<Verdict> {
-        let kept: Vec<_> = self
-            .kept
-            .iter()
-            .filter_map(|row| {
-                Some(Kept {
-                    id: row.signal_id,
-                    meaning: self.rules.shape.meaning(&row.name)?,
-                })
-            })
-            .collect();
-        let decision = machine::advance(self.rules.shape, self.state, event, &kept);
-        for (id, verdict) in decision.taken_up {
-            self.took_up(id, verdict);
-        }
-        let entered_wait =
-            matches!(decision.state, State::Waiting { .. }) && decision.state != self.state;
-        if let (true, State::Waiting { step }) = (entered_wait, decision.state) {
+    /// Lets [`Progress`] decide, and turns the facts that it returns into rows: `own` is the input's.
+    fn decide(&mut self, input: Input<kernel::SignalId>, own: &JournalRow) -> Option<Verdict> {
+        let before = self.progress.state;
+        let step = self.progress.apply(self.rules.shape, input);
+        let after = self.progress.state;
+        if let (true, State::Waiting { step }) = (after != before, after) {
             self.deadline = Some(self.row.now + self.rules.wait_of(step));
         }
-        self.state = decision.state;
-        self.ops.extend(decision.ops);
-        if decision.wake != Wake::Unchanged {
-            self.wake = decision.wake;
+        let reason = step.reason.clone();
+        for fact in step.facts {
+            let own = fact.is_input().then(|| own.clone());
+            let mut row = own.unwrap_or_else(|| JournalRow::new(fact.clone()));
+            row.detail = text_of(&fact, reason.as_deref()).or(row.detail);
+            row.fact = fact;
+            self.journal.push(row);
         }
-        if let Some(reason) = decision.reason {
-            self.journal.push(JournalRow {
-                detail: Some(reason.clone()),
-                ..JournalRow::moment(JournalKind::CompensationBegun)
-            });
-            self.reason = Some(reason);
+        self.ops.extend(step.ops);
+        if step.wake != Wake::Unchanged {
+            self.wake = step.wake;
         }
-        if decision.breach {
-            self.breach = true;
-            let what = "a fact contradicts what was already decided; compare the order with its transaction";
-            self.journal.push(JournalRow {
-                detail: Some(what.to_owned()),
-                ..JournalRow::moment(JournalKind::Breach)
-            });
+        if reason.is_some() {
+            self.reason = reason;
         }
-        decision.verdict
+        self.breach |= step.breach;
+        for (id, verdict) in step.decided {
+            self.store_verdict(id, verdict);
+        }
+        step.verdict
     }
 
-    fn took_up(&mut self, id: kernel::SignalId, verdict: Verdict) {
-        let Some(at) = self.kept.iter().position(|row| row.signal_id == id) else {
-            return;
-        };
-        if self.kept[at].verdict.as_deref() == Some(verdict.as_str()) {
-            return;
-        }
-        self.journal.push(JournalRow {
-            detail: Some(format!("{}: {}", self.kept[at].name, verdict.as_str())),
-            ..JournalRow::moment(JournalKind::Signal)
-        });
-        match self
-            .signals
-            .iter_mut()
-            .find(|row| row.signal_id == id.uuid())
-        {
+    /// Stores a verdict on a signal that arrived before, or earlier in this very transaction.
+    fn store_verdict(&mut self, id: kernel::SignalId, verdict: Verdict) {
+        let mut new = self.signals.iter_mut();
+        match new.find(|row| row.signal_id == id.uuid()) {
             Some(new) => new.verdict = Some(verdict.as_str()),
             None => self.verdict_rows.push(VerdictRow {
                 signal_id: id.uuid(),
                 verdict: verdict.as_str(),
             }),
         }
-        if let Some(told) = self.verdicts.iter_mut().find(|(told, _)| *told == id) {
-            told.1 = Some(verdict);
-        }
-        if verdict == Verdict::Early {
-            self.kept[at].verdict = Some(verdict.as_str().to_owned());
-        } else {
-            self.kept.remove(at);
+        if let Some(answer) = self.verdicts.iter_mut().find(|(answer, _)| *answer == id) {
+            answer.1 = Some(verdict);
         }
     }
 
@@ -400,14 +365,16 @@ impl<S: Saga> Work<'_, S> {
         if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
             last.ran = Some(ran);
         }
-        let waited = self.row.state == "waiting" && !matches!(self.state, State::Waiting { .. });
+        let waited =
+            self.row.state == "waiting" && !matches!(self.progress.state, State::Waiting { .. });
         let ended_it = self.journal.iter_mut().rfind(|row| {
             matches!(
-                row.kind,
-                JournalKind::Signal
-                    | JournalKind::DeadlinePassed
-                    | JournalKind::Done
-                    | JournalKind::Undone
+                row.fact,
+                JournalFact::Signal { .. }
+                    | JournalFact::SignalDecided { .. }
+                    | JournalFact::DeadlinePassed
+                    | JournalFact::Done
+                    | JournalFact::Undone
             )
         });
         if let (true, Some(row)) = (waited, ended_it) {
@@ -415,25 +382,25 @@ impl<S: Saga> Work<'_, S> {
         }
     }
 
-    fn finish(mut self, input: S::Input, before: State) -> Transition<S> {
+    fn build(mut self, input: S::Input, before: State) -> Transition<S> {
         self.complete_journal();
         let entry = self.entry();
         // whoever holds the entry has something to change in it: an outcome that changes nothing
         // comes from somebody whose lease is over, after the saga has moved on
         let stale = self.fence.is_some() && entry == EntryChange::Unchanged;
-        let (step, undo_from) = encode_state(self.rules.shape, self.state);
+        let (step, undo_from) = encode_state(self.rules.shape, self.progress.state);
         let turned_forward = undo_from.is_none();
         let save = Save {
             saga_id: self.row.saga_id.uuid(),
             revision: self.row.revision,
             at: self.row.now,
-            state: self.state.name(),
+            state: self.progress.state.name(),
             step,
             undo_from,
-            paused: self.paused,
+            paused: self.progress.paused,
             deadline: self.deadline,
             reason: if turned_forward { None } else { self.reason },
-            kept: i32::try_from(self.kept.len()).unwrap_or(i32::MAX),
+            kept: i32::try_from(self.progress.pending.len()).unwrap_or(i32::MAX),
             entry,
             plan: self.row.plan.clone(),
             plan_version: self.row.plan_version,
@@ -446,7 +413,7 @@ impl<S: Saga> Work<'_, S> {
             save,
             input,
             before,
-            after: self.state,
+            after: self.progress.state,
             ops: self.ops,
             verdicts: self.verdicts,
             breach: self.breach,
@@ -456,7 +423,7 @@ impl<S: Saga> Work<'_, S> {
 
     /// What becomes of the entry, in the end.
     fn entry(&self) -> EntryChange {
-        if self.paused {
+        if self.progress.paused {
             // pausing removes it; a paused saga has none that could change
             return if self.row.paused {
                 EntryChange::Unchanged
@@ -465,7 +432,7 @@ impl<S: Saga> Work<'_, S> {
             };
         }
         let wake = if self.rewrite {
-            machine::wake_of(self.rules.shape, self.state)
+            machine::wake_of(self.rules.shape, self.progress.state)
         } else {
             self.wake
         };
@@ -498,6 +465,25 @@ impl<S: Saga> Work<'_, S> {
     }
 }
 
+/// What people read of a fact, beside what its own row says.
+fn text_of(fact: &JournalFact, reason: Option<&str>) -> Option<String> {
+    match fact {
+        JournalFact::Signal { signal, verdict } => {
+            let verdict = verdict.map_or("kept", Verdict::as_str);
+            Some(format!("{signal}: {verdict}"))
+        }
+        JournalFact::SignalDecided { signal, verdict } => {
+            Some(format!("{signal}: {}", verdict.as_str()))
+        }
+        JournalFact::CompensationBegun { .. } => reason.map(str::to_owned),
+        JournalFact::Breach => Some(
+            "a fact contradicts what was already decided; compare the order with its transaction"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// Names of the local steps and undos among `ops`, in their order.
 pub(crate) fn ran(shape: &Shape, ops: &[Op]) -> Vec<String> {
     let name = |op: &Op| match *op {
@@ -517,7 +503,10 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
             signal.name
         )),
         actor: Some(signal.source.clone()),
-        ..JournalRow::moment(JournalKind::Signal)
+        ..JournalRow::new(JournalFact::Signal {
+            signal: signal.name.clone(),
+            verdict: None,
+        })
     });
     let journal = journal.collect();
     let added = i32::try_from(signals.len()).unwrap_or(i32::MAX);

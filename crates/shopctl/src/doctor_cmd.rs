@@ -13,6 +13,9 @@ pub(crate) struct Doctor {
     /// What is promised for settled things only is asked of what has not moved for so many seconds.
     #[arg(long, default_value_t = 300)]
     grace: u64,
+    /// Replay the journals of all sagas, not of 1,000 live and the 1,000 newest ones alone.
+    #[arg(long)]
+    all_journals: bool,
     #[command(flatten)]
     checkout: CheckoutSettings,
     #[command(flatten)]
@@ -47,6 +50,10 @@ impl Doctor {
             sagas: windows.sagas,
             inbox: windows.inbox,
             ..Limits::default()
+        };
+        let limits = Limits {
+            journals: limits.journals.filter(|_| !self.all_journals),
+            ..limits
         };
         let amqp_url = common.find_amqp()?;
         let management_url = common.find_management()?;

@@ -92,7 +92,7 @@ enum Noun {
     /// What operators did.
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Check every invariant (I1–I10); changes nothing.
+    /// Check every invariant (I1–I11); changes nothing.
     #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
     /// Drills, on a development system only.

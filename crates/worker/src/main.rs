@@ -56,8 +56,17 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// How long a batch of mails may take: some mail servers think long.
 const MAILS: Duration = Duration::from_mins(1);
-/// How long a statement of a role waits for a row that another session holds.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a statement of a role waits for a row that another session holds, at most.
+const MAX_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Half a lease at most: timers that are due together wait together for a locked saga, then each alone, and
+/// all within the one lease under which they were claimed.
+fn lock_timeout(config: &Config) -> Duration {
+    let checkout = config.checkout.as_ref();
+    checkout.map_or(MAX_LOCK_TIMEOUT, |checkout| {
+        MAX_LOCK_TIMEOUT.min(checkout.settings.lease() / 2)
+    })
+}
 
 /// How long these roles may take to end. Whoever stops the process must wait longer.
 fn grace(roles: &[Role]) -> Duration {
@@ -95,7 +104,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         &config.database_url,
         &db::PoolConfig::new("worker", config.database_max_connections)
             .by_key()
-            .lock_timeout(LOCK_TIMEOUT),
+            .lock_timeout(lock_timeout(&config)),
     )
     .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let wakeup = Wakeup::default();

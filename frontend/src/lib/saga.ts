@@ -109,6 +109,10 @@ export function describeMoment(moment: SagaMoment): string {
       return `${step} could not be reached${attempt}`;
     case 'unknown':
       return `${step}: no valid response${attempt}`;
+    case 'contradicted':
+      return `${step}: the answer contradicts the order${attempt}`;
+    case 'lost':
+      return `${step}: the worker disappeared${attempt}`;
     case 'overtaken':
       return `${step} superseded${attempt}`;
     case 'deadline_passed':
@@ -117,6 +121,8 @@ export function describeMoment(moment: SagaMoment): string {
       return 'Rollback started';
     case 'signal':
       return 'Signal';
+    case 'signal_decided':
+      return 'Signal decided';
     case 'operator':
       return 'Operator';
     case 'breach':

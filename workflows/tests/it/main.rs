@@ -10,6 +10,7 @@ mod four;
 mod four_checkout;
 mod four_plans;
 mod holding;
+mod journal;
 mod long_life;
 mod outcomes;
 mod shop;

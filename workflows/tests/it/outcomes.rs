@@ -189,4 +189,7 @@ async fn a_paid_answer_that_does_not_fit_the_order_moves_the_saga_in_neither_dir
         .await
         .unwrap();
     assert!(error.starts_with("payment-mismatch"), "{error}");
+    let journal = shop.journal(order.saga_id).await;
+    assert_eq!(journal.last().map(String::as_str), Some("contradicted"));
+    shop.assert_whole().await;
 }

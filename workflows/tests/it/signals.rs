@@ -76,7 +76,7 @@ async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
         [Some("applied".to_owned())]
     );
     assert_eq!(
-        shop.count("saga.journal where kind in ('done', 'signal')")
+        shop.count("saga.journal where kind in ('done', 'signal', 'signal_decided')")
             .await,
         3
     );

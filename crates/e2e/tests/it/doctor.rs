@@ -34,6 +34,14 @@ const fn shop(check: &'static str, subject: &'static str, shop: &'static str) ->
     }
 }
 
+/// Something that the saga's journal does not tell of.
+const fn untold(check: &'static str, subject: &'static str, statement: &'static str) -> Plant {
+    Plant {
+        also: &["I11"],
+        ..shop(check, subject, statement)
+    }
+}
+
 const fn payments(check: &'static str, subject: &'static str, payments: &'static str) -> Plant {
     Plant {
         check,
@@ -47,15 +55,20 @@ const fn payments(check: &'static str, subject: &'static str, payments: &'static
 /// No check at all.
 const NONE: &str = "none";
 
-const PLANTS: [Plant; 28] = [
+const PLANTS: [Plant; 29] = [
     shop(NONE, "", ""),
-    shop(NONE, "", "{longer}"),
+    shop("I11", "saga {canceled_saga}", "{longer}"),
     shop(
+        "I11",
+        "saga {completed_saga}",
+        "update saga.journal set verdict = 'late' where saga_id = '{completed_saga}' and kind = 'signal'",
+    ),
+    untold(
         "I6",
         "saga {canceled_saga}",
         "{longer}; delete from saga.journal where saga_id = '{canceled_saga}' and step = 'init_payment/undo'",
     ),
-    shop(
+    untold(
         "I1",
         "order {completed}",
         "delete from saga.journal where saga_id = '{completed_saga}' and kind = 'begun'",
@@ -96,7 +109,7 @@ const PLANTS: [Plant; 28] = [
              values ('00000000-0000-7000-8000-000000000001', 'message', 'e', 'k', 't', '{}', now() - interval '1 hour')",
         )
     },
-    shop(
+    untold(
         "I6",
         "saga {canceled_saga}",
         "delete from saga.journal where saga_id = '{canceled_saga}' and kind = 'undone'",
@@ -153,7 +166,7 @@ const PLANTS: [Plant; 28] = [
         "saga {waiting_saga}",
         "update saga.saga set plan_version = 99 where saga_id = '{waiting_saga}'",
     ),
-    shop(
+    untold(
         "overdue-compensation",
         "saga {waiting_saga}",
         r#"update saga.saga set state = 'compensating', step = 1, undo_from = 2, deadline = null
@@ -163,7 +176,7 @@ const PLANTS: [Plant; 28] = [
            values ('{waiting_saga}', 90, 0, now() - interval '1 hour', 'compensation_begun', 'compensating');
            update commerce."order" set canceling = true where order_id = '{waiting}'"#,
     ),
-    shop(
+    untold(
         "long-pause",
         "saga {waiting_saga}",
         "update saga.saga set paused = true, updated_at = now() - interval '2 days' where saga_id = '{waiting_saga}';

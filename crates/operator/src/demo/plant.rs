@@ -60,12 +60,19 @@ pub(super) async fn entry(
             claimed(conn, saga_id, LONG).await?;
             act(operator, conn, saga_id, Verb::Cancel).await?;
             failed(conn, saga_id, "transient", nobody, 1).await?;
+            // past the trigger that keeps the journal as it is
+            sqlx::query("set local session_replication_role = replica")
+                .execute(&mut *conn)
+                .await?;
             sqlx::query!(
                 "update saga.journal set at = at - interval '20 min' where saga_id = $1 and kind = 'compensation_begun'",
                 saga_id.uuid()
             )
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
+            sqlx::query("set local session_replication_role = origin")
+                .execute(conn)
+                .await?;
         }
         Code::WaitingForSignal
         | Code::NoWorker
@@ -118,13 +125,14 @@ async fn failed(
     .await?;
     sqlx::query!(
         r#"
+        with moved as (
+            update saga.saga set revision = revision + $4::integer where saga_id = $1 returning saga_id, revision - $4::integer as before, state
+        )
         insert into saga.journal (saga_id, revision, n, kind, step, attempt, detail, state)
-        select s.saga_id, s.revision, (select max(j.n) from saga.journal j where j.saga_id = s.saga_id) + a, $2, o.step,
-               a, $3, s.state
-        from saga.saga s
+        select m.saga_id, m.before + a, 0, $2, o.step, a, $3, m.state
+        from moved m
              join messaging.outbox o using (saga_id)
-             cross join generate_series(1, $4) as a
-        where s.saga_id = $1
+             cross join generate_series(1, $4::integer) as a
         "#,
         saga_id.uuid(),
         kind,

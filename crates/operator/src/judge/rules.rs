@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use saga::journal::JournalFact;
 
 use super::{
     EVENTS, Ended, Entry, Evidence, Facts, IN_A_ROW, OVERDUE, Payment, Seen, Sure, World, at,
@@ -144,16 +145,15 @@ impl Case<'_> {
         if let Some(breach) = &facts.breach {
             return Some(breach.clone());
         }
-        let said = facts
-            .entry
-            .as_ref()
-            .and_then(|entry| entry.last_error.clone());
+        let mut ended = facts.ended.iter();
+        let last = ended.find(|ended| ended.fact != JournalFact::Lost);
+        if let Some(last) = last.filter(|last| is_contradicted(&last.fact)) {
+            return Some(last.detail.clone().unwrap_or_default());
+        }
         let failed = facts.failed.seen().into_iter().flatten();
-        let mut said = said
-            .into_iter()
-            .chain(failed.filter_map(|message| message.reason.clone()));
-        if let Some(mismatch) = said.find(|said| said.contains("payment-mismatch")) {
-            return Some(mismatch);
+        let mut reasons = failed.filter_map(|message| message.reason.as_ref());
+        if let Some(mismatch) = reasons.find(|reason| reason.contains("payment-mismatch")) {
+            return Some(mismatch.clone());
         }
         let Some(payment) = facts.payment.seen()? else {
             return (facts.state == "waiting")
@@ -330,13 +330,17 @@ impl Case<'_> {
 
     /// Its attempts fail one after the other, whether the next one is far, due or being made.
     fn failing(&self, entry: &Entry) -> Option<Found> {
-        let failed = |ended: &&Ended| matches!(ended.kind.as_str(), "transient" | "unknown");
+        let failed = |ended: &&Ended| {
+            let fact = &ended.fact;
+            is_unknown(fact) || matches!(fact, JournalFact::Transient { .. })
+        };
         // a worker that died says nothing of payments
-        let told = self.facts.ended.iter().filter(|ended| ended.kind != "lost");
+        let ended = self.facts.ended.iter();
+        let told = ended.filter(|ended| ended.fact != JournalFact::Lost);
         let in_a_row: Vec<_> = told.take_while(failed).collect();
         let last = in_a_row.get(..IN_A_ROW)?;
         // one that may have happened weighs more than all that never left
-        let code = if last.iter().any(|ended| ended.kind == "unknown") {
+        let code = if last.iter().any(|ended| is_unknown(&ended.fact)) {
             Code::OutcomeUnknown
         } else {
             Code::ParticipantUnreachable
@@ -512,6 +516,17 @@ impl Found {
     fn sure(self, sure: Sure) -> Self {
         Self { sure, ..self }
     }
+}
+
+const fn is_unknown(fact: &JournalFact) -> bool {
+    matches!(
+        fact,
+        JournalFact::Unknown { .. } | JournalFact::Contradicted { .. }
+    )
+}
+
+const fn is_contradicted(fact: &JournalFact) -> bool {
+    matches!(fact, JournalFact::Contradicted { .. })
 }
 
 fn last_error(entry: &Entry) -> String {

@@ -1,6 +1,7 @@
 //! The table of cases: each rule, its neighbours, and what comes first.
 
 use chrono::TimeDelta;
+use serde_json::json;
 
 use super::*;
 
@@ -106,7 +107,7 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
 fn ended(attempt: i32, kind: &str) -> Ended {
     Ended {
         attempt,
-        kind: kind.to_owned(),
+        fact: serde_json::from_value(json!({ "kind": kind })).unwrap(),
         detail: Some("it said so".to_owned()),
     }
 }
@@ -286,8 +287,7 @@ fn what_was_paid_must_be_what_was_ordered() {
     let mut facts = waiting("pending", None);
     facts.payment = Seen::Seen(None);
     certainly(Code::PaymentMismatch, &facts, &world()); // it was there once
-    let mut facts = running(30, 1, &["unknown"]);
-    facts.entry.as_mut().unwrap().last_error = Some("payment-mismatch: 1 is not 2".to_owned());
+    let facts = running(30, 2, &["lost", "contradicted"]);
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut facts = waiting("paid", Some(60));
     facts.failed = failed("payment-mismatch: 1 is not 2");

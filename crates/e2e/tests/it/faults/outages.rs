@@ -8,7 +8,7 @@ use lapin::{BasicProperties, options::QueueDeclareOptions, types::FieldTable};
 use regex::Regex;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
-use testkit::{Buyer, MailServer, System, SystemOptions, eventually, foreign_client};
+use testkit::{Buyer, MailServer, System, eventually, foreign_client};
 
 use super::{count, whole};
 use crate::{hurried, text};
@@ -238,23 +238,9 @@ async fn placed(buyer: &Buyer<'_>, orders: usize) -> Vec<Value> {
     placed
 }
 
-/// Leases that outlive a wait for a lock (2 s), as those of every shop do: timers that are due together are stored
-/// one by one after it, under the claims that they had.
-fn leased() -> SystemOptions {
-    let mut options = hurried();
-    let leases = [
-        ("SAGA_LEASE_MS", "10000"),
-        ("SAGA_CALL_TIMEOUT_MS", "5000"),
-        ("SAGA_LEASE_MARGIN_MS", "2000"),
-    ];
-    let leases = leases.map(|(name, value)| (name, value.to_owned()));
-    options.env.extend(leases);
-    options
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn f61_a_locked_saga_delays_no_step_of_others() {
-    let mut options = leased();
+    let mut options = hurried();
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
     let system = System::prepare(options).await;
     for role in ["payments", "api"] {
@@ -279,7 +265,7 @@ async fn f61_a_locked_saga_delays_no_step_of_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f61_a_locked_saga_delays_no_deadline_of_others() {
-    let mut options = leased();
+    let mut options = hurried();
     let deadline = ("PAYMENT_DEADLINE_MS", "6000".to_owned());
     options.env.extend([deadline]);
     let system = System::start(options).await;

@@ -1,0 +1,82 @@
+//! I11: each journal, replayed, leads to where its saga stands.
+
+use std::collections::HashMap;
+
+use kernel::SagaId;
+use saga::{
+    Shape,
+    replay::{Position, replay},
+    store,
+};
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use crate::Violation;
+
+/// Journals that are read at a time.
+const PAGE: usize = 1_000;
+
+/// Violations that are told of a check.
+const MAX_VIOLATIONS: usize = 100;
+
+/// Replays the journals of sagas whose plan is among `plans`: of all, or of so many that are live and so many
+/// that are newest. Those of archived sagas are not read.
+pub(crate) async fn examine(
+    conn: &mut PgConnection,
+    plans: &[Shape],
+    sample: Option<i64>,
+) -> sqlx::Result<Vec<Violation>> {
+    let shapes: HashMap<_, _> = plans
+        .iter()
+        .map(|plan| ((plan.name, plan.version, plan.hash()), plan))
+        .collect();
+    let mut violations = Vec::new();
+    for page in select(conn, sample).await?.chunks(PAGE) {
+        let mut journals = store::journals(conn, page).await?;
+        for row in store::load(conn, page).await? {
+            let key = (row.plan.as_str(), row.plan_version, row.plan_hash.clone());
+            let Some(shape) = shapes.get(&key) else {
+                continue; // the check of unknown plans names it
+            };
+            let journal = journals.remove(&row.saga_id).unwrap_or_default();
+            if let Err(error) = replay(shape, &journal, &Position::of(&row)).1 {
+                violations.push(violation(row.saga_id, &error.to_string()));
+            }
+            if violations.len() == MAX_VIOLATIONS {
+                return Ok(violations);
+            }
+        }
+    }
+    Ok(violations)
+}
+
+async fn select(conn: &mut PgConnection, sample: Option<i64>) -> sqlx::Result<Vec<Uuid>> {
+    match sample {
+        None => {
+            sqlx::query_scalar!("select saga_id from saga.saga")
+                .fetch_all(conn)
+                .await
+        }
+        Some(sample) => {
+            sqlx::query_scalar!(
+                r#"
+                (select saga_id as "saga_id!" from saga.saga
+                 where state in ('running', 'waiting', 'compensating') order by updated_at limit $1)
+                union
+                (select saga_id from saga.saga order by created_at desc limit $1)
+                "#,
+                sample,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+fn violation(saga_id: SagaId, what: &str) -> Violation {
+    Violation {
+        check: "I11",
+        subject: format!("saga {saga_id}"),
+        what: format!("its journal does not lead to where it stands: {what}"),
+    }
+}
