@@ -16,11 +16,10 @@ use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
     expect(unused_imports, reason = "its plan stands in `next`")
 )]
 use saga::{
-    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Reasons,
-    Refusal, Remote, RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
+    Complete, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan, Reasons, Refusal, Remote,
+    RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
@@ -48,15 +47,13 @@ pub struct CheckoutInput {
     pub total: Money,
     /// The order's trace.
     pub trace_id: String,
-    /// What was ordered: known while it is being placed, then the order's lines are the truth.
-    #[serde(skip)]
-    pub basket: Option<Basket>,
 }
 
 impl Saga for Checkout {
     const NAME: &'static str = "checkout"; // stored: rename only with a migration
     const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
     type Input = CheckoutInput;
+    type Details = Basket; // stored as the order's lines
     // the storefront knows these sentences (`frontend/src/lib/status.ts`)
     const REASONS: Reasons = Reasons {
         budget_spent: "it could not be done in time",
@@ -65,21 +62,16 @@ impl Saga for Checkout {
         canceled: "it was canceled",
     };
 
-    fn attributes(input: &Value) -> Vec<(&'static str, String)> {
-        let named = [
-            ("order.id", "order_id"),
-            ("order.transaction_id", "transaction_id"),
-        ];
-        let found = named
-            .into_iter()
-            .filter_map(|(name, key)| Some((name, input.get(key)?.as_str()?.to_owned())));
-        found.collect()
+    fn attributes(input: &CheckoutInput) -> Vec<(&'static str, String)> {
+        vec![
+            ("order.id", input.order_id.to_string()),
+            ("order.transaction_id", input.transaction_id.to_string()),
+        ]
     }
 
     #[cfg(not(feature = "next"))]
     fn plan() -> Plan<Self, Complete> {
-        Plan::start()
-            .compensable(Local(PlaceOrder)) // undo: cancel the order, release the stock
+        Plan::first(PlaceOrder) // undo: cancel the order, release the stock
             .compensable(Remote(InitPayment)) // undo: cancel by order, which leaves a tombstone
             .pivot(AwaitPayment) // paid, canceled or too late; from here on, only forward
             .retryable(Local(CompleteOrder))
@@ -96,7 +88,14 @@ impl Saga for Checkout {
     }
 
     async fn begin_compensation(
-        &self,
+        conn: &mut PgConnection,
+        input: &CheckoutInput,
+        reason: &str,
+    ) -> sqlx::Result<()> {
+        order::begin_canceling(conn, &[(input.order_id, reason)]).await
+    }
+
+    async fn begin_compensation_all(
         conn: &mut PgConnection,
         sagas: &[(&CheckoutInput, &str)],
     ) -> sqlx::Result<()> {
@@ -107,41 +106,44 @@ impl Saga for Checkout {
 /// Writes the order at catalog prices and reserves its stock.
 pub(crate) struct PlaceOrder;
 
-impl LocalStep<Checkout> for PlaceOrder {
+impl FirstStep<Checkout> for PlaceOrder {
     const NAME: &'static str = "place_order";
 
     async fn run(
         &self,
         conn: &mut PgConnection,
-        sagas: &[&CheckoutInput],
-    ) -> Result<(), LocalError> {
-        let orders: Vec<_> = sagas
-            .iter()
-            .filter_map(|input| {
-                Some(NewOrder {
-                    id: input.order_id,
-                    user_id: input.user_id,
-                    saga_id: input.saga_id,
-                    transaction_id: input.transaction_id,
-                    basket: input.basket.as_ref()?,
-                    trace_id: &input.trace_id,
-                })
-            })
-            .collect();
-        order::place(conn, &orders)
+        input: &CheckoutInput,
+        basket: &Basket,
+    ) -> Result<(), FirstStepError> {
+        let order = NewOrder {
+            id: input.order_id,
+            user_id: input.user_id,
+            saga_id: input.saga_id,
+            transaction_id: input.transaction_id,
+            basket,
+            trace_id: &input.trace_id,
+        };
+        order::place(conn, &[order])
             .await
             .map_err(|error| match error {
-                PlaceError::Db(error) => LocalError::Db(error),
-                refused @ PlaceError::OutOfStock { .. } => LocalError::Refused(Refusal {
+                PlaceError::Db(error) => FirstStepError::Db(error),
+                refused @ PlaceError::OutOfStock { .. } => FirstStepError::Refused(Refusal {
                     reason: refused.to_string(),
                     cause: Box::new(refused),
                 }),
             })
     }
-}
 
-impl LocalUndo<Checkout> for PlaceOrder {
-    async fn compensate(
+    async fn undo(
+        &self,
+        conn: &mut PgConnection,
+        input: &CheckoutInput,
+        reason: &str,
+    ) -> sqlx::Result<()> {
+        order::cancel(conn, &[(input.order_id, reason)]).await
+    }
+
+    async fn undo_all(
         &self,
         conn: &mut PgConnection,
         sagas: &[(&CheckoutInput, &str)],
@@ -181,15 +183,22 @@ impl RemoteStep<Checkout> for InitPayment {
         }
     }
 
-    async fn record(&self, conn: &mut PgConnection, sagas: &[&CheckoutInput]) -> sqlx::Result<()> {
-        let orders: Vec<_> = sagas.iter().map(|input| input.order_id).collect();
-        order::await_payment(conn, &orders).await
+    async fn record(&self, conn: &mut PgConnection, input: &CheckoutInput) -> sqlx::Result<()> {
+        order::await_payment(conn, &[input.order_id]).await
+    }
+
+    async fn record_all(
+        &self,
+        conn: &mut PgConnection,
+        inputs: &[&CheckoutInput],
+    ) -> sqlx::Result<()> {
+        order::await_payment(conn, &orders(inputs)).await
     }
 }
 
-impl Compensable<Checkout> for InitPayment {
+impl RemoteUndo<Checkout> for InitPayment {
     /// Keyed by the order, which we knew before we asked: it works whether or not an answer came.
-    async fn compensate(&self, cx: &StepCx<'_, Checkout>) -> Undo {
+    async fn undo(&self, cx: &StepCx<'_, Checkout>) -> Undo {
         let input = cx.input();
         let call = Call {
             effect_key: cx.undo_key(),
@@ -235,13 +244,16 @@ pub(crate) struct CompleteOrder;
 impl LocalStep<Checkout> for CompleteOrder {
     const NAME: &'static str = "complete_order";
 
-    async fn run(
+    async fn run(&self, conn: &mut PgConnection, input: &CheckoutInput) -> sqlx::Result<()> {
+        order::complete(conn, &[input.order_id]).await
+    }
+
+    async fn run_all(
         &self,
         conn: &mut PgConnection,
-        sagas: &[&CheckoutInput],
-    ) -> Result<(), LocalError> {
-        let orders: Vec<_> = sagas.iter().map(|input| input.order_id).collect();
-        Ok(order::complete(conn, &orders).await?)
+        inputs: &[&CheckoutInput],
+    ) -> sqlx::Result<()> {
+        order::complete(conn, &orders(inputs)).await
     }
 }
 
@@ -264,6 +276,10 @@ impl CheckoutInput {
         order::verify_payment(&terms, paid.transaction_id, amount)
             .map_err(|error| format!("payment-mismatch: {error}"))
     }
+}
+
+fn orders(inputs: &[&CheckoutInput]) -> Vec<OrderId> {
+    inputs.iter().map(|input| input.order_id).collect()
 }
 
 fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, &'a str)> {

@@ -1,7 +1,7 @@
 //! What a next release could do to the plan: a step more, and sagas of the first version are brought to
 //! their end. The upgrade test runs binaries that are built so beside ours (`cargo xtask test`).
 
-use saga::{Complete, Local, LocalError, LocalStep, Plan, Remote};
+use saga::{Complete, Local, LocalStep, Plan, Remote};
 use sqlx::PgConnection;
 
 use crate::checkout::{
@@ -10,8 +10,7 @@ use crate::checkout::{
 
 /// As it was.
 pub(crate) fn plan_1() -> Plan<Checkout, Complete> {
-    Plan::start()
-        .compensable(Local(PlaceOrder))
+    Plan::first(PlaceOrder)
         .compensable(Remote(InitPayment))
         .pivot(AwaitPayment)
         .retryable(Local(CompleteOrder))
@@ -28,12 +27,8 @@ struct Remember;
 impl LocalStep<Checkout> for Remember {
     const NAME: &'static str = "remember";
 
-    async fn run(
-        &self,
-        _conn: &mut PgConnection,
-        sagas: &[&CheckoutInput],
-    ) -> Result<(), LocalError> {
-        tracing::debug!(sagas = sagas.len(), "Remembered");
+    async fn run(&self, _conn: &mut PgConnection, input: &CheckoutInput) -> sqlx::Result<()> {
+        tracing::debug!(saga.id = %input.saga_id, "Remembered");
         Ok(())
     }
 }

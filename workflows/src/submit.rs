@@ -175,12 +175,12 @@ pub async fn submit_in(
         transaction_id: TransactionId::new(),
         total: basket.total.clone(),
         trace_id: request.trace.trace_id().to_owned(),
-        basket: Some(basket),
     };
     let trace = order::place_in_trace(order_id, request.trace.trace_id());
     let new = NewSaga {
         id: saga_id,
         input,
+        details: &basket,
         trace: trace.unwrap_or_else(|| request.trace.child()),
         parent_span: request.exported.then(|| request.trace.span_id().to_owned()),
     };

@@ -167,7 +167,6 @@ impl Default for Production {
             transaction_id: terms.transaction_id,
             total: total.clone(),
             trace_id: String::new(),
-            basket: None,
         };
         let fits = [total.amount - 1, total.amount].map(|amount| {
             let paid = Money::new(amount, total.currency.clone());

@@ -169,6 +169,7 @@ fn settings(mode: Mode) -> SystemOptions {
             .collect(),
         own_servers: true,
         proxies: matches!(mode, Mode::Safety | Mode::Liveness | Mode::Outages),
+        dumps: None,
     }
 }
 

@@ -62,7 +62,7 @@ impl From<EngineError> for ActError {
         match error {
             EngineError::NotFound(saga_id) => Self::NotFound(saga_id),
             EngineError::Db(error) => Self::Db(error),
-            EngineError::Unreadable { .. } | EngineError::Refused(_) => {
+            EngineError::Unreadable { .. } | EngineError::NotInPlan { .. } => {
                 Self::Unreadable(error.to_string())
             }
             EngineError::Conflict { .. } | EngineError::Fenced => Self::Conflict(error.to_string()),

@@ -42,7 +42,9 @@ pub async fn of(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Option
         saga_id,
         plan: saga.plan,
         trace,
-        attributes: Checkout::attributes(&saga.input),
+        attributes: serde_json::from_value(saga.input)
+            .map(|input| Checkout::attributes(&input))
+            .unwrap_or_default(),
     };
     let chapters = story::chapters(conn, saga_id).await?;
     let spans = chapters

@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 use crate::{
     journal::{JournalFact, JournalRow},
     known::{Known, Plans},
-    machine::{self, Event, Kept, State},
-    plan::{LocalError, Refusal, Saga},
+    machine::{self, Event, Kept, Op, State},
+    plan::{Body, FirstStepError, Refusal, Saga},
     shape::Shape,
     signal::NewSignal,
     store,
@@ -89,12 +89,13 @@ impl EngineConfig {
 }
 
 /// A saga to be created.
-#[derive(Debug, Clone)]
-pub struct NewSaga<I> {
+pub struct NewSaga<'a, S: Saga> {
     /// Its id.
     pub id: SagaId,
     /// What was chosen before anything leaves.
-    pub input: I,
+    pub input: S::Input,
+    /// What its first step needs beside that.
+    pub details: &'a S::Details,
     /// Its one trace; the span id is the root span's.
     pub trace: TraceRef,
     /// The span id of the exported request that began it: the root span hangs below it.
@@ -140,9 +141,14 @@ pub enum EngineError {
         /// Why not.
         why: String,
     },
-    /// A local step refused after its saga had been stored.
-    #[error("a local step refused: {0}")]
-    Refused(String),
+    /// The machine asked for something that the plan does not have: a fault of this binary.
+    #[error("the plan has no {op:?} for `{step}`")]
+    NotInPlan {
+        /// What it asked for.
+        op: Op,
+        /// The step.
+        step: &'static str,
+    },
     /// The database failed.
     #[error("could not store the transition")]
     Db(#[from] sqlx::Error),
@@ -199,6 +205,31 @@ impl<S: Saga> Inner<S> {
             shape: &known.shape,
             hash: &known.hash,
             retry: &self.config.retry,
+        }
+    }
+}
+
+impl<S: Saga> Inner<S> {
+    /// Runs a local step in the transaction that creates its saga.
+    async fn run_at_start(
+        &self,
+        conn: &mut PgConnection,
+        op: Op,
+        new: &NewSaga<'_, S>,
+    ) -> Result<(), StartError> {
+        let Op::Run(at) = op else {
+            return Ok(()); // a saga that begins neither records nor undoes anything
+        };
+        match &self.plans.current().plan.steps[at].body {
+            Body::First(first) => first
+                .run(conn, &new.input, new.details)
+                .await
+                .map_err(|error| match error {
+                    FirstStepError::Refused(refusal) => StartError::Refused(refusal),
+                    FirstStepError::Db(error) => StartError::Db(error),
+                }),
+            Body::Local { run, .. } => Ok(run.run(conn, &[&new.input]).await?),
+            Body::Remote { .. } | Body::Wait(_) => Ok(()),
         }
     }
 }
@@ -274,7 +305,7 @@ impl<S: Saga> Engine<S> {
     pub async fn start(
         &self,
         conn: &mut PgConnection,
-        new: NewSaga<S::Input>,
+        new: NewSaga<'_, S>,
         eager: bool,
     ) -> Result<Started<S::Input>, StartError> {
         let claimed_at = std::time::Instant::now();
@@ -319,20 +350,14 @@ impl<S: Saga> Engine<S> {
         };
         let (entry_id, since) = store::create(conn, &create).await?;
         for op in &decision.ops {
-            inner
-                .run_op(conn, current, *op, &[(&new.input, "")])
-                .await
-                .map_err(|error| match error {
-                    LocalError::Refused(refusal) => StartError::Refused(refusal),
-                    LocalError::Db(error) => StartError::Db(error),
-                })?;
+            inner.run_at_start(conn, *op, &new).await?;
         }
         let told = (
             Subject {
                 saga_id: new.id,
                 plan: S::NAME.to_owned(),
                 trace: new.trace.clone(),
-                attributes: S::attributes(&create.input),
+                attributes: S::attributes(&new.input),
             },
             Chapter {
                 revision: 1,

@@ -166,7 +166,11 @@ impl<S: Saga> Engine<S> {
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
         };
         let step = &known.plan.steps[index];
-        let Body::Remote(body) = &step.body else {
+        let Body::Remote {
+            run,
+            undo: compensate,
+        } = &step.body
+        else {
             return None;
         };
         let expected = claim
@@ -194,12 +198,12 @@ impl<S: Saga> Engine<S> {
         let limit = config.call_timeout.min(left);
         Some(if undo {
             crash_point!("saga.undo.before_call");
-            let answer = guarded(limit, body.undo(&cx)).await;
+            let answer = guarded(limit, compensate.as_ref()?.undo(&cx)).await;
             crash_point!("saga.undo.after_call");
             Ended::Undo(answer.unwrap_or_else(Undo::Unknown))
         } else {
             crash_point!("saga.step.before_call");
-            let answer = guarded(limit, body.run(&cx)).await;
+            let answer = guarded(limit, run.run(&cx)).await;
             crash_point!("saga.step.after_call");
             Ended::Step(answer.unwrap_or_else(Outcome::Unknown))
         })

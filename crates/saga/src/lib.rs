@@ -54,9 +54,9 @@ pub use engine::{
 pub use known::shapes;
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
-    BeforePivot, Compensable, Complete, IntoCompensable, IntoRetryable, Local, LocalError,
-    LocalStep, LocalUndo, Outcome, Plan, Refusal, Remote, RemoteStep, Saga, Signal, Step, StepCx,
-    Undo, WaitStep,
+    BeforePivot, Complete, FirstStep, FirstStepError, IntoCompensable, IntoRetryable, Local,
+    LocalStep, LocalUndo, Outcome, Plan, PlanStep, Refusal, Remote, RemoteStep, RemoteUndo, Saga,
+    Signal, StepCx, Undo, WaitStep,
 };
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};

@@ -2,12 +2,11 @@
 //!
 //! A [`Plan`] is a typestate: after `.pivot(..)` there is no `.compensable(..)` to call.
 
-use std::{any::Any, fmt, marker::PhantomData, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use kernel::{SagaId, TraceRef};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
@@ -24,6 +23,8 @@ pub trait Saga: Send + Sync + Sized + 'static {
     const VERSION: i32;
     /// What was chosen before anything left: ids, amounts.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What its [`FirstStep`] needs beside the input and what is not stored with the saga; `()` for none.
+    type Details: Send + Sync + 'static;
 
     /// Why it is undone, in words for its customer. Stored with each saga that is.
     const REASONS: Reasons;
@@ -38,19 +39,31 @@ pub trait Saga: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// What a stored input says of itself in traces, such as `order.id`: nothing that is anybody's
-    /// secret.
-    fn attributes(_input: &Value) -> Vec<(&'static str, String)> {
+    /// Attributes of its spans, such as `order.id`. No secrets: traces are read by many.
+    fn attributes(_input: &Self::Input) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Told, in the transition's transaction, of sagas that begin to be undone, each with the reason.
+    /// Records, in the transaction that begins to compensate a saga, that it does.
     fn begin_compensation(
-        &self,
         _conn: &mut PgConnection,
-        _sagas: &[(&Self::Input, &str)],
+        _input: &Self::Input,
+        _reason: &str,
     ) -> impl Future<Output = sqlx::Result<()>> + Send {
         async { Ok(()) }
+    }
+
+    /// As [`Saga::begin_compensation`], for all sagas of a batch, each with its reason.
+    fn begin_compensation_all(
+        conn: &mut PgConnection,
+        sagas: &[(&Self::Input, &str)],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async move {
+            for (input, reason) in sagas {
+                Self::begin_compensation(conn, input, reason).await?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -63,16 +76,16 @@ pub struct Refusal {
     pub cause: Box<dyn Any + Send>,
 }
 
-/// Why a local step did not run.
+/// Why a saga's first step did not run, and nothing was created.
 #[derive(Debug)]
-pub enum LocalError {
-    /// Business says no. Only a step that runs in the create-commit may say so.
+pub enum FirstStepError {
+    /// Business says no.
     Refused(Refusal),
-    /// The database says no; the transaction rolls back and is tried again.
+    /// The database failed; the transaction rolls back.
     Db(sqlx::Error),
 }
 
-impl From<sqlx::Error> for LocalError {
+impl From<sqlx::Error> for FirstStepError {
     fn from(error: sqlx::Error) -> Self {
         Self::Db(error)
     }
@@ -109,27 +122,94 @@ pub enum Undo {
     Contradicted(String),
 }
 
-/// A step whose effect is in the shop's own database: it joins the transition's transaction.
+/// The local step that a saga begins with. It joins the transaction that creates the saga, and is the only local
+/// step that may refuse: a saga that is refused was never there.
+pub trait FirstStep<S: Saga>: Send + Sync + 'static {
+    /// Stored name.
+    const NAME: &'static str;
+
+    /// Runs it.
+    fn run(
+        &self,
+        conn: &mut PgConnection,
+        input: &S::Input,
+        details: &S::Details,
+    ) -> impl Future<Output = Result<(), FirstStepError>> + Send;
+
+    /// Undoes it, for this reason.
+    fn undo(
+        &self,
+        conn: &mut PgConnection,
+        input: &S::Input,
+        reason: &str,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// As [`FirstStep::undo`], for all sagas of a batch: with statements for many rows it is faster.
+    fn undo_all(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[(&S::Input, &str)],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async move {
+            for (input, reason) in sagas {
+                self.undo(conn, input, reason).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A step whose effect is in the shop's own database: it joins the transition's transaction, so it takes effect
+/// exactly once.
 pub trait LocalStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
 
-    /// Runs it for all sagas of a batch.
+    /// Runs it.
     fn run(
         &self,
         conn: &mut PgConnection,
-        sagas: &[&S::Input],
-    ) -> impl Future<Output = Result<(), LocalError>> + Send;
+        input: &S::Input,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// As [`LocalStep::run`], for all sagas of a batch: with statements for many rows it is faster.
+    fn run_all(
+        &self,
+        conn: &mut PgConnection,
+        inputs: &[&S::Input],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async move {
+            for input in inputs {
+                self.run(conn, input).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Undoes a [`LocalStep`].
 pub trait LocalUndo<S: Saga>: LocalStep<S> {
-    /// Undoes it for all sagas of a batch, each with the reason.
-    fn compensate(
+    /// Undoes it, for this reason.
+    fn undo(
+        &self,
+        conn: &mut PgConnection,
+        input: &S::Input,
+        reason: &str,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// As [`LocalUndo::undo`], for all sagas of a batch: with statements for many rows it is faster.
+    fn undo_all(
         &self,
         conn: &mut PgConnection,
         sagas: &[(&S::Input, &str)],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async move {
+            for (input, reason) in sagas {
+                self.undo(conn, input, reason).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// A step whose effect is elsewhere.
@@ -140,21 +220,35 @@ pub trait RemoteStep<S: Saga>: Send + Sync + 'static {
     /// One attempt. It is dropped at its time-out, which then counts as [`Outcome::Unknown`].
     fn run(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Outcome> + Send;
 
-    /// Writes down, in the commit that ends it, that it took effect.
+    /// Records, in the commit that stores its result, that it took effect.
     fn record(
         &self,
         _conn: &mut PgConnection,
-        _sagas: &[&S::Input],
+        _input: &S::Input,
     ) -> impl Future<Output = sqlx::Result<()>> + Send {
         async { Ok(()) }
+    }
+
+    /// As [`RemoteStep::record`], for all sagas of a batch: with statements for many rows it is faster.
+    fn record_all(
+        &self,
+        conn: &mut PgConnection,
+        inputs: &[&S::Input],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async move {
+            for input in inputs {
+                self.record(conn, input).await?;
+            }
+            Ok(())
+        }
     }
 }
 
 /// Undoes a [`RemoteStep`], keyed by what was known before it ran: it works whether or not an
 /// answer ever came.
-pub trait Compensable<S: Saga>: RemoteStep<S> {
+pub trait RemoteUndo<S: Saga>: RemoteStep<S> {
     /// One attempt. Never given up.
-    fn compensate(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Undo> + Send;
+    fn undo(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Undo> + Send;
 }
 
 /// A step that waits for a signal: the pivot.
@@ -266,15 +360,28 @@ pub struct Complete;
 
 /// The steps of a saga, in order.
 pub struct Plan<S: Saga, Stage> {
-    pub(crate) steps: Vec<Step<S>>,
+    pub(crate) steps: Vec<PlanStep<S>>,
     stage: PhantomData<Stage>,
 }
 
 impl<S: Saga> Plan<S, BeforePivot> {
-    /// An empty plan.
+    /// A plan that begins with something other than a [`FirstStep`].
     pub fn start() -> Self {
         Self {
             steps: Vec::new(),
+            stage: PhantomData,
+        }
+    }
+
+    /// A plan that begins with this step.
+    pub fn first<T: FirstStep<S>>(step: T) -> Self {
+        let first = PlanStep {
+            name: T::NAME,
+            role: Role::Compensable,
+            body: Body::First(Box::new(step)),
+        };
+        Self {
+            steps: vec![first],
             stage: PhantomData,
         }
     }
@@ -293,7 +400,7 @@ impl<S: Saga> Plan<S, BeforePivot> {
             deadline: W::deadline,
             signals: W::SIGNALS,
         };
-        self.steps.push(Step {
+        self.steps.push(PlanStep {
             name: W::NAME,
             role: Role::Pivot,
             body: Body::Wait(wait),
@@ -322,8 +429,8 @@ impl<S: Saga> Plan<S, Complete> {
     pub(crate) fn shape_as(&self, version: i32) -> Shape {
         let steps = self.steps.iter().map(|step| {
             let kind = match step.body {
-                Body::Local(_) => Kind::Local,
-                Body::Remote(_) => Kind::Remote,
+                Body::First(_) | Body::Local { .. } => Kind::Local,
+                Body::Remote { .. } => Kind::Remote,
                 Body::Wait(_) => Kind::Wait,
             };
             StepShape {
@@ -344,7 +451,7 @@ impl<S: Saga> Plan<S, Complete> {
     fn signals(&self) -> impl Iterator<Item = SignalShape> {
         let waits = self.steps.iter().filter_map(|step| match &step.body {
             Body::Wait(wait) => Some(wait.signals),
-            Body::Local(_) | Body::Remote(_) => None,
+            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => None,
         });
         waits.flatten().map(|signal| SignalShape {
             name: signal.name,
@@ -383,15 +490,22 @@ impl<S: Saga, Stage> fmt::Debug for Plan<S, Stage> {
 }
 
 /// A step with its code, its types erased.
-pub struct Step<S: Saga> {
+pub struct PlanStep<S: Saga> {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
     pub(crate) body: Body<S>,
 }
 
 pub(crate) enum Body<S: Saga> {
-    Local(Box<dyn DynLocal<S>>),
-    Remote(Box<dyn DynRemote<S>>),
+    First(Box<dyn DynFirst<S>>),
+    Local {
+        run: Arc<dyn DynLocal<S>>,
+        undo: Option<Arc<dyn DynLocalUndo<S>>>,
+    },
+    Remote {
+        run: Arc<dyn DynRemote<S>>,
+        undo: Option<Arc<dyn DynRemoteUndo<S>>>,
+    },
     Wait(Wait<S>),
 }
 
@@ -403,154 +517,133 @@ pub(crate) struct Wait<S> {
 /// A step that can be undone: [`Local`] or [`Remote`].
 pub trait IntoCompensable<S: Saga> {
     #[doc(hidden)]
-    fn into_step(self) -> Step<S>;
+    fn into_step(self) -> PlanStep<S>;
 }
 
 /// A step that must succeed in the end: [`Local`] or [`Remote`].
 pub trait IntoRetryable<S: Saga> {
     #[doc(hidden)]
-    fn into_step(self) -> Step<S>;
+    fn into_step(self) -> PlanStep<S>;
 }
 
 impl<S: Saga, T: LocalUndo<S>> IntoCompensable<S> for Local<T> {
-    fn into_step(self) -> Step<S> {
-        Step {
+    fn into_step(self) -> PlanStep<S> {
+        let step = Arc::new(self.0);
+        let (run, undo) = (Arc::clone(&step) as Arc<dyn DynLocal<S>>, step);
+        let undo = Some(undo as Arc<dyn DynLocalUndo<S>>);
+        PlanStep {
             name: T::NAME,
             role: Role::Compensable,
-            body: Body::Local(Box::new(Undoable(self.0))),
+            body: Body::Local { run, undo },
         }
     }
 }
 
-impl<S: Saga, T: Compensable<S>> IntoCompensable<S> for Remote<T> {
-    fn into_step(self) -> Step<S> {
-        Step {
+impl<S: Saga, T: RemoteUndo<S>> IntoCompensable<S> for Remote<T> {
+    fn into_step(self) -> PlanStep<S> {
+        let step = Arc::new(self.0);
+        let (run, undo) = (Arc::clone(&step) as Arc<dyn DynRemote<S>>, step);
+        let undo = Some(undo as Arc<dyn DynRemoteUndo<S>>);
+        PlanStep {
             name: T::NAME,
             role: Role::Compensable,
-            body: Body::Remote(Box::new(Undoable(self.0))),
+            body: Body::Remote { run, undo },
         }
     }
 }
 
 impl<S: Saga, T: LocalStep<S>> IntoRetryable<S> for Local<T> {
-    fn into_step(self) -> Step<S> {
-        Step {
+    fn into_step(self) -> PlanStep<S> {
+        let run = Arc::new(self.0);
+        PlanStep {
             name: T::NAME,
             role: Role::Retryable,
-            body: Body::Local(Box::new(Final(self.0))),
+            body: Body::Local { run, undo: None },
         }
     }
 }
 
 impl<S: Saga, T: RemoteStep<S>> IntoRetryable<S> for Remote<T> {
-    fn into_step(self) -> Step<S> {
-        Step {
+    fn into_step(self) -> PlanStep<S> {
+        let run = Arc::new(self.0);
+        PlanStep {
             name: T::NAME,
             role: Role::Retryable,
-            body: Body::Remote(Box::new(Final(self.0))),
+            body: Body::Remote { run, undo: None },
         }
     }
 }
 
-struct Undoable<T>(T);
-struct Final<T>(T);
+type Inputs<'a, S> = &'a [&'a <S as Saga>::Input];
+type WithReasons<'a, S> = &'a [(&'a <S as Saga>::Input, &'a str)];
+type Stored<'a> = BoxFuture<'a, sqlx::Result<()>>;
 
-pub(crate) trait DynLocal<S: Saga>: Send + Sync {
+pub(crate) trait DynFirst<S: Saga>: Send + Sync {
     fn run<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, Result<(), LocalError>>;
-    fn undo<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [(&'a S::Input, &'a str)],
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
+        input: &'a S::Input,
+        details: &'a S::Details,
+    ) -> BoxFuture<'a, Result<(), FirstStepError>>;
+    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a>;
+}
+
+pub(crate) trait DynLocal<S: Saga>: Send + Sync {
+    fn run<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a>;
+}
+
+pub(crate) trait DynLocalUndo<S: Saga>: Send + Sync {
+    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a>;
 }
 
 pub(crate) trait DynRemote<S: Saga>: Send + Sync {
     fn run<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Outcome>;
+    fn record<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a>;
+}
+
+pub(crate) trait DynRemoteUndo<S: Saga>: Send + Sync {
     fn undo<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Undo>;
-    fn record<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
 }
 
-impl<S: Saga, T: LocalUndo<S>> DynLocal<S> for Undoable<T> {
+impl<S: Saga, T: FirstStep<S>> DynFirst<S> for T {
     fn run<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, Result<(), LocalError>> {
-        Box::pin(self.0.run(conn, sagas))
+        input: &'a S::Input,
+        details: &'a S::Details,
+    ) -> BoxFuture<'a, Result<(), FirstStepError>> {
+        Box::pin(FirstStep::run(self, conn, input, details))
     }
 
-    fn undo<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [(&'a S::Input, &'a str)],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(self.0.compensate(conn, sagas))
+    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a> {
+        Box::pin(self.undo_all(conn, sagas))
     }
 }
 
-impl<S: Saga, T: LocalStep<S>> DynLocal<S> for Final<T> {
-    fn run<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, Result<(), LocalError>> {
-        Box::pin(self.0.run(conn, sagas))
-    }
-
-    fn undo<'a>(
-        &'a self,
-        _conn: &'a mut PgConnection,
-        _sagas: &'a [(&'a S::Input, &'a str)],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(async { Err(never_undone(T::NAME)) })
+impl<S: Saga, T: LocalStep<S>> DynLocal<S> for T {
+    fn run<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a> {
+        Box::pin(self.run_all(conn, inputs))
     }
 }
 
-impl<S: Saga, T: Compensable<S>> DynRemote<S> for Undoable<T> {
+impl<S: Saga, T: LocalUndo<S>> DynLocalUndo<S> for T {
+    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a> {
+        Box::pin(self.undo_all(conn, sagas))
+    }
+}
+
+impl<S: Saga, T: RemoteStep<S>> DynRemote<S> for T {
     fn run<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.0.run(cx))
+        Box::pin(RemoteStep::run(self, cx))
     }
 
+    fn record<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a> {
+        Box::pin(self.record_all(conn, inputs))
+    }
+}
+
+impl<S: Saga, T: RemoteUndo<S>> DynRemoteUndo<S> for T {
     fn undo<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Undo> {
-        Box::pin(self.0.compensate(cx))
+        Box::pin(RemoteUndo::undo(self, cx))
     }
-
-    fn record<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(self.0.record(conn, sagas))
-    }
-}
-
-impl<S: Saga, T: RemoteStep<S>> DynRemote<S> for Final<T> {
-    fn run<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.0.run(cx))
-    }
-
-    fn undo<'a>(&'a self, _cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Undo> {
-        Box::pin(async { Undo::Unknown(never_undone(T::NAME).to_string()) })
-    }
-
-    fn record<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        sagas: &'a [&'a S::Input],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(self.0.record(conn, sagas))
-    }
-}
-
-/// The machine never undoes a retryable step; should it ever ask, nothing is written.
-fn never_undone(step: &str) -> sqlx::Error {
-    sqlx::Error::InvalidArgument(format!("`{step}` comes after the pivot and has no undo"))
 }

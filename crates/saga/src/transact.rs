@@ -11,7 +11,7 @@ use crate::{
     journal::{CompensationCause, JournalFact, JournalRow},
     known::Known,
     machine::{Op, State},
-    plan::{Body, LocalError, Saga},
+    plan::{Body, Saga},
     signal::{NewSignal, Verdict},
     store::{self, EntryChange, Save},
     stored::Unreadable,
@@ -116,7 +116,7 @@ pub(crate) async fn transact<S: Saga>(
         let known = inner.plans.of(row);
         if let (Err(Unreadable::Plan { .. }), Some(signals)) = (&known, only_signals(&causes)) {
             let save = keep_undecided(row, signals);
-            told.extend(told_of::<S>(row, &save));
+            told.extend(told_of::<S>(row, None, &save));
             undecided.push(save);
             continue;
         }
@@ -125,7 +125,7 @@ pub(crate) async fn transact<S: Saga>(
             saga_id: row.saga_id,
             why: why.to_string(),
         })?;
-        told.extend(told_of::<S>(row, &transition.save));
+        told.extend(told_of::<S>(row, Some(&transition.input), &transition.save));
         transitions.push(transition);
     }
     if transitions.iter().any(|transition| transition.stale) {
@@ -139,7 +139,11 @@ pub(crate) async fn transact<S: Saga>(
 }
 
 /// What there is to tell of a write, if anybody listens.
-fn told_of<S: Saga>(row: &store::Row, save: &Save) -> Option<(Subject, Chapter)> {
+fn told_of<S: Saga>(
+    row: &store::Row,
+    input: Option<&S::Input>,
+    save: &Save,
+) -> Option<(Subject, Chapter)> {
     if !telemetry::listens() {
         return None;
     }
@@ -147,7 +151,7 @@ fn told_of<S: Saga>(row: &store::Row, save: &Save) -> Option<(Subject, Chapter)>
         saga_id: row.saga_id,
         plan: row.plan.clone(),
         trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
-        attributes: S::attributes(&row.input),
+        attributes: input.map(S::attributes).unwrap_or_default(),
     };
     let chapter = Chapter {
         revision: save.revision + 1,
@@ -276,40 +280,34 @@ impl<S: Saga> Inner<S> {
                 if sagas.is_empty() {
                     continue;
                 }
-                let ran = self.run_op(conn, known, op, &sagas).await;
-                ran.map_err(|error| match error {
-                    LocalError::Refused(refusal) => EngineError::Refused(refusal.reason),
-                    LocalError::Db(error) => EngineError::Db(error),
-                })?;
+                self.run_op(conn, known, op, &sagas).await?;
             }
         }
         Ok(())
     }
 
-    pub(crate) async fn run_op(
+    async fn run_op(
         &self,
         conn: &mut PgConnection,
         known: &Known<S>,
         op: Op,
         sagas: &[(&S::Input, &str)],
-    ) -> Result<(), LocalError> {
+    ) -> Result<(), EngineError> {
         let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
-        match op {
-            Op::BeginCompensation => self.saga.begin_compensation(conn, sagas).await?,
-            Op::Record(step) => {
-                if let Body::Remote(body) = &known.plan.steps[step].body {
-                    body.record(conn, &inputs).await?;
-                }
-            }
-            Op::Run(step) => {
-                if let Body::Local(body) = &known.plan.steps[step].body {
-                    body.run(conn, &inputs).await?;
-                }
-            }
-            Op::Undo(step) => {
-                if let Body::Local(body) = &known.plan.steps[step].body {
-                    body.undo(conn, sagas).await?;
-                }
+        let (Op::Record(at) | Op::Run(at) | Op::Undo(at)) = op else {
+            return Ok(S::begin_compensation_all(conn, sagas).await?);
+        };
+        let step = &known.plan.steps[at];
+        match (op, &step.body) {
+            (Op::Record(_), Body::Remote { run, .. }) => run.record(conn, &inputs).await?,
+            (Op::Run(_), Body::Local { run, .. }) => run.run(conn, &inputs).await?,
+            (Op::Undo(_), Body::First(first)) => first.undo(conn, sagas).await?,
+            (Op::Undo(_), Body::Local { undo: Some(it), .. }) => it.undo(conn, sagas).await?,
+            _ => {
+                return Err(EngineError::NotInPlan {
+                    op,
+                    step: step.name,
+                });
             }
         }
         Ok(())

@@ -147,7 +147,7 @@ impl<S: Saga> Rules<'_, S> {
     pub(crate) fn wait_of(&self, step: usize) -> Duration {
         match &self.plan.steps[step].body {
             Body::Wait(wait) => (wait.deadline)(self.saga),
-            Body::Local(_) | Body::Remote(_) => Duration::ZERO,
+            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => Duration::ZERO,
         }
     }
 }

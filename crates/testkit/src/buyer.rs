@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 use crate::{System, eventually, eventually_some};
 
+/// Of every buyer.
+const PASSWORD: &str = "correct horse";
+
 impl System {
     /// A new account, logged in.
     ///
@@ -21,24 +24,39 @@ impl System {
     /// What came in place of the account or the session.
     pub async fn try_buyer(&self) -> Result<Buyer<'_>, String> {
         let email = format!("{}@shop.example", Uuid::new_v4().simple());
-        let mut body = json!({"email": email, "password": "correct horse", "name": "Test Buyer"});
-        let post = async |path: &str, body: &Value, expected: StatusCode| {
-            let url = format!("{}{path}", self.api_url);
-            let answer = self.http.post(url).json(body).send().await;
-            let answer = answer.map_err(|error| error.to_string())?;
-            let status = answer.status();
-            if status == expected {
-                Ok(answer)
-            } else {
-                Err(format!("{path} answered {status}"))
-            }
-        };
-        post("/api/register", &body, StatusCode::ACCEPTED).await?;
-        body.as_object_mut().expect("an object").remove("name");
-        let answer = post("/api/login", &body, StatusCode::OK).await?;
+        let body = json!({"email": email, "password": PASSWORD, "name": "Test Buyer"});
+        self.ask("/api/register", &body, StatusCode::ACCEPTED)
+            .await?;
+        self.log_in(&email).await
+    }
+
+    /// A buyer of an earlier time, logged in anew.
+    ///
+    /// # Errors
+    /// What came in place of the session.
+    pub async fn log_in(&self, email: &str) -> Result<Buyer<'_>, String> {
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = self.ask("/api/login", &body, StatusCode::OK).await?;
         let tokens: Value = answer.json().await.map_err(|error| error.to_string())?;
         let token = tokens["access_token"].as_str().ok_or("no token")?;
         Ok(self.returning(token.to_owned()))
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        body: &Value,
+        expected: StatusCode,
+    ) -> Result<Response, String> {
+        let url = format!("{}{path}", self.api_url);
+        let answer = self.http.post(url).json(body).send().await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        if status == expected {
+            Ok(answer)
+        } else {
+            Err(format!("{path} answered {status}"))
+        }
     }
 
     /// Somebody who is logged in already.

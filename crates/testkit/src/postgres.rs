@@ -72,6 +72,28 @@ pub async fn database(kind: &str, migrator: &Migrator) -> String {
     url(&server, &name)
 }
 
+/// URL of a database that was restored from a dump of plain SQL.
+///
+/// # Panics
+/// When it cannot be made.
+pub(crate) async fn restored(kind: &str, dump: &str) -> String {
+    let server = variable("TEST_POSTGRES_URL");
+    let mut admin = PgConnection::connect(&server)
+        .await
+        .expect("the test run's PostgreSQL answers");
+    let name = format!("restored_{kind}_{}", Uuid::new_v4().simple());
+    run(&mut admin, format!("create database {name}")).await;
+    let url = url(&server, &name);
+    let mut conn = PgConnection::connect(&url)
+        .await
+        .expect("the new database answers");
+    // a dump also has commands to psql, which mean nothing to a server
+    let statements = dump.lines().filter(|line| !line.starts_with('\\'));
+    run(&mut conn, statements.collect::<Vec<_>>().join("\n")).await;
+    conn.close().await.expect("the connection closes");
+    url
+}
+
 /// URL of a copy of the database that `of` is a pool of. The pool must be closed, and nobody else be
 /// connected to it.
 ///
@@ -105,7 +127,7 @@ async fn run(conn: &mut PgConnection, statement: String) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
         .execute(conn)
         .await
-        .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        .unwrap_or_else(|error| panic!("{error}: {statement}"));
 }
 
 async fn pool(url: &str) -> PgPool {

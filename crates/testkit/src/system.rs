@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +14,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    Fault, Proxy, Upstream, database, eventually, links::Links, processes::Running, variable, vhost,
+    Fault, Proxy, Upstream, database, eventually, links::Links, postgres::restored,
+    processes::Running, variable, vhost,
 };
 
 /// How a system is set up.
@@ -26,6 +27,8 @@ pub struct SystemOptions {
     pub own_servers: bool,
     /// A proxy for each process in front of each thing that it talks to.
     pub proxies: bool,
+    /// Dumps of both databases to begin with, the shop's first; absent: fresh ones.
+    pub dumps: Option<[&'static str; 2]>,
 }
 
 /// Servers of one system alone.
@@ -80,16 +83,7 @@ impl System {
             .join("run")
             .join(Uuid::new_v4().simple().to_string());
         std::fs::create_dir_all(&dir).expect("a folder for logs can be made");
-        let (servers, shop_url, payments_database_url, amqp_url) = if options.own_servers {
-            own_servers(&dir)
-        } else {
-            (
-                None,
-                database("shop", &db::SHOP).await,
-                database("payments", &db::PAYMENTS).await,
-                vhost().await,
-            )
-        };
+        let (servers, shop_url, payments_database_url, amqp_url) = places(&options, &dir).await;
         let port = || free_port().expect("a port is free");
         let (api, payments) = (port(), port());
         let [key, service_key, event_key] =
@@ -338,7 +332,29 @@ impl System {
     }
 }
 
-fn own_servers(dir: &std::path::Path) -> (Option<Servers>, String, String, String) {
+/// Where its data is: its own servers, and the URLs of both databases and of the broker.
+async fn places(options: &SystemOptions, dir: &Path) -> (Option<Servers>, String, String, String) {
+    if options.own_servers {
+        own_servers(dir)
+    } else if let Some([shop, payments]) = options.dumps {
+        let shop = restored("shop", shop).await;
+        (
+            None,
+            shop,
+            restored("payments", payments).await,
+            vhost().await,
+        )
+    } else {
+        (
+            None,
+            database("shop", &db::SHOP).await,
+            database("payments", &db::PAYMENTS).await,
+            vhost().await,
+        )
+    }
+}
+
+fn own_servers(dir: &Path) -> (Option<Servers>, String, String, String) {
     let postgres = Postgres::start(&dir.join("postgres"), PostgresOptions::default())
         .expect("PostgreSQL starts");
     let rabbitmq = RabbitMq::start(&dir.join("rabbitmq")).expect("RabbitMQ starts");

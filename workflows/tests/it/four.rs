@@ -64,6 +64,7 @@ impl<S: Subject> Bench<S> {
             let new = NewSaga {
                 id,
                 input: Input { saga_id: id, fault },
+                details: &(),
                 trace: TraceRef::random(),
                 parent_span: None,
             };

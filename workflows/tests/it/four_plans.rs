@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kernel::SagaId;
 use saga::{
-    Compensable, Complete, Local, LocalError, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote,
-    RemoteStep, Saga, Signal, StepCx, Undo, WaitStep,
+    Complete, Local, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote, RemoteStep, RemoteUndo,
+    Saga, Signal, StepCx, Undo, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -56,7 +56,7 @@ pub(crate) const BOOKS: &str = "
     create sequence four.tries;
 ";
 
-pub(crate) trait Subject: Saga<Input = Input> {
+pub(crate) trait Subject: Saga<Input = Input, Details = ()> {
     fn new(pool: PgPool) -> Self;
     fn pool(&self) -> &PgPool;
 }
@@ -133,24 +133,14 @@ async fn call(pool: &PgPool, input: &Input, step: usize, undo: bool) -> How {
 impl<S: Subject, const N: usize> LocalStep<S> for L<N> {
     const NAME: &'static str = NAMES[N];
 
-    async fn run(&self, conn: &mut PgConnection, sagas: &[&Input]) -> Result<(), LocalError> {
-        for input in sagas {
-            local(conn, input, N, false).await?;
-        }
-        Ok(())
+    async fn run(&self, conn: &mut PgConnection, input: &Input) -> sqlx::Result<()> {
+        local(conn, input, N, false).await
     }
 }
 
 impl<S: Subject, const N: usize> LocalUndo<S> for L<N> {
-    async fn compensate(
-        &self,
-        conn: &mut PgConnection,
-        sagas: &[(&Input, &str)],
-    ) -> sqlx::Result<()> {
-        for (input, _) in sagas {
-            local(conn, input, N, true).await?;
-        }
-        Ok(())
+    async fn undo(&self, conn: &mut PgConnection, input: &Input, _: &str) -> sqlx::Result<()> {
+        local(conn, input, N, true).await
     }
 }
 
@@ -167,8 +157,8 @@ impl<S: Subject, const N: usize> RemoteStep<S> for R<N> {
     }
 }
 
-impl<S: Subject, const N: usize> Compensable<S> for R<N> {
-    async fn compensate(&self, cx: &StepCx<'_, S>) -> Undo {
+impl<S: Subject, const N: usize> RemoteUndo<S> for R<N> {
+    async fn undo(&self, cx: &StepCx<'_, S>) -> Undo {
         match call(cx.saga().pool(), cx.input(), N, true).await {
             How::Well => Undo::Done,
             How::NeverLeft => Undo::Transient("it never left".to_owned()),
@@ -205,6 +195,7 @@ macro_rules! subject {
             const NAME: &'static str = $stored;
             const VERSION: i32 = 1;
             type Input = Input;
+            type Details = ();
             const REASONS: Reasons = Reasons {
                 budget_spent: "too slow",
                 deadline_passed: "too late",
