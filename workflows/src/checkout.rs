@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use commerce::order::{self, Basket, NewOrder, PaymentTerms, PlaceError};
 use contracts::{
-    payments::{InitTransaction, Transaction},
+    payments::{InitTransaction, Status, Transaction},
     topology,
 };
 use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
@@ -16,13 +16,14 @@ use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
     expect(unused_imports, reason = "its plan stands in `next`")
 )]
 use saga::{
-    Complete, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan, Reasons, Refusal, Remote,
-    RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo, WaitStep,
+    Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan,
+    PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo,
+    VerifyError, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments, PaymentsView};
 
 /// The checkout saga, with what its steps need.
 pub struct Checkout {
@@ -54,6 +55,7 @@ impl Saga for Checkout {
     const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
     type Input = CheckoutInput;
     type Details = Basket; // stored as the order's lines
+    type View = dyn PaymentsView;
     // the storefront knows these sentences (`frontend/src/lib/status.ts`)
     const REASONS: Reasons = Reasons {
         budget_spent: "it could not be done in time",
@@ -67,6 +69,96 @@ impl Saga for Checkout {
             ("order.id", input.order_id.to_string()),
             ("order.transaction_id", input.transaction_id.to_string()),
         ]
+    }
+
+    async fn describe(
+        conn: &mut PgConnection,
+        input: &CheckoutInput,
+        effect: PlannedEffect,
+    ) -> sqlx::Result<Description> {
+        let (id, total) = (input.order_id, &input.total);
+        let mut told = Description::default();
+        match effect {
+            PlannedEffect::Call(InitPayment::NAME) => {
+                let call = format!("POST /transactions to payments: {total} for order {id}");
+                told.sends.push(call);
+            }
+            PlannedEffect::CallUndo(InitPayment::NAME) => {
+                let call = format!("POST /transactions/cancel-by-order to payments: order {id}");
+                told.sends.push(call);
+                let note = "should it be paid by then, the order is completed instead";
+                told.notes.push(note.to_owned());
+            }
+            PlannedEffect::Record(InitPayment::NAME) => {
+                told.moves
+                    .push(format!("order {id} becomes awaiting_payment"));
+            }
+            PlannedEffect::Run(CompleteOrder::NAME) => {
+                told.moves
+                    .push(format!("order {id} becomes completed: {total} are paid"));
+                told.moves.extend(lines(conn, input, "sold").await?);
+                told.sends
+                    .push(format!("the confirmation mail of order {id}"));
+            }
+            PlannedEffect::Undo(PlaceOrder::NAME) => {
+                told.moves.push(format!(
+                    "order {id} becomes canceled: nothing is to be paid"
+                ));
+                told.moves
+                    .extend(lines(conn, input, "back in stock").await?);
+            }
+            PlannedEffect::BeginCompensation => {
+                told.moves
+                    .push(format!("order {id} shows that it is canceling"));
+            }
+            effect => told = effect.describe(),
+        }
+        Ok(told)
+    }
+
+    /// Payments decides, also at three in the morning.
+    async fn verify(
+        payments: &Self::View,
+        input: &CheckoutInput,
+        assertion: Assertion<'_>,
+    ) -> Result<(), VerifyError> {
+        let id = input.order_id;
+        let expected: &[Status] = match assertion {
+            Assertion::Signal(topology::TRANSACTION_COMPLETED) => &[Status::Paid],
+            Assertion::Signal(topology::TRANSACTION_CANCELED) | Assertion::Undone(_) => {
+                &[Status::Canceled]
+            }
+            Assertion::Done(_) => &[Status::Paid, Status::Pending],
+            Assertion::Signal(_) => return Ok(()), // no signal of the plan: it moves nothing
+        };
+        let found = payments.transaction(id, input.transaction_id).await;
+        let found = found.map_err(VerifyError::Unavailable)?.ok_or_else(|| {
+            VerifyError::Contradicted(format!("payments has no transaction of order {id}"))
+        })?;
+        if !expected.contains(&found.status) {
+            return Err(VerifyError::Contradicted(format!(
+                "payments says that transaction {} of order {id} is {}",
+                found.transaction_id,
+                found.status.as_str()
+            )));
+        }
+        match found.status {
+            Status::Canceled => Ok(()), // a tombstone has no amount
+            Status::Paid | Status::Pending => {
+                input.verify(&found).map_err(VerifyError::Contradicted)
+            }
+        }
+    }
+
+    fn message_of(
+        input: &CheckoutInput,
+        assertion: Assertion<'_>,
+    ) -> Option<(&'static str, String)> {
+        let Assertion::Signal(name) = assertion else {
+            return None;
+        };
+        let key = format!("{}/{name}", input.transaction_id);
+        Some((topology::PAYMENTS_EVENTS_QUEUE, key))
     }
 
     #[cfg(not(feature = "next"))]
@@ -276,6 +368,19 @@ impl CheckoutInput {
         order::verify_payment(&terms, paid.transaction_id, amount)
             .map_err(|error| format!("payment-mismatch: {error}"))
     }
+}
+
+/// What happens to the stock of each line, for people.
+async fn lines(
+    conn: &mut PgConnection,
+    input: &CheckoutInput,
+    what: &str,
+) -> sqlx::Result<Vec<String>> {
+    let order = order::find(conn, input.order_id, None).await?;
+    let lines = order.iter().flat_map(|order| &order.lines);
+    Ok(lines
+        .map(|line| format!("{what}: {} × {}", line.quantity, line.name))
+        .collect())
 }
 
 fn orders(inputs: &[&CheckoutInput]) -> Vec<OrderId> {

@@ -40,6 +40,19 @@ pub trait Payments: Send + Sync + 'static {
     }
 }
 
+/// Read access to payments for those who operate: its API, or its database.
+pub trait PaymentsView: Send + Sync {
+    /// The order's transaction, or the tombstone in its place; nothing when there is neither.
+    ///
+    /// # Errors
+    /// Why payments could not be asked, for people.
+    fn transaction(
+        &self,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'_, Result<Option<Transaction>, String>>;
+}
+
 /// Single reads under way at once, where payments offers no bulk read.
 pub const READS_AT_ONCE: usize = 8;
 /// How long new ones begin.

@@ -1,19 +1,15 @@
 //! One act on one saga.
 
-use commerce::order::{self, Order};
-use contracts::topology;
 use kernel::SagaId;
 use messaging::inbox;
-use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Resolution, Verb, store};
+use saga::{
+    AfterCommit, Engine, EngineError, Operation, Preview, Saga as _, Verb, VerifyError, store,
+};
 use serde_json::json;
 use sqlx::PgConnection;
 use workflows::checkout::{Checkout, CheckoutInput};
 
-use crate::{
-    Actor, Effects, PaymentsSight, Sight, audit,
-    effects::effects,
-    truth::{Claim, Unseen, believe},
-};
+use crate::{Actor, Effects, PaymentsSight, Sight, audit, effects::effects};
 
 /// Sees and acts for an operator.
 #[derive(Clone)]
@@ -31,23 +27,23 @@ pub enum ActError {
     /// The act does not fit the saga's state, or it has moved since it was looked at.
     #[error("{0}")]
     Conflict(String),
-    /// Payments does not bear out what the operator says.
+    /// The participant does not bear out what the operator asserts.
     #[error("saga {saga_id} is left as it is: {why}")]
-    Disbelieved {
+    Contradicted {
         /// The saga.
         saga_id: SagaId,
-        /// What payments says.
+        /// What the participant says.
         why: String,
     },
-    /// What the operator says of a payment could not be checked.
+    /// The participant could not be asked about what the operator asserts.
     #[error(
         "saga {saga_id} is left as it is: an operator's word on a payment counts only with the transaction in sight, and {why}"
     )]
-    Unseen {
+    Unavailable {
         /// The saga.
         saga_id: SagaId,
-        /// What could not be seen.
-        why: Unseen,
+        /// What could not be asked.
+        why: String,
     },
     /// This binary cannot work on the saga.
     #[error("{0}")]
@@ -70,12 +66,11 @@ impl From<EngineError> for ActError {
     }
 }
 
-/// What is known of a saga before something is done to it.
-struct Looked {
+/// A saga before something is done to it.
+struct Inspected {
     preview: Preview,
     input: CheckoutInput,
     trace_id: String,
-    order: Option<Order>,
 }
 
 impl Operator {
@@ -100,15 +95,11 @@ impl Operator {
     /// As of [`Operator::act`].
     pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
         let mut conn = self.engine.pool().acquire().await?;
-        let looked = self.look(&mut conn, saga_id, verb).await?;
+        let saga = self.inspect(&mut conn, saga_id, verb).await?;
+        let effects = effects(&mut conn, &saga.preview, &saga.input).await?;
         drop(conn);
-        self.check(&looked.input, saga_id, verb).await?;
-        Ok(effects(
-            &looked.preview.shape,
-            &looked.preview,
-            &looked.input,
-            looked.order.as_ref(),
-        ))
+        self.verify(&saga.input, saga_id, verb).await?;
+        Ok(effects)
     }
 
     /// Does one act, in one commit with its rows in journal and audit. With `revision`, only if the
@@ -142,9 +133,9 @@ impl Operator {
         revision: Option<i64>,
         batch_id: Option<i64>,
     ) -> Result<(Effects, AfterCommit), ActError> {
-        let looked = self.look(conn, saga_id, &verb).await?;
-        // payments' decisions are final: what is seen before the lock is true under it
-        self.check(&looked.input, saga_id, &verb).await?;
+        let saga = self.inspect(conn, saga_id, &verb).await?;
+        // a participant's decision is final: what it says before the lock is true under it
+        self.verify(&saga.input, saga_id, &verb).await?;
         let operation = Operation {
             verb: verb.clone(),
             actor: actor.name().to_owned(),
@@ -154,10 +145,10 @@ impl Operator {
             .engine
             .operate(&mut *conn, saga_id, operation, revision)
             .await?;
-        if let Verb::Signal { name, .. } = &verb {
-            // the event itself, should it still come, is a duplicate from now on
-            let key = format!("{}/{name}", looked.input.transaction_id);
-            inbox::record(&mut *conn, topology::PAYMENTS_EVENTS_QUEUE, &[key]).await?;
+        let assertion = verb.assertion();
+        let message = assertion.and_then(|it| Checkout::message_of(&saga.input, it));
+        if let Some((consumer, key)) = message {
+            inbox::record(&mut *conn, consumer, &[key]).await?;
         }
         let done = &operated.done;
         let act = audit::Act {
@@ -167,56 +158,46 @@ impl Operator {
             before: json!({ "revision": done.revision, "standing": done.before.to_string() }),
             after: json!({ "act": verb, "standing": done.after.to_string() }),
             batch_id,
-            trace_id: Some(&looked.trace_id),
+            trace_id: Some(&saga.trace_id),
         };
         audit::record(&mut *conn, &act).await?;
-        let effects = effects(&done.shape, done, &looked.input, looked.order.as_ref());
+        let effects = effects(conn, done, &saga.input).await?;
         Ok((effects, operated.after))
     }
 
-    async fn look(
+    async fn inspect(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,
         verb: &Verb,
-    ) -> Result<Looked, ActError> {
+    ) -> Result<Inspected, ActError> {
         let preview = self.engine.preview(&mut *conn, saga_id, verb).await?;
-        let row = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop();
+        let row = store::load(conn, &[saga_id.uuid()]).await?.pop();
         let row = row.ok_or(ActError::NotFound(saga_id))?;
-        let input: CheckoutInput = serde_json::from_value(row.input)
+        let input = serde_json::from_value(row.input)
             .map_err(|error| ActError::Unreadable(format!("saga {saga_id}: {error}")))?;
-        let order = order::find(conn, input.order_id, None).await?;
-        Ok(Looked {
+        Ok(Inspected {
             preview,
             input,
             trace_id: row.trace_id,
-            order,
         })
     }
 
-    /// An operator's word on a payment is believed only if payments bears it out.
-    async fn check(
+    /// An operator's assertion counts only if the participant bears it out.
+    async fn verify(
         &self,
         input: &CheckoutInput,
         saga_id: SagaId,
         verb: &Verb,
     ) -> Result<(), ActError> {
-        let claim = match verb {
-            Verb::Signal { name, .. } if name == topology::TRANSACTION_COMPLETED => Claim::Paid,
-            Verb::Signal { name, .. } if name == topology::TRANSACTION_CANCELED => Claim::Canceled,
-            Verb::Resolve { to, .. } => match to {
-                Resolution::Done => Claim::Exists,
-                Resolution::Undone => Claim::Canceled,
-            },
-            _ => return Ok(()),
+        let Some(assertion) = verb.assertion() else {
+            return Ok(());
         };
-        let found = self
-            .sight
-            .payments
-            .transaction(input.order_id, input.transaction_id)
-            .await
-            .map_err(|why| ActError::Unseen { saga_id, why })?;
-        believe(claim, input, found.as_ref()).map_err(|why| ActError::Disbelieved { saga_id, why })
+        let verified = Checkout::verify(&self.sight.payments, input, assertion).await;
+        verified.map_err(|error| match error {
+            VerifyError::Contradicted(why) => ActError::Contradicted { saga_id, why },
+            VerifyError::Unavailable(why) => ActError::Unavailable { saga_id, why },
+        })
     }
 }
 

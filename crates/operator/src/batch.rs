@@ -332,7 +332,7 @@ impl Operator {
     async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
         let skipped = matches!(
             error,
-            ActError::Conflict(_) | ActError::NotFound(_) | ActError::Disbelieved { .. }
+            ActError::Conflict(_) | ActError::NotFound(_) | ActError::Contradicted { .. }
         );
         let why = error.to_string();
         let result = if skipped { "skipped" } else { "failed" };

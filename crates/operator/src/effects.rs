@@ -1,13 +1,10 @@
 //! What an act means in the world: what is sent, what money and stock move.
 
-use commerce::order::Order;
-use saga::{
-    Preview, Shape, Verdict,
-    machine::{Ahead, Op},
-};
+use saga::{Preview, Saga as _, Verdict};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
-use workflows::checkout::CheckoutInput;
+use workflows::checkout::{Checkout, CheckoutInput};
 
 /// What an act does, or would do, to one saga and its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,12 +29,11 @@ pub struct Effects {
     pub notes: Vec<String>,
 }
 
-pub(crate) fn effects(
-    shape: &Shape,
+pub(crate) async fn effects(
+    conn: &mut PgConnection,
     preview: &Preview,
     input: &CheckoutInput,
-    order: Option<&Order>,
-) -> Effects {
+) -> sqlx::Result<Effects> {
     let mut effects = Effects {
         saga_id: preview.saga_id,
         order_id: input.order_id,
@@ -49,89 +45,20 @@ pub(crate) fn effects(
         moves: Vec::new(),
         notes: Vec::new(),
     };
-    for op in &preview.at_once {
-        effects.local(shape, *op, input, order);
+    for effect in &preview.planned {
+        let described = Checkout::describe(conn, input, *effect).await?;
+        effects.sends.extend(described.sends);
+        effects.moves.extend(described.moves);
+        effects.notes.extend(described.notes);
     }
-    for ahead in &preview.ahead {
-        match *ahead {
-            Ahead::Local(op) => effects.local(shape, op, input, order),
-            Ahead::Call(step) => effects.call(shape.steps[step].name, false, input),
-            Ahead::CallUndo(step) => effects.call(shape.steps[step].name, true, input),
-        }
-    }
-    match preview.verdict {
-        Some(Verdict::Early) => {
-            effects.note("it cannot act yet: it is kept for the next transition");
-        }
+    let note = match preview.verdict {
+        Some(Verdict::Early) => Some("it cannot act yet: it is kept for the next transition"),
         None if preview.after.paused && !preview.before.paused => {
-            effects.note("nothing runs until it is resumed; what comes in is kept");
+            Some("nothing runs until it is resumed; what comes in is kept")
         }
-        None if preview.after.paused => {
-            effects.note("it is paused: this is kept for `saga resume`");
-        }
-        _ => {}
-    }
-    effects
-}
-
-impl Effects {
-    fn note(&mut self, what: &str) {
-        self.notes.push(what.to_owned());
-    }
-
-    fn call(&mut self, step: &str, undo: bool, input: &CheckoutInput) {
-        let (order, total) = (input.order_id, &input.total);
-        let sent = match (step, undo) {
-            ("init_payment", false) => {
-                format!("POST /transactions to payments: {total} for order {order}")
-            }
-            ("init_payment", true) => {
-                self.note("should it be paid by then, the order is completed instead");
-                format!("POST /transactions/cancel-by-order to payments: order {order}")
-            }
-            (step, false) => format!("a call of step {step}"),
-            (step, true) => format!("a call of the undo of {step}"),
-        };
-        self.sends.push(sent);
-    }
-
-    fn local(&mut self, shape: &Shape, op: Op, input: &CheckoutInput, order: Option<&Order>) {
-        let id = input.order_id;
-        let lines = order.map_or(&[][..], |order| &order.lines);
-        let name = |step: usize| shape.steps[step].name;
-        match op {
-            Op::BeginCompensation => self
-                .moves
-                .push(format!("order {id} shows that it is canceling")),
-            Op::Record(step) if name(step) == "init_payment" => {
-                self.moves
-                    .push(format!("order {id} becomes awaiting_payment"));
-            }
-            Op::Run(step) if name(step) == "complete_order" => {
-                self.moves.push(format!(
-                    "order {id} becomes completed: {} are paid",
-                    input.total
-                ));
-                for line in lines {
-                    self.moves
-                        .push(format!("sold: {} × {}", line.quantity, line.name));
-                }
-                self.sends
-                    .push(format!("the confirmation mail of order {id}"));
-            }
-            Op::Undo(step) if name(step) == "place_order" => {
-                self.moves.push(format!(
-                    "order {id} becomes canceled: nothing is to be paid"
-                ));
-                for line in lines {
-                    let back = format!("back in stock: {} × {}", line.quantity, line.name);
-                    self.moves.push(back);
-                }
-            }
-            Op::Record(step) | Op::Run(step) => {
-                self.moves.push(format!("step {} is done", name(step)));
-            }
-            Op::Undo(step) => self.moves.push(format!("step {} is undone", name(step))),
-        }
-    }
+        None if preview.after.paused => Some("it is paused: this is kept for `saga resume`"),
+        _ => None,
+    };
+    effects.notes.extend(note.map(str::to_owned));
+    Ok(effects)
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
+use workflows::payments::PaymentsView as _;
 
 use crate::{
     Operator, PaymentsSight, Sight,
@@ -299,7 +300,7 @@ async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String>
             let found = sight.transaction(*order_id, *id).await;
             found.map(|found| (*order_id, found))
         });
-        for (order_id, found) in try_join_all(asked).await.map_err(|why| why.to_string())? {
+        for (order_id, found) in try_join_all(asked).await? {
             let Some(found) = found else { continue };
             let payment = Payment {
                 transaction_id: found.transaction_id,

@@ -6,6 +6,7 @@ use contracts::payments::Transaction;
 use kernel::{Money, OrderId, TransactionId, UserId};
 use serde::Serialize;
 use sqlx::PgConnection;
+use workflows::payments::PaymentsView as _;
 
 use crate::{
     PaymentsSight,
@@ -85,7 +86,7 @@ pub async fn look(
     let seen = payments.transaction(order_id, order.transaction_id).await;
     let (transaction, could_not_see) = match seen {
         Ok(transaction) => (transaction, Vec::new()),
-        Err(why) => (None, vec![why.to_string()]),
+        Err(why) => (None, vec![why]),
     };
     Ok(Some(known(order, saga, transaction, could_not_see)))
 }

@@ -1,32 +1,26 @@
-//! What payments holds of an order. An operator's word on a payment is believed only with the
-//! transaction in sight: payments is the arbiter, also at three in the morning.
+//! What payments holds of an order, read from its database or through its API.
 
 use std::time::Duration;
 
 use contracts::payments::{Status, Transaction};
+use futures::future::BoxFuture;
 use kernel::{Money, OrderId, TransactionId, UserId};
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
-use workflows::checkout::CheckoutInput;
+use workflows::payments::PaymentsView;
 
 use crate::PaymentsSight;
 
 /// Longest wait for payments.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why nothing is known of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("payments cannot be seen: {0}")]
-pub struct Unseen(pub String);
-
-impl PaymentsSight {
-    /// The order's transaction, or the tombstone in its place; nothing when there is neither.
-    pub(crate) async fn transaction(
+impl PaymentsView for PaymentsSight {
+    fn transaction(
         &self,
         order_id: OrderId,
         transaction_id: TransactionId,
-    ) -> Result<Option<Transaction>, Unseen> {
-        let asked = async {
+    ) -> BoxFuture<'_, Result<Option<Transaction>, String>> {
+        let asked = async move {
             match self {
                 Self::Database(pool) => read(pool, order_id)
                     .await
@@ -38,10 +32,12 @@ impl PaymentsSight {
                 Self::None => Err("neither its database nor its API is configured here".to_owned()),
             }
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(answer) => answer.map_err(Unseen),
-            Err(_) => Err(Unseen(format!("no answer within {PATIENCE:?}"))),
-        }
+        Box::pin(async move {
+            let answer = tokio::time::timeout(TIMEOUT, asked).await;
+            answer
+                .unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
+                .map_err(|why| format!("payments cannot be seen: {why}"))
+        })
     }
 }
 
@@ -76,41 +72,4 @@ async fn read(pool: &PgPool, order_id: OrderId) -> sqlx::Result<Option<Transacti
         })
     })
     .transpose()
-}
-
-/// What an operator says of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// There is a transaction that can be, or is, paid.
-    Exists,
-    /// It is paid.
-    Paid,
-    /// It cannot be paid any more.
-    Canceled,
-}
-
-/// Whether payments bears the claim out; if not, what it says instead.
-pub(crate) fn believe(
-    claim: Claim,
-    input: &CheckoutInput,
-    found: Option<&Transaction>,
-) -> Result<(), String> {
-    let order_id = input.order_id;
-    let Some(found) = found else {
-        return Err(format!("payments has no transaction of order {order_id}"));
-    };
-    let says = |status: Status| {
-        Err(format!(
-            "payments says that transaction {} of order {order_id} is {}",
-            found.transaction_id,
-            status.as_str()
-        ))
-    };
-    match (claim, found.status) {
-        (Claim::Canceled, Status::Canceled) => Ok(()),
-        (Claim::Paid, Status::Paid) | (Claim::Exists, Status::Paid | Status::Pending) => {
-            input.verify(found)
-        }
-        (_, status) => says(status),
-    }
 }

@@ -37,6 +37,7 @@ mod known;
 pub mod machine;
 mod operate;
 mod plan;
+mod preview;
 pub mod progress;
 pub mod replay;
 mod shape;
@@ -58,6 +59,7 @@ pub use plan::{
     LocalStep, LocalUndo, Outcome, Plan, PlanStep, Refusal, Remote, RemoteStep, RemoteUndo, Saga,
     Signal, StepCx, Undo, WaitStep,
 };
+pub use preview::{Assertion, Description, PlannedEffect, VerifyError};
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
 pub use stranded::Stranded;

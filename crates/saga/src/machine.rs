@@ -5,6 +5,7 @@
 
 use crate::{
     journal::CompensationCause,
+    preview::PlannedEffect,
     shape::{Kind, Role, Shape},
     signal::{Class, Meaning, Verdict},
 };
@@ -169,39 +170,30 @@ pub fn wake_of(shape: &Shape, state: State) -> Wake {
     }
 }
 
-/// One thing that a saga will do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ahead {
-    /// Call a remote step.
-    Call(usize),
-    /// Call a remote step's undo.
-    CallUndo(usize),
-    /// Local work.
-    Local(Op),
-}
-
-/// What lies ahead of a saga in `state` if every answer is a good one, until it waits or is at
-/// rest, and where that is.
-pub fn outlook(shape: &Shape, mut state: State) -> (Vec<Ahead>, State) {
-    let mut ahead = Vec::new();
+/// Simulates a saga from `state` as if every answer were a good one: what it will do until it waits or is at rest,
+/// and where that is.
+pub fn simulate(shape: &Shape, mut state: State) -> (Vec<PlannedEffect>, State) {
+    let mut planned = Vec::new();
+    let name = |step: usize| shape.steps[step].name;
     // every round ends a step or undoes one
     for _ in 0..2 * shape.steps.len() {
         let event = match state {
             State::Running { step } => {
-                ahead.push(Ahead::Call(step));
+                planned.push(PlannedEffect::Call(name(step)));
                 Event::Done
             }
             State::Compensating { step, .. } => {
-                ahead.push(Ahead::CallUndo(step));
+                planned.push(PlannedEffect::CallUndo(name(step)));
                 Event::Undone
             }
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => break,
         };
         let decision = advance::<()>(shape, state, &event, &[]);
-        ahead.extend(decision.ops.into_iter().map(Ahead::Local));
+        let ops = decision.ops.into_iter();
+        planned.extend(ops.map(|op| PlannedEffect::of(shape, op)));
         state = decision.state;
     }
-    (ahead, state)
+    (planned, state)
 }
 
 fn unchanged<Id>(state: State) -> Decision<Id> {

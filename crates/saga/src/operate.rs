@@ -11,8 +11,9 @@ use sqlx::PgConnection;
 use crate::{
     engine::{Engine, EngineError},
     journal::VerbKind,
-    machine::{self, Ahead, Op, State},
+    machine::{self, State},
     plan::Saga,
+    preview::{Assertion, PlannedEffect},
     shape::Shape,
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
@@ -34,15 +35,14 @@ pub enum Verb {
     Resume,
     /// Ask for it to be undone; the participant still decides.
     Cancel,
-    /// Say what a participant has decided. Whether it is true is for the caller to know.
+    /// Assert what a participant has decided. The caller verifies it ([`Saga::verify`]).
     Signal {
         /// A name that the plan's wait knows.
         name: String,
         /// What comes with it, for people.
         payload: Value,
     },
-    /// Say how the step ended that is being run or undone. Whether it is true is for the caller to
-    /// know.
+    /// Assert how the step ended that is being run or undone. The caller verifies it ([`Saga::verify`]).
     Resolve {
         /// The step, which must be the current one.
         step: String,
@@ -79,6 +79,18 @@ impl Verb {
     /// As typed.
     pub const fn as_str(&self) -> &'static str {
         self.kind().as_str()
+    }
+
+    /// What it asserts that a participant did, if anything.
+    pub fn assertion(&self) -> Option<Assertion<'_>> {
+        match self {
+            Self::Signal { name, .. } => Some(Assertion::Signal(name)),
+            Self::Resolve { step, to, .. } => Some(match to {
+                Resolution::Done => Assertion::Done(step),
+                Resolution::Undone => Assertion::Undone(step),
+            }),
+            Self::Retry | Self::Pause | Self::Resume | Self::Cancel => None,
+        }
     }
 }
 
@@ -176,18 +188,14 @@ impl fmt::Display for Standing {
 pub struct Preview {
     /// The saga.
     pub saga_id: SagaId,
-    /// Its plan's shape.
-    pub shape: Shape,
     /// The revision that this was worked out on.
     pub revision: i64,
     /// Where it stands.
     pub before: Standing,
     /// Where it stands right after the act.
     pub after: Standing,
-    /// Local work in the act's own commit.
-    pub at_once: Vec<Op>,
-    /// What follows if every answer is a good one.
-    pub ahead: Vec<Ahead>,
+    /// What it does at once, and then if every answer is a good one.
+    pub planned: Vec<PlannedEffect>,
     /// Where that ends.
     pub ends: Standing,
     /// Verdict on the act's signal; none when it is no signal or is kept undecided.
@@ -297,16 +305,16 @@ fn preview<S: Saga>(
     let (ahead, ends) = if paused {
         (Vec::new(), after)
     } else {
-        machine::outlook(shape, after)
+        machine::simulate(shape, after)
     };
+    let now = transition.ops.iter();
+    let now = now.map(|op| PlannedEffect::of(shape, *op));
     Preview {
         saga_id: row.saga_id,
-        shape: shape.clone(),
         revision: row.revision,
         before: Standing::of(shape, before, row.paused),
         after: Standing::of(shape, after, paused),
-        at_once: transition.ops.clone(),
-        ahead,
+        planned: now.chain(ahead).collect(),
         ends: Standing::of(shape, ends, paused),
         verdict,
     }

@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
 use crate::{
+    preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape},
     signal::{Class, Meaning},
 };
@@ -25,6 +26,8 @@ pub trait Saga: Send + Sync + Sized + 'static {
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What its [`FirstStep`] needs beside the input and what is not stored with the saga; `()` for none.
     type Details: Send + Sync + 'static;
+    /// Read access to its participants, by which assertions of operators are verified.
+    type View: ?Sized + Send + Sync;
 
     /// Why it is undone, in words for its customer. Stored with each saga that is.
     const REASONS: Reasons;
@@ -42,6 +45,34 @@ pub trait Saga: Send + Sync + Sized + 'static {
     /// Attributes of its spans, such as `order.id`. No secrets: traces are read by many.
     fn attributes(_input: &Self::Input) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// Describes a planned effect to an operator who looks before acting: messages, stock, money.
+    fn describe(
+        _conn: &mut PgConnection,
+        _input: &Self::Input,
+        effect: PlannedEffect,
+    ) -> impl Future<Output = sqlx::Result<Description>> + Send {
+        async move { Ok(effect.describe()) }
+    }
+
+    /// Verifies what an operator asserts against the participant: nothing that it does not bear out moves a saga.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    fn verify(
+        view: &Self::View,
+        input: &Self::Input,
+        assertion: Assertion<'_>,
+    ) -> impl Future<Output = Result<(), VerifyError>> + Send;
+
+    /// The message that says the same as an operator's assertion: its consumer, and the key that deduplicates it.
+    /// Recorded with the act, so that the message is a duplicate, should it still arrive.
+    fn message_of(
+        _input: &Self::Input,
+        _assertion: Assertion<'_>,
+    ) -> Option<(&'static str, String)> {
+        None
     }
 
     /// Records, in the transaction that begins to compensate a saga, that it does.

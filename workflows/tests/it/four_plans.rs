@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kernel::SagaId;
 use saga::{
-    Complete, Local, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote, RemoteStep, RemoteUndo,
-    Saga, Signal, StepCx, Undo, WaitStep,
+    Assertion, Complete, Local, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote, RemoteStep,
+    RemoteUndo, Saga, Signal, StepCx, Undo, VerifyError, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -196,6 +196,7 @@ macro_rules! subject {
             const VERSION: i32 = 1;
             type Input = Input;
             type Details = ();
+            type View = ();
             const REASONS: Reasons = Reasons {
                 budget_spent: "too slow",
                 deadline_passed: "too late",
@@ -205,6 +206,10 @@ macro_rules! subject {
 
             fn plan() -> Plan<Self, Complete> {
                 $plan
+            }
+
+            async fn verify((): &(), _: &Input, _: Assertion<'_>) -> Result<(), VerifyError> {
+                Ok(())
             }
         }
     };

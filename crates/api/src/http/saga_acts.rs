@@ -261,10 +261,10 @@ fn refused(id: SagaId, error: ActError) -> Problem {
     let message = error.to_string();
     match error {
         ActError::NotFound(_) => not_found(id),
-        ActError::Conflict(_) | ActError::Disbelieved { .. } | ActError::Unreadable(_) => {
+        ActError::Conflict(_) | ActError::Contradicted { .. } | ActError::Unreadable(_) => {
             Problem::new(problems::ACT_REFUSED).detail(message)
         }
-        ActError::Unseen { .. } => Problem::new(kinds::UNAVAILABLE).detail(message),
+        ActError::Unavailable { .. } => Problem::new(kinds::UNAVAILABLE).detail(message),
         ActError::Db(error) => error.into(),
     }
 }

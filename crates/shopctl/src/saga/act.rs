@@ -203,10 +203,10 @@ pub(crate) fn failure(error: ActError) -> anyhow::Error {
         ActError::Conflict(_) => Failure::conflict(message)
             .hint("`shopctl saga show ID` tells where it stands now")
             .into(),
-        ActError::Disbelieved { .. } => Failure::conflict(message)
+        ActError::Contradicted { .. } => Failure::conflict(message)
             .hint("`shopctl saga why ID` tells what is known of both sides")
             .into(),
-        ActError::Unseen { .. } => Failure::unreachable(message)
+        ActError::Unavailable { .. } => Failure::unreachable(message)
             .hint("set PAYMENTS_DATABASE_URL, or wait until payments can be reached")
             .into(),
         ActError::Unreadable(_) => Failure::not_done(message)
