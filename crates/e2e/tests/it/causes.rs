@@ -37,7 +37,12 @@ fn why_with(system: &System, saga: &str, without: &[&str]) -> (i32, Value) {
 }
 
 /// Waits until the cause is this one, in JSON and in the table, and checks what comes with it.
-async fn assert_cause(system: &System, saga: &str, cause: &str, evidence: &[&str]) -> Value {
+pub(crate) async fn assert_cause(
+    system: &System,
+    saga: &str,
+    cause: &str,
+    evidence: &[&str],
+) -> Value {
     let found = RefCell::new((0, Value::Null));
     eventually(
         &format!("saga {saga} to have the cause {cause}"),

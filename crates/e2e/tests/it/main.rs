@@ -8,6 +8,7 @@ mod causes;
 mod crash_points;
 mod crashes;
 mod doctor;
+mod earlier;
 mod events;
 mod faults;
 mod fence;
