@@ -3,7 +3,7 @@
 //! Ends `completed` (transaction paid, stock sold) or `compensated` (order canceled, nothing held,
 //! nothing owed). Safe to run twice at any point.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use commerce::order::{self, Basket, NewOrder, PaymentTerms, PlaceError};
 use contracts::{
@@ -23,12 +23,14 @@ use saga::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use crate::payments::{Call, Cancellation, InitError, NoAnswer, Payments, PaymentsView};
+use crate::{
+    payments::{Call, Cancellation, InitError, NoAnswer, PaymentsView},
+    registry::Ports,
+};
 
-/// The checkout saga, with what its steps need.
+/// The checkout saga, with its settings.
+#[derive(Debug, Clone, Copy)]
 pub struct Checkout {
-    /// Where transactions are made.
-    pub payments: Arc<dyn Payments>,
     /// How long an order waits for its payment.
     pub payment_deadline: Duration,
 }
@@ -55,6 +57,7 @@ impl Saga for Checkout {
     const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
     type Input = CheckoutInput;
     type Details = Basket; // stored as the order's lines
+    type Ports = Ports;
     type View = dyn PaymentsView;
     // the storefront knows these sentences (`frontend/src/lib/status.ts`)
     const REASONS: Reasons = Reasons {
@@ -263,7 +266,7 @@ impl RemoteStep<Checkout> for InitPayment {
             user_id: input.user_id,
             trace: cx.trace(),
         };
-        match cx.saga().payments.init(call, request).await {
+        match cx.ports().payments.init(call, request).await {
             Ok(()) => Outcome::Done,
             Err(InitError::Refused(why)) => Outcome::Refused(why), // business no: compensate
             Err(InitError::NoAnswer(why @ NoAnswer::Unreachable(_))) => {
@@ -298,7 +301,7 @@ impl RemoteUndo<Checkout> for InitPayment {
             trace: cx.trace(),
         };
         match cx
-            .saga()
+            .ports()
             .payments
             .cancel_by_order(call, input.order_id, input.transaction_id)
             .await

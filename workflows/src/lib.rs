@@ -1,6 +1,7 @@
 //! The shop's sagas, one file each: open it and the whole life is there.
 //!
 //! - [`checkout`]: from a submitted basket to a paid order.
+//! - [`registry`]: all of them; a new one is a line there.
 //! - [`settings`]: how they run, by environment.
 //! - [`payments`]: the port through which sagas talk to payments; `payments-client` is its HTTP
 //!   adapter.
@@ -9,13 +10,8 @@ pub mod checkout;
 #[cfg(feature = "next")]
 mod next;
 pub mod payments;
+mod registry;
 pub mod settings;
 pub mod submit;
 
-use saga::Shape;
-
-/// The plans that this release knows, of every workflow: those of new sagas, and earlier ones whose sagas it
-/// brings to their end.
-pub fn plans() -> Vec<Shape> {
-    saga::shapes::<checkout::Checkout>()
-}
+pub use registry::{Ports, Registry, Runner, Settings, plans, registry};

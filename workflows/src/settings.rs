@@ -72,6 +72,13 @@ impl CheckoutSettings {
         Duration::from_millis(self.saga_lease_ms)
     }
 
+    /// Settings of the workflows themselves.
+    pub fn workflows(&self) -> crate::Settings {
+        crate::Settings {
+            payment_deadline: self.payment_deadline(),
+        }
+    }
+
     /// How long an order waits for its payment.
     pub fn payment_deadline(&self) -> Duration {
         Duration::from_millis(self.payment_deadline_ms)

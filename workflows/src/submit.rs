@@ -11,7 +11,10 @@ use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict
 use sqlx::{PgConnection, PgTransaction};
 use tokio::task::JoinHandle;
 
-use crate::checkout::{Checkout, CheckoutInput};
+use crate::{
+    checkout::{Checkout, CheckoutInput},
+    registry::Runner,
+};
 
 /// A basket to be ordered.
 #[derive(Debug, Clone)]
@@ -88,21 +91,19 @@ pub enum SubmitError {
 ///
 /// # Errors
 /// [`SubmitError`]; the transaction has rolled back then.
-pub async fn submit(
-    engine: &Engine<Checkout>,
-    request: Submit<'_>,
-) -> Result<Submitted, SubmitError> {
+pub async fn submit(runner: &Runner, request: Submit<'_>) -> Result<Submitted, SubmitError> {
+    let engine = runner.engine();
     let mut tx = db::begin(engine.pool()).await?;
     match submit_in(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
             // a task of its own: a client that hangs up now must not leave a saga whose attempt was claimed
             // by the commit and is begun by nobody
-            let of_it = engine.clone();
+            let runner = runner.clone();
             let gone_on = engine.detach(async move {
                 crash_point!("submit.before_commit");
                 tx.commit().await?;
                 crash_point!("submit.after_commit");
-                Ok::<_, sqlx::Error>(of_it.go(started))
+                Ok::<_, sqlx::Error>(runner.launch(started))
             });
             let attempt = gone_on
                 .await
@@ -124,15 +125,15 @@ pub async fn submit(
 }
 
 /// The same in the caller's transaction: the order of this key, with the start of its saga unless
-/// it is a repeat. After the commit, hand that to [`Engine::go`].
+/// it is a repeat. After the commit, hand that to [`saga::Runner::launch`].
 ///
 /// # Errors
 /// [`SubmitError`]; the transaction must roll back then.
 pub async fn submit_in(
-    engine: &Engine<Checkout>,
+    engine: &Engine,
     conn: &mut PgConnection,
     request: Submit<'_>,
-) -> Result<(OrderId, Option<Started<CheckoutInput>>), SubmitError> {
+) -> Result<(OrderId, Option<Started>), SubmitError> {
     let order_id = OrderId::new();
     let claim = idempotency::claim(
         conn,
@@ -177,7 +178,7 @@ pub async fn submit_in(
         trace_id: request.trace.trace_id().to_owned(),
     };
     let trace = order::place_in_trace(order_id, request.trace.trace_id());
-    let new = NewSaga {
+    let new = NewSaga::<Checkout> {
         id: saga_id,
         input,
         details: &basket,
@@ -212,7 +213,7 @@ fn refused(error: StartError) -> SubmitError {
 /// # Errors
 /// When the saga cannot be moved; see [`EngineError`].
 pub async fn cancel(
-    engine: &Engine<Checkout>,
+    engine: &Engine,
     mut tx: PgTransaction<'_>,
     saga_id: SagaId,
     source: impl Into<String>,

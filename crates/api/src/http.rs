@@ -48,7 +48,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 use web::Gate;
-use workflows::checkout::Checkout;
+use workflows::Runner;
 
 use crate::{sessions::Sessions, storefront::Storefront, watch::Watch};
 
@@ -63,7 +63,7 @@ pub struct App {
     /// The shop's database.
     pub pool: PgPool,
     /// Runs checkouts.
-    pub engine: Engine<Checkout>,
+    pub runner: Runner,
     /// What operators see and do.
     pub operator: Operator,
     /// Accounts.
@@ -96,6 +96,13 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// The storefront's files, when we serve it.
     pub storefront: Option<Arc<Storefront>>,
+}
+
+impl App {
+    /// What decides on sagas.
+    pub(crate) const fn engine(&self) -> &Engine {
+        self.runner.engine()
+    }
 }
 
 impl FromRef<App> for Gate {

@@ -25,7 +25,7 @@ use tokens::Verifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
-use workflows::{checkout::Checkout, payments::Payments};
+use workflows::{Ports, Runner, payments::Payments};
 
 pub use config::Config;
 pub use http::{App, openapi};
@@ -90,16 +90,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = db::wait_until_ready(&pool, "the shop's database", &db::SHOP) => {}
     }
     let payments: Arc<dyn Payments> = Arc::new(payments);
-    let checkout = Checkout {
+    let registry = workflows::registry(&config.checkout.workflows());
+    let engine_config = config.checkout.engine_config()?;
+    let engine = Engine::new(&registry, hot, engine_config, Wakeup::default())?;
+    let ports = Ports {
         payments: Arc::clone(&payments),
-        payment_deadline: config.checkout.payment_deadline(),
     };
-    let engine = Engine::new(
-        checkout,
-        hot,
-        config.checkout.engine_config()?,
-        Wakeup::default(),
-    )?;
+    let runner = Runner::new(engine.clone(), &registry, ports);
     let gone = CancellationToken::new();
     // it makes first attempts: it may hold leases
     let heartbeat = Heartbeat::new(&engine, ["api".to_owned()]);
@@ -118,9 +115,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         jwks: Arc::new(jwks),
         operator: Operator::new(
             engine.clone(),
+            registry,
             Sight::of_operators(PaymentsSight::Service(payments), config.amqp_url.clone()),
         ),
-        engine: engine.clone(),
+        runner,
         order_limits: config.order_limits,
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),

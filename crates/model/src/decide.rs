@@ -2,32 +2,26 @@
 //! plan; its answer is translated into the small terms of [`crate::world`] and remembered, since
 //! a check asks the same thing many thousand times.
 
-use std::{cell::RefCell, sync::Arc, time::Duration, time::Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use commerce::order::{PaymentTerms, verify_payment};
-use contracts::{
-    payments::{InitTransaction, Transaction},
-    topology,
-};
-use futures::future::BoxFuture;
-use kernel::{
-    Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, TraceRef, TransactionId,
-};
+use contracts::topology;
+use kernel::{Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, TransactionId};
 use messaging::outbox::{Kind as EntryKind, SagaClaim};
 use rustc_hash::FxHashMap;
 use saga::{
-    CANCEL, Class, Complete, NewSignal, Operation, Outcome, Plan, Resolution, Saga, Shape, Undo,
-    Verb, Verdict,
+    CANCEL, Class, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, Undo, Verb,
+    Verdict,
     machine::{self, Event, Op, State},
     store::{self, EntryChange, KeptRow},
     stored,
     transition::{self, Cause, Rules},
 };
-use workflows::{
-    checkout::{Checkout, CheckoutInput},
-    payments::{Call, Cancellation, InitError, NoAnswer, Payments},
-};
+use workflows::Settings;
 
 use crate::world::{Ended, Kept, Row, Signals, Work};
 
@@ -135,55 +129,37 @@ pub struct Answer {
 
 /// Asks production.
 pub struct Production {
-    checkout: Checkout,
-    plan: Plan<Checkout, Complete>,
+    plan: PlanVersion,
     /// Checkout's shape.
     pub shape: Shape,
-    hash: String,
     retry: RetryPolicy,
     now: DateTime<Utc>,
     saga_id: SagaId,
-    input: serde_json::Value,
     fits: [bool; 2],
     answers: RefCell<FxHashMap<Question, Option<Answer>>>,
 }
 
 impl Default for Production {
     fn default() -> Self {
-        let plan = Checkout::plan();
-        let shape = plan.shape();
-        let saga_id = SagaId::new();
+        let mut plans = workflows::registry(&Settings::default()).versions();
+        let plan = plans.swap_remove(0);
         let total = Money::new(1999, "EUR".parse().expect("a currency"));
         let terms = PaymentTerms {
             order_id: OrderId::new(),
-            saga_id,
+            saga_id: SagaId::new(),
             transaction_id: TransactionId::new(),
             total: total.clone(),
-        };
-        let input = CheckoutInput {
-            order_id: terms.order_id,
-            saga_id,
-            user_id: kernel::UserId::new(),
-            transaction_id: terms.transaction_id,
-            total: total.clone(),
-            trace_id: String::new(),
         };
         let fits = [total.amount - 1, total.amount].map(|amount| {
             let paid = Money::new(amount, total.currency.clone());
             verify_payment(&terms, terms.transaction_id, &paid).is_ok()
         });
         Self {
-            checkout: Checkout {
-                payments: Arc::new(NoPayments),
-                payment_deadline: Duration::from_mins(30),
-            },
+            shape: plan.shape.clone(),
             plan,
-            hash: shape.hash(),
-            shape,
             retry: RetryPolicy::default(),
             now: Clock::System.now(),
-            saga_id,
-            input: serde_json::to_value(&input).expect("an input is JSON"),
+            saga_id: terms.saga_id,
             fits,
             answers: RefCell::default(),
         }
@@ -229,10 +205,7 @@ impl Production {
         };
         let new = SignalId::new();
         let rules = Rules {
-            saga: &self.checkout,
             plan: &self.plan,
-            shape: &self.shape,
-            hash: &self.hash,
             retry: &self.retry,
         };
         let transition = rules
@@ -292,7 +265,7 @@ impl Production {
             saga_id: self.saga_id,
             plan: self.shape.name.to_owned(),
             plan_version: self.shape.version,
-            plan_hash: self.hash.clone(),
+            plan_hash: self.plan.hash.clone(),
             state: question.row.state.name().to_owned(),
             step,
             undo_from,
@@ -301,7 +274,7 @@ impl Production {
             deadline: Some(self.now + ago),
             reason: undo_from.map(|_| "why".to_owned()),
             kept: i32::from(question.row.kept),
-            input: self.input.clone(),
+            input: serde_json::Value::Null,
             trace_id: String::new(),
             root_span_id: String::new(),
             state_since: self.now,
@@ -446,39 +419,5 @@ fn production_ended(ended: Ended) -> transition::Ended {
         Ended::Overtaken => transition::Ended::Undo(Undo::Overtaken),
         Ended::NotUndone => transition::Ended::Undo(Undo::Unknown(why())),
         Ended::Timer => transition::Ended::Timer,
-    }
-}
-
-/// The plan needs a port to exist; the model calls its own payments instead.
-struct NoPayments;
-
-fn never<T: Send + 'static>() -> BoxFuture<'static, Result<T, NoAnswer>> {
-    Box::pin(async {
-        Err(NoAnswer::Unreachable(
-            "there is no network in a model".to_owned(),
-        ))
-    })
-}
-
-impl Payments for NoPayments {
-    fn init<'a>(&'a self, _: Call<'a>, _: InitTransaction) -> BoxFuture<'a, Result<(), InitError>> {
-        Box::pin(async { never().await.map_err(InitError::NoAnswer) })
-    }
-
-    fn cancel_by_order<'a>(
-        &'a self,
-        _: Call<'a>,
-        _: OrderId,
-        _: TransactionId,
-    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
-        never()
-    }
-
-    fn find<'a>(
-        &'a self,
-        _: TransactionId,
-        _: Option<&'a TraceRef>,
-    ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>> {
-        never()
     }
 }

@@ -2,19 +2,18 @@
 
 use kernel::SagaId;
 use messaging::inbox;
-use saga::{
-    AfterCommit, Engine, EngineError, Operation, Preview, Saga as _, Verb, VerifyError, store,
-};
+use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Verb, VerifyError, store};
 use serde_json::json;
 use sqlx::PgConnection;
-use workflows::checkout::{Checkout, CheckoutInput};
+use workflows::Registry;
 
 use crate::{Actor, Effects, PaymentsSight, Sight, audit, effects::effects};
 
 /// Sees and acts for an operator.
 #[derive(Clone)]
 pub struct Operator {
-    pub(crate) engine: Engine<Checkout>,
+    pub(crate) engine: Engine,
+    registry: Registry,
     pub(crate) sight: Sight,
 }
 
@@ -69,18 +68,21 @@ impl From<EngineError> for ActError {
 /// A saga before something is done to it.
 struct Inspected {
     preview: Preview,
-    input: CheckoutInput,
-    trace_id: String,
+    row: store::Row,
 }
 
 impl Operator {
-    /// Acts through `engine`, which decides and stores and never runs a step, with `sight`.
-    pub fn new(engine: Engine<Checkout>, sight: Sight) -> Self {
-        Self { engine, sight }
+    /// Acts through `engine`, which is of `registry`, with `sight`.
+    pub fn new(engine: Engine, registry: Registry, sight: Sight) -> Self {
+        Self {
+            engine,
+            registry,
+            sight,
+        }
     }
 
     /// The engine.
-    pub fn engine(&self) -> &Engine<Checkout> {
+    pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
@@ -96,9 +98,9 @@ impl Operator {
     pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
         let mut conn = self.engine.pool().acquire().await?;
         let saga = self.inspect(&mut conn, saga_id, verb).await?;
-        let effects = effects(&mut conn, &saga.preview, &saga.input).await?;
+        let effects = effects(&self.engine, &mut conn, &saga.preview, &saga.row).await?;
         drop(conn);
-        self.verify(&saga.input, saga_id, verb).await?;
+        self.verify(&saga.row, verb).await?;
         Ok(effects)
     }
 
@@ -135,7 +137,7 @@ impl Operator {
     ) -> Result<(Effects, AfterCommit), ActError> {
         let saga = self.inspect(conn, saga_id, &verb).await?;
         // a participant's decision is final: what it says before the lock is true under it
-        self.verify(&saga.input, saga_id, &verb).await?;
+        self.verify(&saga.row, &verb).await?;
         let operation = Operation {
             verb: verb.clone(),
             actor: actor.name().to_owned(),
@@ -145,9 +147,9 @@ impl Operator {
             .engine
             .operate(&mut *conn, saga_id, operation, revision)
             .await?;
-        let assertion = verb.assertion();
-        let message = assertion.and_then(|it| Checkout::message_of(&saga.input, it));
-        if let Some((consumer, key)) = message {
+        if let Some(assertion) = verb.assertion()
+            && let Some((consumer, key)) = self.engine.message_of(&saga.row, assertion)?
+        {
             inbox::record(&mut *conn, consumer, &[key]).await?;
         }
         let done = &operated.done;
@@ -158,10 +160,10 @@ impl Operator {
             before: json!({ "revision": done.revision, "standing": done.before.to_string() }),
             after: json!({ "act": verb, "standing": done.after.to_string() }),
             batch_id,
-            trace_id: Some(&saga.trace_id),
+            trace_id: Some(&saga.row.trace_id),
         };
         audit::record(&mut *conn, &act).await?;
-        let effects = effects(conn, done, &saga.input).await?;
+        let effects = effects(&self.engine, conn, done, &saga.row).await?;
         Ok((effects, operated.after))
     }
 
@@ -174,26 +176,19 @@ impl Operator {
         let preview = self.engine.preview(&mut *conn, saga_id, verb).await?;
         let row = store::load(conn, &[saga_id.uuid()]).await?.pop();
         let row = row.ok_or(ActError::NotFound(saga_id))?;
-        let input = serde_json::from_value(row.input)
-            .map_err(|error| ActError::Unreadable(format!("saga {saga_id}: {error}")))?;
-        Ok(Inspected {
-            preview,
-            input,
-            trace_id: row.trace_id,
-        })
+        Ok(Inspected { preview, row })
     }
 
     /// An operator's assertion counts only if the participant bears it out.
-    async fn verify(
-        &self,
-        input: &CheckoutInput,
-        saga_id: SagaId,
-        verb: &Verb,
-    ) -> Result<(), ActError> {
+    async fn verify(&self, row: &store::Row, verb: &Verb) -> Result<(), ActError> {
         let Some(assertion) = verb.assertion() else {
             return Ok(());
         };
-        let verified = Checkout::verify(&self.sight.payments, input, assertion).await;
+        let saga_id = row.saga_id;
+        let (view, registry) = (&self.sight.payments, &self.registry);
+        let verified = registry
+            .verify(view, &row.plan, &row.input, assertion)
+            .await;
         verified.map_err(|error| match error {
             VerifyError::Contradicted(why) => ActError::Contradicted { saga_id, why },
             VerifyError::Unavailable(why) => ActError::Unavailable { saga_id, why },

@@ -131,7 +131,7 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
     let saga_id = started.saga_id();
     plant::entry(operator, &mut tx, saga_id, code).await?;
     tx.commit().await?;
-    operator.engine.go(started);
+    operator.engine.announce(&started);
     let mut stuck = Stuck {
         saga_id,
         order_id,

@@ -1,18 +1,18 @@
 //! What an act means in the world: what is sent, what money and stock move.
 
-use saga::{Preview, Saga as _, Verdict};
+use saga::{Engine, EngineError, Preview, Verdict, store};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
-use workflows::checkout::{Checkout, CheckoutInput};
 
 /// What an act does, or would do, to one saga and its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Effects {
     /// The saga.
     pub saga_id: kernel::SagaId,
-    /// Its order.
-    pub order_id: kernel::OrderId,
+    /// Its order, if it is about one.
+    pub order_id: Option<kernel::OrderId>,
     /// The revision that this was worked out on.
     pub revision: i64,
     /// Where the saga stands.
@@ -30,13 +30,15 @@ pub struct Effects {
 }
 
 pub(crate) async fn effects(
+    engine: &Engine,
     conn: &mut PgConnection,
     preview: &Preview,
-    input: &CheckoutInput,
-) -> sqlx::Result<Effects> {
+    row: &store::Row,
+) -> Result<Effects, EngineError> {
+    let order_id = row.input.get("order_id").and_then(Value::as_str);
     let mut effects = Effects {
         saga_id: preview.saga_id,
-        order_id: input.order_id,
+        order_id: order_id.and_then(|id| id.parse().ok()),
         revision: preview.revision,
         from: preview.before.to_string(),
         to: preview.after.to_string(),
@@ -46,7 +48,7 @@ pub(crate) async fn effects(
         notes: Vec::new(),
     };
     for effect in &preview.planned {
-        let described = Checkout::describe(conn, input, *effect).await?;
+        let described = engine.describe(conn, row, *effect).await?;
         effects.sends.extend(described.sends);
         effects.moves.extend(described.moves);
         effects.notes.extend(described.notes);

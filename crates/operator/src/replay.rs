@@ -23,16 +23,18 @@ pub enum ReplayError {
     Journal(#[from] replay::ReplayError),
 }
 
-/// Replays an exported journal. Returns the inputs up to the first difference.
-pub fn replay(shape: &Shape, export: &Export) -> (Vec<ReplayedInput>, Result<(), ReplayError>) {
-    let file = format!(
-        "{} v{} ({})",
-        export.plan, export.plan_version, export.plan_hash
-    );
-    let ours = format!("{} v{} ({})", shape.name, shape.version, shape.hash());
-    if file != ours {
+/// Replays an exported journal by its plan among `plans`. Returns the inputs up to the first difference.
+pub fn replay(plans: &[Shape], export: &Export) -> (Vec<ReplayedInput>, Result<(), ReplayError>) {
+    let named = |plan: &str, version: i32, hash: &str| format!("{plan} v{version} ({hash})");
+    let file = named(&export.plan, export.plan_version, &export.plan_hash);
+    let ours: Vec<_> = plans
+        .iter()
+        .map(|shape| named(shape.name, shape.version, &shape.hash()))
+        .collect();
+    let Some(at) = ours.iter().position(|ours| *ours == file) else {
+        let ours = ours.join(", ");
         return (Vec::new(), Err(ReplayError::Plan { file, ours }));
-    }
-    let (inputs, result) = replay::replay(shape, &export.journal, &export.position);
+    };
+    let (inputs, result) = replay::replay(&plans[at], &export.journal, &export.position);
     (inputs, result.map_err(ReplayError::Journal))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::{OrderId, SagaId, UserId};
-use saga::{Engine, Kind, Saga, Shape, machine::State, store, stored::decode_state};
+use saga::{Engine, Kind, Shape, machine::State, store, stored::decode_state};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -196,10 +196,10 @@ pub struct Life {
 const MOST_ACTS: i64 = 1000;
 
 /// The whole life of a saga that is not archived.
-pub async fn life<S: Saga>(
+pub async fn life(
     conn: &mut PgConnection,
     saga_id: SagaId,
-    engine: &Engine<S>,
+    engine: &Engine,
 ) -> sqlx::Result<Option<Life>> {
     let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
         return Ok(None);

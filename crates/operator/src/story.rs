@@ -2,12 +2,11 @@
 
 use kernel::{SagaId, TraceRef};
 use saga::{
-    Saga as _,
+    Engine,
     story::{self, Subject},
 };
 use sqlx::PgConnection;
 use telemetry::Told;
-use workflows::checkout::Checkout;
 
 /// Where a saga's trace is, and all that its journal tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +19,11 @@ pub struct Story {
 
 /// A saga's story; none when there is no such saga, not even in the archive. Rows of a kind that
 /// this binary does not know are left out.
-pub async fn of(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Option<Story>> {
+pub async fn of(
+    engine: &Engine,
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+) -> sqlx::Result<Option<Story>> {
     let saga = sqlx::query!(
         r#"
         select plan as "plan!", trace_id as "trace_id!", root_span_id as "root_span_id!", input as "input!"
@@ -40,11 +43,9 @@ pub async fn of(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Option
         .map_err(|error| sqlx::Error::Decode(error.into()))?;
     let subject = Subject {
         saga_id,
+        attributes: engine.attributes(&saga.plan, &saga.input),
         plan: saga.plan,
         trace,
-        attributes: serde_json::from_value(saga.input)
-            .map(|input| Checkout::attributes(&input))
-            .unwrap_or_default(),
     };
     let chapters = story::chapters(conn, saga_id).await?;
     let spans = chapters

@@ -1,4 +1,4 @@
-//! The engine of one plan, and two ways in that are not an attempt: create and signal.
+//! The engine, which decides and stores, and two ways in that are not an attempt: create and signal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,6 +7,7 @@ use messaging::{
     Wakeup,
     outbox::{Kind as EntryKind, PlanKey, SagaClaim},
 };
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -14,14 +15,15 @@ use tracing::Instrument as _;
 
 use crate::{
     journal::{JournalFact, JournalRow},
-    known::{Known, Plans},
     machine::{self, Event, Kept, Op, State},
-    plan::{Body, FirstStepError, Refusal, Saga},
+    plan::{Refusal, Saga},
+    preview::{Assertion, Description, PlannedEffect},
+    registry::{AnyInput, Definition, PlanVersion, Registry},
     shape::Shape,
     signal::NewSignal,
     store,
-    stored::{encode_state, entry_of},
-    story::{self, Chapter, Subject},
+    stored::{Unreadable, encode_state, entry_of},
+    story::{Chapter, Subject},
     transact::{Signaled, transact},
     transition::{Cause, Rules, ran},
 };
@@ -108,6 +110,9 @@ pub enum StartError {
     /// Its first step was refused by business.
     #[error("{}", .0.reason)]
     Refused(Refusal),
+    /// The registry does not have its workflow.
+    #[error("workflow `{0}` is not in the registry of this program")]
+    Unknown(&'static str),
     /// The input cannot be stored as JSON.
     #[error("could not write the saga's input")]
     Input(#[from] serde_json::Error),
@@ -156,39 +161,33 @@ pub enum EngineError {
 
 /// A created saga, before its transaction is committed.
 #[derive(Debug)]
-#[must_use = "after the commit, hand it to `Engine::go`"]
-pub struct Started<I> {
+#[must_use = "after the commit, hand it to `Runner::launch`"]
+pub struct Started {
     pub(crate) claim: Option<SagaClaim>,
     pub(crate) saga_id: SagaId,
+    pub(crate) plan: &'static str,
     pub(crate) state: State,
-    pub(crate) input: I,
+    pub(crate) input: AnyInput,
     pub(crate) trace: TraceRef,
     pub(crate) told: (Subject, Chapter),
 }
 
-impl<I> Started<I> {
+impl Started {
     /// The saga.
     pub const fn saga_id(&self) -> SagaId {
         self.saga_id
     }
 }
 
-/// Runs the sagas of one plan, in the versions of it that this binary knows.
-pub struct Engine<S: Saga> {
-    pub(crate) inner: Arc<Inner<S>>,
+/// Decides on the sagas of the workflows that it knows, in the versions of their plans that it knows, and stores what
+/// was decided. It runs no remote step: a [`crate::Runner`] does.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
 }
 
-impl<S: Saga> Clone for Engine<S> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
-    }
-}
-
-pub(crate) struct Inner<S: Saga> {
-    pub(crate) saga: S,
-    pub(crate) plans: Plans<S>,
+pub(crate) struct Inner {
+    workflows: Vec<Arc<dyn Definition>>,
     pub(crate) holder: String,
     pub(crate) config: EngineConfig,
     pub(crate) pool: PgPool,
@@ -196,87 +195,148 @@ pub(crate) struct Inner<S: Saga> {
     pub(crate) tasks: TaskTracker,
 }
 
-impl<S: Saga> Inner<S> {
-    /// All that decides on the sagas of `known`.
-    pub(crate) fn rules<'a>(&'a self, known: &'a Known<S>) -> Rules<'a, S> {
+/// A version of a plan that this binary knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) workflow: &'a dyn Definition,
+    /// Its place among the workflow's versions.
+    pub(crate) version: usize,
+    pub(crate) plan: &'a PlanVersion,
+}
+
+impl Known<'_> {
+    pub(crate) fn is(&self, other: Known<'_>) -> bool {
+        (self.workflow.name(), self.version) == (other.workflow.name(), other.version)
+    }
+}
+
+impl Inner {
+    /// All that decides on sagas of this version.
+    pub(crate) fn rules<'a>(&'a self, known: Known<'a>) -> Rules<'a> {
         Rules {
-            saga: &self.saga,
-            plan: &known.plan,
-            shape: &known.shape,
-            hash: &known.hash,
+            plan: known.plan,
             retry: &self.config.retry,
         }
     }
-}
 
-impl<S: Saga> Inner<S> {
-    /// Runs a local step in the transaction that creates its saga.
-    async fn run_at_start(
-        &self,
-        conn: &mut PgConnection,
-        op: Op,
-        new: &NewSaga<'_, S>,
-    ) -> Result<(), StartError> {
-        let Op::Run(at) = op else {
-            return Ok(()); // a saga that begins neither records nor undoes anything
-        };
-        match &self.plans.current().plan.steps[at].body {
-            Body::First(first) => first
-                .run(conn, &new.input, new.details)
-                .await
-                .map_err(|error| match error {
-                    FirstStepError::Refused(refusal) => StartError::Refused(refusal),
-                    FirstStepError::Db(error) => StartError::Db(error),
-                }),
-            Body::Local { run, .. } => Ok(run.run(conn, &[&new.input]).await?),
-            Body::Remote { .. } | Body::Wait(_) => Ok(()),
-        }
+    /// Every version of every plan.
+    pub(crate) fn all_known(&self) -> impl Iterator<Item = Known<'_>> {
+        let workflows = self.workflows.iter();
+        workflows.flat_map(|workflow| {
+            let versions = workflow.versions().iter().enumerate();
+            versions.map(|(version, plan)| Known {
+                workflow: &**workflow,
+                version,
+                plan,
+            })
+        })
+    }
+
+    /// The version of this row's plan.
+    pub(crate) fn known(&self, row: &store::Row) -> Result<Known<'_>, Unreadable> {
+        let mut known = self.all_known();
+        let found = known.find(|known| known.plan.is_of(row));
+        found.ok_or_else(|| Unreadable::of(row))
+    }
+
+    /// The version of new sagas of this workflow.
+    fn current(&self, name: &str) -> Option<Known<'_>> {
+        let mut known = self.all_known();
+        known.find(|known| known.workflow.name() == name)
     }
 }
 
-impl<S: Saga> Engine<S> {
-    /// An engine for `saga`'s plan.
+impl Engine {
+    /// An engine for the workflows of `registry`.
     ///
     /// # Errors
     /// When the configuration makes no sense.
-    pub fn new(
-        saga: S,
+    pub fn new<P, V>(
+        registry: &Registry<P, V>,
         pool: PgPool,
         config: EngineConfig,
         wakeup: Wakeup,
-    ) -> Result<Self, EngineConfigError> {
+    ) -> Result<Self, EngineConfigError>
+    where
+        P: Send + Sync + 'static,
+        V: ?Sized + Send + Sync + 'static,
+    {
         let config = config.checked()?;
         let inner = Inner {
-            saga,
-            plans: Plans::new(),
+            workflows: registry.definitions(),
             holder: crate::heartbeat::process_name(),
             config,
             pool,
             wakeup,
             tasks: TaskTracker::new(),
         };
-        // a counter that is born with its first event shows no increase: these are there from the start
-        metrics::counter!("saga_breaches_total", "plan" => S::NAME).increment(0);
-        metrics::counter!("saga_fenced_total", "plan" => S::NAME).increment(0);
+        for workflow in &inner.workflows {
+            // a counter that is born with its first event shows no increase: these are there from the start
+            metrics::counter!("saga_breaches_total", "plan" => workflow.name()).increment(0);
+            metrics::counter!("saga_fenced_total", "plan" => workflow.name()).increment(0);
+        }
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    /// The shape of the plan of new sagas.
-    pub fn shape(&self) -> &Shape {
-        &self.inner.plans.current().shape
-    }
-
     /// The shape of this saga's plan; `None` when this binary does not know it.
     pub fn shape_of(&self, row: &store::Row) -> Option<&Shape> {
-        self.inner.plans.of(row).ok().map(|known| &known.shape)
+        self.inner.known(row).ok().map(|known| &known.plan.shape)
     }
 
-    /// What this engine may claim: the plan of the sagas that it begins, then earlier ones.
+    /// What this engine may claim: every version of every plan that it knows.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
-        let plans = self.inner.plans.all();
-        plans.map(|known| known.shape.key()).collect()
+        self.inner
+            .all_known()
+            .map(|known| known.plan.key())
+            .collect()
+    }
+
+    /// Attributes for the traces of a saga of this plan with this stored input; none if it is not known.
+    pub fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
+        let read = self.inner.current(plan).and_then(|known| {
+            let input = known.workflow.read(input.clone()).ok()?;
+            Some(known.workflow.attributes(&input))
+        });
+        read.unwrap_or_default()
+    }
+
+    /// Describes, with a saga's stored input, what a planned effect does in the world.
+    ///
+    /// # Errors
+    /// When the plan is not known, its input cannot be read, or the database fails.
+    pub async fn describe(
+        &self,
+        conn: &mut PgConnection,
+        row: &store::Row,
+        effect: PlannedEffect,
+    ) -> Result<Description, EngineError> {
+        let (known, input) = self.read(row)?;
+        Ok(known.workflow.describe(conn, &input, effect).await?)
+    }
+
+    /// The message that says the same as an operator's assertion about this saga: its consumer, and the key that
+    /// deduplicates it.
+    ///
+    /// # Errors
+    /// When the plan is not known or its input cannot be read.
+    pub fn message_of(
+        &self,
+        row: &store::Row,
+        assertion: Assertion<'_>,
+    ) -> Result<Option<(&'static str, String)>, EngineError> {
+        let (known, input) = self.read(row)?;
+        Ok(known.workflow.message_of(&input, assertion))
+    }
+
+    fn read(&self, row: &store::Row) -> Result<(Known<'_>, AnyInput), EngineError> {
+        let known = self.inner.known(row);
+        let read = known.and_then(|known| Ok((known, known.workflow.read(row.input.clone())?)));
+        read.map_err(|why| EngineError::Unreadable {
+            saga_id: row.saga_id,
+            why: why.to_string(),
+        })
     }
 
     /// Who claims here: this process, as its heartbeat names it.
@@ -297,32 +357,33 @@ impl<S: Saga> Engine<S> {
     /// Creates a saga in the caller's transaction: its row, its journal, its entry and the local
     /// steps that it begins with commit together, or not at all (I1).
     ///
-    /// With `eager`, the entry is inserted as claimed by this process; after the commit, [`Engine::go`]
-    /// runs the first attempt at once.
+    /// With `eager`, the entry is inserted as claimed by this process; after the commit,
+    /// [`crate::Runner::launch`] runs the first attempt at once.
     ///
     /// # Errors
     /// When a first step refuses, or the database fails.
-    pub async fn start(
+    pub async fn start<S: Saga>(
         &self,
         conn: &mut PgConnection,
         new: NewSaga<'_, S>,
         eager: bool,
-    ) -> Result<Started<S::Input>, StartError> {
+    ) -> Result<Started, StartError> {
         let claimed_at = std::time::Instant::now();
         let inner = &*self.inner;
-        let current = inner.plans.current();
+        let current = inner.current(S::NAME);
+        let Known { workflow, plan, .. } = current.ok_or(StartError::Unknown(S::NAME))?;
         let begun = State::Running { step: 0 };
         let decision = machine::advance::<kernel::SignalId>(
-            &current.shape,
+            &plan.shape,
             begun,
             &Event::Begun,
             &[] as &[Kept<_>],
         );
-        let entry = entry_of(&current.shape, decision.wake);
+        let entry = entry_of(&plan.shape, decision.wake);
         let eager = eager && entry.as_ref().is_some_and(|entry| entry.kind == "step");
-        let (step, _) = encode_state(&current.shape, decision.state);
+        let (step, _) = encode_state(&plan.shape, decision.state);
         let wait = match decision.state {
-            State::Waiting { step } => Some(inner.rules(current).wait_of(step).as_secs_f64()),
+            State::Waiting { step } => Some(plan.waits[step].as_secs_f64()),
             _ => None,
         };
         let due_in = if eager {
@@ -330,12 +391,12 @@ impl<S: Saga> Engine<S> {
         } else {
             wait.unwrap_or(0.0)
         };
-        let ran = ran(&current.shape, &decision.ops);
+        let ran = ran(&plan.shape, &decision.ops);
         let create = store::Create {
             saga_id: new.id,
             plan: S::NAME,
             plan_version: S::VERSION,
-            plan_hash: &current.hash,
+            plan_hash: &plan.hash,
             state: decision.state.name(),
             step,
             deadline_in: wait,
@@ -349,15 +410,18 @@ impl<S: Saga> Engine<S> {
             parent_span: new.parent_span.as_deref(),
         };
         let (entry_id, since) = store::create(conn, &create).await?;
+        let input = AnyInput::new::<S>(new.input);
         for op in &decision.ops {
-            inner.run_at_start(conn, *op, &new).await?;
+            workflow
+                .run_at_start(conn, *op, &input, new.details)
+                .await?;
         }
         let told = (
             Subject {
                 saga_id: new.id,
                 plan: S::NAME.to_owned(),
                 trace: new.trace.clone(),
-                attributes: S::attributes(&new.input),
+                attributes: workflow.attributes(&input),
             },
             Chapter {
                 revision: 1,
@@ -388,37 +452,12 @@ impl<S: Saga> Engine<S> {
         Ok(Started {
             claim,
             saga_id: new.id,
+            plan: S::NAME,
             state: decision.state,
-            input: new.input,
+            input,
             trace: new.trace,
             told,
         })
-    }
-
-    /// After the commit of [`Engine::start`]: tells the beginning of its trace and runs the first
-    /// attempt as a task of its own, so that a client that hangs up cancels nothing.
-    ///
-    /// Without an eager claim it only wakes the workers of this process, and there is no task.
-    pub fn go(&self, started: Started<S::Input>) -> Option<JoinHandle<()>> {
-        let (subject, chapter) = started.told;
-        story::tell(subject, &chapter, None);
-        metrics::counter!("saga_started_total", "plan" => S::NAME).increment(1);
-        let Some(claim) = started.claim else {
-            self.inner.wakeup.notify();
-            return None;
-        };
-        let engine = self.clone();
-        Some(self.inner.tasks.spawn(async move {
-            let current = engine.inner.plans.current();
-            let attempt = engine.attempt_known(
-                &claim,
-                current,
-                started.state,
-                &started.input,
-                &started.trace,
-            );
-            engine.bounded(Box::pin(attempt)).await;
-        }))
     }
 
     /// Records signals in the caller's transaction and moves their sagas, in the sequence given.

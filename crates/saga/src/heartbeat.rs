@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use crate::{Engine, Saga};
+use crate::Engine;
 
 /// Between two beats.
 pub const BEAT: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Of a process that does `roles` and runs the sagas of `engine`.
-    pub fn new<S: Saga>(engine: &Engine<S>, roles: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(engine: &Engine, roles: impl IntoIterator<Item = String>) -> Self {
         let config = engine.config();
         Self {
             process: engine.holder().to_owned(),

@@ -8,14 +8,14 @@
 //!     └────────▶ transition.rs     pure: what a decision means for rows and entries
 //!                         │
 //!  transact.rs  ──────────┘        the body of each transaction that moves sagas, and its local steps
-//!  executor.rs            │        one attempt: run the step, then commit its outcome
+//!  runner.rs              │        one attempt: run the remote step, then commit its outcome
 //!  engine.rs, operate.rs  │        create, signal, an operator's verbs: the other ways in
 //!                         │
 //!                         ▼
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
 //!  journal.rs                      what a row of the journal is about
 //!  stored.rs                       how a state is written down there, and read back
-//!  known.rs, stranded.rs           versions of a plan: what this binary runs, and what nobody does
+//!  registry.rs, stranded.rs        the workflows and versions of plans that a binary knows, and those nobody does
 //!  heartbeat.rs                    which processes are there, for people
 //! ```
 //!
@@ -30,16 +30,16 @@
 //! Start with [`Saga`] and [`Plan`] to write one, with [`machine`] to understand one.
 
 mod engine;
-mod executor;
 pub mod heartbeat;
 pub mod journal;
-mod known;
 pub mod machine;
 mod operate;
 mod plan;
 mod preview;
 pub mod progress;
+mod registry;
 pub mod replay;
+mod runner;
 mod shape;
 mod signal;
 pub mod store;
@@ -52,7 +52,6 @@ pub mod transition;
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
-pub use known::shapes;
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Complete, FirstStep, FirstStepError, IntoCompensable, IntoRetryable, Local,
@@ -60,6 +59,8 @@ pub use plan::{
     Signal, StepCx, Undo, WaitStep,
 };
 pub use preview::{Assertion, Description, PlannedEffect, VerifyError};
+pub use registry::{PlanVersion, Registry};
+pub use runner::Runner;
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
 pub use stranded::Stranded;

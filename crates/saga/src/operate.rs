@@ -12,7 +12,6 @@ use crate::{
     engine::{Engine, EngineError},
     journal::VerbKind,
     machine::{self, State},
-    plan::Saga,
     preview::{Assertion, PlannedEffect},
     shape::Shape,
     signal::{CANCEL, NewSignal, Verdict},
@@ -35,14 +34,14 @@ pub enum Verb {
     Resume,
     /// Ask for it to be undone; the participant still decides.
     Cancel,
-    /// Assert what a participant has decided. The caller verifies it ([`Saga::verify`]).
+    /// Assert what a participant has decided. The caller verifies it ([`crate::Registry::verify`]).
     Signal {
         /// A name that the plan's wait knows.
         name: String,
         /// What comes with it, for people.
         payload: Value,
     },
-    /// Assert how the step ended that is being run or undone. The caller verifies it ([`Saga::verify`]).
+    /// Assert how the step ended that is being run or undone. The caller verifies it ([`crate::Registry::verify`]).
     Resolve {
         /// The step, which must be the current one.
         step: String,
@@ -211,7 +210,7 @@ pub struct Operated {
     pub after: AfterCommit,
 }
 
-impl<S: Saga> Engine<S> {
+impl Engine {
     /// What `verb` would do to a saga as it stands now. Changes nothing, locks nothing.
     ///
     /// # Errors
@@ -268,8 +267,8 @@ impl<S: Saga> Engine<S> {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let known = self.inner.plans.of(row).map_err(unreadable)?;
-        let (rules, shape) = (self.inner.rules(known), &known.shape);
+        let known = self.inner.known(row).map_err(unreadable)?;
+        let (rules, shape) = (self.inner.rules(known), &known.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
         let kept = match row.kept {
@@ -295,12 +294,7 @@ impl<S: Saga> Engine<S> {
     }
 }
 
-fn preview<S: Saga>(
-    shape: &Shape,
-    row: &Row,
-    transition: &Transition<S>,
-    verdict: Option<Verdict>,
-) -> Preview {
+fn preview(shape: &Shape, row: &Row, transition: &Transition, verdict: Option<Verdict>) -> Preview {
     let (before, after, paused) = (transition.before, transition.after, transition.save.paused);
     let (ahead, ends) = if paused {
         (Vec::new(), after)

@@ -15,8 +15,7 @@ use crate::{
     signal::{Class, Meaning},
 };
 
-/// A durable multi-step job. The value itself holds what its steps need (clients of other
-/// services), so a test hands in others.
+/// A durable multi-step job. The value itself holds its settings.
 pub trait Saga: Send + Sync + Sized + 'static {
     /// Stored name: rename only with a migration.
     const NAME: &'static str;
@@ -26,8 +25,10 @@ pub trait Saga: Send + Sync + Sized + 'static {
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What its [`FirstStep`] needs beside the input and what is not stored with the saga; `()` for none.
     type Details: Send + Sync + 'static;
+    /// The clients by which its remote steps call their participants.
+    type Ports: Send + Sync + 'static;
     /// Read access to its participants, by which assertions of operators are verified.
-    type View: ?Sized + Send + Sync;
+    type View: ?Sized + Send + Sync + 'static;
 
     /// Why it is undone, in words for its customer. Stored with each saga that is.
     const REASONS: Reasons;
@@ -335,6 +336,7 @@ impl Signal {
 /// What a remote step may use.
 pub struct StepCx<'a, S: Saga> {
     pub(crate) saga: &'a S,
+    pub(crate) ports: &'a S::Ports,
     pub(crate) saga_id: SagaId,
     pub(crate) input: &'a S::Input,
     pub(crate) step: &'static str,
@@ -343,9 +345,14 @@ pub struct StepCx<'a, S: Saga> {
 }
 
 impl<S: Saga> StepCx<'_, S> {
-    /// The saga's own value, with its clients.
+    /// The saga's own value, with its settings.
     pub fn saga(&self) -> &S {
         self.saga
+    }
+
+    /// The clients of its participants.
+    pub fn ports(&self) -> &S::Ports {
+        self.ports
     }
 
     /// What was chosen before anything left.

@@ -29,6 +29,17 @@ pub enum Unreadable {
     },
 }
 
+impl Unreadable {
+    /// A row whose plan is not known.
+    pub(crate) fn of(row: &Row) -> Self {
+        Self::Plan {
+            plan: row.plan.clone(),
+            version: row.plan_version,
+            hash: row.plan_hash.clone(),
+        }
+    }
+}
+
 /// Where a stored saga stands.
 pub fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
     let corrupt = Unreadable::Corrupt { what: "state" };

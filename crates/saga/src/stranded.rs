@@ -7,7 +7,6 @@ use kernel::SagaId;
 use crate::{
     engine::Engine,
     heartbeat::{SILENCE, plan_name},
-    plan::Saga,
 };
 
 /// The stranded sagas of one plan.
@@ -43,7 +42,7 @@ impl fmt::Display for Stranded {
     }
 }
 
-impl<S: Saga> Engine<S> {
+impl Engine {
     /// Live sagas that would stay where they are, were this the only binary: neither it nor a process
     /// that was heard of lately runs their plan.
     ///

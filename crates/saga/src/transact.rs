@@ -7,11 +7,10 @@ use sqlx::{PgConnection, PgPool};
 use tracing::{debug, error};
 
 use crate::{
-    engine::{EngineError, Inner},
+    engine::{EngineError, Inner, Known},
     journal::{CompensationCause, JournalFact, JournalRow},
-    known::Known,
     machine::{Op, State},
-    plan::{Body, Saga},
+    registry::AnyInput,
     signal::{NewSignal, Verdict},
     store::{self, EntryChange, Save},
     stored::Unreadable,
@@ -81,10 +80,17 @@ pub struct Signaled {
     pub after: AfterCommit,
 }
 
+/// One saga of a transaction.
+struct Moving<'a> {
+    known: Known<'a>,
+    input: AnyInput,
+    transition: Transition,
+}
+
 /// Locks the sagas, works out what the causes mean, stores it and runs the local steps: the body
 /// of every transaction that moves sagas, one or a batch.
-pub(crate) async fn transact<S: Saga>(
-    inner: &Inner<S>,
+pub(crate) async fn transact(
+    inner: &Inner,
     conn: &mut PgConnection,
     causes: Vec<(SagaId, Cause)>,
 ) -> Result<Signaled, EngineError> {
@@ -105,43 +111,50 @@ pub(crate) async fn transact<S: Saga>(
         store::kept_signals(conn, &with_kept).await?
     };
 
-    let (mut transitions, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut moving, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        let kept: Vec<_> = kept
-            .iter()
-            .filter(|signal| signal.saga_id == row.saga_id)
-            .cloned()
-            .collect();
-        let known = inner.plans.of(row);
-        if let (Err(Unreadable::Plan { .. }), Some(signals)) = (&known, only_signals(&causes)) {
+        let known = inner.known(row);
+        if let (Err(_), Some(signals)) = (&known, only_signals(&causes)) {
             let save = keep_undecided(row, signals);
-            told.extend(told_of::<S>(row, None, &save));
+            told.extend(told_of(row, Vec::new, &save));
             undecided.push(save);
             continue;
         }
-        let transition = known.and_then(|known| inner.rules(known).transition(row, &kept, causes));
-        let transition = transition.map_err(|why| EngineError::Unreadable {
+        let kept = kept.iter().filter(|it| it.saga_id == row.saga_id);
+        let kept: Vec<_> = kept.cloned().collect();
+        let work_out = || {
+            let known = known?;
+            let input = known.workflow.read(row.input.clone())?;
+            let transition = inner.rules(known).transition(row, &kept, causes)?;
+            Ok(Moving {
+                known,
+                input,
+                transition,
+            })
+        };
+        let saga = work_out().map_err(|why: Unreadable| EngineError::Unreadable {
             saga_id: row.saga_id,
             why: why.to_string(),
         })?;
-        told.extend(told_of::<S>(row, Some(&transition.input), &transition.save));
-        transitions.push(transition);
+        let attributes = || saga.known.workflow.attributes(&saga.input);
+        told.extend(told_of(row, attributes, &saga.transition.save));
+        moving.push(saga);
     }
-    if transitions.iter().any(|transition| transition.stale) {
+    if moving.iter().any(|saga| saga.transition.stale) {
         return Err(EngineError::Fenced);
     }
-    save_all(conn, &transitions, &undecided).await?;
-    inner.run_ops(conn, &transitions).await?;
-    let mut signaled = signaled(inner, &transitions, &undecided);
+    save_all(conn, &moving, &undecided).await?;
+    run_ops(inner, conn, &moving).await?;
+    let mut signaled = signaled(inner, &moving, &undecided);
     signaled.after.told = told;
     Ok(signaled)
 }
 
 /// What there is to tell of a write, if anybody listens.
-fn told_of<S: Saga>(
+fn told_of(
     row: &store::Row,
-    input: Option<&S::Input>,
+    attributes: impl FnOnce() -> Vec<(&'static str, String)>,
     save: &Save,
 ) -> Option<(Subject, Chapter)> {
     if !telemetry::listens() {
@@ -151,7 +164,7 @@ fn told_of<S: Saga>(
         saga_id: row.saga_id,
         plan: row.plan.clone(),
         trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
-        attributes: input.map(S::attributes).unwrap_or_default(),
+        attributes: attributes(),
     };
     let chapter = Chapter {
         revision: save.revision + 1,
@@ -173,14 +186,14 @@ fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
         .collect()
 }
 
-async fn save_all<S: Saga>(
+async fn save_all(
     conn: &mut PgConnection,
-    transitions: &[Transition<S>],
+    moving: &[Moving<'_>],
     undecided: &[Save],
 ) -> Result<(), EngineError> {
-    let saves: Vec<_> = transitions
+    let saves: Vec<_> = moving
         .iter()
-        .map(|transition| &transition.save)
+        .map(|saga| &saga.transition.save)
         .chain(undecided)
         .cloned()
         .collect();
@@ -201,22 +214,18 @@ async fn save_all<S: Saga>(
     }
 }
 
-fn signaled<S: Saga>(
-    inner: &Inner<S>,
-    transitions: &[Transition<S>],
-    undecided: &[Save],
-) -> Signaled {
-    let moved = transitions.iter().map(|transition| Moved {
-        saga_id: SagaId::from(transition.save.saga_id),
-        plan: S::NAME,
-        before: transition.before,
-        after: transition.after,
-        breach: transition.breach,
-        compensated: why_compensated(&transition.save),
+fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signaled {
+    let moved = moving.iter().map(|saga| Moved {
+        saga_id: SagaId::from(saga.transition.save.saga_id),
+        plan: saga.known.workflow.name(),
+        before: saga.transition.before,
+        after: saga.transition.after,
+        breach: saga.transition.breach,
+        compensated: why_compensated(&saga.transition.save),
     });
-    let decided = transitions
+    let decided = moving
         .iter()
-        .flat_map(|transition| transition.verdicts.iter().copied());
+        .flat_map(|saga| saga.transition.verdicts.iter().copied());
     let kept = undecided.iter().flat_map(|save| {
         save.signals
             .iter()
@@ -252,64 +261,33 @@ fn why_compensated(save: &Save) -> Option<&'static str> {
     })
 }
 
-impl<S: Saga> Inner<S> {
-    /// Runs what the decisions ask for inside the transaction: forward steps in plan order, then
-    /// the news of compensations, then undos in reverse, each for all sagas of the batch at once,
-    /// one version of the plan after the other.
-    async fn run_ops(
-        &self,
-        conn: &mut PgConnection,
-        transitions: &[Transition<S>],
-    ) -> Result<(), EngineError> {
-        for known in self.plans.all() {
-            let of_it = transitions.iter().filter(|transition| {
-                known.is(transition.save.plan_version, &transition.save.plan_hash)
-            });
-            let of_it: Vec<_> = of_it.collect();
-            let steps = 0..known.plan.steps.len();
-            let forward = steps
-                .clone()
-                .flat_map(|step| [Op::Record(step), Op::Run(step)]);
-            let backward = steps.rev().map(Op::Undo);
-            for op in forward.chain([Op::BeginCompensation]).chain(backward) {
-                let sagas: Vec<_> = of_it
-                    .iter()
-                    .filter(|transition| transition.ops.contains(&op))
-                    .map(|transition| (&transition.input, transition.reason()))
-                    .collect();
-                if sagas.is_empty() {
-                    continue;
-                }
-                self.run_op(conn, known, op, &sagas).await?;
+/// Runs what the decisions ask for inside the transaction: forward steps in plan order, then the record of
+/// compensations that begin, then undos in reverse, each for all sagas of the batch at once, one version of a plan
+/// after the other.
+async fn run_ops(
+    inner: &Inner,
+    conn: &mut PgConnection,
+    moving: &[Moving<'_>],
+) -> Result<(), EngineError> {
+    for known in inner.all_known() {
+        let of_it = moving.iter().filter(|saga| saga.known.is(known));
+        let of_it: Vec<_> = of_it.collect();
+        let steps = 0..known.plan.shape.steps.len();
+        let forward = steps
+            .clone()
+            .flat_map(|step| [Op::Record(step), Op::Run(step)]);
+        let backward = steps.rev().map(Op::Undo);
+        for op in forward.chain([Op::BeginCompensation]).chain(backward) {
+            let sagas: Vec<_> = of_it
+                .iter()
+                .filter(|saga| saga.transition.ops.contains(&op))
+                .map(|saga| (&saga.input, saga.transition.reason()))
+                .collect();
+            if !sagas.is_empty() {
+                let workflow = known.workflow;
+                workflow.run_op(conn, known.version, op, &sagas).await?;
             }
         }
-        Ok(())
     }
-
-    async fn run_op(
-        &self,
-        conn: &mut PgConnection,
-        known: &Known<S>,
-        op: Op,
-        sagas: &[(&S::Input, &str)],
-    ) -> Result<(), EngineError> {
-        let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
-        let (Op::Record(at) | Op::Run(at) | Op::Undo(at)) = op else {
-            return Ok(S::begin_compensation_all(conn, sagas).await?);
-        };
-        let step = &known.plan.steps[at];
-        match (op, &step.body) {
-            (Op::Record(_), Body::Remote { run, .. }) => run.record(conn, &inputs).await?,
-            (Op::Run(_), Body::Local { run, .. }) => run.run(conn, &inputs).await?,
-            (Op::Undo(_), Body::First(first)) => first.undo(conn, sagas).await?,
-            (Op::Undo(_), Body::Local { undo: Some(it), .. }) => it.undo(conn, sagas).await?,
-            _ => {
-                return Err(EngineError::NotInPlan {
-                    op,
-                    step: step.name,
-                });
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }

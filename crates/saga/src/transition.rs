@@ -1,8 +1,6 @@
 //! What a decision means for rows and entries: pure, like the machine, but in terms of what is
 //! stored.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use kernel::RetryPolicy;
 use messaging::outbox::{SagaClaim, span_id};
@@ -12,8 +10,9 @@ use crate::{
     journal::{JournalFact, JournalRow},
     machine::{self, Event, Op, State, Wake},
     operate::{Operation, Resolution, Verb},
-    plan::{Body, Outcome, Plan, Saga, Undo},
+    plan::{Outcome, Undo},
     progress::{Input, PendingSignal, Progress},
+    registry::PlanVersion,
     shape::Shape,
     signal::{NewSignal, Verdict},
     store::{EntryChange, EntryWrite, Fence, KeptRow, Row, Save, SignalRow, VerdictRow},
@@ -43,11 +42,10 @@ pub enum Ended {
 }
 
 /// What is to be stored for one saga, and done in the same transaction.
-pub struct Transition<S: Saga> {
+#[derive(Debug)]
+pub struct Transition {
     /// The rows.
     pub save: Save,
-    /// The saga's input.
-    pub input: S::Input,
     /// Where it stood.
     pub before: State,
     /// Where it stands now.
@@ -62,61 +60,43 @@ pub struct Transition<S: Saga> {
     pub stale: bool,
 }
 
-impl<S: Saga> Transition<S> {
+impl Transition {
     /// Why it is compensated; empty while it is not.
     pub(crate) fn reason(&self) -> &str {
         self.save.reason.as_deref().unwrap_or_default()
     }
 }
 
-/// The plan with all that is needed to work on its rows.
-pub struct Rules<'a, S: Saga> {
-    /// What its steps need.
-    pub saga: &'a S,
-    /// The plan.
-    pub plan: &'a Plan<S, crate::plan::Complete>,
-    /// Its shape.
-    pub shape: &'a Shape,
-    /// Its shape's hash.
-    pub hash: &'a str,
+/// What a transition is worked out by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The saga's plan.
+    pub plan: &'a PlanVersion,
     /// Delays and budget of attempts.
     pub retry: &'a RetryPolicy,
 }
 
-impl<S: Saga> Rules<'_, S> {
-    /// Whether this binary's plan is the row's.
-    pub(crate) fn knows(&self, row: &Row) -> Result<(), Unreadable> {
-        if row.plan == self.shape.name
-            && row.plan_version == self.shape.version
-            && row.plan_hash == self.hash
-        {
-            Ok(())
-        } else {
-            Err(Unreadable::Plan {
-                plan: row.plan.clone(),
-                version: row.plan_version,
-                hash: row.plan_hash.clone(),
-            })
-        }
-    }
-
+impl Rules<'_> {
     /// Works out, one after the other, what `causes` mean for the locked `row`.
+    ///
+    /// # Errors
+    /// When the row is of another plan, or does not fit it.
     pub fn transition(
         &self,
         row: &Row,
         kept: &[KeptRow],
         causes: Vec<Cause>,
-    ) -> Result<Transition<S>, Unreadable> {
-        self.knows(row)?;
-        let state = decode_state(self.shape, row)?;
-        let input = serde_json::from_value(row.input.clone())
-            .map_err(|_| Unreadable::Corrupt { what: "input" })?;
+    ) -> Result<Transition, Unreadable> {
+        if !self.plan.is_of(row) {
+            return Err(Unreadable::of(row));
+        }
+        let state = decode_state(&self.plan.shape, row)?;
         let pending = kept.iter().map(|signal| PendingSignal {
             id: signal.signal_id,
             name: signal.name.clone(),
             verdict: signal.verdict,
         });
-        let mut work = TransitionBuilder {
+        let mut builder = TransitionBuilder {
             rules: self,
             row,
             progress: Progress {
@@ -139,22 +119,19 @@ impl<S: Saga> Rules<'_, S> {
             breach: false,
         };
         for cause in causes {
-            work.apply(cause);
+            builder.apply(cause);
         }
-        Ok(work.build(input, state))
+        Ok(builder.build(state))
     }
 
-    pub(crate) fn wait_of(&self, step: usize) -> Duration {
-        match &self.plan.steps[step].body {
-            Body::Wait(wait) => (wait.deadline)(self.saga),
-            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => Duration::ZERO,
-        }
+    fn shape(&self) -> &Shape {
+        &self.plan.shape
     }
 }
 
 /// Works out one saga's transition: [`Progress`] decides, this adds what storing needs.
-struct TransitionBuilder<'a, S: Saga> {
-    rules: &'a Rules<'a, S>,
+struct TransitionBuilder<'a> {
+    rules: &'a Rules<'a>,
     row: &'a Row,
     progress: Progress<kernel::SignalId>,
     reason: Option<String>,
@@ -173,7 +150,7 @@ struct TransitionBuilder<'a, S: Saga> {
     breach: bool,
 }
 
-impl<S: Saga> TransitionBuilder<'_, S> {
+impl TransitionBuilder<'_> {
     fn apply(&mut self, cause: Cause) {
         match cause {
             Cause::Attempt(claim, ended) => self.ended(&claim, ended),
@@ -316,10 +293,10 @@ impl<S: Saga> TransitionBuilder<'_, S> {
     /// Lets [`Progress`] decide, and turns the facts that it returns into rows: `own` is the input's.
     fn decide(&mut self, input: Input<kernel::SignalId>, own: &JournalRow) -> Option<Verdict> {
         let before = self.progress.state;
-        let step = self.progress.apply(self.rules.shape, input);
+        let step = self.progress.apply(self.rules.shape(), input);
         let after = self.progress.state;
         if let (true, State::Waiting { step }) = (after != before, after) {
-            self.deadline = Some(self.row.now + self.rules.wait_of(step));
+            self.deadline = Some(self.row.now + self.rules.plan.waits[step]);
         }
         let reason = step.reason.clone();
         for fact in step.facts {
@@ -361,7 +338,7 @@ impl<S: Saga> TransitionBuilder<'_, S> {
     /// What the last row says beside its own: which local steps ran with it, and the wait that it
     /// ended.
     fn complete_journal(&mut self) {
-        let ran = ran(self.rules.shape, &self.ops);
+        let ran = ran(self.rules.shape(), &self.ops);
         if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
             last.ran = Some(ran);
         }
@@ -382,13 +359,13 @@ impl<S: Saga> TransitionBuilder<'_, S> {
         }
     }
 
-    fn build(mut self, input: S::Input, before: State) -> Transition<S> {
+    fn build(mut self, before: State) -> Transition {
         self.complete_journal();
         let entry = self.entry();
         // whoever holds the entry has something to change in it: an outcome that changes nothing
         // comes from somebody whose lease is over, after the saga has moved on
         let stale = self.fence.is_some() && entry == EntryChange::Unchanged;
-        let (step, undo_from) = encode_state(self.rules.shape, self.progress.state);
+        let (step, undo_from) = encode_state(self.rules.shape(), self.progress.state);
         let turned_forward = undo_from.is_none();
         let save = Save {
             saga_id: self.row.saga_id.uuid(),
@@ -411,7 +388,6 @@ impl<S: Saga> TransitionBuilder<'_, S> {
         };
         Transition {
             save,
-            input,
             before,
             after: self.progress.state,
             ops: self.ops,
@@ -432,12 +408,12 @@ impl<S: Saga> TransitionBuilder<'_, S> {
             };
         }
         let wake = if self.rewrite {
-            machine::wake_of(self.rules.shape, self.progress.state)
+            machine::wake_of(self.rules.shape(), self.progress.state)
         } else {
             self.wake
         };
         let fence = if self.rewrite { None } else { self.fence };
-        match (wake, entry_of(self.rules.shape, wake)) {
+        match (wake, entry_of(self.rules.shape(), wake)) {
             (Wake::Retry, _) => fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
                 fence,
                 due_at: self.retry_at,

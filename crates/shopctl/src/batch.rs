@@ -124,7 +124,11 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
             let result = line.item.result.clone().unwrap_or_default();
             vec![
                 line.item.saga_id.to_string(),
-                effect(|effects| effects.order_id.to_string()),
+                effect(|effects| {
+                    effects
+                        .order_id
+                        .map_or_else(String::new, |id| id.to_string())
+                }),
                 effect(|effects| effects.from.clone()),
                 effect(|effects| effects.to.clone()),
                 effect(|effects| effects.then.clone()),

@@ -10,11 +10,10 @@ mod trace;
 mod watch;
 mod why;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use futures::future::BoxFuture;
-use kernel::{OrderId, TraceRef, TransactionId, UserId};
+use kernel::{OrderId, UserId};
 use messaging::Wakeup;
 use operator::{
     Operator, PaymentsSight, Sight, Why,
@@ -24,10 +23,7 @@ use operator::{
 };
 use saga::{Engine, EngineConfig};
 use sqlx::PgPool;
-use workflows::{
-    checkout::Checkout,
-    payments::{Call, Cancellation, InitError, NoAnswer, Payments},
-};
+use workflows::Registry;
 
 use crate::Common;
 
@@ -257,55 +253,15 @@ pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operato
         amqp_url: common.find_amqp()?,
         reads_failed: true,
     };
-    Ok(Operator::new(engine(pool)?, sight))
+    Ok(Operator::new(engine(pool)?, registry(), sight))
 }
 
-/// An engine that decides and stores, and never runs a step: workers do.
-pub(crate) fn engine(pool: &PgPool) -> anyhow::Result<Engine<Checkout>> {
-    let checkout = Checkout {
-        payments: Arc::new(NoPayments),
-        payment_deadline: Duration::from_mins(30),
-    };
-    Ok(Engine::new(
-        checkout,
-        pool.clone(),
-        EngineConfig::default(),
-        Wakeup::default(),
-    )?)
+/// An engine that decides and stores: workers run steps.
+pub(crate) fn engine(pool: &PgPool) -> anyhow::Result<Engine> {
+    let (config, wakeup) = (EngineConfig::default(), Wakeup::default());
+    Ok(Engine::new(&registry(), pool.clone(), config, wakeup)?)
 }
 
-/// The command line calls nobody.
-struct NoPayments;
-
-impl NoPayments {
-    fn refuse<T>() -> Result<T, NoAnswer> {
-        Err(NoAnswer::Unreachable("shopctl calls nobody".to_owned()))
-    }
-}
-
-impl Payments for NoPayments {
-    fn init<'a>(
-        &'a self,
-        _call: Call<'a>,
-        _request: contracts::payments::InitTransaction,
-    ) -> BoxFuture<'a, Result<(), InitError>> {
-        Box::pin(async { Ok(Self::refuse()?) })
-    }
-
-    fn cancel_by_order<'a>(
-        &'a self,
-        _call: Call<'a>,
-        _order_id: OrderId,
-        _transaction_id: TransactionId,
-    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
-        Box::pin(async { Self::refuse() })
-    }
-
-    fn find<'a>(
-        &'a self,
-        _transaction_id: TransactionId,
-        _trace: Option<&'a TraceRef>,
-    ) -> BoxFuture<'a, Result<Option<contracts::payments::Transaction>, NoAnswer>> {
-        Box::pin(async { Self::refuse() })
-    }
+fn registry() -> Registry {
+    workflows::registry(&workflows::Settings::default())
 }

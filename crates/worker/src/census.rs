@@ -154,13 +154,14 @@ async fn judge(
         let sagas = causes.get(&code).copied().unwrap_or_default();
         gauge("saga_stuck", "cause", code.as_str(), sagas);
     }
-    tell(conn, &stuck, told).await?;
+    tell(operator, conn, &stuck, told).await?;
     *told = stuck;
     Ok(())
 }
 
 /// Tells what stuck sagas that are not sampled have lived through, whenever there is more of it.
 async fn tell(
+    operator: &Operator,
     conn: &mut PgConnection,
     stuck: &BTreeMap<SagaId, i64>,
     told: &BTreeMap<SagaId, i64>,
@@ -172,7 +173,7 @@ async fn tell(
         if told.get(saga_id) == Some(revision) {
             continue;
         }
-        let story = story::of(conn, *saga_id).await?;
+        let story = story::of(operator.engine(), conn, *saga_id).await?;
         let spans = story.into_iter().flat_map(|story| story.spans);
         spans
             .filter(|span| !telemetry::samples(&span.at))

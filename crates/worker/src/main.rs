@@ -41,7 +41,7 @@ use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use workflows::{checkout::Checkout, payments::Payments};
+use workflows::{Ports, Registry, Runner, payments::Payments};
 
 use crate::{
     bindings::Keeper,
@@ -147,7 +147,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         if let (Role::Saga { unknown_plans, .. }, Some(checkout)) = (role, &checkout)
             && *unknown_plans == UnknownPlans::Refuse
         {
-            refuse_strangers(&checkout.engine).await?;
+            refuse_strangers(checkout.runner.engine()).await?;
         }
     }
     let gone = CancellationToken::new();
@@ -176,9 +176,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     broke.map_or(Ok(()), Err).context("a role broke")
 }
 
-/// The engine of checkouts and the participant that it calls.
+/// What runs sagas, and the participant that it calls.
 struct Checkouts {
-    engine: Engine<Checkout>,
+    registry: Registry,
+    runner: Runner,
     payments: Arc<dyn Payments>,
     /// The keys that payments signs its events with.
     event_keys: Arc<EventKeys>,
@@ -192,13 +193,14 @@ impl Checkouts {
                 .context("PAYMENTS_URL")?;
         let event_keys = EventKeys::new(&config.payments_url).context("PAYMENTS_URL")?;
         let payments: Arc<dyn Payments> = Arc::new(client);
-        let checkout = Checkout {
+        let registry = workflows::registry(&config.settings.workflows());
+        let engine = Engine::new(&registry, pool, config.settings.engine_config()?, wakeup)?;
+        let ports = Ports {
             payments: Arc::clone(&payments),
-            payment_deadline: config.settings.payment_deadline(),
         };
-        let engine = Engine::new(checkout, pool, config.settings.engine_config()?, wakeup)?;
         Ok(Self {
-            engine,
+            runner: Runner::new(engine, &registry, ports),
+            registry,
             payments,
             event_keys: Arc::new(event_keys),
         })
@@ -206,7 +208,7 @@ impl Checkouts {
 }
 
 /// Does not let a binary take over that would leave sagas behind.
-async fn refuse_strangers(engine: &Engine<Checkout>) -> anyhow::Result<()> {
+async fn refuse_strangers(engine: &Engine) -> anyhow::Result<()> {
     let stranded = engine.stranded().await;
     let stranded = stranded.context("could not look for sagas of unknown plans")?;
     if stranded.is_empty() {
@@ -224,7 +226,7 @@ async fn refuse_strangers(engine: &Engine<Checkout>) -> anyhow::Result<()> {
 fn heartbeat(roles: &[Role], checkout: Option<&Checkouts>) -> Heartbeat {
     let names = roles.iter().map(|role| role.name().to_owned());
     if let Some(checkout) = checkout {
-        return Heartbeat::new(&checkout.engine, names);
+        return Heartbeat::new(checkout.runner.engine(), names);
     }
     let leases = roles.iter().filter_map(|role| match role {
         Role::Relay { relay, .. } => Some(relay.lease),
@@ -266,8 +268,8 @@ impl Shared<'_> {
         let checkout = || checkout.context("this role cannot run without checkouts");
         match role {
             Role::Saga { concurrency, .. } => {
-                let engine = checkout()?.engine.clone();
-                let sagas = Sagas::new(engine, self.wakeup.clone(), *concurrency);
+                let runner = checkout()?.runner.clone();
+                let sagas = Sagas::new(runner, self.wakeup.clone(), *concurrency);
                 Ok(Box::new(|running, stop| {
                     let stop = stop.clone();
                     running.spawn(async move { sagas.run(stop).await });
@@ -275,10 +277,12 @@ impl Shared<'_> {
             }
             Role::Payments { amqp_url, bindings } => {
                 let Checkouts {
-                    engine,
+                    runner,
                     payments,
                     event_keys,
+                    ..
                 } = checkout()?;
+                let engine = runner.engine();
                 let (payments, keys) = (Arc::clone(payments), Arc::clone(event_keys));
                 let handler = PaymentEvents::new(engine.clone(), payments, Arc::clone(&keys));
                 let queue = topology::PAYMENTS_EVENTS_QUEUE;
@@ -306,14 +310,17 @@ impl Shared<'_> {
                 };
                 let consume = self.consume(amqp_url, topology::MESSAGES, config, handler);
                 let Checkouts {
-                    engine, payments, ..
+                    registry,
+                    runner,
+                    payments,
+                    ..
                 } = checkout()?;
                 let sight = Sight {
                     payments: PaymentsSight::Service(Arc::clone(payments)),
                     amqp_url: Some(amqp_url.clone()),
                     reads_failed: false,
                 };
-                let operator = Operator::new(engine.clone(), sight);
+                let operator = Operator::new(runner.engine().clone(), registry.clone(), sight);
                 let (url, census, retention) = (self.database_url.to_owned(), *census, *retention);
                 Ok(Box::new(move |running, stop| {
                     consume(running, stop);

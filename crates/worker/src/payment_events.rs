@@ -28,7 +28,7 @@ use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
 use sqlx::PgConnection;
 use tracing::{Instrument, info_span};
-use workflows::{checkout::Checkout, payments::Payments};
+use workflows::payments::Payments;
 
 /// Name in the inbox.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
@@ -41,7 +41,7 @@ const ALONE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 pub(crate) struct PaymentEvents {
-    engine: Engine<Checkout>,
+    engine: Engine,
     payments: Arc<dyn Payments>,
     keys: Arc<EventKeys>,
     /// A transaction that payments could not read when it was found away.
@@ -88,11 +88,7 @@ impl From<EngineError> for NotStored {
 }
 
 impl PaymentEvents {
-    pub(crate) fn new(
-        engine: Engine<Checkout>,
-        payments: Arc<dyn Payments>,
-        keys: Arc<EventKeys>,
-    ) -> Self {
+    pub(crate) fn new(engine: Engine, payments: Arc<dyn Payments>, keys: Arc<EventKeys>) -> Self {
         Self {
             engine,
             payments,

@@ -7,24 +7,23 @@ use messaging::{
     Wakeup,
     outbox::{self, Kind, SagaClaim},
 };
-use saga::Engine;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::checkout::Checkout;
+use workflows::Runner;
 
 /// Between polls; up to as much again is added at random.
 const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Sagas {
-    engine: Engine<Checkout>,
+    runner: Runner,
     wakeup: Wakeup,
     slots: Arc<Semaphore>,
 }
 
 impl Sagas {
-    pub(crate) fn new(engine: Engine<Checkout>, wakeup: Wakeup, concurrency: u32) -> Self {
+    pub(crate) fn new(runner: Runner, wakeup: Wakeup, concurrency: u32) -> Self {
         Self {
-            engine,
+            runner,
             wakeup,
             slots: Arc::new(Semaphore::new(concurrency as usize)),
         }
@@ -55,16 +54,17 @@ impl Sagas {
         }
         attempts.close();
         attempts.wait().await;
-        self.engine.drain().await;
+        self.runner.engine().drain().await;
     }
 
     async fn claim(&self, limit: usize) -> Vec<SagaClaim> {
-        let plans = self.engine.plan_keys();
-        let lease = self.engine.config().lease;
+        let engine = self.runner.engine();
+        let plans = engine.plan_keys();
+        let lease = engine.config().lease;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed = async {
-            let mut conn = self.engine.pool().acquire().await?;
-            outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, limit).await
+            let mut conn = engine.pool().acquire().await?;
+            outbox::claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
         };
         // what it claims is anybody's after the lease: no answer is worth waiting for any longer
         match tokio::time::timeout(lease, claimed).await {
@@ -92,8 +92,8 @@ impl Sagas {
                 metrics::histogram!("saga_recovery_seconds")
                     .record(since.unwrap_or_default().as_secs_f64());
             }
-            let (engine, slots, wakeup) = (
-                self.engine.clone(),
+            let (runner, slots, wakeup) = (
+                self.runner.clone(),
                 Arc::clone(&self.slots),
                 self.wakeup.clone(),
             );
@@ -101,12 +101,12 @@ impl Sagas {
                 let Ok(_slot) = slots.acquire().await else {
                     return;
                 };
-                engine.attempt(&claim).await;
+                runner.attempt(&claim).await;
                 wakeup.notify();
             });
         }
         if !timers.is_empty() {
-            let engine = self.engine.clone();
+            let engine = self.runner.engine().clone();
             attempts.spawn(async move { engine.timers(&timers).await });
         }
     }

@@ -12,7 +12,7 @@ async fn a_worker_that_lost_its_lease_cannot_write() {
     shop.hasten().await; // the lease ends
     shop.work().await; // another takes over and finishes
     let before = shop.journal(order.saga_id).await;
-    shop.engine.attempt(&slow).await;
+    shop.runner.attempt(&slow).await;
     assert_eq!(shop.journal(order.saga_id).await, before);
     shop.assert_whole().await;
 }
@@ -35,7 +35,7 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
     let held = shop.claim().await.pop().unwrap();
     shop.operate(order.saga_id, Verb::Retry).await.unwrap();
     let before = shop.journal(order.saga_id).await;
-    shop.engine.attempt(&held).await;
+    shop.runner.attempt(&held).await;
     assert_eq!(
         shop.journal(order.saga_id).await,
         before,
@@ -43,7 +43,7 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
     );
     let fresh = shop.claim().await.pop().unwrap();
     assert!(fresh.epoch > held.epoch && fresh.attempt == 1 && fresh.since > held.since);
-    shop.engine.attempt(&fresh).await;
+    shop.runner.attempt(&fresh).await;
     assert_eq!(
         shop.look(order.id).await.status.as_str(),
         "awaiting_payment"
@@ -58,7 +58,7 @@ async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_re
     let slow = shop.claim().await.pop().unwrap();
     shop.operate(order.saga_id, Verb::Pause).await.unwrap();
     let paused = shop.journal(order.saga_id).await;
-    shop.engine.attempt(&slow).await;
+    shop.runner.attempt(&slow).await;
     assert_eq!(shop.journal(order.saga_id).await, paused, "it is paused");
 
     // the new entry counts its epochs from the beginning, and is still another entry
@@ -66,14 +66,14 @@ async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_re
     let fresh = shop.claim().await.pop().unwrap();
     assert_eq!(fresh.epoch, slow.epoch);
     let resumed = shop.journal(order.saga_id).await;
-    shop.engine.attempt(&slow).await;
+    shop.runner.attempt(&slow).await;
     assert_eq!(
         shop.journal(order.saga_id).await,
         resumed,
         "another holds it"
     );
 
-    shop.engine.attempt(&fresh).await;
+    shop.runner.attempt(&fresh).await;
     assert_eq!(
         shop.look(order.id).await.status.as_str(),
         "awaiting_payment"

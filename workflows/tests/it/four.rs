@@ -2,9 +2,11 @@
 //! (nexus/src/app/sagas/test_helpers.rs): every step twice, every undo twice, every step failing
 //! once, every undo failing for long. On plans of every kind here, on checkout in `four_checkout`.
 
+use std::marker::PhantomData;
+
 use kernel::{SagaId, SignalId, TraceRef};
 use messaging::{Wakeup, outbox};
-use saga::{CANCEL, Engine, Kind, NewSaga, NewSignal, Role};
+use saga::{CANCEL, Engine, Kind, NewSaga, NewSignal, Registry, Role, Runner};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -25,28 +27,28 @@ const LONG: i64 = 25;
 
 struct Bench<S: Subject> {
     pool: PgPool,
-    engine: Engine<S>,
+    engine: Engine,
+    runner: Runner<PgPool>,
+    plan: PhantomData<S>,
 }
 
 impl<S: Subject> Bench<S> {
     async fn open() -> Self {
         let pool = testkit::shop_db().await;
         sqlx::raw_sql(BOOKS).execute(&pool).await.unwrap();
-        let engine = Engine::new(
-            S::new(pool.clone()),
-            pool.clone(),
-            quick(),
-            Wakeup::default(),
-        );
+        let registry = Registry::<_, ()>::default().with(S::new());
+        let engine = Engine::new(&registry, pool.clone(), quick(), Wakeup::default()).unwrap();
         Self {
+            runner: Runner::new(engine.clone(), &registry, pool.clone()),
             pool,
-            engine: engine.unwrap(),
+            engine,
+            plan: PhantomData,
         }
     }
 
     /// Indices of the steps of this role and kind.
-    fn steps(&self, wanted: impl Fn(Role, Kind) -> bool) -> Vec<usize> {
-        let steps = self.engine.shape().steps.iter().enumerate();
+    fn steps(wanted: impl Fn(Role, Kind) -> bool) -> Vec<usize> {
+        let steps = S::plan().shape().steps.into_iter().enumerate();
         steps
             .filter(|(_, step)| wanted(step.role, step.kind))
             .map(|(index, _)| index)
@@ -61,7 +63,7 @@ impl<S: Subject> Bench<S> {
             .unwrap();
         let id = SagaId::new();
         for _ in 0..=LONG {
-            let new = NewSaga {
+            let new = NewSaga::<S> {
                 id,
                 input: Input { saga_id: id, fault },
                 details: &(),
@@ -117,7 +119,7 @@ impl<S: Subject> Bench<S> {
         let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
         for claim in claims.unwrap() {
             for _ in 0..times {
-                self.engine.attempt(&claim).await;
+                self.runner.attempt(&claim).await;
             }
         }
     }
@@ -135,7 +137,7 @@ impl<S: Subject> Bench<S> {
 
     /// All steps that have an effect took it once, in order, and none was undone.
     async fn assert_forward(&self, saga_id: SagaId) {
-        let steps = self.steps(|_, kind| kind != Kind::Wait);
+        let steps = Self::steps(|_, kind| kind != Kind::Wait);
         let books = Books::of(&self.pool, saga_id.uuid()).await;
         assert_eq!(books.effects, indices(&steps), "{}", S::NAME);
         assert!(books.undone.is_empty(), "{}", S::NAME);
@@ -147,7 +149,7 @@ impl<S: Subject> Bench<S> {
         let mut reverse = indices(started);
         reverse.reverse();
         assert_eq!(books.undone, reverse, "{}", S::NAME);
-        let pivot = i32::try_from(self.engine.shape().pivot()).unwrap();
+        let pivot = i32::try_from(S::plan().shape().pivot()).unwrap();
         assert!(books.effects.iter().all(|step| *step < pivot));
     }
 
@@ -165,20 +167,20 @@ impl<S: Subject> Bench<S> {
         self.until(saga, "waiting", times).await;
         self.signal(saga, word).await;
         self.until(saga, "compensated", times).await;
-        let all = self.steps(|role, _| role == Role::Compensable);
+        let all = Self::steps(|role, _| role == Role::Compensable);
         self.assert_undone(saga, &all).await;
     }
 
     fn remote(&self) -> Vec<usize> {
-        self.steps(|_, kind| kind == Kind::Remote)
+        Self::steps(|_, kind| kind == Kind::Remote)
     }
 
     fn local(&self) -> Vec<usize> {
-        self.steps(|_, kind| kind == Kind::Local)
+        Self::steps(|_, kind| kind == Kind::Local)
     }
 
     fn undoable(&self, wanted: Kind) -> Vec<usize> {
-        self.steps(|role, kind| role == Role::Compensable && kind == wanted)
+        Self::steps(|role, kind| role == Role::Compensable && kind == wanted)
     }
 
     async fn every_step_twice(&self) {
@@ -226,7 +228,7 @@ impl<S: Subject> Bench<S> {
                 let saga = self.start(fault(step, true, how, LONG)).await;
                 self.until(saga, "waiting", 1).await;
                 self.signal(saga, CANCEL).await;
-                let later = self.steps(|role, _| role == Role::Compensable);
+                let later = Self::steps(|role, _| role == Role::Compensable);
                 let later: Vec<_> = later.into_iter().filter(|other| *other > step).collect();
                 for _ in 0..i64::try_from(later.len()).unwrap() + LONG - 1 {
                     assert_eq!(
@@ -242,7 +244,7 @@ impl<S: Subject> Bench<S> {
                     self.work(1).await;
                 }
                 self.until(saga, "compensated", 1).await; // it is back
-                let all = self.steps(|role, _| role == Role::Compensable);
+                let all = Self::steps(|role, _| role == Role::Compensable);
                 self.assert_undone(saga, &all).await;
             }
         }

@@ -56,9 +56,10 @@ pub(crate) const BOOKS: &str = "
     create sequence four.tries;
 ";
 
-pub(crate) trait Subject: Saga<Input = Input, Details = ()> {
-    fn new(pool: PgPool) -> Self;
-    fn pool(&self) -> &PgPool;
+pub(crate) trait Subject:
+    Saga<Input = Input, Details = (), Ports = PgPool, View = ()>
+{
+    fn new() -> Self;
 }
 
 const NAMES: [&str; 8] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
@@ -148,7 +149,7 @@ impl<S: Subject, const N: usize> RemoteStep<S> for R<N> {
     const NAME: &'static str = NAMES[N];
 
     async fn run(&self, cx: &StepCx<'_, S>) -> Outcome {
-        match call(cx.saga().pool(), cx.input(), N, false).await {
+        match call(cx.ports(), cx.input(), N, false).await {
             How::Well => Outcome::Done,
             How::NeverLeft => Outcome::Transient("it never left".to_owned()),
             How::Refused => Outcome::Refused("no".to_owned()),
@@ -159,7 +160,7 @@ impl<S: Subject, const N: usize> RemoteStep<S> for R<N> {
 
 impl<S: Subject, const N: usize> RemoteUndo<S> for R<N> {
     async fn undo(&self, cx: &StepCx<'_, S>) -> Undo {
-        match call(cx.saga().pool(), cx.input(), N, true).await {
+        match call(cx.ports(), cx.input(), N, true).await {
             How::Well => Undo::Done,
             How::NeverLeft => Undo::Transient("it never left".to_owned()),
             _ => Undo::Unknown("no answer".to_owned()),
@@ -179,15 +180,11 @@ impl<S: Subject, const N: usize> WaitStep<S> for W<N> {
 
 macro_rules! subject {
     ($name:ident, $stored:literal, $plan:expr) => {
-        pub(crate) struct $name(PgPool);
+        pub(crate) struct $name;
 
         impl Subject for $name {
-            fn new(pool: PgPool) -> Self {
-                Self(pool)
-            }
-
-            fn pool(&self) -> &PgPool {
-                &self.0
+            fn new() -> Self {
+                Self
             }
         }
 
@@ -196,6 +193,7 @@ macro_rules! subject {
             const VERSION: i32 = 1;
             type Input = Input;
             type Details = ();
+            type Ports = PgPool;
             type View = ();
             const REASONS: Reasons = Reasons {
                 budget_spent: "too slow",

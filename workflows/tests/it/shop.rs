@@ -12,14 +12,15 @@ use sqlx::PgPool;
 use testkit::FakePayments;
 use uuid::Uuid;
 use workflows::{
-    checkout::Checkout,
+    Ports, Runner, Settings,
     submit::{Submit, SubmitError, Submitted, submit},
 };
 
 /// A shop with one database, one engine and no worker: tests do the work step by step.
 pub(crate) struct Shop {
     pub(crate) pool: PgPool,
-    pub(crate) engine: Engine<Checkout>,
+    pub(crate) engine: Engine,
+    pub(crate) runner: Runner,
     pub(crate) payments: FakePayments,
     pub(crate) mug: ProductId,
     user: UserId,
@@ -53,11 +54,14 @@ impl Shop {
 
     pub(crate) async fn open_on(pool: PgPool, config: EngineConfig) -> Self {
         let payments = FakePayments::default();
-        let checkout = Checkout {
-            payments: Arc::new(payments.clone()),
+        let registry = workflows::registry(&Settings {
             payment_deadline: Duration::from_mins(1),
+        });
+        let engine = Engine::new(&registry, pool.clone(), config, Wakeup::default()).unwrap();
+        let ports = Ports {
+            payments: Arc::new(payments.clone()),
         };
-        let engine = Engine::new(checkout, pool.clone(), config, Wakeup::default()).unwrap();
+        let runner = Runner::new(engine.clone(), &registry, ports);
         commerce::product::seed(&mut pool.acquire().await.unwrap())
             .await
             .unwrap();
@@ -69,6 +73,7 @@ impl Shop {
         Self {
             pool,
             engine,
+            runner,
             payments,
             mug,
             user: UserId::new(),
@@ -96,7 +101,7 @@ impl Shop {
             exported: false,
             eager,
         };
-        submit(&self.engine, request).await
+        submit(&self.runner, request).await
     }
 
     /// An order whose first attempt nobody has made yet.
@@ -138,7 +143,7 @@ impl Shop {
         let claims = self.claim().await;
         for claim in &claims {
             match claim.kind {
-                Kind::Step => self.engine.attempt(claim).await,
+                Kind::Step => self.runner.attempt(claim).await,
                 Kind::Timer => self.engine.timers(std::slice::from_ref(claim)).await,
             }
         }

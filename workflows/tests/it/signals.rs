@@ -63,7 +63,7 @@ async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
         Some(Verdict::Early)
     );
     assert_eq!(shop.look(order.id).await.status.as_str(), "pending");
-    shop.engine.attempt(&claim).await;
+    shop.runner.attempt(&claim).await;
     let completed = shop.look(order.id).await;
     let history: Vec<_> = completed
         .history
@@ -119,7 +119,7 @@ async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way
         Some(Verdict::Applied)
     );
     let before = shop.journal(order.saga_id).await;
-    shop.engine.attempt(&claim).await; // its holder knows nothing of it
+    shop.runner.attempt(&claim).await; // its holder knows nothing of it
     assert_eq!(shop.journal(order.saga_id).await, before, "fenced out");
     shop.work().await;
     assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");

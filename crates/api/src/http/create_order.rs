@@ -93,7 +93,7 @@ pub(super) async fn create_order(
         app.eager.try_acquire().ok()
     };
     let submitted = submit(
-        &app.engine,
+        &app.runner,
         Submit {
             user_id,
             idempotency_key: &key,
@@ -134,7 +134,7 @@ async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
 }
 
 async fn answer(app: &App, order_id: OrderId, repeated: bool) -> Result<Response, Problem> {
-    let order = order::find(&mut *app.engine.pool().acquire().await?, order_id, None).await?;
+    let order = order::find(&mut *app.engine().pool().acquire().await?, order_id, None).await?;
     let order = order.ok_or_else(|| {
         Problem::new(kinds::NOT_FOUND).detail(format!("There is no order {order_id}."))
     })?;

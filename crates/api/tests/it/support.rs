@@ -27,7 +27,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::{Builder, Uuid};
 use web::{Gate, Layers};
-use workflows::checkout::Checkout;
+use workflows::{Ports, Runner};
 
 use crate::people::PEOPLE;
 
@@ -39,7 +39,8 @@ pub(crate) struct Shop {
     pub(crate) signing_key: String,
     pub(crate) signer: Signer,
     pub(crate) http: Client,
-    engine: Engine<Checkout>,
+    engine: Engine,
+    runner: Runner,
 }
 
 /// How a shop differs from the usual one.
@@ -102,16 +103,17 @@ impl Shop {
     /// On a database as it is, which need not be there.
     pub(crate) async fn open_on(pool: PgPool, settings: Settings) -> Self {
         let payments = FakePayments::default();
-        let checkout = Checkout {
-            payments: Arc::new(payments.clone()),
-            payment_deadline: Duration::from_mins(30),
-        };
+        let registry = workflows::registry(&workflows::Settings::default());
         let config = EngineConfig {
             call_timeout: Duration::from_millis(200),
             retry: RetryPolicy::default(),
             ..EngineConfig::default()
         };
-        let engine = Engine::new(checkout, pool.clone(), config, Wakeup::default()).unwrap();
+        let engine = Engine::new(&registry, pool.clone(), config, Wakeup::default()).unwrap();
+        let ports = Ports {
+            payments: Arc::new(payments.clone()),
+        };
+        let runner = Runner::new(engine.clone(), &registry, ports);
         let signing_key = tokens::generate_key_pem();
         let signer = Signer::from_pem(&signing_key, Clock::System).unwrap();
         let bus = Bus::default().with(CreateClientOnRegistration);
@@ -134,13 +136,14 @@ impl Shop {
             pool: pool.clone(),
             operator: operator::Operator::new(
                 engine.clone(),
+                registry,
                 operator::Sight {
                     payments: operator::PaymentsSight::Service(Arc::new(payments.clone())),
                     amqp_url: settings.amqp_url,
                     reads_failed: true,
                 },
             ),
-            engine: engine.clone(),
+            runner: runner.clone(),
             order_limits: settings.order_limits,
             order_wait: settings.order_wait,
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
@@ -175,6 +178,7 @@ impl Shop {
             signer,
             http: Client::new(),
             engine,
+            runner,
         }
     }
 
@@ -287,7 +291,7 @@ impl Shop {
         drop(conn);
         for claim in &claims {
             assert_eq!(claim.kind, Kind::Step);
-            self.engine.attempt(claim).await;
+            self.runner.attempt(claim).await;
         }
         claims.len()
     }

@@ -7,8 +7,6 @@ use operator::{
     export::{self, Export},
     replay::{self, ReplayError},
 };
-use saga::Saga as _;
-use workflows::checkout::Checkout;
 
 use crate::{Common, exit::Failure, output};
 
@@ -55,8 +53,7 @@ impl Replay {
                     .into(),
             );
         }
-        let plan = Checkout::plan();
-        let (steps, played) = replay::replay(&plan.shape(), &export);
+        let (steps, played) = replay::replay(&workflows::plans(), &export);
         let header = ["REVISION", "EVENT", "FROM", "TO", "IN THE SAME TRANSACTION"];
         output::rows(common.output, &header, &steps, |step| {
             vec![

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use operator::stats;
-use saga::{Kind, Role, Saga as _, Shape, StepShape};
+use saga::{Kind, Role, Shape, StepShape};
 use serde::Serialize;
-use workflows::checkout::Checkout;
 
 use super::engine;
 use crate::{Common, exit::Failure, output};
@@ -35,7 +34,7 @@ struct Line {
 
 /// The plans that this binary knows.
 fn shapes() -> Vec<Shape> {
-    vec![Checkout::plan().shape()]
+    workflows::plans()
 }
 
 impl Plan {

@@ -31,8 +31,8 @@ struct Found {
 
 impl Trace {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let mut conn = common.shop()?.acquire().await?;
-        let story = story::of(&mut conn, self.id).await?;
+        let pool = common.shop()?;
+        let story = story::of(&super::engine(&pool)?, &mut *pool.acquire().await?, self.id).await?;
         let story = story.ok_or_else(|| {
             Failure::not_found(format!("there is no saga {}", self.id))
                 .hint("`shopctl saga list --order ORDER` finds one")

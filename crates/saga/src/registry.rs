@@ -1,0 +1,403 @@
+//! The workflows that a program knows: their plans with code, types erased.
+
+use std::{any::Any, fmt, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use kernel::{SagaId, TraceRef};
+use messaging::outbox::PlanKey;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{
+    engine::{EngineError, StartError},
+    machine::Op,
+    plan::{Body, Complete, FirstStepError, Outcome, Plan, Saga, StepCx, Undo},
+    preview::{Assertion, Description, PlannedEffect, VerifyError},
+    shape::Shape,
+    store::Row,
+    stored::Unreadable,
+};
+
+/// The workflows of a program, whose remote steps share the ports `P` and whose operators see participants through
+/// the view `V`. One line adds a workflow.
+pub struct Registry<P, V: ?Sized> {
+    workflows: Vec<Arc<dyn Workflow<P, V>>>,
+}
+
+impl<P, V: ?Sized> Clone for Registry<P, V> {
+    fn clone(&self) -> Self {
+        let workflows = self.workflows.clone();
+        Self { workflows }
+    }
+}
+
+impl<P, V: ?Sized> Default for Registry<P, V> {
+    fn default() -> Self {
+        let workflows = Vec::new();
+        Self { workflows }
+    }
+}
+
+impl<P, V: ?Sized> fmt::Debug for Registry<P, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.workflows.iter().map(|workflow| workflow.name());
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V> {
+    /// Adds a workflow.
+    ///
+    /// # Panics
+    /// When it already has one of this name, or when a plan of it is wrong: no process may start with it.
+    #[must_use]
+    pub fn with<S: Saga<Ports = P, View = V>>(mut self, saga: S) -> Self {
+        let known = self.workflows.iter().any(|it| it.name() == S::NAME);
+        assert!(!known, "two workflows are called `{}`", S::NAME);
+        self.workflows.push(Arc::new(Defined::new(saga)));
+        self
+    }
+
+    /// The versions of all plans: of each workflow the one of new sagas first, then earlier ones.
+    pub fn versions(&self) -> Vec<PlanVersion> {
+        let workflows = self.workflows.iter();
+        workflows.flat_map(|it| it.versions().to_vec()).collect()
+    }
+
+    /// The shapes of all plans: of each workflow the one of new sagas first, then earlier ones.
+    pub fn shapes(&self) -> Vec<Shape> {
+        let versions = self.workflows.iter().flat_map(|it| it.versions());
+        versions.map(|version| version.shape.clone()).collect()
+    }
+
+    /// Verifies an operator's assertion about a saga of this plan with this stored input.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; when the plan or its input is not known, [`VerifyError::Unavailable`].
+    pub async fn verify(
+        &self,
+        view: &V,
+        plan: &str,
+        input: &Value,
+        assertion: Assertion<'_>,
+    ) -> Result<(), VerifyError> {
+        let mut workflows = self.workflows.iter();
+        let workflow = workflows.find(|workflow| workflow.name() == plan);
+        let unknown = || VerifyError::Unavailable(format!("plan {plan} is not known here"));
+        let workflow = workflow.ok_or_else(unknown)?;
+        let input = workflow.read(input.clone());
+        let input = input.map_err(|why| VerifyError::Unavailable(why.to_string()))?;
+        workflow.verify(view, &input, assertion).await
+    }
+
+    pub(crate) fn definitions(&self) -> Vec<Arc<dyn Definition>> {
+        let workflows = self.workflows.iter();
+        workflows.map(|it| Arc::clone(it) as _).collect()
+    }
+
+    pub(crate) fn runnable(&self) -> Vec<Arc<dyn Runs<P>>> {
+        let workflows = self.workflows.iter();
+        workflows.map(|it| Arc::clone(it) as _).collect()
+    }
+}
+
+/// A version of a plan, without its code.
+#[derive(Debug, Clone)]
+pub struct PlanVersion {
+    /// Its shape.
+    pub shape: Shape,
+    /// Its shape's hash.
+    pub hash: String,
+    /// How long each step waits; zero for one that does not.
+    pub waits: Vec<Duration>,
+}
+
+impl PlanVersion {
+    fn of<S: Saga>(saga: &S, version: i32, plan: &Plan<S, Complete>) -> Self {
+        let shape = plan.shape_as(version);
+        let waits = plan.steps.iter().map(|step| match &step.body {
+            Body::Wait(wait) => (wait.deadline)(saga),
+            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => Duration::ZERO,
+        });
+        Self {
+            hash: shape.hash(),
+            waits: waits.collect(),
+            shape,
+        }
+    }
+
+    /// What its sagas' rows and entries are marked with.
+    pub fn key(&self) -> PlanKey {
+        PlanKey {
+            name: self.shape.name.to_owned(),
+            version: self.shape.version,
+            hash: self.hash.clone(),
+        }
+    }
+
+    /// Whether a row is of this version.
+    pub fn is_of(&self, row: &Row) -> bool {
+        row.plan == self.shape.name
+            && row.plan_version == self.shape.version
+            && row.plan_hash == self.hash
+    }
+}
+
+/// A saga's input, its type erased: always that of its workflow.
+#[derive(Clone)]
+pub(crate) struct AnyInput(Arc<dyn Any + Send + Sync>);
+
+impl AnyInput {
+    pub(crate) fn new<S: Saga>(input: S::Input) -> Self {
+        Self(Arc::new(input))
+    }
+
+    fn of<S: Saga>(&self) -> &S::Input {
+        self.0
+            .downcast_ref()
+            .expect("an input is read by the workflow that it is of")
+    }
+}
+
+impl fmt::Debug for AnyInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyInput")
+    }
+}
+
+/// Sagas of one batch, each with the reason of its compensation.
+pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a str)];
+
+/// What deciding and storing needs of a workflow.
+pub(crate) trait Definition: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// The version of new sagas, then earlier ones.
+    fn versions(&self) -> &[PlanVersion];
+
+    fn read(&self, input: Value) -> Result<AnyInput, Unreadable>;
+
+    fn attributes(&self, input: &AnyInput) -> Vec<(&'static str, String)>;
+
+    fn message_of(
+        &self,
+        input: &AnyInput,
+        assertion: Assertion<'_>,
+    ) -> Option<(&'static str, String)>;
+
+    fn describe<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        input: &'a AnyInput,
+        effect: PlannedEffect,
+    ) -> BoxFuture<'a, sqlx::Result<Description>>;
+
+    /// Runs local work in the transaction that creates a saga.
+    fn run_at_start<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        op: Op,
+        input: &'a AnyInput,
+        details: &'a (dyn Any + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>>;
+
+    /// Runs local work in the transaction that moves sagas of this version.
+    fn run_op<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        version: usize,
+        op: Op,
+        sagas: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+}
+
+/// What running remote steps needs of a workflow.
+pub(crate) trait Runs<P>: Definition {
+    /// One attempt at a remote step; nothing if the step is none.
+    fn run<'a>(&'a self, at: At<'a, P>) -> Option<BoxFuture<'a, Outcome>>;
+
+    /// One attempt at the undo of a remote step; nothing if the step has none.
+    fn undo<'a>(&'a self, at: At<'a, P>) -> Option<BoxFuture<'a, Undo>>;
+}
+
+/// Where an attempt is made.
+pub(crate) struct At<'a, P> {
+    pub(crate) ports: &'a P,
+    pub(crate) saga_id: SagaId,
+    pub(crate) input: &'a AnyInput,
+    pub(crate) version: usize,
+    pub(crate) step: usize,
+    pub(crate) attempt: i32,
+    pub(crate) trace: &'a TraceRef,
+}
+
+/// A workflow: all that a registry needs of it.
+trait Workflow<P, V: ?Sized>: Runs<P> {
+    fn verify<'a>(
+        &'a self,
+        view: &'a V,
+        input: &'a AnyInput,
+        assertion: Assertion<'a>,
+    ) -> BoxFuture<'a, Result<(), VerifyError>>;
+}
+
+/// A workflow with the code of its plans.
+struct Defined<S: Saga> {
+    saga: S,
+    versions: Vec<PlanVersion>,
+    /// In the sequence of `versions`.
+    plans: Vec<Plan<S, Complete>>,
+}
+
+impl<S: Saga> Defined<S> {
+    fn new(saga: S) -> Self {
+        let mut plans = vec![(S::VERSION, S::plan())];
+        plans.extend(S::earlier());
+        let versions = plans
+            .iter()
+            .map(|(version, plan)| PlanVersion::of(&saga, *version, plan));
+        Self {
+            versions: versions.collect(),
+            plans: plans.into_iter().map(|(_, plan)| plan).collect(),
+            saga,
+        }
+    }
+
+    fn context<'a>(&'a self, at: &At<'a, S::Ports>) -> StepCx<'a, S> {
+        StepCx {
+            saga: &self.saga,
+            ports: at.ports,
+            saga_id: at.saga_id,
+            input: at.input.of::<S>(),
+            step: self.plans[at.version].steps[at.step].name,
+            attempt: at.attempt,
+            trace: at.trace,
+        }
+    }
+}
+
+impl<S: Saga> Definition for Defined<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn versions(&self) -> &[PlanVersion] {
+        &self.versions
+    }
+
+    fn read(&self, input: Value) -> Result<AnyInput, Unreadable> {
+        let input = serde_json::from_value(input);
+        input
+            .map(AnyInput::new::<S>)
+            .map_err(|_| Unreadable::Corrupt { what: "input" })
+    }
+
+    fn attributes(&self, input: &AnyInput) -> Vec<(&'static str, String)> {
+        S::attributes(input.of::<S>())
+    }
+
+    fn message_of(
+        &self,
+        input: &AnyInput,
+        assertion: Assertion<'_>,
+    ) -> Option<(&'static str, String)> {
+        S::message_of(input.of::<S>(), assertion)
+    }
+
+    fn describe<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        input: &'a AnyInput,
+        effect: PlannedEffect,
+    ) -> BoxFuture<'a, sqlx::Result<Description>> {
+        Box::pin(S::describe(conn, input.of::<S>(), effect))
+    }
+
+    fn run_at_start<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        op: Op,
+        input: &'a AnyInput,
+        details: &'a (dyn Any + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        Box::pin(async move {
+            let Op::Run(at) = op else {
+                return Ok(()); // a saga that begins neither records nor undoes anything
+            };
+            match &self.plans[0].steps[at].body {
+                Body::First(first) => {
+                    let details = details.downcast_ref();
+                    let details = details.expect("a saga starts with the details of its workflow");
+                    let ran = first.run(conn, input.of::<S>(), details).await;
+                    ran.map_err(|error| match error {
+                        FirstStepError::Refused(refusal) => StartError::Refused(refusal),
+                        FirstStepError::Db(error) => StartError::Db(error),
+                    })
+                }
+                Body::Local { run, .. } => Ok(run.run(conn, &[input.of::<S>()]).await?),
+                Body::Remote { .. } | Body::Wait(_) => Ok(()),
+            }
+        })
+    }
+
+    fn run_op<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        version: usize,
+        op: Op,
+        sagas: Batch<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            let sagas: Vec<_> = sagas
+                .iter()
+                .map(|(input, reason)| (input.of::<S>(), *reason))
+                .collect();
+            let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
+            let (Op::Record(at) | Op::Run(at) | Op::Undo(at)) = op else {
+                return Ok(S::begin_compensation_all(conn, &sagas).await?);
+            };
+            let step = &self.plans[version].steps[at];
+            match (op, &step.body) {
+                (Op::Record(_), Body::Remote { run, .. }) => run.record(conn, &inputs).await?,
+                (Op::Run(_), Body::Local { run, .. }) => run.run(conn, &inputs).await?,
+                (Op::Undo(_), Body::First(first)) => first.undo(conn, &sagas).await?,
+                (Op::Undo(_), Body::Local { undo: Some(it), .. }) => it.undo(conn, &sagas).await?,
+                _ => {
+                    return Err(EngineError::NotInPlan {
+                        op,
+                        step: step.name,
+                    });
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<S: Saga> Runs<S::Ports> for Defined<S> {
+    fn run<'a>(&'a self, at: At<'a, S::Ports>) -> Option<BoxFuture<'a, Outcome>> {
+        let Body::Remote { run, .. } = &self.plans[at.version].steps[at.step].body else {
+            return None;
+        };
+        Some(Box::pin(async move { run.run(&self.context(&at)).await }))
+    }
+
+    fn undo<'a>(&'a self, at: At<'a, S::Ports>) -> Option<BoxFuture<'a, Undo>> {
+        let Body::Remote { undo, .. } = &self.plans[at.version].steps[at.step].body else {
+            return None;
+        };
+        let undo = undo.as_ref()?;
+        Some(Box::pin(async move { undo.undo(&self.context(&at)).await }))
+    }
+}
+
+impl<S: Saga> Workflow<S::Ports, S::View> for Defined<S> {
+    fn verify<'a>(
+        &'a self,
+        view: &'a S::View,
+        input: &'a AnyInput,
+        assertion: Assertion<'a>,
+    ) -> BoxFuture<'a, Result<(), VerifyError>> {
+        Box::pin(S::verify(view, input.of::<S>(), assertion))
+    }
+}

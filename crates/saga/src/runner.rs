@@ -1,0 +1,381 @@
+//! The one place that runs a remote step: an entry's attempt, whose result is handed to [`transact`].
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use crashpoint::crash_point;
+use futures::{FutureExt, future::join_all};
+use kernel::{SagaId, TraceRef};
+use messaging::outbox::{Kind as EntryKind, SagaClaim};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, debug, error, info_span, warn};
+
+use crate::{
+    engine::{Engine, EngineError, Started},
+    machine::State,
+    plan::{Outcome, Undo},
+    registry::{AnyInput, At, Registry, Runs},
+    store,
+    stored::{Unreadable, decode_state},
+    story,
+    transact::transact,
+    transition::{Cause, Ended},
+};
+
+/// Timers that are stored alone at the same time.
+const TIMERS_AT_ONCE: usize = 8;
+/// How long the outcome of an attempt is held while the database cannot be reached.
+const COMMIT_RETRY: Duration = Duration::from_millis(100);
+
+/// Runs the remote steps of the workflows that an engine decides on.
+pub struct Runner<P> {
+    engine: Engine,
+    shared: Arc<Shared<P>>,
+}
+
+struct Shared<P> {
+    workflows: Vec<Arc<dyn Runs<P>>>,
+    ports: P,
+}
+
+impl<P> Clone for Runner<P> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<P: Send + Sync + 'static> Runner<P> {
+    /// Runs the workflows of `registry`, which is also that of `engine`, through `ports`.
+    pub fn new<V: ?Sized + Send + Sync + 'static>(
+        engine: Engine,
+        registry: &Registry<P, V>,
+        ports: P,
+    ) -> Self {
+        let workflows = registry.runnable();
+        Self {
+            engine,
+            shared: Arc::new(Shared { workflows, ports }),
+        }
+    }
+
+    /// The engine that decides.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// After the commit of [`Engine::start`]: exports the beginning of its trace and runs the first attempt as a task
+    /// of its own, so that a client that hangs up cancels nothing.
+    ///
+    /// Without an eager claim it only wakes the workers of this process, and there is no task.
+    pub fn launch(&self, started: Started) -> Option<JoinHandle<()>> {
+        let inner = &self.engine.inner;
+        export_start(&started);
+        let Some(claim) = started.claim else {
+            inner.wakeup.notify();
+            return None;
+        };
+        let runner = self.clone();
+        Some(inner.tasks.spawn(async move {
+            let attempt = Attempt {
+                claim: &claim,
+                plan: started.plan,
+                version: 0,
+                state: started.state,
+                input: &started.input,
+                trace: &started.trace,
+            };
+            let attempt = runner.attempt_known(attempt);
+            runner.engine.with_timeout(Box::pin(attempt)).await;
+        }))
+    }
+
+    /// Does the work of one claimed entry and stores what came of it. No other code runs a step.
+    ///
+    /// Never fails: what cannot be stored is left to whoever claims the entry after the lease.
+    pub async fn attempt(&self, claim: &SagaClaim) {
+        self.engine
+            .with_timeout(Box::pin(self.try_attempt(claim)))
+            .await;
+    }
+
+    async fn try_attempt(&self, claim: &SagaClaim) {
+        let row = match self.engine.load(claim.saga_id).await {
+            Ok(Some(row)) => row,
+            Ok(None) => {
+                return warn!(saga.id = %claim.saga_id, "An entry names saga {}, which is not there", claim.saga_id);
+            }
+            Err(error) => {
+                return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id);
+            }
+        };
+        let inner = &self.engine.inner;
+        let read = inner.known(&row).and_then(|known| {
+            let state = decode_state(&known.plan.shape, &row)?;
+            let input = known.workflow.read(row.input.clone())?;
+            let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
+                .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
+            Ok((known, state, input, trace))
+        });
+        match read {
+            Ok((known, state, input, trace)) => {
+                let attempt = Attempt {
+                    claim,
+                    plan: known.workflow.name(),
+                    version: known.version,
+                    state,
+                    input: &input,
+                    trace: &trace,
+                };
+                self.attempt_known(attempt).await;
+            }
+            Err(error) => {
+                error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
+            }
+        }
+    }
+
+    async fn attempt_known(&self, attempt: Attempt<'_>) {
+        let Attempt { claim, plan, .. } = attempt;
+        // for the logs; what is exported is told from the journal, under the claim's own span id
+        let span = info_span!(
+            target: "saga::story",
+            "saga.step",
+            saga.id = %claim.saga_id,
+            saga.name = plan,
+            saga.state = attempt.state.name(),
+            saga.step = %claim.step,
+            saga.attempt = claim.attempt,
+            saga.outcome = tracing::field::Empty,
+            trace_id = attempt.trace.trace_id(),
+            error = tracing::field::Empty,
+        );
+        telemetry::continue_trace(&span, attempt.trace);
+        async {
+            let begun = std::time::Instant::now();
+            let Some(ended) = self.run(&attempt).await else {
+                return debug!("The entry is not what its saga needs any more: nothing to do");
+            };
+            let outcome = describe(&ended);
+            tracing::Span::current().record("saga.outcome", outcome);
+            self.store_outcome(plan, claim, ended).await;
+            metrics::histogram!(
+                "saga_step_duration_seconds", "plan" => plan, "step" => claim.step.clone(), "outcome" => outcome
+            )
+            .record(begun.elapsed().as_secs_f64());
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Runs the step or undo that the saga's state asks for; `None` when the entry is stale.
+    async fn run(&self, attempt: &Attempt<'_>) -> Option<Ended> {
+        let Attempt { claim, state, .. } = *attempt;
+        let (step, undo) = match state {
+            State::Running { step } => (step, false),
+            State::Compensating { step, .. } => (step, true),
+            State::Waiting { .. } if claim.kind == EntryKind::Timer => return Some(Ended::Timer),
+            State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
+        };
+        let mut workflows = self.shared.workflows.iter();
+        let workflow = workflows.find(|workflow| workflow.name() == attempt.plan)?;
+        let name = workflow.versions()[attempt.version].shape.steps[step].name;
+        let expected = claim
+            .step
+            .strip_suffix("/undo")
+            .map_or((claim.step.as_str(), false), |name| (name, true));
+        if expected != (name, undo) {
+            return None;
+        }
+        let here = TraceRef::new(attempt.trace.trace_id(), &claim.span_id());
+        let here = here.unwrap_or_else(|_| attempt.trace.child());
+        let at = At {
+            ports: &self.shared.ports,
+            saga_id: claim.saga_id,
+            input: attempt.input,
+            version: attempt.version,
+            step,
+            attempt: claim.attempt,
+            trace: &here,
+        };
+        // the holder's clock runs from before the claim
+        let config = self.engine.config();
+        let left = config
+            .lease
+            .saturating_sub(config.margin + claim.claimed_at.elapsed());
+        let limit = config.call_timeout.min(left);
+        Some(if undo {
+            let work = workflow.undo(at)?;
+            crash_point!("saga.undo.before_call");
+            let answer = guarded(limit, work).await;
+            crash_point!("saga.undo.after_call");
+            Ended::Undo(answer.unwrap_or_else(Undo::Unknown))
+        } else {
+            let work = workflow.run(at)?;
+            crash_point!("saga.step.before_call");
+            let answer = guarded(limit, work).await;
+            crash_point!("saga.step.after_call");
+            Ended::Step(answer.unwrap_or_else(Outcome::Unknown))
+        })
+    }
+
+    /// Stores the outcome, for as long as the lease lasts.
+    async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, ended: Ended) {
+        if let Some(why) = failure(&ended) {
+            tracing::Span::current().record("error", why);
+            warn!(
+                "Step {} of saga {} did not end: {why}",
+                claim.step, claim.saga_id
+            );
+        }
+        loop {
+            let causes = vec![(claim.saga_id, Cause::Attempt(claim.clone(), ended.clone()))];
+            match self.engine.commit(causes).await {
+                Ok(()) => return,
+                Err(EngineError::Fenced) => {
+                    metrics::counter!("saga_fenced_total", "plan" => plan).increment(1);
+                    return debug!("Fenced out: somebody else has moved on");
+                }
+                Err(EngineError::Db(error))
+                    if db::is_unreachable(&error)
+                        || db::is_retryable(&error)
+                        || db::is_locked(&error) =>
+                {
+                    if claim.claimed_at.elapsed() + COMMIT_RETRY > self.engine.config().lease {
+                        return warn!(%error, "Could not store the outcome within the lease: left to the next claim");
+                    }
+                    tokio::time::sleep(COMMIT_RETRY).await;
+                }
+                Err(error) => {
+                    return error!(%error, cause = ?std::error::Error::source(&error), "Could not store the outcome: left to the next claim");
+                }
+            }
+        }
+    }
+}
+
+/// An attempt whose saga was read.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    claim: &'a SagaClaim,
+    plan: &'static str,
+    version: usize,
+    state: State,
+    input: &'a AnyInput,
+    trace: &'a TraceRef,
+}
+
+impl Engine {
+    /// After the commit of [`Engine::start`], where no runner is at hand: exports the beginning of its trace and wakes
+    /// the workers of this process.
+    pub fn announce(&self, started: &Started) {
+        export_start(started);
+        self.inner.wakeup.notify();
+    }
+
+    /// Stores that timers were due, in one transaction; should that fail, one by one.
+    pub async fn timers(&self, claims: &[SagaClaim]) {
+        self.with_timeout(Box::pin(self.try_timers(claims))).await;
+    }
+
+    async fn try_timers(&self, claims: &[SagaClaim]) {
+        let causes = |claims: &[SagaClaim]| -> Vec<_> {
+            claims
+                .iter()
+                .map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer)))
+                .collect()
+        };
+        crash_point!("saga.timer.before_commit");
+        if self.commit(causes(claims)).await.is_ok() {
+            crash_point!("saga.timer.after_commit");
+            return;
+        }
+        // beside each other: one whose saga is locked by another session holds up no other
+        for some in claims.chunks(TIMERS_AT_ONCE) {
+            let mut alone = Vec::with_capacity(some.len());
+            for claim in some {
+                alone.push(
+                    self.timer_alone(claim, causes(std::slice::from_ref(claim)))
+                        .boxed(),
+                );
+            }
+            join_all(alone).await;
+        }
+    }
+
+    async fn timer_alone(&self, claim: &SagaClaim, causes: Vec<(SagaId, Cause)>) {
+        if let Err(error) = self.commit(causes).await {
+            debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
+        }
+    }
+
+    /// Ends what a database never answers, long after somebody else could have taken over: nobody
+    /// says that a connection is dead whose other end was forgotten.
+    pub(crate) async fn with_timeout(&self, work: impl Future<Output = ()>) {
+        let limit = self.inner.config.lease * 2;
+        if tokio::time::timeout(limit, work).await.is_err() {
+            warn!("The database gave no answer within {limit:?}: left to the next claim");
+        }
+    }
+
+    async fn load(&self, saga_id: SagaId) -> sqlx::Result<Option<store::Row>> {
+        let mut conn = self.inner.pool.acquire().await?;
+        Ok(store::load(&mut conn, &[saga_id.uuid()]).await?.pop())
+    }
+
+    async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
+        let mut tx = db::begin(&self.inner.pool).await?;
+        let signaled = transact(&self.inner, &mut tx, causes).await?;
+        crash_point!("saga.outcome.before_commit");
+        tx.commit().await?;
+        crash_point!("saga.outcome.after_commit");
+        signaled.after.emit();
+        Ok(())
+    }
+}
+
+fn export_start(started: &Started) {
+    let (subject, chapter) = started.told.clone();
+    story::tell(subject, &chapter, None);
+    metrics::counter!("saga_started_total", "plan" => started.plan).increment(1);
+}
+
+/// Awaits `work` for at most `limit`. A time-out and a panic are unknown outcomes: what was asked
+/// for may have happened.
+async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Result<T, String> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(_)) => Err("the step panicked; whether it took effect is unknown".to_owned()),
+        Err(_) => Err(format!(
+            "no answer within {limit:?}; whether it took effect is unknown"
+        )),
+    }
+}
+
+fn describe(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Step(Outcome::Done) => "done",
+        Ended::Step(Outcome::Refused(_)) => "refused",
+        Ended::Step(Outcome::Transient(_)) | Ended::Undo(Undo::Transient(_)) => "transient",
+        Ended::Step(Outcome::Unknown(_)) | Ended::Undo(Undo::Unknown(_)) => "unknown",
+        Ended::Step(Outcome::Contradicted(_)) | Ended::Undo(Undo::Contradicted(_)) => {
+            "contradicted"
+        }
+        Ended::Undo(Undo::Done) => "undone",
+        Ended::Undo(Undo::Overtaken) => "overtaken",
+        Ended::Timer => "timer",
+    }
+}
+
+fn failure(ended: &Ended) -> Option<&str> {
+    match ended {
+        Ended::Step(
+            Outcome::Transient(why) | Outcome::Unknown(why) | Outcome::Contradicted(why),
+        )
+        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why)) => {
+            Some(why)
+        }
+        _ => None,
+    }
+}

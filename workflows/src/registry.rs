@@ -1,0 +1,48 @@
+//! Every workflow of this shop: one line each.
+
+use std::{sync::Arc, time::Duration};
+
+use saga::Shape;
+
+use crate::{
+    checkout::Checkout,
+    payments::{Payments, PaymentsView},
+};
+
+/// The workflows of this shop.
+pub type Registry = saga::Registry<Ports, dyn PaymentsView>;
+
+/// Runs their remote steps.
+pub type Runner = saga::Runner<Ports>;
+
+/// The clients by which remote steps call their participants.
+pub struct Ports {
+    /// Payments.
+    pub payments: Arc<dyn Payments>,
+}
+
+/// Settings of the workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long an order waits for its payment.
+    pub payment_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            payment_deadline: Duration::from_mins(30),
+        }
+    }
+}
+
+/// The workflows that this release knows.
+pub fn registry(settings: &Settings) -> Registry {
+    let payment_deadline = settings.payment_deadline;
+    Registry::default().with(Checkout { payment_deadline })
+}
+
+/// Their plans: those of new sagas, and earlier ones whose sagas this release brings to their end.
+pub fn plans() -> Vec<Shape> {
+    registry(&Settings::default()).shapes()
+}
