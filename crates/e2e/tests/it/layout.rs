@@ -251,6 +251,28 @@ pub(crate) fn tests(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
+/// A second workflow is a file and a line in the registry: no program knows a workflow by its type.
+#[test]
+fn no_crate_names_a_workflow() {
+    let workflow = Regex::new(r"\bCheckout(Input)?\b").unwrap();
+    let mut files = Vec::new();
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let folders = crates.map(|entry| entry.unwrap().path().join("src"));
+    for folder in folders.filter(|folder| folder.is_dir()) {
+        sources(&folder, &mut files);
+    }
+    assert!(files.len() > 100, "they are elsewhere now");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            assert!(!workflow.is_match(line), "{}: {line}", file.display());
+        }
+    }
+}
+
 #[test]
 fn no_process_begins_a_transaction_past_db() {
     let mut files = Vec::new();

@@ -855,8 +855,7 @@ export interface components {
             moves: string[];
             /** @description What else one should know. */
             notes: string[];
-            /** @description Its order. */
-            order_id: components["schemas"]["OrderId"];
+            order_id?: components["schemas"]["OrderId"] | null;
             /**
              * Format: int64
              * @description The revision that this was worked out on.
