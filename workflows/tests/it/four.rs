@@ -171,23 +171,23 @@ impl<S: Subject> Bench<S> {
         self.assert_undone(saga, &all).await;
     }
 
-    fn remote(&self) -> Vec<usize> {
+    fn remote() -> Vec<usize> {
         Self::steps(|_, kind| kind == Kind::Remote)
     }
 
-    fn local(&self) -> Vec<usize> {
+    fn local() -> Vec<usize> {
         Self::steps(|_, kind| kind == Kind::Local)
     }
 
-    fn undoable(&self, wanted: Kind) -> Vec<usize> {
+    fn undoable(wanted: Kind) -> Vec<usize> {
         Self::steps(|role, kind| role == Role::Compensable && kind == wanted)
     }
 
     async fn every_step_twice(&self) {
-        for step in self.remote() {
+        for step in Self::remote() {
             self.forward(fault(step, false, How::Lost, 1), 1).await;
         }
-        for step in self.local() {
+        for step in Self::local() {
             self.forward(fault(step, false, How::Conflict, 1), 1).await;
         }
         self.forward(WELL, 2).await;
@@ -195,11 +195,11 @@ impl<S: Subject> Bench<S> {
 
     async fn every_undo_twice(&self) {
         for word in ["no", CANCEL] {
-            for step in self.undoable(Kind::Remote) {
+            for step in Self::undoable(Kind::Remote) {
                 self.backward(fault(step, true, How::Lost, 1), word, 1)
                     .await;
             }
-            for step in self.undoable(Kind::Local) {
+            for step in Self::undoable(Kind::Local) {
                 self.backward(fault(step, true, How::Conflict, 1), word, 1)
                     .await;
             }
@@ -208,13 +208,13 @@ impl<S: Subject> Bench<S> {
     }
 
     async fn every_step_failing_once(&self) {
-        for step in self.remote() {
+        for step in Self::remote() {
             for how in [How::NeverLeft, How::NoAnswer, How::Panic] {
                 self.forward(fault(step, false, how, 1), 1).await;
             }
         }
         // what business refuses is undone, it and all before it
-        for step in self.undoable(Kind::Remote) {
+        for step in Self::undoable(Kind::Remote) {
             let saga = self.start(fault(step, false, How::Refused, 1)).await;
             self.until(saga, "compensated", 1).await;
             let started: Vec<_> = (0..=step).collect();
@@ -223,7 +223,7 @@ impl<S: Subject> Bench<S> {
     }
 
     async fn every_undo_failing_for_long(&self) {
-        for step in self.undoable(Kind::Remote) {
+        for step in Self::undoable(Kind::Remote) {
             for how in [How::NeverLeft, How::NoAnswer, How::Panic] {
                 let saga = self.start(fault(step, true, how, LONG)).await;
                 self.until(saga, "waiting", 1).await;
@@ -248,7 +248,7 @@ impl<S: Subject> Bench<S> {
                 self.assert_undone(saga, &all).await;
             }
         }
-        for step in self.undoable(Kind::Local) {
+        for step in Self::undoable(Kind::Local) {
             self.backward(fault(step, true, How::Conflict, 3), CANCEL, 1)
                 .await;
         }
