@@ -57,11 +57,9 @@ pub async fn export(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Op
     }))
 }
 
-impl Export {
-    /// Whether this binary can read it.
-    pub fn is_readable(&self) -> bool {
-        self.format == FORMAT
-    }
+/// Whether this binary can read an exported saga. What says nothing of its format is for the parser to refuse.
+pub fn is_readable(export: &Value) -> bool {
+    export.get("format").is_none_or(|format| *format == FORMAT)
 }
 
 fn input(mut input: Value) -> Value {
@@ -81,7 +79,12 @@ fn redacted_row(row: StoredRow) -> StoredRow {
     let by_operator = row.fact["kind"] == "operator"
         || row.attempt.is_none() && (row.fact["kind"] == "done" || row.fact["kind"] == "undone");
     let detail = row.detail.filter(|_| !by_operator);
+    let mut fact = row.fact;
+    if let Some(Value::String(signal)) = fact.get_mut("signal") {
+        *signal = redacted(signal);
+    }
     StoredRow {
+        fact,
         detail: detail.map(|detail| redacted(&detail)),
         actor: row.actor.map(|actor| hashed(&actor)),
         ..row

@@ -196,6 +196,7 @@ async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Sa
                  where j.saga_id = o.saga_id
                    and j.step = o.step
                    and j.attempt is not null
+                   and j.kind <> 'lost' -- its process said nothing
                    and j.at >= o.since
                  order by j.revision desc, j.n desc
                  limit 5) as j

@@ -239,8 +239,17 @@ impl Inner {
         found.ok_or_else(|| Unreadable::of(row))
     }
 
+    /// As [`Engine::attributes`].
+    pub(crate) fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
+        let read = self.current(plan).and_then(|known| {
+            let input = known.workflow.read(input.clone()).ok()?;
+            Some(known.workflow.attributes(&input))
+        });
+        read.unwrap_or_default()
+    }
+
     /// The version of new sagas of this workflow.
-    fn current(&self, name: &str) -> Option<Known<'_>> {
+    pub(crate) fn current(&self, name: &str) -> Option<Known<'_>> {
         let mut known = self.all_known();
         known.find(|known| known.workflow.name() == name)
     }
@@ -295,11 +304,7 @@ impl Engine {
 
     /// Attributes for the traces of a saga of this plan with this stored input; none if it is not known.
     pub fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
-        let read = self.inner.current(plan).and_then(|known| {
-            let input = known.workflow.read(input.clone()).ok()?;
-            Some(known.workflow.attributes(&input))
-        });
-        read.unwrap_or_default()
+        self.inner.attributes(plan, input)
     }
 
     /// Describes, with a saga's stored input, what a planned effect does in the world.

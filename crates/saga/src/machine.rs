@@ -1,7 +1,7 @@
 //! Deciding, as a pure function: `(plan's shape, state, event, kept signals) → decision`.
 //!
 //! Nothing here knows of databases, time or networks. The same function runs in production, in
-//! model checks, in `why` and in dry runs; the executor does what it says, in one transaction.
+//! model checks, in `why` and in dry runs; the engine does what it says, in one transaction.
 
 use crate::{
     journal::CompensationCause,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     journal::{CompensationCause, JournalFact, StoredRow},
-    machine::{Event, Op, State},
+    machine::{Event, Op, State, Wake},
     progress::{Input, Progress},
     shape::Shape,
     store,
@@ -156,6 +156,16 @@ impl Replay<'_> {
             };
             let from = self.progress.state;
             let step = self.progress.apply(self.shape, input);
+            // production stores no result that decides nothing: it comes from a claim that is over
+            let stored = !is_result(fact) || step.wake != Wake::Unchanged;
+            let first = *fact != JournalFact::Begun || revision == 1;
+            if !(stored && first) {
+                return Err(ReplayError::Differs {
+                    revision,
+                    machine: "nothing follows, so nothing is stored".to_owned(),
+                    journal: fact.to_string(),
+                });
+            }
             self.inputs.push(ReplayedInput {
                 revision,
                 event: described(row, fact),

@@ -188,7 +188,7 @@ type Corruption = (&'static str, fn(&mut Vec<StoredRow>));
 
 /// Rows of [`canceled`]: 0 begun, 1 unknown, 2 pause, 3 signal, 4 resume, 5 signal decided, 6 compensation,
 /// 7 transient, 8 undone.
-const CORRUPTIONS: [Corruption; 13] = [
+const CORRUPTIONS: [Corruption; 15] = [
     ("a row is missing", |rows| drop(rows.remove(1))),
     ("the last row is missing", |rows| drop(rows.pop())),
     ("a row stands twice", |rows| rows.insert(2, rows[1].clone())),
@@ -203,6 +203,12 @@ const CORRUPTIONS: [Corruption; 13] = [
     }),
     ("another result", |rows| {
         rows[1].fact = json!({ "kind": "done" });
+    }),
+    ("a second beginning", |rows| {
+        rows[1].fact = json!({ "kind": "begun" });
+    }),
+    ("a result that decides nothing", |rows| {
+        rows[7].fact = json!({ "kind": "done" });
     }),
     ("another step", |rows| {
         rows[7].step = Some("place_order/undo".to_owned());

@@ -117,7 +117,8 @@ pub(crate) async fn transact(
         let known = inner.known(row);
         if let (Err(_), Some(signals)) = (&known, only_signals(&causes)) {
             let save = keep_undecided(row, signals);
-            told.extend(told_of(row, Vec::new, &save));
+            let attributes = || inner.attributes(&row.plan, &row.input);
+            told.extend(told_of(row, attributes, &save));
             undecided.push(save);
             continue;
         }

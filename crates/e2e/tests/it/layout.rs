@@ -250,7 +250,6 @@ pub(crate) fn tests(text: &str) -> impl Iterator<Item = &str> {
     found.into_iter()
 }
 
-/// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
 /// A second workflow is a file and a line in the registry: no program knows a workflow by its type.
 #[test]
 fn no_crate_names_a_workflow() {
@@ -273,6 +272,7 @@ fn no_crate_names_a_workflow() {
     }
 }
 
+/// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
 #[test]
 fn no_process_begins_a_transaction_past_db() {
     let mut files = Vec::new();

@@ -42,17 +42,19 @@ impl Replay {
             Failure::not_found(format!("{file} cannot be read: {error}"))
                 .hint("`shopctl saga export ID > FILE` writes one")
         })?;
-        let export: Export = serde_json::from_str(&text).map_err(|error| {
+        let unreadable = |error: serde_json::Error| {
             Failure::usage(format!("{file} is no exported saga: {error}"))
                 .hint("`shopctl saga export ID > FILE` writes one")
-        })?;
-        if !export.is_readable() {
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+        if !export::is_readable(&value) {
             return Err(
-                Failure::usage(format!("{file} has format {}", export.format))
+                Failure::usage(format!("{file} has format {}", value["format"]))
                     .hint("use the shopctl that wrote it")
                     .into(),
             );
         }
+        let export: Export = serde_json::from_value(value).map_err(unreadable)?;
         let (steps, played) = replay::replay(&workflows::plans(), &export);
         let header = ["REVISION", "EVENT", "FROM", "TO", "IN THE SAME TRANSACTION"];
         output::rows(common.output, &header, &steps, |step| {
