@@ -176,11 +176,11 @@ impl Replay<'_> {
             followed.extend(step.facts);
             ops.extend(step.ops);
         }
-        same(revision, &listed(&followed), &listed(&recorded))?;
+        same_text(revision, &listed(&followed), &listed(&recorded))?;
         let recorded_ran: Vec<_> = rows.iter().flat_map(|row| row.ran.clone()).collect();
         same(revision, &ran(self.shape, &ops), &recorded_ran)?;
         for row in rows {
-            same(revision, &self.progress.state.name(), &row.state.as_str())?;
+            same_text(revision, self.progress.state.name(), &row.state)?;
         }
         Ok(())
     }
@@ -331,10 +331,17 @@ fn same<T: PartialEq + std::fmt::Debug>(
     if machine == journal {
         return Ok(());
     }
+    same_text(revision, &format!("{machine:?}"), &format!("{journal:?}"))
+}
+
+fn same_text(revision: i64, machine: &str, journal: &str) -> Result<(), ReplayError> {
+    if machine == journal {
+        return Ok(());
+    }
     Err(ReplayError::Differs {
         revision,
-        machine: format!("{machine:?}"),
-        journal: format!("{journal:?}"),
+        machine: machine.to_owned(),
+        journal: journal.to_owned(),
     })
 }
 

@@ -96,9 +96,9 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
     let journal = export["journal"].as_array_mut().unwrap();
     let done = journal
         .iter_mut()
-        .find(|event| event["kind"] == "done")
+        .find(|event| event["fact"]["kind"] == "done")
         .unwrap();
-    done["kind"] = "transient".into();
+    done["fact"]["kind"] = "transient".into();
     std::fs::write(&file, export.to_string()).unwrap();
     let (code, talk) = told(
         &system,
