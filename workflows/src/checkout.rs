@@ -373,7 +373,7 @@ impl CheckoutInput {
     }
 }
 
-/// What happens to the stock of each line, for people.
+/// The change to the stock of each line, for people.
 async fn lines(
     conn: &mut PgConnection,
     input: &CheckoutInput,

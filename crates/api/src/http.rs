@@ -99,7 +99,7 @@ pub struct App {
 }
 
 impl App {
-    /// What decides on sagas.
+    /// The engine that decides on sagas.
     pub(crate) const fn engine(&self) -> &Engine {
         self.runner.engine()
     }

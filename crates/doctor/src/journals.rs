@@ -48,7 +48,7 @@ pub(crate) async fn examine(
                 let journal = journals.remove(&row.saga_id).unwrap_or_default();
                 let Some(shape) = shape_of(row) else { continue };
                 match replay(shape, &journal, &Position::of(row)).1 {
-                    // what only a newer release knows is for its doctor to judge
+                    // a fact that only a newer release knows is left to its doctor
                     Ok(()) | Err(ReplayError::UnknownFact { .. }) => {}
                     Err(error) => violations.push(violation(row.saga_id, &error.to_string())),
                 }

@@ -31,7 +31,7 @@ pub enum ActError {
     Contradicted {
         /// The saga.
         saga_id: SagaId,
-        /// What the participant says.
+        /// The participant's answer.
         why: String,
     },
     /// The participant could not be asked about what the operator asserts.
@@ -41,7 +41,7 @@ pub enum ActError {
     Unavailable {
         /// The saga.
         saga_id: SagaId,
-        /// What could not be asked.
+        /// Why it could not be asked.
         why: String,
     },
     /// This binary cannot work on the saga.
@@ -136,7 +136,7 @@ impl Operator {
         batch_id: Option<i64>,
     ) -> Result<(Effects, AfterCommit), ActError> {
         let saga = self.inspect(conn, saga_id, &verb).await?;
-        // a participant's decision is final: what it says before the lock is true under it
+        // a participant's decision is final: an answer from before the lock still holds under it
         self.verify(&saga.row, &verb).await?;
         let operation = Operation {
             verb: verb.clone(),

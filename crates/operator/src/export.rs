@@ -57,7 +57,7 @@ pub async fn export(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Op
     }))
 }
 
-/// Whether this binary can read an exported saga. What says nothing of its format is for the parser to refuse.
+/// Whether this binary can read an exported saga. The parser refuses a file without a format.
 pub fn is_readable(export: &Value) -> bool {
     export.get("format").is_none_or(|format| *format == FORMAT)
 }

@@ -1,4 +1,4 @@
-//! What payments holds of an order, read from its database or through its API.
+//! The order's transaction at payments, read from its database or through its API.
 
 use std::time::Duration;
 

@@ -96,7 +96,7 @@ pub struct NewSaga<'a, S: Saga> {
     pub id: SagaId,
     /// What was chosen before anything leaves.
     pub input: S::Input,
-    /// What its first step needs beside that.
+    /// Input of the first step alone, not stored with the saga.
     pub details: &'a S::Details,
     /// Its one trace; the span id is the root span's.
     pub trace: TraceRef,
@@ -149,7 +149,7 @@ pub enum EngineError {
     /// The machine asked for something that the plan does not have: a fault of this binary.
     #[error("the plan has no {op:?} for `{step}`")]
     NotInPlan {
-        /// What it asked for.
+        /// The operation.
         op: Op,
         /// The step.
         step: &'static str,
@@ -294,7 +294,7 @@ impl Engine {
         self.inner.known(row).ok().map(|known| &known.plan.shape)
     }
 
-    /// What this engine may claim: every version of every plan that it knows.
+    /// The plans that this engine may claim: every version that it knows.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
         self.inner
             .all_known()

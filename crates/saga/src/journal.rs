@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::signal::Verdict;
 
-/// What a journal row records, with the facts that replay, diagnosis and metrics read.
+/// The event that a journal row records, with the facts that replay, diagnosis and metrics read.
 ///
 /// Texts for people stand beside it, in [`JournalRow::detail`]; no code reads a meaning out of them.
 /// Variants and their fields are stored as columns of `saga.journal`: rename only with a migration.
@@ -66,7 +66,7 @@ pub enum JournalFact {
     },
     /// An operator acted.
     Operator {
-        /// What the operator did.
+        /// The operator's act.
         verb: VerbKind,
     },
     /// Compensation began.
@@ -137,7 +137,7 @@ impl fmt::Display for JournalFact {
     }
 }
 
-/// What an operator may do to a saga, without its arguments.
+/// An operator's act on a saga, without its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerbKind {
@@ -201,7 +201,7 @@ impl CompensationCause {
 /// A row of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JournalRow {
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub fact: JournalFact,
     /// At which step; `<step>/undo` for an undo.
@@ -213,7 +213,7 @@ pub struct JournalRow {
     /// Error, verdict or reason, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Who did it: of an act or of a signal that arrived.
+    /// The author of an act, or the source of a signal that arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// When it began, of what took time.

@@ -15,7 +15,7 @@
 //!                     store.rs     all SQL; `save` is the only way in which a saga moves
 //!  journal.rs                      what a row of the journal is about
 //!  stored.rs                       how a state is written down there, and read back
-//!  registry.rs, stranded.rs        the workflows and versions of plans that a binary knows, and those nobody does
+//!  registry.rs, stranded.rs        the plan versions that a binary knows, and live sagas of unknown ones
 //!  heartbeat.rs                    which processes are there, for people
 //! ```
 //!

@@ -80,7 +80,7 @@ impl Verb {
         self.kind().as_str()
     }
 
-    /// What it asserts that a participant did, if anything.
+    /// The assertion about a participant that it makes, if any.
     pub fn assertion(&self) -> Option<Assertion<'_>> {
         match self {
             Self::Signal { name, .. } => Some(Assertion::Signal(name)),
@@ -193,7 +193,7 @@ pub struct Preview {
     pub before: Standing,
     /// Where it stands right after the act.
     pub after: Standing,
-    /// What it does at once, and then if every answer is a good one.
+    /// The effects at once, and the later ones if every answer is a good one.
     pub planned: Vec<PlannedEffect>,
     /// Where that ends.
     pub ends: Standing,

@@ -23,7 +23,7 @@ pub trait Saga: Send + Sync + Sized + 'static {
     const VERSION: i32;
     /// What was chosen before anything left: ids, amounts.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// What its [`FirstStep`] needs beside the input and what is not stored with the saga; `()` for none.
+    /// Input of its [`FirstStep`] alone, not stored with the saga; `()` for none.
     type Details: Send + Sync + 'static;
     /// The clients by which its remote steps call their participants.
     type Ports: Send + Sync + 'static;

@@ -1,4 +1,4 @@
-//! What an operator sees before acting: what a saga will do, and what that does in the world.
+//! Previews for operators: the effects that a saga will have, and their descriptions.
 
 use crate::machine::Op;
 use crate::shape::Shape;
@@ -20,14 +20,14 @@ pub enum PlannedEffect {
     Undo(&'static str),
 }
 
-/// What a planned effect does in the world, a sentence for each thing.
+/// Describes a planned effect, a sentence for each thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
-    /// What is sent to others.
+    /// Calls and messages.
     pub sends: Vec<String>,
-    /// What changes in the shop: orders, stock, money.
+    /// Changes in the shop: orders, stock, money.
     pub moves: Vec<String>,
-    /// What else one should know.
+    /// Further remarks.
     pub notes: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl PlannedEffect {
     }
 }
 
-/// What an operator asserts that a participant did.
+/// An operator's assertion about a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assertion<'a> {
     /// It decided what this signal says.

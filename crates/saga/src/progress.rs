@@ -1,7 +1,7 @@
 //! Deciding for one saga, input by input: the one fold over its journal.
 //!
-//! Production feeds it what happens and stores what it returns; [`crate::replay`] feeds it what the journal
-//! says happened and compares what it returns. Like the machine, it knows of no database, time or network.
+//! Production feeds it events and stores its results; [`crate::replay`] feeds it the journal's events and compares
+//! its results with the journal. Like the machine, it knows of no database, time or network.
 
 use crate::{
     journal::{JournalFact, VerbKind},
@@ -37,9 +37,9 @@ pub struct Progress<Id> {
 pub enum Input<Id> {
     /// The machine decides on it: the saga begins, or an attempt or a timer ended.
     Event {
-        /// What the machine gets.
+        /// The machine's input.
         event: Event,
-        /// What the journal records of it.
+        /// Its journal entry.
         fact: JournalFact,
     },
     /// A signal arrived.
@@ -60,14 +60,14 @@ pub enum Input<Id> {
     Operator(VerbKind),
 }
 
-/// What one input led to.
+/// The result of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step<Id> {
-    /// What the journal records, in this order; exactly one is the input's own.
+    /// Journal entries, in this order; exactly one is the input's own.
     pub facts: Vec<JournalFact>,
     /// Work inside the transaction.
     pub ops: Vec<Op>,
-    /// What becomes of the saga's outbox entry.
+    /// The change to the saga's outbox entry.
     pub wake: Wake,
     /// Verdict on the signal that arrived; absent if it is kept undecided, or if the input was no signal.
     pub verdict: Option<Verdict>,

@@ -126,7 +126,7 @@ impl PlanVersion {
         }
     }
 
-    /// What its sagas' rows and entries are marked with.
+    /// The key that marks its sagas' rows and entries.
     pub fn key(&self) -> PlanKey {
         PlanKey {
             name: self.shape.name.to_owned(),
@@ -168,7 +168,7 @@ impl fmt::Debug for AnyInput {
 /// Sagas of one batch, each with the reason of its compensation.
 pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a str)];
 
-/// What deciding and storing needs of a workflow.
+/// The part of a workflow that deciding and storing needs.
 pub(crate) trait Definition: Send + Sync {
     fn name(&self) -> &'static str;
 
@@ -211,7 +211,7 @@ pub(crate) trait Definition: Send + Sync {
     ) -> BoxFuture<'a, Result<(), EngineError>>;
 }
 
-/// What running remote steps needs of a workflow.
+/// The part of a workflow that running remote steps needs.
 pub(crate) trait Runs<P>: Definition {
     /// One attempt at a remote step; nothing if the step is none.
     fn run<'a>(&'a self, at: At<'a, P>) -> Option<BoxFuture<'a, Outcome>>;

@@ -51,13 +51,13 @@ impl Position {
 pub struct ReplayedInput {
     /// The revision that it made.
     pub revision: i64,
-    /// What happened.
+    /// The event.
     pub event: String,
     /// Where the saga stood.
     pub from: String,
     /// Where it stood then.
     pub to: String,
-    /// What was done in the same transaction.
+    /// Local work in the same transaction.
     pub ops: Vec<String>,
 }
 
@@ -69,9 +69,9 @@ pub enum ReplayError {
     Differs {
         /// Where.
         revision: i64,
-        /// What the machine says.
+        /// The machine's result.
         machine: String,
-        /// What the journal says.
+        /// The journal's.
         journal: String,
     },
     /// The journal has a row of a kind that this binary does not know.

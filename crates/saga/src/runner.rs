@@ -310,8 +310,7 @@ impl Engine {
         }
     }
 
-    /// Ends what a database never answers, long after somebody else could have taken over: nobody
-    /// says that a connection is dead whose other end was forgotten.
+    /// Gives up after twice the lease: a silently dropped connection never reports an error.
     pub(crate) async fn with_timeout(&self, work: impl Future<Output = ()>) {
         let limit = self.inner.config.lease * 2;
         if tokio::time::timeout(limit, work).await.is_err() {

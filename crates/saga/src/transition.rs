@@ -67,7 +67,7 @@ impl Transition {
     }
 }
 
-/// What a transition is worked out by.
+/// The plan and the retry policy that a transition follows.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The saga's plan.
@@ -194,7 +194,7 @@ impl TransitionBuilder<'_> {
         self.decide(Input::Event { event, fact }, &own);
     }
 
-    /// What the journal records of an attempt's result, what the machine gets, and what people read.
+    /// The journal entry, the machine's event and the text for people of an attempt's result.
     fn read_result(
         &self,
         ended: Ended,
@@ -441,7 +441,7 @@ impl TransitionBuilder<'_> {
     }
 }
 
-/// What people read of a fact, beside what its own row says.
+/// The text of a fact for people, if its own row has none.
 fn text_of(fact: &JournalFact, reason: Option<&str>) -> Option<String> {
     match fact {
         JournalFact::Signal { signal, verdict } => {

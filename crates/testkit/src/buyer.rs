@@ -33,7 +33,7 @@ impl System {
     /// A buyer of an earlier time, logged in anew.
     ///
     /// # Errors
-    /// What came in place of the session.
+    /// The answer in place of the session.
     pub async fn log_in(&self, email: &str) -> Result<Buyer<'_>, String> {
         let body = json!({"email": email, "password": PASSWORD});
         let answer = self.ask("/api/login", &body, StatusCode::OK).await?;

@@ -176,7 +176,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     broke.map_or(Ok(()), Err).context("a role broke")
 }
 
-/// What runs sagas, and the participant that it calls.
+/// The runner of sagas, and the participant that it calls.
 struct Checkouts {
     registry: Registry,
     runner: Runner,

@@ -49,7 +49,7 @@ async fn sagas_of_the_release_before_come_to_rest() {
         .execute(&system.shop)
         .await
         .unwrap();
-    // what the release before told in words is read as facts
+    // sentences of the release before are read as facts
     let grace = std::time::Duration::from_hours(24 * 365);
     let violations = system.examine(grace).await.unwrap().violations;
     let checks: Vec<_> = violations.iter().map(|found| found.check).collect();
