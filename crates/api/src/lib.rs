@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use auth::{Auth, Hasher};
+use clap::{CommandFactory, Parser};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
 use messaging::Wakeup;
@@ -25,7 +26,7 @@ use tokens::Verifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
-use workflows::{Ports, Runner, payments::Payments};
+use workflows::{Ports, Registry, Runner, Settings, payments::Payments};
 
 pub use config::Config;
 pub use http::{App, openapi};
@@ -46,11 +47,43 @@ fn pools(config: &Config) -> anyhow::Result<(PgPool, PgPool)> {
     Ok((connect(all)?, connect(orders)?))
 }
 
-/// Runs the API until it is told to stop.
+#[derive(Parser)]
+#[command(name = "api", about, version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: config::Args,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print every setting, as a table (Markdown).
+    Settings,
+}
+
+/// Runs the API's command line, with these workflows: serves, or prints its OpenAPI document or its settings.
 ///
 /// # Errors
 /// When the configuration makes no sense or a port cannot be bound.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+#[tokio::main]
+pub async fn run(workflows: fn(&Settings) -> Registry) -> anyhow::Result<()> {
+    let cli: Cli = settings::parse()?;
+    let document = match cli.command {
+        Some(Command::Openapi) => openapi() + "\n",
+        Some(Command::Settings) => settings::reference(&Cli::command()),
+        None => return serve(cli.config.checked()?, workflows).await,
+    };
+    #[expect(clippy::print_stdout, reason = "the document is what was asked for")]
+    {
+        print!("{document}");
+    }
+    Ok(())
+}
+
+async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::Result<()> {
     let shutdown = web::shutdown_signal();
     let guard = telemetry::init("api", &config.telemetry)?;
     let (pool, hot) = pools(&config)?;
@@ -90,7 +123,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = db::wait_until_ready(&pool, "the shop's database", &db::SHOP) => {}
     }
     let payments: Arc<dyn Payments> = Arc::new(payments);
-    let registry = workflows::registry(&config.checkout.workflows());
+    let registry = workflows(&config.checkout.workflows());
     let engine_config = config.checkout.engine_config()?;
     let engine = Engine::new(&registry, hot, engine_config, Wakeup::default())?;
     let ports = Ports {

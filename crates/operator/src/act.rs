@@ -81,6 +81,11 @@ impl Operator {
         }
     }
 
+    /// The workflows that it knows.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine

@@ -62,7 +62,7 @@ impl Doctor {
             payments: payments.as_ref(),
             amqp_url: amqp_url.as_deref(),
             management_url: management_url.as_deref(),
-            plans: &workflows::plans(),
+            plans: &common.registry.shapes(),
         };
         let report = doctor::examine_all(sources, &limits).await?;
         let lines: Vec<_> = CHECKS

@@ -23,7 +23,6 @@ use operator::{
 };
 use saga::{Engine, EngineConfig};
 use sqlx::PgPool;
-use workflows::Registry;
 
 use crate::Common;
 
@@ -253,15 +252,15 @@ pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operato
         amqp_url: common.find_amqp()?,
         reads_failed: true,
     };
-    Ok(Operator::new(engine(pool)?, registry(), sight))
+    Ok(Operator::new(
+        engine(common, pool)?,
+        common.registry.clone(),
+        sight,
+    ))
 }
 
 /// An engine that decides and stores: workers run steps.
-pub(crate) fn engine(pool: &PgPool) -> anyhow::Result<Engine> {
+pub(crate) fn engine(common: &Common, pool: &PgPool) -> anyhow::Result<Engine> {
     let (config, wakeup) = (EngineConfig::default(), Wakeup::default());
-    Ok(Engine::new(&registry(), pool.clone(), config, wakeup)?)
-}
-
-fn registry() -> Registry {
-    workflows::registry(&workflows::Settings::default())
+    Ok(Engine::new(&common.registry, pool.clone(), config, wakeup)?)
 }

@@ -51,7 +51,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         payments: None,
         amqp_url: app.operator.sight().amqp_url.as_deref(),
         management_url: None,
-        plans: &workflows::plans(),
+        plans: &app.operator.registry().shapes(),
     };
     let report = doctor::examine_all(sources, &Limits::default()).await?;
     let found = |id: &str| -> Vec<&Violation> {

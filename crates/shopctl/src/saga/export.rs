@@ -55,7 +55,7 @@ impl Replay {
             );
         }
         let export: Export = serde_json::from_value(value).map_err(unreadable)?;
-        let (steps, played) = replay::replay(&workflows::plans(), &export);
+        let (steps, played) = replay::replay(&common.registry.shapes(), &export);
         let header = ["REVISION", "EVENT", "FROM", "TO", "IN THE SAME TRANSACTION"];
         output::rows(common.output, &header, &steps, |step| {
             vec![

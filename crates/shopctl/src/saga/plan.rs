@@ -32,14 +32,9 @@ struct Line {
     undone: &'static str,
 }
 
-/// The plans that this binary knows.
-fn shapes() -> Vec<Shape> {
-    workflows::plans()
-}
-
 impl Plan {
     pub(super) fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let mut shapes = shapes();
+        let mut shapes = common.registry.shapes();
         if let Some(name) = &self.name {
             let known: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
             let hint = format!("it knows {}", known.join(", "));
@@ -161,7 +156,7 @@ fn mermaid(shape: &Shape) -> String {
 impl CheckCompat {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let known = engine(&pool)?.plan_keys();
+        let known = engine(common, &pool)?.plan_keys();
         let mut conn = pool.acquire().await?;
         let plans = stats::live_plans(&mut conn, &known).await?;
         let header = ["PLAN", "HASH", "SAGAS", "OLDEST", "THIS BINARY"];
@@ -202,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_plan_as_a_diagram() {
-        let shape = &shapes()[0];
+        let shape = &workflows::plans()[0];
         let expected = "\
 ---
 title: checkout v1

@@ -19,7 +19,7 @@ pub(crate) struct Show {
 impl Show {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let engine = engine(&pool)?;
+        let engine = engine(common, &pool)?;
         let mut conn = pool.acquire().await?;
         let life = sagas::life(&mut conn, self.id, &engine).await?;
         let life = life.ok_or_else(|| {

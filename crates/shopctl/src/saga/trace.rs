@@ -32,7 +32,12 @@ struct Found {
 impl Trace {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let story = story::of(&super::engine(&pool)?, &mut *pool.acquire().await?, self.id).await?;
+        let story = story::of(
+            &super::engine(common, &pool)?,
+            &mut *pool.acquire().await?,
+            self.id,
+        )
+        .await?;
         let story = story.ok_or_else(|| {
             Failure::not_found(format!("there is no saga {}", self.id))
                 .hint("`shopctl saga list --order ORDER` finds one")
