@@ -1,4 +1,5 @@
-//! Clients, catalog, stock and orders: the shop's rules and their SQL. No HTTP, no broker, no engine.
+//! Clients, catalog, stock and orders: the shop's rules and their SQL. No HTTP, no broker, no saga
+//! engine.
 //!
 //! - [`order`]: pricing, placing, and the four transitions of an order; each works on a batch.
 //! - [`product`]: the catalog, its search and its stock.

@@ -19,9 +19,10 @@ pub fn is_unreachable(error: &Error) -> bool {
         | Error::PoolClosed
         | Error::WorkerCrashed
         | Error::Tls(_) => true,
-        Error::Protocol(_) => true, // the connection was cut in mid-message
+        Error::Protocol(_) => true, // the connection was cut in the middle of a message
         Error::Database(database) => database.code().is_some_and(|code| {
-            // 08 connection, 57P admin shutdown and crash, 53 out of connections, disk or memory, 25006 read-only
+            // 08 connection, 57P admin shutdown and crash, 53 out of connections, disk or memory,
+            // 25006 read-only
             code.starts_with("08")
                 || code.starts_with("57P")
                 || code.starts_with("53")

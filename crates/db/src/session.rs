@@ -114,7 +114,8 @@ pub(crate) async fn released(conn: &mut PgConnection) -> sqlx::Result<bool> {
 /// answers. The connection is then closed instead of reused.
 ///
 /// # Errors
-/// The error of `work`; an I/O error of kind [`io::ErrorKind::TimedOut`], for which [`is_unreachable`](crate::is_unreachable) holds, after `limit`.
+/// The error of `work`; after `limit`, an I/O error of kind [`io::ErrorKind::TimedOut`], for which
+/// [`is_unreachable`](crate::is_unreachable) returns true.
 pub async fn within<T>(
     limit: Duration,
     work: impl Future<Output = sqlx::Result<T>>,

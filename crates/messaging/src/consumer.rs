@@ -33,7 +33,7 @@ pub struct Delivery {
     pub signature: Option<String>,
 }
 
-/// How the handler judged a message.
+/// The handler's result for one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The message's effect is committed, now or by an earlier delivery.

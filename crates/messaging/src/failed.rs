@@ -198,7 +198,7 @@ pub fn pattern(reason: &str) -> String {
     pattern
 }
 
-/// A part of `failed`.
+/// Selects a page of `failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// The most messages to return, at most [`MOST`].

@@ -9,7 +9,7 @@
 //!
 //! - [`outbox`]: work that must still happen outside the transaction that wrote it; claimed by
 //!   state and never by id order.
-//! - [`relay`]: publishes the outbox' messages. Runs on any number of replicas.
+//! - [`relay`]: publishes the outbox's messages. Runs on any number of replicas.
 //! - [`consumer`]: passes messages to a [`consumer::Handler`] in batches; acks after the handler is
 //!   done.
 //! - [`inbox`]: ids of messages that have taken effect.

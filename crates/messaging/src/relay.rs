@@ -1,4 +1,4 @@
-//! The relay: publishes the outbox' messages, on any number of replicas.
+//! The relay: publishes the outbox's messages, on any number of replicas.
 //!
 //! Delivery is at least once: after a crash between the confirm and the delete, the message is
 //! published again under the same message id. No order is guaranteed.

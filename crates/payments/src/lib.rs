@@ -43,7 +43,7 @@ const RELAY_DRAIN: Duration = Duration::from_secs(10);
 /// How long a statement waits for a row that another session locks; after that, the client is asked
 /// to retry.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// Interval between measurements of the outbox' backlog.
+/// Interval between measurements of the outbox's backlog.
 const OUTBOX_LOOK: Duration = Duration::from_secs(15);
 
 /// The whole service as a router: operations, documentation, and the surrounding layers.
@@ -163,7 +163,7 @@ fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
     })
 }
 
-/// Publishes the outbox' backlog until `shutdown`.
+/// Publishes the outbox's backlog until `shutdown`.
 async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
     loop {
         let gauged = db::within(OUTBOX_LOOK, async {

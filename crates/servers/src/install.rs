@@ -22,7 +22,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 /// Installs Debian packages and prevents them from starting servers of their own.
 ///
 /// # Errors
-/// When this is not Debian, or we are neither root nor have sudo.
+/// When this is not Debian, or we are not root and have no sudo.
 pub fn install(packages: &[&str]) -> Result<()> {
     let wanted = packages.join(" ");
     if find_program("apt-get").is_none() {

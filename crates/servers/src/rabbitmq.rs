@@ -52,7 +52,7 @@ impl RabbitMq {
     /// It runs in its own mount namespace; needs root.
     ///
     /// # Errors
-    /// As of [`RabbitMq::start`].
+    /// As for [`RabbitMq::start`].
     pub fn start_in(system: &Path, dir: &Path) -> Result<Self> {
         Self::of(Some(system.to_path_buf()), dir)
     }

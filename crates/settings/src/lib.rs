@@ -2,7 +2,7 @@
 //! the variable that is wrong. Each process documents its own settings.
 //!
 //! - [`parse`] reads the settings of a program.
-//! - [`secret`] reads one that may be in a file.
+//! - [`secret`] reads a secret that may be stored in a file.
 //! - [`reference()`] lists a program's settings, for `docs/configuration.md`.
 //!
 //! A setting is a secret if clap hides its value (`hide_env_values`). Each secret `NAME` can

@@ -51,7 +51,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Layers {
     /// Origins whose pages may call this service.
     pub cors_origins: Vec<HeaderValue>,
-    /// Callers, which decide whether traces are continued.
+    /// The kind of callers, which decides whether their traces are continued.
     pub callers: Callers,
 }
 

@@ -179,7 +179,7 @@ impl<H: Handler> Session<'_, H> {
         )
     }
 
-    /// Settles each message as its verdict says.
+    /// Settles each message according to its verdict.
     async fn settle<'s>(
         &'s self,
         work: Work,

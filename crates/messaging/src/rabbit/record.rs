@@ -41,7 +41,6 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
 /// The record on a message that was moved on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Attempts made.
     pub(crate) attempts: u32,
     /// The queue whose consumer could not handle the message.
     pub(crate) queue: Option<String>,

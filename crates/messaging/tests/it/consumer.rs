@@ -293,7 +293,8 @@ async fn a_consumer_hears_again_soon_after_its_connection_fell_silent() {
     eventually("it is handled", async || handler.ids() == ["before"]).await;
     proxy.silence();
     broker.publish("after", b"{}").await;
-    // RabbitMQ's own heartbeat of 60 s would need two minutes, longer than the deadline of `eventually`
+    // RabbitMQ's own heartbeat of 60 s would need two minutes, longer than the deadline of
+    // `eventually`
     eventually("it is handled", async || {
         handler.ids().contains(&"after".to_owned())
     })
