@@ -1,4 +1,4 @@
-//! The migrations are compiled in: a new one must rebuild this crate.
+//! The migrations are compiled in, so that a new migration must rebuild this crate.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../migrations");

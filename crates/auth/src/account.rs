@@ -21,19 +21,19 @@ use crate::{
     store::{self, UserRow},
 };
 
-/// How long tokens live.
+/// Lifetimes of tokens and sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthConfig {
-    /// Of an access token.
+    /// Lifetime of an access token.
     pub access_ttl: Duration,
-    /// Of a refresh token.
+    /// Lifetime of a refresh token.
     pub refresh_ttl: Duration,
-    /// For how long a used refresh token is taken once more, if what it was exchanged for has
-    /// not been used: its answer was lost, to a reload or to a cut connection.
+    /// How long a used refresh token is accepted once more, provided that its successor is unused:
+    /// the client lost the first response to a reload or a cut connection.
     pub refresh_grace: Duration,
-    /// Of a session, from its login on, however often it is renewed.
+    /// Lifetime of a session, from its login on, however often it is renewed.
     pub session_limit: Duration,
-    /// Live sessions of one account: one more ends the oldest.
+    /// Live sessions per account; one more login ends the oldest session.
     pub sessions_per_account: u32,
 }
 
@@ -49,7 +49,7 @@ impl Default for AuthConfig {
     }
 }
 
-/// What an account may do beside shopping.
+/// A privilege of an account besides shopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Edit the catalog, see all orders.
@@ -59,7 +59,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// As stored and as in tokens.
+    /// The role's name, as stored and as written in tokens.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -71,15 +71,15 @@ impl Role {
 /// An account as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// Its id.
+    /// The account's id.
     pub id: UserId,
-    /// Its e-mail address.
+    /// The account's e-mail address.
     pub email: String,
-    /// How the person wants to be called.
+    /// The name by which the user wants to be addressed.
     pub name: String,
-    /// What it may do beside shopping.
+    /// The account's roles: what it may do besides shopping.
     pub roles: Vec<String>,
-    /// Whether a link that was mailed to the address was used.
+    /// Whether the owner has used a link that was mailed to the address.
     pub email_verified: bool,
 }
 
@@ -95,63 +95,63 @@ impl From<UserRow> for Profile {
     }
 }
 
-/// What came of a registration. Whoever registers is not told which.
+/// The result of a registration. The HTTP response does not reveal which one occurred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
-    /// There is a new account.
+    /// A new account was created.
     New(Profile),
-    /// There was one for the address already; its owner gets a mail.
+    /// The address already had an account; its owner gets a mail.
     Known(UserId),
 }
 
 /// A login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Whose.
+    /// The account that logged in.
     pub profile: Profile,
     /// Short-lived; sent with every request.
     pub access_token: String,
-    /// Seconds until the access token runs out.
+    /// Seconds until the access token expires.
     pub expires_in: u64,
     /// Exchanged once for the next session; kept where scripts cannot read it.
     pub refresh_token: String,
-    /// Seconds until the refresh token runs out.
+    /// Seconds until the refresh token expires.
     pub refresh_expires_in: u64,
 }
 
-/// Why an account could not be made or used.
+/// Why an account could not be created or used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// Not an e-mail address that can be mailed.
+    /// The address is not an e-mail address that can be mailed.
     #[error(transparent)]
     Email(#[from] EmailError),
-    /// Not a name.
+    /// The name is empty, too long or not displayable.
     #[error("Enter a name of up to 100 characters, all of them visible.")]
     Name,
-    /// Not a password that is taken.
+    /// The password policy refuses the password.
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// Unknown address, wrong password or disabled account: nobody is told which.
+    /// Unknown address, wrong password or disabled account: the caller does not learn which.
     #[error("wrong e-mail address or password")]
     Credentials,
-    /// Not the account's password, of whoever is logged in.
+    /// The current password given by a logged-in user is wrong.
     #[error("This is not your current password.")]
     CurrentPassword,
-    /// The link is unknown, used, replaced by a newer one, or has run out.
+    /// The link is unknown, used, replaced by a newer one, or expired.
     #[error("This link has been used or has run out. Ask for a new one.")]
     Link,
-    /// The refresh token is unknown, used, revoked or has run out.
+    /// The refresh token is unknown, used, revoked or expired.
     #[error("this session is over: log in again")]
     SessionOver,
-    /// There is no such account.
+    /// The account does not exist.
     #[error("there is no such account")]
     NotFound,
-    /// Something of ours broke.
+    /// An internal error.
     #[error("could not {doing}")]
     Internal {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What broke.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database failed.
@@ -170,7 +170,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Accounts in `pool`'s database; `registered` hears of new ones.
+    /// Manages accounts in `pool`'s database; publishes each new one to `registered`.
     pub fn new(
         pool: PgPool,
         registered: Bus<UserRegistered>,
@@ -187,12 +187,13 @@ impl Auth {
         }
     }
 
-    /// Makes an account: user, what listeners make of it and welcome mail in one transaction. Where there is an account
-    /// for the address already, its owner gets a mail instead; both take the same steps, so that neither an answer nor
-    /// its time need tell.
+    /// Creates an account: the user, the listeners' rows and the welcome mail are written in one
+    /// transaction. If the address already has an account, its owner gets a mail instead. Both
+    /// cases take the same steps, so that neither the response nor its timing reveals whether the
+    /// account existed.
     ///
     /// # Errors
-    /// Bad e-mail address, name or password.
+    /// The e-mail address, name or password is refused.
     pub async fn register(
         &self,
         email: &str,
@@ -217,7 +218,7 @@ impl Auth {
         Ok(registered)
     }
 
-    /// Has a mail sent to the owner of an address that was to be registered again.
+    /// Queues a mail to the owner of an address that another registration tried to use.
     async fn tell_owner(
         &self,
         conn: &mut PgConnection,
@@ -235,11 +236,12 @@ impl Auth {
         Ok(Registered::Known(user.user_id))
     }
 
-    /// Makes an account with roles, for operators' tools, in the caller's transaction. Without `Err`
-    /// when it is there already: then it is returned as it is. Says whether it is new.
+    /// Creates an account with roles, for operators' tools, in the caller's transaction. An
+    /// existing account is returned unchanged, without an error. The boolean is true when the
+    /// account is new.
     ///
     /// # Errors
-    /// Bad e-mail address, name or password.
+    /// The e-mail address, name or password is refused.
     pub async fn ensure(
         &self,
         conn: &mut PgConnection,
@@ -257,7 +259,7 @@ impl Auth {
         let roles: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
         match self.create(conn, &email, name, &hash, &roles, None).await? {
             Some(profile) => Ok((profile, true)),
-            // made by another process meanwhile
+            // another process created it in the meantime
             None => store::find_by_email(conn, email.as_str())
                 .await?
                 .map(|user| (user.into(), false))
@@ -265,7 +267,7 @@ impl Auth {
         }
     }
 
-    /// `None` when there is an account for the address.
+    /// Returns `None` when the address already has an account.
     async fn create(
         &self,
         conn: &mut PgConnection,
@@ -299,12 +301,12 @@ impl Auth {
         }))
     }
 
-    /// Exchanges a refresh token, once. A second use means that somebody has a copy: the whole
+    /// Exchanges a refresh token, once. A second use means that the token was copied: the whole
     /// family is revoked. (RFC 9700 §4.14)
     ///
-    /// An answer that never arrived is no second use: within a short grace the token is exchanged
-    /// again as long as its successor is unused, which is taken back; should somebody use that one
-    /// after all, the family is revoked.
+    /// A retry after a lost response is not a second use: within a short grace period the token can
+    /// be exchanged again as long as its successor is unused. The unused successor is revoked; if
+    /// it is presented later after all, the family is revoked.
     ///
     /// # Errors
     /// [`AuthError::SessionOver`]
@@ -332,7 +334,7 @@ impl Auth {
         Ok(session)
     }
 
-    /// Ends the session that the refresh token belongs to; an unknown one is no error.
+    /// Ends the session that the refresh token belongs to; an unknown token is not an error.
     ///
     /// # Errors
     /// When the database fails.
@@ -347,17 +349,19 @@ impl Auth {
         }
     }
 
-    /// Revokes a family, and with it the successor that an exchange under way has not committed
-    /// yet: a look sees only what was committed when it began, so the last one finds nothing.
+    /// Revokes a family, including the successor that a concurrent exchange has not committed yet:
+    /// an update sees only the rows committed before it began, so it is repeated until it finds
+    /// none.
     ///
-    /// Each look commits by itself, lest two that end a family at once wait for each other.
+    /// Each update commits by itself, so that two callers that end one family do not block each
+    /// other.
     async fn end_family(&self, family: Uuid) -> Result<(), AuthError> {
         let mut conn = self.pool.acquire().await?;
         while store::revoke_family(&mut conn, family).await? > 0 {}
         Ok(())
     }
 
-    /// An account.
+    /// Returns an account's profile.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -368,7 +372,8 @@ impl Auth {
             .ok_or(AuthError::NotFound)
     }
 
-    /// Gives an account a role, in the caller's transaction. Returns it as it was.
+    /// Grants a role to an account, in the caller's transaction. Returns the account as it was
+    /// before.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -385,8 +390,8 @@ impl Auth {
         Ok(user.into())
     }
 
-    /// Takes a role from an account, in the caller's transaction: a token that claims it changes nothing any more. Returns the
-    /// account as it was.
+    /// Revokes a role of an account, in the caller's transaction: from then on a token that claims
+    /// the role changes nothing. Returns the account as it was before.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -403,8 +408,9 @@ impl Auth {
         Ok(user.into())
     }
 
-    /// Ends an account, in the caller's transaction: nobody logs in to it any more, and its sessions
-    /// end. An access token that is out reads for its few minutes. Says whether it was not ended before.
+    /// Disables an account, in the caller's transaction: later logins are refused, and its sessions
+    /// end. An access token already issued can still read for its remaining minutes. The boolean is
+    /// true when the account was not disabled before.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -417,7 +423,7 @@ impl Auth {
         let user = store::lock_by_email(&mut *conn, &email).await?;
         let user = user.ok_or(AuthError::NotFound)?;
         store::disable(&mut *conn, user.user_id).await?;
-        // one that an exchange under way adds is refused, too: whoever exchanges looks at the account
+        // a token added by a concurrent exchange is refused, too: each exchange checks the account
         session::end_sessions(conn, user.user_id, Which::AllBut(None)).await?;
         let news = !user.disabled;
         Ok((user.into(), news))
@@ -451,7 +457,7 @@ impl Auth {
     }
 }
 
-/// The message that has a mail sent.
+/// The message that makes a worker send a mail.
 pub(crate) fn mail(command: &Command, trace: Option<TraceRef>) -> Result<Message, AuthError> {
     let name = command.name();
     Message::new(topology::MESSAGES, name, name, command, trace).map_err(|error| {

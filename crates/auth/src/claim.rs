@@ -1,25 +1,26 @@
-//! What a token claims, held against what is true now: its session is live, and the account still has the roles.
+//! Checks a token's claims against the database: the session is live, and the account still has the
+//! roles.
 //!
-//! A session is a login and all that was exchanged from it: one family of refresh tokens. It is live while the family has a
-//! token that can still be exchanged.
+//! A session is a login and all tokens exchanged from it: one family of refresh tokens. It is live
+//! while the family has a token that can still be exchanged.
 
 use kernel::UserId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// What a token claims, to be held against what the database says now.
+/// The claims of a token, to be checked against the current state of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
-    /// Whose token it is.
+    /// The account that the token was issued to.
     pub user_id: UserId,
-    /// The session that it was issued in; the release before named none.
+    /// The session that the token was issued in; tokens of the previous release name none.
     pub session_id: Option<Uuid>,
-    /// The roles that it grants.
+    /// The roles that the token grants.
     pub roles: Vec<String>,
 }
 
-/// Which of these claims hold: the session is live, the account is not disabled and still has the roles. Answers in the
-/// order of the claims, in one statement.
+/// Checks which claims hold: the session is live, the account is not disabled and still has the
+/// roles. Returns the results in the order of the claims, from one statement.
 pub async fn hold(conn: &mut PgConnection, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
     let users: Vec<_> = claims.iter().map(|claim| claim.user_id.uuid()).collect();
     let sessions: Vec<_> = claims.iter().map(|claim| claim.session_id).collect();

@@ -1,4 +1,4 @@
-//! Passwords and addresses of accounts that are there: change, reset by mail, verification.
+//! Passwords and addresses of existing accounts: change, reset by mail, verification.
 
 use contracts::command::Command;
 use kernel::{Email, TraceRef, UserId};
@@ -16,10 +16,11 @@ use crate::{
 };
 
 impl Auth {
-    /// Changes a password. All sessions of the account end; the caller gets a new one, its owner a mail.
+    /// Changes a password. All sessions of the account end; the caller gets a new session, the
+    /// owner a mail.
     ///
     /// # Errors
-    /// [`AuthError::CurrentPassword`]; a new password that is refused.
+    /// [`AuthError::CurrentPassword`], or the new password is refused.
     pub async fn change_password(
         &self,
         id: UserId,
@@ -37,7 +38,7 @@ impl Auth {
         }
         let hash = self.hash_for(&user, new).await?;
         let mut tx = db::begin(&self.pool).await?;
-        // of two changes at once, the second one's current password is no longer the current one
+        // of two concurrent changes, the second one's current password is out of date
         let before = store::lock_password(&mut tx, id).await?;
         if before.as_ref() != Some(&user.password_hash) {
             return Err(AuthError::CurrentPassword);
@@ -50,11 +51,11 @@ impl Auth {
         Ok(session)
     }
 
-    /// Asks for a mail by which a password is reset. Whether there is an account for the address is looked up when the
-    /// mail is sent, so that neither the answer nor its time tells.
+    /// Requests a mail that resets a password. The address is looked up when the mail is sent, so
+    /// that neither the response nor its timing reveals whether it has an account.
     ///
     /// # Errors
-    /// Not an e-mail address.
+    /// The address is not an e-mail address.
     pub async fn request_password_reset(
         &self,
         email: &str,
@@ -71,13 +72,14 @@ impl Auth {
         Ok(())
     }
 
-    /// Sets a new password by the token of a mailed link, once. All sessions of the account end, its owner gets a mail,
-    /// and the address is verified: only who reads its mail has the token. An account that a stranger registered for
-    /// this address is its owner's from now on. Returns the cookie by which the device is known from now on: wrong passwords of
-    /// others do not delay a login on it.
+    /// Sets a new password by the token of a mailed link, once. All sessions of the account end,
+    /// and its owner gets a mail. The address becomes verified: only a reader of its mailbox has
+    /// the token. If a stranger registered the account for this address, it now belongs to the
+    /// address's owner. Returns the cookie that identifies the device from now on: other people's
+    /// wrong passwords do not delay a login on it.
     ///
     /// # Errors
-    /// [`AuthError::Link`]; a password that is refused, which does not use up the link.
+    /// [`AuthError::Link`], or the password is refused, which does not use up the link.
     pub async fn reset_password(
         &self,
         token: &str,
@@ -93,7 +95,7 @@ impl Auth {
         let user = user.filter(|user| !user.disabled).ok_or(AuthError::Link)?;
         let hash = self.hash_for(&user, new).await?;
         let mut tx = db::begin(&self.pool).await?;
-        // before the link, as a change of the password does
+        // lock the account before the link, in the order of a password change
         store::lock_password(&mut tx, id).await?;
         let taken = mail_link::take_link(&mut tx, token, purpose).await?;
         taken.ok_or(AuthError::Link)?;
@@ -105,7 +107,7 @@ impl Auth {
         Ok((id, device))
     }
 
-    /// Asks for a mail by which an account's address is verified.
+    /// Requests a mail that verifies an account's address.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]
@@ -116,7 +118,7 @@ impl Auth {
     ) -> Result<(), AuthError> {
         let profile = self.profile(id).await?;
         let Ok(email) = profile.email.parse::<Email>() else {
-            return Ok(()); // of an earlier release, and cannot be mailed
+            return Ok(()); // stored by an earlier release, and cannot be mailed
         };
         if profile.email_verified {
             return Ok(());
@@ -145,14 +147,14 @@ impl Auth {
     }
 
     async fn hash_for(&self, user: &UserRow, new: &str) -> Result<String, AuthError> {
-        // an address of an earlier release may be none today: then it cannot be compared with
+        // an address stored by an earlier release may be invalid today, and is then not compared
         let email = user.email.parse().ok();
         let password = NewPassword::new(new, email.as_ref(), &user.name)?;
         Ok(self.hasher.hash(password).await?)
     }
 }
 
-/// Replaces a password whose account's row is locked, ends all sessions and tells the owner.
+/// Replaces a password whose account row is locked, ends all sessions and notifies the owner.
 async fn set_password(
     conn: &mut PgConnection,
     id: UserId,

@@ -1,13 +1,14 @@
 //! Accounts: registration, login, refresh tokens and roles.
 //!
 //! - [`Auth`] has the use cases; each opens and commits its own transaction.
-//! - Registering tells the other modules by a synchronous domain event, in the same transaction,
-//!   and queues the welcome mail. It does not say whether there was an account: the owner gets a mail.
+//! - A registration notifies the other modules by a synchronous domain event, in the same
+//!   transaction, and queues the welcome mail. The response does not reveal whether the address
+//!   already had an account: its owner gets a mail instead.
 //! - Links in mails set a new password or verify an address: random, stored as hashes, used once.
 //! - Passwords are argon2id; refresh tokens are random, stored as hashes, used once: a second use
-//!   revokes the whole family, unless the first one's answer was lost.
-//! - Wrong passwords cost a growing delay, which no stranger can put on the owner.
-//! - A family of refresh tokens is a session; [`hold`] tells whether what a token claims still holds.
+//!   revokes the whole family, unless the response to the first use was lost.
+//! - Wrong passwords cost a growing delay, which a stranger cannot impose on the owner.
+//! - A family of refresh tokens is a session; [`hold`] checks whether a token's claims still hold.
 
 mod account;
 mod claim;

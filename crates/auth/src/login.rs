@@ -20,26 +20,26 @@ pub struct Login<'a> {
     pub password: String,
     /// The cookie of the device, if it has one.
     pub device: Option<&'a str>,
-    /// What the browser calls itself.
+    /// The browser's `User-Agent`.
     pub user_agent: Option<&'a str>,
 }
 
-/// A login that was let in.
+/// A successful login.
 #[derive(Clone)]
 pub struct LoggedIn {
     /// The new session.
     pub session: Session,
-    /// The cookie by which the device is known from now on.
+    /// The cookie that identifies the device from now on.
     pub device: String,
 }
 
-/// Why nobody was logged in.
+/// Why a login was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// Too many attempts went wrong: this one was refused unread.
+    /// Too many attempts failed: this one was refused before its password was checked.
     #[error("too many attempts to log in")]
     Throttled(Duration),
-    /// The attempt was read.
+    /// The attempt was checked and refused.
     #[error(transparent)]
     Auth(#[from] AuthError),
 }
@@ -51,10 +51,11 @@ impl From<sqlx::Error> for LoginError {
 }
 
 impl Auth {
-    /// Logs in. Unknown address and wrong password take as long, count as much and say the same.
+    /// Logs in. An unknown address and a wrong password take the same time, count as much and
+    /// return the same error.
     ///
     /// # Errors
-    /// [`AuthError::Credentials`], or [`LoginError::Throttled`] after many of these.
+    /// [`AuthError::Credentials`], or [`LoginError::Throttled`] after many failures.
     pub async fn login(&self, login: Login<'_>) -> Result<LoggedIn, LoginError> {
         let mut conn = self.pool.acquire().await?;
         let counter = counter(&mut conn, login.email, login.device).await?;
@@ -63,11 +64,11 @@ impl Auth {
             .map_err(LoginError::Throttled)?;
         let email = Email::normalize(login.email);
         let user = if email.contains('\0') {
-            None // the database does not take it
+            None // PostgreSQL text cannot hold NUL
         } else {
             store::find_by_email(&mut conn, &email).await?
         };
-        // reading a password takes long, and needs no connection
+        // hashing takes long and needs no connection
         drop(conn);
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let fits = self.hasher.verify(login.password, hash).await;
@@ -75,10 +76,11 @@ impl Auth {
         let user = user
             .filter(|user| fits && !user.disabled)
             .ok_or(AuthError::Credentials)?;
-        // at once: a session that cannot be opened is no wrong password
+        // before the session is opened: a failure to open it must not count as a wrong password
         throttle::forgive(&mut *self.pool.acquire().await?, &counter).await?;
         let mut tx = db::begin(&self.pool).await?;
-        // whoever changes the password ends all sessions: this one must not begin just after
+        // a password change ends all sessions: a login under the old password must not commit after
+        // it
         if store::share_password(&mut tx, user.user_id).await? != Some(user.password_hash.clone()) {
             return Err(AuthError::Credentials.into());
         }

@@ -1,6 +1,7 @@
-//! One-time links in mails, and the requests for mails that need no login: their rules and SQL.
+//! One-time links in mails, and requests for mails that need no login: their rules and SQL.
 //!
-//! A link's token is made when its mail is sent and is nowhere but in that mail: no message, log or backup holds it.
+//! A link's token is created when its mail is sent and exists only in that mail: no message, log or
+//! backup holds it.
 
 use std::time::Duration;
 
@@ -9,18 +10,19 @@ use kernel::{Email, MailRequestId, UserId};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-/// Between two mails of one purpose to one address. A stranger can cause no more; and whose mail is not sent for this
-/// reason has one that is hardly older, with a link that is good.
+/// The shortest time between two mails of one purpose to one address. It limits the mails that a
+/// stranger can cause. An owner whose mail is suppressed already has one that is hardly older, with
+/// a valid link.
 const MAIL_INTERVAL: Duration = Duration::from_mins(5);
-/// Rows forgotten in one statement, so that none holds its locks for long.
+/// Rows deleted by one statement, so that no statement holds its locks for long.
 const PURGE_BATCH: i64 = 1_000;
 
-/// What a link in a mail is for.
+/// The purpose of a link in a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
     /// To set a new password.
     PasswordReset,
-    /// To show that the address is its owner's.
+    /// To prove that the address belongs to the account's owner.
     Verification,
 }
 
@@ -32,7 +34,7 @@ impl LinkPurpose {
         }
     }
 
-    /// For how long the link is good.
+    /// How long the link is valid.
     pub const fn lifetime(self) -> Duration {
         match self {
             Self::PasswordReset => Duration::from_mins(30),
@@ -41,7 +43,7 @@ impl LinkPurpose {
     }
 }
 
-/// What a mail was asked for.
+/// The purpose of a requested mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MailPurpose {
     PasswordReset,
@@ -59,18 +61,19 @@ impl MailPurpose {
     }
 }
 
-/// To whom a mail goes, and the token of its link.
+/// A mail's recipient and the token of its link.
 pub struct LinkMail {
     /// The account.
     pub user_id: UserId,
-    /// Its address.
+    /// The account's address.
     pub address: String,
-    /// In the link; none for an address that is verified already.
+    /// The link's token; `None` if the address is already verified.
     pub token: Option<String>,
 }
 
-/// Notes that a mail was asked for. `None` when one of the same purpose was asked for shortly before: it is on its way.
-/// Writes in either case, and knows nothing of accounts, so that its time tells nothing.
+/// Records a request for a mail. Returns `None` if a mail of the same purpose was requested shortly
+/// before: that one is on its way. Writes in either case and does not look at accounts, so that its
+/// timing reveals nothing.
 pub(crate) async fn request_mail(
     conn: &mut PgConnection,
     email: &Email,
@@ -98,8 +101,8 @@ pub(crate) async fn request_mail(
     Ok(is_due.then_some(id))
 }
 
-/// Makes the link of a mail that resets a password. `None` when no mail is to be sent: there is no account for the
-/// address, or it is disabled, or there was a later request.
+/// Creates the link of a mail that resets a password. Returns `None` if no mail is to be sent: the
+/// address has no account, the account is disabled, or a later request exists.
 pub async fn issue_password_reset(
     conn: &mut PgConnection,
     request: MailRequestId,
@@ -125,7 +128,8 @@ pub async fn issue_password_reset(
     }))
 }
 
-/// Makes the link of a mail that verifies an account's address. `None` when there is no such account.
+/// Creates the link of a mail that verifies an account's address. Returns `None` if the account
+/// does not exist.
 pub async fn issue_verification(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -149,7 +153,7 @@ pub async fn issue_verification(
     }))
 }
 
-/// Makes a link, which takes the place of an older one.
+/// Creates a link, which replaces an older one of the same purpose.
 async fn issue(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -173,7 +177,7 @@ async fn issue(
     Ok(token)
 }
 
-/// Whose link this is, if it is still good.
+/// Returns the account that a link belongs to, if the link is still valid.
 pub(crate) async fn find_link(
     conn: &mut PgConnection,
     token: &str,
@@ -194,7 +198,7 @@ pub(crate) async fn find_link(
     .await
 }
 
-/// Uses up a link. Returns whose it was, if it was still good.
+/// Uses up a link. Returns its account if the link was still valid.
 pub(crate) async fn take_link(
     conn: &mut PgConnection,
     token: &str,
@@ -215,7 +219,7 @@ pub(crate) async fn take_link(
     .await
 }
 
-/// Makes the link of an account useless.
+/// Invalidates an account's link.
 pub(crate) async fn drop_link(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -231,8 +235,9 @@ pub(crate) async fn drop_link(
     .map(drop)
 }
 
-/// Forgets links that ran out, and requests for mails, longer ago than `age`: at most a thousand of each a call.
-/// Returns how many. A mail that waits for its server is sent for a request that is still there.
+/// Deletes links that expired, and requests for mails that were made, longer ago than `age`: at
+/// most a thousand of each per call. Returns the number of deleted rows. A mail that waits for its
+/// server still finds its request.
 pub async fn purge_mail_links(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let links = sqlx::query!(
         "delete from auth.mail_link

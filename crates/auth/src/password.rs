@@ -1,4 +1,4 @@
-//! Passwords: argon2id with OWASP's parameters, off the async threads, a few at a time.
+//! Passwords: argon2id with OWASP's parameters, hashed off the async threads, a few at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,43 +13,45 @@ use tokio::sync::Semaphore;
 
 use crate::policy::{self, NewPassword};
 
-/// Why a password is not taken.
+/// Why a password is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Too short or too long, in characters.
     #[error("Enter a password of 8 to 128 characters.")]
     Length,
-    /// Among the first that an attacker tries.
+    /// Among the passwords that an attacker tries first.
     #[error(
         "Many people use this password. Choose another one: three or four unrelated words are easy to remember."
     )]
     Common,
-    /// Its owner's name or address.
+    /// Little more than its owner's name or address.
     #[error("Choose a password that is not your name or e-mail address.")]
     Personal,
-    /// Hashing broke; nothing is known about the password.
+    /// Hashing failed; the password may be right or wrong.
     #[error("could not hash the password")]
     Hash,
 }
 
-/// Length of a salt, bytes.
+/// Length of a salt in bytes.
 const SALT: usize = 16;
 
-/// Hashes and checks passwords. Each takes 19 MiB, so only as many at once as there are permits.
+/// Hashes and checks passwords. Each operation takes 19 MiB, so the permits limit how many run at
+/// once.
 ///
-/// What they take is used again: an allocator would keep it in every arena that once had it,
-/// hundreds of megabytes in all.
+/// The memory is reused: an allocator would keep it in every arena that once had it, hundreds of
+/// megabytes in all.
 #[derive(Clone)]
 pub struct Hasher {
     permits: Arc<Semaphore>,
-    /// Memory that nobody uses right now, at most as much as there are permits.
+    /// Memory not in use right now, at most one buffer per permit.
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
-    /// What the password of nobody is checked against, so that it takes as long.
+    /// The hash that passwords for unknown addresses are checked against, so that the check takes
+    /// the same time.
     nobody: Arc<String>,
 }
 
 impl Hasher {
-    /// A hasher that works on up to `at_once` passwords.
+    /// Creates a hasher that works on up to `at_once` passwords concurrently.
     ///
     /// # Errors
     /// When hashing does not work at all.
@@ -62,19 +64,20 @@ impl Hasher {
         })
     }
 
-    /// The PHC string of a new password.
+    /// Returns the PHC string of a new password.
     ///
     /// # Errors
-    /// When hashing broke.
+    /// When hashing fails.
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, PasswordError> {
         let password = password.into_inner();
         self.blocking(move |argon2| argon2.hash(&password)).await?
     }
 
-    /// Whether `password` is the one behind `stored`; for nobody it takes as long, and is not.
+    /// Checks `password` against the hash `stored`. Without a stored hash it takes the same time
+    /// and returns false.
     ///
     /// # Errors
-    /// When hashing broke.
+    /// When hashing fails.
     pub async fn verify(
         &self,
         password: String,
@@ -87,7 +90,7 @@ impl Hasher {
             .blocking(move |argon2| {
                 let parsed = PasswordHash::new(&stored).map_err(|_| PasswordError::Hash)?;
                 let fits = |text: &str| argon2.verify_password(text.as_bytes(), &parsed).is_ok();
-                // earlier releases hashed a password as it was typed
+                // earlier releases hashed passwords as typed, without normalization
                 Ok(fits(&normal) || (normal != password && fits(&password)))
             })
             .await??;
@@ -118,7 +121,7 @@ impl Hasher {
     }
 }
 
-/// argon2id in memory that is already there, and grows to what a hash's parameters ask for.
+/// argon2id in reused memory, which grows to the size that a hash's parameters require.
 #[derive(Default)]
 struct Argon2id(Mutex<Vec<Block>>);
 
@@ -134,7 +137,8 @@ impl Argon2id {
     }
 }
 
-/// The verifier comes with it: it computes under the stored parameters, and compares in constant time.
+/// The verifier comes with this trait: it hashes under the stored parameters, and compares in
+/// constant time.
 impl CustomizedPasswordHasher<PasswordHash> for Argon2id {
     type Params = Params;
 
@@ -201,7 +205,7 @@ mod tests {
         for (stored, fits) in [
             (hasher.hash(new(composed)).await.unwrap(), [true, true]),
             (hasher.hash(new(decomposed)).await.unwrap(), [true, true]),
-            // of an earlier release
+            // a hash of an earlier release
             (as_typed, [false, true]),
         ] {
             for (password, fits) in [composed, decomposed].into_iter().zip(fits) {

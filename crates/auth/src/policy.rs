@@ -1,26 +1,26 @@
-//! Which passwords are taken: long enough, and not among the first guesses of an attacker.
+//! Which passwords are accepted: long enough, and not among an attacker's first guesses.
 
 use kernel::Email;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::password::PasswordError;
 
-/// Passwords of eight characters and more that people use most; one a line, comments with `#`.
+/// The most common passwords of at least eight characters; one per line, comments with `#`.
 const COMMON: &str = include_str!("common_passwords.txt");
 /// A password of fewer distinct characters than this is a pattern.
 const MIN_DISTINCT: usize = 4;
-/// What must be left of a password without its owner's name or address, characters.
+/// Characters that must remain of a password once its owner's name or address is removed.
 const MIN_REMAINDER: usize = 4;
 
-/// A password that may be set.
+/// A password that passed the policy.
 pub(crate) struct NewPassword(String);
 
 impl NewPassword {
-    /// Checks a password for the account of this owner. What must be refused is refused for its whole: a good password
-    /// needs no digit, capital or special character.
+    /// Checks a new password for the account of this owner. Only the password as a whole can be
+    /// refused: a good password needs no digit, capital or special character.
     ///
     /// # Errors
-    /// [`PasswordError`]: too short, too long, common, or about its owner.
+    /// [`PasswordError`]: too short, too long, common, or similar to its owner's name or address.
     pub(crate) fn new(
         password: &str,
         email: Option<&Email>,
@@ -45,12 +45,13 @@ impl NewPassword {
     }
 }
 
-/// One form for what keyboards and systems write in several. (NIST SP 800-63B §3.1.1.2)
+/// Composes characters that keyboards and systems encode in several ways. (NIST SP 800-63B
+/// §3.1.1.2)
 pub(crate) fn normalize(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// On the list, as it is or with digits and signs behind it.
+/// Whether the password is on the list, as it is or with digits and signs appended.
 fn is_common(folded: &str) -> bool {
     let without_signs = folded.trim_end_matches(|c: char| !c.is_alphanumeric());
     let without_digits = folded.trim_end_matches(|c: char| !c.is_alphabetic());
@@ -60,7 +61,7 @@ fn is_common(folded: &str) -> bool {
         .any(|line| [folded, without_signs, without_digits].contains(&line))
 }
 
-/// Few characters over and over, or characters in their order.
+/// Whether the password repeats a few characters or is a sequence of consecutive ones.
 fn is_pattern(folded: &str) -> bool {
     let mut distinct: Vec<char> = folded.chars().collect();
     let steps = |by: i64| {
@@ -73,7 +74,7 @@ fn is_pattern(folded: &str) -> bool {
     distinct.len() < MIN_DISTINCT || is_sequence
 }
 
-/// The owner's name or address with little else.
+/// Whether the password is the owner's name or address with little else.
 fn is_personal(folded: &str, email: Option<&Email>, name: &str) -> bool {
     let squeeze = |text: &str| -> String {
         let folded = normalize(text).to_lowercase();

@@ -1,4 +1,4 @@
-//! Sessions: which an account has, for how long they live, and how they end.
+//! Sessions: list them, limit their lifetime and number, and end them.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::{Auth, AuthError};
 /// A live session, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LiveSession {
-    /// Its id.
+    /// The session's id.
     pub session_id: Uuid,
-    /// When its login was.
+    /// When the user logged in.
     pub started_at: DateTime<Utc>,
-    /// When its last token was issued.
+    /// When the last token was issued.
     pub renewed_at: DateTime<Utc>,
     /// The browser's `User-Agent` at the login.
     pub user_agent: Option<String>,
 }
 
-/// The live sessions of an account, the one that was renewed last first.
+/// Lists the live sessions of an account, the most recently renewed first.
 pub async fn list_sessions(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -46,10 +46,11 @@ pub async fn list_sessions(
     .await
 }
 
-/// Ends one session of an account, or all but the one to `keep`. Returns how many were live.
+/// Ends one session of an account, or all except the one to keep. Returns how many were live.
 ///
-/// A look sees what was committed when it began. It waits for the token of an exchange under way and revokes it, used as
-/// it is by then, so that there is a next look, which finds the successor; the last one finds nothing.
+/// An update sees only the rows committed before it began. It waits for the token that a concurrent
+/// exchange holds and revokes it, used by then; the loop therefore runs again and finds the
+/// successor. It ends when an update finds nothing.
 pub async fn end_sessions(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -84,25 +85,25 @@ pub async fn end_sessions(
     }
 }
 
-/// Sessions of an account.
+/// Selects sessions of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// This one.
+    /// Only this session.
     Only(Uuid),
-    /// All but this one, if one is named.
+    /// All sessions except this one, if given.
     AllBut(Option<Uuid>),
 }
 
-/// How long sessions live, and how many an account has.
+/// Lifetimes of tokens and sessions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Of a refresh token.
+    /// Lifetime of a refresh token.
     pub(crate) refresh: Duration,
-    /// From the login on, however often it is renewed.
+    /// Lifetime of a session, from its login on, however often it is renewed.
     pub(crate) session: Duration,
 }
 
-/// Adds a refresh token to a session, or begins one. Returns for how many seconds the token is good.
+/// Adds a refresh token to a session, or begins a session. Returns the token's lifetime in seconds.
 pub(crate) async fn add_token(
     conn: &mut PgConnection,
     hash: &[u8],
@@ -136,7 +137,7 @@ pub(crate) async fn add_token(
     Ok(seconds.try_into().unwrap_or_default())
 }
 
-/// Says where a session's login was, for its owner.
+/// Stores the login's `User-Agent`, shown to the owner in the list of sessions.
 pub(crate) async fn describe(
     conn: &mut PgConnection,
     session_id: Uuid,
@@ -153,7 +154,7 @@ pub(crate) async fn describe(
     .map(drop)
 }
 
-/// Ends the oldest sessions of an account beyond so many.
+/// Ends an account's oldest sessions beyond the limit of `most`.
 pub(crate) async fn end_oldest(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -185,7 +186,7 @@ pub(crate) async fn end_oldest(
 }
 
 impl Auth {
-    /// The live sessions of an account, the one that was renewed last first.
+    /// Lists the live sessions of an account, the most recently renewed first.
     ///
     /// # Errors
     /// When the database fails.
@@ -199,7 +200,7 @@ impl Auth {
     /// # Errors
     /// When the database fails.
     pub async fn end_sessions(&self, user_id: UserId, which: Which) -> Result<u64, AuthError> {
-        // each look commits by itself, so that two callers do not wait for each other
+        // each update commits by itself, so that two callers do not block each other
         let mut conn = self.pool.acquire().await?;
         Ok(end_sessions(&mut conn, user_id, which).await?)
     }

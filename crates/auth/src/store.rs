@@ -16,8 +16,8 @@ pub(crate) struct UserRow {
     pub(crate) email_verified: bool,
 }
 
-/// Says whether the account is new: there may be one for the address, even of a transaction that is still open when
-/// this one begins.
+/// Inserts an account. Returns false if the address already has one, possibly from a transaction
+/// that was still open when this one began.
 pub(crate) async fn insert_user(
     conn: &mut PgConnection,
     id: UserId,
@@ -139,7 +139,7 @@ pub(crate) async fn disable(conn: &mut PgConnection, id: UserId) -> sqlx::Result
     .map(drop)
 }
 
-/// Locks an account's row until the transaction ends. Returns the hash of its password.
+/// Locks an account's row until the transaction ends. Returns its password hash.
 pub(crate) async fn lock_password(
     conn: &mut PgConnection,
     id: UserId,
@@ -152,7 +152,7 @@ pub(crate) async fn lock_password(
     .await
 }
 
-/// Keeps an account's password as it is until the transaction ends. Returns its hash.
+/// Prevents changes to an account's password until the transaction ends. Returns its hash.
 pub(crate) async fn share_password(
     conn: &mut PgConnection,
     id: UserId,
@@ -194,7 +194,7 @@ pub(crate) async fn mark_verified(conn: &mut PgConnection, id: UserId) -> sqlx::
     .map(drop)
 }
 
-/// Address to write to; read when a mail is sent, never stored in a message.
+/// Returns the account's e-mail address; read when a mail is sent, never stored in a message.
 pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"select email from auth."user" where user_id = $1"#,
@@ -204,7 +204,7 @@ pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<O
     .await
 }
 
-/// The account with this address, disabled or not.
+/// Finds the account with this address, disabled or not.
 pub async fn find_user(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(
         r#"select user_id as "user_id: UserId" from auth."user" where email = $1"#,
@@ -214,18 +214,18 @@ pub async fn find_user(conn: &mut PgConnection, email: &str) -> sqlx::Result<Opt
     .await
 }
 
-/// An account as the people who serve its owner see it.
+/// An account as support staff see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The account.
     pub user_id: UserId,
-    /// How the person wants to be called.
+    /// The name by which the user wants to be addressed.
     pub name: String,
-    /// Where mails go to.
+    /// The address that mails are sent to.
     pub email: String,
 }
 
-/// Names and addresses of these accounts; unknown accounts are missing.
+/// Lists names and addresses of these accounts; unknown accounts are missing.
 pub async fn list_contacts(conn: &mut PgConnection, ids: &[UserId]) -> sqlx::Result<Vec<Contact>> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     sqlx::query_as!(
@@ -241,13 +241,13 @@ pub(crate) struct RefreshRow {
     pub(crate) family_id: Uuid,
     pub(crate) user_id: UserId,
     pub(crate) used: bool,
-    /// Used, but within the grace.
+    /// Used, but still within the grace period.
     pub(crate) fresh: bool,
-    /// Neither revoked nor run out.
+    /// Neither revoked nor expired.
     pub(crate) good: bool,
 }
 
-/// Locks a refresh token's row, so that of two uses at once one comes second.
+/// Locks a refresh token's row, so that two concurrent uses run one after the other.
 pub(crate) async fn lock_refresh(
     conn: &mut PgConnection,
     hash: &[u8],
@@ -270,8 +270,8 @@ pub(crate) async fn lock_refresh(
     .await
 }
 
-/// Revokes the successors of a used token that nobody has used. Returns whether that was all that
-/// came of it: a successor that is used, or is being exchanged right now, was received.
+/// Revokes the unused successors of a used token. Returns whether no successor has been received: a
+/// successor that is used, or is being exchanged right now, was received.
 pub(crate) async fn take_back(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<bool> {
     sqlx::query!(
         r#"
@@ -316,7 +316,7 @@ pub(crate) async fn mark_used(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Res
     .map(drop)
 }
 
-/// Revokes what there is of a family. Returns how many tokens that were.
+/// Revokes the remaining tokens of a family. Returns how many were revoked.
 pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         "update auth.refresh_token set revoked_at = clock_timestamp() where family_id = $1 and revoked_at is null",
@@ -327,11 +327,11 @@ pub(crate) async fn revoke_family(conn: &mut PgConnection, family: Uuid) -> sqlx
     Ok(result.rows_affected())
 }
 
-/// Rows forgotten in one statement, so that none holds its locks for long.
+/// Rows deleted by one statement, so that no statement holds its locks for long.
 const PURGE_BATCH: i64 = 1_000;
 
-/// Forgets refresh tokens that ran out longer ago than `age`: the oldest, at most a thousand a call.
-/// Returns how many.
+/// Deletes refresh tokens that expired longer ago than `age`: the oldest first, at most a thousand
+/// per call. Returns how many were deleted.
 pub async fn purge_refresh_tokens(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         "delete from auth.refresh_token

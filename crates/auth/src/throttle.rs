@@ -1,7 +1,8 @@
-//! Wrong passwords cost a growing delay, and no stranger's wrong passwords delay the owner.
+//! Wrong passwords cost a growing delay; a stranger's wrong passwords do not delay the owner.
 //!
-//! Attempts are counted by address, whether it has an account or not. A browser that the owner logged in on before has a
-//! counter of its own. Both are in the database, so they hold for all api processes together.
+//! Attempts are counted per address, whether it has an account or not. A browser that the owner has
+//! logged in on before has its own counter. Both counters are stored in the database, so they hold
+//! across all api processes.
 
 use std::time::Duration;
 
@@ -10,26 +11,26 @@ use kernel::{Email, UserId};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-/// Attempts before the first delay.
+/// Attempts allowed before the first delay.
 pub(crate) const FREE_ATTEMPTS: i32 = 5;
 /// The first delay; each further attempt doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(30);
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
-/// After so long without an attempt, counting begins anew.
+/// Counting starts over after this time without an attempt.
 const MEMORY: Duration = Duration::from_hours(1);
-/// Devices remembered for each account.
+/// Devices remembered per account.
 const MAX_DEVICES: i64 = 20;
 /// Length of a device's cookie: 32 random bytes in base64.
 const DEVICE_LENGTH: usize = 43;
 
-/// Whose attempts are counted together.
+/// The address or device whose attempts are counted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counter {
     key: Vec<u8>,
     is_device: bool,
 }
 
-/// The counter of an attempt to log in to `email`, on this device.
+/// The counter of an attempt to log in to `email` on this device.
 pub(crate) async fn counter(
     conn: &mut PgConnection,
     email: &str,
@@ -65,8 +66,8 @@ pub(crate) async fn counter(
     })
 }
 
-/// Counts an attempt before its password is read, so that many at once are no way round the delay. Returns how long to
-/// wait when it is refused.
+/// Counts an attempt before its password is checked, so that concurrent attempts cannot bypass the
+/// delay. Returns the time to wait if the attempt is refused.
 pub(crate) async fn admit(
     conn: &mut PgConnection,
     counter: &Counter,
@@ -114,7 +115,7 @@ pub(crate) async fn admit(
     Ok(Err(Duration::from_secs_f64(seconds)))
 }
 
-/// Forgets the devices of an account: whoever was logged in on them may be a stranger.
+/// Forgets the devices of an account: a stranger may have logged in on them.
 pub(crate) async fn forget_devices(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from auth.known_device where user_id = $1",
@@ -125,7 +126,7 @@ pub(crate) async fn forget_devices(conn: &mut PgConnection, user_id: UserId) -> 
     .map(drop)
 }
 
-/// Takes an attempt back that ended in a login: what others have tried stays counted.
+/// Uncounts an attempt that ended in a login; other people's attempts on the address stay counted.
 pub(crate) async fn forgive(conn: &mut PgConnection, counter: &Counter) -> sqlx::Result<()> {
     sqlx::query!(
         "update auth.login_throttle
@@ -140,7 +141,8 @@ pub(crate) async fn forgive(conn: &mut PgConnection, counter: &Counter) -> sqlx:
     .map(drop)
 }
 
-/// Remembers the device that an account was logged in on. Returns its cookie: the one that it has, or a new one.
+/// Remembers the device that an account was logged in on. Returns its cookie: the existing one or a
+/// new one.
 pub(crate) async fn remember_device(
     conn: &mut PgConnection,
     user_id: UserId,
@@ -173,8 +175,8 @@ pub(crate) async fn remember_device(
     Ok(device)
 }
 
-/// Forgets the counters that nobody has added to for a day, and devices without a login for half a year: at most a thousand
-/// of each. Returns how many.
+/// Deletes counters without an attempt for a day, and devices without a login for half a year: at
+/// most a thousand of each. Returns the number of deleted rows.
 pub async fn purge_login_throttle(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let counters = sqlx::query!(
         "delete from auth.login_throttle

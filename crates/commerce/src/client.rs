@@ -1,4 +1,4 @@
-//! Clients: users as commerce knows them.
+//! Clients: commerce's own record of a user.
 
 use contracts::domain_event::UserRegistered;
 use db::Listener;
@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use kernel::{ClientId, UserId};
 use sqlx::PgConnection;
 
-/// Creates the client of every user that registers, in the same transaction.
+/// Creates a client for every user that registers, in the same transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateClientOnRegistration;
 
@@ -30,7 +30,7 @@ impl Listener<UserRegistered> for CreateClientOnRegistration {
     }
 }
 
-/// The client of a user.
+/// Finds the client of a user.
 pub async fn find_by_user(
     conn: &mut PgConnection,
     user_id: UserId,

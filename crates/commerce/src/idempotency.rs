@@ -1,26 +1,27 @@
-//! Idempotency keys: the same key of the same user makes the same order, once.
+//! Idempotency keys: repeating a request under a user's key returns the order that the first one
+//! created.
 
 use std::time::Duration;
 
 use kernel::{OrderId, UserId};
 use sqlx::PgConnection;
 
-/// What a key stands for.
+/// The result of claiming a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// Nothing before: go on.
+    /// The key is new: create the order.
     New,
-    /// This order.
+    /// The key already created this order.
     Repeat(OrderId),
 }
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// Its first use has not committed yet.
+    /// The first request under this key has not committed yet.
     #[error("a request under this idempotency key is under way")]
     InFlight,
-    /// It stands for another request.
+    /// The key was used for a different request.
     #[error("this idempotency key stands for another request")]
     DifferentRequest,
     /// The database failed.
@@ -30,9 +31,10 @@ pub enum ClaimError {
 
 /// Claims `key` for `order_id`, in the transaction that creates the order.
 ///
-/// A lock of the transaction's length stands for the row until it is committed, so that whoever
-/// comes second is told at once instead of waiting. With `one_at_a_time`, other new orders of the user wait until this
-/// one is committed: what an account may order is counted.
+/// An advisory lock, held until the transaction ends, stands in for the uncommitted row, so that a
+/// concurrent second request fails at once instead of waiting. With `one_at_a_time`, other new
+/// orders of the user wait until this one is committed, so that the account's order limits count
+/// it.
 ///
 /// # Errors
 /// [`ClaimError`]
@@ -91,10 +93,11 @@ pub async fn claim(
     }
 }
 
-/// Rows forgotten in one statement, so that none holds its locks for long.
+/// Rows deleted by one statement, so that no statement holds its locks for long.
 const PURGE_BATCH: i64 = 1_000;
 
-/// Forgets keys older than `age`: the oldest, at most a thousand a call. Returns how many.
+/// Deletes keys older than `age`: the oldest first, at most a thousand per call. Returns how many
+/// were deleted.
 pub async fn purge(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         "delete from commerce.idempotency_key

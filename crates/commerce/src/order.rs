@@ -1,4 +1,5 @@
-//! Orders: pricing, placing, and the moves of an order. A saga decides when; here stands what.
+//! Orders: pricing, placing, and the transitions of an order. The saga decides when they run; this
+//! module decides what they do.
 
 mod limits;
 mod moves;
@@ -15,75 +16,75 @@ use contracts::payments::MAX_AMOUNT;
 use kernel::{Money, OrderId, ProductId, SagaId, TraceRef, TransactionId, UserId};
 use sqlx::PgConnection;
 
-/// Most lines an order.
+/// The most lines in one order.
 pub const MAX_LINES: usize = 100;
-/// Most pieces a line.
+/// The most pieces in one line.
 pub const MAX_QUANTITY: u32 = 1000;
 
-/// What somebody wants.
+/// One item of a requested basket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
-    /// Of what.
+    /// The requested product.
     pub product_id: ProductId,
-    /// How many.
+    /// The requested quantity.
     pub quantity: u32,
 }
 
-/// What somebody gets, at the catalog's price of that moment.
+/// One line of an order, at the catalog's price at order time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Of what.
+    /// The ordered product.
     pub product_id: ProductId,
-    /// Under which name.
+    /// The product's name at order time.
     pub name: String,
-    /// How many.
+    /// The ordered quantity.
     pub quantity: u32,
-    /// Price of one.
+    /// Price of one piece.
     pub unit_price: Money,
 }
 
 /// Priced lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Basket {
-    /// The lines, as asked for.
+    /// The lines, in the order of the requested items.
     pub lines: Vec<Line>,
-    /// Their sum.
+    /// The sum of the lines.
     pub total: Money,
 }
 
 /// Why a basket cannot be priced. Indices count from 0.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    /// There is nothing in it.
+    /// The basket has no items.
     #[error("the basket is empty")]
     Empty,
-    /// There is too much in it.
+    /// The basket has too many lines.
     #[error("a basket holds at most {MAX_LINES} lines")]
     TooManyLines,
-    /// A quantity that makes no sense.
+    /// The quantity of an item is out of range.
     #[error("quantity must be from 1 to {MAX_QUANTITY}")]
     Quantity {
-        /// Of which item.
+        /// Index of the item.
         index: usize,
     },
-    /// The same product twice.
+    /// Two items name the same product.
     #[error("this product is in the basket already: raise its quantity")]
     Duplicate {
-        /// The second one.
+        /// Index of the second item.
         index: usize,
     },
-    /// The catalog has no such product.
+    /// The catalog does not have this product.
     #[error("there is no product {product_id}")]
     UnknownProduct {
-        /// Of which item.
+        /// Index of the item.
         index: usize,
-        /// As asked for.
+        /// The requested product.
         product_id: ProductId,
     },
-    /// Different currencies cannot be summed up.
+    /// The products' currencies differ, so that the prices cannot be added.
     #[error("all products of an order must have the same currency")]
     MixedCurrencies,
-    /// More than payments takes.
+    /// The total is higher than the payments service accepts.
     #[error(
         "the basket costs more than {MAX_AMOUNT} in minor units: an order cannot be paid beyond that"
     )]
@@ -93,7 +94,7 @@ pub enum PriceError {
     Db(#[from] sqlx::Error),
 }
 
-/// Prices a basket by the catalog as it is now (I9).
+/// Prices a basket by the current catalog (I9).
 ///
 /// # Errors
 /// [`PriceError`]
@@ -167,24 +168,24 @@ fn total(lines: &[Line]) -> Result<Money, PriceError> {
 /// An order to be placed.
 #[derive(Debug, Clone)]
 pub struct NewOrder<'a> {
-    /// Its id.
+    /// The order's id.
     pub id: OrderId,
-    /// Who orders.
+    /// The user who places the order.
     pub user_id: UserId,
-    /// The saga that will drive it.
+    /// The saga that will execute the order.
     pub saga_id: SagaId,
-    /// The transaction that it will be paid through.
+    /// The transaction through which the order will be paid.
     pub transaction_id: TransactionId,
-    /// What is ordered.
+    /// The ordered lines and their total.
     pub basket: &'a Basket,
-    /// Its one trace.
+    /// The order's trace; it has only one.
     pub trace_id: &'a str,
 }
 
-/// Where an order stands in its trace: all that happens to it hangs there. The span's id is the
-/// random half of the order's, so that whoever knows the order knows it.
+/// The order's span, the parent of every other span of the order's trace. Its span id is the random
+/// half of the order id, so that it can be derived from the order id alone.
 ///
-/// None when `trace_id` is no trace id.
+/// Returns `None` when `trace_id` is not a trace id.
 pub fn place_in_trace(order_id: OrderId, trace_id: &str) -> Option<TraceRef> {
     let id = order_id.uuid().simple().to_string();
     TraceRef::new(trace_id, &id[16..]).ok()
@@ -193,16 +194,16 @@ pub fn place_in_trace(order_id: OrderId, trace_id: &str) -> Option<TraceRef> {
 /// Why an order cannot be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    /// Not enough is left of a product.
+    /// A product has too little stock.
     #[error("only {left} of {name} left, {wanted} wanted")]
     OutOfStock {
-        /// Of which.
+        /// The product.
         product_id: ProductId,
-        /// Its name.
+        /// The product's name.
         name: String,
-        /// How many were asked for.
+        /// Requested quantity.
         wanted: i64,
-        /// How many can still be had.
+        /// Quantity still available.
         left: i64,
     },
     /// The database failed.
@@ -210,12 +211,12 @@ pub enum PlaceError {
     Db(#[from] sqlx::Error),
 }
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Its saga has started.
+    /// The order's saga has started.
     Pending,
-    /// Its transaction exists.
+    /// The order's payment transaction exists.
     AwaitingPayment,
     /// Paid; final.
     Completed,
@@ -224,7 +225,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As stored and as written in JSON.
+    /// The status as stored and as written in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -234,7 +235,7 @@ impl Status {
         }
     }
 
-    /// All of them.
+    /// All statuses.
     pub const ALL: [Self; 4] = [
         Self::Pending,
         Self::AwaitingPayment,
@@ -242,7 +243,7 @@ impl Status {
         Self::Canceled,
     ];
 
-    /// From its stored form; nothing else is ever stored.
+    /// Parses a stored status; the database holds no other value.
     pub fn parse(stored: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
         all.find(|status| status.as_str() == stored)
@@ -252,18 +253,18 @@ impl Status {
 /// One change of an order's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// Number within the order, from 1.
+    /// Number of the change within the order, from 1.
     pub seq: i16,
-    /// What it became; also `canceling`.
+    /// The new status; also `canceling`.
     pub status: String,
-    /// Why.
+    /// The reason for the change.
     pub reason: Option<String>,
-    /// When.
+    /// When the status changed.
     pub at: DateTime<Utc>,
 }
 
 impl StatusChange {
-    /// Whether nothing comes after it.
+    /// Whether no change can follow.
     pub fn is_final(&self) -> bool {
         matches!(
             Status::parse(&self.status),
@@ -275,72 +276,72 @@ impl StatusChange {
 /// An order with everything that its owner may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its id.
+    /// The order's id.
     pub id: OrderId,
-    /// Who ordered.
+    /// The user who placed the order.
     pub user_id: UserId,
-    /// The saga that drives it.
+    /// The saga that executes the order.
     pub saga_id: SagaId,
-    /// The transaction that it is paid through.
+    /// The transaction through which the order is paid.
     pub transaction_id: TransactionId,
-    /// Where it stands.
+    /// The order's status.
     pub status: Status,
-    /// Whether it is being undone.
+    /// Whether the order is being compensated.
     pub canceling: bool,
-    /// What was ordered.
+    /// The ordered lines.
     pub lines: Vec<Line>,
-    /// What it costs.
+    /// The order's total.
     pub total: Money,
-    /// When it was placed.
+    /// When the order was placed.
     pub created_at: DateTime<Utc>,
-    /// How it got where it is.
+    /// The order's status changes.
     pub history: Vec<StatusChange>,
-    /// Its one trace.
+    /// The order's trace; it has only one.
     pub trace_id: String,
 }
 
-/// What a payment must fit.
+/// The terms that a payment of an order must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentTerms {
     /// The order.
     pub order_id: OrderId,
     /// The saga that waits for the payment.
     pub saga_id: SagaId,
-    /// The one transaction that counts.
+    /// The only transaction that can pay the order.
     pub transaction_id: TransactionId,
-    /// The one amount that counts.
+    /// The only amount that can pay the order.
     pub total: Money,
 }
 
-/// A payment that is not the one the order waits for.
+/// A payment that differs from the one that the order expects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentMismatch {
-    /// Another transaction.
+    /// The payment belongs to another transaction.
     #[error("order {order_id} is paid through transaction {expected}, not {found}")]
     Transaction {
         /// The order.
         order_id: OrderId,
-        /// Its transaction.
+        /// The order's transaction.
         expected: TransactionId,
-        /// What was paid.
+        /// The transaction of the payment.
         found: TransactionId,
     },
-    /// Another amount or currency.
+    /// The payment has another amount or currency.
     #[error("order {order_id} costs {expected}, the transaction says {found}")]
     Amount {
         /// The order.
         order_id: OrderId,
-        /// What it costs.
+        /// The order's total.
         expected: Money,
-        /// What was paid.
+        /// The payment's amount.
         found: Money,
     },
 }
 
-/// The one check that whatever says `paid`, an event or an answer, must pass.
+/// The one check that every report of a payment must pass, whether it is an event or a response.
 ///
 /// # Errors
-/// When transaction, amount or currency are not the order's.
+/// When the transaction, amount or currency differs from the order's.
 pub fn verify_payment(
     terms: &PaymentTerms,
     transaction_id: TransactionId,

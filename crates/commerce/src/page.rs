@@ -1,24 +1,24 @@
-//! Lists in pages: newest first, or the best match first.
+//! Paged lists: newest first, or best match first.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-/// Most items a page.
+/// The most items on a page.
 pub const MAX_LIMIT: u32 = 100;
-/// Items of a page unless the caller says otherwise.
+/// Default number of items on a page.
 pub const DEFAULT_LIMIT: u32 = 20;
 
-/// Some items, and where the next ones begin.
+/// A page of items, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// The last item's place, when there may be more behind it.
+    /// The position of the last item, if more items may follow.
     pub next_cursor: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// From up to `limit + 1` rows: the extra one only tells that there are more.
+    /// Makes a page from up to `limit + 1` rows: the extra row only shows that more follow.
     pub fn from_rows(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> Uuid) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
@@ -33,23 +33,23 @@ impl<T> Page<T> {
     }
 }
 
-/// A place in a list; opaque to callers.
+/// A position in a list; opaque to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The last item that was given.
+    /// The last item returned.
     pub id: Uuid,
-    /// Its rank, in a list by rank.
+    /// The item's rank, in a list sorted by rank.
     pub rank: Option<i32>,
 }
 
 impl Cursor {
-    /// Behind this item of a list without ranks.
+    /// The position after this item in a list without ranks.
     pub fn at(id: Uuid) -> Self {
         Self { id, rank: None }
     }
 }
 
-/// Not a cursor of ours.
+/// The text is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this cursor was not made by this list")]
 pub struct CursorError;

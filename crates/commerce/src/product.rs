@@ -12,79 +12,81 @@ use kernel::{Money, ProductId};
 /// A product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// Its id.
+    /// The product's id.
     pub id: ProductId,
-    /// Its name in URLs; never changes.
+    /// The product's name in URLs; never changes.
     pub slug: String,
-    /// Its name.
+    /// The product's name.
     pub name: String,
-    /// What it is.
+    /// The product's description.
     pub description: String,
-    /// What it costs.
+    /// Price of one piece.
     pub price: Money,
-    /// How many can still be ordered.
+    /// Pieces that can still be ordered.
     pub available: i64,
-    /// How many orders hold that are not paid yet.
+    /// Pieces reserved by unpaid orders.
     pub reserved: i64,
-    /// Raised by each edit.
+    /// Incremented by each edit.
     pub version: i64,
-    /// When it came into the catalog.
+    /// When the product was added to the catalog.
     pub created_at: DateTime<Utc>,
 }
 
-/// The change of the stock by an edit.
+/// How an edit changes the stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StockEdit {
-    /// It stays as it is.
+    /// The stock stays as it is.
     Keep,
-    /// It changes by the difference: what was sold since `seen` stays sold.
+    /// The stock changes by the difference between `seen` and `to`: pieces sold after the editor
+    /// saw `seen` stay sold.
     Change {
         /// The stock that the editor saw.
         seen: i64,
-        /// The stock that they want in its place.
+        /// The stock that the editor entered.
         to: i64,
     },
-    /// It must be this already, since the editor does not say what they saw.
+    /// The stock must already have this value, because the editor does not say which value they
+    /// saw.
     Confirm(i64),
 }
 
-/// What an admin writes.
+/// A product as an admin enters it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Its name.
+    /// The product's name.
     pub name: String,
-    /// What it is.
+    /// The product's description.
     pub description: String,
-    /// What it costs.
+    /// Price of one piece.
     pub price: Money,
-    /// How many lie in stock, those reserved included; sold ones are not.
+    /// Pieces in stock, including reserved ones and excluding sold ones.
     pub stock: i64,
 }
 
-/// Why an edit was not made.
+/// Why an edit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// There is no such product, or not any more.
+    /// The product does not exist, or was deleted.
     #[error("there is no product {0}")]
     NotFound(ProductId),
-    /// Somebody else edited it first.
+    /// Another edit came first.
     #[error("the product is at version {current} now")]
     Stale {
-        /// Its version.
+        /// The product's current version.
         current: i64,
     },
-    /// Orders hold more than the edit would leave.
+    /// Orders reserve more than the edit would leave.
     #[error("orders hold {reserved} units, the edit would leave {left}")]
     StockBelowReserved {
-        /// Units that orders hold.
+        /// Pieces reserved by orders.
         reserved: i64,
-        /// Units that the edit would leave.
+        /// Pieces that the edit would leave.
         left: i64,
     },
-    /// The stock is another one, and the edit does not say which one was seen.
+    /// The stock differs from the edit's, and the edit does not say which value the editor saw.
     #[error("the stock is {stock} now, and the edit does not say which one was seen")]
     StockUnseen {
-        /// Units in stock, those held by orders included.
+        /// Pieces in stock, including reserved ones.
         stock: i64,
     },
     /// The database failed.
@@ -92,7 +94,7 @@ pub enum EditError {
     Db(#[from] sqlx::Error),
 }
 
-/// The slug that a name gives: lower case, digits and single hyphens.
+/// Derives a slug from a name: lower-case letters, digits and single hyphens.
 pub fn slug_of(name: &str) -> String {
     let lower = name.to_lowercase();
     let words: Vec<_> = lower

@@ -1,6 +1,7 @@
-//! Async commands: what the shop asks its own async worker to do, through RabbitMQ `messages`.
+//! Async commands: requests of the shop to its own async worker, through RabbitMQ `messages`.
 //!
-//! A command holds ids, never addresses: personal data is read when the command is handled.
+//! A command holds ids, never addresses: the worker reads personal data when it handles the
+//! command.
 
 use kernel::{MailRequestId, OrderId, UserId};
 use serde::{Deserialize, Serialize};
@@ -11,34 +12,34 @@ use serde::{Deserialize, Serialize};
 pub enum Command {
     /// Greets a new user.
     SendWelcomeEmail {
-        /// Whom.
+        /// The recipient.
         user_id: UserId,
     },
-    /// Tells the buyer that the order is paid.
+    /// Confirms to the buyer that the order is paid.
     SendOrderConfirmation {
-        /// Whose order.
+        /// The buyer.
         user_id: UserId,
-        /// Which order.
+        /// The order.
         order_id: OrderId,
     },
-    /// Sends a link by which a password is set, if there is an account for the address of the request.
+    /// Sends a link to set a password, if the address of the request has an account.
     SendPasswordReset {
-        /// The request that the api wrote down.
+        /// The request that the api recorded.
         request_id: MailRequestId,
     },
-    /// Tells an account's owner that the password was changed.
+    /// Notifies an account's owner that the password was changed.
     SendPasswordChanged {
-        /// Whom.
+        /// The recipient.
         user_id: UserId,
     },
-    /// Sends a link by which an account's address is verified.
+    /// Sends a link to verify an account's address.
     SendVerificationEmail {
-        /// Whom.
+        /// The recipient.
         user_id: UserId,
     },
-    /// Tells an account's owner that a registration with the same address was attempted.
+    /// Notifies an account's owner that a registration with the same address was attempted.
     SendRegistrationAttempt {
-        /// Whom.
+        /// The recipient.
         user_id: UserId,
     },
 }

@@ -1,4 +1,4 @@
-//! Domain events: what one module of the shop tells the others, inside the same transaction.
+//! Domain events: messages between the shop's modules, handled inside the same transaction.
 
 use kernel::UserId;
 
@@ -7,6 +7,6 @@ use kernel::UserId;
 pub struct UserRegistered {
     /// The account.
     pub user_id: UserId,
-    /// How the person wants to be called.
+    /// The name by which the user wants to be addressed.
     pub name: String,
 }

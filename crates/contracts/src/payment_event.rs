@@ -1,8 +1,8 @@
-//! The payment event. Its body is flat and fixed, since other systems speak it; ours adds
+//! The payment event. Its body is flat and fixed, since other systems use it; our own events add
 //! `event_id`, `order_id` and `amount`.
 //!
-//! What an event says is a claim. It is believed when payments has signed exactly these bytes (AMQP header
-//! `x-signature`: a detached JWS, RFC 7797), or after payments was asked and says the same.
+//! An event is only a claim. It is accepted when payments has signed exactly these bytes (AMQP
+//! header `x-signature`: a detached JWS, RFC 7797), or when payments confirms it on request.
 
 use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, TransactionId};
@@ -11,19 +11,19 @@ use uuid::Uuid;
 
 use crate::topology;
 
-/// What happened to a transaction.
+/// The decision about a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It was paid.
+    /// The transaction was paid.
     #[serde(rename = "transaction_completed")]
     Completed,
-    /// It was canceled.
+    /// The transaction was canceled.
     #[serde(rename = "transaction_canceled")]
     Canceled,
 }
 
 impl Outcome {
-    /// The routing key, also the name of the signal that a saga gets.
+    /// The routing key, which is also the name of the signal to the saga.
     pub const fn routing_key(self) -> &'static str {
         match self {
             Self::Completed => topology::TRANSACTION_COMPLETED,
@@ -36,25 +36,26 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct PaymentEvent {
-    /// The transaction that moved.
+    /// The decided transaction.
     pub transaction_id: TransactionId,
-    /// Where it moved to.
+    /// The decision.
     pub outcome: Outcome,
-    /// When it moved, by payments' clock.
+    /// When the transaction was decided, by payments' clock.
     pub at: DateTime<Utc>,
     /// Unique per event; absent in minimal events of foreign producers.
     pub event_id: Option<Uuid>,
-    /// The order it pays; absent in minimal events.
+    /// The order that the transaction pays; absent in minimal events.
     pub order_id: Option<OrderId>,
-    /// What was (to be) paid; absent in minimal events.
+    /// The amount of the transaction, paid or not; absent in minimal events.
     pub amount: Option<Money>,
 }
 
-/// Longest body of an event that is read, bytes: ours has some 350.
+/// Longest body of an event that is read, in bytes: our own have some 350.
 pub const MAX_BODY: usize = 64 * 1024;
 
 impl PaymentEvent {
-    /// By this it is deduplicated, always: the same fact has one effect, however often it is told.
+    /// The key by which events are deduplicated: one fact has one effect, however many events
+    /// report it.
     pub fn dedup_key(&self) -> String {
         format!("{}/{}", self.transaction_id, self.outcome.routing_key())
     }

@@ -1,4 +1,4 @@
-//! The HTTP calls to payments: their paths, bodies and the problems that callers tell apart.
+//! The HTTP calls to payments: their paths, bodies, and the problems that callers distinguish.
 
 use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, TransactionId, UserId};
@@ -17,20 +17,20 @@ pub const TRANSACTIONS: &str = "/transactions";
 pub const COMPLETE: &str = "/transactions/complete";
 /// `POST`: the payer cancels (simulator).
 pub const CANCEL: &str = "/transactions/cancel";
-/// `POST`: the shop cancels what it may or may not have created.
+/// `POST`: the shop cancels a transaction that may or may not have been created.
 pub const CANCEL_BY_ORDER: &str = "/transactions/cancel-by-order";
 
 /// `POST`: read many transactions at once.
 pub const LOOKUP: &str = "/transactions/lookup";
-/// `GET`: the keys that payments signs its events with.
+/// `GET`: the keys that verify payments' events.
 pub const JWKS: &str = "/.well-known/jwks.json";
 
-/// Largest amount of a transaction, minor units.
+/// Largest amount of a transaction, in minor units.
 pub const MAX_AMOUNT: i64 = 1_000_000_000_000;
-/// Most transactions of one look-up.
+/// The most transactions of one lookup.
 pub const MAX_LOOKUP: usize = 100;
 
-/// Problem type of a creation that differs from what stands under the same order.
+/// Problem type of a creation that differs from the existing transaction of the same order.
 pub const PROBLEM_DIFFERS: &str = "transaction-differs";
 /// Problem type of a creation for an order whose transaction is canceled, or tombstoned.
 pub const PROBLEM_CANCELED: &str = "transaction-canceled";
@@ -50,12 +50,13 @@ pub const SHOP_AUDIENCE: &str = "shop";
 pub struct InitTransaction {
     /// The order to be paid.
     pub order_id: OrderId,
-    /// Who pays it.
+    /// The user who pays.
     pub user_id: UserId,
-    /// How much.
+    /// The amount to be paid.
     #[schema(schema_with = payable)]
     pub amount: Money,
-    /// Chosen by the caller, so that a lost answer can be asked for again; else payments chooses.
+    /// Chosen by the caller, so that a repeated call after a lost response finds the transaction;
+    /// if absent, payments chooses an id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,
 }
@@ -91,28 +92,28 @@ pub struct TransactionRef {
 pub struct CancelByOrder {
     /// The order that must not be paid any more.
     pub order_id: OrderId,
-    /// The id that the transaction would have had; the tombstone takes it.
+    /// The id that the transaction would have had; the tombstone takes this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,
 }
 
-/// Asks for transactions.
+/// Looks up transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lookup {
-    /// Which ones: 1 to 100.
+    /// The ids, 1 to 100.
     #[schema(min_items = 1, max_items = 100)]
     pub transaction_ids: Vec<TransactionId>,
 }
 
-/// The result of a look-up. A transaction that is not here is not known.
+/// The result of a lookup, which omits unknown transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Found {
-    /// The transactions, in no order.
+    /// The transactions, in no particular order.
     pub transactions: Vec<Transaction>,
 }
 
-/// State of a transaction. The only arrows are pending → paid and pending → canceled.
+/// State of a transaction. The only transitions are pending → paid and pending → canceled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -135,20 +136,20 @@ impl Status {
     }
 }
 
-/// A transaction as payments shows it. A tombstone has neither payer nor amount.
+/// A transaction as payments returns it. A tombstone has neither payer nor amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transaction {
-    /// Its id.
+    /// The transaction's id.
     pub transaction_id: TransactionId,
-    /// The order it pays.
+    /// The order that the transaction pays.
     pub order_id: OrderId,
-    /// Who pays.
+    /// The user who pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// How much.
+    /// The amount to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
-    /// Where it stands.
+    /// The state of the transaction.
     pub status: Status,
     /// When it was created (or tombstoned).
     pub created_at: DateTime<Utc>,

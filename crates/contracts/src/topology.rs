@@ -15,7 +15,7 @@ pub const MESSAGES: &str = "messages";
 /// Exchange and queue of messages that could not be handled: the dead-letter queue.
 pub const FAILED: &str = "failed";
 
-/// What leads into the queues of the shop's consumers: exchange, queue, routing key.
+/// The bindings of the shop's consumers' queues: exchange, queue, routing key.
 pub const BINDINGS: [(&str, &str, &str); 8] = [
     (
         PAYMENTS_EVENTS,
@@ -31,8 +31,8 @@ pub const BINDINGS: [(&str, &str, &str); 8] = [
     (MESSAGES, MESSAGES, Command::SEND_REGISTRATION_ATTEMPT),
 ];
 
-/// The queues of the shop's consumers, and the process that consumes each: its record of a failure
-/// says where the message is sent again.
+/// The queues of the shop's consumers, and the process that consumes each queue. The record that
+/// this process writes on a failed message names the queue to redrive it to.
 pub const CONSUMERS: [(&str, &str); 2] = [
     (PAYMENTS_EVENTS_QUEUE, "worker-payments"),
     (MESSAGES, "worker-async"),

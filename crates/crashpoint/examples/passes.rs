@@ -1,4 +1,5 @@
-//! Passes one point: a test looks for its name in this program's bytes, debug and release.
+//! Passes one point; a test searches this program's bytes for its name, in debug and release
+//! builds.
 
 fn main() {
     crashpoint::crash_point!("example.of_a_crash_point");

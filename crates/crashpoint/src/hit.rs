@@ -10,10 +10,10 @@ use nix::sys::signal::{Signal, raise};
 static DIR: LazyLock<Option<PathBuf>> =
     LazyLock::new(|| std::env::var_os("CRASH_DIR").map(PathBuf::from));
 
-/// Counting is one at a time, so that the n-th hit is one hit.
+/// Serializes counting, so that the n-th hit is exactly one hit.
 static COUNTING: Mutex<()> = Mutex::new(());
 
-/// Passes a point: see [`crate::crash_point!`], which is how it is called.
+/// Passes a crash point; called through [`crate::crash_point!`].
 ///
 /// # Panics
 /// When `CRASH_DIR` cannot be written to.
@@ -29,14 +29,15 @@ pub fn hit(name: &str) {
         .expect("CRASH_DIR is a folder of the test's own");
     writeln!(hits, "{name}").expect("CRASH_DIR is a folder of the test's own");
     let signal = ordered(&dir.join("at"), name);
-    drop(counting); // who is frozen here does not freeze the others' counting
+    drop(counting); // a frozen thread must not block the other threads' counting
     if let Some(signal) = signal {
-        // to this thread, which then goes no further; sent to the process, another could take it first
+        // raised on this thread, which then stops here; a signal to the process could reach another
+        // thread first
         raise(signal).expect("a process may always signal itself");
     }
 }
 
-/// The signal that is due now, if one is; else one hit less is to go.
+/// Returns the signal that is due now; otherwise decrements the remaining hits.
 fn ordered(at: &Path, name: &str) -> Option<Signal> {
     let order = fs::read_to_string(at).ok()?;
     let mut words = order.split_whitespace();

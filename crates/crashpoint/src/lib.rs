@@ -1,15 +1,17 @@
-//! Crash points: named places at which a test lets a process die, or stop, by a signal to itself.
+//! Crash points: named places at which a test makes a process kill or freeze itself by a signal.
 //!
-//! [`crash_point!`] costs one look at a variable in a debug build and is nothing in a release build,
-//! which holds no name of a point (a test looks). The names stand in [`POINTS`].
+//! [`crash_point!`] costs one check of a variable in a debug build, and compiles to nothing in a
+//! release build, which contains no name of a point (a test verifies this). [`POINTS`] lists the
+//! names.
 //!
-//! A process that is started with `CRASH_DIR` appends the name of every point that it passes to
-//! `hits` in that folder, and obeys `at`, one line: `SIGKILL saga.step.after_call 2` kills it when
-//! it passes that point for the second time from now on; `SIGSTOP …` freezes it there. An order is
-//! carried out once: `at` is gone when the signal comes, so that the process may be started again.
+//! A process started with `CRASH_DIR` appends the name of every point that it passes to `hits` in
+//! that folder, and obeys the one-line file `at`: `SIGKILL saga.step.after_call 2` kills it when it
+//! passes that point for the second time from now on; `SIGSTOP …` freezes it there. An order is
+//! carried out once: `at` is removed before the signal, so that the process may be started again.
 //!
-//! [`planted!`] asks whether a test planted a regression of this name (`PLANTED`), so that the test can show
-//! that what looks for such regressions finds it. False in a release build, which holds no such name either.
+//! [`planted!`] tells whether a test planted the regression of this name (`PLANTED`), so that the
+//! test can show that the checks detect it. It is false in a release build, which contains no such
+//! name either.
 
 #[cfg(debug_assertions)]
 mod hit;
@@ -25,7 +27,7 @@ pub use planted::is_planted;
 #[cfg(debug_assertions)]
 pub use points::POINTS;
 
-/// A place where a process may die. Nothing at all in a release build.
+/// A place where a process may die. Compiles to nothing in a release build.
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {{

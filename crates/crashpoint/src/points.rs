@@ -1,5 +1,5 @@
-/// Every point: its name, and where it is. A test compares this list with the code; the crash
-/// matrix reaches each of them.
+/// All crash points: name and place. A test compares this list with the code; the crash matrix
+/// reaches each of them.
 pub const POINTS: &[(&str, &str)] = &[
     // api
     (

@@ -1,15 +1,16 @@
 use sqlx::{PgPool, Postgres, Transaction};
 use tracing::Instrument;
 
-/// Begins a transaction, for whoever still wants it then.
+/// Begins a transaction, safely for callers that may be canceled.
 ///
-/// `Pool::begin` must not be dropped in the middle, as happens when a client hangs up or a deadline
-/// passes: the connection would go back to the pool with the transaction open and nobody knowing of it,
-/// and what others then did on that connection would be answered and not be committed. Here it always
-/// runs to its end, and a transaction that nobody waits for is rolled back.
+/// `Pool::begin` must not be dropped in the middle, as happens when a client disconnects or a
+/// deadline passes: the connection would return to the pool with an open transaction that no code
+/// knows of. Later users of the connection would get answers, but their work would not be
+/// committed. Here `begin` always runs to its end, and a transaction whose caller is gone is rolled
+/// back.
 ///
 /// # Errors
-/// When the database cannot be reached or does not begin one.
+/// When the database cannot be reached or does not begin a transaction.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 
-/// Hears of `E` inside the transaction in which it happens.
+/// Handles the event `E` inside the transaction in which it occurs.
 ///
-/// What a listener writes commits or rolls back together with its cause. It does no I/O but SQL.
+/// A listener's writes commit or roll back together with their cause. A listener does no I/O except
+/// SQL.
 pub trait Listener<E: 'static>: Send + Sync + 'static {
-    /// Reacts to the event.
+    /// Handles the event.
     ///
     /// # Errors
     /// Any database error; the caller's transaction must then roll back.
@@ -18,10 +19,10 @@ pub trait Listener<E: 'static>: Send + Sync + 'static {
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 }
 
-/// Synchronous domain events: modules react to each other without knowing each other.
+/// Synchronous domain events: modules react to each other without depending on each other.
 ///
-/// The listeners run one after the other in the publisher's transaction, so every registered
-/// user is a client before the registration is answered.
+/// The listeners run one after the other in the publisher's transaction, so every registered user
+/// is a client before the registration is answered.
 pub struct Bus<E: 'static> {
     listeners: Vec<Arc<dyn Listener<E>>>,
 }
@@ -43,17 +44,17 @@ impl<E: 'static> Default for Bus<E> {
 }
 
 impl<E: Sync + 'static> Bus<E> {
-    /// Adds a listener, behind those that are there.
+    /// Adds a listener after the existing ones.
     #[must_use]
     pub fn with(mut self, listener: impl Listener<E>) -> Self {
         self.listeners.push(Arc::new(listener));
         self
     }
 
-    /// Tells every listener, in the order in which they were added.
+    /// Calls every listener, in the order in which they were added.
     ///
     /// # Errors
-    /// The first listener's error; those behind it are not asked.
+    /// The first listener's error; later listeners are not called.
     pub async fn publish(&self, conn: &mut PgConnection, event: &E) -> sqlx::Result<()> {
         for listener in &self.listeners {
             listener.on(conn, event).await?;

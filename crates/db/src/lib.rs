@@ -1,8 +1,8 @@
-//! PostgreSQL: the pool, the migrations of both databases, errors told apart, and the
+//! PostgreSQL: the pool, the migrations of both databases, classification of errors, and the
 //! synchronous domain-event bus.
 //!
-//! A function that joins its caller's transaction takes `&mut PgConnection` first; whoever
-//! handles the use case opens the transaction and commits it.
+//! A function that joins its caller's transaction takes `&mut PgConnection` first; the use case
+//! opens the transaction and commits it.
 
 mod begin;
 mod bus;

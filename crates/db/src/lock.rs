@@ -1,16 +1,16 @@
-//! Rows and tables that other sessions hold.
+//! Rows and tables that other sessions lock.
 
 use std::time::Duration;
 
 use sqlx::{Error, PgConnection, PgPool};
 
-/// Whether another session held a lock for longer than this one waits for locks.
+/// Whether a statement timed out waiting for a lock of another session.
 pub fn is_locked(error: &Error) -> bool {
     matches!(error, Error::Database(database) if database.code().is_some_and(|code| code == "55P03"))
 }
 
-/// The sessions whose transactions have been open for the longest time, as words for people: behind a lock, most likely
-/// one of them holds it.
+/// The sessions with the oldest open transactions, as text for operators: one of them most likely
+/// holds the awaited lock.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,5 @@
-//! Migrations that wait for no lock without a bound: what a statement waits for, all that come after it wait for, too.
+//! Migrations whose lock waits are limited: all later statements queue behind a statement that
+//! waits for a lock.
 
 use std::{future::Future, time::Duration};
 
@@ -12,11 +13,11 @@ use tracing::warn;
 
 use crate::lock::{is_locked, open_transactions};
 
-/// How long a migration's statement waits for a lock. Orders that came after it wait as long.
+/// How long a migration's statement waits for a lock. Orders that arrive meanwhile wait as long.
 pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a migration is tried again because of a lock.
+/// How long a migration is retried because of a lock.
 const LOCK_PATIENCE: Duration = Duration::from_mins(10);
-/// Between two tries; orders proceed meanwhile.
+/// Pause between two tries; orders proceed meanwhile.
 const PAUSE: RetryPolicy = RetryPolicy {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(15),
@@ -24,12 +25,12 @@ const PAUSE: RetryPolicy = RetryPolicy {
     budget: LOCK_PATIENCE,
 };
 
-/// Brings a database up to date. A database that is ahead stays as it is: after a roll-back an earlier release
-/// starts on the migrations of a later one, which expand first.
+/// Brings a database up to date. A database with newer migrations stays as it is: after a rollback,
+/// an earlier release runs on the migrations of a later one, which only expand the schema at first.
 ///
 /// # Errors
-/// When the database cannot be reached, a migration differs from what was applied before, or a lock is not had within ten
-/// minutes.
+/// When the database cannot be reached, a migration differs from the one applied before, or a lock
+/// cannot be acquired within ten minutes.
 pub async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
     retry_locked(pool, is_locked_out, || apply(pool, migrator)).await
 }
@@ -40,7 +41,8 @@ async fn apply(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
     let mut conn = pool.acquire().await?.detach();
     drop_invalid_indexes(&mut conn).await?;
     for migration in migrator.iter() {
-        // an index that is built concurrently waits for old transactions, and nothing waits for it meanwhile
+        // a concurrent index build waits for old transactions, and no session waits for it
+        // meanwhile
         let limit = if migration.no_tx {
             Duration::ZERO
         } else {
@@ -55,8 +57,8 @@ async fn apply(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// An index that was built concurrently, and whose building was interrupted, is there and of no use: `if not exists` would
-/// keep it for ever.
+/// Drops the invalid indexes that interrupted concurrent builds left behind: `if not exists` would
+/// keep them forever.
 async fn drop_invalid_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
     let statements: Vec<String> = sqlx::query_scalar(
         "select format('drop index concurrently if exists %s', indexrelid::regclass)
@@ -75,11 +77,11 @@ async fn drop_invalid_indexes(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Tries `change` again while other sessions hold locks that it needs, for ten minutes. Each failure is logged with the
-/// sessions whose transactions have been open for the longest time.
+/// Retries `change` for ten minutes while other sessions hold locks that it needs. Each failure is
+/// logged with the sessions whose transactions have been open longest.
 ///
 /// # Errors
-/// The error of `change`: at once if `is_locked` does not hold for it, otherwise the last one.
+/// The error of `change`: at once if `is_locked` is false for it, otherwise the last one.
 pub async fn retry_locked<E: std::fmt::Display, F: Future<Output = Result<(), E>>>(
     pool: &PgPool,
     is_locked: impl Fn(&E) -> bool,

@@ -9,28 +9,29 @@ use tracing::warn;
 
 use crate::session::{self, Sessions, within};
 
-/// How long a database that is waited for may take for an answer.
+/// Timeout of one check, while waiting for a database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pauses between looks at a database that is not ready: the first, doubled up to the longest.
+/// Pauses between checks of a database that is not ready: the first one, doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// How to connect.
+/// Settings of a pool.
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
-    /// Most connections that this process takes.
+    /// Most connections that this process opens.
     pub max_connections: u32,
-    /// How long a caller waits for a connection before it is told that there is none.
+    /// How long a caller waits for a connection before it gets an error.
     pub acquire_timeout: Duration,
-    /// What the server calls this process (`pg_stat_activity.application_name`).
+    /// The name of this process at the server (`pg_stat_activity.application_name`).
     pub application: &'static str,
     lock_timeout: Option<Duration>,
     /// Whether all statements of this pool find their rows by key; see [`PoolConfig::by_key`].
     by_key: bool,
 }
 
-/// Plan once a connection, and only by index. The planner would rather scan a table that was small
-/// when it looked, or plan anew for each call: both cost more than the statements themselves.
+/// Makes the planner plan once per connection, and only with indexes. Otherwise it would scan a
+/// table that was small at planning time, or plan anew for each call: both cost more than the
+/// statements themselves.
 const BY_KEY: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
@@ -51,15 +52,15 @@ impl PoolConfig {
         }
     }
 
-    /// Lets no statement wait for a lock for longer than `limit`; without it, a statement waits for ever.
+    /// Limits the time for which a statement waits for a lock; without a limit, it waits forever.
     #[must_use]
     pub fn lock_timeout(mut self, limit: Duration) -> Self {
         self.lock_timeout = Some(limit);
         self
     }
 
-    /// For a pool whose statements all find their rows by key: the hot path. Not for lists and
-    /// searches, whose best plan depends on what is asked for.
+    /// For a pool whose statements all find their rows by key: the hot path. Do not use it for
+    /// lists and searches, whose best plan depends on their parameters.
     #[must_use]
     pub fn by_key(mut self) -> Self {
         self.by_key = true;
@@ -67,10 +68,10 @@ impl PoolConfig {
     }
 }
 
-/// A pool that connects when it is first used, so a process can start before its database.
+/// Creates a pool that connects on first use, so that a process can start before its database.
 ///
 /// # Errors
-/// When `url` is no PostgreSQL URL.
+/// When `url` is not a PostgreSQL URL.
 pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
     if !["postgres://", "postgresql://"]
         .iter()
@@ -110,7 +111,7 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
         .connect_lazy_with(options))
 }
 
-/// Publishes how a pool is used, as gauges: `db_pool_connections` and `db_pool_max_connections`.
+/// Publishes a pool's usage as gauges: `db_pool_connections` and `db_pool_max_connections`.
 pub fn gauge(pool: &PgPool, name: &'static str) {
     let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
     let busy = pool.size().saturating_sub(idle);
@@ -120,7 +121,7 @@ pub fn gauge(pool: &PgPool, name: &'static str) {
     metrics::gauge!("db_pool_max_connections", "pool" => name).set(most);
 }
 
-/// Waits until the database answers, saying what it waits for.
+/// Waits until the database answers, and logs the wait with the name `what`.
 pub async fn wait_until_it_answers(pool: &PgPool, what: &str) {
     patiently(what, || async {
         sqlx::query("select 1").execute(pool).await?;
@@ -129,11 +130,11 @@ pub async fn wait_until_it_answers(pool: &PgPool, what: &str) {
     .await;
 }
 
-/// What of the migrations that this program was built with the database lacks, as a sentence. Newer
-/// ones are fine: while a new version is rolled out, the old one goes on.
+/// The migrations of this program that the database lacks, as a sentence; `None` if it lacks none.
+/// Newer migrations are fine: during a rollout, the old version keeps running.
 ///
 /// # Errors
-/// When it does not answer.
+/// When the database does not answer.
 pub async fn missing(pool: &PgPool, migrator: &Migrator) -> sqlx::Result<Option<String>> {
     let wanted: Vec<_> = migrator.iter().map(|migration| migration.version).collect();
     let there = sqlx::query_scalar::<_, i64>(
@@ -150,18 +151,18 @@ pub async fn missing(pool: &PgPool, migrator: &Migrator) -> sqlx::Result<Option<
     Ok((lacks > 0).then(|| format!("{lacks} migrations are missing: run `worker migrate`")))
 }
 
-/// Waits until the database answers and lacks no migration, saying what it waits for.
+/// Waits until the database answers and lacks no migration, and logs the wait with the name `what`.
 pub async fn wait_until_ready(pool: &PgPool, what: &str, migrator: &Migrator) {
     patiently(what, || missing(pool, migrator)).await;
 }
 
-/// Whether the table is not there.
+/// Whether the table does not exist.
 fn has_no_table(error: &sqlx::Error) -> bool {
     let said = error.as_database_error();
     said.is_some_and(|said| said.code().is_some_and(|code| code == "42P01"))
 }
 
-/// Asks until nothing is missing, ever less often.
+/// Repeats the check at growing intervals until nothing is missing.
 async fn patiently<F>(what: &str, mut missing: impl FnMut() -> F)
 where
     F: Future<Output = sqlx::Result<Option<String>>>,

@@ -1,5 +1,5 @@
-//! Sessions that can no longer be used leave the pool: dead ones, frozen ones, and those that stay read-only although
-//! the server takes writes again.
+//! Unusable sessions leave the pool: dead ones, frozen ones, and those that stay read-only although
+//! the server accepts writes again.
 
 use std::{
     future::Future,
@@ -15,22 +15,22 @@ use sqlx::{Connection, Executor, PgConnection, Row, pool::PoolConnectionMetadata
 
 /// Longest wait for the answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// A session that was idle for longer is asked before it is used: the server may have restarted.
+/// A session that was idle for longer is checked before use: the server may have restarted.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// A read-only session is closed at its first use after this time. Its successor meets the server, or the address, that
-/// takes writes by then. Reads go on meanwhile.
+/// A read-only session older than this is closed at its next use. The new session reaches the
+/// server, or address, that accepts writes by then. Reads continue meanwhile.
 const READ_ONLY_LIFETIME: Duration = Duration::from_secs(2);
-/// After a read-only session was seen, each session is asked for this long before it is used.
+/// For this long after a read-only session was seen, each session is checked before use.
 const SUSPICION: Duration = Duration::from_mins(1);
 
-/// True in a standby, and where the role, the database or the server makes transactions read-only.
+/// True on a standby, and where the role, the database or the server makes transactions read-only.
 const IS_READ_ONLY: &str =
     "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::bool";
 
-/// Options of each session. The server notices within half a minute that its client's machine is gone, so that its locks
-/// are released.
+/// Options of each session. They make the server notice within half a minute that its client's
+/// machine is gone, and release its locks.
 pub(crate) const OPTIONS: [(&str, &str); 7] = [
-    // a notice is a line in the log: a search for a stop word makes one for each row
+    // each notice is a log line: a search for a stop word causes one per row
     ("client_min_messages", "warning"),
     ("idle_in_transaction_session_timeout", "30s"),
     ("tcp_keepalives_idle", "10"),
@@ -40,7 +40,7 @@ pub(crate) const OPTIONS: [(&str, &str); 7] = [
     ("client_connection_check_interval", "5s"),
 ];
 
-/// Observations of a pool about its sessions.
+/// A pool's observations of its sessions.
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     created: Instant,
@@ -56,7 +56,7 @@ impl Sessions {
         }
     }
 
-    /// After a session was opened.
+    /// Called after a session was opened.
     pub(crate) async fn opened(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         self.is_read_only(conn).await.map(drop)
     }
@@ -101,19 +101,21 @@ impl Sessions {
     }
 }
 
-/// Before a connection returns to the pool: one whose last statement was given up, and whose server does not answer, would
-/// keep its place in the pool until TCP gives up a quarter of an hour later.
+/// Called before a connection returns to the pool. If its last statement was abandoned and its
+/// server does not answer, the connection would occupy the pool until TCP gives up a quarter of an
+/// hour later.
 pub(crate) async fn released(conn: &mut PgConnection) -> sqlx::Result<bool> {
     within(PING_TIMEOUT, conn.ping()).await.map(|()| true)
 }
 
-/// Awaits `work` of the database for at most `limit`.
+/// Awaits `work` on the database for at most `limit`.
 ///
-/// For work without a deadline of its own: a frozen server, or one whose machine is gone, never answers. The connection
-/// is closed, not used again.
+/// For work without a deadline of its own: a frozen server, or one whose machine is gone, never
+/// answers. The connection is then closed instead of reused.
 ///
 /// # Errors
-/// The error of `work`; an I/O error of kind [`io::ErrorKind::TimedOut`], for which [`is_unreachable`](crate::is_unreachable) holds, after `limit`.
+/// The error of `work`; after `limit`, an I/O error of kind [`io::ErrorKind::TimedOut`], for which
+/// [`is_unreachable`](crate::is_unreachable) returns true.
 pub async fn within<T>(
     limit: Duration,
     work: impl Future<Output = sqlx::Result<T>>,

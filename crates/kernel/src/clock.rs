@@ -1,8 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Where time comes from.
+/// The source of the current time.
 ///
-/// Leases and deadlines are database time and do not use this; tokens and mails do.
+/// Leases and deadlines use database time and not this clock; tokens and mails use it.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
     /// The machine's clock.

@@ -1,10 +1,10 @@
 use std::{fmt, str::FromStr};
 
-/// Longest address that SMTP carries, bytes. (RFC 5321 §4.5.3.1.3)
+/// Longest address that SMTP carries, in bytes. (RFC 5321 §4.5.3.1.3)
 const MAX_ADDRESS: usize = 254;
-/// Longest local part, bytes. (RFC 5321 §4.5.3.1.1)
+/// Longest local part, in bytes. (RFC 5321 §4.5.3.1.1)
 const MAX_LOCAL_PART: usize = 64;
-/// Longest label of a domain, bytes. (RFC 1035 §2.3.4)
+/// Longest label of a domain, in bytes. (RFC 1035 §2.3.4)
 const MAX_LABEL: usize = 63;
 
 /// The text is not an address that a mail can be sent to.
@@ -14,14 +14,14 @@ pub struct EmailError;
 
 /// An e-mail address that a mail can be sent to, in lower case.
 ///
-/// The local part is a dot-atom, the domain has two labels or more; both are ASCII. Quoted local parts, comments and
-/// address literals are legal in a mail header, and no person has one.
+/// The local part is a dot-atom, and the domain has at least two labels; both are ASCII. Quoted
+/// local parts, comments and address literals are legal in a mail header, but no user has one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(String);
 
 impl Email {
-    /// The form in which addresses are stored and compared, whether or not they are valid: an account of an earlier
-    /// release may have an address that is refused today.
+    /// Normalizes an address for storage and comparison, whether or not it is valid: an account of
+    /// an earlier release may have an address that would be refused today.
     pub fn normalize(text: &str) -> String {
         text.trim().to_lowercase()
     }
@@ -31,7 +31,7 @@ impl Email {
         &self.0
     }
 
-    /// What stands before the `@`.
+    /// The part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.split_once('@').map_or("", |(local, _)| local)
     }
@@ -41,7 +41,7 @@ impl FromStr for Email {
     type Err = EmailError;
 
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        // before lower-casing, which makes an ASCII letter of the Kelvin sign
+        // checked before lower-casing, which turns the Kelvin sign into an ASCII letter
         if !text.is_ascii() {
             return Err(EmailError);
         }
@@ -61,14 +61,14 @@ impl fmt::Display for Email {
     }
 }
 
-/// Addresses are personal data: they do not get into logs by accident.
+/// Hides the address: personal data must not get into logs by accident.
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email(…)")
     }
 }
 
-/// A dot-atom. (RFC 5322 §3.2.3)
+/// Whether the text is a dot-atom. (RFC 5322 §3.2.3)
 fn is_local_part(text: &str) -> bool {
     let is_atom = |atom: &str| {
         let is_atext = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&c);
@@ -77,7 +77,8 @@ fn is_local_part(text: &str) -> bool {
     text.len() <= MAX_LOCAL_PART && text.split('.').all(is_atom)
 }
 
-/// Two labels or more; the last one is no number, or the domain would be an IPv4 address.
+/// Whether the text has two labels or more, and the last one is not a number: otherwise the domain
+/// would be an IPv4 address.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())

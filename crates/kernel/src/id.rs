@@ -15,7 +15,7 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id, ordered by time (UUIDv7).
+            /// Creates a new id, ordered by time (UUIDv7).
             #[expect(clippy::new_without_default, reason = "an id is made on purpose, never by default")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
@@ -58,7 +58,7 @@ macro_rules! ids {
 ids! {
     /// An account.
     UserId,
-    /// A user as commerce knows them.
+    /// Commerce's own record of a user.
     ClientId,
     /// A product of the catalog.
     ProductId,
@@ -68,7 +68,7 @@ ids! {
     TransactionId,
     /// A saga.
     SagaId,
-    /// An outbox entry; of a message also its AMQP message id.
+    /// An outbox entry; for a message also its AMQP message id.
     EntryId,
     /// A signal to a saga.
     SignalId,
@@ -77,7 +77,7 @@ ids! {
 }
 
 impl OrderId {
-    /// The number by which people name the order: the last eight digits, which are random.
+    /// The order number shown to people: the last eight digits of the id, which are random.
     pub fn number(self) -> String {
         let digits = self.0.simple().to_string();
         digits[digits.len() - 8..].to_uppercase()

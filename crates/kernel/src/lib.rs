@@ -1,4 +1,5 @@
-//! What every other crate agrees on: ids, money, e-mail addresses, texts, the clock and the retry policy. Pure, no I/O.
+//! Types shared by all other crates: ids, money, e-mail addresses, texts, the clock and the retry
+//! policy. Pure, no I/O.
 
 mod clock;
 mod email;

@@ -19,7 +19,7 @@ impl Money {
         Self { amount, currency }
     }
 
-    /// `quantity` times this amount; `None` when that is more than can be counted.
+    /// `quantity` times this amount; `None` on overflow.
     pub fn times(&self, quantity: i64) -> Option<Self> {
         Some(Self::new(
             self.amount.checked_mul(quantity)?,
@@ -27,7 +27,7 @@ impl Money {
         ))
     }
 
-    /// The sum; `None` for different currencies or more than can be counted.
+    /// The sum; `None` for different currencies, or on overflow.
     pub fn plus(&self, other: &Self) -> Option<Self> {
         (self.currency == other.currency)
             .then(|| self.amount.checked_add(other.amount))
@@ -36,7 +36,7 @@ impl Money {
     }
 }
 
-/// The one way in which an amount is written: `12.90 EUR`, `500 JPY`, `1.250 KWD`.
+/// The only format of an amount: `12.90 EUR`, `500 JPY`, `1.250 KWD`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = usize::from(self.currency.decimal_places());
@@ -71,7 +71,7 @@ const DECIMAL_PLACES: [(u8, &[&str]); 3] = [
 #[schema(value_type = String, example = "EUR", pattern = "^[A-Z]{3}$")]
 pub struct Currency(String);
 
-/// Not a currency code.
+/// The text is not a currency code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a currency: three upper-case letters are, such as EUR")]
 pub struct CurrencyError(String);
@@ -82,7 +82,7 @@ impl Currency {
         &self.0
     }
 
-    /// How many digits the minor units take behind the decimal point: 2 for EUR, 0 for JPY.
+    /// Number of digits after the decimal point: 2 for EUR, 0 for JPY.
     pub fn decimal_places(&self) -> u8 {
         let of_it = |(_, codes): &&(u8, &[&str])| codes.contains(&self.as_str());
         DECIMAL_PLACES

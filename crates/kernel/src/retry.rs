@@ -2,29 +2,29 @@ use std::time::Duration;
 
 use backoff::{ExponentialBackoffBuilder, backoff::Backoff};
 
-/// How long to wait before the next attempt, and for how long to go on.
+/// The delay before the next attempt, and the limit of all attempts.
 ///
-/// Exponential with jitter. The delays are computed by the `backoff` crate, which is named
-/// nowhere else: it is unmaintained (RUSTSEC-2025-0012) and used for this arithmetic only.
+/// Exponential with jitter. The `backoff` crate computes the delays and is named only here: it is
+/// unmaintained (RUSTSEC-2025-0012) and used for this arithmetic only.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// Delay after the first attempt.
     pub base: Duration,
-    /// No delay is longer than this (before jitter).
+    /// The longest delay, before jitter.
     pub cap: Duration,
-    /// Part of the delay that is random, both ways: 0.0 to 1.0.
+    /// Random part of the delay, in both directions: 0.0 to 1.0.
     pub jitter: f64,
-    /// For how long a forward step is tried before the saga compensates.
+    /// How long a forward step is tried before the saga compensates.
     pub budget: Duration,
 }
 
-/// A policy that makes no sense.
+/// Why a policy is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetryPolicyError {
-    /// The first delay must not be zero: a failing step would spin.
+    /// The first delay is zero: a failing step would spin.
     #[error("the first retry delay must be longer than zero")]
     ZeroBase,
-    /// The cap must hold the base.
+    /// The cap is shorter than the base.
     #[error("the longest retry delay must not be shorter than the first")]
     CapBelowBase,
 }
@@ -41,7 +41,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Refuses a policy that would spin or contradict itself.
+    /// Refuses a policy that would spin or contradicts itself.
     ///
     /// # Errors
     /// A base of zero, or a cap below the base.
@@ -55,7 +55,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The delay after attempt number `attempt` (the first is 1) has failed.
+    /// The delay after failed attempt number `attempt` (the first is 1).
     pub fn delay(&self, attempt: u32) -> Duration {
         let mut backoff = ExponentialBackoffBuilder::new()
             .with_initial_interval(self.interval(attempt))

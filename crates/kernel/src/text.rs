@@ -1,8 +1,9 @@
-//! Which texts may be shown to people.
+//! Which texts may be displayed.
 
-/// Whether a text is shown as it was written: it holds no control character but line breaks and tabs, none that
-/// reorders the text around it, and none that is invisible. Joiners, variation selectors and right-to-left letters
-/// are part of what people write.
+/// Whether a text is displayed as it was written: it contains no control characters except line
+/// breaks and tabs, no characters that reorder the text around them, and no invisible ones.
+/// Joiners, variation selectors and right-to-left letters are allowed, because ordinary text uses
+/// them.
 pub fn is_displayable(text: &str) -> bool {
     let mut before = None;
     text.chars().all(|c| {
@@ -17,7 +18,7 @@ pub fn is_displayable(text: &str) -> bool {
     })
 }
 
-/// Whether a text is displayable, is one line, and has something to see in it: a name.
+/// Whether a text is displayable, has one line, and contains a visible character: a name.
 pub fn is_displayable_line(text: &str) -> bool {
     is_displayable(text) && !text.chars().any(char::is_control) && text.chars().any(has_ink)
 }
@@ -26,7 +27,7 @@ fn takes_tags(c: char) -> bool {
     matches!(c, '\u{1f3f4}' | '\u{e0020}'..='\u{e007e}')
 }
 
-/// Characters that leave no mark of their own and change how others are read or compared.
+/// Whether a character leaves no mark of its own and changes how others are read or compared.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' // soft hyphen
@@ -44,7 +45,7 @@ const fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{fdd0}'..='\u{fdef}')
 }
 
-/// Whether a character is seen by itself: no space, joiner, selector or combining mark.
+/// Whether a character is visible by itself: not a space, joiner, selector or combining mark.
 fn has_ink(c: char) -> bool {
     let joins = matches!(c,
         '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180f}'

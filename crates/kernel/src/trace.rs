@@ -1,25 +1,26 @@
 use std::{fmt, str::FromStr};
 
-/// A place in a trace, as W3C `traceparent` writes it: trace id and span id.
+/// A position in a trace, as in a W3C `traceparent`: trace id and span id.
 ///
-/// A saga keeps the one of its root span, so that everything it does, in whatever process and
-/// after whatever crash, belongs to one trace.
+/// A saga stores the position of its root span, so that all its work belongs to one trace, in every
+/// process and after every crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceRef {
     trace_id: String,
     span_id: String,
 }
 
-/// Not a `traceparent`.
+/// The text is not a `traceparent`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a W3C traceparent: 00-<32 hex digits>-<16 hex digits>-<2 hex digits> is expected")]
 pub struct TraceRefError;
 
 impl TraceRef {
-    /// From the hexadecimal ids.
+    /// Creates a position from the hexadecimal ids.
     ///
     /// # Errors
-    /// When an id has the wrong length, holds anything but lower-case hex digits, or is all zero.
+    /// When an id has the wrong length, contains anything but lower-case hex digits, or is all
+    /// zero.
     pub fn new(trace_id: &str, span_id: &str) -> Result<Self, TraceRefError> {
         let hex = |id: &str, len| {
             id.len() == len

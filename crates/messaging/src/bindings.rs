@@ -1,4 +1,4 @@
-//! Bindings, as RabbitMQ's management API shows them: AMQP can make a binding, and cannot ask for one.
+//! Bindings, read from RabbitMQ's management API: AMQP can create a binding but cannot query one.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use serde::Deserialize;
 
 use crate::rabbit::{Link, LinkError};
 
-/// Longest time of one call.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A queue's binding to an exchange: exchange, queue, routing key.
 pub type Binding<'a> = (&'a str, &'a str, &'a str);
 
-/// Why the bindings are not known.
+/// Why the bindings could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// The URL cannot be used.
     #[error("RABBITMQ_MANAGEMENT_URL must be an http(s) URL with user and password")]
     Url,
-    /// RabbitMQ's management does not answer, or refuses.
+    /// RabbitMQ's management API does not answer, or refuses the request.
     #[error("RabbitMQ's management: {0}")]
     Management(reqwest::Error),
 }
 
 impl From<reqwest::Error> for LookError {
-    /// The URL holds a password.
+    /// Removes the URL, which holds a password.
     fn from(error: reqwest::Error) -> Self {
         Self::Management(error.without_url())
     }
@@ -39,7 +39,7 @@ struct Listed {
     routing_key: String,
 }
 
-/// Looks at the bindings of one vhost.
+/// Reads the bindings of one vhost.
 #[derive(Debug, Clone)]
 pub struct Bindings {
     http: reqwest::Client,
@@ -47,10 +47,11 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// By the management API behind `management_url` (with user and password), in the vhost of `amqp_url`.
+    /// Uses the management API at `management_url` (with user and password) for the vhost of
+    /// `amqp_url`.
     ///
     /// # Errors
-    /// When that is no URL of one.
+    /// When `management_url` is not an http(s) URL.
     pub fn new(management_url: &str, amqp_url: &str) -> Result<Self, LookError> {
         if !["http://", "https://"]
             .iter()
@@ -67,10 +68,10 @@ impl Bindings {
         })
     }
 
-    /// Which of these bindings are not there.
+    /// Returns the bindings in `wanted` that do not exist.
     ///
     /// # Errors
-    /// When the management API does not answer, or refuses.
+    /// When the management API does not answer, or refuses the request.
     pub async fn missing<'a>(&self, wanted: &[Binding<'a>]) -> Result<Vec<Binding<'a>>, LookError> {
         let answer = self.http.get(&self.url).send().await?;
         let listed: Vec<Listed> = answer.error_for_status()?.json().await?;
@@ -87,10 +88,11 @@ impl Bindings {
     }
 }
 
-/// Binds queues that are there to exchanges that are there. Binding what is bound does nothing.
+/// Binds existing queues to existing exchanges. A binding that already exists stays as it is.
 ///
 /// # Errors
-/// When the broker cannot be reached, one of them is missing, or this user may not bind them.
+/// When the broker cannot be reached, a queue or exchange does not exist, or this user may not bind
+/// them.
 pub async fn bind(amqp_url: &str, bindings: &[Binding<'_>]) -> Result<(), LinkError> {
     let link = Link::open(amqp_url, "bindings").await?;
     let bound = link.bind_queues(bindings).await;

@@ -1,4 +1,4 @@
-//! The consumer: hands what arrives to a handler, in batches, and acks only what it is done with.
+//! The consumer: passes messages to a handler, in batches, and acks only those that are done.
 //!
 //! An outage is not an attempt: `docs/decisions/0022-outages.md`.
 
@@ -14,93 +14,98 @@ use tracing::{info, warn};
 use self::session::{Ended, Session};
 use crate::{LinkHealth, rabbit::Taken};
 
-/// A message as the handler sees it.
+/// A message as the handler receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The producer's id of it.
+    /// The message id that the producer chose.
     pub message_id: Option<String>,
     /// AMQP `type`.
     pub message_type: Option<String>,
-    /// The key it was first published under.
+    /// The routing key under which the message was first published.
     pub routing_key: String,
-    /// The bytes.
+    /// The message body.
     pub body: Vec<u8>,
     /// Number of this attempt, from 1.
     pub attempt: u32,
-    /// The trace it belongs to.
+    /// The trace that the message belongs to.
     pub trace: Option<TraceRef>,
-    /// The detached signature over the body that came with it, unchecked.
+    /// The detached signature that came with the body, not yet verified.
     pub signature: Option<String>,
 }
 
-/// What became of a message.
+/// The handler's result for one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its effect is committed, or it had been before.
+    /// The message's effect is committed, now or by an earlier delivery.
     Done,
-    /// It may work later: up the ladder, in the end to `failed`.
+    /// A later attempt may work: the message goes through the delay queues and, after the last, to
+    /// `failed`.
     Retry(String),
-    /// It can never work: to `failed` at once.
+    /// No attempt can work: the message goes to `failed` at once.
     Failed(String),
-    /// Another session holds a row that it needs: no attempt. It waits on its own while others are handled.
+    /// Another session locks a row that the message needs: this is not an attempt. The message
+    /// waits on its own while others are handled.
     Locked(String),
-    /// What it needs cannot be used, which concerns all others as well: no attempt, and no further message is taken
-    /// until that is over.
+    /// A dependency that every message needs is unreachable: this is not an attempt, and no further
+    /// message is taken until the outage is over.
     Unreachable(String),
 }
 
-/// Something the handler needs cannot be used: no attempt. Nothing of the batch took effect.
+/// A dependency of the handler is unreachable: this is not an attempt. The batch had no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
 /// Handles messages.
 pub trait Handler: Send + Sync + 'static {
-    /// Handles a batch, idempotently, and commits its effects; one verdict for each, in order.
+    /// Handles a batch, idempotently, and commits its effects; returns one verdict per message, in
+    /// order.
     ///
     /// # Errors
-    /// [`Unreachable`] when what it needs cannot be used; the messages are held and tried again.
+    /// [`Unreachable`] when a dependency is unreachable; the messages are held and tried again.
     fn handle(
         &self,
         batch: &[Delivery],
     ) -> impl Future<Output = Result<Vec<Verdict>, Unreachable>> + Send;
 
-    /// Whether what was unreachable can be used again: a write for what was written.
+    /// Whether the dependency works again. If the handler writes to it, this check must write, too.
     fn is_usable(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// How a consumer runs.
+/// Settings of a consumer.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerConfig {
-    /// Most messages that the broker hands out without an ack.
+    /// The most unacknowledged messages that the broker hands out.
     pub prefetch: u16,
-    /// Most messages a batch.
+    /// The most messages in one batch.
     pub max_batch: usize,
-    /// Batches that are handled at the same time.
+    /// Number of batches handled concurrently.
     pub concurrency: usize,
-    /// How long a batch waits for more.
+    /// How long a batch waits for further messages.
     pub max_wait: Duration,
-    /// How long the handler may take for a batch. After that, what it waits for counts as
-    /// unreachable, and the messages go back to the queue at once: the other end of a connection may have
-    /// forgotten it, and no error would ever say so.
+    /// How long the handler may take for a batch. After that, the dependency that it waits for
+    /// counts as unreachable, and the messages go back to the queue at once: the other end of a
+    /// connection may have forgotten it, and would never report an error.
     pub deadline: Duration,
 }
 
-/// Bytes of messages that a consumer holds unsettled, and that one batch has; a single message may be
-/// larger than either.
+/// Bytes of unsettled messages that a consumer holds, and bytes of one batch; a single message may
+/// be larger than either.
 const HELD: usize = 8 * 1024 * 1024;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long the handler may take to find out whether what it needs can be used again.
+/// How long the handler's check whether its dependency works again may take.
 const USABLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Messages are held for this long during an outage before they are given back, and for twice as long each further time:
-/// another process may be able to handle them, and giving back costs one of twenty deliveries.
+/// How long messages are held during an outage before they are given back; each further time, twice
+/// as long. Another process may be able to handle them, and giving a message back costs one of its
+/// twenty deliveries.
 const HOLD: Duration = Duration::from_secs(20);
-/// RabbitMQ closes the channel of a consumer that holds a message for half an hour.
+/// Limits a hold: RabbitMQ closes the channel of a consumer that holds a message for half an hour.
 const LONGEST_HOLD: Duration = Duration::from_mins(15);
 
-/// Between two tries of what is held. The try itself is the probe: the very operation that failed.
+/// Pause between two tries of held messages. The try itself is the probe: it repeats the operation
+/// that failed.
 const TRY_AGAIN: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(500),
     cap: Duration::from_secs(30),
@@ -108,7 +113,8 @@ const TRY_AGAIN: RetryPolicy = RetryPolicy {
     budget: Duration::MAX,
 };
 
-/// Between two tries of messages that wait for a lock: they are to be handled within seconds of its release.
+/// Pause between two tries of messages that wait for a lock: they should be handled within seconds
+/// of its release.
 const TRY_LOCKED_AGAIN: RetryPolicy = RetryPolicy {
     cap: Duration::from_secs(3),
     ..TRY_AGAIN
@@ -126,8 +132,8 @@ impl Default for ConsumerConfig {
     }
 }
 
-/// Consumes `queue` until `shutdown`, rebuilding connection, channels and consumer whenever they
-/// break or what the handler needs was away. `health` is up while the broker is connected.
+/// Consumes `queue` until `shutdown`. Rebuilds connection, channels and consumer when they break,
+/// and after an outage of the handler's dependency. `health` is up while the broker is connected.
 pub async fn run<H: Handler>(
     amqp_url: &str,
     queue: &str,
@@ -176,7 +182,7 @@ pub async fn run<H: Handler>(
     }
 }
 
-/// Returns when the handler can be used again, or at `shutdown`.
+/// Returns when the handler's dependency works again, or at `shutdown`.
 async fn until_usable<H: Handler>(handler: &H, shutdown: &CancellationToken) {
     let pause = RetryPolicy {
         base: Duration::from_millis(500),
@@ -200,7 +206,7 @@ async fn sleep(time: Duration, shutdown: &CancellationToken) {
     }
 }
 
-/// Messages, and what the handler sees of each.
+/// Messages, each with the delivery that the handler sees.
 #[derive(Default)]
 struct Batch {
     taken: Vec<Taken>,
@@ -230,7 +236,7 @@ impl Batch {
         self.bytes += other.bytes;
     }
 
-    /// Each message on its own.
+    /// Splits the batch into batches of one message.
     fn into_iter(self) -> impl Iterator<Item = Self> {
         let messages = self.taken.into_iter().zip(self.deliveries);
         messages.map(|(taken, delivery)| Self {
@@ -240,7 +246,7 @@ impl Batch {
         })
     }
 
-    /// The messages' ids, for people.
+    /// The messages' ids, for log lines.
     fn names(&self) -> String {
         let ids = self
             .deliveries

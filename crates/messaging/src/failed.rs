@@ -1,14 +1,14 @@
-//! The dead-letter queue `failed`: look at what could not be handled, and decide on it.
+//! The dead-letter queue `failed`: inspect messages that could not be handled, and decide on them.
 //!
-//! A caller that decides opens a [`Review`], takes messages into it, and sends them again, edited or not,
-//! or discards them. The others go back when the review ends, also by a crash. A
+//! The caller opens a [`Review`], takes messages into it, and sends them again, edited or not, or
+//! discards them. The other messages go back when the review ends, also when it ends by a crash. A
 //! message leaves `failed` only after it is safe elsewhere: a crash between the publish's confirm
-//! and the ack leaves it in both places, so it may be handled twice, and is never lost.
+//! and the ack leaves it in both places, so it may be handled twice, but is never lost.
 //!
-//! A review looks at one message after the other and lets go of what is large: its memory is bounded.
-//! Where a message is sent again is decided by what the consumer recorded
-//! that could not handle it. The broker vouches for who made the record; without that, an operator
-//! names the queue.
+//! A review reads one message after the other and drops large bodies, so that its memory is
+//! bounded. A message is sent again to the queue recorded by the consumer that could not handle it.
+//! The broker vouches for the author of that record; without a vouched record, the operator names
+//! the queue.
 
 mod review;
 
@@ -20,54 +20,55 @@ use sha2::{Digest, Sha256};
 pub use self::review::{Held, Review, Sent, WALKED};
 use crate::rabbit::{LinkError, Taken};
 
-/// Most messages that one review holds.
+/// The most messages that one review holds.
 pub const MOST: usize = 10_000;
 
-/// Bytes of a body that are shown in a list.
+/// Bytes of a body that a list shows.
 pub const SHOWN: usize = 64 * 1024;
-/// A queue and the user whose records about it count: that of its consumer.
+/// A queue and the user of its consumer: only this user's records about the queue are trusted.
 pub type Consumer = (&'static str, &'static str);
 
 /// A message in `failed`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FailedMessage {
-    /// What to call it: its message id or, if its producer gave it none that can be written, a hash of what it says.
+    /// The name to address the message by: its message id or, if the producer set none that can be
+    /// written down, a hash of its content.
     pub id: String,
-    /// The producer's id of it.
+    /// The message id that the producer chose.
     pub message_id: Option<String>,
     /// AMQP `type`.
     pub message_type: Option<String>,
-    /// The queue it could not be handled from.
+    /// The queue whose consumer could not handle the message.
     pub queue: Option<String>,
-    /// The exchange it was first published to.
+    /// The exchange that the message was first published to.
     pub exchange: String,
-    /// The key it was first published under.
+    /// The routing key under which the message was first published.
     pub routing_key: String,
     /// Attempts made.
     pub attempts: u32,
-    /// Why it is here.
+    /// Why the message is in `failed`.
     pub reason: Option<String>,
-    /// The trace that it belongs to.
+    /// The trace that the message belongs to.
     pub trace_id: Option<String>,
-    /// Length of the body, bytes.
+    /// Length of the body in bytes.
     pub body_bytes: usize,
-    /// The body, or its beginning when it is longer than [`SHOWN`]; what is not UTF-8, or NUL, is shown as
-    /// replacement characters.
+    /// The body, or its beginning if it is longer than [`SHOWN`]; bytes that are not UTF-8, and
+    /// NUL, are shown as replacement characters.
     pub body: String,
-    /// The same, if it is not UTF-8 or holds a NUL character.
+    /// The same bytes in base64, if they are not UTF-8 or contain NUL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
-    /// Whether the body goes on behind what is shown.
+    /// Whether the body continues beyond the part shown.
     pub body_cut: bool,
 }
 
 impl FailedMessage {
-    /// As it is taken, with at most `shown` bytes of its body.
+    /// Describes a taken message, with at most `shown` bytes of its body.
     fn new(taken: &Taken, shown: usize) -> Self {
         let whole = taken.body();
         let end = whole.len().min(shown);
         let text = std::str::from_utf8(&whole[..end]);
-        // a character that the end cuts in two is no reason to call it binary
+        // a character that the limit cuts in two does not make the body binary
         let text = text.or_else(|error| {
             let cut = end < whole.len() && error.error_len().is_none();
             if cut {
@@ -100,14 +101,15 @@ impl FailedMessage {
     }
 }
 
-/// What to call a message: its id, unless no command line or audit row can hold that.
+/// The name to address a message by: its id, unless a command line or an audit row cannot hold the
+/// id.
 fn name(taken: &Taken) -> String {
     let id = taken.message_id();
     id.filter(|id| !id.is_empty() && !id.contains('\0'))
         .unwrap_or_else(|| content_id(taken))
 }
 
-/// PostgreSQL holds no NUL character: the audit of a decision could not be written.
+/// Replaces NUL, which PostgreSQL cannot store: the audit row of a decision could not be written.
 fn without_nul(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}")
@@ -116,7 +118,8 @@ fn without_nul(text: String) -> String {
     }
 }
 
-/// `sha:` and sixteen hex digits of what a message without an id says and where it was sent.
+/// `sha:` and sixteen hex digits: a hash of the content and original destination of a message
+/// without an id.
 fn content_id(taken: &Taken) -> String {
     let mut hash = Sha256::new();
     for part in [taken.original_exchange(), taken.original_key()] {
@@ -131,18 +134,18 @@ fn content_id(taken: &Taken) -> String {
     id
 }
 
-/// Messages that failed alike.
+/// Messages that failed for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Group {
-    /// The queue they could not be handled from.
+    /// The queue whose consumer could not handle them.
     pub queue: Option<String>,
-    /// Why, with ids and numbers as `…`.
+    /// The reason, with ids and numbers replaced by `…`.
     pub reason: String,
-    /// How many.
+    /// Number of messages.
     pub count: usize,
-    /// The oldest of them.
+    /// The id of the oldest message.
     pub oldest: String,
-    /// Where they are in the list, the oldest first.
+    /// Their indexes in the list, the oldest first.
     #[serde(skip)]
     pub members: Vec<usize>,
 }
@@ -170,14 +173,14 @@ pub fn groups(messages: &[FailedMessage]) -> Vec<Group> {
     groups
 }
 
-/// What a message has in common with those that failed alike: its queue, and the pattern of its reason.
+/// The key of a message's group: its queue, and the pattern of its reason.
 pub fn alike(message: &FailedMessage) -> (Option<String>, String) {
     let reason = message.reason.as_deref();
     let reason = pattern(reason.unwrap_or("it does not say why"));
     (message.queue.clone(), reason)
 }
 
-/// A reason without what differs from message to message: words with a digit become `…`.
+/// Removes the parts of a reason that differ between messages: words with a digit become `…`.
 pub fn pattern(reason: &str) -> String {
     let mut pattern = String::new();
     let part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
@@ -195,14 +198,14 @@ pub fn pattern(reason: &str) -> String {
     pattern
 }
 
-/// A part of `failed`.
+/// Selects a page of `failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// Most messages, at most [`MOST`].
+    /// The most messages to return, at most [`MOST`].
     pub limit: usize,
-    /// How many to leave out before them.
+    /// Number of messages to skip before them.
     pub skip: usize,
-    /// The newest first, which walks past all that is older; else the oldest first.
+    /// Newest first, which reads past all older messages; otherwise oldest first.
     pub newest: bool,
 }
 
@@ -222,12 +225,12 @@ impl Page {
 pub struct Listed {
     /// The messages of the page.
     pub messages: Vec<FailedMessage>,
-    /// Whether there are others beside them.
+    /// Whether further messages exist.
     pub more: bool,
 }
 
-/// Up to `limit` failed messages, oldest first. They stay where they are, also when the caller stops
-/// waiting for them.
+/// Returns up to `limit` failed messages, oldest first. They stay in the queue, also when the
+/// caller cancels the call.
 ///
 /// # Errors
 /// When the broker cannot be reached.
@@ -237,7 +240,8 @@ pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, Li
         .map(|listed| listed.messages)
 }
 
-/// A page of failed messages. They stay where they are, also when the caller stops waiting for them.
+/// Returns a page of failed messages. They stay in the queue, also when the caller cancels the
+/// call.
 ///
 /// # Errors
 /// When the broker cannot be reached.
@@ -252,7 +256,8 @@ pub async fn page(amqp_url: &str, page: Page) -> Result<Listed, LinkError> {
     .await
 }
 
-/// The first message that is called `id`, with at most `shown` bytes of its body. It stays where it is.
+/// Finds the first message named `id`, with at most `shown` bytes of its body. It stays in the
+/// queue.
 ///
 /// # Errors
 /// When the broker cannot be reached.
@@ -271,7 +276,7 @@ pub async fn find(
     .await
 }
 
-/// Runs a look in a task of its own: one that is given up half-way still gives back what it holds.
+/// Runs a read in its own task, so that a canceled call still gives back the messages it holds.
 async fn to_the_end<T: Send + 'static>(
     look: impl Future<Output = Result<T, LinkError>> + Send + 'static,
 ) -> Result<T, LinkError> {
@@ -279,7 +284,7 @@ async fn to_the_end<T: Send + 'static>(
         Ok(found) => found,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // the runtime ends, and the caller with it
+            // the runtime is shutting down, and the caller with it
             Err(_) => Err(LinkError::Timeout(Duration::ZERO)),
         },
     }

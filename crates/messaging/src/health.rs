@@ -1,4 +1,4 @@
-//! Whether a process that lives on RabbitMQ is connected to it, for its readiness.
+//! Whether a process that depends on RabbitMQ is connected to it, for the readiness probe.
 
 use std::{
     collections::BTreeMap,
@@ -7,10 +7,10 @@ use std::{
 
 type Links = BTreeMap<&'static str, State>;
 
-/// What is known of a connection.
+/// The state of one connection.
 #[derive(Debug, Clone)]
 struct State {
-    /// Whether it is up; if not, why.
+    /// Whether the connection is up; if not, why.
     up: Result<(), String>,
     access: Access,
 }
@@ -20,19 +20,19 @@ struct State {
 enum Access {
     /// The first attempt to connect has not ended.
     Untried,
-    /// RabbitMQ gave no answer.
+    /// RabbitMQ did not answer.
     Unknown,
     /// RabbitMQ has accepted the user since this process started.
     Granted,
     Refused(String),
 }
 
-/// The connections of one process to RabbitMQ, each by its name.
+/// The RabbitMQ connections of one process, by name.
 #[derive(Debug, Clone, Default)]
 pub struct BrokerHealth(Arc<Mutex<Links>>);
 
 impl BrokerHealth {
-    /// Adds a connection, which counts as down until it reports itself.
+    /// Adds a connection, which counts as down until its first report.
     pub fn watch(&self, name: &'static str) -> LinkHealth {
         let link = LinkHealth {
             name,
@@ -63,12 +63,12 @@ impl BrokerHealth {
         down.map_or(Ok(()), Err)
     }
 
-    /// Whether RabbitMQ accepts our user, for a process that can wait for RabbitMQ: one that is away proves nothing, and
-    /// one that accepted the user before may refuse it later.
+    /// Whether RabbitMQ accepts our user, for a process that can wait for RabbitMQ. An unreachable
+    /// RabbitMQ proves nothing, and a user that was accepted once may be refused later.
     ///
     /// # Errors
-    /// A sentence that names the first connection that was refused and never accepted, or whose first attempt has not
-    /// ended.
+    /// A sentence that names the first connection that was refused and never accepted, or whose
+    /// first attempt to connect has not ended.
     pub fn check_access(&self) -> Result<(), String> {
         let links = self.links();
         let refused = links.iter().find_map(|(name, state)| match &state.access {
@@ -80,7 +80,7 @@ impl BrokerHealth {
     }
 }
 
-/// One connection, which reports its own state.
+/// One connection, whose owner reports its state.
 #[derive(Debug, Clone)]
 pub struct LinkHealth {
     name: &'static str,
@@ -96,7 +96,8 @@ impl LinkHealth {
         self.report(Err(why.to_string()), None);
     }
 
-    /// As [`LinkHealth::down`]; no connection was made. `refused` says that RabbitMQ does not accept our user.
+    /// As [`LinkHealth::down`], for a connection attempt that failed. `refused` means that RabbitMQ
+    /// does not accept our user.
     pub(crate) fn unconnected(&self, why: &impl ToString, refused: bool) {
         let why = why.to_string();
         let access = if refused {
@@ -116,7 +117,7 @@ impl LinkHealth {
         let Some(access) = access else {
             return;
         };
-        // a broker that refused the user and is away now has not accepted it
+        // an unreachable broker does not revoke an earlier refusal
         let stays = matches!(
             (&state.access, &access),
             (Access::Granted, _) | (Access::Refused(_), Access::Unknown)

@@ -1,12 +1,12 @@
-//! The inbox: what has taken effect already, written in the transaction of the effect.
+//! The inbox: ids of messages that have taken effect, written in the transaction of the effect.
 
 use std::time::Duration;
 
 use kernel::EntryId;
 use sqlx::{PgConnection, PgPool};
 
-/// Records message ids for `consumer`; for each, in order, whether it is new. Of ids that occur
-/// twice in the batch only the first is.
+/// Records message ids for `consumer`. Returns for each id, in order, whether it is new; of an id
+/// that occurs twice in the batch, only the first is new.
 pub async fn record(
     conn: &mut PgConnection,
     consumer: &str,
@@ -29,7 +29,8 @@ pub async fn record(
     Ok(ids.iter().map(|id| fresh.remove(id)).collect())
 }
 
-/// Writes what [`record`] writes, and takes it back: whether the database can be used, which one that only reads cannot.
+/// Writes a row as [`record`] does, and rolls back: shows whether the database accepts writes,
+/// which a read would not.
 ///
 /// # Errors
 /// The error that prevents the write.
@@ -39,11 +40,11 @@ pub async fn probe(pool: &PgPool) -> sqlx::Result<()> {
     tx.rollback().await
 }
 
-/// Rows forgotten in one statement, so that none holds its locks for long.
+/// Rows deleted by one statement, so that no statement holds its locks for long.
 const PURGE_BATCH: i64 = 1_000;
 
-/// Forgets what was handled longer ago than `age`, the deduplication window: the oldest, at most a
-/// thousand a call. Returns how many.
+/// Deletes ids of messages that were handled longer ago than `age`, the deduplication window: the
+/// oldest first, at most a thousand per call. Returns how many were deleted.
 pub async fn purge(conn: &mut PgConnection, age: Duration) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         "delete from messaging.inbox

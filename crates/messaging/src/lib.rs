@@ -1,4 +1,4 @@
-//! Messages that are neither lost nor believed twice: outbox, relay, consumer, inbox.
+//! Messages that are neither lost nor processed twice: outbox, relay, consumer, inbox.
 //!
 //! ```text
 //!  transaction ──▶ outbox ──relay──▶ RabbitMQ ──consumer──▶ handler: inbox + effect, one commit
@@ -7,16 +7,17 @@
 //!                                                  └─ Failed ▶ `failed`, whole, with the reason
 //! ```
 //!
-//! - [`outbox`]: everything that must still happen outside the transaction that wrote it; claimed
-//!   by state and never by id order.
-//! - [`relay`]: publishes the outbox' messages. Runs on any number of replicas.
-//! - [`consumer`]: hands what arrives to a [`consumer::Handler`] in batches; acks after it is done.
-//! - [`inbox`]: what has taken effect already.
+//! - [`outbox`]: work that must still happen outside the transaction that wrote it; claimed by
+//!   state and never by id order.
+//! - [`relay`]: publishes the outbox's messages. Runs on any number of replicas.
+//! - [`consumer`]: passes messages to a [`consumer::Handler`] in batches; acks after the handler is
+//!   done.
+//! - [`inbox`]: ids of messages that have taken effect.
 //! - [`topology`]: exchanges and queues, declared by the migrate step.
-//! - [`bindings`]: whether our queues are bound, and binding them again.
+//! - [`bindings`]: checks that our queues are bound, and binds them again.
 //! - [`BrokerHealth`]: whether this process is connected, for its readiness.
-//! - [`failed`]: look at, and send again, what could not be handled.
-//! - `rabbit`: the only file that names lapin.
+//! - [`failed`]: inspects and resends messages that could not be handled.
+//! - `rabbit`: the only module that names lapin.
 
 pub mod bindings;
 pub mod consumer;

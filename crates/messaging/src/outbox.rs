@@ -1,7 +1,8 @@
-//! The outbox: everything that must still happen outside the transaction that wrote it.
+//! The outbox: work that must still happen outside the transaction that wrote it.
 //!
-//! An entry's lease is nothing but its due time: a claim moves `due_at` to the lease's end and
-//! raises the epoch. Whoever held it before can no longer write, since every write names its epoch.
+//! An entry's lease is stored as its due time: a claim moves `due_at` to the end of the lease and
+//! raises the epoch. The previous lease holder can no longer write, since every write names its
+//! epoch.
 
 use std::time::{Duration, Instant};
 
@@ -18,23 +19,23 @@ use uuid::Uuid;
 pub struct Message {
     /// Also the AMQP message id.
     pub id: EntryId,
-    /// Where to.
+    /// The exchange to publish to.
     pub exchange: String,
-    /// Under which key.
+    /// The routing key.
     pub routing_key: String,
     /// AMQP `type`.
     pub message_type: String,
-    /// JSON.
+    /// The message body, as JSON.
     pub body: Value,
-    /// The trace that it belongs to.
+    /// The trace that the message belongs to.
     pub trace: Option<TraceRef>,
 }
 
 impl Message {
-    /// A message with a new id.
+    /// Creates a message with a new id.
     ///
     /// # Errors
-    /// When `body` cannot be written as JSON.
+    /// When `body` cannot be serialized as JSON.
     pub fn new(
         exchange: &str,
         routing_key: &str,
@@ -95,88 +96,91 @@ pub async fn enqueue(conn: &mut PgConnection, messages: &[Message]) -> sqlx::Res
     Ok(())
 }
 
-/// What a saga's entry is for.
+/// The kind of a saga's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A remote step or an undo to be run.
+    /// A remote step or a compensation to run.
     Step,
     /// A deadline.
     Timer,
 }
 
-/// Which plans a worker knows: it claims no other sagas' entries.
+/// Identifies a plan that a worker knows: a worker claims entries only of sagas whose plan it
+/// knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanKey {
-    /// Stored name.
+    /// The plan's stored name.
     pub name: String,
-    /// Version.
+    /// The plan's version.
     pub version: i32,
-    /// Hash of the shape.
+    /// Hash of the plan's shape.
     pub hash: String,
 }
 
-/// The right to act on a saga's entry, until the lease ends.
+/// The right to act on a saga's entry until the lease ends.
 #[derive(Debug, Clone)]
 pub struct SagaClaim {
     /// The entry.
     pub entry_id: EntryId,
     /// The saga.
     pub saga_id: SagaId,
-    /// What for.
+    /// The kind of entry.
     pub kind: Kind,
-    /// Step name, or `<step>/undo`.
+    /// The step's name, or `<step>/undo`.
     pub step: String,
-    /// Fences out earlier holders.
+    /// The epoch, which fences out earlier lease holders.
     pub epoch: i64,
     /// Number of this attempt, from 1.
     pub attempt: i32,
     /// When this work was first due.
     pub since: DateTime<Utc>,
-    /// When the claim was sent, by this process' clock: the holder's time runs from here.
+    /// When the claim was sent, by this process' clock: the lease is measured from here.
     pub claimed_at: Instant,
-    /// When it was made, by the database's clock.
+    /// When the claim was made, by the database's clock.
     pub began_at: DateTime<Utc>,
-    /// Who made it, as its heartbeat names it.
+    /// The worker that made the claim, by the name in its heartbeat.
     pub holder: String,
-    /// The attempt before, if its holder never said how it ended.
+    /// The previous attempt, if its holder never reported its end.
     pub lost: Option<LostClaim>,
 }
 
 impl SagaClaim {
-    /// Id of the attempt's span, 16 hex digits: the same for everybody who knows the claim, so that
-    /// what the holder takes with it when it dies can still be told.
+    /// Id of the attempt's span, 16 hex digits, derived from the claim alone: if the holder dies
+    /// before it exports its span, another process can still refer to it.
     pub fn span_id(&self) -> String {
         span_id(self.entry_id, self.epoch)
     }
 }
 
-/// A claim whose holder never said what came of it.
+/// A claim whose holder never reported the attempt's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostClaim {
-    /// Its epoch.
+    /// The claim's epoch.
     pub epoch: i64,
     /// Number of the attempt.
     pub attempt: i32,
-    /// When it was made; by this process' lease, should the other's have been another one.
+    /// When the claim was made, calculated with this process' lease; the other process' lease may
+    /// have differed.
     pub began_at: DateTime<Utc>,
-    /// Who made it.
+    /// The worker that made the claim.
     pub holder: String,
 }
 
-/// Id of the span of the attempt that one claim gave the right to.
+/// The span id of the attempt that a claim permits.
 pub fn span_id(entry_id: EntryId, epoch: i64) -> String {
     let mut hash = Sha256::new();
     hash.update(entry_id.uuid().as_bytes());
     hash.update(epoch.to_be_bytes());
     let hash = hash.finalize();
-    // an id of zeros would be none; the odds are one to 2^64
+    // an id of zeros is invalid; the odds are one to 2^64
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Claims up to `limit` due steps and timers of known plans, oldest due first.
 ///
-/// Nobody claims more than it has free slots for: what is claimed and waits loses its lease. Who the
-/// `holder` is tells people by whom; nothing is decided by it.
+/// A worker claims no more entries than it has free slots: a claimed entry that waits for a slot
+/// loses its lease. `holder` tells operators which worker made the claim; no decision depends on
+/// it.
 pub async fn claim_sagas(
     conn: &mut PgConnection,
     holder: &str,
@@ -247,21 +251,22 @@ pub async fn claim_sagas(
     Ok(claims.collect())
 }
 
-/// How far behind the outbox is.
+/// Backlog of the outbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lag {
     /// `step`, `timer` or `message`.
     pub kind: &'static str,
-    /// Entries that are due and that nobody holds.
+    /// Entries that are due and not claimed.
     pub due: i64,
-    /// Age of the oldest message that is not published, or for how long the oldest step or timer has been due, seconds.
-    /// A message that a relay claims again and again, and cannot publish, grows old all the same.
+    /// Seconds: age of the oldest unpublished message, or how long the oldest step or timer has
+    /// been due. A message that a relay claims repeatedly without being able to publish it keeps
+    /// aging.
     pub seconds: f64,
     /// Entries that wait for an operator.
     pub parked: i64,
 }
 
-/// How far behind the outbox is, for each kind of entry.
+/// Measures the backlog of the outbox, for each kind of entry.
 pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<Vec<Lag>> {
     let rows = sqlx::query!(
         r#"
@@ -310,12 +315,12 @@ pub async fn gauge_lag(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The right to publish a message, until the lease ends.
+/// The right to publish a message until the lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageClaim {
-    /// What to publish.
+    /// The message to publish.
     pub message: Message,
-    /// Fences out earlier holders.
+    /// The epoch, which fences out earlier lease holders.
     pub epoch: i64,
     /// Number of this attempt, from 1.
     pub attempt: i32,
@@ -366,7 +371,8 @@ pub async fn claim_messages(
     Ok(claims.collect())
 }
 
-/// Deletes published messages that are still held under these epochs. Returns how many were.
+/// Deletes published messages that are still held under these epochs. Returns how many were
+/// deleted.
 pub async fn delete_published(
     conn: &mut PgConnection,
     published: &[(EntryId, i64)],
@@ -390,10 +396,10 @@ pub async fn delete_published(
     Ok(result.rows_affected())
 }
 
-/// Writes a message that is due after `delay`, with why it has to wait.
+/// Writes a message that is due after `delay`, with the reason for the delay.
 ///
-/// A message may be handled before its relay has deleted it. The entry that is still there then becomes this one, and its
-/// new epoch fences the relay's delete.
+/// A message may be handled before its relay has deleted its entry. An entry that still exists
+/// becomes the delayed one, and its new epoch fences the relay's delete.
 pub async fn enqueue_later(
     conn: &mut PgConnection,
     message: &Message,
@@ -424,8 +430,8 @@ pub async fn enqueue_later(
     Ok(())
 }
 
-/// Renews claims of messages for another `lease`, with why they are not published yet. A claim that has ended, and was
-/// made anew by another relay, stays with that one.
+/// Renews claims of messages for another `lease`, with the reason why they are not published yet. A
+/// claim that expired and was taken over by another relay is left to that relay.
 pub async fn renew_messages(
     conn: &mut PgConnection,
     claims: &[(EntryId, i64)],
@@ -452,9 +458,9 @@ pub async fn renew_messages(
     Ok(result.rows_affected())
 }
 
-/// Puts a message back for later, with what went wrong.
+/// Postpones a message, with the error.
 ///
-/// An unreachable broker is no attempt (`counted` false): it says nothing about the message.
+/// An unreachable broker is not an attempt (`counted` is false): it says nothing about the message.
 pub async fn postpone(
     conn: &mut PgConnection,
     id: EntryId,
@@ -482,7 +488,7 @@ pub async fn postpone(
     Ok(result.rows_affected())
 }
 
-/// Takes a message out of the relay's sight after its last attempt; an operator decides.
+/// Parks a message after its last attempt: the relay ignores it, and an operator decides.
 pub async fn park(
     conn: &mut PgConnection,
     id: EntryId,

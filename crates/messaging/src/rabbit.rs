@@ -1,7 +1,7 @@
 //! RabbitMQ: the only module that names lapin.
 //!
-//! lapin's own recovery stays off: whoever holds a [`Link`] that breaks drops it, with its channels
-//! and consumers, and opens a new one. Two recoveries would fight.
+//! lapin's own recovery stays off: the owner of a broken [`Link`] drops it, with its channels and
+//! consumers, and opens a new one. Two recovery mechanisms would interfere with each other.
 
 mod declare;
 mod publisher;
@@ -31,57 +31,58 @@ use crate::topology::QueueState;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Seconds between heartbeats; a peer that is silent for two of them is gone. RabbitMQ's own 60 s would leave a
-/// consumer deaf for two minutes after a network was cut; its guide recommends 5 to 20 s.
+/// Seconds between heartbeats; a peer that is silent for two of them counts as gone. With
+/// RabbitMQ's own 60 s, a consumer would not notice a cut network for two minutes; RabbitMQ's guide
+/// recommends 5 to 20 s.
 const HEARTBEAT: u16 = 10;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Why the broker could not be used. Nothing is known to be wrong with what was sent.
+/// Why the broker could not be used. The messages sent are not known to be wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The client library says so.
+    /// The client library reported an error.
     #[error("RabbitMQ: {0}")]
     Amqp(#[from] lapin::Error),
-    /// The URL names no broker; the text does not repeat it.
+    /// The URL is not a broker's URL; the error text does not repeat it.
     #[error("the URL of RabbitMQ cannot be used: {0}")]
     Url(String),
-    /// No answer in time.
+    /// The broker did not answer in time.
     #[error("RabbitMQ gave no answer within {0:?}")]
     Timeout(Duration),
-    /// A publisher's channel does not confirm: a defect of ours, found at the first publish.
+    /// A publisher's channel does not confirm: a bug in this crate, found at the first publish.
     #[error("this channel does not confirm what is published")]
     NoConfirms,
 }
 
 impl LinkError {
-    /// Whether what was asked for is not there.
+    /// Whether the requested queue or exchange does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),
             ErrorKind::ProtocolError(error) if error.get_id() == 404))
     }
 
-    /// Whether this user may not do it.
+    /// Whether the broker refuses the operation to this user.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),
             ErrorKind::ProtocolError(error) if error.get_id() == 403))
     }
 
-    /// Whether the broker accepts neither this user nor its password, or not for this virtual host (530).
+    /// Whether the broker refuses this user or its password, or refuses it this virtual host (530).
     pub(crate) fn refuses_user(&self) -> bool {
         self.is_refused()
             || matches!(self, Self::Amqp(error) if matches!(error.kind(),
                 ErrorKind::ProtocolError(error) if error.get_id() == 530))
     }
 
-    /// Whether it is there already, under other arguments.
+    /// Whether the queue or exchange already exists with other arguments.
     fn is_declared_otherwise(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),
             ErrorKind::ProtocolError(error) if error.get_id() == 406))
     }
 
-    /// Whether the broker closed the channel over something that was asked on it; the connection
-    /// lives on.
+    /// Whether the broker closed the channel because of an operation on it; the connection stays
+    /// open.
     pub(crate) fn closed_the_channel(&self) -> bool {
         match self {
             Self::Amqp(error) => {
@@ -93,28 +94,28 @@ impl LinkError {
     }
 }
 
-/// Refuses what is no AMQP URL, before anybody waits for a broker there.
+/// Refuses a string that is not an AMQP URL, before the process waits for a broker at it.
 ///
 /// # Errors
-/// Says what is wrong with it; without the URL, which holds a password.
+/// A sentence about what is wrong with the URL; it omits the URL, which holds a password.
 pub fn check_url(url: &str) -> Result<(), String> {
     url.parse::<AMQPUri>().map(drop)
 }
 
-/// The URL with [`HEARTBEAT`], where it names no heartbeat of its own.
+/// Adds [`HEARTBEAT`] to a URL that names no heartbeat.
 fn with_heartbeat(url: &str) -> Result<AMQPUri, LinkError> {
     let mut uri: AMQPUri = url.parse().map_err(LinkError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     Ok(uri)
 }
 
-/// The user of an AMQP URL; `guest`, as the protocol has it, when it names none.
+/// The user of an AMQP URL; the protocol's default `guest` when the URL names none.
 fn user_of(url: &str) -> String {
     let uri = url.parse::<AMQPUri>();
     uri.map_or_else(|_| String::new(), |uri| uri.authority.userinfo.username)
 }
 
-/// A connection.
+/// A connection to the broker.
 pub(crate) struct Link {
     connection: Connection,
     user: String,
@@ -132,8 +133,9 @@ impl Link {
         })
     }
 
-    /// A connection to read messages by, and to publish nothing: it holds at most `bytes` of messages
-    /// that are not settled (one message may be larger), and reads each, whatever its headers.
+    /// Opens a connection that only reads messages and publishes none: it holds at most `bytes` of
+    /// unsettled messages (one message may be larger), and can read any message, regardless of
+    /// its headers.
     pub(crate) async fn open_to_read(
         url: &str,
         name: &str,
@@ -149,12 +151,12 @@ impl Link {
         })
     }
 
-    /// Whether the broker takes nothing from this connection, because of an alarm.
+    /// Whether the broker blocks publishing on this connection because of an alarm.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
 
-    /// The broker's user of this connection.
+    /// The broker user of this connection.
     pub(crate) fn user(&self) -> &str {
         &self.user
     }
@@ -206,7 +208,7 @@ impl Link {
         Ok(Subscription::new(channel, consumer, self.intake.clone()))
     }
 
-    /// What the broker says of the queue; an error when it does not exist.
+    /// The broker's counts for a queue; an error when the queue does not exist.
     pub(crate) async fn check_queue(&self, queue: &str) -> Result<QueueState, LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         let options = QueueDeclareOptions {
@@ -218,7 +220,7 @@ impl Link {
             channel.queue_declare(short(queue), options, FieldTable::default()),
         )
         .await?;
-        // one that is closing by itself when its connection closes would be taken for an error
+        // lapin would report a channel that closes implicitly with its connection as an error
         close(&channel).await;
         Ok(QueueState {
             messages: queue.message_count(),

@@ -1,7 +1,7 @@
-//! The relay: publishes the outbox' messages, on any number of replicas.
+//! The relay: publishes the outbox's messages, on any number of replicas.
 //!
-//! At least once: a crash between the confirm and the delete publishes again, under the same
-//! message id. No order is promised.
+//! Delivery is at least once: after a crash between the confirm and the delete, the message is
+//! published again under the same message id. No order is guaranteed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
     rabbit::{Link, LinkError, Published, Publisher, Sign},
 };
 
-/// How a relay runs.
+/// Settings of a relay.
 #[derive(Debug, Clone, Copy)]
 pub struct RelayConfig {
-    /// Most messages a batch.
+    /// The most messages in one batch.
     pub batch: i64,
-    /// For how long a claim gives the right to publish.
+    /// How long a claim gives the right to publish.
     pub lease: Duration,
     /// How long the broker may take to confirm a batch.
     pub confirm_deadline: Duration,
-    /// Between polls; up to as much again is added at random.
+    /// Interval between polls; up to as much again is added at random.
     pub poll: Duration,
     /// Refusals after which a message is parked.
     pub max_attempts: i32,
@@ -36,10 +36,12 @@ pub struct RelayConfig {
 }
 
 impl RelayConfig {
-    /// The usual relay, whose claims last for `lease`; at most half of that waits for confirms.
+    /// The default settings with claims that last for `lease`; at most half of the lease is spent
+    /// waiting for confirms.
     ///
     /// # Errors
-    /// A sentence, when no broker could confirm anything in that time.
+    /// A sentence, when `lease` is outside the allowed range: no broker could confirm in time, or
+    /// recovery would take too long.
     pub fn with_lease(lease: Duration) -> Result<Self, String> {
         if !(SHORTEST_LEASE..=LONGEST_LEASE).contains(&lease) {
             return Err(format!(
@@ -57,9 +59,9 @@ impl RelayConfig {
     }
 }
 
-/// Below this, a claim would end while it is being published.
+/// With a shorter lease, a claim would end while its message is being published.
 const SHORTEST_LEASE: Duration = Duration::from_millis(200);
-/// Above this, a message that was claimed by a relay which died would seem lost.
+/// With a longer lease, a message claimed by a relay that died would seem lost.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 impl Default for RelayConfig {
@@ -76,10 +78,10 @@ impl Default for RelayConfig {
 }
 
 const BLOCKED: &str = "RabbitMQ blocks publishing: an alarm for want of memory or disk";
-/// Between two looks whether the broker still blocks the connection.
+/// Interval between checks whether the broker still blocks the connection.
 const BLOCKED_POLL: Duration = Duration::from_millis(500);
 
-/// Publishes what stands in the outbox of `pool`'s database.
+/// Publishes the messages in the outbox of `pool`'s database.
 pub struct Relay {
     pool: PgPool,
     amqp_url: String,
@@ -90,7 +92,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay; nothing runs yet.
+    /// Creates a relay without starting it.
     pub fn new(
         pool: PgPool,
         amqp_url: impl Into<String>,
@@ -113,7 +115,8 @@ impl Relay {
         Self { health, ..self }
     }
 
-    /// Signs what it publishes: the header `x-signature` holds what `sign` makes of the body's bytes.
+    /// Signs published messages: the header `x-signature` holds the result of `sign` for the body's
+    /// bytes.
     #[must_use]
     pub fn signed_by(mut self, sign: impl Fn(&[u8]) -> String + Send + Sync + 'static) -> Self {
         self.sign = Some(Arc::new(sign));
@@ -174,7 +177,8 @@ impl Relay {
             }
             let batch = tokio::select! {
                 batch = self.batch(&link, &mut publisher) => batch,
-                // its claims end with their lease; the connection cannot even be closed
+                // the relay's claims end with their lease; a blocked connection cannot even be
+                // closed
                 () = blocked_at(shutdown, &link) => return Ok(()),
             };
             let published = match batch {
@@ -199,7 +203,7 @@ impl Relay {
 
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
     async fn batch(&self, link: &Link, publisher: &mut Publisher) -> Result<i64, BatchError> {
-        // the claim ends with the lease: no answer is worth waiting for any longer
+        // the claim ends with the lease: a later answer is useless
         let claims = db::within(self.config.lease, async {
             let mut conn = self.pool.acquire().await?;
             outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await
@@ -210,7 +214,7 @@ impl Relay {
         }
         crash_point!("relay.claim.after_commit");
         let messages: Vec<_> = claims.iter().map(|claim| &claim.message).collect();
-        // each ends when all have been answered
+        // each span ends when all messages have been answered
         let spans: Vec<_> = messages.iter().map(|message| span_of(message)).collect();
         let answers = publisher
             .publish_all(
@@ -231,8 +235,8 @@ impl Relay {
         db::within(self.config.lease, self.settle(&claims, answers)).await?
     }
 
-    /// Renews the claims of messages that the broker has not confirmed because it blocks the connection: another relay
-    /// would publish them as well.
+    /// Renews the claims of messages that the broker has not confirmed because it blocks the
+    /// connection: otherwise another relay would publish them as well.
     async fn hold(&self, claims: &[MessageClaim]) {
         let held: Vec<_> = claims
             .iter()
@@ -247,7 +251,7 @@ impl Relay {
         }
     }
 
-    /// Deletes what was confirmed, and puts back the rest.
+    /// Deletes confirmed messages, and postpones the rest.
     async fn settle(
         &self,
         claims: &[MessageClaim],
@@ -275,7 +279,8 @@ impl Relay {
         crash_point!("relay.publish.after_confirm");
         let deleted = outbox::delete_published(&mut conn, &confirmed).await?;
         crash_point!("relay.delete.after_commit");
-        // whose lease ended meanwhile deletes nothing: another relay holds the row, or is done with it
+        // a claim whose lease ended meanwhile deletes nothing: another relay holds the row, or has
+        // already settled it
         let fenced = (confirmed.len() as u64).saturating_sub(deleted);
         metrics::counter!("outbox_fenced_total").increment(fenced);
         debug!("Published {} messages, deleted {deleted}", confirmed.len());
@@ -323,7 +328,7 @@ impl Relay {
     }
 }
 
-/// Returns when this process is to stop and the broker blocks the connection.
+/// Returns when the process is shutting down and the broker blocks the connection.
 async fn blocked_at(shutdown: &CancellationToken, link: &Link) {
     shutdown.cancelled().await;
     while !link.is_blocked() {
@@ -341,8 +346,8 @@ fn report_blocked(is_blocked: bool) {
     }
 }
 
-/// The publication's span, in the trace of what is told. What travels with the message is that
-/// trace as it was enqueued: this span is lost should this process die.
+/// The span of the publication, in the message's trace. The message itself carries the trace as it
+/// was enqueued, because this span is lost if the process dies.
 fn span_of(message: &Message) -> Span {
     let span = info_span!(
         "publish",

@@ -1,5 +1,5 @@
-//! Exchanges and queues, described as plain data; declared by the migrate step, checked passively
-//! by the processes.
+//! Exchanges and queues, described as plain data: the migrate step declares them, and the processes
+//! check them passively.
 //!
 //! All queues are durable quorum queues. A consumer's queue dead-letters to `failed`, so that a
 //! broker's own delivery limit drops nothing. Its delay queues dead-letter back to the *queue*,
@@ -12,11 +12,11 @@ use crate::rabbit::{Link, LinkError};
 /// Exchange and queue of messages that could not be handled.
 pub const FAILED: &str = "failed";
 
-/// Exchange by which operators send a failed message to the queue that is its key: the queues of
-/// consumers, and no others.
+/// Exchange by which operators send a failed message to the queue that its routing key names; only
+/// consumers' queues are bound to it.
 pub const REDRIVE: &str = "redrive";
 
-/// Delays of the retry ladder; after the last, a message goes to [`FAILED`].
+/// Delays between retries, one delay queue each; after the last, a message goes to [`FAILED`].
 pub const LADDER: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -26,9 +26,9 @@ pub const LADDER: [Duration; 3] = [
 /// How an exchange routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeType {
-    /// By the exact key.
+    /// By the exact routing key.
     Direct,
-    /// By a pattern of the key.
+    /// By a pattern of the routing key.
     Topic,
 }
 
@@ -37,11 +37,11 @@ pub enum ExchangeType {
 pub struct Route {
     /// The exchange.
     pub exchange: String,
-    /// How it routes.
+    /// How the exchange routes.
     pub exchange_type: ExchangeType,
     /// The queue.
     pub queue: String,
-    /// The keys that bind them.
+    /// The routing keys that bind the queue to the exchange.
     pub routing_keys: Vec<String>,
 }
 
@@ -50,16 +50,16 @@ pub fn delay_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}s", delay.as_secs())
 }
 
-/// Name of the exchange before the delay queues of `queue`, whose names are its keys. Whoever retries
-/// needs no right to the default exchange, which leads into every queue.
+/// Name of the exchange in front of the delay queues of `queue`, whose names are its routing keys.
+/// A consumer that retries thus needs no right to the default exchange, which leads to every queue.
 pub fn delay_exchange(queue: &str) -> String {
     format!("{queue}.retry")
 }
 
-/// Declares everything. Declaring what is there already, unchanged, does nothing.
+/// Declares all exchanges and queues. Those that exist unchanged stay as they are.
 ///
 /// # Errors
-/// When the broker cannot be reached, or something stands there under other arguments.
+/// When the broker cannot be reached, or a queue or exchange exists with other arguments.
 pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), LinkError> {
     let link = Link::open(amqp_url, "migrate").await?;
     link.declare_failed().await?;
@@ -70,16 +70,16 @@ pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), LinkError> 
     Ok(())
 }
 
-/// What the broker says of a queue.
+/// The broker's counts for a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
-    /// Messages ready to be delivered; not those that a consumer holds.
+    /// Messages ready for delivery; excludes those that a consumer holds.
     pub messages: u32,
-    /// Consumers that take from it.
+    /// Number of consumers of the queue.
     pub consumers: u32,
 }
 
-/// Looks at queues; none for a queue that is not there. Changes nothing.
+/// Reads the state of queues; `None` for a queue that does not exist. Changes nothing.
 ///
 /// # Errors
 /// When the broker cannot be reached.

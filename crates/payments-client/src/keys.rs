@@ -1,4 +1,4 @@
-//! The keys that payments signs its events with.
+//! The keys that verify payments' events.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,14 +9,14 @@ use contracts::payments::JWKS;
 use reqwest::Client;
 use tokens::{DetachedKeys, SignatureError};
 
-/// Between two fetches, however many signatures name a key that is not known. Meanwhile such an event
-/// is asked about, so that a rotation loses none.
+/// The shortest time between two fetches, however many signatures name an unknown key. Meanwhile
+/// payments is asked about such events, so that a key rotation loses none.
 const PAUSE: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest key set that is read, bytes.
+/// Longest key set that is read, in bytes.
 const MAX_SET: usize = 64 * 1024;
 
-/// Verifies signatures of payments, by the keys that it publishes; fetches them when they are needed.
+/// Verifies signatures of payments with the keys that it publishes; fetches them on demand.
 #[derive(Debug)]
 pub struct EventKeys {
     url: String,
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl EventKeys {
-    /// The keys of the payments at `base_url`; none are fetched yet.
+    /// Creates a verifier for the payments service at `base_url`; fetches no keys yet.
     ///
     /// # Errors
     /// When no HTTP client can be built.
@@ -46,11 +46,11 @@ impl EventKeys {
         })
     }
 
-    /// Checks that payments signed exactly these bytes. A key that is not known is fetched, at most
+    /// Verifies that payments signed exactly these bytes. An unknown key triggers a fetch, at most
     /// every ten seconds.
     ///
     /// # Errors
-    /// [`SignatureError`]: nothing is proven.
+    /// [`SignatureError`]: the signature proves nothing.
     pub async fn verify(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
         match self.known(signature, body) {
             Err(SignatureError::UnknownKey) if self.may_ask() => {}
@@ -65,10 +65,10 @@ impl EventKeys {
         self.known(signature, body)
     }
 
-    /// Fetches the keys that payments publishes now, in place of those that are known.
+    /// Replaces the known keys with those that payments publishes now.
     ///
     /// # Errors
-    /// The reason, when payments gives none; those that are known stay.
+    /// The reason, when the keys cannot be fetched; the known keys stay in use.
     pub async fn renew(&self) -> Result<(), String> {
         let keys = self.fetch().await?;
         self.state().keys = keys;

@@ -1,7 +1,7 @@
-//! The HTTP adapter of the payments port: what an answer of payments means to a saga.
+//! The HTTP adapter of the payments port: translates payments' responses into results for a saga.
 //!
-//! The one rule that matters: only a connect error means that nothing happened. A time-out, a cut
-//! connection and an answer that makes no sense mean that it *may* have.
+//! The most important rule: only a connect error proves that nothing happened. After a timeout, a
+//! cut connection or an unreadable response, the call *may* have had its effect.
 
 mod keys;
 
@@ -27,7 +27,7 @@ use workflows::payments::{
 
 pub use keys::EventKeys;
 
-/// The route of one transaction, as it is named in traces.
+/// The route of one transaction, for span names.
 const ONE_TRANSACTION: &str = "/transactions/{id}";
 
 /// Calls payments over HTTP.
@@ -36,14 +36,14 @@ pub struct PaymentsClient {
     base_url: String,
     signer: Signer,
     http: reqwest::Client,
-    /// When payments last said that it has no bulk read.
+    /// When payments last answered that it has no bulk read.
     no_lookup: Arc<Mutex<Option<Instant>>>,
 }
 
-/// For how long a payments that has no bulk read is not asked for one.
+/// How long no bulk read is tried after payments answered that it has none.
 const NO_LOOKUP: Duration = Duration::from_mins(10);
 
-/// What we read of a problem document.
+/// The parts of a problem document that the client reads.
 #[derive(Deserialize)]
 struct Problem {
     #[serde(rename = "type")]
@@ -57,8 +57,8 @@ struct Problem {
 }
 
 impl PaymentsClient {
-    /// Calls the server at `base_url`, each call with a service token of its own and at most
-    /// `timeout` long.
+    /// Creates a client for the server at `base_url`. Each call carries its own service token and
+    /// takes at most `timeout`.
     ///
     /// # Errors
     /// When no HTTP client can be built.
@@ -66,7 +66,7 @@ impl PaymentsClient {
         let http = reqwest::Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout)
-            // payments closes idle connections after twenty seconds: none is used when it may do so
+            // payments closes idle connections after twenty seconds: drop them well before that
             .pool_idle_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
@@ -85,15 +85,15 @@ impl PaymentsClient {
         call: Option<&Call<'_>>,
         trace: Option<&TraceRef>,
     ) -> Result<Response, NoAnswer> {
-        // what changes a transaction speaks for its user; reads are the shop's own
+        // a change is made on behalf of its user; a read is the shop's own
         let user_id = call.map(|call| call.user_id);
         let token = self.signer.service_token(SCOPE_SERVICE, user_id);
         let mut request = request.bearer_auth(token);
         if let Some(call) = call {
             request = request.header("idempotency-key", &call.effect_key);
         }
-        // what travels is the place in the trace that the caller keeps, not this call's span, which
-        // is lost should this process die: so no span elsewhere ever misses its parent
+        // the call propagates the caller's stored trace position, not its own span, which is lost
+        // if the process dies: a span in payments never lacks its parent
         if let Some(trace) = trace {
             request = request.header("traceparent", trace.to_string());
         }
@@ -109,7 +109,8 @@ impl PaymentsClient {
             http.response.status_code = tracing::field::Empty,
             error.type = tracing::field::Empty,
         );
-        // a step's own span is told by its journal: nothing of this process surrounds the call
+        // a step's own span is exported from its journal, so that this process has no span around
+        // the call
         if let (None, Some(trace)) = (telemetry::current(), trace) {
             telemetry::continue_trace(&span, trace);
         }
@@ -222,7 +223,7 @@ impl PaymentsClient {
                 }
             }
             StatusCode::NOT_FOUND => Ok(None),
-            // a read has no effect, and a limit on calls concerns each transaction
+            // a read has no effect, and a rate limit applies to all transactions alike
             StatusCode::TOO_MANY_REQUESTS => Err(NoAnswer::Unreachable(format!(
                 "status {}",
                 StatusCode::TOO_MANY_REQUESTS
@@ -233,7 +234,7 @@ impl PaymentsClient {
 }
 
 impl PaymentsClient {
-    /// One bulk read; `None` when payments offers none, or none that works.
+    /// Makes one bulk read; `None` when payments has no bulk read, or none that works.
     async fn lookup(&self, ids: &[TransactionId]) -> Result<Option<Vec<Transaction>>, NoAnswer> {
         if self.no_lookup().is_some_and(|at| at.elapsed() < NO_LOOKUP) {
             return Ok(None);
@@ -248,7 +249,7 @@ impl PaymentsClient {
         match response.status() {
             StatusCode::OK => match read::<Found>(response).await {
                 Ok(found) => Ok(Some(found.transactions)),
-                // one transaction that cannot be read must not hide the others
+                // one unreadable transaction must not hide the others
                 Err(error) => {
                     tracing::warn!(
                         "The answer of payments to {LOOKUP} cannot be read ({error}): asking about each transaction"
@@ -296,8 +297,9 @@ impl PaymentsClient {
         answers
     }
 
-    /// A bulk read that got no answer may have been too much for payments, which may still read single transactions. If
-    /// it reads none of the first, it is away, and the others are not asked about.
+    /// Reads each transaction by itself after a bulk read got no answer: it may have been too
+    /// large, while single reads may still work. If all reads of the first group fail, payments is
+    /// unreachable, and the rest is not tried.
     async fn find_without_lookup(
         &self,
         ids: &[TransactionId],

@@ -1,4 +1,4 @@
-//! Configuration by environment; `payments --help` is its reference.
+//! Configuration from environment variables; `payments --help` is the reference.
 
 use std::{fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, Uri};
 use messaging::relay::RelayConfig;
 use tokens::DetachedSigner;
 
-/// What the environment says. Everything is text here, so that [`Args::checked`] can refuse
-/// nonsense in a sentence that names the variable.
+/// The settings as given in the environment. All fields are text, so that [`Args::checked`] can
+/// refuse invalid values with a sentence that names the variable.
 #[derive(clap::Args, Clone)]
 pub struct Args {
     /// Address of the API.
@@ -35,7 +35,7 @@ pub struct Args {
         value_name = "URL"
     )]
     database_url: Option<String>,
-    /// Most connections to it.
+    /// Most connections to the database.
     #[arg(
         long,
         env = "PAYMENTS_DATABASE_MAX_CONNECTIONS",
@@ -46,7 +46,7 @@ pub struct Args {
     /// RabbitMQ URL (required).
     #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     amqp_url: Option<String>,
-    /// For how long a claim gives the relay the right to publish, milliseconds.
+    /// How long a claim gives the relay the right to publish, in milliseconds.
     #[arg(
         long,
         env = "RELAY_LEASE_MS",
@@ -54,7 +54,7 @@ pub struct Args {
         value_name = "NUMBER"
     )]
     relay_lease_ms: String,
-    /// Where the keys are that tokens are checked by.
+    /// URL of the key set that tokens are verified with.
     #[arg(
         long,
         env = "JWKS_URL",
@@ -62,8 +62,9 @@ pub struct Args {
         value_name = "URL"
     )]
     jwks_url: String,
-    /// Ed25519 keys that events are signed with, PEM (`shopctl keygen` makes one): the first signs, all are
-    /// published. Without it events are not signed, and the shop asks about each.
+    /// Ed25519 keys that sign events, PEM (`shopctl keygen` makes one): the first key signs, all
+    /// are published. Without keys, events are not signed, and the shop asks payments about each
+    /// event.
     #[arg(
         long,
         env = "EVENT_SIGNING_KEY",
@@ -71,7 +72,8 @@ pub struct Args {
         value_name = "PEM"
     )]
     event_signing_key: Option<String>,
-    /// 1: people may pay and cancel by calling us, as if we were a payment provider.
+    /// 1: users may pay and cancel by calling this service, which then acts as a simulated payment
+    /// provider.
     #[arg(
         long,
         env = "PAYMENTS_SIMULATOR",
@@ -79,10 +81,11 @@ pub struct Args {
         value_name = "0|1"
     )]
     simulator: String,
-    /// Origins whose pages may call us, separated by commas.
+    /// Origins whose pages may call this service, separated by commas.
     #[arg(long, env = "CORS_ORIGINS", default_value = "", value_name = "ORIGINS")]
     cors_origins: String,
-    /// Where traces go: OTLP over gRPC, such as `http://localhost:4317`; nowhere by default.
+    /// OTLP endpoint for traces, over gRPC, such as `http://localhost:4317`; by default no traces
+    /// are exported.
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -90,7 +93,7 @@ pub struct Args {
         value_name = "URL"
     )]
     otlp_endpoint: String,
-    /// How logs are written: `json` or `text`.
+    /// Log format: `json` or `text`.
     #[arg(
         long,
         env = "LOG_FORMAT",
@@ -100,7 +103,7 @@ pub struct Args {
     log_format: String,
 }
 
-/// A configuration that makes sense.
+/// A checked configuration.
 #[derive(Clone)]
 pub struct Config {
     /// Address of the API.
@@ -109,21 +112,21 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// PostgreSQL URL.
     pub database_url: String,
-    /// Most connections.
+    /// Most connections to the database.
     pub database_max_connections: u32,
     /// RabbitMQ URL.
     pub amqp_url: String,
-    /// How the relay runs.
+    /// Settings of the relay.
     pub relay: RelayConfig,
-    /// Where the keys are.
+    /// URL of the key set that tokens are verified with.
     pub jwks_url: String,
     /// Signs events.
     pub event_signer: Option<Arc<DetachedSigner>>,
-    /// Whether people may pay and cancel here.
+    /// Whether users may pay and cancel by calling this service.
     pub simulator: bool,
-    /// Origins whose pages may call us.
+    /// Origins whose pages may call this service.
     pub cors_origins: Vec<HeaderValue>,
-    /// Where logs and traces go.
+    /// Settings of logs and traces.
     pub telemetry: telemetry::Config,
 }
 
@@ -146,10 +149,10 @@ impl fmt::Debug for Config {
 }
 
 impl Args {
-    /// Refuses nonsense.
+    /// Checks the settings and refuses invalid ones.
     ///
     /// # Errors
-    /// A sentence that names the variable which is missing or makes no sense.
+    /// A sentence that names the variable which is missing or invalid.
     pub fn checked(self) -> anyhow::Result<Config> {
         let listen = address("PAYMENTS_LISTEN", &self.listen)?;
         let admin_listen = address("PAYMENTS_ADMIN_LISTEN", &self.admin_listen)?;
@@ -225,7 +228,7 @@ fn switch(variable: &str, text: &str) -> anyhow::Result<bool> {
     }
 }
 
-/// A URL that must be there. It may hold a password, so no error repeats it.
+/// A required URL. It may hold a password, so that no error repeats it.
 fn required(variable: &str, text: Option<String>, schemes: &[&str]) -> anyhow::Result<String> {
     let expected = format!("{}://user:password@host:port/…", schemes[0]);
     let text = text
@@ -298,7 +301,7 @@ mod tests {
             "--admin-listen=127.0.0.1:9081",
             "--jwks-url=http://api/jwks",
         ];
-        // the last one of each counts
+        // the last occurrence of each argument counts
         let args = ["payments"].iter().chain(&needed).chain(&rest).chain(given);
         let mut by_name = std::collections::BTreeMap::new();
         for arg in args {

@@ -1,4 +1,4 @@
-//! The HTTP API: one file an operation.
+//! The HTTP API: one file per operation.
 
 mod cancel;
 mod cancel_by_order;
@@ -27,7 +27,7 @@ use crate::transaction::Moved;
 pub use docs::openapi;
 pub use problems::KINDS;
 
-/// What the handlers share.
+/// State shared by the handlers.
 #[derive(Clone)]
 pub struct App {
     pool: PgPool,
@@ -44,7 +44,7 @@ impl FromRef<App> for Gate {
 }
 
 impl App {
-    /// The service's state. Only with `simulator` may people pay and cancel here; `wakeup` rings
+    /// Creates the service's state. Users may pay and cancel only with `simulator`; `wakeup` wakes
     /// the relay.
     pub fn new(pool: PgPool, gate: Gate, simulator: bool, wakeup: Wakeup) -> Self {
         Self {
@@ -56,21 +56,22 @@ impl App {
         }
     }
 
-    /// Publishes this key set: events are signed with one of its keys.
+    /// Publishes this key set, whose keys verify signed events.
     #[must_use]
     pub fn publishing(mut self, event_keys: serde_json::Value) -> Self {
         self.event_keys = Arc::new(event_keys);
         self
     }
 
-    /// All routes, without what goes round them: see [`crate::app`].
+    /// All routes, without the surrounding layers: see [`crate::app`].
     pub(crate) fn router(self) -> Router {
         let (router, openapi) = operations().with_state(self).split_for_parts();
         let openapi = web::schema::without_null_parameters(openapi);
         router.merge(docs::router(openapi))
     }
 
-    /// The payer for whom a payment is decided: a person, of a simulator, or the one that a service speaks for.
+    /// The payer for whom a payment is decided: a user of the simulator, or the user that a service
+    /// acts for.
     fn deciding_payer(&self, caller: &Caller) -> Result<Option<UserId>, Problem> {
         match caller.0.user_id {
             Some(_) if !self.simulator => Err(Problem::new(kinds::NOT_FOUND).detail(
@@ -109,8 +110,9 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(keys::keys))
 }
 
-/// Whose transactions a caller may read: a user's own, those of the user that a service speaks for, or, with
-/// none, all: a service that speaks for no user (the worker that proves events, an operator's look).
+/// The user whose transactions a caller may read: a user reads their own, and a service those of
+/// the user that it acts for. `None` means all: the caller is a service that acts for no user (the
+/// worker that verifies events, or an operator's read).
 fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
     if let Some(user_id) = caller.0.user_id {
         return Ok(Some(user_id));
@@ -119,8 +121,8 @@ fn reader(caller: &Caller) -> Result<Option<UserId>, Problem> {
     Ok(caller.0.on_behalf_of)
 }
 
-/// The user for whom a service changes something. Services of the release before named none: theirs are
-/// believed without while their key may sign everything ([`Signs::Both`]).
+/// The user for whom a service makes a change. Services of the previous release name no user: their
+/// calls are accepted as long as their key may sign both kinds of tokens ([`Signs::Both`]).
 fn spoken_for(caller: &Caller) -> Result<Option<UserId>, Problem> {
     caller.require_scope(SCOPE_SERVICE)?;
     match (caller.0.on_behalf_of, caller.0.signed_by) {

@@ -1,8 +1,8 @@
 //! Payments: the service that decides whether an order is paid.
 //!
-//! A transaction moves `pending` → `paid` or `pending` → `canceled`, once; whoever moves it first
-//! has won, everyone else is told how it ended. Each move and its event commit together; a relay
-//! inside publishes the events to RabbitMQ, on any number of replicas.
+//! A transaction moves `pending` → `paid` or `pending` → `canceled`, once. The first decision wins;
+//! later callers get its result. Each decision and its event commit together; a relay in this
+//! process publishes the events to RabbitMQ, on any number of replicas.
 //!
 //! ```text
 //!  shop ──POST /transactions, …/cancel-by-order──▶ http ─▶ transaction ─▶ store ─▶ PostgreSQL
@@ -13,8 +13,8 @@
 //! - [`transaction`]: the rules, each use case in one transaction.
 //! - `store`: all SQL.
 //! - [`sessions`]: whether the shop has ended a payer's session.
-//! - [`http`]: one file an operation. [`app`] is the whole service as a router.
-//! - [`config`]: the settings. [`serve`] runs it all.
+//! - [`http`]: one file per operation. [`app`] is the whole service as a router.
+//! - [`config`]: the settings. [`serve`] runs the service.
 
 pub mod config;
 pub mod http;
@@ -38,23 +38,24 @@ pub use config::Config;
 pub use http::{App, openapi};
 use sessions::ShopSessions;
 
-/// How long the relay may take to end at shutdown.
+/// How long the relay may take to stop at shutdown.
 const RELAY_DRAIN: Duration = Duration::from_secs(10);
-/// How long a statement waits for a row that another session holds; then the client is told to come back.
+/// How long a statement waits for a row that another session locks; after that, the client is asked
+/// to retry.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two looks at how far behind the outbox is.
+/// Interval between measurements of the outbox's backlog.
 const OUTBOX_LOOK: Duration = Duration::from_secs(15);
 
-/// The whole service as a router: operations, documentation, and what goes round them.
+/// The whole service as a router: operations, documentation, and the surrounding layers.
 pub fn app(state: App, layers: &Layers) -> Router {
     layers.wrap(state.router())
 }
 
-/// Runs the service until it is told to stop: then no request is begun, those under way end, the
-/// relay ends its batch, and the last traces are sent.
+/// Runs the service until shutdown is requested. It then accepts no new requests, finishes those in
+/// progress and the relay's batch, and sends the last traces.
 ///
 /// # Errors
-/// When the configuration makes no sense or a port cannot be bound.
+/// When the configuration is invalid or a port cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = web::shutdown_signal();
     let telemetry = telemetry::init("payments", &config.telemetry)?;
@@ -147,8 +148,8 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
     relayed.unwrap_or(Ok(())).context("the relay broke")
 }
 
-/// Ready when the database answers and has our tables, unless RabbitMQ refuses our user. A RabbitMQ that is away is
-/// not needed: the outbox keeps events until it is back.
+/// Ready when the database answers and has our tables, and RabbitMQ does not refuse our user.
+/// RabbitMQ itself may be unreachable: the outbox keeps events until it returns.
 fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
     let (pool, broker) = (pool.clone(), broker.clone());
     Readiness::new(move || {
@@ -162,7 +163,7 @@ fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
     })
 }
 
-/// Publishes how far behind the outbox is, until `shutdown`.
+/// Publishes the outbox's backlog until `shutdown`.
 async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
     loop {
         let gauged = db::within(OUTBOX_LOOK, async {
@@ -184,7 +185,7 @@ async fn watch_outbox(pool: PgPool, shutdown: CancellationToken) {
     }
 }
 
-/// Starts the relay, without which there is no service: whatever ends it ends the process.
+/// Starts the relay. The service cannot work without it: when the relay ends, the process ends.
 fn start_relay(relay: Relay, shutdown: &CancellationToken) -> JoinHandle<()> {
     let shutdown = shutdown.clone();
     tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! The payments service: `payments` serves, `payments openapi` prints its OpenAPI document, `payments
-//! settings` its settings.
+//! The payments service: `payments` serves, `payments openapi` prints its OpenAPI document, and
+//! `payments settings` prints its settings.
 
 use std::{
     io::{Write, stdout},

@@ -7,12 +7,13 @@ use axum::http::{StatusCode, Uri};
 use tokens::Identity;
 use web::{Problem, SessionCheck, Sessions, kinds};
 
-/// Longest wait for the shop's answer: a user rather waits for a busy shop than tries again.
+/// Longest wait for the shop's answer: waiting for a busy shop is better for the user than
+/// retrying.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two tries.
+/// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The sessions, as the shop's api knows them.
+/// A client for the shop's api, which knows the sessions.
 #[derive(Debug, Clone)]
 pub struct ShopSessions {
     url: String,
@@ -20,7 +21,7 @@ pub struct ShopSessions {
 }
 
 impl ShopSessions {
-    /// Asks at the api that publishes the keys which tokens are checked by.
+    /// Creates a client for the api that publishes the key set at `jwks_url`.
     ///
     /// # Errors
     /// When `jwks_url` is no URL, or no HTTP client can be built.
@@ -34,8 +35,8 @@ impl ShopSessions {
         })
     }
 
-    /// The shop's answer. It changes nothing to ask, so it is asked again when the connection breaks or a server on the way
-    /// has trouble, as when the api is restarted.
+    /// The status of the shop's answer. The request changes nothing, so it is retried when the
+    /// connection breaks or a server on the way fails, for example while the api restarts.
     async fn status(&self, token: &str) -> reqwest::Result<StatusCode> {
         let until = Instant::now() + TIMEOUT;
         loop {

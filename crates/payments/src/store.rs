@@ -1,4 +1,4 @@
-//! All SQL of transactions. Every move carries its guard: `where status = 'pending'`.
+//! All SQL of transactions. Every transition is guarded by `where status = 'pending'`.
 
 use chrono::{DateTime, Utc};
 use contracts::payments::{InitTransaction, Status, Transaction};
@@ -19,7 +19,7 @@ struct Row {
     canceled_at: Option<DateTime<Utc>>,
 }
 
-/// A transaction and the trace that its events belong to.
+/// A transaction with the trace that its events belong to.
 pub(crate) struct Stored {
     pub(crate) transaction: Transaction,
     pub(crate) trace: Option<TraceRef>,
@@ -64,7 +64,7 @@ fn transaction(row: Option<Row>) -> sqlx::Result<Option<Transaction>> {
         .transpose()
 }
 
-/// Fails when the database does not answer or lacks our tables.
+/// Fails when the database does not answer or has no payments tables.
 pub(crate) async fn probe(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query!("select transaction_id from payments.transaction limit 1")
         .fetch_optional(pool)
@@ -123,7 +123,8 @@ pub(crate) async fn entomb(
     transaction(row)
 }
 
-/// Moves a pending transaction; nothing when it is not pending, not there, or not the payer's.
+/// Moves a pending transaction. Returns `None` when it is not pending, does not exist, or belongs
+/// to another payer.
 pub(crate) async fn decide(
     conn: &mut PgConnection,
     id: TransactionId,
@@ -152,7 +153,7 @@ pub(crate) async fn decide(
     row.map(Stored::try_from).transpose()
 }
 
-/// The transaction with this id.
+/// Finds the transaction with this id.
 pub(crate) async fn find(
     conn: &mut PgConnection,
     id: TransactionId,
@@ -172,7 +173,7 @@ pub(crate) async fn find(
     transaction(row)
 }
 
-/// The transactions with these ids, as far as there are any.
+/// Finds the transactions with these ids; unknown ids are omitted.
 pub(crate) async fn find_all(
     conn: &mut PgConnection,
     ids: &[TransactionId],
@@ -195,7 +196,7 @@ pub(crate) async fn find_all(
         .collect()
 }
 
-/// The transaction of this order; there is one at most.
+/// Finds the transaction of this order, which has at most one.
 pub(crate) async fn find_by_order(
     conn: &mut PgConnection,
     id: OrderId,

@@ -1,5 +1,5 @@
-//! The rules of transactions. Payments is the arbiter: whoever moves a transaction out of `pending`
-//! first has won.
+//! The rules of transactions. Payments is the arbiter: the first decision that moves a transaction
+//! out of `pending` wins.
 
 use contracts::{
     payment_event::{Outcome, PaymentEvent},
@@ -15,37 +15,39 @@ use uuid::Uuid;
 
 use crate::store::{self, Stored};
 
-/// How often a decision looks again because somebody wrote between its two looks. A row never
-/// vanishes and moves once, so the second look already finds what the first one missed.
+/// The most tries of a decision, which is retried when another session writes between its two
+/// queries. A row never disappears and moves only once, so the second try already finds the row
+/// that the first one missed.
 const LOOKS: usize = 4;
 
-/// What came of a creation.
+/// The result of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is new.
+    /// The transaction is new.
     New(Transaction),
-    /// It was there, the same.
+    /// The same transaction already existed.
     Same(Transaction),
-    /// Another one stands under this order, or, with none to show, under this id.
+    /// The order has a different transaction or, if none is given, the transaction id is taken by
+    /// another order.
     Differs(Option<Transaction>),
-    /// It is canceled, or tombstoned.
+    /// The order's transaction is canceled, or a tombstone.
     Canceled(Transaction),
 }
 
-/// What came of a move.
+/// The result of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moved {
-    /// It went where it was to go, just now.
+    /// This call made the decision.
     Now(Transaction),
-    /// It has been there since before.
+    /// The same decision was made before.
     Before(Transaction),
-    /// It went the other way before.
+    /// The opposite decision was made before.
     Lost(Transaction),
-    /// There is no such transaction, or it is somebody else's.
+    /// The transaction does not exist, or belongs to another user.
     NotFound,
 }
 
-/// Creates a transaction; idempotent by order. `trace` is the one that its events will belong to.
+/// Creates a transaction; idempotent by order. `trace` is the trace that its events will belong to.
 ///
 /// # Errors
 /// When the database fails.
@@ -63,13 +65,13 @@ pub async fn init(
     }
     let found = store::find_by_order(&mut conn, request.order_id).await?;
     Ok(match found {
-        // the order has none: it is the id that is taken, by another order
+        // the order has no transaction, so that another order has taken the id
         None => Created::Differs(None),
         Some(found) => judge_repeat(found, request),
     })
 }
 
-/// What a creation finds that comes for an order which has a transaction.
+/// Decides the result of a creation for an order that already has a transaction.
 fn judge_repeat(found: Transaction, request: &InitTransaction) -> Created {
     let same = found.user_id == Some(request.user_id)
         && found.amount.as_ref() == Some(&request.amount)
@@ -83,8 +85,8 @@ fn judge_repeat(found: Transaction, request: &InitTransaction) -> Created {
     }
 }
 
-/// Moves a transaction out of `pending`, for its payer or, with none, for a service; the move and
-/// its event commit together.
+/// Decides a transaction that is `pending`, for its payer or, if `payer` is `None`, for a service;
+/// the decision and its event commit together.
 ///
 /// # Errors
 /// When the database fails.
@@ -102,17 +104,18 @@ pub async fn decide(
             None => return Ok(Moved::NotFound),
             Some(found) if found.status == target(outcome) => return Ok(Moved::Before(found)),
             Some(found) if found.status != Status::Pending => return Ok(Moved::Lost(found)),
-            Some(_) => {} // it was created between the two looks
+            Some(_) => {} // created between the two queries
         }
     }
     Err(contended())
 }
 
-/// Makes sure that an order is never paid: cancels its transaction or, where none has arrived yet,
-/// leaves a tombstone, so that the late creation is refused. With `payer`, of that user's orders only.
+/// Makes sure that an order is never paid: cancels its transaction or, if it has not been created
+/// yet, leaves a tombstone, so that the late creation is refused. With `payer`, only orders of that
+/// user are canceled.
 ///
-/// A tombstone takes the id that the transaction would have had. Should another order have that
-/// one, the tombstone gets an id of its own: what matters is the order.
+/// A tombstone takes the id that the transaction would have had. If another order has taken that
+/// id, the tombstone gets a new one: only the order matters.
 ///
 /// # Errors
 /// When the database fails.
@@ -136,7 +139,7 @@ pub async fn cancel_by_order(
             warn!(order.id = %request.order_id, "Transaction id {id} is taken by another order: the tombstone gets a new one");
             id = TransactionId::new();
         }
-        // unique(order_id) decides between this and a creation under way
+        // unique(order_id) decides between this tombstone and a concurrent creation
         crash_point!("payments.entomb.before_insert");
         if let Some(tombstone) = store::entomb(&mut conn, id, request.order_id).await? {
             crash_point!("payments.entomb.after_insert");
@@ -146,7 +149,7 @@ pub async fn cancel_by_order(
     Err(contended())
 }
 
-/// Reads a transaction, of this payer or, with none, of anybody; of another payer, nothing.
+/// Finds a transaction. With `payer`, returns `None` for a transaction of another user.
 ///
 /// # Errors
 /// When the database fails.
@@ -159,7 +162,7 @@ pub async fn find(
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
-/// Reads an order's transaction, of this payer or, with none, of anybody; of another payer, nothing.
+/// Finds an order's transaction. With `payer`, returns `None` for a transaction of another user.
 ///
 /// # Errors
 /// When the database fails.
@@ -172,7 +175,8 @@ pub async fn find_by_order(
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
-/// Reads the transactions with these ids, as far as there are any and, with `payer`, that user's only.
+/// Finds the transactions with these ids; unknown ids are omitted. With `payer`, only those of that
+/// user.
 ///
 /// # Errors
 /// When the database fails.
@@ -197,7 +201,8 @@ const fn target(outcome: Outcome) -> Status {
     }
 }
 
-/// The move and its event, in one transaction; nothing when there is nothing to move.
+/// Commits the decision and its event in one transaction. Returns `None` when no pending
+/// transaction matches.
 async fn try_move(
     pool: &PgPool,
     id: TransactionId,
@@ -211,7 +216,7 @@ async fn try_move(
         return Ok(None);
     };
     let span = decision_span(&transaction, trace.as_ref());
-    // the event hangs where its transaction does: this span is lost should this process die
+    // the event belongs to the trace of its transaction: this span is lost if the process dies
     let message = event(&transaction, outcome, trace)?;
     let committed = async {
         outbox::enqueue(&mut tx, &[message]).await?;
@@ -225,8 +230,8 @@ async fn try_move(
     Ok(Some(transaction))
 }
 
-/// A span in the trace that created the transaction, so that one trace shows its whole life; it
-/// and the request that decides, in a trace of its own, link to each other.
+/// A span in the trace that created the transaction, so that one trace shows its whole life. The
+/// deciding request has its own trace; its span and this one link to each other.
 fn decision_span(transaction: &Transaction, trace: Option<&TraceRef>) -> Span {
     let span = info_span!(
         "transaction.decide",
@@ -267,7 +272,7 @@ fn event(
         .map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
-/// Reads as "not reachable right now", so the caller asks again.
+/// Classified as "unreachable", so that the caller retries.
 fn contended() -> sqlx::Error {
     sqlx::Error::Protocol("a transaction was written to at every look".to_owned())
 }

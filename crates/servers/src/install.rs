@@ -12,17 +12,17 @@ use crate::{Doing, Error, Result};
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
-/// A program on PATH.
+/// Finds a program on PATH.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join(name))
         .find(|path| path.is_file())
 }
 
-/// Installs Debian packages, without letting them start servers of their own.
+/// Installs Debian packages and prevents them from starting servers of their own.
 ///
 /// # Errors
-/// When this is no Debian, or we are not root and have no sudo.
+/// When this is not Debian, or we are not root and have no sudo.
 pub fn install(packages: &[&str]) -> Result<()> {
     let wanted = packages.join(" ");
     if find_program("apt-get").is_none() {
@@ -73,7 +73,7 @@ fn apt(arguments: &[&str]) -> Result<()> {
     )))
 }
 
-/// While it lives, packages do not start what they install.
+/// While this value exists, newly installed packages do not start their servers.
 struct Policy {
     ours: bool,
 }

@@ -1,9 +1,9 @@
 //! Private PostgreSQL and RabbitMQ servers, for development and tests.
 //!
-//! They are found on the machine or installed with apt (without starting servers of their own),
-//! keep their data in a folder that is given, listen on loopback only, on free ports, and run as
-//! an unprivileged user when we are root. Nothing is ever stopped that was not started here: a
-//! process is known by its id *and* its start time.
+//! The servers are found on the machine or installed with apt (without starting apt's own servers).
+//! They keep their data in a given folder, listen on free ports of loopback only, and run as an
+//! unprivileged user when we are root. Only processes started here are ever stopped: a process is
+//! identified by its id *and* its start time.
 
 mod install;
 mod owner;
@@ -16,7 +16,7 @@ pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Process, free_port, port_is_free};
 pub use rabbitmq::RabbitMq;
 
-/// What went wrong, as one sentence that says what to do.
+/// An error, as one sentence that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(pub String);
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Shorthand.
+/// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 pub(crate) fn failed<T>(doing: &str, why: impl std::fmt::Display) -> Result<T> {

@@ -9,7 +9,8 @@ use nix::unistd::{Uid, User};
 
 use crate::{Doing, Result};
 
-/// Who a server runs as: an unprivileged user when we are root, else ourselves.
+/// The user that a server runs as: an unprivileged user when we are root, otherwise the current
+/// user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner(Option<(u32, u32)>);
 
@@ -34,8 +35,8 @@ impl Owner {
         command
     }
 
-    /// A command that runs as this owner in the system that lies in a folder, with `home` in its place
-    /// there, too. The mounts are the command's own, and end with it.
+    /// Creates a command that runs as this owner, inside the system in the folder `system`, where
+    /// `home` is available under the same path. The mounts belong to the command and end with it.
     pub(crate) fn command_in(self, system: &Path, home: &Path, program: &Path) -> Command {
         const ENTER: &str = r#"
             set -e
@@ -58,8 +59,9 @@ impl Owner {
         command
     }
 
-    /// Makes `dir` this owner's. Where the owner may not reach it, because a folder above is
-    /// closed to others, a folder in /var/tmp takes its place and `dir` becomes a link to it.
+    /// Makes this owner the owner of `dir`. If the owner cannot reach `dir`, because a parent
+    /// folder is closed to others, a folder in /var/tmp replaces it and `dir` becomes a link to
+    /// that folder.
     pub(crate) fn home(self, dir: &Path) -> Result<PathBuf> {
         if let Ok(target) = fs::read_link(dir) {
             fs::create_dir_all(&target).doing(&format!("make {}", target.display()))?;

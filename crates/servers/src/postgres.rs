@@ -14,14 +14,14 @@ use crate::{
 
 const START: Duration = Duration::from_mins(1);
 
-/// How a PostgreSQL runs.
+/// Settings of a PostgreSQL server.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresOptions {
-    /// False only where nothing needs to survive the machine: no fsync.
+    /// False (no fsync) only if no data needs to survive a crash of the machine.
     pub durable: bool,
-    /// Most connections.
+    /// Most connections to the server.
     pub max_connections: u32,
-    /// Whether it counts statements (`pg_stat_statements`), planning included.
+    /// Whether the server counts statements (`pg_stat_statements`), including their planning.
     pub statements: bool,
 }
 
@@ -47,10 +47,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one with its data in `dir`, on the port it had before if that is free.
+    /// Starts a server with its data in `dir`, on its previous port if that is free.
     ///
     /// # Errors
-    /// When it cannot be installed or does not start; the sentence names its log.
+    /// When PostgreSQL cannot be installed or does not start; the sentence names its log.
     pub fn start(dir: &Path, options: PostgresOptions) -> Result<Self> {
         let bin = if let Some(bin) = programs() {
             bin
@@ -116,13 +116,13 @@ impl Postgres {
         }
     }
 
-    /// Starts it again, on the same data and port, after it was stopped or killed.
+    /// Starts the server again, on the same data and port, after it was stopped or killed.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When the server does not start.
     pub fn launch(&mut self) -> Result<()> {
         let until = Instant::now() + START;
-        // right after a kill, its children may still hold the lock file
+        // right after a kill, the server's children may still hold the lock file
         while Instant::now() < until {
             let (child, process) = self.spawn()?;
             self.running = Some((child, process));
@@ -198,10 +198,10 @@ impl Postgres {
         self.home.join("postgres.log")
     }
 
-    /// Runs a statement; for more than that there are real clients.
+    /// Runs a statement; for anything else, use a real client.
     ///
     /// # Errors
-    /// What psql says.
+    /// The error that psql reports.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         let output = Command::new(self.bin.join("psql"))
             .args([
@@ -231,7 +231,7 @@ impl Postgres {
     /// Runs a file of statements.
     ///
     /// # Errors
-    /// What psql says.
+    /// The error that psql reports.
     pub fn psql_file(&self, database: &str, file: &Path) -> Result<()> {
         let output = Command::new(self.bin.join("psql"))
             .args([
@@ -256,10 +256,10 @@ impl Postgres {
         }
     }
 
-    /// Makes a database, if there is none of that name.
+    /// Creates a database, unless it exists.
     ///
     /// # Errors
-    /// What psql says.
+    /// The error that psql reports.
     pub fn create_database(&self, name: &str) -> Result<()> {
         let there = self.psql(
             "postgres",
@@ -281,17 +281,17 @@ impl Postgres {
         self.running.as_ref().map(|(_, process)| *process)
     }
 
-    /// Fast stop: sessions are cut, everything is written.
+    /// Fast stop: sessions are disconnected, all data is written.
     pub fn stop(&mut self) {
         self.end(Signal::SIGINT);
     }
 
-    /// `pg_ctl -m immediate`: as if it had crashed.
+    /// `pg_ctl -m immediate`: like a crash.
     pub fn stop_immediate(&mut self) {
         self.end(Signal::SIGQUIT);
     }
 
-    /// SIGKILL of the server and its children.
+    /// Sends SIGKILL to the server and its children.
     pub fn kill(&mut self) {
         if let Some((_, process)) = &self.running {
             let children = process.children();
@@ -301,10 +301,10 @@ impl Postgres {
         self.reap();
     }
 
-    /// Demands every role's password from now on, but the superuser's.
+    /// Requires passwords of all roles except the superuser from now on.
     ///
     /// # Errors
-    /// When its rules cannot be written or read again.
+    /// When the access rules cannot be written or reloaded.
     pub fn demand_passwords(&self) -> Result<()> {
         self.owner.write(
             &self.home.join("data/pg_hba.conf"),
@@ -313,10 +313,10 @@ impl Postgres {
         self.psql("postgres", "select pg_reload_conf()").map(drop)
     }
 
-    /// Takes a base backup: all databases as of one instant. It replaces the one before.
+    /// Takes a base backup: all databases at one point in time. It replaces the previous backup.
     ///
     /// # Errors
-    /// What `pg_basebackup` says.
+    /// The error that `pg_basebackup` reports.
     pub fn back_up(&self) -> Result<()> {
         let backup = self.backup();
         if backup.exists() {
@@ -339,10 +339,10 @@ impl Postgres {
         }
     }
 
-    /// Stops it, and starts it again with what it was when it was backed up.
+    /// Stops the server, and starts it again from its backup.
     ///
     /// # Errors
-    /// When there is no backup, or it does not start.
+    /// When there is no backup, or the server does not start.
     pub fn restore(&mut self) -> Result<()> {
         self.stop();
         let data = self.home.join("data");
@@ -355,7 +355,7 @@ impl Postgres {
         self.home.join("backup")
     }
 
-    /// Lets it run on when this is dropped.
+    /// Keeps the server running when this value is dropped.
     pub fn detach(mut self) -> Option<Process> {
         self.running.take().map(|(_, process)| process)
     }
@@ -386,7 +386,7 @@ impl Drop for Postgres {
     }
 }
 
-/// The newest PostgreSQL's programs.
+/// The folder with the programs of the newest PostgreSQL.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -14,12 +14,13 @@ use nix::{
     unistd::Pid,
 };
 
-/// A process that we started, known by its id and its start time: a recycled id is another one.
+/// A process that we started, identified by its id and its start time, so that a recycled id does
+/// not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     /// Process id.
     pub pid: u32,
-    /// Clock ticks between boot and its start, as in `/proc/PID/stat`.
+    /// Clock ticks from boot to the process' start, as in `/proc/PID/stat`.
     pub started: u64,
 }
 
@@ -29,40 +30,40 @@ impl Process {
         stat(pid).map(|(_, started)| Self { pid, started })
     }
 
-    /// Whether it is still there, and not just waiting to be reaped.
+    /// Whether the process still runs, and is not just waiting to be reaped.
     pub fn is_alive(self) -> bool {
         stat(self.pid).is_some_and(|(state, started)| started == self.started && state != 'Z')
     }
 
-    /// Sends a signal, if it is still there.
+    /// Sends a signal, if the process still runs.
     pub(crate) fn signal(self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.pid).ok().filter(|_| self.is_alive()) {
-            // it may end between the look and the signal: then there is nothing to do
+            // the process may end between the check and the signal: then nothing is left to do
             kill(Pid::from_raw(pid), signal).ok();
         }
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Asks the process to end (SIGTERM).
     pub fn signal_term(self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Interrupts it (SIGINT): of PostgreSQL, a fast stop.
+    /// Interrupts the process (SIGINT): for PostgreSQL, a fast stop.
     pub fn interrupt(self) {
         self.signal(Signal::SIGINT);
     }
 
-    /// Freezes it (SIGSTOP).
+    /// Freezes the process (SIGSTOP).
     pub fn freeze(self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets a frozen one go on (SIGCONT).
+    /// Resumes a frozen process (SIGCONT).
     pub fn thaw(self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// SIGTERM; after `grace`, SIGKILL. Returns whether it ended by itself.
+    /// Sends SIGTERM and, after `grace`, SIGKILL. Returns whether the process ended before SIGKILL.
     pub fn terminate(self, grace: Duration) -> bool {
         self.signal(Signal::SIGTERM);
         let ended = self.wait(grace);
@@ -72,13 +73,13 @@ impl Process {
         ended
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL, and waits until the process is gone.
     pub fn kill(self) {
         self.signal(Signal::SIGKILL);
         self.wait(Duration::from_secs(5));
     }
 
-    /// Waits until it is gone, at most so long. Returns whether it is.
+    /// Waits for at most `limit` until the process is gone. Returns whether it is gone.
     pub fn wait(self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         while self.is_alive() {
@@ -90,7 +91,7 @@ impl Process {
         true
     }
 
-    /// The processes that it started and that are still its own.
+    /// The process' children.
     pub fn children(self) -> Vec<Self> {
         let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid))
             .unwrap_or_default();
@@ -102,22 +103,22 @@ impl Process {
 
 fn stat(pid: u32) -> Option<(char, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // the name, in brackets, may hold anything
+    // the name, in brackets, may contain any character
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// Ports that no system hands out to connections by itself: whoever leaves one for a moment gets it
-/// back.
+/// Ports outside the range that the system assigns to connections: a server that releases such a
+/// port for a moment gets it back.
 const PORTS: Range<u16> = 10_000..32_000;
 
-/// A port of loopback that is free now; this process gets each only once in a long time.
+/// Finds a free port of loopback; this process does not return the same port again for a long time.
 ///
 /// # Errors
-/// When there is none.
+/// When no port is free.
 pub fn free_port() -> crate::Result<u16> {
-    /// Where to look next; two processes begin at different places.
+    /// The next offset to try; each process begins at a different one.
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     let span = u32::from(PORTS.end - PORTS.start);
     let next = NEXT.get_or_init(|| AtomicU32::new(std::process::id().wrapping_mul(7919)));
@@ -131,7 +132,7 @@ pub fn free_port() -> crate::Result<u16> {
     crate::failed("find a free port", format!("none of {PORTS:?} is"))
 }
 
-/// Whether nobody listens on this port of loopback.
+/// Whether no process listens on this port of loopback.
 pub fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

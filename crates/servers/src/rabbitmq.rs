@@ -20,7 +20,7 @@ const CREDENTIALS: &str = "c2hvcDpzaG9w";
 /// [detached](RabbitMq::detach).
 #[derive(Debug)]
 pub struct RabbitMq {
-    /// Where the system is that it is installed in: the machine's own, if none.
+    /// The root folder of the system in which RabbitMQ is installed; `None` for the machine's own.
     system: Option<PathBuf>,
     home: PathBuf,
     owner: Owner,
@@ -37,10 +37,10 @@ struct Ports {
 }
 
 impl RabbitMq {
-    /// Starts one with its data in `dir`, on the ports it had before if they are free.
+    /// Starts a server with its data in `dir`, on its previous ports if they are free.
     ///
     /// # Errors
-    /// When it cannot be installed or does not start; the sentence names its log.
+    /// When RabbitMQ cannot be installed or does not start; the sentence names its log.
     pub fn start(dir: &Path) -> Result<Self> {
         if !Path::new(SERVER).exists() {
             install(&["rabbitmq-server"])?;
@@ -48,11 +48,11 @@ impl RabbitMq {
         Self::of(None, dir)
     }
 
-    /// Starts the one that is installed in another system, which lies in a folder: another release.
-    /// It runs in a mount namespace of its own; needs root.
+    /// Starts the RabbitMQ of another system, whose root is the folder `system`: another release.
+    /// It runs in its own mount namespace; needs root.
     ///
     /// # Errors
-    /// As of [`RabbitMq::start`].
+    /// As for [`RabbitMq::start`].
     pub fn start_in(system: &Path, dir: &Path) -> Result<Self> {
         Self::of(Some(system.to_path_buf()), dir)
     }
@@ -104,10 +104,10 @@ impl RabbitMq {
         )
     }
 
-    /// Starts it again, on the same data and ports, after it was stopped or killed.
+    /// Starts the server again, on the same data and ports, after it was stopped or killed.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When the server does not start.
     pub fn launch(&mut self) -> Result<()> {
         let out = OpenOptions::new()
             .create(true)
@@ -159,7 +159,7 @@ impl RabbitMq {
         )
     }
 
-    /// A program that knows which node is ours.
+    /// A command whose environment names our node.
     fn command(&self, program: &str) -> Command {
         let program = Path::new(program);
         let mut command = match &self.system {
@@ -173,10 +173,10 @@ impl RabbitMq {
         command
     }
 
-    /// Runs `rabbitmqctl` on it.
+    /// Runs `rabbitmqctl` on this server.
     ///
     /// # Errors
-    /// What it says.
+    /// The error that `rabbitmqctl` reports.
     pub fn control(&self, arguments: &[&str]) -> Result<()> {
         let output = self
             .command(CONTROL)
@@ -209,7 +209,7 @@ impl RabbitMq {
     /// Calls the management API.
     ///
     /// # Errors
-    /// When it cannot be reached or answers with an error.
+    /// When the API cannot be reached or answers with an error.
     pub fn management(&self, method: &str, path: &str, body: &str) -> Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.management))
             .doing("reach RabbitMQ's management")?;
@@ -236,7 +236,7 @@ impl RabbitMq {
         }
     }
 
-    /// URL of a vhost; `%2f` is the default one.
+    /// URL of a vhost; `%2f` is the default vhost.
     pub fn amqp_url(&self, vhost: &str) -> String {
         format!(
             "amqp://shop:shop@127.0.0.1:{}/{vhost}?heartbeat=5",
@@ -244,7 +244,7 @@ impl RabbitMq {
         )
     }
 
-    /// URL of the management API and its pages.
+    /// URL of the management API and UI.
     pub fn management_url(&self) -> String {
         format!("http://shop:shop@127.0.0.1:{}", self.ports.management)
     }
@@ -254,7 +254,7 @@ impl RabbitMq {
         self.running.as_ref().map(|(_, process)| *process)
     }
 
-    /// Stops it in order.
+    /// Stops the server gracefully.
     pub fn stop(&mut self) {
         if let Some((child, process)) = &mut self.running {
             process.signal(nix::sys::signal::Signal::SIGTERM);
@@ -277,22 +277,22 @@ impl RabbitMq {
         end_epmd(self.ports.epmd);
     }
 
-    /// Kills it, and starts it again without anything that it held.
+    /// Kills the server, and starts it again without any data.
     ///
     /// # Errors
-    /// When its data cannot be removed or it does not start.
+    /// When the data cannot be removed, or the server does not start.
     pub fn relaunch_empty(&mut self) -> Result<()> {
         self.kill();
         fs::remove_dir_all(self.home.join("mnesia")).doing("remove RabbitMQ's data")?;
         self.launch()
     }
 
-    /// Lets it run on when this is dropped.
+    /// Keeps the server running when this value is dropped.
     pub fn detach(mut self) -> Option<Process> {
         self.running.take().map(|(_, process)| process)
     }
 
-    /// Stops a detached server of an earlier run, with the port mapper that it brought up.
+    /// Stops a detached server of an earlier run, and the port mapper that it started.
     pub fn stop_detached(dir: &Path, process: Process) {
         let family = family(process);
         process.terminate(Duration::from_secs(30));
@@ -309,7 +309,7 @@ impl Drop for RabbitMq {
     }
 }
 
-/// The start script's children and theirs: the node itself is among them.
+/// The start script's descendants, which include the node.
 fn family(process: Process) -> Vec<Process> {
     let mut all = process.children();
     let mut next = 0;
@@ -320,7 +320,7 @@ fn family(process: Process) -> Vec<Process> {
     all
 }
 
-/// Erlang's port mapper outlives its node; ours is known by its port.
+/// Erlang's port mapper outlives its node; ours is identified by its port.
 fn end_epmd(port: u16) {
     let wanted = format!("ERL_EPMD_PORT={port}");
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -1,13 +1,13 @@
-//! How a process is told its settings: by its environment, secrets by files if wanted, mistakes named
-//! by the variable that they are in. What a setting means is said by the process that has it.
+//! Reads a process' settings: from the environment, and secrets optionally from files. Errors name
+//! the variable that is wrong. Each process documents its own settings.
 //!
 //! - [`parse`] reads the settings of a program.
-//! - [`secret`] reads one that may be in a file.
-//! - [`reference()`] writes a program's settings down, for `docs/configuration.md`.
+//! - [`secret`] reads a secret that may be stored in a file.
+//! - [`reference()`] lists a program's settings, for `docs/configuration.md`.
 //!
-//! A setting is a secret when clap is told to hide its value (`hide_env_values`). Each secret `NAME`
-//! can be in a file instead, which `NAME_FILE` names: environments are inherited, shown by `docker
-//! inspect` and dumped with crashes, files are not.
+//! A setting is a secret if clap hides its value (`hide_env_values`). Each secret `NAME` can
+//! instead be stored in a file that `NAME_FILE` names: environments are inherited, shown by `docker
+//! inspect` and dumped with crashes, while files are not.
 
 mod reference;
 
@@ -25,11 +25,11 @@ use clap::{
 
 pub use reference::reference;
 
-/// The settings of this program, from its arguments and its environment; ends the program when it is
-/// asked for help, or in words that it does not know.
+/// Reads the settings of this program from its arguments and its environment. Exits when asked for
+/// help, or when the arguments are unknown.
 ///
 /// # Errors
-/// A sentence that begins with the variable that cannot be read.
+/// A sentence that begins with the variable that is invalid.
 pub fn parse<P: Parser>() -> anyhow::Result<P> {
     let mut words = std::env::args_os();
     let program = words.next();
@@ -41,8 +41,8 @@ pub fn parse<P: Parser>() -> anyhow::Result<P> {
     })
 }
 
-/// The secret `name`, or what the file holds that `<name>_FILE` names; a line's end after it is no
-/// part of it.
+/// Returns the secret `name`, or the content of the file that `<name>_FILE` names, without a
+/// trailing line break.
 ///
 /// # Errors
 /// When both are set, or the file cannot be read or is empty. No error repeats the secret.
@@ -74,7 +74,7 @@ fn read(variable: &str, path: &Path) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-/// The secrets of `command` that files hold, as its arguments.
+/// The secrets of `command` that are stored in files, as arguments.
 fn secrets(
     command: &Command,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -100,10 +100,10 @@ fn secrets(
     Ok(words)
 }
 
-/// What clap says of a setting that it cannot read, behind the name of its variable: people set
-/// variables, while clap speaks of flags. `None` when it is about something else.
+/// Prefixes clap's error about a setting with the name of its variable: operators set variables,
+/// while clap's text names flags. `None` when the error is about something else.
 fn misread(error: &clap::Error, mut command: Command) -> Option<anyhow::Error> {
-    command.build(); // before that, arguments cannot be printed
+    command.build(); // required before arguments can be printed
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// A program.
+    /// A program for tests.
     #[derive(Parser, Debug)]
     struct Cli {
         /// Where the broker is.
@@ -179,7 +179,7 @@ mod tests {
             assert!(error.starts_with("TEST_ONLY_BROKER_URL"), "{error}");
             assert!(!error.contains("hush"), "{error}");
         }
-        // an empty variable is one that is not set
+        // an empty variable counts as unset
         let set = [
             ("TEST_ONLY_BROKER_URL_FILE", full.as_str()),
             ("TEST_ONLY_BROKER_URL", ""),

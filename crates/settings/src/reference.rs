@@ -1,13 +1,13 @@
 use clap::{Arg, Command};
 
-/// The settings of `command` as a Markdown table: variable, default, what it is.
+/// Formats the settings of `command` as a Markdown table: variable, default, description.
 pub fn reference(command: &Command) -> String {
     let head = ["| variable | default | |\n|---|---|---|\n".to_owned()];
     let rows = command.get_arguments().filter_map(row);
     head.into_iter().chain(rows).collect()
 }
 
-/// One setting; none for an argument that has no variable.
+/// One setting; `None` for an argument without a variable.
 fn row(argument: &Arg) -> Option<String> {
     let name = argument.get_env()?.to_string_lossy();
     let file = if argument.is_hide_env_values_set() {

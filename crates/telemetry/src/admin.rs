@@ -26,13 +26,13 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 type Hook = Box<dyn Fn() + Send + Sync>;
 static HOOKS: Mutex<Vec<Hook>> = Mutex::new(Vec::new());
 
-/// A gauge that nobody has set for so long is not published any more: whoever set it has left that
-/// to another process.
+/// A gauge that has not been set for this long is no longer published: the task that set it has
+/// moved to another process.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// A readiness check that takes longer says no.
+/// A readiness check that takes longer counts as failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often recorded durations are sorted into their buckets when nobody scrapes.
+/// How often recorded durations are sorted into their buckets when no scrape does it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 pub(crate) fn install_recorder() -> anyhow::Result<()> {
@@ -49,7 +49,8 @@ pub(crate) fn install_recorder() -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("telemetry was started before"))
 }
 
-/// Does this before each answer of `/metrics`: for gauges that cost little and change all the time.
+/// Runs `hook` before each response of `/metrics`: for gauges that are cheap to read and change all
+/// the time.
 pub fn on_scrape(hook: impl Fn() + Send + Sync + 'static) {
     if let Ok(mut hooks) = HOOKS.lock() {
         hooks.push(Box::new(hook));
@@ -61,7 +62,7 @@ pub fn on_scrape(hook: impl Fn() + Send + Sync + 'static) {
 pub struct Readiness(Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>);
 
 impl Readiness {
-    /// Asks `check`; its error is a sentence that says what is missing.
+    /// Runs `check` for each probe; its error is a sentence that names the missing dependency.
     pub fn new<F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,

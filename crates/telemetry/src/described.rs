@@ -1,10 +1,10 @@
-//! What each metric means is said once, on docs/metrics.md: `# HELP` says the same.
+//! Descriptions of metrics, taken from docs/metrics.md, so that `# HELP` and the page agree.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
-/// Describes all metrics of the page to the recorder; to be called once it is installed.
+/// Registers the page's descriptions with the recorder; call it once the recorder is installed.
 pub(crate) fn describe() {
     for (name, kind, what) in rows() {
         let unit = unit(name);
@@ -24,12 +24,12 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
         let [name, kind, _labels, what] = cells[..] else {
             return None;
         };
-        let kind = kind.split(',').next()?; // behind it, who publishes it
+        let kind = kind.split(',').next()?; // drops the process that publishes the metric
         Some((name.trim_end_matches('`'), kind, what))
     })
 }
 
-/// A metric's name ends with its unit; without one, it counts.
+/// A metric's name ends with its unit; a name without one is a count.
 fn unit(name: &str) -> Unit {
     let name = name.trim_end_matches("_total");
     if name.ends_with("_seconds") {

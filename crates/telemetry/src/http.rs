@@ -1,4 +1,4 @@
-//! Requests: a span and a duration each.
+//! HTTP requests: a span and a duration for each.
 
 use std::time::Instant;
 
@@ -12,38 +12,38 @@ use futures::future::BoxFuture;
 use kernel::TraceRef;
 use tracing::{Instrument, Span, field, info_span};
 
-/// The place in a trace at which a request is handled: in the trace of its `traceparent` where callers are
-/// trusted with that, else in a new one.
+/// The request's position in a trace: the trace of its `traceparent` if the caller is trusted,
+/// otherwise a new one.
 ///
-/// In the request's extensions, so that handlers and problem documents can name it whether or not
-/// anything is exported.
+/// Stored in the request's extensions, so that handlers and problem documents can name the trace
+/// whether or not traces are exported.
 #[derive(Debug, Clone)]
 pub struct RequestTrace(pub TraceRef);
 
-/// The place in a trace that the caller named, if it named one: what outlives the request hangs
-/// there, and not on the request's own span, which is lost should this process die.
+/// The position in a trace that the caller named, if any. Work that outlives the request is
+/// attached there and not to the request's own span, which is lost if the process dies.
 #[derive(Debug, Clone)]
 pub struct CallerTrace(pub Option<TraceRef>);
 
-/// What [`trace_layer`] returns.
+/// The type that [`trace_layer`] returns.
 pub type TraceLayer =
     FromFnLayer<fn(Request, Next) -> BoxFuture<'static, Response>, (), (Request,)>;
 
-/// Who calls, and what their `traceparent` does.
+/// The kind of callers, which decides how their `traceparent` is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Callers {
-    /// The public: a trace that a caller names is linked to, and each request begins one of its own. A
-    /// stranger could name one
-    /// trace for all requests, or another caller's.
+    /// The public: each request begins a trace of its own, with a link to the trace that the caller
+    /// names. Otherwise a stranger could put all requests into one trace, or into another caller's.
     #[default]
     Public,
     /// Our own services: their trace is continued.
     Services,
 }
 
-/// One server span a request, named `{method} {route}`, and
-/// `http_server_request_duration_seconds{method, route, status}`; puts a [`RequestTrace`] and a
-/// [`CallerTrace`] into the request. For `Router::layer`, outermost but for what must not be traced.
+/// Creates one server span per request, named `{method} {route}`, and records
+/// `http_server_request_duration_seconds{method, route, status}`; adds a [`RequestTrace`] and a
+/// [`CallerTrace`] to the request. Use it with `Router::layer`, as the outermost layer of all
+/// routes to be traced.
 pub fn trace_layer(callers: Callers) -> TraceLayer {
     match callers {
         Callers::Public => from_fn(|request, next| Box::pin(trace(Callers::Public, request, next))),
@@ -90,13 +90,14 @@ async fn trace(callers: Callers, mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Its `traceparent`, when that is a good one.
+/// The request's `traceparent`, if it is valid.
 fn caller(request: &Request) -> Option<TraceRef> {
     let header = request.headers().get("traceparent")?;
     header.to_str().ok()?.parse().ok()
 }
 
-/// Where the request stands: a child of its caller when that named itself and is trusted with it.
+/// The request's position in a trace: a child of its caller if the caller named a trace and is
+/// trusted.
 fn place(span: &Span, caller: Option<&TraceRef>, callers: Callers) -> TraceRef {
     let parent = caller.filter(|_| callers == Callers::Services);
     match (parent, caller) {
@@ -108,7 +109,7 @@ fn place(span: &Span, caller: Option<&TraceRef>, callers: Callers) -> TraceRef {
     here.unwrap_or_else(|| parent.map_or_else(TraceRef::random, TraceRef::child))
 }
 
-/// A method that anybody may make up must not become a label.
+/// Maps unknown methods to `other`: an invented method must not become a label.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -14,22 +14,23 @@ use tracing_subscriber::{
 
 use crate::{logs::JsonLines, loss::Batches, told, trace::Ratio};
 
-/// What a process logs and where its traces go.
+/// Settings of a process' logs and traces.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// OTLP over gRPC, such as `http://localhost:4317`; without it (or empty) no trace is exported.
+    /// OTLP endpoint over gRPC, such as `http://localhost:4317`; if it is missing or empty, no
+    /// traces are exported.
     pub otlp_endpoint: Option<String>,
-    /// JSON lines rather than lines for people.
+    /// Log JSON lines instead of lines for people.
     pub json: bool,
 }
 
-/// Keeps telemetry going; [`Guard::shutdown`], or dropping it, sends what is left.
+/// Keeps telemetry running; [`Guard::shutdown`], or dropping it, sends the remaining spans.
 #[derive(Debug)]
 #[must_use = "telemetry ends when this is dropped"]
 pub struct Guard(Option<SdkTracerProvider>);
 
 impl Guard {
-    /// Sends what is left, waiting for it for a few seconds at most.
+    /// Sends the remaining spans, waiting for a few seconds at most.
     pub fn shutdown(self) {
         drop(self);
     }
@@ -44,11 +45,11 @@ impl Drop for Guard {
     }
 }
 
-/// Starts logs (to stdout, filtered by `RUST_LOG`, `info` by default), traces (all, or the part that
-/// `OTEL_TRACES_SAMPLER_ARG` says) and metrics of this process. To be called once, inside the tokio runtime.
+/// Starts this process' logs (to stdout, filtered by `RUST_LOG`, default `info`), traces (all, or
+/// the ratio in `OTEL_TRACES_SAMPLER_ARG`) and metrics. Call it once, inside the tokio runtime.
 ///
 /// # Errors
-/// When `RUST_LOG` or the endpoint makes no sense, or telemetry was started before.
+/// When `RUST_LOG` or the endpoint is invalid, or telemetry was started before.
 pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) => {
@@ -85,18 +86,18 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
     let subscriber = tracing_subscriber::registry()
         .with(logs.with_filter(filter))
         .with(traces);
-    // not `try_init`, which also listens to the `log` crate: asking it whether something would be
-    // logged leaves the filters in a state in which the next event can get lost
+    // not `try_init`, which also installs a logger for the `log` crate: its checks whether an event
+    // is enabled leave the filters in a state in which the next event can get lost
     tracing::subscriber::set_global_default(subscriber).context("telemetry was started before")?;
     crate::admin::install_recorder()?;
     crate::process::watch(service);
     Ok(Guard(provider))
 }
 
-/// The log filter. Exporters report through [`Batches`], so their library's own lines, one a second while a
-/// collector is away, are off unless `filter` asks for them; so are lapin's of returned messages, which hold the whole
-/// body. The filter is for events: what they say of the spans around them does not
-/// depend on it.
+/// The log filter. Exporters report failures through [`Batches`]; their library would log one line
+/// a second while the collector is unreachable, so its lines are off unless `filter` enables them.
+/// So are lapin's lines about returned messages, which contain the whole body. The filter applies
+/// to events: the span fields in their log lines do not depend on it.
 fn logged<S>(filter: &str) -> Result<impl Filter<S> + use<S>, ParseError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -109,18 +110,19 @@ where
     )
 }
 
-/// Our own spans, whatever is logged; not those of libraries, and not those that a saga's journal
-/// tells of (target `saga::story`), which are there for the logs.
+/// Enables export of our own spans, independently of the log filter. Excludes spans of libraries,
+/// and the spans that a saga's journal reconstructs (target `saga::story`), which exist for the
+/// logs.
 fn exported() -> EnvFilter {
     EnvFilter::new(
         "info,saga::story=off,h2=off,hyper=off,hyper_util=off,opentelemetry=off,tonic=off,tower=off,sqlx=off,lapin=off,reqwest=off",
     )
 }
 
-/// For programs that only tell spans after the fact: no logs, no spans of their own.
+/// For programs that only export spans after the fact: no logs, no spans of their own.
 ///
 /// # Errors
-/// When the endpoint makes no sense.
+/// When the endpoint is invalid.
 pub fn tell_to(endpoint: &str) -> anyhow::Result<Guard> {
     told::listen(exporter(endpoint)?);
     Ok(Guard(None))

@@ -1,16 +1,16 @@
 //! Logs, traces and metrics; the only crate that names opentelemetry.
 //!
-//! - [`init`] at the start of a process, inside its tokio runtime; its [`Guard`] is shut down at
+//! - Call [`init`] at the start of a process, inside its tokio runtime; shut its [`Guard`] down at
 //!   the end.
-//! - One trace id for a saga's whole life: [`tell`] exports spans whose ids and times somebody knows
-//!   already, such as a saga's journal, under a service of their own (`saga`); [`continue_trace`]
-//!   makes spans of this process, whatever process it is, their children, and [`link`] ties a span
-//!   to what caused it without making it a child.
-//! - What cannot be sent holds nobody up: `telemetry_spans_lost_total` counts it.
-//! - Logs are lines for people or JSON, one object a line, with the fields of the surrounding
+//! - A saga has one trace id for its whole life: [`tell`] exports spans whose ids and times are
+//!   already known, such as those of a saga's journal, under a service of their own (`saga`);
+//!   [`continue_trace`] makes a span of any process their child, and [`link`] links a span to its
+//!   cause without making it a child.
+//! - Spans that cannot be sent block no caller: `telemetry_spans_lost_total` counts them.
+//! - Logs are lines for people or JSON, one object per line, with the fields of the surrounding
 //!   spans (`saga.id`, `order.id`, …) and their `trace_id` at the top level.
 //! - [`admin`] serves `/livez`, `/readyz` and `/metrics` on a port of their own.
-//! - [`http`] gives every request a span and a duration.
+//! - [`http`] records a span and a duration for every request.
 //!
 //! ```no_run
 //! # async fn run() -> anyhow::Result<()> {
@@ -38,7 +38,7 @@ pub use trace::{continue_trace, current, exports, link, samples};
 
 /// For errors that are dropped on purpose.
 pub trait WarnOnFail<T> {
-    /// Logs the error with what was being done, and goes on.
+    /// Logs the error with the operation that failed, and continues.
     fn warn_on_fail(self, doing: &str) -> Option<T>;
 }
 
@@ -49,9 +49,9 @@ impl<T, E: std::fmt::Display> WarnOnFail<T> for Result<T, E> {
     }
 }
 
-/// An error with all its causes, on one line: for the one place that logs it.
+/// Formats an error with all its causes on one line, for the one place that logs it.
 ///
-/// A cause that its effect already tells is not told again.
+/// A cause that the error above it already ends with is not repeated.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut told = error.to_string();
     let mut cause = error.source();

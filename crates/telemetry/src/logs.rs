@@ -21,16 +21,17 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
-/// One JSON object per event and line. The fields of the event and of the spans around it stand
-/// side by side (the innermost wins), so that a log can be searched by `saga.id` alone.
+/// Writes one JSON object per event and line. The fields of the event and of its surrounding spans
+/// are merged at the top level (the innermost value wins), so that logs can be searched by
+/// `saga.id` alone.
 pub(crate) struct JsonLines<W> {
     service: &'static str,
     writer: W,
     dispatch: OnceLock<WeakDispatch>,
 }
 
-/// The trace that a span continues; kept beside the span so that logs name it whether or not
-/// traces are exported.
+/// The trace that a span continues; stored with the span, so that logs name the trace whether or
+/// not traces are exported.
 pub(crate) struct Continued(pub(crate) TraceRef);
 
 #[derive(Default)]
@@ -45,7 +46,7 @@ impl<W> JsonLines<W> {
         }
     }
 
-    /// The trace id of a span that was begun here rather than continued.
+    /// The trace id of a span that began a trace here instead of continuing one.
     fn exported_trace_id(&self, span: &Id) -> Option<String> {
         let context = get_otel_context(span, &self.dispatch.get()?.upgrade()?)?;
         let span = context.span().span_context().clone();
@@ -114,7 +115,7 @@ where
         line.text("service", self.service);
         let mut written = Value::Object(line.0).to_string();
         written.push('\n');
-        // where logs cannot be written there is nowhere to say so
+        // a failure to write logs cannot be logged
         self.writer
             .make_writer_for(event.metadata())
             .write_all(written.as_bytes())
@@ -129,7 +130,7 @@ impl Fields {
 
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         let key = field.name();
-        // `otel.*` speaks to the exporter only
+        // `otel.*` fields are for the exporter only
         if !key.starts_with("otel.") {
             self.0.insert(
                 key.strip_prefix("r#").unwrap_or(key).to_owned(),
@@ -180,8 +181,9 @@ pub(crate) mod testing {
 
     use super::{Value, Write};
 
-    /// Runs `body` under a subscriber of its own. One at a time: tracing keeps for each callsite
-    /// who listens, which several subscribers at once, coming and going, can race on.
+    /// Runs `body` under a subscriber of its own, one test at a time: tracing caches for each
+    /// callsite whether a subscriber is interested, and several subscribers that come and go
+    /// concurrently can race on that cache.
     pub(crate) fn with_subscriber(subscriber: impl Into<Dispatch>, body: impl FnOnce()) {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +191,7 @@ pub(crate) mod testing {
         drop(alone);
     }
 
-    /// Keeps what is logged.
+    /// Collects the log output.
     #[derive(Clone, Default)]
     pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What does not fit or cannot be sent is lost, counted, and holds nobody up.
+//! Spans that exceed the buffer or cannot be sent are dropped and counted; callers never wait.
 
 use std::{
     sync::{
@@ -15,12 +15,12 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 
-/// Spans that wait to be sent; the next one is lost.
+/// The most spans that wait to be sent; further ones are dropped.
 const ROOM: usize = 4096;
-/// Spans sent at a time.
+/// Spans sent in one batch.
 const AT_ONCE: usize = 512;
 
-/// Sends spans in batches, from a thread of its own.
+/// Sends spans in batches, from its own thread.
 #[derive(Debug)]
 pub(crate) struct Batches {
     inner: BatchSpanProcessor,
@@ -29,11 +29,11 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// `of` is whose spans they are, for the counter of those that are lost.
+    /// `of` names the source of the spans, for the counter of lost ones.
     pub(crate) fn new(exporter: impl SpanExporter + 'static, of: &'static str) -> Self {
         let waiting = Arc::new(AtomicUsize::new(0));
         let config = BatchConfigBuilder::default()
-            // ours is the limit: what is beyond it is never handed over
+            // our own limit applies first: spans beyond it never reach this queue
             .with_max_queue_size(ROOM * 2)
             .with_max_export_batch_size(AT_ONCE)
             .with_scheduled_delay(Duration::from_secs(1))
@@ -90,12 +90,13 @@ struct Counting<E> {
     inner: E,
     waiting: Arc<AtomicUsize>,
     of: &'static str,
-    /// Spans lost since the collector last took some.
+    /// Spans lost since the collector last accepted a batch.
     unsent: AtomicUsize,
 }
 
 impl<E> Counting<E> {
-    /// Logs the first failure and the first success after it: a collector that is away for a day costs two lines.
+    /// Logs the first failure and the first success after it: a collector outage of a day costs two
+    /// lines.
     fn report(&self, sent: &OTelSdkResult, spans: usize) {
         match sent {
             Ok(()) => {
@@ -151,7 +152,7 @@ mod tests {
         testing::{Sink, with_subscriber},
     };
 
-    /// Nothing ever gets through.
+    /// An exporter that always fails.
     #[derive(Debug)]
     struct Nowhere;
 

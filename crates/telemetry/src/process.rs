@@ -1,8 +1,8 @@
-//! What a process is and uses.
+//! Build information and resource usage of the process.
 
 use crate::admin;
 
-/// Publishes `shop_build_info` and what the operating system knows of this process
+/// Publishes `shop_build_info` and the operating system's data about this process
 /// (`process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds`, …).
 pub(crate) fn watch(service: &'static str) {
     let process = metrics_process::Collector::default();

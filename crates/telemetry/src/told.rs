@@ -1,4 +1,4 @@
-//! Spans that are told after the fact, whole: the teller knows their ids and times.
+//! Spans that are exported after the fact, complete: the caller knows their ids and times.
 
 use std::{borrow::Cow, sync::OnceLock, time::SystemTime};
 
@@ -14,34 +14,35 @@ use opentelemetry_sdk::{
 
 use crate::{loss::Batches, trace::ids};
 
-/// Where told spans go: one service of their own, whoever tells them.
+/// The pipeline for spans exported after the fact: they belong to one service (`saga`), whichever
+/// process exports them.
 static TELLERS: OnceLock<Batches> = OnceLock::new();
 
-/// A span, after the fact.
+/// A complete span, to be exported after the fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Its trace and its own id.
+    /// The span's trace id and its own id.
     pub at: TraceRef,
-    /// Its parent's id, 16 hex digits; none of a root.
+    /// The parent's span id, 16 hex digits; `None` for a root span.
     pub parent: Option<String>,
-    /// Its name: few and fixed.
+    /// The span's name; names are few and fixed.
     pub name: Cow<'static, str>,
-    /// When it began.
+    /// When the span began.
     pub began: SystemTime,
-    /// When it ended.
+    /// When the span ended.
     pub ended: SystemTime,
-    /// What there is to search for.
+    /// Attributes to search by.
     pub attributes: Vec<(&'static str, String)>,
-    /// What went wrong, if something did.
+    /// The error, if the operation failed.
     pub error: Option<String>,
 }
 
-/// Whether anybody listens.
+/// Whether spans can be exported after the fact.
 pub fn listens() -> bool {
     TELLERS.get().is_some()
 }
 
-/// Exports a span. The same span gives the same bytes, in whatever process.
+/// Exports a span. Equal spans give equal bytes in every process.
 pub fn tell(told: Told) {
     let (Some(tellers), Some(span)) = (TELLERS.get(), data(told)) else {
         return;
@@ -49,10 +50,10 @@ pub fn tell(told: Told) {
     tellers.on_end(span);
 }
 
-/// The same for many, and waits until they are sent.
+/// Exports several spans, and waits until they are sent.
 ///
 /// # Errors
-/// When nobody listens, or they could not be sent.
+/// When no endpoint is configured, or the spans could not be sent.
 pub fn tell_all(told: Vec<Told>) -> anyhow::Result<()> {
     let tellers = TELLERS
         .get()
@@ -64,16 +65,16 @@ pub fn tell_all(told: Vec<Told>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where spans are told to from now on, in this process.
+/// Installs the exporter for spans exported after the fact in this process.
 pub(crate) fn listen(exporter: impl SpanExporter + 'static) {
     let mut batches = Batches::new(exporter, "saga");
     let resource = Resource::builder_empty().with_service_name("saga").build();
     batches.set_resource(&resource);
-    // a second pipe in one process would be told nothing
+    // only the first pipeline of a process is used
     let _ = TELLERS.set(batches);
 }
 
-/// Sends what is left.
+/// Sends the remaining spans.
 pub(crate) fn shutdown() {
     if let Some(Err(error)) = TELLERS.get().map(SpanProcessor::shutdown) {
         tracing::warn!(%error, "The last spans of sagas could not be sent");

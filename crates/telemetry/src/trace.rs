@@ -13,15 +13,15 @@ use tracing_subscriber::{Registry, registry::LookupSpan};
 
 use crate::logs::Continued;
 
-/// What part of all traces is kept. Decided by the trace id, so that every process decides alike and a
-/// trace is kept whole or not at all. Traces that a mere read would begin are not kept.
+/// The ratio of traces that are kept. The trace id decides, so that every process decides alike and
+/// a trace is kept as a whole or not at all. Traces that begin with a read request are not kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ratio(f64);
 
 static RATIO: OnceLock<Ratio> = OnceLock::new();
 
 impl Ratio {
-    /// As `OTEL_TRACES_SAMPLER_ARG` says it, from 0 to 1; all without it.
+    /// Reads the ratio from `OTEL_TRACES_SAMPLER_ARG`, from 0 to 1; 1 if it is not set.
     pub(crate) fn from_env() -> anyhow::Result<Self> {
         let text = std::env::var("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
         Self::parse(&text)
@@ -41,7 +41,7 @@ impl Ratio {
         Ok(Self(ratio))
     }
 
-    /// For this process, from now on.
+    /// Applies the ratio to this process from now on.
     pub(crate) fn set(self) {
         let _ = RATIO.set(self);
     }
@@ -57,16 +57,16 @@ impl Ratio {
     }
 }
 
-/// Whether a trace that begins with this span says nothing: requests that only read are polls of open
-/// pages and probes for the most part, and would push the traces of orders out of a viewer. One that a
-/// traced caller makes belongs to its caller's trace.
+/// Whether a trace would begin with this span and only read. Read requests are mostly polls of open
+/// pages, and probes, and would push the traces of orders out of a viewer. A request from a traced
+/// caller belongs to the caller's trace instead.
 fn only_reads(parent: Option<&Context>, name: &str, kind: &SpanKind) -> bool {
     let begins = parent.is_none_or(|parent| !parent.span().span_context().is_valid());
     let reads = ["GET ", "HEAD ", "OPTIONS "];
     begins && *kind == SpanKind::Server && reads.iter().any(|method| name.starts_with(method))
 }
 
-/// Whether the span belongs to one of this process that was left out.
+/// Whether the parent is a span of this process that was not sampled.
 fn below_left_out(parent: Option<&Context>) -> bool {
     parent.is_some_and(|parent| {
         let span = parent.span();
@@ -101,13 +101,13 @@ impl ShouldSample for Ratio {
     }
 }
 
-/// Whether the trace is one of those that are kept.
+/// Whether the trace is one of those kept.
 pub fn samples(at: &TraceRef) -> bool {
     let ratio = RATIO.get().copied().unwrap_or(Ratio(1.0));
     ids(at).is_some_and(|(trace_id, _)| ratio.keeps(trace_id))
 }
 
-/// Whether the current span, at this place in a trace, is exported by this process.
+/// Whether this process exports the current span, which has this position in a trace.
 pub fn exports(here: &TraceRef) -> bool {
     let context = Span::current().context();
     let span = context.span();
@@ -115,8 +115,8 @@ pub fn exports(here: &TraceRef) -> bool {
     span.is_sampled() && span.span_id().to_string() == here.span_id()
 }
 
-/// Makes `span` a child of a span that lives, or lived, elsewhere. To be called before the span is
-/// entered.
+/// Makes `span` a child of a span that belongs, or belonged, to another process. Call it before the
+/// span is entered.
 pub fn continue_trace(span: &Span, parent: &TraceRef) {
     span.with_subscriber(|(id, dispatch)| {
         if let Some(span) = dispatch
@@ -127,21 +127,21 @@ pub fn continue_trace(span: &Span, parent: &TraceRef) {
         }
     });
     if let Some(parent) = remote(parent) {
-        // without an exporter there is nothing to set
+        // without an exporter the span has no trace to set
         if let Err(error) = span.set_parent(Context::new().with_remote_span_context(parent)) {
             tracing::trace!(?error, "the span has no trace");
         }
     }
 }
 
-/// Links `span` to what caused it without being its parent.
+/// Links `span` to its cause without making it a child.
 pub fn link(span: &Span, cause: &TraceRef) {
     if let Some(cause) = remote(cause) {
         span.add_link(cause);
     }
 }
 
-/// Where the current span stands; `None` when no trace is exported.
+/// The position of the current span in its trace; `None` when no trace is exported.
 pub fn current() -> Option<TraceRef> {
     let context = Span::current().context();
     let span = context.span().span_context().clone();

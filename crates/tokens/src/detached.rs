@@ -1,11 +1,12 @@
-//! Detached signatures: a JWS over bytes that travel beside it, as they are (RFC 7515 appendix F, RFC
-//! 7797 `b64: false`). EdDSA only.
+//! Detached signatures: a JWS over bytes that are transmitted separately and unencoded (RFC 7515
+//! appendix F, RFC 7797 `b64: false`). EdDSA only.
 //!
 //! ```text
 //! BASE64URL({"alg":"EdDSA","b64":false,"crit":["b64"],"kid":"…"}) .. BASE64URL(signature)
 //! ```
 //!
-//! The signature covers the header and the bytes, so that any library for JOSE can make and check one.
+//! The signature covers the header and the bytes, so that any JOSE library can create and verify
+//! one.
 
 use std::collections::HashMap;
 
@@ -15,21 +16,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{KeyError, key::SigningKey};
 
-/// Longest signature that is looked at, bytes.
+/// Longest signature that is accepted, in bytes.
 pub const MAX_SIGNATURE: usize = 1_024;
-/// Keys that one set may hold; the rest is left out.
+/// The most keys of one set; further keys are ignored.
 const MAX_KEYS: usize = 16;
 
-/// Why a signature proves nothing.
+/// Why a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// It is no detached EdDSA signature of the profile above.
+    /// Not a detached EdDSA signature of the profile above.
     #[error("it is not a detached EdDSA signature")]
     Malformed,
-    /// Its key is not among the known ones.
+    /// The signature names an unknown key.
     #[error("it names a key that is not known")]
     UnknownKey,
-    /// It was made over other bytes, or by another key.
+    /// The signature was made over other bytes, or with another key.
     #[error("it does not fit the body")]
     Mismatch,
 }
@@ -59,11 +60,11 @@ impl std::fmt::Debug for DetachedSigner {
 }
 
 impl DetachedSigner {
-    /// A signer with the Ed25519 keys in `pem`: the first signs, all are published. A key is rotated by
-    /// publishing the next one behind the current one, then in front of it, then alone.
+    /// Creates a signer with the Ed25519 keys in `pem`: the first key signs, all are published. To
+    /// rotate a key, publish the next one after the current one, then before it, then alone.
     ///
     /// # Errors
-    /// When `pem` holds no key, or something that is none.
+    /// When `pem` holds no key, or something that is not a key.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let keys = SigningKey::all_from_pem(pem)?;
         let current = keys.first().ok_or(KeyError)?;
@@ -81,21 +82,21 @@ impl DetachedSigner {
         })
     }
 
-    /// The detached signature of these bytes.
+    /// Creates the detached signature of these bytes.
     pub fn sign(&self, body: &[u8]) -> String {
         let signature = self.pair.sign(&signed(&self.header, body));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref());
         format!("{}..{signature}", self.header)
     }
 
-    /// The public keys, as published.
+    /// The public keys as a key set to publish.
     pub fn jwks(&self) -> serde_json::Value {
         let keys: Vec<_> = self.keys.iter().map(SigningKey::jwk).collect();
         serde_json::json!({ "keys": keys })
     }
 }
 
-/// Public keys by their id, to check signatures by.
+/// Public keys by id, for verifying signatures.
 #[derive(Debug, Clone, Default)]
 pub struct DetachedKeys(HashMap<String, Vec<u8>>);
 
@@ -113,7 +114,8 @@ struct Jwk {
 }
 
 impl DetachedKeys {
-    /// The Ed25519 keys of a key set; other keys are left out. `None` when `jwks` is no key set.
+    /// Reads the Ed25519 keys of a key set; other keys are ignored. `None` when `jwks` is not a key
+    /// set.
     pub fn from_jwks(jwks: &str) -> Option<Self> {
         let set: Jwks = serde_json::from_str(jwks).ok()?;
         let keys = set.keys.into_iter().filter_map(|key| {
@@ -125,17 +127,19 @@ impl DetachedKeys {
         Some(Self(keys.take(MAX_KEYS).collect()))
     }
 
-    /// Checks that the owner of one of these keys signed exactly these bytes.
+    /// Verifies that the owner of one of these keys signed exactly these bytes.
     ///
     /// # Errors
-    /// [`SignatureError`]; with [`SignatureError::UnknownKey`] a fresher set of keys may say more.
+    /// [`SignatureError`]; after [`SignatureError::UnknownKey`], a newer key set may contain the
+    /// key.
     pub fn verify(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
         let (header, made) = parts(signature).ok_or(SignatureError::Malformed)?;
         let json = BASE64_URL_SAFE_NO_PAD
             .decode(header)
             .map_err(|_| SignatureError::Malformed)?;
         let says: Header = serde_json::from_slice(&json).map_err(|_| SignatureError::Malformed)?;
-        // `crit` names what must be understood: `b64` is all that we do
+        // `crit` names the extensions that a verifier must understand: this one understands `b64`
+        // only
         if says.alg != "EdDSA" || says.b64 || says.crit != ["b64"] {
             return Err(SignatureError::Malformed);
         }
@@ -171,7 +175,7 @@ mod tests {
         DetachedKeys::from_jwks(&signer.jwks().to_string()).unwrap()
     }
 
-    /// As `signer`, with another header.
+    /// Signs as `signer`, but with another header.
     fn headed(signer: &DetachedSigner, header: &serde_json::Value) -> String {
         let header = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         let made = signer.pair.sign(&signed(&header, b"paid"));

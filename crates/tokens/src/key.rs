@@ -8,12 +8,12 @@ use base64::{
 };
 use sha2::{Digest, Sha256};
 
-/// Not an Ed25519 private key.
+/// The text is not an Ed25519 private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the signing key is not an Ed25519 private key in PKCS#8 PEM (`shopctl keygen` makes one)")]
 pub struct KeyError;
 
-/// A key pair, as far as we need it.
+/// The parts of a key pair that this crate needs.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     pub(crate) pem: String,
@@ -23,10 +23,10 @@ pub(crate) struct SigningKey {
     pub(crate) kid: String,
 }
 
-/// A new Ed25519 private key, PKCS#8 PEM.
+/// Generates an Ed25519 private key, PKCS#8 PEM.
 ///
 /// # Panics
-/// When the machine has no randomness to give, without which nothing here can work.
+/// When the machine cannot provide randomness.
 pub fn generate_key_pem() -> String {
     let pair = Ed25519KeyPair::generate().expect("the machine has randomness to give");
     let der: Pkcs8V1Der<'_> = pair
@@ -37,7 +37,7 @@ pub fn generate_key_pem() -> String {
 }
 
 impl SigningKey {
-    /// The keys of a file, in its order; at least one.
+    /// Reads the keys of a file, in its order; at least one.
     pub(crate) fn all_from_pem(pem: &str) -> Result<Vec<Self>, KeyError> {
         const END: &str = "-----END PRIVATE KEY-----";
         let blocks = pem.split_inclusive(END);
@@ -63,7 +63,7 @@ impl SigningKey {
         })
     }
 
-    /// The pair itself.
+    /// The key pair.
     pub(crate) fn pair(&self) -> Result<Ed25519KeyPair, KeyError> {
         pair(&self.pem)
     }

@@ -1,9 +1,10 @@
-//! Tokens: who asks, and for what. EdDSA only, short-lived, checked strictly.
+//! Tokens identify the caller and its rights: EdDSA only, short-lived, strictly verified.
 //!
-//! The api signs users' tokens, a key of its own signs the calls of the shop's services to payments. The
-//! api publishes the public halves as JWKS, and with each key whose tokens it may sign; payments
-//! checks by that. A token names its key by `kid`, which is looked up in the known set only: no key
-//! ever comes from a token. (RFC 7519, RFC 8725 "JSON Web Token Best Current Practices".)
+//! The api signs users' tokens; a separate key signs the calls of the shop's services to payments.
+//! The api publishes the public keys as JWKS and states for each key whose tokens it may sign;
+//! payments verifies tokens against that set. A token names its key by `kid`, which is looked up in
+//! the known set only: a key is never taken from a token. (RFC 7519, RFC 8725 "JSON Web Token Best
+//! Current Practices".)
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

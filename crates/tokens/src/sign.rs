@@ -8,43 +8,44 @@ use uuid::Uuid;
 
 use crate::{ISSUER, KeyError, key::SigningKey};
 
-/// Member `signs` of a published key: it signs tokens of users.
+/// Value of the member `signs` of a published key that signs users' tokens.
 pub(crate) const SIGNS_USERS: &str = "users";
-/// Member `signs` of a published key: it signs tokens of services.
+/// Value of the member `signs` of a published key that signs services' tokens.
 pub(crate) const SIGNS_SERVICES: &str = "services";
 
-/// How long a service token lives.
+/// Lifetime of a service token.
 const SERVICE_TTL: Duration = Duration::from_mins(2);
-/// A service token is good from this long before it was issued: the clock of a verifier may be behind.
+/// A service token is valid from this many seconds before its issue: a verifier's clock may be
+/// behind.
 const SERVICE_EARLY: i64 = 60;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
-    /// About whom: a user id, or `service:<name>`.
+    /// The subject: a user id, or `service:<name>`.
     pub sub: String,
-    /// For whom.
+    /// The audiences.
     pub aud: Vec<String>,
-    /// Until when, seconds since 1970.
+    /// The expiry, in seconds since 1970.
     pub exp: i64,
-    /// Since when.
+    /// The start of validity, in seconds since 1970.
     pub nbf: i64,
-    /// When it was issued.
+    /// The time of issue, in seconds since 1970.
     pub iat: i64,
-    /// Its own id.
+    /// The token's id.
     pub jti: Uuid,
-    /// What a service may do, separated by spaces.
+    /// The rights of a service, separated by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// The user whose wish a service carries out.
+    /// The user for whom a service acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<UserId>,
-    /// What a user may do beside shopping.
+    /// The user's roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// The session that a user's token was issued in. The release before named none.
+    /// The session that a user's token was issued in. Tokens of the previous release have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
 }
@@ -53,7 +54,7 @@ pub struct Claims {
 #[derive(Clone)]
 pub struct Signer {
     encoding: EncodingKey,
-    /// The first signs, all are published.
+    /// The first key signs, all are published.
     keys: Vec<SigningKey>,
     clock: Clock,
 }
@@ -68,11 +69,11 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// A signer with the Ed25519 keys in `pem`: the first signs, all are published. A key is rotated by
-    /// publishing the next one behind the current one, then in front of it, then alone.
+    /// Creates a signer with the Ed25519 keys in `pem`: the first key signs, all are published. To
+    /// rotate a key, publish the next one after the current one, then before it, then alone.
     ///
     /// # Errors
-    /// When `pem` holds no key, or something that is none.
+    /// When `pem` holds no key, or something that is not a key.
     pub fn from_pem(pem: &str, clock: Clock) -> Result<Self, KeyError> {
         let keys = SigningKey::all_from_pem(pem)?;
         let current = keys.first().ok_or(KeyError)?;
@@ -82,14 +83,14 @@ impl Signer {
             keys,
             clock,
         };
-        // a key that cannot sign is refused here, so that nothing below has to
+        // a key that cannot sign is refused here, so that later calls need not check
         signer
             .try_sign(&signer.claims(String::new(), Duration::ZERO))
             .map_err(|_| KeyError)?;
         Ok(signer)
     }
 
-    /// A token for a user, good for the shop and for payments while the session is live.
+    /// Creates a token for a user, valid for the shop and for payments while the session is live.
     pub fn session_token(
         &self,
         user_id: UserId,
@@ -100,7 +101,7 @@ impl Signer {
         self.user_token(user_id, Some(session_id), roles, ttl)
     }
 
-    /// The same without a session, as the release before issued it.
+    /// As [`Signer::session_token`] without a session, as the previous release issued tokens.
     pub fn access_token(&self, user_id: UserId, roles: &[String], ttl: Duration) -> String {
         self.user_token(user_id, None, roles, ttl)
     }
@@ -120,8 +121,8 @@ impl Signer {
         })
     }
 
-    /// A token by which the shop calls payments, good for two minutes: what it may do there
-    /// (`scope`), and for which user when it carries out a user's wish.
+    /// Creates a token for the shop's calls to payments, valid for two minutes. `scope` names its
+    /// rights there, and `on_behalf_of` the user for whom the shop acts.
     pub fn service_token(&self, scope: &str, on_behalf_of: Option<UserId>) -> String {
         let claims = self.claims("service:shop".to_owned(), SERVICE_TTL);
         self.sign(&Claims {
@@ -133,12 +134,12 @@ impl Signer {
         })
     }
 
-    /// The public keys of a system in which one key signs everything.
+    /// The key set of a system in which one key signs everything.
     pub fn jwks(&self) -> serde_json::Value {
         published(self, self)
     }
 
-    /// All keys, the signing one first.
+    /// All keys, with the signing key first.
     pub(crate) fn keys(&self) -> &[SigningKey] {
         &self.keys
     }
@@ -180,8 +181,9 @@ impl Signer {
     }
 }
 
-/// The key set that the shop publishes. The member `signs` of a key says whose tokens it may sign:
-/// `users`, `services` or both. A verifier that does not know the member takes each key for both.
+/// The key set that the shop publishes. The member `signs` of a key states whose tokens it may
+/// sign: `users`, `services` or both. A verifier that does not know the member accepts each key for
+/// both.
 pub fn published(users: &Signer, services: &Signer) -> serde_json::Value {
     let mut keys: Vec<(&SigningKey, Vec<&str>)> = Vec::new();
     for (signer, kind) in [(users, SIGNS_USERS), (services, SIGNS_SERVICES)] {

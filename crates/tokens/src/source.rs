@@ -1,4 +1,4 @@
-//! The published keys, fetched when they are needed.
+//! The published keys, fetched on demand.
 
 use std::{
     collections::HashMap,
@@ -16,19 +16,19 @@ use crate::{
     verify::Signs,
 };
 
-/// A key set is fetched anew in the background when it is used and this old: a key that is no longer
-/// published is forgotten, and the next one is known before it signs.
+/// A key set of this age is fetched again in the background when it is used: keys that are no
+/// longer published are forgotten, and the next key is known before it signs.
 const REFRESH: Duration = Duration::from_mins(1);
-/// Fetches for unknown keys: so many at once, then one in each `PAUSE`.
+/// Limits fetches for unknown keys: this many at once, then one per `PAUSE`.
 const BURST: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest key id that is looked for.
+/// Longest key id that is looked up.
 const MAX_KID: usize = 128;
-/// Most keys of a set; the rest is left out.
+/// The most keys of a set; further keys are ignored.
 const MAX_KEYS: usize = 32;
 
-/// A key and whose tokens it may sign.
+/// A key, and the kind of tokens that it may sign.
 #[derive(Clone)]
 pub(crate) struct KnownKey {
     pub(crate) key: DecodingKey,
@@ -37,15 +37,15 @@ pub(crate) struct KnownKey {
 
 pub(crate) type Keys = HashMap<String, KnownKey>;
 
-/// Why a key is not there.
+/// Why a key is missing.
 pub(crate) enum Missing {
-    /// It is not published.
+    /// The key is not published.
     Unknown,
-    /// The keys cannot be fetched.
+    /// The keys could not be fetched.
     Unavailable(String),
 }
 
-/// The known keys, and where others come from.
+/// The known keys, and the source of further ones.
 pub(crate) struct KeySource {
     known: RwLock<Keys>,
     remote: Option<Remote>,
@@ -54,22 +54,22 @@ pub(crate) struct KeySource {
 struct Remote {
     url: String,
     client: reqwest::Client,
-    /// Lets one fetch at a time, while known keys go on being used.
+    /// Allows one fetch at a time; known keys stay in use meanwhile.
     fetched: Mutex<Fetched>,
-    /// When the known keys were last confirmed, or are being.
+    /// When the known keys were last confirmed, or when their confirmation began.
     confirmed: std::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
 struct Fetched {
-    /// When the last fetch began, and what came of it.
+    /// When the last fetch began, and its result.
     last: Option<(Instant, Result<(), String>)>,
-    /// When the budget of fetches is whole again.
+    /// When the budget of fetches is full again.
     budget_at: Option<Instant>,
 }
 
 impl Fetched {
-    /// When the next fetch may begin; counts it.
+    /// Returns when the next fetch may begin, and counts it.
     fn next_begin(&mut self, now: Instant) -> Instant {
         let whole = self.budget_at.map_or(now, |at| at.max(now));
         self.budget_at = Some(whole + PAUSE);
@@ -79,7 +79,7 @@ impl Fetched {
 }
 
 impl KeySource {
-    /// These keys and no others.
+    /// Uses only these keys.
     pub(crate) fn fixed(keys: Keys) -> Self {
         Self {
             known: RwLock::new(keys),
@@ -87,7 +87,7 @@ impl KeySource {
         }
     }
 
-    /// The keys published at `url`.
+    /// Uses the keys published at `url`.
     pub(crate) fn remote(url: &str) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build()?;
         Ok(Self {
@@ -101,9 +101,9 @@ impl KeySource {
         })
     }
 
-    /// The key with this id. For an unknown one the keys are fetched, by a fetch that begins after the
-    /// question: so no answer is older than the token, and no unknown key delays the look-up of a
-    /// known one. How often is bounded.
+    /// Finds the key with this id. An unknown key triggers a fetch that begins after the call, so
+    /// that no result is older than the token; lookups of known keys do not wait for it. The rate
+    /// of fetches is limited.
     pub(crate) async fn get(self: &Arc<Self>, kid: &str) -> Result<KnownKey, Missing> {
         if let Some(key) = self.known(kid) {
             self.refresh_in_background();
@@ -147,7 +147,8 @@ impl KeySource {
             if confirmed.is_some_and(|at| at.elapsed() < REFRESH) {
                 return;
             }
-            // the next caller does not ask, too; after a failure, a minute later
+            // set before the fetch, so that concurrent callers do not fetch, too; after a failure,
+            // the next try follows a minute later
             *confirmed = Some(Instant::now());
         }
         let this = Arc::clone(self);
@@ -201,7 +202,7 @@ struct Published {
     keys: Vec<Value>,
 }
 
-/// The keys of a set that we can use; others are left out.
+/// Reads the usable keys of a set; other keys are ignored.
 pub(crate) fn parse(jwks: &str) -> Option<Keys> {
     let set: Published = serde_json::from_str(jwks).ok()?;
     let keys = set.keys.into_iter().filter_map(|key| {
@@ -213,7 +214,7 @@ pub(crate) fn parse(jwks: &str) -> Option<Keys> {
     Some(keys.take(MAX_KEYS).collect())
 }
 
-/// A set of the release before says nothing: its one key signs everything.
+/// A key set of the previous release has no `signs` member: its one key signs everything.
 fn signs(member: Option<&Value>) -> Option<Signs> {
     let Some(member) = member else {
         return Some(Signs::Both);

@@ -12,74 +12,74 @@ use crate::{
     source::{KeySource, Keys, Missing, parse},
 };
 
-/// Clocks may differ by this much.
+/// Allowed difference between clocks.
 const LEEWAY: Duration = Duration::from_mins(1);
 
-/// Whose tokens a key may sign.
+/// The kind of tokens that a key may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signs {
-    /// Users': the api's key.
+    /// Users' tokens: the api's key.
     Users,
-    /// The shop's services', when they call payments.
+    /// Tokens of the shop's services, for calls to payments.
     Services,
-    /// Both: the one key of a system that has no second one yet.
+    /// Both: the only key of a system that has no second one yet.
     Both,
 }
 
-/// Who asks.
+/// The verified holder of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user, when it is one.
+    /// The user, if the holder is a user.
     pub user_id: Option<UserId>,
-    /// What a service may do.
+    /// The rights of a service.
     pub scopes: Vec<String>,
-    /// The user whose wish a service carries out, when it says so.
+    /// The user for whom a service acts, if the token names one.
     pub on_behalf_of: Option<UserId>,
-    /// What a user may do beside shopping.
+    /// The user's roles.
     pub roles: Vec<String>,
-    /// Whose tokens the key of this one may sign.
+    /// The kind of tokens that the signing key may sign.
     pub signed_by: Signs,
-    /// The session that a user's token was issued in, when it says so.
+    /// The session that a user's token was issued in, if the token names one.
     pub session_id: Option<Uuid>,
 }
 
 impl Identity {
-    /// Whether it is a service that may do this.
+    /// Whether the holder is a service with this right.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.user_id.is_none() && self.scopes.iter().any(|has| has == scope)
     }
 
-    /// Whether it is a user with this role.
+    /// Whether the holder is a user with this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.user_id.is_some() && self.roles.iter().any(|has| has == role)
     }
 }
 
-/// Why a token is not believed.
+/// Why a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// It has run out.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is for somebody else.
+    /// The token is for another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// It is none of ours, or was tampered with.
+    /// The token was not issued by us, or was tampered with.
     #[error("the token is not valid")]
     Invalid,
-    /// The keys to check it by cannot be had.
+    /// The keys to verify the token could not be fetched.
     #[error("the keys that tokens are checked by cannot be had: {0}")]
     KeysUnavailable(String),
 }
 
-/// Checks tokens. Clones share their keys.
+/// Verifies tokens. Clones share their keys.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Arc<KeySource>,
 }
 
-/// What a token's header must say. `crit` names what a verifier must understand (RFC 7515 §4.1.11): we
-/// understand nothing of that kind, so a token that has it is refused.
+/// The header that a token must have. `crit` names extensions that a verifier must understand (RFC
+/// 7515 §4.1.11). This verifier understands none, so that a token with `crit` is refused.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -94,12 +94,12 @@ fn is_there<'de, D: serde::Deserializer<'de>>(value: D) -> Result<bool, D::Error
 }
 
 impl Verifier {
-    /// Checks by the public half of `signer`'s keys, which sign everything.
+    /// Verifies with the public half of `signer`'s keys, which sign everything.
     pub fn with_key(signer: &Signer) -> Self {
         Self::with_keys(&signer.jwks())
     }
 
-    /// Checks by this key set, as [`crate::published`] makes it.
+    /// Verifies with this key set, as [`crate::published`] creates it.
     pub fn with_keys(jwks: &serde_json::Value) -> Self {
         let keys: Keys = parse(&jwks.to_string()).unwrap_or_default();
         Self {
@@ -107,8 +107,8 @@ impl Verifier {
         }
     }
 
-    /// Checks by the keys published at `url`: fetched when first needed, when an unknown key turns up and,
-    /// while they are used, once a minute.
+    /// Verifies with the keys published at `url`. They are fetched when first needed, when an
+    /// unknown key turns up and, while in use, once a minute.
     ///
     /// # Errors
     /// When no HTTP client can be built.
@@ -118,10 +118,11 @@ impl Verifier {
         })
     }
 
-    /// Who asks, if `token` is one of ours, for `audience`, and good now.
+    /// Identifies the holder of `token`, if the token was issued by us, is for `audience`, and is
+    /// valid now.
     ///
     /// # Errors
-    /// [`VerifyError`]; only `KeysUnavailable` says nothing about the token.
+    /// [`VerifyError`]; all variants but `KeysUnavailable` mean that the token is bad.
     pub async fn verify(&self, token: &str, audience: &str) -> Result<Identity, VerifyError> {
         let header = header(token).ok_or(VerifyError::Invalid)?;
         if header.alg != "EdDSA" || header.typ != "at+jwt" || header.crit {
@@ -153,15 +154,15 @@ impl Verifier {
     }
 }
 
-/// The header, read by ourselves: jsonwebtoken leaves `crit` out.
+/// Parses the header itself, because jsonwebtoken ignores `crit`.
 fn header(token: &str) -> Option<Header> {
     let (header, _) = token.split_once('.')?;
     let json = BASE64_URL_SAFE_NO_PAD.decode(header).ok()?;
     serde_json::from_slice(&json).ok()
 }
 
-/// Who that is; none when the key may not sign for such a subject. A service's token is good for calls to
-/// payments alone, whatever it says.
+/// The holder of a token; `None` when the key may not sign for such a subject. A key of services
+/// signs only tokens whose sole audience is payments, regardless of their other claims.
 fn identity(claims: Claims, signed_by: Signs) -> Option<Identity> {
     let service = claims.sub.starts_with("service:");
     let user_id = if service {

@@ -8,28 +8,30 @@ use tokens::{Identity, Verifier, VerifyError};
 
 use crate::problem::{Problem, kinds};
 
-/// Knows which sessions are live.
+/// Checks which sessions are live.
 pub trait Sessions: Send + Sync {
-    /// Refuses a user whose session is over, whose account is disabled, or who has lost a role that the token claims.
+    /// Refuses a user whose session has ended, whose account is disabled, or who has lost a role
+    /// that the token claims.
     fn check<'a>(&'a self, user: &'a Identity, token: &'a str) -> SessionCheck<'a>;
 }
 
-/// The answer of [`Sessions::check`]: a problem of the kind [`kinds::SESSION_OVER`], or one that says that it is not known.
+/// The result of [`Sessions::check`]: on failure a problem of the kind [`kinds::SESSION_OVER`], or
+/// one which says that the session could not be checked.
 pub type SessionCheck<'a> = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send + 'a>>;
 
-/// What callers' tokens are checked by. Part of a service's state.
+/// Checks callers' tokens and sessions. Part of a service's state.
 #[derive(Clone)]
 pub struct Gate {
-    /// Checks signatures.
+    /// Verifies tokens.
     pub verifier: Verifier,
-    /// The audience that this service is.
+    /// The audience that tokens for this service must name.
     pub audience: &'static str,
-    /// Asked before a user changes something.
+    /// Checks a user's session before a change.
     pub sessions: Arc<dyn Sessions>,
 }
 
 impl Gate {
-    /// Whose bearer token this is.
+    /// Identifies the holder of a bearer token.
     async fn identify(&self, token: &str) -> Result<Identity, Problem> {
         self.verifier
             .verify(token, self.audience)
@@ -52,13 +54,14 @@ fn unauthenticated(detail: &str) -> Problem {
     Problem::new(kinds::UNAUTHENTICATED).detail(detail)
 }
 
-/// Who calls: a request without a good bearer token is answered with 401. A user's request that may change something is
-/// also held against the user's session; one that reads is good for as long as the token.
+/// The authenticated caller: a request without a valid bearer token is answered with 401. For a
+/// user's request that may change something, the user's session is checked, too; a read only needs
+/// a valid token.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Identity);
 
 impl Caller {
-    /// The user who calls; services are refused.
+    /// The calling user; refuses services.
     ///
     /// # Errors
     /// 403 for a service.
@@ -68,7 +71,7 @@ impl Caller {
             .ok_or_else(|| Problem::new(kinds::FORBIDDEN).detail("This call is for people."))
     }
 
-    /// Refuses everybody without this role.
+    /// Refuses callers without this role.
     ///
     /// # Errors
     /// 403.
@@ -81,7 +84,7 @@ impl Caller {
         }
     }
 
-    /// Refuses everybody but services with this scope.
+    /// Refuses all callers except services with this scope.
     ///
     /// # Errors
     /// 403.
@@ -124,8 +127,7 @@ where
     }
 }
 
-/// A caller who looks after the system: with the role `operator` or `admin`. Whoever lacks it is
-/// refused before the body is read.
+/// A caller with the role `operator` or `admin`. Other callers are refused before the body is read.
 #[derive(Debug, Clone)]
 pub struct Operator(pub Caller);
 
@@ -145,7 +147,7 @@ where
     }
 }
 
-/// A caller with the role `admin`. Whoever lacks it is refused before the body is read.
+/// A caller with the role `admin`. Other callers are refused before the body is read.
 #[derive(Debug, Clone)]
 pub struct Admin(pub Caller);
 

@@ -1,4 +1,4 @@
-//! What OpenAPI documents say of the problems that many calls have.
+//! Problem responses that many calls share, for OpenAPI documents.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl IntoResponses for CallerProblems {
     }
 }
 
-/// Responses of every call that anybody may make.
+/// Responses of every call that needs no token.
 #[derive(Debug)]
 pub struct PublicProblems;
 
@@ -36,7 +36,7 @@ impl IntoResponses for PublicProblems {
     }
 }
 
-/// Responses of every call that lists something in pages.
+/// Responses of every call that returns a paged list.
 #[derive(Debug)]
 pub struct PageProblems;
 
@@ -55,7 +55,7 @@ impl IntoResponses for PageProblems {
     }
 }
 
-/// Responses of every call with a JSON body, beside others.
+/// Further responses of every call with a JSON body.
 #[derive(Debug)]
 pub struct BodyProblems;
 

@@ -1,4 +1,4 @@
-//! Extractors that name the field when something is wrong with a request.
+//! Extractors whose errors name the wrong field of a request.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[cfg(test)]
 const BODY_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// A JSON body. 415 when it is not said to be JSON, 400 when it is not, 422 when it does not fit.
+/// A JSON body. Responds with 415 when the content type is not JSON, 400 when the body is not JSON,
+/// and 422 when the JSON does not match `T`.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
@@ -69,7 +70,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// A JSON body that may be missing: without a `Content-Type` there is none.
+/// An optional JSON body: a request without a `Content-Type` has none.
 impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
     type Rejection = Problem;
 
@@ -82,9 +83,9 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
     }
 }
 
-/// JSON that does not fit: which field, and why.
+/// The problem for JSON that does not match the type: which field, and why.
 fn misfit(path: &str, message: &str) -> Problem {
-    // serde says only in its text which field is unknown or missing
+    // serde names an unknown or missing field only in its error text
     let named = |start: &str| {
         message
             .strip_prefix(start)
@@ -93,7 +94,7 @@ fn misfit(path: &str, message: &str) -> Problem {
     let (code, name) = if let Some(name) = named("missing field ") {
         ("missing", Some(name))
     } else if let Some(name) = named("unknown field ") {
-        // the path leads to the unknown field itself or to the object that has it
+        // the path leads to the unknown field itself or to the object that contains it
         (
             "unknown",
             Some(name).filter(|name| path.rsplit('.').next() != Some(name)),

@@ -1,8 +1,8 @@
 //! The HTTP edge that api and payments share: problem documents, strict extractors, callers,
 //! headers and a graceful server.
 //!
-//! Whatever goes wrong, the client gets an RFC 9457 problem document with the trace id: handlers
-//! return a [`Problem`], and [`finish`] turns every other error response of the stack into one.
+//! Every error reaches the client as an RFC 9457 problem document with the trace id: handlers
+//! return a [`Problem`], and [`finish`] turns all other error responses of the stack into one.
 
 mod caller;
 mod doc;

@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 pub struct Kind {
     /// Last part of the problem's `type`.
     pub slug: &'static str,
-    /// The same for every occurrence.
+    /// The title, the same for every occurrence.
     pub title: &'static str,
     /// HTTP status.
     pub status: u16,
 }
 
 impl Kind {
-    /// A kind.
+    /// Creates a kind.
     pub const fn new(status: u16, slug: &'static str, title: &'static str) -> Self {
         Self {
             slug,
@@ -28,7 +28,7 @@ impl Kind {
     }
 }
 
-/// Problems that any of our services may answer with.
+/// Problems that any of our services may return.
 pub mod kinds {
     use super::Kind;
 
@@ -86,14 +86,14 @@ pub const COMMON: &[Kind] = &[
     kinds::UNAVAILABLE,
 ];
 
-/// What is wrong with one field.
+/// An error in one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// Path of the field, such as `items[0].quantity`.
     pub field: String,
-    /// For programs.
+    /// Code for programs.
     pub code: String,
-    /// For people.
+    /// Message for people.
     pub message: String,
 }
 
@@ -103,26 +103,26 @@ pub struct ProblemBody {
     /// Stable name of the kind of problem: `/problems/<slug>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The same for every problem of the kind.
+    /// The title, the same for every problem of the kind.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What happened here, and what to do.
+    /// An explanation of this occurrence, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// The request's trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// What is wrong with which field.
+    /// Errors in single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// More, by kind of problem.
+    /// Further members, depending on the kind of problem.
     #[serde(flatten)]
     #[schema(ignore)]
     pub more: Map<String, Value>,
 }
 
-/// A problem, on its way to the client.
+/// A problem to be returned to the client.
 #[derive(Debug, Clone)]
 pub struct Problem {
     body: Box<ProblemBody>,
@@ -130,7 +130,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// Creates a problem of this kind.
     pub fn new(kind: Kind) -> Self {
         let body = Box::new(ProblemBody {
             kind: format!("/problems/{}", kind.slug),
@@ -147,14 +147,14 @@ impl Problem {
         }
     }
 
-    /// Says what happened here, and what to do.
+    /// Sets the detail: what happened in this case, and what to do.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.body.detail = Some(detail.into());
         self
     }
 
-    /// Names a field and what is wrong with it.
+    /// Adds an error in one field.
     #[must_use]
     pub fn field(
         mut self,
@@ -170,7 +170,7 @@ impl Problem {
         self
     }
 
-    /// Adds a member of the kind's own.
+    /// Adds a member that only this kind of problem has.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
         if let Ok(value) = serde_json::to_value(value) {
@@ -179,19 +179,19 @@ impl Problem {
         self
     }
 
-    /// Says when to try again, seconds from now.
+    /// Sets the number of seconds after which the client may retry.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// One field that makes no sense.
+    /// A problem with one invalid field.
     pub fn invalid(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
         Self::new(kinds::INVALID).field(field, code, message)
     }
 
-    /// Something of ours broke: logs the whole chain, once; the client gets the trace id only.
+    /// An internal error: logs the whole error chain once; the client gets only the trace id.
     pub fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = error.to_string();
         let mut cause = error.source();
@@ -216,7 +216,7 @@ impl Problem {
         problem
     }
 
-    /// The document itself.
+    /// The problem document.
     pub(crate) fn body(&self) -> Vec<u8> {
         serde_json::to_vec(&self.body).unwrap_or_default()
     }

@@ -10,12 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{problem::Problem, server::default_headers};
 
-/// A connection whose empty refusals become problem documents. hyper answers a head that it cannot read (400), an
-/// address that is too long (414) and too many headers (431) by itself, past every layer, without a body;
-/// then it closes the connection. An answer of ours always has a `content-type`.
+/// A connection that replaces hyper's empty refusals by problem documents. hyper itself answers an
+/// unreadable request head (400), an address that is too long (414) and too many headers (431),
+/// bypassing every layer and without a body; then it closes the connection. Our own responses are
+/// recognized by their `content-type`.
 pub(crate) struct Refusing<S> {
     stream: S,
-    /// What takes the place of a refusal, and how much of it has been written.
+    /// The document that replaces a refusal; `written` counts the bytes already sent.
     held: Vec<u8>,
     written: usize,
 }
@@ -46,7 +47,7 @@ impl<S: AsyncWrite + Unpin> Refusing<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a refusal in place of the stream; what cannot be written now is when it is flushed.
+    /// Replaces a refusal by its document; the part that cannot be written now is written on flush.
     fn poll_refusal(
         &mut self,
         cx: &mut Context<'_>,
@@ -93,7 +94,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // a head without a body comes alone
+        // the head of a response without a body is written alone
         let head = buffers.iter().find(|buffer| !buffer.is_empty());
         match ready!(self.poll_refusal(cx, head.map_or(&[][..], |head| head))) {
             Some(taken) => Poll::Ready(taken),
@@ -116,7 +117,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
     }
 }
 
-/// The problem document in place of an empty refusal; none for anything else.
+/// The problem document that replaces an empty refusal; `None` for any other response.
 fn document(answer: &[u8]) -> Option<Vec<u8>> {
     let line = answer.strip_prefix(b"HTTP/1.1 ")?;
     let status = StatusCode::from_bytes(line.get(..3)?).ok()?;

@@ -1,4 +1,4 @@
-//! Rules of parameters and fields, as OpenAPI documents state them.
+//! Validation rules of parameters and fields, as OpenAPI schemas.
 
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, OpenApi, RefOr, Schema, SchemaFormat,
@@ -17,7 +17,7 @@ pub fn text(length: std::ops::RangeInclusive<usize>, pattern: &str) -> RefOr<Sch
         .into()
 }
 
-/// A text that is one of these.
+/// A text that is one of these values.
 pub fn choice<'a>(values: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -41,7 +41,7 @@ pub fn integer(range: std::ops::RangeInclusive<i64>) -> RefOr<Schema> {
         .into()
 }
 
-/// Declares types that stand for a field's rule in `value_type = …`: each is nothing but its schema.
+/// Declares types for use in `value_type = …`, to give a field the schema of its validation rule.
 #[macro_export]
 macro_rules! documents {
     ($($(#[doc = $doc:literal])+ $vis:vis $name:ident = $schema:expr;)+) => {$(
@@ -67,7 +67,8 @@ macro_rules! documents {
     )+};
 }
 
-/// Takes `null` out of the types of parameters: one that is not sent is absent, and the text `null` is no number.
+/// Removes `null` from the types of parameters: an unset parameter is absent, and the text `null`
+/// is not a number.
 #[must_use]
 pub fn without_null_parameters(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
@@ -103,7 +104,7 @@ fn without_null(operation: &mut Operation) {
                 let RefOr::T(Schema::OneOf(one_of)) = &schema else {
                     continue;
                 };
-                // the type itself comes first, `null` behind it
+                // the type itself comes first, followed by `null`
                 if let [of, RefOr::T(Schema::Object(null))] = one_of.items.as_slice()
                     && null.schema_type == SchemaType::Type(Type::Null)
                 {

@@ -35,28 +35,28 @@ use tower_http::{
 
 use crate::{problem::Problem, refusal::Refusing};
 
-/// Most bytes of a request's body.
+/// Largest body of a request, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Longest time of a request, longer than any handler's own limits.
+/// Longest duration of a request, longer than any handler's own limits.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the rest of a body that no handler reads is waited for.
+/// How long the server waits for the rest of a body that no handler reads.
 const REST_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long connections may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// What goes round every router of ours.
+/// Layers around every router.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// Origins whose pages may call us.
+    /// Origins whose pages may call this service.
     pub cors_origins: Vec<HeaderValue>,
-    /// Whose traces are continued.
+    /// The kind of callers, which decides whether their traces are continued.
     pub callers: Callers,
 }
 
 impl Layers {
-    /// Puts limits, traces, CORS and problem documents round `router`.
+    /// Wraps `router` with limits, traces, CORS and problem documents.
     pub fn wrap(&self, router: Router) -> Router {
         let cors = CorsLayer::new()
             .allow_origin(AllowOrigin::list(self.cors_origins.clone()))
@@ -84,12 +84,13 @@ impl Layers {
     }
 }
 
-/// Marks an error response that has a body of its own, such as a page for people: [`finish`] leaves it.
+/// Marks an error response with a body of its own, such as an HTML page: [`finish`] leaves it
+/// unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnBody;
 
-/// Gives every error response the form of a problem document with the trace id, and every response
-/// the headers that browsers should see.
+/// Turns every error response into a problem document with the trace id, and adds the default
+/// headers for browsers to every response.
 pub async fn finish(request: Request, next: Next) -> Response {
     let trace_id = request
         .extensions()
@@ -121,24 +122,24 @@ pub async fn finish(request: Request, next: Next) -> Response {
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
         )
     {
-        // what is left of the body is not read: the connection ends
+        // the rest of the body is not read, so the connection must close
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     default_headers(headers);
     response
 }
 
-/// A body that its handler did not read to the end.
+/// The part of a body that its handler did not read.
 type Rest = Arc<Mutex<Option<Body>>>;
 
-/// A request's body; what is left of it goes to `rest` when the handler drops it.
+/// A request's body; when the handler drops it, the unread part goes to `rest`.
 struct LentBody {
     body: Body,
     ended: bool,
     rest: Rest,
 }
 
-/// Gives the handler a body whose rest comes back.
+/// Gives the handler a body whose unread part is returned through `Rest`.
 fn lend_body(request: Request) -> (Request, Rest) {
     let rest = Rest::default();
     let request = request.map(|body| {
@@ -149,7 +150,7 @@ fn lend_body(request: Request) -> (Request, Rest) {
     (request, rest)
 }
 
-/// Reads what has arrived of a body; false when there is more, or too much.
+/// Reads the part of a body that has arrived; false when the body continues or is too long.
 async fn is_read(mut body: Body) -> bool {
     let read = async {
         let mut left = BODY_LIMIT;
@@ -201,7 +202,7 @@ impl Drop for LentBody {
     }
 }
 
-/// What browsers should see in every answer, where it says nothing else.
+/// Adds default headers for browsers; headers that the response sets itself stay.
 pub(crate) fn default_headers(headers: &mut HeaderMap) {
     let mut default = |name: HeaderName, value: &'static str| {
         headers
@@ -217,13 +218,14 @@ pub(crate) fn default_headers(headers: &mut HeaderMap) {
     );
 }
 
-/// Limits of a server. It closes connections that exceed them, so that clients that send nothing do not hold
+/// Limits of a server. It closes connections that exceed them, so that silent clients cannot occupy
 /// connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// How long the head of a request may take to arrive, and how long a connection may be idle before it comes.
+    /// How long the head of a request may take to arrive, and how long a connection may be idle
+    /// before it.
     pub head_timeout: Duration,
-    /// Connections at the same time; further ones wait to be accepted.
+    /// The most concurrent connections; further ones wait to be accepted.
     pub connections: usize,
 }
 
@@ -236,12 +238,13 @@ impl Default for ServerLimits {
     }
 }
 
-/// After an error of the listener, such as too many open files.
+/// Pause after an error of the listener, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `app` by HTTP/1.1 until `shutdown`, then lets the requests under way end, for a while.
+/// Serves `app` over HTTP/1.1 until `shutdown`, then gives the requests in progress some time to
+/// finish.
 ///
-/// The listener is bound by the caller before it says that it is ready, so that whoever comes then
+/// The caller binds the listener before it reports readiness, so that a client that connects early
 /// waits instead of being refused.
 ///
 /// # Errors
@@ -301,7 +304,7 @@ pub fn shutdown_signal() -> CancellationToken {
 
     let token = CancellationToken::new();
     let signaled = token.clone();
-    // from here on both are heard, whenever the task gets to run
+    // from here on both signals are caught, even before the task runs
     let heard = signal(SignalKind::terminate())
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
     tokio::spawn(async move {
@@ -363,7 +366,7 @@ mod tests {
         }
     }
 
-    /// The bytes that the server sends until it ends the connection.
+    /// Returns the bytes that the server sends until it closes the connection.
     async fn until_closed(stream: &mut TcpStream) -> String {
         let mut said = Vec::new();
         let read = stream.read_to_end(&mut said);
@@ -386,7 +389,7 @@ mod tests {
                 "{head:?}"
             );
         }
-        // a byte now and then does not help
+        // sending a byte now and then does not extend the limit
         let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
         let dripping = tokio::spawn(async move {
             for byte in "GET / HTTP/1.1\r\n".bytes().chain(std::iter::repeat(b'a')) {
@@ -478,7 +481,7 @@ mod tests {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let head =
                 format!("POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: {content_type}\r\n");
-            // a body that has arrived ends nothing
+            // a body that has arrived completely keeps the connection open
             let whole = format!("{head}content-length: 2\r\n\r\n{{}}");
             stream.write_all(whole.as_bytes()).await.unwrap();
             let mut start = [0; 12];

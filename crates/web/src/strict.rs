@@ -1,7 +1,7 @@
-//! JSON taken at its word: an object is an object.
+//! Strict JSON: a struct is read from an object only.
 //!
-//! serde also reads a struct from an array of its fields in order, which no document of ours
-//! promises and a caller would hit only by mistake.
+//! serde also reads a struct from an array of its fields in order. Our OpenAPI documents do not
+//! promise that, and a caller would use it only by mistake.
 
 use serde::{
     Deserializer,
@@ -13,10 +13,10 @@ use serde::{
 };
 use serde_json::{Error, Value};
 
-/// Largest integer up to which each is a number of JSON's double-precision arithmetic.
+/// Largest integer below which every integer is exact in JSON's double-precision arithmetic.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
-/// The same number as an integer, if it is one: `2.0` is the integer 2. (RFC 8259 §6, JSON Schema)
+/// Converts a whole number to an integer: `2.0` is the integer 2. (RFC 8259 §6, JSON Schema)
 fn integral(value: Value) -> Value {
     match value.as_f64() {
         Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() <= MAX_EXACT => {
@@ -36,7 +36,7 @@ macro_rules! integers {
     )+};
 }
 
-/// Deserializes from a JSON value, structs from objects only.
+/// Deserializes from a JSON value; reads structs from objects only.
 pub(crate) struct Strict(pub(crate) Value);
 
 impl IntoDeserializer<'_, Error> for Strict {

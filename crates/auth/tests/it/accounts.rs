@@ -1,4 +1,4 @@
-//! Accounts on a database of their own, and listeners that act as the other modules do.
+//! Accounts in a database of their own, and listeners that stand in for the other modules.
 
 use auth::{Auth, AuthConfig, AuthError, Hasher, Login, LoginError, Session};
 use contracts::domain_event::UserRegistered;
@@ -45,7 +45,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account and logs it in.
+    /// Creates an account and logs in to it.
     pub(crate) async fn register(&self, email: &str) -> Result<Session, AuthError> {
         self.register_with(email, "Ada", PASSWORD).await
     }
@@ -84,7 +84,7 @@ impl Accounts {
         self.auth.refresh(&session.refresh_token).await.unwrap()
     }
 
-    /// Asserts that no refresh token of this session is taken.
+    /// Asserts that this session's refresh token is refused.
     pub(crate) async fn assert_over(&self, session: &Session) {
         let refused = refused(self.auth.refresh(&session.refresh_token).await);
         assert!(matches!(refused, AuthError::SessionOver), "{refused:?}");
@@ -118,7 +118,7 @@ impl Accounts {
         db::constraint(&refused).map(str::to_owned)
     }
 
-    /// Waits until so many connections wait for a lock.
+    /// Waits until this many connections are waiting for a lock.
     pub(crate) async fn until_waiting(&self, connections: i64) {
         let what = format!("{connections} connections to wait for a lock");
         testkit::eventually(&what, || async {
@@ -134,7 +134,7 @@ impl Accounts {
     }
 }
 
-/// Why there is no session.
+/// The error of a refused login or refresh.
 #[track_caller]
 pub(crate) fn refused(result: Result<Session, AuthError>) -> AuthError {
     match result {
@@ -143,7 +143,7 @@ pub(crate) fn refused(result: Result<Session, AuthError>) -> AuthError {
     }
 }
 
-/// Runs `n` of them at the same time.
+/// Runs `n` futures concurrently.
 pub(crate) async fn at_once<T, F>(n: usize, start: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -157,7 +157,7 @@ where
         .collect()
 }
 
-/// Writes a client, as commerce does.
+/// Inserts a client, as commerce does.
 pub(crate) struct WritesClient;
 
 impl Listener<UserRegistered> for WritesClient {
@@ -180,7 +180,7 @@ impl Listener<UserRegistered> for WritesClient {
     }
 }
 
-/// Cannot do its part.
+/// A listener that always fails.
 pub(crate) struct Fails;
 
 impl Listener<UserRegistered> for Fails {

@@ -1,4 +1,4 @@
-//! Passwords and addresses of accounts that are there.
+//! Passwords and addresses of existing accounts.
 
 use auth::{AuthError, LinkMail, PasswordError, Session};
 use kernel::{MailRequestId, UserId};
@@ -21,7 +21,7 @@ impl Accounts {
             .await
     }
 
-    /// Bodies of the commands of this name, the oldest first.
+    /// Bodies of the commands with this name, the oldest first.
     async fn commands(&self, name: &str) -> Vec<Value> {
         sqlx::query_scalar(
             "select body from messaging.outbox where routing_key = $1 order by entry_id",
@@ -32,7 +32,8 @@ impl Accounts {
         .unwrap()
     }
 
-    /// Asks for a reset, some time after any other; returns the request that the command names.
+    /// Requests a reset, long enough after any earlier request; returns the request id in the
+    /// command.
     async fn ask(&self, email: &str) -> MailRequestId {
         self.execute(
             "update auth.mail_request set requested_at = requested_at - interval '6 minutes'",

@@ -1,4 +1,4 @@
-//! Who gets in.
+//! Which logins succeed, and which are refused.
 
 use auth::AuthError;
 
@@ -13,9 +13,9 @@ async fn an_unknown_address_and_a_wrong_password_are_told_the_same() {
         ("nobody@shop.example", PASSWORD),
         (ADA, "wrong horse"),
         (ADA, ""),
-        (ADA, "correct horse "), // a password is taken as it is
+        (ADA, "correct horse "), // passwords are not trimmed
         (ADA, "Correct horse"),
-        // what nobody ever checks a password against
+        // the password behind the hash that unknown addresses are checked against
         ("nobody@shop.example", "the password of nobody"),
     ] {
         let refused = refused(accounts.login(email, password).await);
@@ -80,7 +80,7 @@ async fn a_disabled_user_can_neither_log_in_nor_refresh() {
     accounts.assert_over(&ada).await;
     let profile = accounts.auth.profile(ada.profile.id).await;
     assert!(matches!(profile, Err(AuthError::NotFound)), "{profile:?}");
-    accounts.next(&bob).await; // nobody else is
+    accounts.next(&bob).await; // other accounts are unaffected
     assert_eq!(
         accounts.auth.profile(bob.profile.id).await.unwrap(),
         bob.profile

@@ -1,4 +1,4 @@
-//! Two at the same moment: who comes second sees all that the first did.
+//! Two concurrent operations: the second one sees everything that the first one did.
 
 use auth::{AuthError, Session};
 
@@ -21,7 +21,8 @@ async fn of_many_uses_of_one_token_at_once_one_session_is_left() {
         1,
         "the others' answers are taken back"
     );
-    // two of them cannot both have been received: whoever has a copy ends it for all
+    // at most one session was really received: presenting a second one's token ends the whole
+    // family
     let mut renewed = 0;
     for session in &sessions {
         renewed += usize::from(accounts.auth.refresh(&session.refresh_token).await.is_ok());
@@ -131,14 +132,14 @@ async fn whoever_ends_a_session_at_once_does_not_wait_for_each_other() {
     }
 }
 
-/// Exchanges a session's token and, before that has committed, does something else; returns the
+/// Exchanges a session's token and runs `meanwhile` before the exchange has committed; returns the
 /// next session when both are done.
 async fn while_exchanged(
     accounts: &Accounts,
     session: &Session,
     meanwhile: impl Future<Output = ()> + Send + 'static,
 ) -> Session {
-    // who holds the user's row holds up the new token, which refers to it
+    // a lock on the user's row blocks the insert of the new token, which references it
     let mut gate = accounts.pool.begin().await.unwrap();
     sqlx::query(r#"select from auth."user" for update"#)
         .execute(&mut *gate)

@@ -1,4 +1,4 @@
-//! The life of a session: one refresh token after the other.
+//! A session's lifetime: one refresh token after the other.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ async fn a_refresh_token_used_twice_revokes_its_whole_family() {
             .await,
         3
     );
-    accounts.next(&other).await; // the same person's other login goes on
+    accounts.next(&other).await; // the user's other session is unaffected
     accounts.login(ADA, PASSWORD).await.unwrap();
 }
 
@@ -65,7 +65,7 @@ async fn a_token_whose_answer_was_lost_is_exchanged_again_for_a_while() {
     let lost = accounts.next(&first).await;
     let second = accounts.next(&first).await;
     accounts.next(&second).await;
-    // received after all, by somebody: it ends all
+    // the revoked successor is presented after all: the whole family ends
     accounts.assert_over(&lost).await;
     assert_eq!(
         accounts
@@ -91,7 +91,7 @@ async fn logout_ends_the_session_and_no_other() {
     let other = accounts.login(ADA, PASSWORD).await.unwrap();
     accounts.auth.logout(&second.refresh_token).await.unwrap();
     accounts.assert_over(&second).await;
-    accounts.auth.logout(&second.refresh_token).await.unwrap(); // again is no error
+    accounts.auth.logout(&second.refresh_token).await.unwrap(); // logging out again is not an error
     accounts.next(&other).await;
 }
 
@@ -148,7 +148,7 @@ async fn a_refresh_token_lives_as_long_as_the_session_says() {
     let config = AuthConfig::default();
     assert_eq!(ada.refresh_expires_in, config.refresh_ttl.as_secs());
     assert_eq!(ada.expires_in, config.access_ttl.as_secs());
-    // issued and expiry are two looks at the database's clock in one statement
+    // issued_at and expires_at come from two reads of the clock in one statement
     let fits: bool = sqlx::query_scalar(
         "select expires_at - issued_at between make_interval(secs => $1 - 60) and make_interval(secs => $1 + 60)
          from auth.refresh_token",

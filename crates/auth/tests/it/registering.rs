@@ -1,4 +1,4 @@
-//! What a registration writes, all of it or nothing.
+//! A registration writes everything or nothing.
 
 use auth::{AuthError, PasswordError, Profile, Registered};
 use db::Bus;

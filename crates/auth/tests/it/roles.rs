@@ -1,4 +1,4 @@
-//! Roles, and accounts that operators make.
+//! Roles, and accounts created by operators.
 
 use auth::{AuthError, Role};
 use db::Bus;
@@ -58,7 +58,7 @@ async fn an_account_is_ensured_once_and_then_left_as_it_is() {
     .await;
     assert_eq!(again, (made, false));
     accounts.login(ADA, PASSWORD).await.unwrap();
-    // the client is made and the mail is queued as for everybody
+    // the client is created and the welcome mail is queued, as in a registration
     assert_eq!(accounts.written().await, [1, 1, 1, 1]);
 }
 

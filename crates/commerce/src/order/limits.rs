@@ -1,4 +1,5 @@
-//! How much one account may order, so that no account can hold the whole catalog for nothing.
+//! Limits on the orders of one account, so that no account can reserve the whole catalog without
+//! paying.
 
 use std::time::Duration;
 
@@ -8,24 +9,25 @@ use uuid::Builder;
 
 use super::Item;
 
-/// Orders of this time count for [`OrderLimits::per_hour`].
+/// The period whose orders count for [`OrderLimits::per_hour`].
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Unpaid orders of this time are counted: also those whose payment deadline is long, or that an outage holds up.
+/// The period whose unpaid orders count, including those with a long payment deadline or delayed by
+/// an outage.
 const DAY: Duration = Duration::from_hours(24);
 
-/// How much one account may order; 0 stands for any number.
+/// The order limits of one account; 0 means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderLimits {
-    /// Orders that are not paid.
+    /// Unpaid orders.
     pub open: u32,
-    /// Pieces that such orders hold.
+    /// Pieces reserved by unpaid orders.
     pub pieces: u32,
-    /// All orders of an hour, canceled and completed ones too.
+    /// All orders within an hour, including canceled and completed ones.
     pub per_hour: u32,
 }
 
-/// Which limit an order exceeds.
+/// The limit that an order exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// See [`OrderLimits::open`].
@@ -36,17 +38,18 @@ pub enum Limit {
     PerHour,
 }
 
-/// The account has ordered as much as it may.
+/// Why an order is refused by the limits.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitError {
     /// A limit is exceeded.
     #[error("the limit of {allowed} ({limit:?}) is exceeded")]
     Exceeded {
-        /// Which one.
+        /// The exceeded limit.
         limit: Limit,
-        /// How much it allows.
+        /// The highest allowed value.
         allowed: u32,
-        /// When an order of the same size can be placed at the latest, if nothing else is done.
+        /// The longest time until an order of the same size can be placed, without any action of
+        /// the user.
         retry_after: Duration,
     },
     /// The database failed.
@@ -55,14 +58,15 @@ pub enum LimitError {
 }
 
 impl OrderLimits {
-    /// Whether there are none.
+    /// Whether no limit is set.
     pub fn is_unlimited(self) -> bool {
         self == Self::default()
     }
 }
 
-/// Checks an order that is about to be placed, in its transaction, which holds the account's lock
-/// ([`idempotency::claim`](crate::idempotency::claim)): orders of one account at once are counted one after the other.
+/// Checks a new order in its transaction, which holds the account's lock
+/// ([`idempotency::claim`](crate::idempotency::claim)): concurrent orders of one account are
+/// counted one after the other.
 ///
 /// # Errors
 /// [`LimitError`]
@@ -76,7 +80,7 @@ pub async fn check_limits(
     if limits.is_unlimited() {
         return Ok(());
     }
-    // ids begin with the time: an index range, however many orders are older
+    // ids begin with the time, so this is an index range scan, however many older orders exist
     let made = order_id
         .uuid()
         .get_timestamp()

@@ -1,4 +1,4 @@
-//! The moves of an order, each for a batch: all of it moves, or nothing does.
+//! The transitions of orders, each applied to a whole batch or to none of it.
 //!
 //! Lock order: orders by id (their sagas are locked by the caller), then stock by product id.
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::{NewOrder, PlaceError};
 
-/// Writes orders with their lines and reserves their stock.
+/// Inserts orders with their lines and reserves their stock.
 ///
 /// # Errors
-/// [`PlaceError::OutOfStock`] names the first product that there is not enough of.
+/// [`PlaceError::OutOfStock`] names the first product with too little stock.
 pub async fn place(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(), PlaceError> {
     reserve(conn, orders).await?;
     insert(conn, orders).await?;
@@ -118,7 +118,7 @@ async fn insert(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> sqlx::Resul
     Ok(())
 }
 
-/// Their transactions exist: `pending` → `awaiting_payment`.
+/// Moves orders whose payment transactions exist: `pending` → `awaiting_payment`.
 pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<()> {
     let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
     let moved = sqlx::query!(
@@ -142,7 +142,7 @@ pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
     all_moved(moved.rows_affected(), &ids, "await payment")
 }
 
-/// They are being undone from now on, each for its reason; their status stays.
+/// Marks orders as being compensated, each with its reason; their status stays.
 pub async fn begin_canceling(
     conn: &mut PgConnection,
     orders: &[(OrderId, &str)],
@@ -171,7 +171,8 @@ pub async fn begin_canceling(
     all_moved(moved.rows_affected(), &ids, "begin canceling")
 }
 
-/// They are paid: `awaiting_payment` → `completed`, their stock sold, confirmation mails queued.
+/// Moves paid orders: `awaiting_payment` → `completed`. Sells their stock and queues confirmation
+/// mails.
 pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<()> {
     let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
     let moved = sqlx::query!(
@@ -248,7 +249,8 @@ async fn sell(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     .map(drop)
 }
 
-/// They will never be paid: `pending` or `awaiting_payment` → `canceled`, their stock released.
+/// Moves orders that will not be paid: `pending` or `awaiting_payment` → `canceled`. Releases their
+/// stock.
 pub async fn cancel(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx::Result<()> {
     let (ids, reasons) = split(orders);
     let moved = sqlx::query!(
@@ -308,12 +310,13 @@ fn split(orders: &[(OrderId, &str)]) -> (Vec<Uuid>, Vec<String>) {
         .unzip()
 }
 
-/// Fewer rows than asked for: an order was not where its saga believed it to be.
+/// Fails if fewer rows changed than requested: an order was not in the state that its saga
+/// expected.
 fn all_moved(moved: u64, ids: &[Uuid], doing: &str) -> sqlx::Result<()> {
     if moved == ids.len() as u64 {
         Ok(())
     } else {
-        // not `Protocol`, which says that the connection broke and that asking again may help
+        // not `Protocol`, which would mean that the connection broke and that a retry may help
         Err(sqlx::Error::InvalidArgument(format!(
             "only {moved} of the orders {ids:?} could {doing}"
         )))

@@ -1,4 +1,4 @@
-//! Reading orders: three statements a page, whatever its length.
+//! Reading orders: three statements per page, regardless of its length.
 
 use chrono::{DateTime, Utc};
 use kernel::{Currency, Money, OrderId, ProductId, SagaId, TransactionId, UserId};
@@ -30,7 +30,7 @@ pub(super) async fn offers(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Resul
     .await
 }
 
-/// What payments for these transactions must fit; unknown transactions are missing.
+/// Finds the payment terms of these transactions; unknown transactions are missing.
 pub async fn find_terms(
     conn: &mut PgConnection,
     transactions: &[TransactionId],
@@ -56,7 +56,7 @@ pub async fn find_terms(
     Ok(terms.collect())
 }
 
-/// An order; of somebody else's, when `owner` is given, nothing.
+/// Finds an order. With `owner`, returns `None` for an order of another user.
 pub async fn find(
     conn: &mut PgConnection,
     id: OrderId,
@@ -79,23 +79,24 @@ pub async fn find(
     Ok(with_details(conn, head.into_iter().collect()).await?.pop())
 }
 
-/// Which orders a list holds; what is `None` does not matter.
+/// Selects the orders of a list; a field that is `None` does not restrict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this user.
+    /// Orders of this user.
     pub owner: Option<UserId>,
-    /// In this status.
+    /// Orders in this status.
     pub status: Option<Status>,
-    /// With this number or id.
+    /// Orders with this number or id.
     pub number: Option<Number>,
 }
 
-/// A name by which people and machines know an order.
+/// A number or id that identifies an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Number {
-    /// Its last eight hexadecimal digits, lower case: what customers see.
+    /// The last eight hexadecimal digits of the order id, lower case: the number that customers
+    /// see.
     Short(String),
-    /// Its whole id, or its transaction's.
+    /// The whole id of the order, or of its transaction.
     Whole(Uuid),
 }
 
@@ -121,12 +122,12 @@ impl std::str::FromStr for Number {
     }
 }
 
-/// Neither an order's number nor an id.
+/// The text is neither an order number nor an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("enter an order number such as 1C1FB183, or the id of an order or a transaction")]
 pub struct NumberError;
 
-/// The orders with this number or id: one, unless a short number stands for several.
+/// Finds the orders with this number or id: one, unless several orders share a short number.
 pub async fn find_ids(conn: &mut PgConnection, number: &Number) -> sqlx::Result<Vec<OrderId>> {
     let (short, whole) = number.parts();
     sqlx::query_scalar!(
@@ -144,7 +145,7 @@ pub async fn find_ids(conn: &mut PgConnection, number: &Number) -> sqlx::Result<
     .await
 }
 
-/// A page of orders, newest first.
+/// Lists a page of orders, newest first.
 pub async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -183,7 +184,8 @@ pub async fn list(
     })
 }
 
-/// What became of these orders after the change of each that was seen last (0 for none), in order.
+/// Lists the status changes of these orders after the last change seen of each (0 for none), in
+/// order.
 pub async fn changes_since(
     conn: &mut PgConnection,
     seen: &[(OrderId, i16)],

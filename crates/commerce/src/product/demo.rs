@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{Draft, EditError, create};
 
-/// The first demo product's id, a UUIDv7 of June 2024; the others follow. Fixed, so that loading
-/// them twice does it once, and old, so that they come behind everything added later.
+/// The first demo product's id, a UUIDv7 of June 2024; the other ids follow. The ids are fixed, so
+/// that loading the catalog twice adds it once, and old, so that the demo products are listed after
+/// all products added later.
 const FIRST_ID: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
 
 /// Name, description, price in cents, stock.
@@ -158,7 +159,7 @@ const PRODUCTS: [(&str, &str, i64, i64); 24] = [
     ),
 ];
 
-/// Loads the demo catalog; what is there already stays as it is. Returns how many were added.
+/// Loads the demo catalog; existing products stay as they are. Returns how many were added.
 ///
 /// # Errors
 /// When the database fails.

@@ -37,10 +37,11 @@ impl From<Row> for Product {
     }
 }
 
-/// A page of the catalog: all of it, newest first, or what fits `query`, the best match first.
+/// Lists a page of the catalog: all products, newest first, or those that match `query`, the best
+/// match first.
 ///
 /// Words of the name count most, then beginnings of words, then words of the description, then
-/// parts of words and typing mistakes; what fits equally well comes newest first.
+/// parts of words and typing mistakes; among equal matches the newest comes first.
 pub async fn search(
     conn: &mut PgConnection,
     query: Option<&str>,
@@ -117,7 +118,7 @@ async fn by_relevance(
         "#,
         query,
         cursor.map(|cursor| cursor.id),
-        // a cursor of a list without ranks: from the best match on
+        // a cursor of a list without ranks: start at the best match
         cursor.and_then(|cursor| cursor.rank).unwrap_or(i32::MAX),
         i64::from(limit) + 1,
     )
@@ -151,7 +152,7 @@ async fn by_relevance(
     })
 }
 
-/// A product by its slug, unless it is deleted.
+/// Finds a product by its slug, unless it is deleted.
 pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Option<Product>> {
     let row = sqlx::query_as!(
         Row,
@@ -169,7 +170,7 @@ pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<O
     Ok(row.map(Product::from))
 }
 
-/// A product, unless it is deleted.
+/// Finds a product, unless it is deleted.
 pub async fn find(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<Option<Product>> {
     let row = sqlx::query_as!(
         Row,
@@ -187,7 +188,7 @@ pub async fn find(conn: &mut PgConnection, id: ProductId) -> sqlx::Result<Option
     Ok(row.map(Product::from))
 }
 
-/// Adds a product. Its slug comes from its name; where that is taken, with a number behind it.
+/// Adds a product. Its slug is derived from its name, with a number appended if the slug is taken.
 ///
 /// # Errors
 /// When the database fails.
@@ -197,8 +198,8 @@ pub async fn create(
     draft: &Draft,
 ) -> Result<Product, EditError> {
     let slug = slug_of(&draft.name);
-    // one at a time: the lock makes the second see the first. Not one lock a name, since a second
-    // `Mug` and a first `Mug 2` want the same slug
+    // one creation at a time: the lock makes the second one see the first. One lock per name is not
+    // enough, since a second `Mug` and a first `Mug 2` want the same slug
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1, 1))",
         "commerce.product.slug"
@@ -233,7 +234,7 @@ pub async fn create(
     find(conn, id).await?.ok_or(EditError::NotFound(id))
 }
 
-/// Writes a product, if it is still at `version`. `draft.stock` does not count, `stock` does.
+/// Edits a product, if it is still at `version`. Ignores `draft.stock` in favor of `stock`.
 ///
 /// # Errors
 /// [`EditError`]
@@ -277,7 +278,7 @@ async fn edit_stock(
     if edit == StockEdit::Keep {
         return Ok(());
     }
-    // locked: between this look and the write nothing is sold
+    // locked: no sale can happen between this read and the write
     let now = sqlx::query!(
         r#"select on_hand as "on_hand!", reserved from commerce.stock where product_id = $1 for update"#,
         id.uuid()
@@ -305,7 +306,8 @@ async fn edit_stock(
     Ok(())
 }
 
-/// Takes a product out of the catalog, if it is still at `version`. Orders keep what they have.
+/// Removes a product from the catalog, if it is still at `version`. Existing orders keep their
+/// lines.
 ///
 /// # Errors
 /// [`EditError`]

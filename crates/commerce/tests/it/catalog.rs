@@ -1,4 +1,4 @@
-//! Making, editing and deleting products.
+//! Creating, editing and deleting products.
 
 use commerce::{
     order::Status,
@@ -224,7 +224,7 @@ fn sorted(mut slugs: Vec<String>) -> Vec<String> {
 async fn an_edit_changes_the_stock_by_the_difference_to_what_was_seen() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
-    // three are sold and one is reserved while the form is open
+    // three are sold and one is reserved while the editor's form is open
     shop.order_at(Status::Completed, &[item(mug.id, 3)]).await;
     shop.order_at(Status::Pending, &[item(mug.id, 1)]).await;
     let edit = async |version, stock| {
@@ -251,7 +251,7 @@ async fn an_edit_changes_the_stock_by_the_difference_to_what_was_seen() {
             left: -7
         })
     ));
-    // a form that does not say what it saw must not change anything
+    // a form that does not say which stock the editor saw must not change it
     assert_eq!(edit(5, StockEdit::Confirm(3)).await.unwrap(), 3);
     assert!(matches!(
         edit(6, StockEdit::Confirm(10)).await,

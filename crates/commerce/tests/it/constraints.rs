@@ -1,10 +1,11 @@
-//! What the database refuses, whatever the code does.
+//! The database's constraints, checked without the application code.
 
 use commerce::order::Status;
 
 use crate::shop::{Shop, item};
 
-/// A database with one product of 10 pieces, of which an order holds 2 and another one bought 1.
+/// A database with one product of 10 pieces, 2 of them reserved by one order, and one more sold to
+/// another order.
 async fn shop() -> Shop {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 11).await;

@@ -1,4 +1,4 @@
-//! The same key makes the same order, once.
+//! Repeating a request under the same key returns the order that the first one created.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::shop::{Shop, at_once, item};
 
 const HASH: [u8; 32] = [7; 32];
 
-/// Places an order under this key, as an order is submitted.
+/// Places an order under this key, in the steps of an order submission.
 async fn submit(
     shop: &Shop,
     user: UserId,

@@ -1,6 +1,6 @@
 //! Clients, catalog, stock and orders, on a real PostgreSQL.
 //!
-//! Each test is named after the rule that it holds.
+//! Each test is named after the rule that it checks.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod catalog;

@@ -1,4 +1,4 @@
-//! The moves of an order: which are legal, and that no other one changes anything.
+//! The transitions of an order: which are legal, and that illegal ones change nothing.
 
 use commerce::order::{self, Status};
 use kernel::{OrderId, TransactionId};
@@ -19,7 +19,7 @@ const STATUSES: [Status; 4] = [
     Status::Canceled,
 ];
 
-/// Where a move leads, if it is legal there.
+/// The status after a transition, if the transition is legal.
 fn legal(from: Status, step: Move) -> Option<Status> {
     match (from, step) {
         (Status::Pending, Move::AwaitPayment) => Some(Status::AwaitingPayment),

@@ -1,4 +1,4 @@
-//! Lists in pages: nothing is lost, nothing comes twice.
+//! Paged lists: no item is missing, none appears twice.
 
 use commerce::{
     order::{self, Order, Status},
@@ -9,8 +9,7 @@ use kernel::{OrderId, ProductId, UserId};
 
 use crate::shop::{Move, Shop, draft, item};
 
-/// Pages of these lengths, each taken from where the one before said that it goes on; a cursor
-/// travels as text.
+/// Reads all pages, each from the previous page's cursor; the cursor passes through its text form.
 async fn pages<T, F>(mut page: impl FnMut(Option<Cursor>) -> F) -> Vec<Vec<T>>
 where
     F: Future<Output = Page<T>>,
@@ -46,7 +45,7 @@ async fn the_pages_of_the_catalog_hold_each_product_once_newest_first() {
         (1, vec![1; 23]),
         (5, vec![5, 5, 5, 5, 3]),
         (22, vec![22, 1]),
-        (23, vec![23]), // a full page with nothing behind it
+        (23, vec![23]), // a full page with no item after it
         (24, vec![23]),
     ] {
         let pages = pages(|cursor| products(&shop, cursor, limit)).await;
@@ -94,7 +93,7 @@ async fn what_comes_and_goes_between_pages_moves_nothing_else() {
     }
     let first = products(&shop, None, 3).await;
     shop.product("Newcomer", 1290, 1).await;
-    // one that was shown, the one that the cursor stands on, and one that was not shown yet
+    // delete a product already shown, the one at the cursor, and one not shown yet
     for gone in [0, 2, 4] {
         shop.delete(newest_first[gone], 1).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Prices come from the catalog, at order time, and stay.
+//! Prices come from the catalog at order time, and do not change afterwards.
 
 use commerce::{
     order::{Item, Line, MAX_LINES, MAX_QUANTITY, PriceError},
@@ -89,7 +89,7 @@ async fn a_basket_has_from_1_to_100_lines() {
     assert!(matches!(refused, PriceError::TooManyLines), "{refused:?}");
     let refused = shop.price(&[]).await.unwrap_err();
     assert!(matches!(refused, PriceError::Empty), "{refused:?}");
-    // and they are all stored
+    // all lines are stored
     let id = shop.place(&items[1..]).await;
     assert_eq!(shop.look(id).await.lines, basket.lines);
 }

@@ -20,7 +20,7 @@ async fn found(shop: &Shop, query: &str) -> Vec<String> {
     page.items.into_iter().map(|product| product.slug).collect()
 }
 
-/// Asserts that each query finds its product, and little else.
+/// Asserts that each query finds its product, and few others.
 async fn check(cases: &[(&str, &str)]) {
     let shop = seeded().await;
     for (query, slug) in cases {

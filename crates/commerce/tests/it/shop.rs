@@ -1,4 +1,4 @@
-//! A shop of clients, catalog and orders, without the saga that drives them.
+//! A shop with clients, catalog and orders, without the saga that executes them.
 
 use commerce::{
     order::{self, Basket, Item, NewOrder, Order, PlaceError, PriceError, Status},
@@ -8,7 +8,7 @@ use futures::future::join_all;
 use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-/// The one trace of every order here.
+/// The trace of every order in these tests.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[derive(Clone)]
@@ -17,16 +17,16 @@ pub(crate) struct Shop {
     pub(crate) user: UserId,
 }
 
-/// Where a product's pieces are.
+/// A product's stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stock {
-    /// In the house, the reserved ones included.
+    /// Pieces in stock, including reserved ones.
     pub(crate) lying: i64,
     pub(crate) reserved: i64,
     pub(crate) sold: i64,
 }
 
-/// What a saga can do to an order.
+/// A saga's transition of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Move {
     AwaitPayment,
@@ -43,7 +43,7 @@ impl Shop {
         }
     }
 
-    /// A shop whose callers do not wait for one another's connections.
+    /// A shop with enough connections that concurrent callers do not wait for one.
     pub(crate) async fn crowded(callers: u32) -> Self {
         let shop = Self::open().await;
         let options = PgPoolOptions::new().max_connections(callers + 1);
@@ -124,7 +124,7 @@ impl Shop {
         }
     }
 
-    /// An order that legal moves have brought to this status.
+    /// Places an order and moves it to this status by legal transitions.
     pub(crate) async fn order_at(&self, status: Status, items: &[Item]) -> OrderId {
         let id = self.place(items).await;
         let moves: &[Move] = match status {
@@ -139,7 +139,7 @@ impl Shop {
         id
     }
 
-    /// Moves orders, as one batch in a transaction of its own.
+    /// Moves orders as one batch, in a transaction of its own.
     pub(crate) async fn go(&self, step: Move, ids: &[OrderId]) -> sqlx::Result<()> {
         let mut tx = self.pool.begin().await?;
         let reasons: Vec<_> = ids.iter().map(|id| (*id, "a test")).collect();
@@ -182,7 +182,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// The constraint that refuses this statement; none when it is not refused.
+    /// The constraint that refuses this statement; `None` when the statement succeeds.
     pub(crate) async fn refusing_constraint(&self, sql: &str) -> Option<String> {
         let outcome = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
             .execute(&self.pool)
@@ -198,7 +198,7 @@ impl Shop {
         Some(constraint.unwrap_or_else(|| panic!("{sql}: {refused}")))
     }
 
-    /// Waits until so many connections wait for a lock.
+    /// Waits until this many connections are waiting for a lock.
     pub(crate) async fn until_waiting(&self, connections: i64) {
         let what = format!("{connections} connections to wait for a lock");
         testkit::eventually(&what, || async {
@@ -234,7 +234,7 @@ pub(crate) fn item(product_id: ProductId, quantity: u32) -> Item {
     }
 }
 
-/// Runs `n` of them at the same time.
+/// Runs `n` futures concurrently.
 pub(crate) async fn at_once<T, F>(n: usize, start: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Stock: never more is promised than there is, whoever comes at the same time.
+//! Stock is never oversold, however many buyers order concurrently.
 
 use commerce::order::{self, PlaceError, Status};
 use kernel::{OrderId, ProductId};
@@ -45,7 +45,7 @@ async fn fifty_orders_of_two_products_in_opposite_order_neither_deadlock_nor_ove
     assert_eq!(shop.stock(kettle).await.reserved, 40);
 }
 
-/// How many orders were placed; the others must have been told that the stock is out.
+/// Returns how many orders were placed; the others must have failed with `OutOfStock`.
 fn accepted(outcomes: Vec<Result<OrderId, PlaceError>>) -> usize {
     let mut placed = 0;
     for outcome in outcomes {
@@ -82,7 +82,7 @@ async fn every_move_locks_stock_in_product_order_whatever_the_order_of_its_lines
             }
         });
         shop.until_waiting(1).await;
-        // it waits for the first product and holds nothing behind it
+        // the order waits for the first product and has not locked the second
         sqlx::query("select from commerce.stock where product_id = $1 for update nowait")
             .bind(second.uuid())
             .execute(&mut *gate)
@@ -116,7 +116,7 @@ async fn an_order_of_more_than_is_left_is_told_how_much_that_is() {
         (product_id, name.as_str(), wanted, left),
         (mug, "Mug", 4, 3)
     );
-    // of the kettle nothing is held for the order that was not placed
+    // no kettle is reserved for the order that was not placed
     assert_eq!(shop.stock(kettle).await.reserved, 0);
     assert_eq!(shop.count("commerce.\"order\"").await, 1);
     shop.place(&[item(mug, 3)]).await; // exactly what is left
@@ -236,7 +236,7 @@ async fn completing_and_canceling_at_once_either_sells_or_releases() {
     );
 }
 
-/// Makes these moves by turns, twenty at once; returns how many were made.
+/// Makes these transitions in turn, twenty concurrently; returns how many succeeded.
 async fn winners(shop: &Shop, order: OrderId, moves: &'static [Move]) -> usize {
     let outcomes = at_once(20, |i| {
         let shop = shop.clone();

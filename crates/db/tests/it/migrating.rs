@@ -5,13 +5,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, migrate::Migrator};
 use testkit::{eventually, eventually_some};
 use tokio::task::{LocalSet, spawn_local};
 
-/// The shop's migrations before this one.
+/// The shop's migrations before this version.
 fn earlier(than: i64) -> Migrator {
     let all = db::SHOP.iter();
     Migrator::with_migrations(all.filter(|one| one.version < than).cloned().collect())
 }
 
-/// The tables that this migration and those after it alter, of those that are there before.
+/// The existing tables that this migration and the later ones alter.
 async fn altered(since: i64, conn: &mut PgConnection) -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     for migration in db::SHOP.iter().filter(|one| one.version >= since) {
@@ -52,12 +52,12 @@ async fn behind_a_reader() {
     for table in tables {
         behind(&earlier(SINCE), &format!("{table} in access share mode")).await;
     }
-    // each migration adds a row to the list of migrations, which another session may hold
+    // each migration adds a row to the list of migrations, which another session may lock
     let list = "_sqlx_migrations in share row exclusive mode";
     behind(&earlier(SINCE), list).await;
 }
 
-/// Migrates from `earlier` on while a session holds this lock.
+/// Migrates from `earlier` on while another session holds this lock.
 async fn behind(earlier: &Migrator, lock: &str) {
     let url = testkit::database("migrating", earlier).await;
     let pool = db::connect(&url, &PoolConfig::new("test", 4)).unwrap();
@@ -78,7 +78,7 @@ async fn behind(earlier: &Migrator, lock: &str) {
         !migration.is_finished(),
         "the lock on {lock} is still there"
     );
-    // who came after the migration is served
+    // a statement issued after the migration is served
     let table = lock.split(' ').next().unwrap();
     let count = format!("select count(*) from {table}");
     let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count))

@@ -26,7 +26,7 @@ async fn write(pool: &PgPool) -> sqlx::Result<()> {
     written.execute(pool).await.map(drop)
 }
 
-/// One write on each connection at once, so that no connection is idle for long.
+/// Writes once on each connection concurrently, so that no connection is idle for long.
 async fn all_write(pool: &PgPool) -> bool {
     join_all((0..CONNECTIONS).map(|_| write(pool)))
         .await
@@ -72,7 +72,7 @@ async fn f56_connections_to_a_silent_server_leave_the_pool() {
     )
     .unwrap();
     assert!(all_write(&pool).await);
-    // open connections go silent for good, new ones are answered
+    // open connections are silent from now on, while new ones are answered
     proxy.silence();
     let given_up =
         join_all((0..CONNECTIONS).map(|_| db::within(Duration::from_millis(100), write(&pool))))

@@ -1,7 +1,8 @@
-//! One connection to the broker: messages are handled beside each other, and each is settled when its own work is done.
+//! One connection to the broker. Messages are handled concurrently, and each is settled when its
+//! own work is done.
 //!
-//! Messages whose handling met an outage or a lock are held here, unsettled, and tried again: the broker counts what is
-//! given back as a delivery, and gives up on a message after twenty.
+//! Messages that met an outage or a lock are held here, unsettled, and tried again: the broker
+//! counts a message that is given back as a delivery, and gives up on it after twenty.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -26,7 +27,7 @@ pub(super) struct Session<'a, H> {
     pub(super) config: ConsumerConfig,
     pub(super) handler: &'a H,
     pub(super) health: &'a LinkHealth,
-    /// For how long messages are held during an outage before they are given back.
+    /// How long messages are held during an outage before they are given back.
     pub(super) hold: Duration,
 }
 
@@ -34,17 +35,17 @@ pub(super) struct Session<'a, H> {
 pub(super) enum Ended {
     Shutdown,
     Canceled,
-    /// The outage goes on; the messages are back in the queue.
+    /// The outage continues; the messages are back in the queue.
     Unreachable(String),
 }
 
-/// Messages to be handled together.
+/// Messages to be handled in one batch.
 struct Work {
     batch: Batch,
     held: Option<Held>,
 }
 
-/// Messages that were tried in vain.
+/// State of messages whose last try failed on an obstacle.
 #[derive(Clone, Copy)]
 struct Held {
     by: Obstacle,
@@ -53,7 +54,7 @@ struct Held {
 }
 
 impl Held {
-    /// Until the next try.
+    /// The pause before the next try.
     fn delay(&self) -> Duration {
         let policy = match self.by {
             Obstacle::Outage => TRY_AGAIN,
@@ -65,14 +66,14 @@ impl Held {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Obstacle {
-    /// Nothing can be handled: no further message is taken.
+    /// A dependency is unreachable: no further message is taken.
     Outage,
-    /// These messages alone cannot be handled.
+    /// A lock blocks these messages only.
     Lock,
 }
 
 enum Step {
-    /// `None` when the process stops before the messages were tried again.
+    /// The verdicts are `None` when the process stops before the messages were tried again.
     Handled(Work, Option<Result<Vec<Verdict>, Unreachable>>),
     Unanswered,
     Moved,
@@ -80,7 +81,7 @@ enum Step {
 
 type Steps<'s> = FuturesUnordered<BoxFuture<'s, Result<Step, LinkError>>>;
 
-/// Batches under way.
+/// Numbers of batches in progress.
 #[derive(Default)]
 struct Counts {
     fresh: usize,
@@ -96,8 +97,8 @@ impl<H: Handler> Session<'_, H> {
         failures: &mut u32,
     ) -> Result<Ended, LinkError> {
         let queue = self.queue;
-        // two connections: what holds messages back must not hold confirms back, and an alarm at the broker, which blocks
-        // publishers, must not stop consuming
+        // two connections: back-pressure on incoming messages must not delay confirms, and a broker
+        // alarm, which blocks publishers, must not stop consumption
         let link = Link::open(amqp_url, queue).await?;
         link.check_queue(queue).await?;
         let publisher = link.publisher().await?;
@@ -108,7 +109,7 @@ impl<H: Handler> Session<'_, H> {
         let ended = self
             .consume(&mut subscription, &publisher, shutdown)
             .await?;
-        // what is not acked goes back to the queue with the channel
+        // messages that are not acked go back to the queue when the channel closes
         subscription.close().await;
         source.close().await;
         link.close().await;
@@ -156,7 +157,7 @@ impl<H: Handler> Session<'_, H> {
         }
     }
 
-    /// Most messages that are held for locks. What the broker hands out at a time must have room for others.
+    /// The most messages held for locks: the prefetch window must keep room for others.
     fn most_locked(&self) -> usize {
         (usize::from(self.config.prefetch) / 4).max(1)
     }
@@ -178,7 +179,7 @@ impl<H: Handler> Session<'_, H> {
         )
     }
 
-    /// Does with each message what its verdict says.
+    /// Settles each message according to its verdict.
     async fn settle<'s>(
         &'s self,
         work: Work,
@@ -288,7 +289,7 @@ impl<H: Handler> Session<'_, H> {
     }
 }
 
-/// One more try in vain.
+/// Counts one more failed try.
 fn next(held: Option<Held>, by: Obstacle) -> Held {
     match held {
         Some(held) if held.by == by => Held {
@@ -303,7 +304,7 @@ fn next(held: Option<Held>, by: Obstacle) -> Held {
     }
 }
 
-/// Adds what has arrived as well, or arrives soon.
+/// Adds messages that have arrived or arrive within `max_wait`.
 async fn fill(
     batch: &mut Batch,
     subscription: &mut Subscription,
@@ -328,7 +329,8 @@ async fn guarded<H: Handler>(handler: &H, batch: &Batch) -> Result<Vec<Verdict>,
     if let Ok(verdicts) = guarded(&batch.deliveries).await {
         return verdicts;
     }
-    // one of the batch makes the handler panic: alone, each answers for itself
+    // one message of the batch makes the handler panic: handle each alone, so that only that one
+    // fails
     let mut verdicts = Vec::with_capacity(batch.deliveries.len());
     for one in &batch.deliveries {
         match guarded(std::slice::from_ref(one)).await {

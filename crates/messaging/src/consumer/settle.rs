@@ -1,4 +1,4 @@
-//! Settles messages: acked, moved on and acked, or kept.
+//! Settles messages: acks them, moves them on and then acks them, or keeps them.
 
 use crashpoint::crash_point;
 use tokio::time::Instant;
@@ -11,10 +11,11 @@ use crate::{
     topology::{FAILED, LADDER, delay_exchange, delay_queue},
 };
 
-/// Longest part of a reason that is logged, bytes: it may repeat what a publisher wrote.
+/// Longest part of a reason that is logged, in bytes: a reason may repeat a publisher's text.
 const LOGGED: usize = 300;
 
-/// Acks messages that are done. `alone` says that no message that was taken earlier is open: the last ack stands for all.
+/// Acks messages that are done. `alone` means that no message taken earlier is open, so that one
+/// ack of the last message covers all.
 pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), LinkError> {
     if alone && let Some(last) = batch.taken.last() {
         return acked(last.ack_up_to().await);
@@ -31,7 +32,7 @@ fn acked(sent: Result<(), LinkError>) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Messages on their way to a delay queue or to `failed`, each with the reason.
+/// Messages to be moved to a delay queue or to `failed`, each with the reason.
 #[derive(Default)]
 pub(super) struct Moving {
     batch: Batch,
@@ -43,7 +44,7 @@ impl Moving {
         self.moves.is_empty()
     }
 
-    /// To the next delay queue or, after the last, to `failed`.
+    /// Moves the message to the next delay queue or, after the last, to `failed`.
     pub(super) fn retry(&mut self, queue: &str, message: Batch, why: &str) {
         for taken in &message.taken {
             self.moves.push((Move::retry(queue, taken), why.to_owned()));
@@ -58,7 +59,8 @@ impl Moving {
         self.batch.append(message);
     }
 
-    /// To the slowest delay queue, which is no attempt: it comes back after a few seconds.
+    /// Moves the message to the slowest delay queue: it returns after a few seconds, and no attempt
+    /// is counted.
     pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: &str) {
         for taken in &message.taken {
             self.moves
@@ -67,8 +69,9 @@ impl Moving {
         self.batch.append(message);
     }
 
-    /// Moves all, and acks each message after its confirm. What the broker refuses is held and tried again, ever less
-    /// often: given back, it would be handled and refused again at once, without a pause or an end.
+    /// Moves all messages, and acks each one after its confirm. Messages that the broker refuses
+    /// are held and tried again at growing intervals: if they were given back, they would be
+    /// handled and refused again at once, without a pause or an end.
     pub(super) async fn carry_out(
         self,
         publisher: &Publisher,
@@ -96,8 +99,8 @@ impl Moving {
         }
     }
 
-    /// Publishes all together: a flood of garbage is settled at the pace of the broker's batches, not of its round trips.
-    /// Returns what the broker refused.
+    /// Publishes all messages together, so that a flood of garbage is settled at the pace of the
+    /// broker's batches, not of round trips. Returns the messages that the broker refused.
     async fn send(self, publisher: &Publisher, queue: &str) -> Result<Self, LinkError> {
         let Self { batch, moves } = self;
         reached(&moves, Point::BeforeSend);
@@ -140,18 +143,18 @@ impl Moving {
     }
 }
 
-/// Where a message goes that was not handled.
+/// The destination of a message that was not handled.
 struct Move {
     exchange: String,
     key: String,
     failed: bool,
-    /// Attempts that the message has behind it when it arrives there.
+    /// Attempts already made when the message arrives there.
     attempts: u32,
     result: &'static str,
 }
 
 impl Move {
-    /// The ladder's next rung or, after the last, `failed`.
+    /// To the next delay queue or, after the last, to `failed`.
     fn retry(queue: &str, taken: &Taken) -> Self {
         let rung = usize::try_from(taken.attempt() - 1).unwrap_or(usize::MAX);
         match LADDER.get(rung) {
@@ -179,7 +182,7 @@ impl Move {
         }
     }
 
-    /// The slowest delay queue, without a further attempt.
+    /// To the slowest delay queue, without counting an attempt.
     fn postpone(queue: &str, taken: &Taken) -> Self {
         let [.., delay] = LADDER;
         Self {
@@ -216,7 +219,7 @@ fn log(queue: &str, taken: &Taken, to: &Move, why: &str) {
     }
 }
 
-/// How far the messages that move on are.
+/// Progress of the messages being moved.
 #[derive(Clone, Copy)]
 enum Point {
     BeforeSend,
@@ -224,7 +227,7 @@ enum Point {
     AfterAck,
 }
 
-/// A crash here leaves each message in one place at least.
+/// Crash points: a crash at any of them leaves each message in at least one queue.
 fn reached(moves: &[(Move, String)], point: Point) {
     for (to, _) in moves {
         match (point, to.failed) {

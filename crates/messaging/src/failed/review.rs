@@ -1,4 +1,4 @@
-//! A look at `failed` that can decide.
+//! A session on `failed` that can take, send again and discard messages.
 
 use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
 
@@ -10,41 +10,41 @@ use crate::{
     topology::FAILED,
 };
 
-/// Most messages that one review walks past.
+/// The most messages that one review reads past.
 pub const WALKED: usize = 50_000;
 
-/// How many are published before their confirms are awaited.
+/// Number of messages published before their confirms are awaited.
 const AT_ONCE: usize = 100;
 
-/// Bytes of all bodies that a review keeps; those above are fetched again when they are needed.
+/// Bytes of all bodies that a review keeps; bodies beyond that are fetched again when needed.
 const KEPT: usize = 8 * 1024 * 1024;
 
-/// Bytes of messages that the connection holds while they are read.
+/// Bytes of messages that the connection buffers while they are read.
 const HELD: usize = 4 * 1024 * 1024;
 
-/// The longest wait for a message that was given back to be taken again.
+/// The longest wait until a message that was given back can be taken again.
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A message that a review holds: no other reader sees it until the review ends.
 pub struct Held {
-    /// The message as it is shown.
+    /// The message as it is shown to the operator.
     pub message: FailedMessage,
     taken: Taken,
-    /// Whether the body was let go of.
+    /// Whether the body was dropped.
     unloaded: bool,
 }
 
 /// The result of sending a message again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
-    /// It is in its queue, and no longer in `failed`.
+    /// The message is in its queue, and no longer in `failed`.
     Again,
-    /// It stays in `failed`, for this reason.
+    /// The message stays in `failed`, for this reason.
     Not(String),
 }
 
-/// A look at `failed` that can decide.
+/// A session on `failed` that can take, send again and discard messages.
 pub struct Review {
     link: Link,
     source: Link,
@@ -54,8 +54,8 @@ pub struct Review {
 }
 
 impl Review {
-    /// Connects; `name` is what the broker calls this connection. Messages are sent again to the queues
-    /// of `consumers` and to no others.
+    /// Connects; `name` is the connection's name at the broker. Messages are sent again only to the
+    /// queues of `consumers`.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -83,7 +83,8 @@ impl Review {
         Ok(self.link.check_queue(FAILED).await?.messages as usize)
     }
 
-    /// Shows messages to `look`, oldest first, as long as it wants more.
+    /// Passes messages to `look`, oldest first, until it breaks. Returns the number of messages in
+    /// the queue.
     async fn walk(
         &mut self,
         mut look: impl FnMut(Taken) -> ControlFlow<()>,
@@ -132,7 +133,7 @@ impl Review {
             let message = FailedMessage::new(&taken, SHOWN.min(room));
             bytes += message.body.len();
             found.push_back(message);
-            // of the newest, what is older than the page makes room
+            // newest first: drop messages older than the page
             if page.newest && found.len() > limit + page.skip {
                 let older = found.pop_front();
                 bytes -= older.map_or(0, |older| older.body.len());
@@ -165,8 +166,8 @@ impl Review {
         self.take_those(limit, |_| true).await
     }
 
-    /// Takes up to `limit` messages that are `wanted`, at most [`MOST`], oldest first. Once a review.
-    /// Messages that it walks past are held, too, until the review ends.
+    /// Takes up to `limit` messages that are `wanted`, at most [`MOST`], oldest first. May be
+    /// called once per review. Messages that it reads past are held, too, until the review ends.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -204,10 +205,10 @@ impl Review {
         Ok(held)
     }
 
-    /// The message with all of its body.
+    /// Returns the message with its whole body.
     ///
     /// # Errors
-    /// When the broker cannot be reached. `None` when another reader has taken the message.
+    /// When the broker cannot be reached. Returns `None` when another reader has taken the message.
     pub async fn whole(&self, held: &mut Held) -> Result<Option<FailedMessage>, LinkError> {
         if !self.load(held).await? {
             return Ok(None);
@@ -220,8 +221,8 @@ impl Review {
         Ok(Some(whole))
     }
 
-    /// Fetches the body again that was let go of: the message goes back to the head of the queue, and is
-    /// taken from there. False when another reader was faster.
+    /// Fetches a dropped body again: the message goes back to the head of the queue, and is taken
+    /// from there. Returns false when another reader was faster.
     async fn load(&self, held: &mut Held) -> Result<bool, LinkError> {
         let Some(walk) = self.walk.as_ref().filter(|_| held.unloaded) else {
             return Ok(!held.unloaded);
@@ -240,16 +241,16 @@ impl Review {
                 held.unloaded = false;
                 return Ok(true);
             }
-            // a new one at the tail: it stays held until the review ends
+            // a newer message from the tail: it stays held until the review ends
         }
         Ok(false)
     }
 
-    /// Sends messages again, as if for the first time: to the queue `to` or, without, to the queue that
-    /// its own consumer says each came from. Answers in the same order.
+    /// Sends messages again, as if for the first time: to the queue `to` or, if that is `None`, to
+    /// the queue that each message's consumer recorded. Returns the results in the same order.
     ///
     /// # Errors
-    /// When the broker cannot be reached; what was not confirmed stays in `failed`.
+    /// When the broker cannot be reached; unconfirmed messages stay in `failed`.
     pub async fn send_again(
         &self,
         held: &mut [&mut Held],
@@ -289,7 +290,8 @@ impl Review {
         }
     }
 
-    /// As `send_again` for one message whose body was let go of: it is gone from `failed` after.
+    /// Sends one message whose body was dropped, as `send_again` does; on success it has left
+    /// `failed`.
     async fn send_loaded(&self, held: &mut Held, to: Option<&str>) -> Result<Sent, LinkError> {
         if let Err(why) = self.destination(held, to) {
             return Ok(Sent::Not(why));
@@ -307,8 +309,8 @@ impl Review {
         Ok(sent)
     }
 
-    /// Sends `body` in a message's place: to the same queue, under the same id, as if for the first
-    /// time.
+    /// Sends a message with `body` in place of its own: to the same queue, under the same id, as if
+    /// for the first time.
     ///
     /// # Errors
     /// When the broker cannot be reached; then the message stays in `failed`.
@@ -346,8 +348,9 @@ impl Review {
         })
     }
 
-    /// Where a message goes: where the operator says, or where the queue's own consumer says that it
-    /// came from. The broker lets a publisher name no user but itself.
+    /// The destination of a message: the queue that the operator names, or the queue that its own
+    /// consumer recorded. That record is trusted because the broker lets a publisher name no user
+    /// but its own.
     fn destination<'a>(&self, held: &'a Held, to: Option<&'a str>) -> Result<&'a str, String> {
         let consumer = |queue: &str| self.consumers.iter().find(|(name, _)| *name == queue);
         if let Some(queue) = to {
@@ -373,10 +376,10 @@ impl Review {
         ))
     }
 
-    /// Takes messages out of `failed` for good.
+    /// Removes messages from `failed` for good.
     ///
     /// # Errors
-    /// When the broker cannot be reached; then some may still be there.
+    /// When the broker cannot be reached; then some messages may still be in `failed`.
     pub async fn discard(&self, held: &[&Held]) -> Result<(), LinkError> {
         let taken: Vec<_> = held.iter().map(|held| &held.taken).collect();
         self.ack(&taken).await
@@ -389,7 +392,7 @@ impl Review {
         }
     }
 
-    /// Ends the review: what is still held goes back.
+    /// Ends the review: messages still held go back to `failed`.
     pub async fn close(self) {
         if let Some(walk) = self.walk {
             walk.close().await;

@@ -1,4 +1,4 @@
-//! What is declared at the broker: quorum queues that hand on what they drop.
+//! Declarations at the broker: quorum queues that dead-letter the messages they drop.
 
 use lapin::{
     Channel, ExchangeKind,
@@ -9,15 +9,16 @@ use lapin::{
 use super::{CALL_TIMEOUT, Link, LinkError, close, short, text, within};
 use crate::topology::{ExchangeType, FAILED, LADDER, REDRIVE, Route, delay_exchange, delay_queue};
 
-/// Deliveries after which the broker itself gives a message to `failed`: the net below consumers
-/// that die of it. RabbitMQ 4's default, said aloud because RabbitMQ 3 has none.
+/// Deliveries after which the broker itself moves a message to `failed`: the safety net for
+/// messages that kill their consumer. This is RabbitMQ 4's default, stated explicitly because
+/// RabbitMQ 3 has none.
 const DELIVERY_LIMIT: i32 = 20;
 
 impl Link {
     pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         declare_exchange(&channel, FAILED, ExchangeKind::Fanout).await?;
-        // every look at it is a delivery, and RabbitMQ 4 would drop a message after twenty
+        // every inspection is a delivery, and RabbitMQ 4 would drop a message after twenty
         let limit = ("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
         let channel = match declare_queue(&channel, FAILED, &[limit]).await {
             Err(error) if error.is_declared_otherwise() => {
@@ -76,7 +77,7 @@ impl Link {
     }
 }
 
-/// Arguments of a queue that hands what it drops to `exchange`, and never loses it on the way.
+/// Arguments of a queue that dead-letters dropped messages to `exchange`, at least once.
 fn at_least_once(exchange: &str, key: Option<&str>) -> Vec<(&'static str, AMQPValue)> {
     let mut arguments = vec![
         ("x-dead-letter-exchange", text(exchange)),

@@ -1,4 +1,4 @@
-//! Publishing, and what the broker says of it.
+//! Publishing, and the broker's confirms.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -16,40 +16,40 @@ use super::{
 };
 use crate::{Message, topology::REDRIVE};
 
-/// Makes the detached signature of a body.
+/// Creates the detached signature of a body.
 pub(crate) type Sign = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
 
-/// Runs again and again while the broker blocks a connection.
+/// Runs repeatedly while the broker blocks a connection.
 pub(crate) type WhileBlocked<'a> = &'a (dyn Fn() -> BoxFuture<'a, ()> + Send + Sync);
 
-/// Bytes and messages whose confirms are awaited at once.
+/// Limits of unconfirmed publishes: bytes and messages.
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 const AT_ONCE: usize = 200;
 
-/// A message that moves on from a queue.
+/// A message to be moved on from a queue.
 pub(crate) struct Forward<'a> {
     pub(crate) taken: &'a Taken,
     pub(crate) body: &'a [u8],
-    /// The queue that it comes from.
+    /// The queue that the message comes from.
     pub(crate) queue: &'a str,
-    /// Where it goes.
+    /// The destination.
     pub(crate) exchange: &'a str,
     pub(crate) key: &'a str,
-    /// Attempts that it has behind it.
+    /// Attempts already made.
     pub(crate) attempts: u32,
     pub(crate) why: &'a str,
 }
 
-/// What the broker said of one published message.
+/// The broker's answer to one published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Published {
-    /// It is in a queue.
+    /// The message is in a queue.
     Confirmed,
-    /// It is not, for the reason given.
+    /// The message is not in a queue, for this reason.
     Refused(String),
 }
 
-/// A channel that confirms what is published on it.
+/// A channel in confirm mode.
 pub(crate) struct Publisher {
     pub(super) channel: Channel,
     pub(super) connection: ConnectionStatus,
@@ -57,11 +57,12 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes all, then awaits all confirms. An answer is missing for none: a broken link or a
-    /// late confirm fails the whole batch, whose messages may or may not have arrived. A message
-    /// that the broker closes the channel over, such as one for an exchange that is not there,
-    /// falls out: each is then published alone, on a fresh channel of `link`. While the broker blocks the connection,
-    /// the confirms are awaited without a bound, and `while_blocked` runs after each `deadline`.
+    /// Publishes all messages, then awaits all confirms. Returns an answer for every message or an
+    /// error: a broken link or a late confirm fails the whole batch, whose messages may or may not
+    /// have arrived. If the broker closes the channel over a message, such as one for an exchange
+    /// that does not exist, each message is then published alone, on a fresh channel of `link`, so
+    /// that only the bad one is refused. While the broker blocks the connection, confirms are
+    /// awaited without a limit, and `while_blocked` runs after each `deadline`.
     pub(crate) async fn publish_all(
         &mut self,
         link: &Link,
@@ -127,9 +128,10 @@ impl Publisher {
         self.answered(deadline, batch, while_blocked).await
     }
 
-    /// Awaits an answer for at most `limit`, and for longer while the broker blocks this connection: it has an alarm, for
-    /// want of memory or disk, and takes what was sent when the alarm ends. Giving up would send everything once more, on
-    /// a further connection that is blocked as well.
+    /// Awaits an answer for at most `limit`, and for longer while the broker blocks this
+    /// connection: a broker with an alarm (out of memory or disk) accepts the messages when the
+    /// alarm ends. Giving up would send everything again, on another connection that is blocked as
+    /// well.
     async fn answered<T>(
         &self,
         limit: Duration,
@@ -146,7 +148,8 @@ impl Publisher {
         }
     }
 
-    /// Moves messages on, the confirms of many awaited together; answers in the same order.
+    /// Moves messages on and awaits the confirms of many together; returns the answers in the same
+    /// order.
     pub(crate) async fn forward(
         &self,
         messages: &[Forward<'_>],
@@ -179,8 +182,8 @@ impl Publisher {
         Ok(answers)
     }
 
-    /// Sends a message, with this body, to a consumer's queue as if for the first time. It is still
-    /// held, whatever the answer.
+    /// Sends a message with this body to a consumer's queue, as if for the first time. The original
+    /// stays held, regardless of the answer.
     pub(crate) async fn redrive(
         &self,
         taken: &Taken,
@@ -212,7 +215,7 @@ impl Publisher {
     }
 }
 
-/// How many of these are published before confirms are awaited: at least one.
+/// How many of these messages are published before confirms are awaited: at least one.
 fn at_once(messages: &[Forward<'_>]) -> usize {
     let mut bytes = 0;
     let fit = messages.iter().take(AT_ONCE).take_while(|message| {
@@ -222,7 +225,7 @@ fn at_once(messages: &[Forward<'_>]) -> usize {
     fit.count().max(1)
 }
 
-/// Unroutable messages come back instead of vanishing.
+/// Makes the broker return unroutable messages instead of dropping them.
 fn mandatory() -> BasicPublishOptions {
     BasicPublishOptions {
         mandatory: true,

@@ -1,8 +1,9 @@
-//! The record that our own processes write on a message when they move it on, and how it is read back.
+//! The record that our own processes write on a message when they move it on, and how it is read
+//! back.
 //!
-//! Every header that is read is a publisher's until proven otherwise: each is bounded and typed here,
-//! and nowhere else. A message that moves on takes our headers with it and no others: foreign ones
-//! could fill a frame, and the broker's own (`x-death`) make it see cycles where there are none.
+//! Headers are a publisher's unverified input until proven otherwise: each is bounded and typed
+//! here, and nowhere else. A message that moves on keeps our headers only: foreign headers could
+//! fill a frame, and the broker's own (`x-death`) make it detect cycles where none exist.
 
 use kernel::TraceRef;
 use lapin::{
@@ -14,7 +15,7 @@ use super::{TRACEPARENT, text};
 
 /// Header with the detached signature over the body.
 pub(crate) const SIGNATURE: &str = "x-signature";
-/// Longest signature that is kept, bytes.
+/// Longest signature that is kept, in bytes.
 const MAX_SIGNATURE: usize = 1_024;
 
 const ATTEMPT: &str = "x-attempt";
@@ -23,11 +24,11 @@ const ORIGINAL_KEY: &str = "x-original-routing-key";
 const ORIGINAL_QUEUE: &str = "x-original-queue";
 const REASON: &str = "x-reason";
 
-/// Longest reason that is written or read, bytes.
+/// Longest reason that is written or read, in bytes.
 pub(crate) const MAX_REASON: usize = 1_024;
 
-/// A name as AMQP has it: at most 255 bytes. Nothing longer is turned into one, so that no conversion
-/// can panic.
+/// Makes an AMQP short string, of at most 255 bytes. Longer names are cut first, so that no
+/// conversion can panic.
 pub(super) fn short(name: &str) -> ShortString {
     ShortString::try_new(cut(name, 255)).unwrap_or_default()
 }
@@ -37,23 +38,22 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// The record on a message that moves on.
+/// The record on a message that was moved on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Attempts made.
     pub(crate) attempts: u32,
-    /// The queue that it could not be handled from.
+    /// The queue whose consumer could not handle the message.
     pub(crate) queue: Option<String>,
-    /// The exchange it was first published to.
+    /// The exchange that the message was first published to.
     pub(crate) exchange: Option<String>,
-    /// The key it was first published under.
+    /// The routing key under which the message was first published.
     pub(crate) key: Option<String>,
-    /// Why it moved on.
+    /// Why the message was moved on.
     pub(crate) reason: Option<String>,
 }
 
 impl Record {
-    /// Reads what is written, as far as it makes sense.
+    /// Reads the record from a message's headers; invalid values are ignored.
     pub(super) fn read(properties: &BasicProperties) -> Self {
         let named = |header| read(properties, header, 255);
         let attempts = match value(properties, ATTEMPT) {
@@ -80,9 +80,9 @@ impl Record {
         }
     }
 
-    /// The properties that a message moves on with: those of its producer that name it, and our
-    /// headers. `user` is who moves it: the broker refuses any name but the connection's own, so that
-    /// the record is proven by it.
+    /// The properties that a message moves on with: the producer's properties that identify it, and
+    /// our headers. `user` is the user that moves it: the broker refuses any user id but the
+    /// connection's own, which proves the record's author.
     pub(super) fn write(&self, producer: &BasicProperties, user: &str) -> BasicProperties {
         let mut headers = FieldTable::default();
         let attempts = i32::try_from(self.attempts).unwrap_or(i32::MAX);
@@ -105,7 +105,7 @@ impl Record {
         if let Some(signature) = signature(producer) {
             headers.insert(SIGNATURE.into(), text(&signature));
         }
-        // not its expiration: what expires in `failed` is gone
+        // the expiration is not kept: a message that expires in `failed` would be lost
         let mut kept = BasicProperties::default()
             .with_headers(headers)
             .with_delivery_mode(2)
@@ -140,12 +140,12 @@ pub(super) fn trace(properties: &BasicProperties) -> Option<TraceRef> {
     read(properties, TRACEPARENT, 255)?.parse().ok()
 }
 
-/// The signature over the body, unchecked.
+/// The signature of the body, not yet verified.
 pub(super) fn signature(properties: &BasicProperties) -> Option<String> {
     read(properties, SIGNATURE, MAX_SIGNATURE)
 }
 
-/// As `properties`, without the signature: the body is another one.
+/// `properties` without the signature, for a changed body.
 pub(super) fn unsigned(properties: &BasicProperties) -> BasicProperties {
     let Some(headers) = properties.headers() else {
         return properties.clone();
@@ -161,7 +161,7 @@ fn value<'a>(properties: &'a BasicProperties, header: &str) -> Option<&'a AMQPVa
     properties.headers().as_ref()?.inner().get(header)
 }
 
-/// A header that is text of at most `most` bytes; anything else is not there.
+/// A text header of at most `most` bytes; any other value counts as absent.
 fn read(properties: &BasicProperties, header: &str, most: usize) -> Option<String> {
     match value(properties, header)? {
         AMQPValue::LongString(long) if long.len() <= most => {

@@ -1,4 +1,4 @@
-//! Taking messages, and settling what was taken: acked, or given back.
+//! Taking messages, and settling them: acked, or given back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::topology::REDRIVE;
 
-/// How long an idle reader waits until it makes room for the rest of a large message.
+/// How long an idle reader waits before it makes room for the rest of a large message.
 const LARGE: Duration = Duration::from_millis(5);
 
-/// Messages as they arrive.
+/// A stream of messages from one queue.
 pub(crate) struct Subscription {
     channel: Channel,
     consumer: Consumer,
@@ -37,8 +37,9 @@ impl Subscription {
         }
     }
 
-    /// The next message; `None` when the broker ended the subscription. `idle` says that nothing
-    /// taken before is unsettled, so that room is made for a message of any size.
+    /// Returns the next message, or `None` when the broker ended the subscription. `idle` means
+    /// that no message taken before is unsettled, so that room can be made for a message of any
+    /// size.
     pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<Taken, LinkError>> {
         let next = self.consumer.next();
         let next = if idle {
@@ -59,10 +60,10 @@ impl Subscription {
     }
 }
 
-/// Awaits a message while nothing else is held: what was read so far can only be a part of it.
+/// Awaits a message while no other is held: the bytes read so far can only be a part of it.
 pub(super) async fn making_room<T>(intake: Option<&Intake>, message: impl Future<Output = T>) -> T {
     let mut message = std::pin::pin!(message);
-    // what is there already needs no room
+    // a message that has already arrived needs no room
     if let Some(there) = (&mut message).now_or_never() {
         return there;
     }
@@ -76,7 +77,7 @@ pub(super) async fn making_room<T>(intake: Option<&Intake>, message: impl Future
     }
 }
 
-/// A message that must be acked or goes back.
+/// A message that must be acked or given back.
 pub(crate) struct Taken {
     acker: Acker,
     exchange: String,
@@ -93,7 +94,7 @@ pub(crate) struct Taken {
 impl Taken {
     pub(super) fn new(raw: Raw, intake: Option<Arc<Intake>>) -> Self {
         let record = Record::read(&raw.properties);
-        // of what came with it, only what is bounded is kept
+        // keep only the bounded parts of its properties
         let properties = record.write(&raw.properties, "");
         Self {
             acker: raw.acker,
@@ -112,12 +113,12 @@ impl Taken {
         }
     }
 
-    /// The body, which is taken out of it: whoever forwards the message brings it along.
+    /// Takes the body out of the message; the caller passes it along when it forwards the message.
     pub(crate) fn take_body(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.body)
     }
 
-    /// Its bytes are room again: who holds it from here on counts them.
+    /// Frees the message's bytes in the intake: from here on its holder accounts for them.
     pub(super) fn make_room(&mut self) {
         if let Some(intake) = self.intake.take() {
             intake.settled(self.size);
@@ -128,7 +129,7 @@ impl Taken {
         &self.body
     }
 
-    /// Length of its body, bytes, also after the body was let go of.
+    /// Length of the body in bytes, also after the body was taken out.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
@@ -137,7 +138,7 @@ impl Taken {
         self.acked(false).await
     }
 
-    /// Acks this one and all that were taken before it.
+    /// Acks this message and all that were taken before it.
     pub(crate) async fn ack_up_to(&self) -> Result<(), LinkError> {
         self.acked(true).await
     }
@@ -170,42 +171,45 @@ impl Taken {
         self.trace.clone()
     }
 
-    /// The detached signature over the body, unchecked.
+    /// The detached signature of the body, not yet verified.
     pub(crate) fn signature(&self) -> Option<String> {
         self.signature.clone()
     }
 
-    /// The user that moved it here, proven by the broker; none for a message that does not say.
+    /// The user that moved the message here, proven by the broker; `None` when the message names
+    /// none.
     pub(crate) fn moved_by(&self) -> Option<&str> {
         let user = self.properties.user_id().as_ref();
         user.map(lapin::types::ShortString::as_str)
             .filter(|user| !user.is_empty())
     }
 
-    /// Why it is in `failed`: our reason, or the broker's when it dead-lettered the message itself.
+    /// Why the message is in `failed`: our reason, or the broker's when it dead-lettered the
+    /// message itself.
     pub(crate) fn reason(&self) -> Option<String> {
         self.record.reason.clone()
     }
 
-    /// The queue that it could not be handled from, as is written on it.
+    /// The queue whose consumer could not handle the message, as recorded on it.
     pub(crate) fn original_queue(&self) -> Option<String> {
         self.record.queue.clone()
     }
 
-    /// The exchange that it was first published to, as is written on it.
+    /// The exchange that the message was first published to, as recorded on it.
     pub(crate) fn original_exchange(&self) -> String {
         let written = self.record.exchange.clone();
         written.unwrap_or_else(|| self.exchange.clone())
     }
 
-    /// The key that it was first published under, as is written on it.
+    /// The routing key under which the message was first published, as recorded on it.
     pub(crate) fn original_key(&self) -> String {
         let written = self.record.key.clone();
         written.unwrap_or_else(|| self.routing_key.clone())
     }
 
-    /// As a consumer's queue hands it out: what is written on it counts when it came back from a delay
-    /// queue or was redriven, and is a publisher's word otherwise.
+    /// Interprets a message from a consumer's queue: its record counts only if it came back from a
+    /// delay queue or was redriven; otherwise a publisher could have written the
+    /// record, and it is discarded.
     pub(crate) fn in_queue(mut self) -> Self {
         if !self.exchange.is_empty() && self.exchange != REDRIVE {
             self.record = Record {
@@ -219,12 +223,13 @@ impl Taken {
         self
     }
 
-    /// Number of the attempt that is under way, from 1.
+    /// Number of the current attempt, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.record.attempts.saturating_add(1)
     }
 
-    /// Its properties when it moves on from `queue`, moved by `user`, with so many attempts behind it.
+    /// The properties of the message when `user` moves it on from `queue`, with this many attempts
+    /// made.
     pub(super) fn moved(
         &self,
         queue: &str,
@@ -242,8 +247,8 @@ impl Taken {
         record.write(&self.properties, user)
     }
 
-    /// Its properties when it is sent again as if for the first time; with another body, without the
-    /// signature over this one.
+    /// The properties of the message when it is sent again as if for the first time; an edited body
+    /// drops the signature of the original one.
     pub(super) fn redriven(&self, edited: bool, user: &str) -> BasicProperties {
         let record = Record {
             attempts: 0,
@@ -262,7 +267,7 @@ impl Taken {
 }
 
 impl Drop for Taken {
-    /// Settled or given up: its bytes are room again.
+    /// Frees the message's bytes in the intake, settled or not.
     fn drop(&mut self) {
         self.make_room();
     }

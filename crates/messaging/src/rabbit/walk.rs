@@ -17,21 +17,24 @@ use super::{
     within,
 };
 
-/// How long a message is waited for that the broker has counted.
+/// How long to wait for a message that the broker has counted.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// And one that it has not: what another reader gave back is counted a moment later.
+/// How long to wait for a message that it has not counted: a message given back by another reader
+/// is counted a moment later.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Messages that the broker hands out ahead: as many as are small, few when they are large, because
-/// those that are under way when a walk ends early must still be read.
+/// Messages that the broker hands out ahead: many small ones, or few large ones, because all
+/// messages in transit when a walk ends early must still be read.
 const WINDOW: std::ops::RangeInclusive<u16> = 4..=512;
-/// Bytes of a window above which the next one is smaller.
+/// A window of more bytes than this makes the next window smaller.
 const LARGE_WINDOW: usize = 1024 * 1024;
 
-/// Acks under way to a queue at once, below the number from which the broker holds them back.
+/// Acks in transit to a queue at once, below the number at which the broker starts to hold them
+/// back.
 const ACKS_AT_ONCE: usize = 16;
 
-/// A walk. What it passed is held until [`Walk::close`], or until the connection breaks.
+/// A walk through a queue. The messages it passed are held until [`Walk::close`], or until the
+/// connection breaks.
 pub(crate) struct Walk {
     channel: Channel,
     queue: String,
@@ -59,12 +62,13 @@ impl Walk {
         }
     }
 
-    /// How many it has passed.
+    /// Number of messages passed.
     pub(crate) fn passed(&self) -> usize {
         self.passed
     }
 
-    /// The next message; `None` at the end of the queue, in which the broker has `counted` so many.
+    /// Returns the next message, or `None` at the end of the queue. `counted` is the number of
+    /// messages that the broker reported.
     pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<Taken>, LinkError> {
         if self.window.is_none() {
             self.window = Some(Window {
@@ -127,8 +131,8 @@ impl Walk {
         within(CALL_TIMEOUT, cancel).await
     }
 
-    /// Looks no further; what it passed is still held. What is under way is read, so that the broker's
-    /// answers can come through behind it.
+    /// Stops reading; the messages passed are still held. Messages in transit are read, so that the
+    /// broker's answers behind them can get through.
     pub(crate) async fn stop(&mut self) -> Result<(), LinkError> {
         while let Some(window) = self.window.as_mut().filter(|window| window.left > 0) {
             let next = making_room(self.intake.as_deref(), window.consumer.next());
@@ -141,7 +145,7 @@ impl Walk {
         self.end_window().await
     }
 
-    /// The message at the queue's head, if one is ready.
+    /// The message at the head of the queue, if one is ready.
     pub(crate) async fn get(&self) -> Result<Option<Taken>, LinkError> {
         let get = self
             .channel
@@ -154,9 +158,10 @@ impl Walk {
         }))
     }
 
-    /// Acks, and waits until the queue has heard of it. A channel holds acks back while some 32 of
-    /// them are under way to a quorum queue, and forgets those when it closes; a get is answered
-    /// after what was sent before it. What it takes is held like the rest, and goes back.
+    /// Acks messages, and waits until the queue has received the acks. A channel holds acks back
+    /// while some 32 of them are in transit to a quorum queue, and drops those when it closes; a
+    /// get is answered after everything sent before it. The message that the get takes is held like
+    /// the rest, and goes back.
     pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), LinkError> {
         for some in taken.chunks(ACKS_AT_ONCE) {
             for taken in some {
@@ -167,7 +172,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Ends: what is held goes back.
+    /// Ends the walk: held messages go back to the queue.
     pub(crate) async fn close(mut self) {
         if let Err(error) = self.stop().await {
             tracing::debug!(%error, "The walk was over before it was ended");

@@ -1,12 +1,14 @@
-//! The connection that messages are read from: bounded in memory, and able to read each of them.
+//! The connection for reading messages: bounded in memory, and able to read every message.
 //!
-//! - **Bounded.** AMQP's prefetch counts messages, not bytes, and the client library reads all that
-//!   the broker sends: 200 messages of 16 MiB would fill 3 GiB. The [`Intake`] counts what was read and
-//!   not yet settled; above its limit nothing is read, and TCP holds the broker back.
-//! - **Able to read.** RabbitMQ adds headers of its own (`x-death`, `x-delivery-count`) to messages whose
-//!   headers may already fill a frame, and sends the longer frame all the same; the client library
-//!   ends the connection over it. So the library is told a larger frame size than the broker is. This
-//!   connection sends nothing larger than an ack: what is published has a connection of its own.
+//! - **Bounded.** AMQP's prefetch counts messages, not bytes, and the client library reads
+//!   everything that the broker sends: 200 messages of 16 MiB would fill 3 GiB. The [`Intake`]
+//!   counts the bytes read and not yet settled; above its limit nothing is read, and TCP holds the
+//!   broker back.
+//! - **Able to read.** RabbitMQ adds headers of its own (`x-death`, `x-delivery-count`) to messages
+//!   whose headers may already fill a frame, and sends the longer frame all the same; the client
+//!   library ends the connection over it. So the library is told a larger frame size than the
+//!   broker is. This connection sends nothing larger than an ack: publishing has a connection of
+//!   its own.
 
 use std::{
     io,
@@ -26,18 +28,18 @@ use async_rs::{
 use futures::{AsyncRead, AsyncWrite, Stream};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, tcp::AMQPUriTcpExt, uri::AMQPUri};
 
-/// Bytes read at once: the steps in which an intake fills.
+/// Bytes per read: an intake fills in these steps.
 const READ: usize = 256 * 1024;
-/// Bytes that are read every [`TRICKLE_EVERY`] while an intake is full: heartbeats stand in line behind
-/// messages, and a connection that hears none is given up.
+/// Bytes that are read every [`TRICKLE_EVERY`] while an intake is full: heartbeats queue behind
+/// messages, and the client gives up a connection without heartbeats.
 const TRICKLE: usize = 4 * 1024;
 const TRICKLE_EVERY: Duration = Duration::from_secs(1);
-/// What the broker may add to a frame beside the keys that a publisher repeated in `CC`, bytes.
+/// Bytes that the broker may add to a frame, besides the keys that a publisher repeated in `CC`.
 const ADDED: u32 = 64 * 1024;
-/// Longest frame of the handshake that is believed, bytes.
+/// Longest frame of the handshake that is accepted, in bytes.
 const HANDSHAKE: usize = 64 * 1024;
 
-/// How much was read and is not yet settled.
+/// Counts the bytes read and not yet settled.
 #[derive(Debug)]
 pub(crate) struct Intake {
     limit: usize,
@@ -63,15 +65,15 @@ impl Intake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room: this many bytes of messages are settled.
+    /// Makes room: messages of this many bytes are settled.
     pub(crate) fn settled(&self, bytes: usize) {
         let mut held = self.state();
         held.bytes = held.bytes.saturating_sub(bytes);
         self.wake(held);
     }
 
-    /// Makes room for a message that is larger than the limit, and forgets what was no message:
-    /// nothing that was read waits to be handled.
+    /// Makes room for a message larger than the limit, and resets the count of bytes that were not
+    /// messages. Called when no message that was read is waiting to be handled.
     pub(crate) fn drained(&self) {
         let mut held = self.state();
         held.bytes = 0;
@@ -90,7 +92,7 @@ impl Intake {
         }
     }
 
-    /// Lets a little in, though it be full.
+    /// Lets a few bytes in, even if the intake is full.
     fn trickle(&self) {
         let mut held = self.state();
         held.trickle = true;
@@ -101,7 +103,7 @@ impl Intake {
         }
     }
 
-    /// How much may be read now; when it is nothing, the reader is woken later.
+    /// How many bytes may be read now; if none, the reader is woken later.
     fn room(&self, cx: &Context<'_>) -> Option<usize> {
         let mut held = self.state();
         if held.bytes < self.limit {
@@ -119,7 +121,7 @@ impl Intake {
     }
 }
 
-/// Connects to read messages only.
+/// Opens a connection that only reads messages.
 pub(super) async fn connect(
     uri: AMQPUri,
     options: ConnectionProperties,
@@ -139,7 +141,7 @@ pub(super) async fn connect(
         uri,
         Runtime::new(Kit(Tokio::current())),
         async move |uri: AMQPUri, runtime: Runtime<Kit>| {
-            // TLS, if the URL asks for it, is below the wire, which sees AMQP in the clear
+            // TLS, if the URL asks for it, is below the wire, which sees plain AMQP
             let tokio = Runtime::new(Tokio::current());
             let stream = uri.connect_with_config_async(lapin::tcp::TLSConfig::default(), &tokio);
             let stream = stream.await.map_err(io_error)?;
@@ -157,7 +159,7 @@ fn io_error(error: io::Error) -> lapin::Error {
 
 type Tcp = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 
-/// tokio, with a stream of ours.
+/// tokio's runtime, with our own stream.
 #[derive(Debug, Clone)]
 struct Kit(Tokio);
 
@@ -213,39 +215,38 @@ impl Reactor for Kit {
     }
 }
 
-/// A stream of AMQP frames whose reading side is bounded and whose two ends negotiated different frame
-/// sizes.
+/// A stream of AMQP frames that limits reading, and whose two ends negotiate different frame sizes.
 pub(crate) struct Wire<S> {
     stream: S,
     intake: Arc<Intake>,
     tuning: Tuning,
-    /// Read, to be handed on.
+    /// Bytes read from the broker, not yet passed to the library.
     inward: Vec<u8>,
-    /// Taken, to be written.
+    /// Bytes taken from the library, not yet written.
     outward: Vec<u8>,
 }
 
-/// Where the handshake stands.
+/// Progress of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tuning {
-    /// The broker has not yet named its frame size.
+    /// The broker has not yet offered a frame size.
     Awaited,
-    /// It named this one; the library has not yet answered.
+    /// The broker offered this frame size; the library has not yet answered.
     Offered(u32),
-    /// Both have: bytes pass as they are.
+    /// Both have agreed: bytes pass unchanged.
     Done,
 }
 
 /// Class and method of `connection.tune` and `connection.tune-ok`.
 const TUNE: [u8; 4] = [0, 10, 0, 30];
 const TUNE_OK: [u8; 4] = [0, 10, 0, 31];
-/// Type, channel and size before a frame's payload, and the end mark behind it.
+/// Size of a frame's header (type, channel, payload size), and of the end mark after its payload.
 const HEAD: usize = 7;
 const END: usize = 1;
-/// Where `frame_max` stands in both methods' payload.
+/// Position of `frame_max` in the frames of both methods.
 const FRAME_MAX: std::ops::Range<usize> = HEAD + 6..HEAD + 10;
 
-/// Length of the frame at the beginning of `bytes`, if it is there in full.
+/// Length of the frame at the beginning of `bytes`, if it is complete.
 fn frame(bytes: &[u8]) -> Option<usize> {
     let size = bytes.get(3..HEAD)?;
     let size = u32::from_be_bytes(size.try_into().ok()?) as usize;
@@ -267,7 +268,8 @@ fn set_frame_max(frame: &mut [u8], value: u32) {
     }
 }
 
-/// What the library is told: a broker repeats the publisher's keys once, and adds names of its own.
+/// The frame size offered to the library: a broker repeats the publisher's keys once, and adds
+/// headers of its own.
 fn widened(frame_max: u32) -> u32 {
     match frame_max {
         0 => 0, // no limit is no limit
@@ -286,7 +288,7 @@ impl<S> Wire<S> {
         }
     }
 
-    /// Of what was read in the handshake, how much may be handed on: whole frames.
+    /// How many of the handshake's bytes may be passed to the library: whole frames only.
     fn tune_inward(&mut self) -> usize {
         let mut ready = 0;
         while let (Tuning::Awaited, Some(length)) = (self.tuning, frame(&self.inward[ready..])) {
@@ -306,7 +308,7 @@ impl<S> Wire<S> {
         }
     }
 
-    /// The answer to the offer, as the broker knows the offer.
+    /// Rewrites the library's answer to the frame size that the broker offered.
     fn tune_outward(&mut self) {
         let Tuning::Offered(offered) = self.tuning else {
             return;
@@ -376,7 +378,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
-    /// Writes what was taken.
+    /// Writes the bytes taken from the library.
     fn poll_outward(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outward.is_empty() {
             let written = Pin::new(&mut self.stream).poll_write(cx, &self.outward);
@@ -400,7 +402,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         if self.tuning == Tuning::Done {
             return Pin::new(&mut self.stream).poll_write(cx, buf);
         }
-        // the library writes whole frames while it shakes hands: each awaits an answer
+        // the library writes whole frames during the handshake: each awaits an answer
         self.outward.extend_from_slice(buf);
         self.tune_outward();
         match self.poll_outward(cx) {
@@ -437,7 +439,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_library_hears_a_larger_frame_size_than_the_broker_offers() {
-        let mut bytes = method([0, 10, 0, 10], 1); // connection.start is longer, and as opaque
+        let mut bytes = method([0, 10, 0, 10], 1); // stands for the longer connection.start
         bytes.extend(method(TUNE, 131_072));
         bytes.extend(b"rest");
         let mut wire = Wire::new(Cursor::new(bytes.clone()), Intake::new(1 << 20));

@@ -10,7 +10,7 @@ use lapin::{
 use messaging::topology::{self, ExchangeType, Route};
 use testkit::{eventually_some, foreign_client};
 
-/// A vhost of the test's own with our topology on it, and a foreign client that looks at it.
+/// A vhost for one test with our topology in it, and a foreign client that inspects it.
 pub(crate) struct Broker {
     pub(crate) url: String,
     pub(crate) channel: Channel,
@@ -36,7 +36,7 @@ impl Broker {
         topology::declare(&url, std::slice::from_ref(&route))
             .await
             .unwrap();
-        // what is there already is declared again without harm
+        // declaring an existing topology again does no harm
         topology::declare(&url, &[route]).await.unwrap();
         let (connection, channel) = foreign_client(&url).await;
         Self {
@@ -50,7 +50,7 @@ impl Broker {
         self.connection.create_channel().await.unwrap()
     }
 
-    /// Declares a rung of the retry ladder with a delay that it does not have.
+    /// Declares a delay queue of the retry ladder with a delay that differs from ours.
     pub(crate) async fn declare_rung(
         &self,
         channel: &Channel,
@@ -103,7 +103,7 @@ impl Broker {
             .unwrap();
     }
 
-    /// Publishes anything anywhere, and waits for the broker's word.
+    /// Publishes any message to any exchange, and waits for the broker's confirm.
     pub(crate) async fn send(
         &self,
         exchange: &str,
@@ -114,7 +114,7 @@ impl Broker {
         testkit::publish(&self.channel, exchange, key, properties, body).await;
     }
 
-    /// Publishes the same many times.
+    /// Publishes the same message many times.
     pub(crate) async fn flood(&self, times: usize, body: &[u8]) {
         let options = BasicPublishOptions::default();
         let mut confirms = Vec::new();
@@ -137,7 +137,7 @@ impl Broker {
             .unwrap()
     }
 
-    /// The next message of a queue, which is awaited and taken.
+    /// Awaits and takes the next message of a queue.
     pub(crate) async fn take(&self, queue: &str) -> BasicGetMessage {
         let message = eventually_some(&format!("a message in {queue}"), || self.get(queue)).await;
         message
@@ -173,7 +173,7 @@ impl Broker {
     }
 }
 
-/// A header of ours, as text.
+/// A header of our record, as text.
 pub(crate) fn header(message: &BasicGetMessage, name: &str) -> String {
     let headers = message.delivery.properties.headers().as_ref().unwrap();
     match headers.inner().get(name) {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, KEY, QUEUE, header};
 
-/// Says what the test wants, and remembers what it was asked.
+/// A handler that returns the test's verdicts, and remembers its deliveries.
 #[derive(Clone)]
 pub(crate) struct Scripted {
     script: Arc<Mutex<VecDeque<Verdict>>>,
@@ -33,7 +33,7 @@ impl Scripted {
         }
     }
 
-    /// Says what `otherwise` makes of each.
+    /// Returns the verdict that `otherwise` chooses for each delivery.
     pub(crate) fn by(otherwise: fn(&Delivery) -> Verdict) -> Self {
         Self {
             script: Arc::default(),
@@ -113,7 +113,7 @@ async fn a_message_is_acked_only_after_the_handler_is_done() {
     let broker = Broker::open().await;
     broker.publish("1", b"{}").await;
     let first = Scripted {
-        gate: Arc::new(Semaphore::new(0)), // it never comes to an end
+        gate: Arc::new(Semaphore::new(0)), // handling never ends
         ..Scripted::new(Verdict::Done)
     };
     let (_, killed) = consume(&broker.url, &first);
@@ -162,7 +162,7 @@ async fn the_rungs_wait_1_2_and_4_seconds() {
     let delays = messaging::topology::LADDER.map(|delay| delay.as_secs());
     assert_eq!(delays, [1, 2, 4]);
     let broker = Broker::open().await;
-    // declaring a rung with another delay is refused: what stands there is what we say
+    // declaring a delay queue with another delay is refused: the existing one has ours
     for (delay, other) in [("1s", 1001), ("2s", 2001), ("4s", 4001)] {
         let channel = broker.fresh_channel().await;
         let error = broker
@@ -266,13 +266,13 @@ async fn a_consumer_outlives_its_connection() {
         broker.publish(&before, b"{}").await;
         eventually("it is handled", async || handler.ids().contains(&before)).await;
         let cuts = proxy.hits();
-        proxy.will(Fault::Cut); // the next ack breaks the connection, be it of this message or of the one before
+        proxy.will(Fault::Cut); // the next ack cuts the connection
         broker.publish(&after, b"{}").await;
         eventually("the connection is cut", async || proxy.hits() > cuts).await;
         proxy.will(Fault::None);
         eventually("it is handled", async || handler.ids().contains(&after)).await;
     }
-    // what was handled and not acked is delivered again: that is what the inbox is for
+    // messages handled but not acked are delivered again: the inbox recognizes them
     broker.publish("last", b"{}").await;
     eventually("it is handled", async || {
         handler.ids().contains(&"last".to_owned())
@@ -293,7 +293,8 @@ async fn a_consumer_hears_again_soon_after_its_connection_fell_silent() {
     eventually("it is handled", async || handler.ids() == ["before"]).await;
     proxy.silence();
     broker.publish("after", b"{}").await;
-    // RabbitMQ's own heartbeat of 60 s would need two minutes, longer than the deadline of `eventually`
+    // RabbitMQ's own heartbeat of 60 s would need two minutes, longer than the deadline of
+    // `eventually`
     eventually("it is handled", async || {
         handler.ids().contains(&"after".to_owned())
     })
@@ -373,7 +374,8 @@ async fn messages_that_wait_for_locks_leave_room_for_others_and_spend_no_attempt
     assert!(broker.take_now("failed").await.is_none());
 }
 
-/// RabbitMQ 4.3 counts no delivery of a message that is given back: without a pause this would never end.
+/// RabbitMQ 4.3 does not count deliveries of a message that is given back: without a pause this
+/// would never end.
 #[tokio::test]
 async fn what_failed_refuses_is_tried_again_without_being_handled_again() {
     let broker = Broker::open().await;

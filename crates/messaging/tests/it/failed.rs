@@ -12,7 +12,7 @@ use crate::{
     consumer::{Scripted, consume, stop},
 };
 
-/// A message that the broker itself gave up on: its delivery limit is 20.
+/// A broker with a message that it gave up on itself: its delivery limit is 20.
 async fn given_up() -> Broker {
     let broker = Broker::open().await;
     broker.publish("1", b"{\"whole\": true}").await;
@@ -40,7 +40,7 @@ async fn what_the_broker_gives_up_on_is_in_failed_whole_with_reason_and_origin()
     assert_eq!(again.len(), 1, "looking takes nothing away");
 }
 
-/// One of an earlier release, which had no limit, stays with all that is in it.
+/// A `failed` queue of an earlier release, declared without a limit, is kept with all its messages.
 #[tokio::test]
 async fn a_queue_that_was_declared_otherwise_is_kept() {
     let url = testkit::vhost().await;
@@ -99,7 +99,7 @@ async fn a_look_that_nobody_waits_for_any_more_leaves_no_subscription_behind() {
     let broker = Broker::open().await;
     for patience in 0..60 {
         let look = failed::list(&broker.url, 10);
-        // given up at any point of it
+        // the call is canceled at any point
         let ended = tokio::time::timeout(Duration::from_millis(patience), look).await;
         if let Ok(ended) = ended {
             ended.unwrap();
@@ -151,7 +151,8 @@ async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
 }
 
-/// RabbitMQ 3 drops a message that it finds in a cycle, by the headers of its own that it put on it when it gave up.
+/// RabbitMQ 3 drops a message when its own headers, written when it gave the message up, suggest a
+/// cycle.
 #[tokio::test]
 async fn what_the_broker_gave_up_on_arrives_after_a_redrive_and_a_retry() {
     let broker = given_up().await;

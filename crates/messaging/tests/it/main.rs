@@ -1,6 +1,6 @@
 //! The outbox, its relay, the consumer and the inbox, on a real PostgreSQL and a real RabbitMQ.
 //!
-//! Each test is named after the rule that it holds.
+//! Each test is named after the rule that it checks.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod broker;

@@ -41,7 +41,8 @@ async fn entries_are_claimed_by_state_and_never_by_id_order() {
         .unwrap();
     enqueue(&pool, std::slice::from_ref(&late)).await;
     assert_eq!(ids(&claim(&pool, 10).await), [late.id]);
-    // the lower id commits after a higher one was claimed: whoever remembers an id would miss it
+    // the lower id commits after a higher one was claimed: a claimer that remembers the highest id
+    // would miss it
     slow.commit().await.unwrap();
     assert_eq!(ids(&claim(&pool, 10).await), [early.id]);
 }
@@ -180,7 +181,8 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
     assert!(rest.into_iter().all(|lag| (lag.due, lag.parked) == (0, 0)));
 }
 
-/// A relay that cannot publish postpones what it claimed again and again, so that none of it is overdue for long.
+/// A relay that cannot publish postpones its claims repeatedly, so that none of them is overdue for
+/// long.
 #[tokio::test]
 async fn the_lag_of_a_postponed_message_begins_when_it_was_enqueued() {
     let pool = shop_db().await;
@@ -209,7 +211,8 @@ async fn a_postponed_message_outlives_the_relays_delete() {
     enqueue(&pool, std::slice::from_ref(&message)).await;
     let claims = claim(&pool, 1).await;
     let mut conn = pool.acquire().await.unwrap();
-    // it was published, and its consumer puts it off before the relay hears the confirm
+    // the message was published, and its consumer postpones it before the relay receives the
+    // confirm
     for _ in 0..2 {
         outbox::enqueue_later(
             &mut conn,

@@ -1,4 +1,5 @@
-//! Messages that were made to do harm: none kills a consumer, loops, or hides what lies beside it.
+//! Messages built to do harm: none of them kills a consumer, loops, or hides the messages beside
+//! it.
 
 use lapin::{
     BasicProperties,
@@ -17,7 +18,7 @@ use crate::{
     consumer::{Scripted, consume, stop},
 };
 
-/// Headers that fill a frame but for `left` bytes.
+/// Frame size: headers are padded to leave only `left` bytes of it.
 const FRAME: usize = 131_072;
 
 fn headed(headers: &[(&str, AMQPValue)]) -> BasicProperties {
@@ -109,13 +110,13 @@ async fn what_the_broker_made_too_large_for_a_frame_is_read_and_decided_on() {
     let full = headed(&[("pad", long(FRAME - 400))]).with_message_id("big".into());
     broker.send(EXCHANGE, KEY, full, b"{}").await;
     broker.publish("small", b"{}").await;
-    // the broker gives both up, and writes where they died on them
+    // the broker gives both messages up, and adds `x-death` headers to them
     eventually("the broker gives up", async || {
         let handed_out = broker.refuse(QUEUE).await;
         !handed_out && failed::list(&broker.url, 10).await.unwrap().len() == 2
     })
     .await;
-    // each look makes it longer by what the broker counts
+    // each inspection makes the message longer, by the broker's delivery count
     for _ in 0..3 {
         let ids = failed::list(&broker.url, 10).await.unwrap();
         let ids: Vec<_> = ids.iter().map(|message| message.id.as_str()).collect();
@@ -158,7 +159,7 @@ async fn a_flood_of_garbage_does_not_hold_back_what_comes_behind_it() {
     })
     .await;
     stop(running).await;
-    // the newest is seen behind ten thousand older ones
+    // a message is found behind ten thousand older ones
     broker
         .send(
             FAILED,
@@ -273,7 +274,7 @@ async fn a_header_does_not_steer_a_redriven_message() {
         ("ladder", says("readers.retry.1s")),
         ("died", died),
         ("nowhere", BasicProperties::default()),
-        // the broker vouches for the publisher: this is the consumer's own record
+        // the broker vouches for the publisher: this record is the consumer's own
         ("proven", says(QUEUE).with_user_id("shop".into())),
     ] {
         broker

@@ -192,7 +192,7 @@ async fn a_relay_outlives_its_connection_and_its_database() {
     for n in 0..5 {
         enqueue(&pool, &[message(n)]).await;
         broker.take(QUEUE).await;
-        proxy.will(Fault::Cut); // what it says next breaks the connection
+        proxy.will(Fault::Cut); // the relay's next bytes break the connection
         enqueue(&pool, &[message(n + 100)]).await;
         eventually("the cut is noticed", async || {
             let (_, error, _) = sqlx::query_as::<_, (i32, Option<String>, bool)>(
@@ -206,7 +206,7 @@ async fn a_relay_outlives_its_connection_and_its_database() {
         .await;
         proxy.will(Fault::None);
         broker.take(QUEUE).await;
-        // sessions of its own included: the database has hung up
+        // the relay's database sessions end, too
         sqlx::query(
             "select pg_terminate_backend(pid) from pg_stat_activity
              where datname = current_database() and pid <> pg_backend_pid()",

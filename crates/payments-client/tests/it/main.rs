@@ -1,4 +1,4 @@
-//! What each answer of payments means to a saga, over real HTTP.
+//! The result for a saga of each response of payments, over real HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 use std::{
@@ -21,7 +21,7 @@ use tokens::{Signer, Verifier};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
 
-/// A payments that always gives the same answer, and remembers what it was asked.
+/// A payments service that always gives the same answer, and records its requests.
 #[derive(Clone)]
 struct Canned {
     status: StatusCode,
@@ -182,7 +182,7 @@ async fn an_answer_that_makes_no_sense_is_unknown() {
 async fn only_a_connect_error_never_left() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
-    drop(free); // nobody listens there any more
+    drop(free); // no server listens on this port any more
     let result = Asked::new().init(&client(&url)).await;
     assert!(
         matches!(result, Err(InitError::NoAnswer(NoAnswer::Unreachable(_)))),
@@ -254,7 +254,8 @@ async fn a_transaction_is_found_or_not_there_or_unknown() {
     assert!(matches!(find(client).await, Err(NoAnswer::Unknown(_))));
 }
 
-/// A limit on calls says nothing about the transaction: to a consumer it is an outage, and spends no attempt.
+/// A rate limit says nothing about the transaction: for a consumer it is an outage, and not an
+/// attempt.
 #[tokio::test]
 async fn a_read_that_is_throttled_counts_as_unreachable() {
     let (client, _) = payments(429, "{}".to_owned()).await;
@@ -263,7 +264,7 @@ async fn a_read_that_is_throttled_counts_as_unreachable() {
     let answers = client.find_many(&ids).await;
     assert!(answers.iter().all(away), "{answers:?}");
     assert!(away(&Payments::find(&client, ids[0], None).await));
-    // what changes something may have been heard
+    // a change may have been applied
     assert!(is_unknown(&Asked::new().init(&client).await));
 }
 

@@ -7,8 +7,8 @@ use crate::transaction;
 
 /// Make sure that an order is never paid.
 ///
-/// For the shop. Cancels the order's transaction; where none has arrived yet, leaves a tombstone
-/// that refuses the late one.
+/// For the shop. Cancels the order's transaction. If the transaction has not been created yet,
+/// leaves a tombstone that refuses the late creation.
 #[utoipa::path(
     post, path = "/transactions/cancel-by-order", tag = "shop", security(("bearer" = [])),
     request_body = CancelByOrder,

@@ -8,10 +8,10 @@ use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody};
 use super::App;
 use crate::transaction;
 
-/// Pay.
+/// Pay a transaction.
 ///
-/// A simulator of a payment provider: people can call it only with `PAYMENTS_SIMULATOR=1`.
-/// Repeating it is 200; of a canceled transaction it is 409.
+/// Simulates a payment provider: users can call it only with `PAYMENTS_SIMULATOR=1`. A repeated
+/// call returns 200; paying a canceled transaction returns 409.
 #[utoipa::path(
     post, path = "/transactions/complete", tag = "payer", security(("bearer" = [])), request_body = TransactionRef,
     responses(

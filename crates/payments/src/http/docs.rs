@@ -10,7 +10,7 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 use web::ProblemBody;
 
-/// The reader's scripts are files of ours; its styles are set by its scripts.
+/// The documentation page loads its scripts from this service, and its scripts set inline styles.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                    font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -43,7 +43,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The document, before the operations are added.
+/// The document without the operations.
 pub(super) fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
@@ -55,11 +55,11 @@ pub fn openapi() -> String {
         .unwrap_or_default()
 }
 
-/// `/openapi.json` and, to read it, `/docs`.
+/// Serves `/openapi.json`, and `/docs` to read it.
 pub(super) fn router(openapi: utoipa::openapi::OpenApi) -> Router {
     let reader = SwaggerUi::new("/docs")
         .url("/openapi.json", openapi)
-        // nothing is sent to a stranger's validator
+        // send nothing to the default third-party validator
         .config(Config::default().validator_url("none"));
     let csp = SetResponseHeaderLayer::overriding(
         header::CONTENT_SECURITY_POLICY,

@@ -6,7 +6,7 @@ use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody};
 use super::{App, not_found, reader};
 use crate::transaction;
 
-/// Look at a transaction.
+/// Get a transaction.
 #[utoipa::path(
     get, path = "/transactions/{id}", tag = "payer", security(("bearer" = [])),
     params(("id" = TransactionId, Path, description = "The transaction")),

@@ -12,11 +12,11 @@ use crate::transaction;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ByOrder {
-    /// The order that it pays.
+    /// The order that the transaction pays.
     order_id: OrderId,
 }
 
-/// Look at an order's transaction.
+/// Find an order's transaction.
 #[utoipa::path(
     get, path = "/transactions", tag = "payer", security(("bearer" = [])), params(ByOrder),
     responses(

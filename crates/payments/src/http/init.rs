@@ -8,7 +8,7 @@ use crate::transaction::{self, Created};
 
 /// Create a transaction.
 ///
-/// For the shop. Idempotent by order: a repeat is answered with the transaction that is there.
+/// For the shop. Idempotent by order: a repeated call returns the existing transaction.
 #[utoipa::path(
     post, path = "/transactions", tag = "shop", security(("bearer" = [])), request_body = InitTransaction,
     responses(

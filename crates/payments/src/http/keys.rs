@@ -2,13 +2,14 @@ use axum::{extract::State, http::header, response::IntoResponse};
 
 use super::App;
 
-/// How long a key set may be kept by a cache: shorter than the steps of a rotation are apart.
+/// How long a cache may keep the key set: shorter than the time between the steps of a key
+/// rotation.
 const CACHE: &str = "public, max-age=60";
 
-/// The keys that events are signed with.
+/// Get the keys that verify events.
 ///
-/// An event of ours carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
-/// `b64: false`, EdDSA) over the bytes of its body. Empty when events are not signed.
+/// A signed event carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
+/// `b64: false`, EdDSA) over the bytes of its body. The set is empty when events are not signed.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "shop",
     responses((status = 200, body = Object, description = "A JSON Web Key Set (RFC 7517)"))

@@ -5,10 +5,10 @@ use web::{BodyProblems, Caller, CallerProblems, Json, Problem};
 use super::{App, reader};
 use crate::transaction;
 
-/// Look at many transactions at once.
+/// Look up several transactions.
 ///
-/// For the shop, which asks about events that it cannot verify. A transaction that is not in the
-/// answer is not known.
+/// For the shop, which asks about events that it cannot verify. The response omits unknown
+/// transactions.
 #[utoipa::path(
     post, path = "/transactions/lookup", tag = "shop", security(("bearer" = [])),
     request_body = Lookup,

@@ -1,4 +1,4 @@
-//! Problems that only payments has.
+//! Problems that only payments returns.
 
 use contracts::payments::{PROBLEM_CANCELED, PROBLEM_DIFFERS, PROBLEM_PAID, Status, Transaction};
 use web::{Kind, Problem};
@@ -7,10 +7,10 @@ const DIFFERS: Kind = Kind::new(409, PROBLEM_DIFFERS, "Another transaction stand
 const CANCELED: Kind = Kind::new(409, PROBLEM_CANCELED, "The transaction is canceled");
 const PAID: Kind = Kind::new(409, PROBLEM_PAID, "The transaction is paid");
 
-/// All of them. Each has a page, `docs/problems/<slug>.md`.
+/// All of these problems. Each has a page, `docs/problems/<slug>.md`.
 pub const KINDS: &[Kind] = &[DIFFERS, CANCELED, PAID];
 
-/// A creation that is not the one which stands under its order, or whose id is taken.
+/// A creation that differs from the order's existing transaction, or whose transaction id is taken.
 pub(super) fn differs(transaction: Option<Transaction>) -> Problem {
     match transaction {
         Some(transaction) => Problem::new(DIFFERS)
@@ -29,7 +29,7 @@ pub(super) fn canceled(transaction: Transaction) -> Problem {
         .with("transaction", transaction)
 }
 
-/// A move that came after the other one.
+/// A decision that came after the opposite one.
 pub(super) fn decided(transaction: Transaction) -> Problem {
     let kind = if transaction.status == Status::Paid {
         PAID

@@ -1,4 +1,4 @@
-//! Whoever gives up while a transaction begins leaves none behind.
+//! A caller that gives up while a transaction begins leaves no open transaction behind.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use db::PoolConfig;
 use sqlx::PgPool;
 use testkit::{Fault, Proxy, hangs_up_in_pause};
 
-/// A pool of one connection, so that everybody gets the same, to a database that takes its time: one that
-/// answers at once is seldom given up.
+/// A pool of one connection, which all callers share, to a database with slow answers: a call to a
+/// fast database is seldom canceled in the middle.
 async fn one() -> (PgPool, Proxy) {
     let url = testkit::database("payments", &db::PAYMENTS).await;
     let address = url.split(['@', '/']).nth(3).unwrap();
@@ -18,7 +18,7 @@ async fn one() -> (PgPool, Proxy) {
     (pool, proxy)
 }
 
-/// Whether two statements find themselves in one transaction, that nobody here began.
+/// Whether two statements run in one transaction that the test did not begin.
 async fn is_open(pool: &PgPool) -> bool {
     let id =
         || sqlx::query_scalar::<_, String>("select pg_current_xact_id()::text").fetch_one(pool);

@@ -1,4 +1,4 @@
-//! What we say of ourselves: the OpenAPI document, its reader, and the pages of our problems.
+//! The service's documentation: the OpenAPI document, its page, and the pages of its problems.
 
 use std::path::Path;
 

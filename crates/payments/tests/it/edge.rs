@@ -1,4 +1,4 @@
-//! What every call has in common: limits, headers, traces, and what is missing right now.
+//! Behavior common to all calls: limits, headers, traces, and unreachable dependencies.
 
 use std::time::Duration;
 

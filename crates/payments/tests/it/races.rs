@@ -1,4 +1,4 @@
-//! Two at the same moment: the database decides, once.
+//! Concurrent calls: the database decides, once.
 
 use futures::future::join_all;
 

@@ -1,4 +1,4 @@
-//! A user whose session the shop has ended neither pays nor cancels.
+//! A user whose session the shop has ended can neither pay nor cancel.
 
 use std::{future::pending, sync::Arc};
 
@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::support::{Payments, router_with};
 
-/// What the shop answers; none for no answer at all.
+/// The shop's answer; `None` means that it does not answer.
 type Answer = Option<StatusCode>;
 
-/// Payments beside a shop that answers so to the payer's token.
+/// A payments service whose shop gives this answer for the payer's token.
 async fn beside(answer: Answer) -> Payments {
     let mut payments = Payments::start().await;
     let shop = Router::new().route(
@@ -74,7 +74,7 @@ async fn a_payer_whose_session_is_over_decides_nothing() {
 
 #[tokio::test]
 async fn a_payer_whose_session_is_live_decides() {
-    // an api of the release before answers 404
+    // an api of the previous release answers 404
     for answer in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
         let payments = beside(Some(answer)).await;
         let purchase = payments.pending().await;
@@ -83,7 +83,7 @@ async fn a_payer_whose_session_is_live_decides() {
     }
 }
 
-/// Reads a request, and closes the connection or answers.
+/// Reads a request, and answers or closes the connection.
 async fn answer_one(listener: &TcpListener, answer: &[u8]) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut read = 0;

@@ -1,4 +1,4 @@
-//! Service tokens that speak for a user (`on_behalf_of`), and the keys that sign them.
+//! Service tokens that act for a user (`on_behalf_of`), and the keys that sign them.
 
 use kernel::{Clock, TransactionId, UserId};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tokens::{Signer, Verifier};
 
 use crate::support::{Answer, Payments, Purchase, router};
 
-/// A payments whose users and services have a key each.
+/// A payments service whose users and services have separate keys.
 struct Split {
     payments: Payments,
     services: Signer,
@@ -38,7 +38,7 @@ impl Split {
         purchase
     }
 
-    /// Each call about this purchase, with this token.
+    /// Makes each kind of call about this purchase, with this token.
     async fn all_calls(&self, token: &str, purchase: Purchase) -> Vec<(&'static str, Answer)> {
         let transaction = json!({"transaction_id": purchase.transaction});
         let by_order = json!({"order_id": purchase.order, "transaction_id": purchase.transaction});
@@ -75,7 +75,7 @@ impl Split {
     }
 }
 
-/// An answer without what differs from call to call.
+/// An answer without the members that differ from call to call.
 fn comparable(answer: &Answer) -> (u16, Value) {
     let mut body = answer.json();
     if let Some(body) = body.as_object_mut() {
@@ -99,7 +99,7 @@ async fn a_service_that_speaks_for_another_user_finds_nothing() {
     for ((call, answer), (_, unknown)) in found.iter().zip(&unknown) {
         match *call {
             "lookup" => assert_eq!(answer.json(), json!({"transactions": []})),
-            // for an unknown order it leaves a tombstone
+            // the call leaves a tombstone for an unknown order
             "cancel by order" => {
                 answer.problem(404, "not-found");
                 continue;
@@ -157,7 +157,7 @@ async fn a_service_that_speaks_for_the_payer_may_do_all() {
     let token = split.service(Some(purchase.user));
     let answers = split.all_calls(&token, purchase).await;
     let statuses: Vec<_> = answers.iter().map(|(_, answer)| answer.status).collect();
-    // paid by then: to cancel it is refused
+    // already paid: canceling is refused
     assert_eq!(statuses, [200, 200, 200, 200, 409, 409]);
     let unknown = Purchase::new();
     let body = json!({"order_id": unknown.order, "transaction_id": unknown.transaction});

@@ -1,4 +1,4 @@
-//! A payments service of one's own, and callers with tokens.
+//! A payments service for one test, and callers with tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) struct Payments {
     pub(crate) signer: Signer,
 }
 
-/// One order to be paid, and who pays it.
+/// An order to be paid, and its payer.
 #[derive(Clone, Copy)]
 pub(crate) struct Purchase {
     pub(crate) order: OrderId,
@@ -33,7 +33,7 @@ pub(crate) struct Purchase {
     pub(crate) transaction: TransactionId,
 }
 
-/// What the service answered.
+/// A response of the service.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -93,7 +93,7 @@ impl Payments {
             .await
     }
 
-    /// `complete` or `cancel`, by the payer.
+    /// Calls `complete` or `cancel` as the payer.
     pub(crate) async fn decide(&self, verb: &str, purchase: Purchase) -> Answer {
         let body = json!({"transaction_id": purchase.transaction});
         self.post(
@@ -110,14 +110,14 @@ impl Payments {
             .await
     }
 
-    /// A transaction that waits for its payer.
+    /// Creates a transaction that waits for its payer.
     pub(crate) async fn pending(&self) -> Purchase {
         let purchase = Purchase::new();
         assert_eq!(self.init(purchase).await.status, 201);
         purchase
     }
 
-    /// Status of the order's transaction as stored; none without a row.
+    /// Stored status of the order's transaction; `None` without a row.
     pub(crate) async fn stored_status(&self, order: OrderId) -> Option<String> {
         let query =
             sqlx::query_scalar("select status from payments.transaction where order_id = $1");
@@ -186,7 +186,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Asserts that it is this problem, as RFC 9457 wants it, and returns the document.
+    /// Asserts that the answer is this problem in the form of RFC 9457, and returns the document.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
@@ -213,12 +213,12 @@ impl Sessions for AllLive {
     }
 }
 
-/// The service as it runs, but for its ports and the shop that it asks about sessions.
+/// The service as in production, without its ports and with a stub for the shop's sessions.
 pub(crate) fn router(pool: &PgPool, verifier: Verifier, simulator: bool) -> Router {
     router_with(pool, verifier, simulator, Arc::new(AllLive))
 }
 
-/// The same with a shop of the test's own.
+/// As [`router`], with the test's own shop.
 pub(crate) fn router_with(
     pool: &PgPool,
     verifier: Verifier,

@@ -61,7 +61,7 @@ async fn a_service_token_is_good_for_payments_only() {
     );
 }
 
-/// A good token, taken apart.
+/// The parts of a valid token.
 struct Good {
     signer: Signer,
     header: Value,
@@ -84,7 +84,7 @@ impl Good {
         encode(&self.signer, &self.header, &self.claims)
     }
 
-    /// The same with another claim, or without it.
+    /// The token with one claim replaced or removed.
     fn claiming(&self, key: &str, value: Option<Value>) -> String {
         let mut claims = self.claims.clone();
         claims.as_object_mut().unwrap().remove(key);
@@ -207,7 +207,7 @@ async fn service_tokens_suit_clocks_that_differ_by_fifty_seconds() {
         let token = signer(&pem, shifted).service_token("transactions", None);
         let verified = verifier.verify(&token, "payments").await;
         assert!(verified.is_ok(), "shifted by {shifted} s: {verified:?}");
-        // a verifier without any leeway takes it as well
+        // a verifier without leeway accepts the token, too
         let claims = token.split('.').nth(1).unwrap();
         let claims: Value =
             serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
@@ -369,7 +369,7 @@ fn a_key_without_marks_signs_for_both_and_an_odd_one_for_none() {
     }
 }
 
-/// A publisher of keys that counts how often it is asked.
+/// A publisher of keys that counts its requests.
 struct Publisher {
     body: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
@@ -434,7 +434,7 @@ async fn an_unknown_key_delays_neither_a_known_nor_a_new_one() {
     let known = users_token(&signer(&old, 0));
     assert!(verifier.verify(&known, "shop").await.is_ok());
     let foreign = users_token(&signer(&generate_key_pem(), 0));
-    // a flood of a stranger's tokens, more than the budget of fetches
+    // a flood of tokens with an unknown key, more than the budget of fetches
     let flood: Vec<_> = (0..200)
         .map(|_| {
             let (verifier, foreign) = (verifier.clone(), foreign.clone());
@@ -448,7 +448,7 @@ async fn an_unknown_key_delays_neither_a_known_nor_a_new_one() {
         );
     }
     publisher.publish(&format!("{new}{old}"));
-    // the keys were fetched a moment ago, for nothing; the rotated one is known all the same
+    // the keys were fetched a moment ago without success; the rotated key is found all the same
     assert!(
         verifier
             .verify(&users_token(&signer(&new, 0)), "shop")
