@@ -1,4 +1,5 @@
-//! The shop's API: `api` serves, `api openapi` prints its OpenAPI document, `api settings` its settings.
+//! The shop's API: `api` serves, `api openapi` prints its OpenAPI document, `api settings` its
+//! settings.
 
 use clap::{CommandFactory, Parser};
 
