@@ -69,7 +69,7 @@ pub enum OperatorVerb {
     Tell(Class),
     /// Declare the running step done.
     Done,
-    /// Declare the step that is being undone undone.
+    /// Declare the step that is being compensated undone.
     Undone,
 }
 

@@ -21,7 +21,7 @@ pub struct Report {
     pub states: usize,
     /// Transitions between states.
     pub transitions: usize,
-    /// Length of the longest of the shortest paths to a state.
+    /// The largest distance of a state from the start, in actions.
     pub depth: usize,
     /// States in which nothing is due.
     pub settled: usize,

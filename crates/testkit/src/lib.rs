@@ -1,5 +1,6 @@
 //! Shared test tools: fresh databases and vhosts on the servers of `cargo xtask test`, waiting for
-//! a condition, a payments that misbehaves on demand, and the whole system as real processes.
+//! a condition, a fake payments service that misbehaves on demand, and the whole system as real
+//! processes.
 //!
 //! A development dependency only: no shipped crate uses it.
 

@@ -18,15 +18,15 @@ use crate::{System, ended, eventually};
 pub(crate) struct Running {
     child: Child,
     admin: String,
-    /// The address of an API or a payments that runs beside others of its kind.
+    /// The process's own address, if an API or a payments process runs beside others of its kind.
     address: Option<String>,
 }
 
 impl System {
-    /// Starts `payments`, `api`, `worker` (all roles) or a worker of some roles, such as `worker
-    /// saga relay`, and waits until it is ready. A second process of the same kind gets a suffix
-    /// after a `#`: `worker#2`; an API or a payments with such a name listens on a port of its own
-    /// ([`System::address`]).
+    /// Starts a process and waits until it is ready: `payments`, `api`, `worker` (all roles), or a
+    /// worker of some roles, such as `worker saga relay`. A second process of the same kind gets a
+    /// suffix after a `#`: `worker#2`. With such a name, an API or a payments process listens on a
+    /// port of its own ([`System::address`]).
     ///
     /// # Panics
     /// When the process does not become ready.
@@ -139,7 +139,7 @@ impl System {
         running.get(role).map(|running| running.admin.clone())
     }
 
-    /// The address of an API or a payments whose name has a suffix.
+    /// The address of an API or a payments process whose name has a suffix.
     ///
     /// # Panics
     /// Only if another thread has panicked while holding the lock.

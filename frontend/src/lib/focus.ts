@@ -11,7 +11,7 @@ export function keepFocus(): () => void {
     path = [];
     for (let at = event.target as Element | null; at !== null; at = at.parentElement) path.push(at);
   };
-  // a click beside all controls removes the focus on purpose
+  // a click outside all controls removes the focus on purpose
   const forget = (event: MouseEvent) => {
     if (document.activeElement === document.body && event.target instanceof Element && !event.target.closest('button, a, input')) path = [];
   };

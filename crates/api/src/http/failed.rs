@@ -149,8 +149,8 @@ pub(super) struct Decision {
     /// Reason: kept in the audit.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Decide on all messages of the same queue and reason: their count, as the list reported it.
-    /// If there are more or fewer by now, nothing is done.
+    /// Decide on all messages of the same queue and reason. The value is their count, as listed; if
+    /// there are more or fewer by now, nothing is done.
     alike: Option<usize>,
 }
 
@@ -161,7 +161,8 @@ pub(super) struct Redrive {
     /// Reason: kept in the audit.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Decide on all messages of the same queue and reason, as for a drop.
+    /// Decide on all messages of the same queue and reason, as for a drop. The value is their
+    /// count.
     alike: Option<usize>,
     /// The queue to send to, if the message's own record is not trusted because its consumer did
     /// not write it.

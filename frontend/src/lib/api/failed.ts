@@ -19,8 +19,8 @@ export function getFailed(id: string, signal: AbortSignal): Promise<FailedMessag
 export interface Decision {
   reason: string;
   /**
-   * Decides on all messages of the same queue and reason: their count as shown. If it changed,
-   * nothing is done.
+   * Decides on all messages of the same queue and reason. The value is their count, as shown; if it
+   * has changed, nothing is done.
    */
   alike?: number;
 }
