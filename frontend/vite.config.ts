@@ -6,7 +6,7 @@ import react from '@vitejs/plugin-react';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
-/** Compressed copies beside the files, so that nobody has to compress at request time. */
+/** Writes compressed copies beside the files, so that no server has to compress at request time. */
 function compressed(): Plugin {
   return {
     name: 'compressed',
@@ -26,7 +26,7 @@ function compressed(): Plugin {
 export default defineConfig({
   plugins: [react(), compressed()],
   build: {
-    // no data: URLs for scripts and styles, and no polyfill that is an inline script
+    // no data: URLs for scripts and styles, and no polyfill as an inline script
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,

@@ -5,13 +5,13 @@ import { accessible, account, enter, expect, newEmail, PASSWORD, picture, test }
 
 const NEW = 'a better horse';
 
-/** Waits for the mail to this address with this subject; returns the path of the link in it. */
+/** Waits for the mail to this address with this subject; returns the path of its link. */
 async function link(email: string, subject: string): Promise<string> {
   const folder = process.env['MAIL_DIR'] ?? '';
   let found = '';
   await expect(() => {
     const mails = readdirSync(folder).map((file) =>
-      // quoted-printable, as far as it matters here
+      // decodes only what matters of quoted-printable
       readFileSync(join(folder, file), 'utf8').replaceAll('=\r\n', '').replaceAll('=3D', '='),
     );
     const mail = mails.find((text) => text.includes(`To: ${email}`) && text.includes(`Subject: ${subject}`)) ?? '';
@@ -69,7 +69,7 @@ test('an address is confirmed, and a password changed, on the account’s page',
   watch.expects(/401/, /422/);
   const email = newEmail();
   await account(context, 'Vera Verified', email);
-  // another session, which the page lists
+  // another session, which the page must list
   const other = await browser.newContext();
   await enter(other, email, PASSWORD);
   await other.close();

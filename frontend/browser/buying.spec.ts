@@ -43,7 +43,7 @@ test('an order that waits for payments is canceled by way of the shop', async ({
   await order(page);
   await expect(state(page)).toHaveText('Confirming');
   const doubt = page.getByText('We’re not sure the order was canceled');
-  // the shop is asked, not payments: first nothing arrives, then nothing comes back
+  // the page asks the shop, not payments: first the request is lost, then the answer
   await page.route('**/api/orders/*/cancel', (route) => route.abort());
   await page.getByRole('button', { name: 'Cancel order' }).click();
   await expect(doubt).toBeVisible();
@@ -67,7 +67,8 @@ test('a payment whose answer is lost is in doubt, until payments is heard again'
   await order(page);
   await expect(state(page)).toHaveText('Awaiting payment');
   await expect(page.getByRole('button', { name: /Pay/ })).toBeVisible();
-  // it arrives, and is paid; nobody hears it. The event is kept back as well, so that doubt lasts
+  // the payment succeeds, but the answer is lost. The event is held back as well, so that the doubt
+  // lasts
   await faults.kill('worker-payments');
   await page.route('**/transactions/complete', async (route) => {
     await route.fetch();
@@ -130,7 +131,7 @@ test('an order whose answer is lost is asked for again under its name', async ({
   await page.route('**/api/orders', async (route) => {
     if (route.request().method() !== 'POST' || lost > 0) return route.fallback();
     lost += 1;
-    // it arrives and is carried out; the answer does not come through
+    // the request arrives and is carried out, but the answer is lost
     await route.fetch();
     await route.abort('connectionreset');
   });
@@ -151,7 +152,7 @@ test('two tabs race to pay and to cancel: one wins, the other is told', async ({
   const cancel = other.getByRole('button', { name: 'Cancel order' });
   await expect(pay).toBeVisible();
   await expect(cancel).toBeVisible();
-  // both requests leave before either answer is heard
+  // both requests leave before either answer arrives
   let leave = () => {};
   const both = new Promise<void>((resolve) => (leave = resolve));
   let waiting = 0;
@@ -210,7 +211,7 @@ test('only with the keyboard', async ({ page, context }) => {
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
-  /** Tabs on until this has the focus. */
+  /** Presses Tab until the element with this name has the focus. */
   const tabTo = async (name: RegExp, most = 60) => {
     for (let step = 0; step < most; step++) {
       await press('Tab');

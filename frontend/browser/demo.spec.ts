@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 
 import { account, expect, order, state, test } from './shop';
 
-/** Chooses how payments behaves; it is so once the panel says so. */
+/** Chooses how payments behaves, and waits until the panel confirms it. */
 async function choose(page: Page, mode: RegExp): Promise<void> {
   const radio = page.getByRole('radio', { name: mode });
   await radio.click();
@@ -15,12 +15,12 @@ test('whoever breaks payments and kills a worker in the panel sees the order wai
   await page.getByText('Break something').click();
   const kill = page.getByRole('button', { name: 'Kill worker-payments' });
   await expect(kill).toBeVisible();
-  await faults.payments('ok'); // from now on the fixture mends what is left broken
+  await faults.payments('ok'); // from now on the fixture repairs what the test leaves broken
   await choose(page, /^Down/);
   await order(page);
   await expect(state(page)).toHaveText('Confirming');
   await page.getByText('Break something').click();
-  await choose(page, /^Slow/); // slower than a call may take here
+  await choose(page, /^Slow/); // slower than the call timeout here
   await choose(page, /^As usual/);
   await expect(state(page)).toHaveText('Awaiting payment');
 

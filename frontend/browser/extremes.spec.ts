@@ -1,4 +1,7 @@
-/** Pages with long words, with no rows and with two hundred, while they load and when they cannot. */
+/**
+ * Pages with long words, without rows and with two hundred rows, while they load and when they fail
+ * to.
+ */
 import type { Page } from '@playwright/test';
 
 import { accessible, account, enter, expect, newEmail, order, people, picture, product, putInCart, state, test } from './shop';
@@ -7,7 +10,7 @@ import { accessible, account, enter, expect, newEmail, order, people, picture, p
 const LONG = 'Geschirrspülmaschinenbesteckkorbgriffverlängerungsstangenset'.padEnd(60, 'n').slice(0, 60);
 const URL_TEXT = `Look at https://example.com/${'a-very-long-path-without-a-space/'.repeat(8)}`;
 
-/** Where text runs over text or over its box, sideways. */
+/** Elements whose text overflows their box sideways. */
 async function overflows(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const wrong: string[] = [];
@@ -33,7 +36,7 @@ async function looked(page: Page, name: string): Promise<void> {
   await picture(page, name);
 }
 
-/** As {@link looked}, on a phone and without pictures. */
+/** Like {@link looked}, on a phone and without pictures. */
 async function glanced(page: Page, name: string): Promise<void> {
   await fits(page, name);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

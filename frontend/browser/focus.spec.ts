@@ -1,9 +1,15 @@
-/** After every action the focus stays on the page: on `body` the keyboard would begin at its top again. */
+/**
+ * After every action the focus stays on the page: from `body` the keyboard would start at the top
+ * again.
+ */
 import type { Locator, Page } from '@playwright/test';
 
 import { account, edit, enter, expect, newEmail, order, PASSWORD, people, product, publish, putInCart, state, test } from './shop';
 
-/** Presses it as the keyboard does, waits for what it leads to (or until it is gone), and looks where the focus is. */
+/**
+ * Presses an element with the keyboard, waits for the result (or until the element is gone), and
+ * checks the focus.
+ */
 async function act(page: Page, what: Locator, leadsTo: Locator | 'gone', key = 'Enter'): Promise<void> {
   const message = `focus after ${String(what)}`;
   await what.focus();
@@ -13,7 +19,7 @@ async function act(page: Page, what: Locator, leadsTo: Locator | 'gone', key = '
   await expect.poll(() => page.evaluate(() => document.activeElement?.tagName ?? 'BODY'), { message }).not.toBe('BODY');
 }
 
-/** Answers a list as if it had a second page, which is empty. */
+/** Answers a list as if it had a second, empty page. */
 async function inTwoPages(page: Page, call: string): Promise<void> {
   await page.route(call, async (route) => {
     if (new URL(route.request().url()).searchParams.has('cursor')) return route.fulfill({ json: { items: [] } });
@@ -157,7 +163,7 @@ test('the focus is never lost on the account and its links', async ({ page, cont
   await act(page, button(page, 'Send the link'), page.locator('.field .error'));
   await page.getByLabel('E-mail address').fill(email);
   await act(page, button(page, 'Send the link'), page.getByText('Look into your mailbox'));
-  // links of mails: first with a token that is none, then as if it were one
+  // links of mails: first with an invalid token, then with the token's acceptance simulated
   const reset = async () => {
     await page.goto('/');
     await page.goto('/reset-password#token=none');
@@ -177,7 +183,7 @@ test('the focus is never lost on the account and its links', async ({ page, cont
 });
 
 test('the focus is never lost in the demo panel', async ({ page, faults }) => {
-  await faults.payments('ok'); // from now on the fixture starts what is left killed
+  await faults.payments('ok'); // from now on the fixture restarts what the test leaves killed
   await page.goto('/');
   await page.getByText('Break something').click();
   await act(page, button(page, 'Kill worker-payments'), button(page, 'Start worker-payments'));

@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 
 import { accessible, account, drill, enter, expect, JAEGER, newEmail, order, people, picture, publish, state, tamper, test } from './shop';
 
-/** Looks what an act would do, and does it. */
+/** Previews an action, and applies it. */
 async function act(page: Page, what: RegExp, reason: string): Promise<void> {
   const option = page.getByLabel('Action', { exact: true }).locator('option').filter({ hasText: what });
   await page.getByLabel('Action', { exact: true }).selectOption((await option.getAttribute('value')) ?? '');
@@ -21,7 +21,7 @@ test('an operator finds a stuck saga by its cause, reads why, retries it and see
   await faults.kill('worker-saga');
   const id = await order(buyer);
   await expect(state(buyer)).toHaveText('Confirming');
-  // nothing will ever wake it: only somebody who looks can help
+  // without its outbox entry nothing will ever wake the saga: only an operator can help
   tamper(`delete from messaging.outbox where saga_id = (select saga_id from commerce."order" where order_id = '${id}')`);
   await faults.payments('ok');
   await faults.start('worker-saga');
@@ -68,7 +68,7 @@ test('a saga whose news could not be handled leads to the message that is in the
   await page.locator(`a[href="/ops/sagas/${saga}"]`).click();
   await expect(page.getByText('The payment event failed to process, since')).toBeVisible();
   await page.locator('.why a[href^="/ops/failed/"]').click();
-  // nobody can read that
+  // this time cannot be parsed
   await expect(page.getByLabel('Message body')).toHaveText(/one of these days/);
   await page.getByRole('button', { name: 'Drop' }).click();
   const dialog = page.getByRole('dialog');
@@ -106,7 +106,7 @@ test('what could not be handled is found with its reason, sent again, looked at,
   await dialog.getByLabel('Reason').fill('perhaps it was the worker');
   await dialog.getByRole('button', { name: /^Send/ }).click();
   await expect(page.getByText('1 sent again.')).toBeVisible();
-  // it was not the worker
+  // the worker was not the cause: the message fails again
   await inFailed();
 
   await group.getByText('Show messages').click();

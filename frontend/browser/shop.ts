@@ -1,4 +1,7 @@
-/** What all tests share: people, faults, and a watch over everything that a page does. */
+/**
+ * Tools that all tests share: accounts, faults, and a watch over the console and the requests of
+ * each page.
+ */
 import { execFileSync } from 'node:child_process';
 
 import { AxeBuilder } from '@axe-core/playwright';
@@ -12,9 +15,9 @@ function setting(name: string): string {
 
 export const PAYMENTS = setting('PAYMENTS_URL');
 const DEMO = setting('DEMO_URL');
-/** Where traces are shown. */
+/** URL of the trace viewer. */
 export const JAEGER = setting('JAEGER_URL');
-/** The shop by the name of a host, as in a company's network. */
+/** The shop's URL under a host name, as in a company's network. */
 export const BY_NAME = setting('PUBLIC_URL').replace(/\/\/[^:/]+/, '//shop.test');
 const OURS = [setting('PUBLIC_URL'), BY_NAME, PAYMENTS, DEMO, JAEGER];
 export const PASSWORD = 'correct horse battery';
@@ -24,12 +27,12 @@ export const people = {
   password: setting('SHOP_ADMIN_PASSWORD'),
 };
 
-/** Failures that a test provokes; everything else that a console says is an error of ours. */
+/** Expects the failures that a test provokes; any other console error is a defect of ours. */
 export class Watch {
   private expected: RegExp[] = [];
   private readonly seen: string[] = [];
 
-  /** The page may say this: a refusal that the test is about. */
+  /** Expects such console messages: refusals that the test provokes. */
   expects(...patterns: RegExp[]): void {
     this.expected.push(...patterns);
   }
@@ -60,7 +63,7 @@ export class Watch {
 
 type State = { payments: string; processes: { name: string; runs: boolean }[] };
 
-/** Faults on demand, as the demo panel makes them. */
+/** Faults on demand, as the demo panel injects them. */
 export class Faults {
   private touched = false;
 
@@ -84,7 +87,7 @@ export class Faults {
     await this.call('POST', `/processes/${name}/start`);
   }
 
-  /** Everything as it was before the test. */
+  /** Restores the state from before the test. */
   async mend(): Promise<void> {
     if (!this.touched) return;
     await this.payments('ok');
@@ -95,7 +98,7 @@ export class Faults {
 }
 
 export const test = base.extend<{ watch: Watch; faults: Faults; tidy: undefined }>({
-  // products of one test must not push the demo's products off the first page of the next
+  // one test's products must not push the demo's products off the first page in the next test
   tidy: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the names of the fixtures here
     async ({}, give) => {
@@ -125,14 +128,14 @@ export { expect };
 
 export const newEmail = (): string => `${crypto.randomUUID()}@shop.example`;
 
-/** A new account whose session this context has; pages take it up by themselves. */
+/** Creates an account and gives this context a session; pages pick it up by themselves. */
 export async function account(context: BrowserContext, name = 'Tess Tester', email = newEmail()): Promise<string> {
   const response = await context.request.post('/api/register', { data: { email, name, password: PASSWORD } });
   expect(response.status()).toBe(202);
   return enter(context, email, PASSWORD);
 }
 
-/** A new account, made and logged in to on the shop's own pages. */
+/** Creates an account and logs in, through the shop's own pages. */
 export async function register(page: Page, name: string): Promise<void> {
   const email = newEmail();
   await page.getByRole('link', { name: 'Log in' }).click();
@@ -149,9 +152,9 @@ export async function register(page: Page, name: string): Promise<void> {
   await expect(page.getByLabel(`Account of ${name}`)).toBeVisible();
 }
 
-/** A token of an admin, and until when it is used: a run takes longer than a token lives. */
+/** An admin's token, and until when it may be used: a run takes longer than a token is valid. */
 let admin: { token: string; until: number } | undefined;
-/** Products that the test under way has made. */
+/** Products that the current test has created. */
 const made: string[] = [];
 
 async function adminToken(): Promise<string> {
@@ -168,7 +171,7 @@ async function adminToken(): Promise<string> {
   return admin.token;
 }
 
-/** A request of an admin, beside every browser. */
+/** A request of an admin, outside any browser. */
 async function asAdmin(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, mayMiss = false): Promise<unknown> {
   const url = setting('PUBLIC_URL');
   const json = { 'content-type': 'application/json' };
@@ -181,7 +184,7 @@ async function asAdmin(method: string, path: string, body?: unknown, headers: Re
   return answer.status === 204 ? null : answer.json();
 }
 
-/** A product of the test's own; returns its slug. */
+/** Creates a product for the test; returns its slug. */
 export async function product(of: { price: number; stock: number; name?: string; description?: string; currency?: string }): Promise<string> {
   const { price: amount, stock, name = `Teapot ${crypto.randomUUID().slice(0, 8)}`, description = 'Pours well.', currency = 'EUR' } = of;
   const created = await asAdmin('POST', '/api/products', { name, description, price: { amount, currency }, stock });
@@ -192,18 +195,18 @@ export async function product(of: { price: number; stock: number; name?: string;
 
 async function remove(slug: string): Promise<void> {
   const { id, version } = (await asAdmin('GET', `/api/admin/products/${slug}`, undefined, {}, true)) as { id?: string; version: number };
-  // a test may have removed it
+  // the test may have removed it already
   if (id !== undefined) await asAdmin('DELETE', `/api/products/${id}`, undefined, { 'if-match': `"${version}"` });
 }
 
-/** Changes a product behind the page's back. */
+/** Changes a product without the page's knowledge. */
 export async function edit(slug: string, change: Record<string, unknown>): Promise<void> {
   const seen = (await asAdmin('GET', `/api/admin/products/${slug}`)) as Record<string, unknown>;
   const { id, name, description, price, version } = seen as { id: string; name: string; description: string; price: unknown; version: number };
   await asAdmin('PUT', `/api/products/${id}`, { name, description, price, ...change }, { 'if-match': `"${version}"` });
 }
 
-/** Signs in an account that exists. */
+/** Logs in to an existing account. */
 export async function enter(context: BrowserContext, email: string, password = people.password): Promise<string> {
   const response = await context.request.post('/api/login', { data: { email, password } });
   expect(response.status()).toBe(200);
@@ -212,10 +215,10 @@ export async function enter(context: BrowserContext, email: string, password = p
   return token;
 }
 
-/** What the storefront keeps to know that there is a session to ask for. */
+/** Stores the storefront's hint that a session exists. */
 async function remember(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
-    // not in blank documents, which have no storage
+    // blank documents have no storage
     if (!location.protocol.startsWith('http')) return;
     if (sessionStorage.getItem('test.remembered') === null) localStorage.setItem('shop.session', '1');
     sessionStorage.setItem('test.remembered', '1');
@@ -228,7 +231,7 @@ export async function putInCart(page: Page, slug: string): Promise<void> {
   await expect(page.getByText(/Added to cart/)).toBeVisible();
 }
 
-/** Orders one piece and returns the order's id. */
+/** Orders one piece; returns the order's id. */
 export async function order(page: Page, slug = 'enamel-mug'): Promise<string> {
   await putInCart(page, slug);
   await page.getByRole('link', { name: 'View cart' }).click();
@@ -240,18 +243,18 @@ export async function order(page: Page, slug = 'enamel-mug'): Promise<string> {
 
 export const state = (page: Page) => page.getByTestId('state');
 
-/** Something that no program of ours does: a hand in the shop's database. */
+/** Changes the shop's database directly, which no program of ours does. */
 export function tamper(sql: string): void {
   execFileSync('psql', [setting('SHOP_DATABASE_URL'), '--quiet', '--set', 'ON_ERROR_STOP=1', '--command', sql]);
 }
 
-/** Makes a saga stick in the way of this cause; returns its id. */
+/** Creates a saga that is stuck with this cause; returns its id. */
 export function drill(cause: string, email: string): string {
   const made = execFileSync(setting('SHOPCTL_BIN'), ['demo', 'stuck', '--cause', cause, '--email', email], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return made.trim();
 }
 
-/** A message as another system would send it. */
+/** Publishes a message as another system would. */
 export async function publish(exchange: string, key: string, id: string, payload: string): Promise<void> {
   const { origin, username, password } = new URL(setting('RABBITMQ_MANAGEMENT_URL'));
   const response = await fetch(`${origin}/api/exchanges/%2F/${exchange}/publish`, {
@@ -262,7 +265,7 @@ export async function publish(exchange: string, key: string, id: string, payload
   expect(await response.json(), 'a queue takes it').toEqual({ routed: true });
 }
 
-/** Marks the document: a reload would wipe it. */
+/** Marks the document, to detect a reload, which would clear the mark. */
 export async function mark(page: Page): Promise<() => Promise<void>> {
   await page.evaluate(() => Object.assign(window, { marked: true }));
   return async () => {
@@ -270,14 +273,14 @@ export async function mark(page: Page): Promise<() => Promise<void>> {
   };
 }
 
-/** No violation of the rules for accessibility on this page. */
+/** Asserts that this page violates no accessibility rule. */
 export async function accessible(page: Page): Promise<void> {
   const report = await new AxeBuilder({ page }).analyze();
   const violations = report.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
   expect(violations, page.url()).toEqual([]);
 }
 
-/** Pictures of a page in both themes, on a desk and on a small phone, for whoever reviews it. */
+/** Takes pictures of a page in both themes, on a desktop and on a small phone, for reviewers. */
 export async function picture(page: Page, name: string): Promise<void> {
   const size = page.viewportSize();
   for (const [device, width, height] of [['desk', 1280, 900], ['phone', 375, 740]] as const) {
@@ -285,7 +288,7 @@ export async function picture(page: Page, name: string): Promise<void> {
     for (const theme of ['light', 'dark']) {
       await page.evaluate((wanted) => {
         document.documentElement.dataset['theme'] = wanted;
-        // half-way between two themes no contrast holds
+        // in the middle of a theme transition the contrast rules do not hold
         for (const animation of document.getAnimations()) {
           if (animation instanceof CSSTransition) animation.finish();
         }
@@ -293,7 +296,7 @@ export async function picture(page: Page, name: string): Promise<void> {
       await accessible(page);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(overflow, `${name} fits ${width} px`).toBeLessThanOrEqual(0);
-      // the header sticks: further down it would stand in the middle of the picture
+      // the header is sticky: after scrolling it would appear in the middle of the picture
       await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: `test-results/pictures/${name}-${device}-${theme}.png`, fullPage: true, animations: 'disabled' });
     }

@@ -1,4 +1,4 @@
-/** Admins and operators: orders that are found, edits that take nothing back, acts that happen once. */
+/** Admins and operators: finding orders, edits that undo no sales, actions that run once. */
 import { accessible, account, drill, edit, enter, expect, newEmail, order, people, product, state, test } from './shop';
 
 test('an edit of the description keeps what was sold meanwhile', async ({ page, context, browser }) => {
@@ -123,7 +123,7 @@ test('an act that is clicked twice happens once and says that it is done', async
   await expect(page.getByRole('alert')).toHaveCount(0);
   expect(sent).toHaveLength(1);
 
-  // a preview that went stale is asked for again by itself
+  // the page renews a stale preview by itself
   await page.unroute('**/pause');
   await page.getByLabel('Action', { exact: true }).selectOption('cancel');
   await page.getByLabel('Reason').fill('the customer called');

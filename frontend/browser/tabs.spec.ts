@@ -1,4 +1,4 @@
-/** Many tabs of one browser, which makes six connections to a host over HTTP/1.1. */
+/** Many tabs of one browser, which opens at most six connections to a host over HTTP/1.1. */
 import { account, expect, order, state, test } from './shop';
 
 const TABS = 8;
@@ -19,7 +19,7 @@ test('eight tabs of a live order starve none, and each hears the end', async ({ 
     return said.filter((count) => count > 0).length;
   };
   await expect.poll(live, 'four streams, and the others ask').toBe(4);
-  // a request in the last tab finds a connection
+  // a request in the last tab must get a connection
   const last = tabs.at(-1) ?? page;
   await last.getByRole('button', { name: /^Pay / }).click();
   for (const tab of tabs) await expect(state(tab)).toHaveText('Completed');

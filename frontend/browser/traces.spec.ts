@@ -9,10 +9,10 @@ test('the order page leads to its one trace, which holds the shop, the worker an
   await page.getByText('Details for support').click();
   const link = page.locator(`a[href^="${JAEGER}/trace/"]`);
   const url = (await link.getAttribute('href')) ?? '';
-  // not watched: what the viewer says on its console is not ours
+  // not watched: the viewer's console messages are not ours
   const viewer = await browser.newContext();
   const traces = await viewer.newPage();
-  // spans are sent every few seconds
+  // spans are exported every few seconds
   await expect(async () => {
     await traces.goto(url);
     for (const span of ['place_order', 'init_payment', '/transactions', 'payments_events']) {

@@ -1,4 +1,4 @@
-/** What people see is true: prices, quantities, failures, and whose cart it is. */
+/** The pages show the truth: prices, quantities, failures, and whose cart it is. */
 import type { Page } from '@playwright/test';
 
 import { accessible, account, BY_NAME, edit, enter, expect, newEmail, order, PASSWORD, PAYMENTS, people, product, putInCart, register, state, test } from './shop';
@@ -74,7 +74,7 @@ test('a cart in doubt is its user’s alone, and is asked about when they are ba
   await page.getByRole('button', { name: 'Log out' }).click();
   await expect(page.getByRole('link', { name: 'Log in' })).toBeVisible();
 
-  // a guest at the same browser: a cart of their own
+  // a guest in the same browser has a cart of their own
   await page.goto('/cart');
   await expect(page.getByText('Your cart is empty')).toBeVisible();
   await putInCart(page, 'enamel-mug');
@@ -82,7 +82,7 @@ test('a cart in doubt is its user’s alone, and is asked about when they are ba
   await page.goto('/cart');
   await expect(page.getByText('Wool Blanket')).toHaveCount(0);
 
-  // another user, too
+  // so does another user
   await register(page, 'Bob Beside');
   await page.unroute('**/api/orders');
   await page.goto('/orders');
@@ -90,7 +90,7 @@ test('a cart in doubt is its user’s alone, and is asked about when they are ba
   await page.getByLabel('Account of Bob Beside').click();
   await page.getByRole('button', { name: 'Log out' }).click();
 
-  // Ann is back, on any page: her order is placed once
+  // Ann is back, on any page: her order is placed exactly once
   await page.getByRole('link', { name: 'Log in' }).click();
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('Password').fill(PASSWORD);
@@ -159,7 +159,7 @@ test('a page whose script is gone reloads once, then says so with a way out', as
   let lost = 0;
   await page.route(/assets\/products-.*\.js$/, async (route) => {
     lost += 1;
-    // an old tab: the first file is gone, the reload brings the new one
+    // an old tab: the first file is gone, the reload loads the new one
     if (lost === 1) await route.abort();
     else await route.continue();
   });
@@ -190,7 +190,7 @@ test('a failure that nothing repeats does not say that it is repeated', async ({
   await expect(page.getByRole('alert')).not.toContainText('Retrying');
 });
 
-/** Watches from now on whether this is always on the page. */
+/** Starts to watch whether this text stays on the page. */
 async function watchStay(page: Page, text: string): Promise<() => Promise<boolean>> {
   await page.evaluate((wanted) => {
     const seen = { stays: true };
@@ -278,7 +278,7 @@ test('without site data the shop is there, and the cart lasts as long as the pag
     Object.defineProperty(window, 'sessionStorage', denied);
     navigator.locks.request = () => Promise.reject(new DOMException('Access to the Locks API is denied.', 'SecurityError'));
   });
-  // a token that ends at once: each call renews the session, which takes a lock
+  // a token that expires at once: each call renews the session, which takes a lock
   await page.route('**/api/login', async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), expires_in: 1 } });
@@ -300,13 +300,13 @@ test('without site data the shop is there, and the cart lasts as long as the pag
 });
 
 test('over plain HTTP by the name of a host a person logs in, reloads and orders', async ({ page, context, watch }) => {
-  // payments allows the shop's own address alone
+  // payments accepts only the shop's own origin
   await context.route(`${PAYMENTS}/**`, (route) => route.abort());
   watch.expects(/Failed to load resource: net::ERR_FAILED/, /Cross-Origin-Opener-Policy header has been ignored/, /blocked by CORS policy/);
   await page.goto(BY_NAME);
   expect(await page.evaluate(() => isSecureContext)).toBe(false);
   await register(page, 'Hanna Host');
-  // no locks: two tabs renew the session at the same time
+  // without locks, two tabs renew the session at the same time
   const other = await context.newPage();
   await other.goto(BY_NAME);
   await Promise.all([page.reload(), other.reload()]);
@@ -330,7 +330,7 @@ test('more than there is: the cart says so, and the quantity is set in one press
   await page.getByRole('button', { name: 'Add to cart' }).click();
   await page.goto('/checkout');
   await expect(orders(page)).toBeVisible();
-  // another buyer takes three meanwhile
+  // in the meantime another buyer takes three pieces
   await edit(slug, { stock: 2, stock_seen: 5 });
   await orders(page).click();
   const alert = page.getByRole('alert');
@@ -426,7 +426,7 @@ test('small files that browsers and crawlers ask for are there, unknown addresse
     expect(answer.status(), path).toBe(200);
     expect(answer.headers()['content-type'], path).toContain(type);
   }
-  // there is no sitemap: its addresses would have to name the host
+  // no sitemap exists: its addresses would have to contain the host
   for (const path of ['/nowhere', '/sitemap.xml']) expect((await context.request.get(path)).status(), path).toBe(404);
 });
 

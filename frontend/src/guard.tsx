@@ -4,7 +4,10 @@ import { hasRole, isOperator, restore, useSession } from './lib/session';
 import { Button, ButtonLink, Loading, Notice, Page } from './ui/parts';
 import { useOnline } from './lib/useful';
 
-/** Lets only those in who are logged in, and have the role. The api decides; this only spares them a no. */
+/**
+ * Admits only users who are logged in and have the role. The API decides; this only spares users a
+ * refusal.
+ */
 export function Guard({ only }: { only?: 'admin' | 'operator' }) {
   const session = useSession();
   const place = useLocation();

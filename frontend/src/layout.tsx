@@ -13,7 +13,7 @@ import { nextTheme, themeAfter, useTheme } from './lib/theme';
 import { useOnline } from './lib/useful';
 import { Button } from './ui/parts';
 
-/** A page is whole without it: when it cannot be loaded, there is none. */
+/** The page works without the panel: if it fails to load, nothing is shown. */
 const DemoPanel = lazy(() =>
   import('./pages/demo').then(
     (module) => ({ default: module.DemoPanel }),
@@ -54,7 +54,9 @@ export function Layout() {
   );
 }
 
-/** Carts that were sent: asked about for their user, set aside for everybody else. */
+/**
+ * Sent carts: their outcome is requested for their own user, and they are set aside for any other.
+ */
 function useSentCarts(): void {
   const session = useSession();
   const client = useQueryClient();
@@ -136,7 +138,7 @@ function Account() {
   const leaving = useAction({
     mutationFn: logout,
     onSuccess: async () => {
-      // nothing of this user stays behind for the next one: not even the cart
+      // the next user must find nothing of this one, not even the cart
       setAside();
       client.clear();
       await navigate('/');

@@ -1,4 +1,7 @@
-/** The rule against amounts that become text without `money`: what it must refuse, and what it must let pass. */
+/**
+ * The lint rule against amounts that become text without `money`: examples that it must refuse and
+ * must accept.
+ */
 import { Linter } from 'eslint';
 import { expect, test } from 'vitest';
 

@@ -19,7 +19,7 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      // whoever says no says it again; who does not answer may answer later
+      // a refusal would be repeated; a service that did not answer may answer later
       retry: (failures, error) => failures < 2 && mayPass(error),
       retryDelay: (attempt, error) =>
         error instanceof Refusal && error.retryAfter !== null ? error.retryAfter * 1_000 : 400 * 2 ** attempt,

@@ -4,7 +4,10 @@ import type { RouteObject } from 'react-router';
 import ts from 'typescript';
 import { expect, it, vi } from 'vitest';
 
-/** Pages, and the picture under which a browser checks each for accessibility, in both themes and on a phone. */
+/**
+ * Pages, each with the picture under which a browser checks its accessibility, in both themes and
+ * on a phone.
+ */
 const PICTURES: Record<string, string> = {
   '/': 'catalog',
   '/products/:slug': 'product',
@@ -33,7 +36,7 @@ const PICTURES: Record<string, string> = {
   '/*': 'not-found',
 };
 
-/** Paths of all pages below these routes; one that only leads elsewhere is none. */
+/** Paths of all pages below these routes; a redirect is not a page. */
 function pages(routes: RouteObject[], above = ''): string[] {
   return routes.flatMap((route) => {
     const path = route.path === undefined ? above : `${above}/${route.path}`;
@@ -53,7 +56,7 @@ it('is known to the api, page by page, which answers 404 for anything else', { t
   const table = /const PAGES[^=]*= \[([^\]]*)\]/.exec(source)?.[1] ?? '';
   const known = [...table.matchAll(/"([^"]+)"/g)].map(([, path]) => path);
   const ours = pages(await load()).filter((path) => path !== '/*');
-  // `/ops` leads to its first page, and `/index.html` is the file itself
+  // `/ops` redirects to its first page, and `/index.html` is the file itself
   expect(known.sort()).toEqual([...ours, '/ops', '/index.html'].sort());
 });
 
@@ -67,7 +70,7 @@ it('has no page that no browser looks at', { timeout: 60_000 }, async () => {
   }
 });
 
-/** Labels of buttons that browser/focus.spec.ts does not press, and why. */
+/** Labels of buttons that browser/focus.spec.ts does not press, with the reason. */
 const NOT_PRESSED: Record<string, string> = {
   'Paying…': 'the label while it is busy',
   'Canceling…': 'the label while it is busy',
@@ -86,7 +89,9 @@ function visit(node: ts.Node, see: (node: ts.Node) => void): void {
   node.forEachChild((child) => visit(child, see));
 }
 
-/** The literal texts that an expression can be; of a template the part before its first value. */
+/**
+ * The literal texts that an expression can have; for a template, the part before its first value.
+ */
 function texts(expression: ts.Node | undefined): string[] {
   if (expression === undefined) return [];
   if (ts.isJsxText(expression) || ts.isStringLiteralLike(expression)) return [expression.text.trim()];
@@ -112,7 +117,7 @@ it('has no button whose focus no browser follows', () => {
   const pressed: ((label: string) => boolean)[] = [];
   visit(parse(new URL('../browser/focus.spec.ts', import.meta.url)), (node) => {
     if (!ts.isCallExpression(node) || node.expression.getText() !== 'act') return;
-    // what is pressed: `button(page, NAME)`, or `getByRole('button', { name: NAME })`
+    // the pressed button: `button(page, NAME)`, or `getByRole('button', { name: NAME })`
     visit(node.arguments[1] ?? node, (part) => {
       if (ts.isRegularExpressionLiteral(part)) {
         const pattern = new RegExp(part.text.slice(1, part.text.lastIndexOf('/')));

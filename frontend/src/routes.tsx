@@ -11,7 +11,7 @@ import { OrdersPage } from './pages/orders';
 import { ProductPage } from './pages/product';
 import { Guard } from './guard';
 
-/** The shop comes at once; what few people need comes when they need it. */
+/** The shop's pages load at once; pages for few users load on demand. */
 export const routes: RouteObject[] = [
   {
     element: <Layout />,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how fast checkouts are, and what they cost.
+//! `cargo xtask bench`: measures the speed and the cost of checkouts.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let _alone = lock::take("bench")?;
     let mut bench = Command::new(bin_dir(true).join("bench"));
     if !Env::default().take("PAYMENTS_URL") {
-        bench.env_remove("PAYMENTS_URL"); // at most what `up` chose for itself
+        bench.env_remove("PAYMENTS_URL"); // holds at most the value that `up` chose for itself
     }
     let status = bench
         .arg("--bin-dir")

@@ -1,4 +1,4 @@
-//! Where things are, and how cargo is called.
+//! Paths of the checkout, and calls of cargo.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,37 +9,38 @@ use servers::Result;
 
 use crate::{Doing, fail};
 
-/// The checkout.
+/// The root folder of the checkout.
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// Set when another folder than `.dev` is to be used: for a second system in this checkout.
+/// Names another folder than `.dev`, for a second system in this checkout.
 pub(crate) const DEV_DIR: &str = "XTASK_DEV_DIR";
 
-/// What this machine keeps of the system: data, logs, keys.
+/// The folder with this machine's data, logs and keys of the system.
 pub(crate) fn dev_dir() -> PathBuf {
     std::env::var_os(DEV_DIR).map_or_else(|| root().join(".dev"), PathBuf::from)
 }
 
-/// Where the binaries of a build are.
+/// The folder with the binaries of a build.
 pub(crate) fn bin_dir(release: bool) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join(if release { "release" } else { "debug" })
 }
 
-/// Set when a system is to be made of programs in another folder than a build's, and of no others: without
-/// storefront and viewer of traces.
+/// Names a folder with ready-made programs: the system runs those instead of a build's, without
+/// storefront and trace viewer.
 pub(crate) const PROGRAMS: &str = "XTASK_PROGRAMS";
 
-/// That folder.
+/// The folder that [`PROGRAMS`] names.
 pub(crate) fn programs() -> Option<PathBuf> {
     std::env::var_os(PROGRAMS).map(PathBuf::from)
 }
 
-/// A cargo that compiles against the committed query metadata, whatever databases are about.
+/// A cargo command that compiles against the committed query metadata, even if databases are
+/// reachable.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -62,7 +63,7 @@ pub(crate) fn run(mut command: Command, what: &str) -> Result<()> {
     }
 }
 
-/// Runs a command and returns what it says.
+/// Runs a command and returns its output.
 pub(crate) fn output(mut command: Command, what: &str) -> Result<String> {
     let output = command.output().doing(what)?;
     if output.status.success() {

@@ -1,6 +1,6 @@
-//! `cargo xtask test containers`: the compose file as it stands, on a real engine, by the commands of the
-//! documents. Where no engine answers, one of our own is started (Debian's, as root); its base images are
-//! stand-ins of `images/bases.rs`, since no registry is asked.
+//! `cargo xtask test containers`: runs the unmodified compose file on a real engine, with the
+//! commands of the documents. If no engine answers, it starts an engine of its own (Debian's, as
+//! root), whose base images are stand-ins from `images/bases.rs`, since no registry is used.
 
 mod checkout;
 mod engine;
@@ -14,7 +14,7 @@ use servers::Result;
 use checkout::Checkout;
 use engine::Engine;
 
-/// Builds and starts the composed system, and plays what the documents say of it.
+/// Builds and starts the composed system, and plays the scenarios of the documents.
 pub(crate) fn test() -> Result<()> {
     let begun = Instant::now();
     let engine = match Engine::find() {

@@ -1,5 +1,5 @@
-//! Debian on a machine that stays as it is: single programs of Debian 13, unpacked, and whole systems in a
-//! folder, to be entered by chroot.
+//! Debian packages without changes to the machine: single programs of Debian 13, unpacked, and
+//! whole systems in a folder, for use with chroot.
 
 use std::{
     fs,
@@ -16,12 +16,12 @@ use crate::{
     fail,
 };
 
-/// apt's list of Debian 13's packages at a mirror.
+/// apt's source line for Debian 13 at a mirror.
 fn list_of(mirror: &str) -> String {
     format!("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} trixie main\n")
 }
 
-/// The mirror that this machine gets its Debian packages from.
+/// The mirror from which this machine gets its Debian packages.
 fn mirror() -> Result<String> {
     let output = Command::new("apt-get")
         .args([
@@ -40,7 +40,7 @@ fn mirror() -> Result<String> {
     }
 }
 
-/// A program of one of its packages, unpacked and not installed.
+/// A program from a package of Debian 13, unpacked but not installed.
 pub(crate) fn program(package: &str, program: &str) -> Result<PathBuf> {
     let folder = dev_dir().join("tools").join(package);
     let program = folder.join("root").join(program);
@@ -82,14 +82,14 @@ pub(crate) fn program(package: &str, program: &str) -> Result<PathBuf> {
     let mut unpack = Command::new("dpkg");
     unpack.arg("-x").arg(&deb).arg(folder.join("root"));
     cargo::run(unpack, "dpkg -x")?;
-    fs::remove_dir_all(&lists).ok(); // 50 MB that nobody reads again
+    fs::remove_dir_all(&lists).ok(); // 50 MB that are not needed any more
     if program.exists() {
         return Ok(program);
     }
     fail(format!("{} is not in {}", program.display(), deb.display()))
 }
 
-/// A folder with a small Debian, 12 or 13, in which packages are installed, made once; as root.
+/// A folder with a small Debian, 12 or 13, and the given packages, created once. Needs root.
 pub(crate) fn system(suite: &str, packages: &[&str]) -> Result<PathBuf> {
     let name = [&[suite], packages].concat().join("-");
     let folder = dev_dir().join("tools").join(format!("debian-{name}"));
@@ -129,14 +129,14 @@ fn bootstrap(suite: &str, folder: &Path) -> Result<()> {
     bootstrap.args(["--variant=minbase", suite]);
     bootstrap.arg(folder).arg(mirror()?);
     quiet(bootstrap, "debootstrap")?;
-    // what is installed there starts nothing
+    // packages that are installed there must not start services
     let policy = folder.join("usr/sbin/policy-rc.d");
     fs::write(&policy, "#!/bin/sh\nexit 101\n").doing("forbid packages to start servers")?;
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))
         .doing("forbid packages to start servers")
 }
 
-/// Runs what has much to say, which is heard only when it fails.
+/// Runs a verbose command; its output is shown only if it fails.
 pub(crate) fn quiet(mut command: Command, what: &str) -> Result<()> {
     let output = command.output().doing(what)?;
     if output.status.success() {

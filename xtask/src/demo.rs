@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: what the system promises, played before your eyes.
+//! `cargo xtask demo`: plays the system's promises live.
 //!
-//! Against the running system, or one that it starts and stops. Each play says what it does and what
-//! it sees; the table at the end holds each promise against what was seen.
+//! It uses the running system, or starts and stops one. Each play prints its actions and
+//! observations; the table at the end compares each promise with the observation.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::{
     up,
 };
 
-/// Longer than lease, backoff and a slow machine together.
+/// Longer than a lease and a backoff together on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) fn run() -> Result<()> {
@@ -46,7 +46,7 @@ struct Row {
     kept: bool,
 }
 
-/// What a service answered.
+/// A service's answer.
 struct Answer {
     status: u16,
     body: Value,
@@ -59,7 +59,7 @@ impl Answer {
 }
 
 impl Demo {
-    /// The demo of what runs, as `.dev/env` and `.dev/processes.json` describe it.
+    /// The demo of the running system, as `.dev/env` and `.dev/processes.json` describe it.
     pub(crate) fn new() -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(15)))
@@ -215,7 +215,8 @@ impl Demo {
         Ok(())
     }
 
-    /// An order whose payment a worker, none of the api's, is initialising right now.
+    /// Places an order and waits until a worker, not the API, has started to initialise its
+    /// payment.
     fn caught(&self, product: &str) -> Result<Answer> {
         let order = self.order(product, &[("prefer", "respond-async")])?;
         let until = Instant::now() + PATIENCE;
@@ -269,7 +270,7 @@ impl Demo {
         Ok(())
     }
 
-    /// A new product of which there is one piece: its id and slug.
+    /// Creates a product with one piece in stock; returns its id and slug.
     fn single(&self) -> Result<(String, String)> {
         let login = json!({
             "email": self.env.get("SHOP_ADMIN_EMAIL"), "password": self.env.get("SHOP_ADMIN_PASSWORD"),
@@ -311,7 +312,7 @@ impl Demo {
         self.send("POST", &url, &body, &[])
     }
 
-    /// The order's status as soon as it is this one, or what it is in the end.
+    /// Waits for this status of the order; returns the last status seen.
     fn becomes(&self, order: &Answer, status: &str) -> Result<String> {
         let path = format!("/api/orders/{}", order.text("id"));
         let until = Instant::now() + PATIENCE;
@@ -363,7 +364,7 @@ impl Demo {
         })
     }
 
-    /// Starts a process in place of one that ended, and writes that down.
+    /// Starts a process in place of one that ended, and records it in `.dev`.
     fn start(&self, name: &str) -> Result<()> {
         let role: Option<Role> = ROLES.into_iter().find(|role| role.name == name);
         let Some(role) = role else {
@@ -393,7 +394,7 @@ impl Demo {
         });
     }
 
-    /// Prints what was promised and what was seen; fails when they differ.
+    /// Prints the promises and the observations; fails if they differ.
     fn table(&self) -> Result<()> {
         let width = |text: fn(&Row) -> &str| {
             let lengths = self.rows.iter().map(|row| text(row).chars().count());
@@ -426,7 +427,7 @@ fn say(what: &str) {
     eprintln!("  {what}");
 }
 
-/// Status code and status.
+/// The status code, and the order's status or the problem's type.
 fn at(answer: &Answer) -> String {
     match answer.text("status") {
         "" => format!("{} {}", answer.status, answer.text("type")),
@@ -441,7 +442,7 @@ fn running(name: &str) -> Result<Process> {
     found.map_or_else(|| fail(format!("{name} does not run")), Ok)
 }
 
-/// Unlike any other of this machine: process and time.
+/// A name that is unique on this machine, from process id and time.
 fn unique() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let nanos = now.map_or(0, |time| time.as_nanos());

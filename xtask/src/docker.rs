@@ -1,4 +1,4 @@
-//! `cargo xtask up --docker`: the composed system, for machines that have an engine.
+//! `cargo xtask up --docker`: the composed system, for machines with a container engine.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -10,15 +10,16 @@ use crate::{
     fail,
 };
 
-/// The first compose that knows all that docker-compose.yml says (`depends_on`, `required`).
+/// The first compose version that supports all of docker-compose.yml (`depends_on`, `required`).
 const OLDEST: (u32, u32) = (2, 20);
 
-/// There while containers of ours run.
+/// The marker file; it exists while our containers run.
 fn marker() -> PathBuf {
     dev_dir().join("docker")
 }
 
-/// Makes secrets and settings where there are none, builds the images, and waits until all are healthy.
+/// Creates missing secrets and settings, builds the images, and waits until all services are
+/// healthy.
 pub(crate) fn up() -> Result<()> {
     let version = asked(
         &["compose", "version", "--short"],
@@ -74,7 +75,7 @@ fn compose(arguments: &[&str]) -> Result<()> {
     )
 }
 
-/// What Docker's command line answers.
+/// The output of Docker's command line.
 fn asked(arguments: &[&str], missing: &str) -> Result<String> {
     let mut docker = Command::new("docker");
     docker.args(arguments);
@@ -86,7 +87,7 @@ fn asked(arguments: &[&str], missing: &str) -> Result<String> {
     })
 }
 
-/// Whether a version, such as `v2.26.1-4`, is of compose's 2.20 or later.
+/// Whether a version, such as `v2.26.1-4`, is at least compose's 2.20.
 fn is_new_enough(version: &str) -> bool {
     let mut numbers = version
         .trim()

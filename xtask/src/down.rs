@@ -1,4 +1,5 @@
-//! `cargo xtask down`: stops what runs, in order: our processes, then the servers.
+//! `cargo xtask down`: stops the running system in order: the shop's processes first, then the
+//! servers.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use servers::{Process, RabbitMq};
 
 use crate::{cargo::dev_dir, processes};
 
-/// Longer than a worker takes to end what is under way.
+/// Longer than a worker takes to finish its work in progress.
 const GRACE: Duration = Duration::from_secs(25);
 
 pub(crate) fn run() {
@@ -17,7 +18,7 @@ pub(crate) fn run() {
     stop(&running);
 }
 
-/// Stops everything, the last started first.
+/// Stops everything, the most recently started first.
 pub(crate) fn stop(running: &[(String, Process)]) {
     let is_server = |role: &str| role == "postgres" || role == "rabbitmq";
     let ours: Vec<_> = running

@@ -1,4 +1,4 @@
-//! `.dev/env`: what a shell needs to talk to the running system.
+//! `.dev/env`: the settings that a shell needs to use the running system.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use servers::Result;
 
 use crate::{Doing, cargo::dev_dir};
 
-/// Begins the line that names what came from outside.
+/// Prefix of the line that lists the settings taken from the environment.
 const GIVEN: &str = "# given:";
 
 #[derive(Debug, Default, Clone)]
@@ -22,12 +22,12 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    /// What the running system was started with.
+    /// The settings of the running system.
     pub(crate) fn read() -> Self {
         Self::read_from(&dev_dir())
     }
 
-    /// What another system's folder holds.
+    /// The settings in another system's folder.
     pub(crate) fn read_from(dir: &Path) -> Self {
         let text = fs::read_to_string(dir.join("env")).unwrap_or_default();
         let value = |line: &str| {
@@ -53,10 +53,10 @@ impl Env {
         self.values.iter()
     }
 
-    /// Takes a setting over from the environment, if it is there, and returns whether it is.
+    /// Takes a setting from the environment; returns whether it is set there.
     ///
-    /// A shell that has read `.dev/env` holds what an earlier `up` chose for itself: that is not
-    /// somebody's wish.
+    /// A shell that has read `.dev/env` exports the values that an earlier `up` chose by itself.
+    /// Those do not count as set.
     pub(crate) fn take(&mut self, name: &str) -> bool {
         let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else {
             return false;
@@ -84,7 +84,7 @@ impl Env {
     }
 }
 
-/// Writes a file that its owner alone may read: it holds passwords.
+/// Writes a file that only its owner may read, since it holds passwords.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .create(true)
@@ -92,13 +92,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(path)?;
-    // one that was there keeps its mode when it is opened
+    // opening an existing file does not change its mode
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(text.as_bytes())
 }
 
-/// Makes `.dev` and what is private in it: keys, logs and mails are their owner's alone. The folder itself can
-/// be passed through, by users that the servers run as, and not listed.
+/// Creates `.dev` and its private folders: keys, logs and mails are readable only by their owner.
+/// `.dev` itself may be traversed, by the users that the servers run as, but not listed.
 pub(crate) fn make_folders(dev: &Path) -> Result<()> {
     for (folder, mode) in [
         (dev.to_owned(), 0o711),
@@ -125,7 +125,7 @@ mod tests {
     fn passwords_keys_logs_and_mails_are_their_owners_alone() {
         let dev = std::env::temp_dir().join(format!("dev-{}", std::process::id()));
         fs::create_dir_all(&dev).unwrap();
-        // as an earlier release left it
+        // an earlier release wrote the file with this mode
         fs::write(dev.join("env"), "export A='b'").unwrap();
         fs::set_permissions(dev.join("env"), Permissions::from_mode(0o644)).unwrap();
         make_folders(&dev).unwrap();

@@ -1,7 +1,8 @@
-//! Faults on demand, in development: a loopback port by which the storefront's demo panel, and its
-//! tests, kill and start processes and make payments slow, silent or unreachable.
+//! Fault injection for development: a loopback port through which the storefront's demo panel, and
+//! its tests, kill and start processes and make payments slow, silent or unreachable.
 //!
-//! Only a foreground `cargo xtask up` has it. It takes calls of the storefront's own pages only.
+//! Only a foreground `cargo xtask up` opens the port. It accepts calls only from the storefront's
+//! own pages.
 
 use std::{
     io::{Read, Write},
@@ -22,16 +23,16 @@ use crate::Doing;
 const SLOW: Duration = Duration::from_secs(2);
 const MODES: [&str; 4] = ["ok", "slow", "silent", "down"];
 
-/// What stands between everybody and payments.
+/// A proxy between payments and all its callers.
 #[derive(Debug, Clone)]
 pub(crate) struct Payments {
-    /// Its own address.
+    /// The proxy's own address.
     pub(crate) address: String,
     mode: Arc<AtomicU8>,
 }
 
 impl Payments {
-    /// A proxy for `target`, an address such as `127.0.0.1:8081`.
+    /// A proxy to `target`, an address such as `127.0.0.1:8081`.
     pub(crate) fn before(target: String) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("open a port before payments")?;
@@ -54,7 +55,7 @@ impl Payments {
         name(&self.mode)
     }
 
-    /// Misbehaves like this from now on, on open connections, too.
+    /// Sets the fault from now on, also for open connections. Returns false for an unknown mode.
     fn set(&self, mode: &str) -> bool {
         let known = (0u8..).zip(MODES).find(|(_, known)| *known == mode);
         if let Some((number, _)) = known {
@@ -94,7 +95,8 @@ fn carry(client: TcpStream, target: &str, mode: &Arc<AtomicU8>) {
     });
 }
 
-/// Passes on what `allow` leaves of it, until it says no or a side ends; then both end.
+/// Forwards the bytes that `allow` leaves, until `allow` returns false or a side closes; then
+/// closes both sides.
 pub(crate) fn pass(mut from: TcpStream, mut to: TcpStream, allow: impl Fn(&mut Vec<u8>) -> bool) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -109,18 +111,18 @@ pub(crate) fn pass(mut from: TcpStream, mut to: TcpStream, allow: impl Fn(&mut V
     }
 }
 
-/// What somebody wants done to a process.
+/// A requested action on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed {
     Kill,
     Start,
 }
 
-/// The port by which faults are made.
+/// The port for fault injection.
 pub(crate) struct Control {
     server: Server,
     payments: Payments,
-    /// Whose pages may call.
+    /// Origins whose pages may call.
     origins: Vec<String>,
 }
 
@@ -144,8 +146,8 @@ impl Control {
         self.origins = origins.split(',').map(str::to_owned).collect();
     }
 
-    /// Waits a while for a call, and does what it wants: `act` on a process, or something to
-    /// payments. The answer is how things stand, by `states`.
+    /// Waits for a call and performs it: `act` for a process, or a new mode for payments. The
+    /// answer is the current state, by `states`.
     pub(crate) fn serve<S>(
         &self,
         wait: Duration,
@@ -191,7 +193,8 @@ impl Control {
         }
     }
 
-    /// The origin that calls, if it may: browsers name it, and ask first because of our header.
+    /// The origin of the call, if the call is allowed. Browsers name the origin, and send a
+    /// preflight request because of our header.
     fn caller(&self, request: &Request) -> Option<String> {
         let header = |name: &'static str| {
             let found = request
@@ -201,7 +204,7 @@ impl Control {
             found.map(|header| header.value.as_str().to_owned())
         };
         let host = header("host").unwrap_or_default();
-        // another name for us would be somebody else's page
+        // a page of another site may resolve its own name to this address
         let local = host.starts_with("127.0.0.1:") || host.starts_with("localhost:");
         let asks = *request.method() == Method::Options || header("x-demo").is_some();
         let origin = header("origin").unwrap_or_default();

@@ -1,6 +1,6 @@
-//! The images, built by buildah from bases that are made on this machine. The shop's image plays the demo
-//! [as it is shipped](crate::shipped), the storefront's serves its page as a user without rights, over files that
-//! cannot be written. Needs root, and no engine.
+//! The images, built by buildah from bases that are created on this machine. The shop's image plays
+//! the demo [as it is shipped](crate::shipped). The storefront's image serves its page as an
+//! unprivileged user, from a read-only file system. Needs root, but no engine.
 
 pub(crate) mod bases;
 
@@ -21,10 +21,10 @@ use crate::{
     fail, shipped,
 };
 
-/// What the Dockerfiles must end with.
+/// The user and group id that the shop's image must run as.
 const NOBODY: u32 = 65532;
 
-/// Builds both images and runs what is in them.
+/// Builds both images and runs their programs.
 pub(crate) fn test() -> Result<()> {
     if !shipped::is_root() {
         return fail("images are built and entered by root: run this with sudo, or leave it to CI");
@@ -47,7 +47,7 @@ pub(crate) fn test() -> Result<()> {
     }
     shipped::test(&shop.shipped(), &images.folder.join("shipped"))?;
     serve(&storefront)?;
-    // some ten gigabytes
+    // frees some ten gigabytes
     fs::remove_dir_all(&images.folder).doing("remove the images")
 }
 
@@ -55,7 +55,7 @@ struct Images {
     folder: PathBuf,
 }
 
-/// An image that was built, and its files.
+/// A built image, and its files.
 struct Image {
     files: PathBuf,
     config: Config,
@@ -72,7 +72,7 @@ struct Docker {
     config: Config,
 }
 
-/// What an image says of itself.
+/// The configuration of an image.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
@@ -134,7 +134,7 @@ impl Images {
         buildah
     }
 
-    /// A container of an image, and where its files are.
+    /// Creates a container from an image; returns its name and the folder of its files.
     fn container(&self, image: &str) -> Result<(String, PathBuf)> {
         let mut from = self.buildah("from");
         from.arg("--signature-policy")
@@ -148,7 +148,7 @@ impl Images {
         Ok((name, PathBuf::from(files.trim())))
     }
 
-    /// Builds the Dockerfile of a folder as it stands, with nothing but what its `.dockerignore` lets in.
+    /// Builds the unmodified Dockerfile of a folder; its `.dockerignore` limits the context.
     fn build(&self, image: &str, folder: &Path) -> Result<Image> {
         eprintln!("building {image}");
         let mut build = self.buildah("bud");
@@ -179,7 +179,7 @@ impl Images {
     }
 }
 
-/// The storefront's page, through its web server, and its own health check.
+/// Serves the storefront's page through its web server, and runs its own health check.
 fn serve(image: &Image) -> Result<()> {
     const SERVE: &str = r#"
         set -e
@@ -233,7 +233,7 @@ fn serve(image: &Image) -> Result<()> {
             serve.env(name, value);
         }
     }
-    // there is no api in there; a name must mean something when the server starts
+    // no API runs in the container, but the name must resolve when the server starts
     serve.env("API_URL", "http://127.0.0.1:9");
     let page = cargo::output(serve, "the storefront's image")?;
     if page.contains("<div id=\"root\">") {
@@ -245,7 +245,7 @@ fn serve(image: &Image) -> Result<()> {
     ))
 }
 
-/// Words for a shell.
+/// Quotes words for a shell.
 fn quoted(words: &[String]) -> String {
     let word = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
     words.iter().map(word).collect::<Vec<_>>().join(" ")

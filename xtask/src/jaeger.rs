@@ -1,4 +1,5 @@
-//! Traces in the Jaeger UI, for development: a process of its own, built apart from the rest.
+//! Traces in the Jaeger UI, for development: a process of its own, built separately from the
+//! workspace.
 
 use std::{
     fs::OpenOptions,
@@ -16,10 +17,11 @@ use crate::{
     fail,
 };
 
-/// What it is called among the processes of a system.
+/// The viewer's name among the processes of a system.
 const NAME: &str = "jaeger";
 
-/// Builds it; without it the system runs all the same, and why is said in one line.
+/// Builds the viewer. If the build fails, the system runs without it, and one line gives the
+/// reason.
 pub(crate) fn build() -> Option<PathBuf> {
     match try_build() {
         Ok(program) => Some(program),
@@ -38,7 +40,7 @@ fn try_build() -> Result<PathBuf> {
     Ok(bin_dir(false).join(NAME))
 }
 
-/// Formatting and clippy.
+/// Checks the viewer's formatting and runs clippy.
 pub(crate) fn lint() -> Result<()> {
     let mut format = cargo(&["fmt", "--check", "--manifest-path"]);
     format.arg(manifest());
@@ -48,12 +50,13 @@ pub(crate) fn lint() -> Result<()> {
     cargo::run(clippy, "clippy on the traces' viewer")
 }
 
-/// Its manifest.
+/// Path of the viewer's manifest.
 pub(crate) fn manifest() -> PathBuf {
     cargo::root().join("tools/jaeger/Cargo.toml")
 }
 
-/// A cargo command for it: its own lock, our target folder, whose dependencies it shares.
+/// A cargo command for the viewer: its own lock file, but our target folder, with which it shares
+/// dependencies.
 fn tool(arguments: &[&str]) -> Result<Command> {
     if find_program("protoc").is_none() {
         install(&["protobuf-compiler"])?;
@@ -70,7 +73,8 @@ fn tool(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Starts it, unless the environment names somebody else who takes traces; tells everybody where it is.
+/// Starts the viewer, unless the environment names another receiver of traces; sets its addresses
+/// in `env`.
 pub(crate) fn start(program: Option<&PathBuf>, env: &mut Env) -> Result<Option<(String, Process)>> {
     env.take("TRACE_URL");
     let Some(program) = program.filter(|_| !env.take("OTEL_EXPORTER_OTLP_ENDPOINT")) else {
@@ -112,7 +116,7 @@ pub(crate) fn start(program: Option<&PathBuf>, env: &mut Env) -> Result<Option<(
         "TRACE_URL",
         format!("http://localhost:{ui}/trace/{{trace_id}}"),
     );
-    // reaps it, so that waiting for its end does not see a zombie
+    // reaps the child, so that waiting for its end does not see a zombie
     std::thread::spawn(move || {
         let mut child = child;
         child.wait()

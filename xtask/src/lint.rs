@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: what can be said without running the system.
+//! `cargo xtask lint`: all checks that do not run the system.
 
 use std::process::Command;
 
@@ -65,7 +65,8 @@ fn deny() -> Result<()> {
     }
     let viewer = jaeger::manifest();
     for manifest in [&cargo::root().join("Cargo.toml"), &viewer] {
-        // a build downloads what this machine needs, the check reads what any machine would
+        // a build downloads only this platform's dependencies; the check reads those of all
+        // platforms
         let mut fetch = cargo(&["fetch", "--quiet", "--locked", "--manifest-path"]);
         fetch.arg(manifest);
         cargo::run(fetch, "fetching the dependencies")?;

@@ -1,4 +1,4 @@
-//! One at a time: two runs in one checkout would take each other's servers away.
+//! Locks: concurrent runs in one checkout would stop each other's servers.
 
 use std::fs::{self, File, TryLockError};
 
@@ -6,8 +6,7 @@ use servers::Result;
 
 use crate::{Doing, cargo::dev_dir};
 
-/// Takes the lock of this name until it is dropped or this process ends; `None` when somebody has
-/// it.
+/// Takes the named lock until it is dropped or this process ends; `None` when another run holds it.
 pub(crate) fn try_take(name: &str) -> Result<Option<File>> {
     let file = open(name)?;
     match file.try_lock() {
@@ -17,7 +16,7 @@ pub(crate) fn try_take(name: &str) -> Result<Option<File>> {
     }
 }
 
-/// Takes the lock of this name, however long somebody else has it.
+/// Takes the named lock, waiting until no other run holds it.
 pub(crate) fn take(name: &str) -> Result<File> {
     if let Some(file) = try_take(name)? {
         return Ok(file);

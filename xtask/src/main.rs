@@ -118,12 +118,12 @@ fn usage(what: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// An error of our own.
+/// Returns an error with this message.
 fn fail<T>(sentence: impl Into<String>) -> Result<T> {
     Err(Error(sentence.into()))
 }
 
-/// Names what was being done when something failed.
+/// Adds the failed operation to an error.
 trait Doing<T> {
     fn doing(self, what: &str) -> Result<T>;
 }

@@ -1,5 +1,6 @@
-//! Generated files that are committed: what the query macros know of the databases (`.sqlx`, one
-//! folder a crate), the OpenAPI documents, the reference of settings, and the alerts as Kubernetes gets them.
+//! Generated files that are committed: the query macros' metadata of the databases (`.sqlx`, one
+//! folder per crate), the OpenAPI documents, the reference of settings, and the alerts as
+//! Kubernetes resources.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,7 @@ use crate::{
 
 const OPENAPI: [&str; 2] = ["api", "payments"];
 
-/// Begins the reference of settings.
+/// The beginning of the reference of settings.
 const SETTINGS: &str = "\
 # Configuration
 
@@ -30,7 +31,7 @@ at start in a sentence that names the variable. A secret `NAME` can be in a file
 [shopctl.md](shopctl.md#where-things-are-and-who-you-are).
 ";
 
-/// Writes them.
+/// Writes the generated files.
 pub(crate) fn generate() -> Result<()> {
     for (folder, queries) in queries()? {
         fs::remove_dir_all(&folder).ok();
@@ -48,7 +49,7 @@ pub(crate) fn generate() -> Result<()> {
     storefront::generate()
 }
 
-/// Makes them elsewhere, and compares.
+/// Generates the files elsewhere and compares them with the committed ones.
 pub(crate) fn check() -> Result<()> {
     for (folder, fresh) in queries()? {
         let committed = read_folder(&folder)?;
@@ -72,7 +73,7 @@ pub(crate) fn check() -> Result<()> {
 
 type Queries = BTreeMap<String, String>;
 
-/// Folder by folder, what the macros of a crate say when they are asked anew, with live databases.
+/// The query metadata of each crate's folder, generated anew against live databases.
 fn queries() -> Result<Vec<(PathBuf, Queries)>> {
     let _alone = lock::take("metadata")?;
     let postgres = Postgres::start(
@@ -97,7 +98,7 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
     let folders = crates_with_sql()?;
     for folder in &folders {
         fs::create_dir_all(out.join(name_of(folder))).doing("make a folder for query metadata")?;
-        // cargo must compile it again, though nothing of it has changed
+        // cargo must compile the crate again, although it has not changed
         for file in ["src/lib.rs", "src/main.rs"] {
             if let Ok(file) = fs::File::options().append(true).open(folder.join(file)) {
                 file.set_modified(SystemTime::now())
@@ -125,11 +126,11 @@ fn queries() -> Result<Vec<(PathBuf, Queries)>> {
         .collect()
 }
 
-/// Set when cargo calls this program in place of rustc; says where query metadata goes.
+/// Set when cargo calls this program instead of rustc; names the folder for the query metadata.
 pub(crate) const OUT: &str = "XTASK_QUERY_METADATA";
 
-/// Compiles one crate, its query metadata going to a folder of its own: the macros know only one
-/// folder for all crates that a build compiles.
+/// Compiles one crate, with a folder of its own for its query metadata: the macros support only one
+/// folder for all crates of a build.
 pub(crate) fn rustc(arguments: &[String]) -> ExitCode {
     let Some((rustc, rest)) = arguments.split_first() else {
         return ExitCode::FAILURE;
@@ -148,7 +149,7 @@ pub(crate) fn rustc(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// The crates whose queries are checked: those with a `sqlx.toml`.
+/// The crates with checked queries: those with a `sqlx.toml`.
 fn crates_with_sql() -> Result<Vec<PathBuf>> {
     let mut folders = list(&root().join("crates"))?;
     folders.push(root().join("workflows"));

@@ -1,4 +1,4 @@
-//! `cargo xtask model`: every interleaving of a checkout, explored to the end.
+//! `cargo xtask model`: explores every interleaving of a checkout, to the end.
 
 use servers::Result;
 

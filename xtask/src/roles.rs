@@ -1,4 +1,4 @@
-//! The processes of the system: what each is started with, and when it is ready.
+//! The processes of the system: their settings, and their readiness.
 
 use std::{
     fs::{self, OpenOptions},
@@ -26,9 +26,9 @@ const READY: Duration = Duration::from_mins(1);
 pub(crate) struct Role {
     /// Its name in `.dev/processes.json`.
     pub(crate) name: &'static str,
-    /// What `--without` calls it; also the binary.
+    /// Its name for `--without`; also the binary's name.
     pub(crate) part: &'static str,
-    /// What the binary is told to do.
+    /// The argument of the binary.
     task: Option<&'static str>,
 }
 
@@ -60,7 +60,7 @@ impl Role {
         dev_dir().join("log").join(format!("{}.log", self.name))
     }
 
-    /// Starts it, in a process group of its own.
+    /// Starts the process, in a process group of its own.
     pub(crate) fn spawn(self, env: &Env) -> Result<Child> {
         let path = self.log();
         let log = OpenOptions::new()
@@ -81,7 +81,7 @@ impl Role {
             .doing(&format!("start {}", self.name))
     }
 
-    /// Waits until it is ready; `go_on` may end the wait.
+    /// Waits until the process is ready; an error from `go_on` ends the wait.
     pub(crate) fn await_ready(
         self,
         child: &mut Child,
@@ -111,14 +111,14 @@ impl Role {
     }
 }
 
-/// A program of ours with these settings; where it is, they say, too.
+/// A command for one of our programs with these settings, which also name its path.
 pub(crate) fn command(env: &Env, binary: &str) -> Command {
     let mut command = Command::new(env.get(&format!("{}_BIN", binary.to_uppercase())));
     command.current_dir(cargo::root());
     for (name, value) in env.iter() {
         command.env(name, value);
     }
-    // a process finds the keys that it signs with, and no others
+    // a process gets only the keys that it signs with
     for (key, signers) in [
         ("TOKEN_SIGNING_KEY_FILE", &["api"][..]),
         ("SERVICE_SIGNING_KEY_FILE", &["api", "worker"]),
@@ -146,7 +146,7 @@ pub(crate) fn get_ok(address: &str, path: &str) -> bool {
         && answer.starts_with("HTTP/1.1 200")
 }
 
-/// The reason that a program gives for its end: its error's own first line, if it has one.
+/// The reason that a program logged for its exit: the first line of its error, if any.
 fn last_words(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines()

@@ -1,10 +1,10 @@
-//! The processes as they are shipped: each under exactly the files, user, memory and settings that
-//! `docker-compose.yml`, or the rendered manifest, gives to it, and all together in the demo.
+//! The processes as they are shipped: each with exactly the files, user, memory and settings from
+//! `docker-compose.yml` or the rendered manifest, and all together in the demo.
 //!
-//! A process runs in a network of its own and in a copy of the image's files that it cannot write. PostgreSQL,
-//! RabbitMQ and a mail server stand beside them under the names that the deployment gives to them. Needs root, and
-//! no engine. Everything that a run makes (networks, mounts) ends with it. Beside them run processes with a planted
-//! fault, which must not get far.
+//! A process runs in a network of its own, with a read-only copy of the image's files. PostgreSQL,
+//! RabbitMQ and a mail server run beside the processes, under the names that the deployment gives
+//! them. Needs root, but no engine. All networks and mounts of a run end with it. Processes with a
+//! planted fault run, too, and must fail.
 
 mod compose;
 mod container;
@@ -35,10 +35,10 @@ use crate::{
     roles::{self, ROLES},
 };
 
-/// The command of this program that plays a system in a network of its own.
+/// This program's command that plays a system in a network of its own.
 pub(crate) const INSIDE: &str = "shipped-inside";
 
-/// Password of the accounts that the demo needs.
+/// Password of the demo's accounts.
 const PASSWORD: &str = "correct horse battery";
 
 /// A process as its deployment describes it.
@@ -50,22 +50,22 @@ struct Container {
     env: BTreeMap<String, String>,
     user: u32,
     group: u32,
-    /// Whether its root cannot be written.
+    /// Whether its root file system is read-only.
     read_only: bool,
-    /// Folders in memory.
+    /// In-memory folders.
     tmpfs: Vec<Tmpfs>,
-    /// What is mounted, without the right to write.
+    /// Read-only mounts.
     mounts: Vec<Mount>,
-    /// Bytes; none without a limit.
+    /// Memory limit in bytes; `None` without a limit.
     memory: Option<u64>,
-    /// Names that it can resolve, each with the container that has it.
+    /// Host names that the container can resolve, each with the container it resolves to.
     hosts: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Tmpfs {
     path: String,
-    /// As of `mount -o`.
+    /// Options in the form of `mount -o`.
     options: String,
 }
 
@@ -75,30 +75,30 @@ struct Mount {
     to: String,
 }
 
-/// Everything of ours that one platform runs.
+/// All of our containers on one platform.
 #[derive(Debug, Serialize, Deserialize)]
 struct Deployment {
     platform: String,
-    /// Files of the image of api, payments, worker and shopctl.
+    /// Files of the image of API, payments, worker and shopctl.
     image: PathBuf,
-    /// The folder with everything of this run.
+    /// The folder with all files of this run.
     folder: PathBuf,
-    /// As `docker/secrets.sh` made them.
+    /// The secrets, as `docker/secrets.sh` generates them.
     secrets: PathBuf,
     containers: Vec<Container>,
 }
 
-/// A fault that a change of a program could bring: the process of another container, with other settings.
+/// A defect that a code change could introduce: another container's process with changed settings.
 struct Fault {
     name: &'static str,
     of: &'static str,
     without: &'static str,
     with: Option<(&'static str, &'static str)>,
-    /// The reason that the process gives for its end.
+    /// The reason that the process must give when it exits.
     reason: &'static str,
 }
 
-/// Planted on each platform. A fault that ends no process here would be shipped unseen.
+/// Planted on each platform. A fault that ends no process here would ship undetected.
 const FAULTS: [Fault; 2] = [
     Fault {
         name: "writes-a-file",
@@ -116,13 +116,13 @@ const FAULTS: [Fault; 2] = [
     },
 ];
 
-/// An image's files and the variables that it sets.
+/// The files and variables of an image.
 pub(crate) struct Image {
     pub(crate) files: PathBuf,
     pub(crate) env: BTreeMap<String, String>,
 }
 
-/// Plays the demo with the programs of this build, in an image's stead.
+/// Plays the demo with the programs of this build instead of an image's.
 pub(crate) fn test_build() -> Result<()> {
     if !is_root() {
         eprintln!(
@@ -138,7 +138,7 @@ pub(crate) fn test_build() -> Result<()> {
     test(&image, &folder)
 }
 
-/// Plays the demo with an image's files, once for each platform.
+/// Plays the demo with an image's files, once per platform.
 pub(crate) fn test(image: &Image, folder: &Path) -> Result<()> {
     for (program, package) in [("ip", "iproute2"), ("openssl", "openssl")] {
         if find_program(program).is_none() {
@@ -176,7 +176,7 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// A fresh folder for one platform.
+/// Creates a fresh folder for one platform.
 fn prepare(folder: &Path, platform: &str) -> Result<PathBuf> {
     let folder = folder.join(platform);
     if folder.exists() {
@@ -209,7 +209,7 @@ pub(crate) fn play(file: &Path) -> Result<()> {
     played
 }
 
-/// PostgreSQL, RabbitMQ and a mail server, under the addresses and with the passwords of the secrets.
+/// Starts PostgreSQL, RabbitMQ and a mail server, with the addresses and passwords of the secrets.
 fn servers(deployment: &Deployment) -> Result<(Postgres, RabbitMq, network::MailServer)> {
     eprintln!(
         "starting PostgreSQL and RabbitMQ for {}",
@@ -238,7 +238,7 @@ fn servers(deployment: &Deployment) -> Result<(Postgres, RabbitMq, network::Mail
     Ok((postgres, rabbitmq, mails))
 }
 
-/// Where the demo finds everything: what `cargo xtask up` writes to `.dev/env`.
+/// The settings that the demo needs, as `cargo xtask up` writes them to `.dev/env`.
 fn settings(deployment: &Deployment, network: &Network, containers: &Containers) -> Result<Env> {
     let mut env = Env::default();
     let at = |name: &str| network.address(name);
@@ -269,7 +269,7 @@ fn settings(deployment: &Deployment, network: &Network, containers: &Containers)
     Ok(env)
 }
 
-/// Starts everything, holds each process to its confinement, and plays the demo.
+/// Starts all processes, checks the confinement of each, and plays the demo.
 fn run(deployment: &Deployment, containers: &Containers, env: &Env) -> Result<()> {
     let platform = &deployment.platform;
     once(env, "worker", &["migrate"], "")?;
@@ -339,7 +339,7 @@ fn once(env: &Env, program: &str, arguments: &[&str], input: &str) -> Result<()>
 }
 
 impl Fault {
-    /// Starts its process, which must end and give the reason.
+    /// Starts the fault's process, which must exit with the expected reason.
     fn find(&self, deployment: &Deployment, containers: &Containers) -> Result<()> {
         let what = format!("start the planted fault {}", self.name);
         let path = deployment.folder.join(format!("log/{}.log", self.name));
@@ -372,7 +372,7 @@ impl Fault {
 }
 
 impl Deployment {
-    /// Adds the process of a fault, which nothing but [`Fault::find`] starts.
+    /// Adds the process of a fault; only [`Fault::find`] starts it.
     fn plant(&mut self, fault: &Fault) -> Result<()> {
         let mut container = self.container(fault.of)?.clone();
         fault.name.clone_into(&mut container.name);

@@ -1,4 +1,4 @@
-//! The storefront: built by Node, tested in a browser against a system of its own.
+//! The storefront: built by Node, and tested in a browser against a system of its own.
 
 use std::{
     ffi::OsString,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 const NO_NODE: &str = "Node 20.19 or later, with npm, is needed for it (https://nodejs.org)";
-/// Longest start of a system that is built already.
+/// Longest start of a system that is already built.
 const READY: Duration = Duration::from_mins(3);
 
 fn folder() -> PathBuf {
@@ -48,12 +48,12 @@ fn npm(arguments: &[&str]) -> Command {
         .args(["--silent", "--no-update-notifier"])
         .args(arguments)
         .current_dir(folder())
-        // data is what we print ourselves
+        // the child must not read our standard input
         .stdin(Stdio::null());
     command
 }
 
-/// Installs what package-lock.json says, unless that is there already.
+/// Installs the packages of package-lock.json, unless they are installed already.
 fn dependencies() -> Result<()> {
     let lock = fs::read(folder().join("package-lock.json")).doing("read package-lock.json")?;
     let stamp = folder().join("node_modules").join(".of-lock");
@@ -65,7 +65,8 @@ fn dependencies() -> Result<()> {
     fs::write(&stamp, lock).doing("write down what is installed")
 }
 
-/// Builds it and returns the folder with its files; without Node, says so.
+/// Builds the storefront and returns the folder with its files; without Node, prints a notice and
+/// returns `None`.
 pub(crate) fn build() -> Result<Option<PathBuf>> {
     if !has_node() {
         eprintln!("no storefront: {NO_NODE}");
@@ -77,7 +78,7 @@ pub(crate) fn build() -> Result<Option<PathBuf>> {
     Ok(Some(folder().join("dist")))
 }
 
-/// Writes its types from the OpenAPI documents.
+/// Generates the storefront's types from the OpenAPI documents.
 pub(crate) fn generate() -> Result<()> {
     if !has_node() {
         eprintln!("the storefront's types are left as they are: {NO_NODE}");
@@ -90,7 +91,7 @@ pub(crate) fn generate() -> Result<()> {
     )
 }
 
-/// Types, rules, and whether the generated types are fresh.
+/// Checks types, lint rules, and that the generated types are fresh.
 pub(crate) fn lint() -> Result<()> {
     if !has_node() {
         return fail(format!("the storefront cannot be checked: {NO_NODE}"));
@@ -103,7 +104,8 @@ pub(crate) fn lint() -> Result<()> {
     cargo::run(npm(&["run", "lint"]), "the storefront's lint")
 }
 
-/// Its rules, then its pages in a browser, against a system that is started for them.
+/// Tests the storefront's rules, then its pages in a browser, against a system that is started for
+/// them.
 pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -> Result<()> {
     if !has_node() {
         return fail(format!("the storefront cannot be tested: {NO_NODE}"));
@@ -112,7 +114,7 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     eprintln!("--- the storefront's rules");
     cargo::run(npm(&["run", "test"]), "the storefront's rules")?;
     let chromium = chromium()?;
-    jaeger::build(); // else the system would seem to take long to start
+    jaeger::build(); // otherwise its build would count as the system's start
     if arguments.is_empty() {
         eprintln!("--- the system without a storefront");
         runs_without_node(postgres, rabbitmq)?;
@@ -130,7 +132,7 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     cargo::run(browser, "the storefront's tests in a browser")
 }
 
-/// With a Node that is too old, which counts as none: one line says so, and the API serves.
+/// Tests that a Node that is too old counts as missing: one line reports it, and the API serves.
 fn runs_without_node(postgres: &Postgres, rabbitmq: &RabbitMq) -> Result<()> {
     let bin = dev_dir().join("test").join("old-node");
     let node = bin.join("node");
@@ -171,11 +173,11 @@ fn chromium() -> Result<PathBuf> {
     find().map_or_else(|| fail("chromium was installed, but is not on PATH"), Ok)
 }
 
-/// This program, whatever its path holds by now: the build of the whole workspace may have put a
-/// new xtask there, and then the path that Linux tells for this one names nothing.
+/// This running program. Its path may already hold a new xtask, since the workspace build can
+/// replace the file, and then the path that Linux reports for this program is gone.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// A `cargo xtask up` of the tests' own, beside one that a person may have running.
+/// A `cargo xtask up` for the tests, beside one that a person may be running.
 struct System {
     dir: PathBuf,
     up: Process,
@@ -183,7 +185,7 @@ struct System {
 }
 
 impl System {
-    /// `name` is its folder's and its databases'; its programs are found by `path`, or by ours.
+    /// Starts a system. `name` names its folder and its databases; `path` replaces our own PATH.
     fn start(
         postgres: &Postgres,
         rabbitmq: &RabbitMq,
@@ -216,7 +218,7 @@ impl System {
             .env("SEARCHES_PER_MINUTE", "0")
             .env("ORDER_LIMIT_OPEN", "0")
             .env("ORDER_LIMIT_PER_HOUR", "0")
-            // a crash is healed in a second or two
+            // recovery from a crash takes a second or two
             .env("SAGA_LEASE_MS", "1500")
             .env("SAGA_CALL_TIMEOUT_MS", "800")
             .env("SAGA_LEASE_MARGIN_MS", "500")
@@ -252,7 +254,7 @@ impl System {
             std::thread::sleep(Duration::from_millis(100));
         }
         system.env = Env::read_from(&system.dir);
-        // reaps it, so that waiting for its end does not see a zombie
+        // reaps the child, so that waiting for its end does not see a zombie
         std::thread::spawn(move || child.wait());
         Ok(system)
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything, against private servers whose data need not survive.
+//! `cargo xtask test`: all tests, against private servers whose data need not survive.
 
 use std::{fs, path::PathBuf, process::Command, time::Instant};
 
@@ -66,10 +66,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// Generates requests from an OpenAPI document.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// The tests that `cargo xtask test schemathesis` chooses.
+/// The tests that `cargo xtask test schemathesis` selects.
 const GENERATED: [&str; 6] = ["-p", "e2e", "--test", "it", "--", "generated::"];
 
-/// Modules of tests that talk to a broker which others share: all of messaging's, and whole plays.
+/// Test modules that use the shared broker: all of messaging's, and whole scenarios.
 const OF_THE_BROKER: [&str; 11] = [
     "broker::",
     "consumer::",
@@ -88,8 +88,8 @@ fn next_dir() -> PathBuf {
     bin_dir(false).join("next")
 }
 
-/// The programs of a next release, whose plan is another, put aside for the upgrade test. Built before
-/// ours, which take their place.
+/// Builds the programs of a next release with a changed plan, and keeps them for the upgrade test.
+/// This runs before our own build, which overwrites them.
 fn next_release() -> Result<()> {
     let mut build = cargo(&["build", "--workspace", "--features", "workflows/next"]);
     let programs = ["api", "worker"];
@@ -105,7 +105,7 @@ fn next_release() -> Result<()> {
     Ok(())
 }
 
-/// Prometheus: its server and `promtool`, for the alerts and dashboards.
+/// Installs Prometheus: its server and `promtool`, for the alerts and dashboards.
 fn prometheus() -> Result<()> {
     let programs = ["prometheus", "promtool"];
     if programs.iter().all(|name| find_program(name).is_some()) {
@@ -127,7 +127,7 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
     }
     let generated = arguments.last().map(|last| last.as_str()) == GENERATED.last().copied();
     if generated {
-        test.env("TEST_GENERATED", "1"); // they take minutes
+        test.env("TEST_GENERATED", "1"); // these tests take minutes
     }
     if generated || !wide.is_empty() {
         let programs = python::environment("schemathesis", &[SCHEMATHESIS])?;
@@ -143,7 +143,7 @@ fn test_crates(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String]) -
     cargo::run(test, "the test run")
 }
 
-/// What talks to a broker, once more with the next release of it.
+/// Runs the broker tests once more, with the broker's next release.
 fn with_rabbitmq_4(postgres: &Postgres) -> Result<()> {
     let system = debian::system("trixie", &["rabbitmq-server"])?;
     let rabbitmq = RabbitMq::start_in(&system, &dev_dir().join("test/rabbitmq-4"))?;
@@ -165,7 +165,7 @@ fn with_rabbitmq_4(postgres: &Postgres) -> Result<()> {
     cargo::run(test, "the test run with RabbitMQ 4")
 }
 
-/// Where the tests find what they need.
+/// Sets the variables that lead the tests to their servers and programs.
 fn surroundings(test: &mut Command, postgres: &Postgres, rabbitmq: &RabbitMq) {
     test.env("TEST_POSTGRES_URL", postgres.url("postgres"))
         .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))
@@ -175,7 +175,7 @@ fn surroundings(test: &mut Command, postgres: &Postgres, rabbitmq: &RabbitMq) {
         .env("TEST_DEV_DIR", dev_dir().join("test"));
 }
 
-/// New servers, without anything of earlier runs.
+/// Starts fresh servers, without data of earlier runs.
 fn servers() -> Result<(Postgres, RabbitMq)> {
     let dir = dev_dir().join("test");
     for part in ["postgres", "rabbitmq", "rabbitmq-4", "run"] {

@@ -25,7 +25,7 @@ use crate::{
     storefront,
 };
 
-/// How often a running system is looked at.
+/// Poll interval of a running system.
 const TICK: Duration = Duration::from_millis(200);
 const PASSWORD: &str = "correct horse battery";
 
@@ -67,7 +67,7 @@ impl Options {
 }
 
 impl Options {
-    /// What `up -d` does.
+    /// The options of `up -d`.
     pub(crate) fn detached() -> Self {
         Self {
             detached: true,
@@ -75,7 +75,7 @@ impl Options {
         }
     }
 
-    /// The processes of ours that are wanted.
+    /// The processes to start.
     fn roles(&self) -> impl Iterator<Item = Role> {
         let wanted = |role: &Role| !self.without.contains(role.part);
         ROLES.into_iter().filter(wanted)
@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let Some(_alone) = lock::try_take("up")? else {
         return fail("another `cargo xtask up` is at work in this checkout");
     };
-    // it may never have been written
+    // the file may never have been written
     fs::remove_file(dev_dir().join("ready")).ok();
     let (programs, storefront, jaeger) = match cargo::programs() {
         Some(programs) => (programs, None, None),
@@ -144,12 +144,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     eprintln!("\nCtrl-C stops it.");
     system.watch();
     eprintln!("stopping");
-    // whoever replaced a process meanwhile wrote that down
+    // processes that were replaced in the meantime are recorded there
     down::stop(&processes::read());
     Ok(())
 }
 
-/// Builds our programs; returns their folder.
+/// Builds the shop's and payments' programs; returns their folder.
 fn build(release: bool) -> Result<PathBuf> {
     eprintln!("building");
     let mut arguments = vec![
@@ -165,7 +165,7 @@ fn build(release: bool) -> Result<PathBuf> {
 fn wipe() -> Result<()> {
     for part in ["postgres", "rabbitmq", "mail", "log"] {
         let path = dev_dir().join(part);
-        // a link leads to where the data really is
+        // a link points to the actual data
         let path = fs::read_link(&path).unwrap_or(path);
         if path.exists() {
             fs::remove_dir_all(&path).doing(&format!("wipe {}", path.display()))?;
@@ -175,17 +175,17 @@ fn wipe() -> Result<()> {
 }
 
 struct System {
-    /// In the order in which they were started.
+    /// In start order.
     started: Vec<(String, Process)>,
     children: Vec<(Role, Child)>,
     env: Env,
-    /// Where ours are.
+    /// Folder of our programs.
     programs: PathBuf,
-    /// Its built files.
+    /// Folder of the built storefront.
     storefront: Option<PathBuf>,
-    /// What shows traces.
+    /// The trace viewer's program.
     jaeger: Option<PathBuf>,
-    /// By which faults are made, in the foreground.
+    /// The port for fault injection; only in the foreground.
     control: Option<Control>,
     interrupted: mpsc::Receiver<()>,
 }
@@ -269,7 +269,7 @@ impl System {
         Ok(())
     }
 
-    /// A signing key under `.dev/keys`, made when it is not there.
+    /// A signing key under `.dev/keys`; created if it does not exist.
     fn key(&self, name: &str) -> Result<PathBuf> {
         let key = dev_dir().join("keys").join(name);
         if !key.exists() {
@@ -315,7 +315,7 @@ impl System {
         if let Some(storefront) = &self.storefront {
             let folder = storefront.display().to_string();
             self.env.set("STOREFRONT_DIR", folder);
-            // what makes faults ends with this process, so it must stay
+            // fault injection lives in this process, so it needs the foreground
             if !options.detached && !foreign {
                 let proxy = Payments::before(payments.replace("0.0.0.0", "127.0.0.1"))?;
                 let url = format!("http://{}", proxy.address);
@@ -357,7 +357,7 @@ impl System {
         Ok(())
     }
 
-    /// The address that the variable demands, or the usual port, or a free one.
+    /// The address from the variable, or the usual port, or a free one.
     fn listen(&mut self, variable: &str, usual: u16) -> Result<String> {
         if !self.env.take(variable) {
             let port = if port_is_free(usual) {
@@ -455,7 +455,8 @@ impl System {
         }
     }
 
-    /// Until Ctrl-C, or until all have ended; says when one ends, and keeps the others.
+    /// Runs until Ctrl-C, or until all processes have ended; reports when one ends, and keeps the
+    /// others running.
     fn watch(&mut self) {
         let any = !self.children.is_empty();
         let control = self.control.take();
@@ -483,14 +484,14 @@ impl System {
                     }
                     _ => true,
                 });
-            // with faults on demand they can be started again
+            // with fault injection, ended processes can be started again
             if any && self.children.is_empty() && control.is_none() {
                 return;
             }
         }
     }
 
-    /// Kills or starts a process of ours.
+    /// Kills or starts one of our processes.
     fn act(&mut self, name: &str, deed: Deed) -> Result<()> {
         let place = self.children.iter().position(|(role, _)| role.name == name);
         match (deed, place) {
@@ -528,7 +529,7 @@ impl System {
     }
 }
 
-/// Fails after Ctrl-C.
+/// Returns an error after Ctrl-C.
 fn go_on(interrupted: &mpsc::Receiver<()>) -> Result<()> {
     match interrupted.try_recv() {
         Ok(()) => fail("interrupted"),

@@ -1,4 +1,4 @@
-//! Configuration by environment; `api --help` is its reference.
+//! Configuration from environment variables; `api --help` is its reference.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ use workflows::settings::CheckoutSettings;
 
 use crate::{http::Settings, storefront::Storefront};
 
-/// What the environment says.
+/// Command-line arguments and environment variables, before validation.
 #[derive(clap::Args, Clone)]
 pub struct Args {
     /// Address of the API.
@@ -43,32 +43,33 @@ pub struct Args {
         hide_env_values = true
     )]
     database_url: Option<String>,
-    /// Most connections to it.
+    /// Maximum connections to the shop's database.
     #[arg(
         long = "shop-database-max-connections",
         env = "SHOP_DATABASE_MAX_CONNECTIONS",
         default_value_t = 32
     )]
     database_max_connections: u32,
-    /// RabbitMQ URL, for operators: with it they see queues, and decide on what is in `failed`.
+    /// RabbitMQ URL, for operators: it lets them inspect queues and decide on messages in `failed`.
     #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
     amqp_url: Option<String>,
-    /// Where payments is.
+    /// Base URL of the payments service.
     #[arg(
         long = "payments-url",
         env = "PAYMENTS_URL",
         default_value = "http://127.0.0.1:8081"
     )]
     payments_url: String,
-    /// File with the Ed25519 keys (PKCS#8 PEM) of users' tokens: the first signs, all are published. No
-    /// other process gets it.
+    /// File with the Ed25519 keys (PKCS#8 PEM) of users' tokens: the first key signs, all are
+    /// published. No other process receives this file.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<PathBuf>,
-    /// File with the Ed25519 keys (PKCS#8 PEM) that the shop's processes sign their calls to payments with: the
-    /// first signs, all are published. Without it those of TOKEN_SIGNING_KEY_FILE sign these, too.
+    /// File with the Ed25519 keys (PKCS#8 PEM) with which the shop's processes sign their calls to
+    /// payments: the first key signs, all are published. Without this file, the keys of
+    /// TOKEN_SIGNING_KEY_FILE sign these calls, too.
     #[arg(long = "service-signing-key-file", env = "SERVICE_SIGNING_KEY_FILE")]
     service_signing_key_file: Option<OsString>,
-    /// Where people reach us; `https` makes the refresh cookie secure.
+    /// Public URL of the shop; `https` makes the refresh cookie secure.
     #[arg(
         long = "public-url",
         env = "PUBLIC_URL",
@@ -78,52 +79,53 @@ pub struct Args {
     /// How long `POST /api/orders` waits for the payment to be initialised, milliseconds.
     #[arg(long = "order-wait-ms", env = "ORDER_WAIT_MS", default_value_t = 5_000)]
     order_wait_ms: u64,
-    /// How many first attempts this process makes at once; beyond that, workers make them.
+    /// How many first attempts this process makes at once; workers make the rest.
     #[arg(long = "eager-attempts", env = "EAGER_ATTEMPTS", default_value_t = 256)]
     eager_attempts: usize,
-    /// Unpaid orders that one account may have; 0 switches the limit off.
+    /// Unpaid orders that one account may have; 0 disables the limit.
     #[arg(
         long = "order-limit-open",
         env = "ORDER_LIMIT_OPEN",
         default_value_t = 10
     )]
     order_limit_open: u32,
-    /// Pieces that the unpaid orders of one account may hold; 0 switches the limit off.
+    /// Pieces that the unpaid orders of one account may hold; 0 disables the limit.
     #[arg(
         long = "order-limit-pieces",
         env = "ORDER_LIMIT_PIECES",
         default_value_t = 1_000
     )]
     order_limit_pieces: u32,
-    /// Orders that one account may place within an hour; 0 switches the limit off.
+    /// Orders that one account may place within an hour; 0 disables the limit.
     #[arg(
         long = "order-limit-per-hour",
         env = "ORDER_LIMIT_PER_HOUR",
         default_value_t = 60
     )]
     order_limit_per_hour: u32,
-    /// Logins, registrations, and changes and resets of passwords a minute for one address; 0 switches the limit off.
+    /// Logins, registrations, password changes and password resets per minute and address; 0
+    /// disables the limit.
     #[arg(
         long = "logins-per-minute",
         env = "LOGINS_PER_MINUTE",
         default_value_t = 60
     )]
     logins_per_minute: u32,
-    /// Refreshes a minute for one address; 0 switches the limit off.
+    /// Refreshes per minute and address; 0 disables the limit.
     #[arg(
         long = "refreshes-per-minute",
         env = "REFRESHES_PER_MINUTE",
         default_value_t = 120
     )]
     refreshes_per_minute: u32,
-    /// Searches a minute for one address; 0 switches the limit off.
+    /// Searches per minute and address; 0 disables the limit.
     #[arg(
         long = "searches-per-minute",
         env = "SEARCHES_PER_MINUTE",
         default_value_t = 240
     )]
     searches_per_minute: u32,
-    /// Days after its login at which a session ends, however often it is renewed.
+    /// Days after its login at which a session ends, even if it is renewed.
     #[arg(
         long = "session-limit-days",
         env = "SESSION_LIMIT_DAYS",
@@ -139,19 +141,19 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     sessions_per_account: u32,
-    /// Origins whose pages may call us, separated by commas.
+    /// Origins whose pages may call the API, separated by commas.
     #[arg(long = "cors-origins", env = "CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Vec<String>,
-    /// Folder of the built storefront, if we serve it.
+    /// Folder of the built storefront, if the API serves it.
     #[arg(long = "storefront-dir", env = "STOREFRONT_DIR")]
     storefront_dir: Option<PathBuf>,
-    /// Where browsers reach payments; `PAYMENTS_URL` by default.
+    /// URL at which browsers reach payments; `PAYMENTS_URL` by default.
     #[arg(long = "payments-public-url", env = "PAYMENTS_PUBLIC_URL")]
     payments_public_url: Option<String>,
-    /// Page of a trace, such as http://localhost:16686/trace/{trace_id}.
+    /// URL template of a trace's page, such as http://localhost:16686/trace/{trace_id}.
     #[arg(long = "trace-url", env = "TRACE_URL")]
     trace_url: Option<String>,
-    /// Where the storefront's demo panel makes faults; in development only.
+    /// URL at which the storefront's demo panel injects faults; in development only.
     #[arg(long = "demo-url", env = "DEMO_URL")]
     demo_url: Option<String>,
     /// OTLP endpoint (gRPC) for traces.
@@ -167,7 +169,7 @@ pub struct Args {
     checkout: CheckoutSettings,
 }
 
-/// A configuration that makes sense.
+/// A validated configuration.
 #[derive(Clone)]
 pub struct Config {
     /// Address of the API.
@@ -176,13 +178,13 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// PostgreSQL URL.
     pub database_url: String,
-    /// Most connections.
+    /// Maximum connections to the database.
     pub database_max_connections: u32,
-    /// RabbitMQ URL, if operators see it from here.
+    /// RabbitMQ URL, if operators inspect RabbitMQ through this API.
     pub amqp_url: Option<String>,
-    /// Where payments is.
+    /// Base URL of the payments service.
     pub payments_url: String,
-    /// Signs tokens.
+    /// Signs users' tokens.
     pub signer: Signer,
     /// Signs calls to payments.
     pub service_signer: Signer,
@@ -190,27 +192,27 @@ pub struct Config {
     pub secure_cookie: bool,
     /// How much one account may order.
     pub order_limits: OrderLimits,
-    /// How long `POST /api/orders` waits.
+    /// How long `POST /api/orders` waits for the payment to be initialised.
     pub order_wait: Duration,
     /// How many first attempts this process makes at once.
     pub eager_attempts: usize,
-    /// Logins a minute for one address; 0 for any number.
+    /// Logins per minute and address; 0 for no limit.
     pub logins_per_minute: u32,
-    /// Refreshes a minute for one address; 0 for any number.
+    /// Refreshes per minute and address; 0 for no limit.
     pub refreshes_per_minute: u32,
-    /// Searches a minute for one address; 0 for any number.
+    /// Searches per minute and address; 0 for no limit.
     pub searches_per_minute: u32,
-    /// How long sessions live, and how many an account has.
+    /// How long sessions live, and how many an account may have.
     pub auth: AuthConfig,
-    /// Where our own pages come from.
+    /// Origins of the shop's own pages.
     pub own_origins: Arc<[String]>,
-    /// Origins whose pages may call us.
+    /// Origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
-    /// Folder of the built storefront, if we serve it.
+    /// Folder of the built storefront, if the API serves it.
     pub storefront_dir: Option<PathBuf>,
-    /// What a storefront has to know.
+    /// Settings that the storefront needs.
     pub settings: Settings,
-    /// Where logs and traces go.
+    /// Where logs and traces are sent.
     pub telemetry: telemetry::Config,
     /// How checkout runs.
     pub checkout: CheckoutSettings,
@@ -231,7 +233,8 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// The storefront's files, if we serve it; its pages may call payments and the demo's faults.
+    /// The storefront's files, if the API serves them; its pages may call payments and the demo's
+    /// faults.
     ///
     /// # Errors
     /// When the folder cannot be read or has no `index.html`.
@@ -251,10 +254,10 @@ impl Config {
 }
 
 impl Args {
-    /// Refuses nonsense, naming the variable.
+    /// Validates the arguments; an error names the variable.
     ///
     /// # Errors
-    /// When a needed variable is missing, or one makes no sense.
+    /// When a required variable is missing or a value is invalid.
     pub fn checked(self) -> anyhow::Result<Config> {
         self.checkout.engine_config()?;
         anyhow::ensure!(
@@ -349,7 +352,8 @@ impl Args {
     }
 }
 
-/// What users' tokens and calls to payments are signed with; the former signs both while there is no second key.
+/// The signers of users' tokens and of calls to payments; without a second key, the first signs
+/// both.
 fn signers(users: Option<PathBuf>, services: Option<&Path>) -> anyhow::Result<(Signer, Signer)> {
     let users = users.context(
         "TOKEN_SIGNING_KEY_FILE is not set: it names the Ed25519 key; `shopctl keygen` makes one",
@@ -390,7 +394,7 @@ fn origin(url: &str) -> Option<String> {
     Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
 }
 
-/// It may hold a password, so no error repeats it.
+/// The URL may hold a password, so no error repeats it.
 fn postgres_url(text: Option<String>) -> anyhow::Result<String> {
     let text = text
         .filter(|text| !text.is_empty())

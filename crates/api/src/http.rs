@@ -1,4 +1,4 @@
-//! The HTTP API: one file an operation, or a few that share their shapes.
+//! The HTTP API: one file per operation, or per few operations that share their shapes.
 
 mod account;
 mod audited;
@@ -57,18 +57,18 @@ pub use problem_pages::PAGES;
 pub use problems::KINDS;
 pub use settings::Settings;
 
-/// What the handlers share.
+/// State that the handlers share.
 #[derive(Clone)]
 pub struct App {
     /// The shop's database.
     pub pool: PgPool,
     /// Runs checkouts.
     pub runner: Runner,
-    /// What operators see and do.
+    /// Serves what operators see and do.
     pub operator: Operator,
     /// Accounts.
     pub auth: Auth,
-    /// What callers' tokens are checked by.
+    /// Verifies callers' tokens.
     pub gate: Gate,
     /// Checks whether a session is live.
     pub sessions: Sessions,
@@ -76,13 +76,13 @@ pub struct App {
     pub jwks: Arc<serde_json::Value>,
     /// How much one account may order.
     pub order_limits: OrderLimits,
-    /// How long `POST /api/orders` waits.
+    /// How long `POST /api/orders` waits for the first attempt.
     pub order_wait: Duration,
-    /// How many first attempts this process may still make.
+    /// How many first attempts this process may still start.
     pub eager: Arc<Semaphore>,
     /// Whether cookies are sent over TLS only.
     pub secure_cookie: bool,
-    /// Where our own pages come from.
+    /// Origins of the shop's own pages.
     pub own_origins: Arc<[String]>,
     /// Limits logins and registrations.
     pub logins: Arc<Limiter>,
@@ -90,11 +90,11 @@ pub struct App {
     pub refreshes: Arc<Limiter>,
     /// Limits searches of the catalog.
     pub searches: Arc<Limiter>,
-    /// Who watches which order.
+    /// Watchers of orders.
     pub watch: Watch,
-    /// What a storefront has to know.
+    /// Settings that the storefront needs.
     pub settings: Arc<Settings>,
-    /// The storefront's files, when we serve it.
+    /// The storefront's files, if the API serves them.
     pub storefront: Option<Arc<Storefront>>,
 }
 
@@ -153,7 +153,7 @@ impl App {
             .with_state(self);
         let router = router.merge(docs).merge(keys);
         let Some(storefront) = storefront else {
-            // without a storefront, whose page shows it, a problem's `type` is served as it is
+            // without a storefront to render it, a problem's `type` is served as plain text
             return router.route("/problems/{slug}", get(problem_pages::find));
         };
         router.fallback(
@@ -215,7 +215,7 @@ pub fn openapi() -> String {
         .unwrap_or_default()
 }
 
-/// The keys that our tokens are checked by. (RFC 7517)
+/// The keys that verify our tokens. (RFC 7517)
 async fn jwks(
     State(app): State<App>,
 ) -> (

@@ -1,7 +1,7 @@
-//! The shop's HTTP API: accounts, catalog, orders, and what operators see and do.
+//! The shop's HTTP API: accounts, catalog, orders, and the operators' views and acts.
 //!
 //! `POST /api/orders` commits the order with its saga and makes the first attempt at its payment
-//! itself; everything later is the workers' job. One file is one operation, under `http`.
+//! itself; the workers do everything later. Under `http`, one file is one operation.
 
 pub mod config;
 pub mod http;
@@ -33,10 +33,10 @@ pub use http::{App, openapi};
 use sessions::Sessions;
 use watch::Watch;
 
-/// How long a statement waits for a row that another session holds; then the client is told to come back.
+/// How long a statement waits for a row lock of another session; then the client is told to retry.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The usual pool, and the one of orders, whose statements all find their rows by key.
+/// The usual pool, and the pool for orders, whose statements all find their rows by key.
 fn pools(config: &Config) -> anyhow::Result<(PgPool, PgPool)> {
     let connect = |pool: db::PoolConfig| {
         db::connect(&config.database_url, &pool.lock_timeout(LOCK_TIMEOUT))
@@ -67,7 +67,7 @@ enum Command {
 /// Runs the API's command line, with these workflows: serves, or prints its OpenAPI document or its settings.
 ///
 /// # Errors
-/// When the configuration makes no sense or a port cannot be bound.
+/// When the configuration is invalid or a port cannot be bound.
 #[tokio::main]
 pub async fn run(workflows: fn(&Settings) -> Registry) -> anyhow::Result<()> {
     let cli: Cli = settings::parse()?;
@@ -87,7 +87,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let shutdown = web::shutdown_signal();
     let guard = telemetry::init("api", &config.telemetry)?;
     let (pool, hot) = pools(&config)?;
-    // their first event must be seen as an increase
+    // start at zero, so that the first event shows as an increase
     for result in ["refused", "throttled"] {
         metrics::counter!("logins_total", "result" => result).increment(0);
     }
@@ -131,7 +131,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     };
     let runner = Runner::new(engine.clone(), &registry, ports);
     let gone = CancellationToken::new();
-    // it makes first attempts: it may hold leases
+    // the API makes first attempts, so it may hold leases
     let heartbeat = Heartbeat::new(&engine, ["api".to_owned()]);
     let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;

@@ -1,4 +1,5 @@
-//! Checks whether a session is live: at each request that changes something, and every two seconds for open streams.
+//! Checks whether a session is live: at each request that changes something, and every two seconds
+//! for open streams.
 //!
 //! One statement checks all open streams of this process.
 
@@ -15,12 +16,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use web::{Problem, SessionCheck, kinds};
 
-/// How often the sessions of open streams are looked at.
+/// How often the sessions of open streams are checked.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Longest wait for the answer: after it, the next look takes another connection.
+/// Longest wait for the answer; after it, the next check uses another connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The sessions, as the database knows them, and the streams that depend on one.
+/// Checks sessions against the database and ends the streams of sessions that are over.
 #[derive(Clone)]
 pub struct Sessions(Arc<Inner>);
 
@@ -33,12 +34,12 @@ struct Inner {
 #[derive(Default)]
 struct Open {
     looking: bool,
-    /// Claim by claim, how many streams depend on it, and what ends them.
+    /// By claim: the number of streams that depend on it, and the token that ends them.
     claims: HashMap<Claim, (usize, CancellationToken)>,
 }
 
 impl Sessions {
-    /// Sessions in `pool`'s database; looking at those of open streams ends at `shutdown`.
+    /// Checks sessions in `pool`'s database; checks for open streams stop at `shutdown`.
     pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Inner {
             pool,
@@ -47,7 +48,8 @@ impl Sessions {
         }))
     }
 
-    /// Refuses a user whose session is over, whose account is disabled, or who has lost a role that the token claims.
+    /// Refuses a user whose session is over, whose account is disabled, or who has lost a role that
+    /// the token claims.
     ///
     /// # Errors
     /// `session-over`; 503 when the database does not answer.
@@ -62,7 +64,8 @@ impl Sessions {
         Err(Problem::new(kinds::SESSION_OVER).detail("Log in again."))
     }
 
-    /// To be held while a stream of this user is open: [`OpenStream::ended`] tells when its session is over.
+    /// Registers an open stream of this user. [`OpenStream::ended`] returns when the session is
+    /// over; the caller holds the guard while the stream is open.
     pub(crate) fn opened(&self, identity: &Identity) -> OpenStream {
         let claim = claim(identity);
         let mut ended = CancellationToken::new();
@@ -103,7 +106,7 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks until no stream is open any more, or we stop.
+    /// Checks until no stream is open any more, or until shutdown.
     async fn look(self: Arc<Self>) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,7 +1,8 @@
 //! Serves the storefront: a folder of built files, read once at start and kept in memory.
 //!
-//! A page is answered with `index.html`: the storefront routes it. An address that is no page of the
-//! storefront gets the same document with status 404, and the storefront says so. Files under `assets/` carry a digest in their name and may be kept for ever.
+//! A page is answered with `index.html`; the storefront routes it. An unknown address gets the same
+//! document with status 404, and the storefront shows that the page does not exist. Files under
+//! `assets/` carry a digest in their name, so clients may cache them for ever.
 
 use std::{
     collections::HashMap,
@@ -17,10 +18,11 @@ use axum::{
 use sha2::{Digest, Sha256};
 use web::{OwnBody, Problem, kinds};
 
-/// Paths below these are never pages.
+/// Paths under these prefixes are never pages.
 const NOT_PAGES: [&str; 4] = ["/api/", "/docs/", "/assets/", "/.well-known/"];
 
-/// The storefront's pages. `routes.test.ts` compares them with its routes, `tests/it/nginx.rs` with the web server's.
+/// The storefront's pages. `routes.test.ts` compares them with its routes, `tests/it/nginx.rs` with
+/// the web server's.
 pub const PAGES: [&str; 26] = [
     "/",
     "/products/:slug",
@@ -71,18 +73,18 @@ pub struct Storefront {
 #[derive(Debug)]
 struct File {
     content_type: &'static str,
-    /// Weak: the same for all encodings.
+    /// Weak, because all encodings share it.
     etag: HeaderValue,
     plain: Bytes,
-    /// Compressed beforehand, by the name of the encoding, the best first.
+    /// Precompressed bodies, by the name of the encoding, the best first.
     encoded: Vec<(&'static str, Bytes)>,
 }
 
 impl Storefront {
-    /// Reads a folder. Its pages may call `origins`, beside ourselves.
+    /// Reads a folder. Its pages may call `origins` besides our own.
     ///
     /// # Errors
-    /// When it cannot be read, has no `index.html`, or an origin is none.
+    /// When the folder cannot be read or has no `index.html`, or when an origin is invalid.
     pub fn load(folder: &Path, origins: &[String]) -> io::Result<Self> {
         let mut files = HashMap::new();
         read(folder, "", &mut files)?;
@@ -100,7 +102,7 @@ impl Storefront {
         Ok(Self { files, csp })
     }
 
-    /// The file of this path, a page, or a problem.
+    /// Answers with the file of this path, a page, or a problem.
     pub(crate) fn answer(
         &self,
         method: &Method,
@@ -238,7 +240,7 @@ fn file(path: &Path, content_type: &'static str) -> io::Result<File> {
     })
 }
 
-/// Of files that are served; others are not.
+/// The content type of files that are served; files of other types are not served.
 fn content_type(path: &Path) -> Option<&'static str> {
     Some(match path.extension()?.to_str()? {
         "html" => "text/html; charset=utf-8",

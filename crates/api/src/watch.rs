@@ -1,6 +1,7 @@
-//! Who watches which order: one look at the database for all of them, however many watch here.
+//! Watches orders for their clients: one query serves all watched orders of this process, however
+//! many clients watch.
 //!
-//! Each api process looks for itself, so any number of them works, and none needs `NOTIFY`.
+//! Each API process queries for itself, so any number of processes works without `NOTIFY`.
 
 use std::{
     collections::HashMap,
@@ -17,13 +18,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often the database is looked at while somebody watches.
+/// How often the database is queried while at least one client watches.
 const EVERY: Duration = Duration::from_millis(200);
-/// Longest wait for the answer: after it, the next look takes another connection.
+/// Longest wait for the answer; after it, the next query uses another connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Most orders that one user watches at once in this process.
+/// Most orders that one user may watch at once in this process.
 const PER_USER: usize = 20;
-/// After this long a watcher has to come again, with a token that is still good.
+/// Maximum duration of one watch; after it the client must reconnect with a valid token.
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// The orders that are watched in this process.
@@ -39,17 +40,17 @@ struct Inner {
 #[derive(Default)]
 struct Watched {
     looking: bool,
-    /// Order by order, what became of it so far.
+    /// By order, its changes so far.
     orders: HashMap<OrderId, watch::Sender<Vec<StatusChange>>>,
     of_user: HashMap<UserId, usize>,
 }
 
-/// The user watches as many orders as one may.
+/// The user already watches the maximum number of orders.
 #[derive(Debug)]
 pub(crate) struct TooMany;
 
 impl Watch {
-    /// Nobody watches yet; at `shutdown` all watching ends.
+    /// Starts with no watchers; `shutdown` ends all of them.
     pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Inner {
             pool,
@@ -58,7 +59,7 @@ impl Watch {
         }))
     }
 
-    /// What becomes of an order after the change with the number `seen`.
+    /// The changes of an order after the change with the number `seen`.
     pub(crate) fn changes(
         &self,
         user: UserId,
@@ -95,7 +96,7 @@ impl Inner {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks until nobody watches any more, or we stop.
+    /// Queries until no watcher is left, or until shutdown.
     async fn look(self: Arc<Self>) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,7 +104,7 @@ impl Inner {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => {
-                    // whoever waits for a sender that is gone, ends
+                    // a receiver whose sender was dropped returns an error, which ends its stream
                     self.watched().orders.clear();
                     return;
                 }
@@ -125,7 +126,7 @@ impl Inner {
         }
     }
 
-    /// The orders that are watched, each with its last change; `None` when there is no order left.
+    /// The watched orders, each with its last change; `None` when no order is watched.
     fn seen(&self) -> Option<Vec<(OrderId, i16)>> {
         let mut watched = self.watched();
         watched
@@ -159,7 +160,7 @@ impl Inner {
     }
 }
 
-/// What becomes of one order, for one watcher.
+/// The changes of one order, for one watcher.
 pub(crate) struct Changes {
     inner: Arc<Inner>,
     user: UserId,
@@ -169,7 +170,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// The next change; `None` after the last one, after a long while, and when we stop.
+    /// The next change; `None` after the last one, after [`LONGEST`], and on shutdown.
     pub(crate) async fn next(&mut self) -> Option<StatusChange> {
         loop {
             {

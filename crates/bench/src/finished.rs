@@ -1,16 +1,17 @@
-//! Tables full of finished sagas, as busy weeks leave them: none is old enough to be archived, or the
-//! retention would work beside what is measured.
+//! Tables full of finished sagas, as after busy weeks. None is old enough to be archived, or the
+//! retention would run during the measurement.
 
 use servers::Postgres;
 
-/// Rows are made in steps of this many sagas.
+/// Sagas whose rows are inserted per statement.
 const STEP: u64 = 100_000;
 
-/// Ages of the oldest saga and the oldest idempotency key, in days: a day less than they are kept.
+/// Ages of the oldest saga and the oldest idempotency key, in days: one day less than their
+/// retention.
 const OLDEST_SAGA: u32 = 29;
 const OLDEST_KEY: u32 = 6;
 
-/// Fills a prepared database with `sagas` completed checkouts, and lets PostgreSQL look at them.
+/// Fills a prepared database with `sagas` completed checkouts, and lets PostgreSQL analyze them.
 pub(crate) async fn fill(postgres: &Postgres, database: &str, sagas: u64) -> anyhow::Result<()> {
     let mut from = 0;
     while from < sagas {
@@ -25,7 +26,7 @@ pub(crate) async fn fill(postgres: &Postgres, database: &str, sagas: u64) -> any
 async fn run(postgres: &Postgres, database: &str, sql: &str) -> anyhow::Result<()> {
     use sqlx::Connection;
     let mut conn = sqlx::PgConnection::connect(&postgres.url(database)).await?;
-    // our own text and two numbers
+    // the text is ours and contains only two numbers
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
         .execute(&mut conn)
         .await?;

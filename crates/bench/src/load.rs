@@ -1,4 +1,4 @@
-//! The closed loop: a client orders, pays, waits for its order to be completed, and begins again.
+//! The closed loop: a client orders, pays, waits for its order to be completed, and starts again.
 
 use std::{
     sync::{
@@ -20,31 +20,31 @@ use crate::{
     watch::Watch,
 };
 
-/// A saga that is slower than this has failed.
+/// A saga that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is bought.
+/// The ordered products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Basket {
-    /// Any product of the catalog, in turn.
+    /// All products of the catalog, in turn.
     Any,
-    /// One product, by all.
+    /// One product for all clients.
     Hot,
 }
 
-/// What a run measured.
+/// The measurements of a run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Measured {
     pub(crate) sagas: usize,
     pub(crate) sagas_per_second: f64,
-    /// Start → 201, milliseconds.
+    /// Time from start to 201, milliseconds.
     pub(crate) accepted: Quantiles,
-    /// Start → completed, milliseconds.
+    /// Time from start to completion, milliseconds.
     pub(crate) completed: Quantiles,
     pub(crate) costs: Costs,
 }
 
-/// Milliseconds.
+/// Quantiles in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Quantiles {
     pub(crate) p50: f64,
@@ -75,7 +75,7 @@ struct Sample {
     completed: Instant,
 }
 
-/// Runs `concurrency` clients for `time`, after a fifth of that to warm up.
+/// Runs `concurrency` clients for `time`, after a warm-up of a fifth of it.
 pub(crate) async fn run(
     system: &System,
     concurrency: usize,
@@ -142,12 +142,13 @@ pub(crate) async fn run(
     })
 }
 
-/// Clients go through the catalog each in an order of its own, or they would meet at every product.
+/// Each client walks through the catalog in its own order; otherwise all would contend for the same
+/// product.
 pub(crate) fn shuffled(client: usize, turn: usize) -> usize {
     turn * 31 + client * 617
 }
 
-/// Orders, and those completed exactly once.
+/// Number of orders, and number of those completed exactly once.
 async fn orders(system: &System) -> anyhow::Result<(i64, i64)> {
     sqlx::query_as(
         r#"

@@ -1,4 +1,5 @@
-//! How fast checkouts are, and what they cost: whole ones, on durable servers, beside their limit.
+//! Measures the speed and the cost of whole checkouts, on durable servers, in comparison with their
+//! limit.
 //!
 //! ```text
 //!  client ──▶ api ──▶ payments stub        closed loop: a client orders again when its
@@ -7,8 +8,8 @@
 //!     completed ◀── worker ◀── RabbitMQ
 //! ```
 //!
-//! Each run checks that every order that was placed completed exactly once. `load` is the closed
-//! loop, `raw` the limit (the same rows by three statements a saga), `meter` what a saga costs.
+//! Each run checks that every placed order completed exactly once. `load` is the closed loop, `raw`
+//! the limit (the same rows by three statements per saga), `meter` the cost of a saga.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -37,28 +38,28 @@ use crate::{
     system::System,
 };
 
-/// How often each comparison is made, its two sides in turn; the median turn is what is reported.
+/// Number of turns of each comparison, its two sides alternating; the median turn is reported.
 const TURNS: usize = 5;
 
 /// Measure whole checkouts.
 #[derive(Parser)]
 struct Args {
-    /// Where the release binaries are.
+    /// Folder of the release binaries.
     #[arg(long)]
     bin_dir: PathBuf,
-    /// Where servers and logs live.
+    /// Folder for servers and logs.
     #[arg(long)]
     dir: PathBuf,
-    /// Only this many clients at once.
+    /// Measure only this number of concurrent clients.
     #[arg(long)]
     concurrency: Option<usize>,
-    /// Seconds that each run is measured, after a fifth of that to warm up.
+    /// Seconds of each measurement, after a warm-up of a fifth of that.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Sagas that the full tables hold; 0 leaves that comparison out.
+    /// Finished sagas in the full tables; 0 skips that comparison.
     #[arg(long, default_value_t = 1_000_000)]
     finished: u64,
-    /// Also count statements, and say which cost most; counting costs a little itself.
+    /// Also count statements and report the most expensive; counting itself costs a little.
     #[arg(long)]
     statements: bool,
     /// Print one JSON document instead of tables.
@@ -137,7 +138,7 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     Ok(report)
 }
 
-/// Empty tables and full ones, in turn, so that both see the same weather.
+/// Measures empty and full tables in turn, so that disturbances of the machine affect both.
 async fn compare(
     args: &Args,
     postgres: &Postgres,

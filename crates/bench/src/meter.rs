@@ -1,4 +1,4 @@
-//! What a saga costs: processor time, commits, fsyncs and WAL.
+//! The cost of a saga: processor time, commits, fsyncs and WAL.
 
 use std::{fs, time::Instant};
 
@@ -8,7 +8,7 @@ use sqlx::PgPool;
 
 use crate::system::System;
 
-/// A clock tick of `/proc/PID/stat`, milliseconds: USER_HZ is 100 on every Linux that we run on.
+/// A clock tick of `/proc/PID/stat`, milliseconds: USER_HZ is 100 on all our Linux systems.
 const TICK_MS: f64 = 10.0;
 
 /// Costs of one saga.
@@ -16,9 +16,9 @@ const TICK_MS: f64 = 10.0;
 pub(crate) struct Costs {
     /// Processor time of our processes, milliseconds.
     pub(crate) ours_ms: f64,
-    /// Of PostgreSQL.
+    /// Processor time of PostgreSQL, milliseconds.
     pub(crate) postgres_ms: f64,
-    /// Of RabbitMQ.
+    /// Processor time of RabbitMQ, milliseconds.
     pub(crate) rabbitmq_ms: f64,
     /// Transactions that wrote something.
     pub(crate) commits: f64,
@@ -26,7 +26,7 @@ pub(crate) struct Costs {
     pub(crate) fsyncs: f64,
     /// Bytes of WAL.
     pub(crate) wal_bytes: f64,
-    /// Of these, by whole pages after a checkpoint.
+    /// Number of full-page images in the WAL, written after a checkpoint.
     pub(crate) full_page_images: f64,
 }
 
@@ -38,7 +38,7 @@ struct Snapshot {
     database: Database,
 }
 
-/// PostgreSQL's own account.
+/// PostgreSQL's own statistics.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub(crate) struct Database {
     transactions: i64,
@@ -48,7 +48,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Reads it; the looker's own session is asked to report first.
+    /// Reads the statistics.
     pub(crate) async fn read(pool: &PgPool) -> sqlx::Result<Self> {
         sqlx::query_as(
             "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as transactions, wal_sync as fsyncs,
@@ -65,7 +65,7 @@ pub(crate) struct Meter {
     watcher: u32,
 }
 
-/// What all sagas of a run cost together.
+/// The total cost of all sagas of a run.
 pub(crate) struct Totals(Costs);
 
 impl Meter {
@@ -132,12 +132,12 @@ async fn snapshot(system: &System, watcher: u32) -> sqlx::Result<Snapshot> {
     })
 }
 
-/// Processor time of a process and all below it, milliseconds.
+/// Processor time of a process and its descendants, milliseconds.
 pub(crate) fn family_cpu(process: Process) -> f64 {
     family(process).into_iter().map(cpu).sum()
 }
 
-/// A process and all below it.
+/// A process and its descendants.
 pub(crate) fn family(process: Process) -> Vec<u32> {
     let mut all = vec![process];
     let mut next = 0;
@@ -148,10 +148,10 @@ pub(crate) fn family(process: Process) -> Vec<u32> {
     all.into_iter().map(|process| process.pid).collect()
 }
 
-/// Processor time of a process and of its children that have ended, milliseconds.
+/// Processor time of a process and of its terminated children, milliseconds.
 fn cpu(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // the name, in brackets, may hold anything
+    // the name, in parentheses, may contain any character
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = fields.split_whitespace().skip(11).take(4);
     let ticks = ticks.filter_map(|field| field.parse::<u32>().ok());
@@ -166,7 +166,7 @@ pub(crate) fn status(pid: u32, figure: &str) -> f64 {
     kib.unwrap_or_default() / 1024.0
 }
 
-/// How long something took, in seconds.
+/// Elapsed time in seconds.
 pub(crate) fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }

@@ -1,5 +1,5 @@
-//! The limit: the rows of a checkout written by three prepared statements, each its own commit, with
-//! no HTTP, no broker and nothing to decide.
+//! The limit: the rows of a checkout written by three prepared statements, each with its own
+//! commit, without HTTP, broker or decisions.
 
 use std::{
     sync::{
@@ -23,16 +23,16 @@ use crate::{
 
 const DATABASE: &str = "bench_raw";
 
-/// What the limit is at one concurrency.
+/// The limit at one concurrency.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Limit {
     pub(crate) concurrency: usize,
     pub(crate) sagas_per_second: f64,
-    /// PostgreSQL's processor time and what it wrote, a saga.
+    /// PostgreSQL's processor time and writes, per saga.
     pub(crate) costs: Costs,
 }
 
-/// The order is placed.
+/// Places the order.
 const CREATE: &str = r#"
 with key as (
     insert into commerce.idempotency_key (user_id, key, request_hash, order_id) values ($1, $2::text, '\x00', $3)
@@ -58,7 +58,7 @@ values (gen_random_uuid(), 'step', $4, 'checkout', 1, '0123456789abcdef', 'init_
         clock_timestamp() + interval '5 seconds', 1, 1)
 "#;
 
-/// Its payment is initialised.
+/// Records the initialised payment.
 const INITIALISED: &str = r#"
 with moved as (
     update saga.saga
@@ -80,7 +80,7 @@ with moved as (
 insert into commerce.order_status (order_id, seq, status) values ($2, 2, 'awaiting_payment')
 "#;
 
-/// It is paid.
+/// Records the payment and completes the order.
 const COMPLETED: &str = r#"
 with seen as (
     insert into messaging.inbox (consumer, message_id) values ('payments_events_queue', $3 || '/transaction_completed')
@@ -109,7 +109,7 @@ values (gen_random_uuid(), 'message', 'messages', 'send_order_confirmation', 'se
         '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')
 "#;
 
-/// Writes for `time`, after a fifth of that to warm up.
+/// Writes for `time`, after a warm-up of a fifth of it.
 pub(crate) async fn run(
     postgres: &Postgres,
     concurrency: usize,
@@ -161,7 +161,7 @@ pub(crate) async fn run(
     })
 }
 
-/// The shop's own tables, copied while nobody is connected to the copy's source.
+/// Creates a database with the shop's own schema, and stocks it.
 async fn prepare(postgres: &Postgres) -> anyhow::Result<()> {
     let drop = format!("drop database if exists {DATABASE} with (force)");
     postgres.psql("postgres", &drop).map_err(crate::text)?;
@@ -206,7 +206,7 @@ async fn checkout(conn: &mut PgConnection, product: Uuid) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// As large as what checkout keeps of its input.
+/// An input of the same size as the one checkout stores.
 fn input([user, order, saga, transaction]: &[Uuid; 4]) -> Value {
     json!({
         "order_id": order, "saga_id": saga, "user_id": user, "transaction_id": transaction,

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The measurements, for people and for programs.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ pub(crate) struct Report {
     pub(crate) limits: Vec<Beside>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) statements: Vec<Statement>,
-    /// MiB, by process, before any load.
+    /// Memory by process before any load, MiB.
     pub(crate) idle: BTreeMap<String, f64>,
-    /// MiB, by process, the most.
+    /// Peak memory by process, MiB.
     pub(crate) memory: BTreeMap<String, f64>,
 }
 
@@ -38,7 +38,7 @@ impl Row {
     }
 }
 
-/// Whole checkouts, and the raw limit right after them.
+/// A measurement of whole checkouts, and of the raw limit right after it.
 pub(crate) struct Turn {
     whole: Measured,
     limit: Limit,
@@ -56,14 +56,14 @@ impl Turn {
     }
 }
 
-/// The raw limit beside whole checkouts.
+/// The raw limit in comparison with whole checkouts.
 #[derive(Debug, Serialize)]
 pub(crate) struct Beside {
     #[serde(flatten)]
     limit: Limit,
-    /// Whole checkouts a second, over the limit's: the median turn's.
+    /// Rate of whole checkouts divided by the limit's rate, in the median turn.
     ratio: f64,
-    /// The same of each turn, ascending.
+    /// The same ratio of each turn, ascending.
     ratios: Vec<f64>,
 }
 
@@ -227,7 +227,7 @@ impl Report {
         table
     }
 
-    /// Full tables against empty ones: turn by turn, and the median of the turns.
+    /// Compares full tables with empty ones: turn by turn, and the median of the turns.
     fn full(&self) -> Option<Table> {
         let speeds = |run: &str| -> Vec<f64> {
             let rows = self.rows.iter().filter(|row| row.run == run);

@@ -1,12 +1,12 @@
-//! Which statements cost most, by PostgreSQL's own count.
+//! The most expensive statements, by PostgreSQL's own count.
 
 use serde::Serialize;
 use sqlx::PgPool;
 
-/// What a statement cost in a run, warm-up included.
+/// The cost of a statement in a run, warm-up included.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub(crate) struct Statement {
-    /// Its beginning.
+    /// The beginning of its text.
     pub(crate) query: String,
     pub(crate) calls: i64,
     /// Milliseconds of execution, all calls together.

@@ -1,4 +1,4 @@
-//! A payments that costs little: transactions in memory, events straight to RabbitMQ, confirmed.
+//! A cheap payments: transactions in memory, events straight to RabbitMQ with confirms.
 
 use std::{
     collections::HashMap,
@@ -33,12 +33,13 @@ use uuid::Uuid;
 struct Stub {
     transactions: Arc<Mutex<HashMap<TransactionId, Transaction>>>,
     channel: Channel,
-    /// Signs events: what is forgotten cannot be asked about.
+    /// Signs events, since the shop cannot ask the stub about a transaction that the stub has
+    /// dropped.
     signer: Arc<DetachedSigner>,
     _connection: Arc<Connection>,
 }
 
-/// Starts it on a free port; returns its URL.
+/// Starts the stub on a free port; returns its URL.
 pub(crate) async fn start(amqp_url: &str) -> anyhow::Result<String> {
     let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
@@ -144,7 +145,7 @@ async fn complete(
     State(stub): State<Stub>,
     Json(request): Json<TransactionRef>,
 ) -> Result<Json<Transaction>, (StatusCode, String)> {
-    // forgotten once it is paid: the stub does not grow
+    // removed once it is paid, so that the stub does not grow
     let found = stub.with(|all| all.remove(&request.transaction_id));
     let mut transaction = found.ok_or((StatusCode::NOT_FOUND, String::new()))?;
     transaction.status = Status::Paid;

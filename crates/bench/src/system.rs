@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{Args, meter, stub};
 
 const WORKERS: [&str; 4] = ["saga", "payments", "async", "relay"];
-/// Accounts that orders are placed under.
+/// Accounts under which orders are placed.
 const USERS: usize = 256;
 const READY: Duration = Duration::from_mins(1);
 
@@ -36,7 +36,7 @@ pub(crate) struct System {
     processes: Vec<(String, Child)>,
 }
 
-/// What was measured.
+/// Versions and settings of the measured servers and machine.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Versions {
     pub(crate) postgres: String,
@@ -52,7 +52,7 @@ struct Setting<'a> {
 }
 
 impl System {
-    /// A new database and all processes on it.
+    /// Creates a new database and starts all processes on it.
     pub(crate) async fn start(
         args: &Args,
         postgres: &Postgres,
@@ -63,7 +63,7 @@ impl System {
         Self::resume(args, postgres, rabbitmq, database).await
     }
 
-    /// A new, migrated database with the demo catalog.
+    /// Creates a new, migrated database with the demo catalog.
     pub(crate) fn prepare(
         args: &Args,
         postgres: &Postgres,
@@ -76,7 +76,7 @@ impl System {
         let setting = Setting::new(args, postgres, rabbitmq, database)?;
         setting.once("worker", &["migrate"])?;
         setting.once("shopctl", &["seed"])?;
-        // whoever orders gets a mail
+        // the customer of each order gets a mail
         let users = format!(
             "insert into auth.\"user\" (user_id, email, name, password_hash)
              select id, id || '@bench.example', 'Bench', 'x'
@@ -90,7 +90,7 @@ impl System {
         stock_up(postgres, database)
     }
 
-    /// All processes on a database that is there.
+    /// Starts all processes on an existing database.
     pub(crate) async fn resume(
         args: &Args,
         postgres: &Postgres,
@@ -168,24 +168,24 @@ impl System {
         )
     }
 
-    /// A token of the user that this client plays.
+    /// A token of this client's user.
     pub(crate) fn token(&self, client: usize) -> String {
         self.signer
             .access_token(user(client % USERS), &[], Duration::from_hours(24))
     }
 
-    /// Process ids of our processes.
+    /// Process ids of the shop's processes.
     pub(crate) fn ours(&self) -> Vec<u32> {
         self.processes.iter().map(|(_, child)| child.id()).collect()
     }
 
-    /// Resident memory of each process after two seconds of nothing to do, MiB.
+    /// Resident memory of each process after two idle seconds, MiB.
     pub(crate) async fn idle(&self) -> BTreeMap<String, f64> {
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.each(|pid| meter::status(pid, "VmRSS"))
     }
 
-    /// Most memory that each process ever had, MiB.
+    /// Peak memory of each process, MiB.
     pub(crate) fn memory(&self) -> BTreeMap<String, f64> {
         let mut memory = self.each(|pid| meter::status(pid, "VmHWM"));
         memory.insert(
@@ -225,7 +225,7 @@ impl System {
         })
     }
 
-    /// Every invariant that the shop's database alone can tell of.
+    /// Checks every invariant that the shop's database alone can verify.
     pub(crate) async fn check(&self) -> anyhow::Result<()> {
         self.check_live().await?;
         let report = doctor::examine(&self.pool, None, &workflows::plans(), Duration::ZERO).await?;
@@ -237,7 +237,7 @@ impl System {
         Ok(())
     }
 
-    /// Nothing is left under way.
+    /// Checks that no saga is in progress.
     pub(crate) async fn check_live(&self) -> anyhow::Result<()> {
         let live: i64 = sqlx::query_scalar(
             "select count(*) from saga.saga where state in ('running', 'waiting', 'compensating')",
@@ -269,7 +269,7 @@ fn user(n: usize) -> UserId {
     ))
 }
 
-/// A catalog of a thousand products, of each of which there is more than is ever sold.
+/// Adds a thousand products, each with more stock than is ever sold.
 pub(crate) fn stock_up(postgres: &Postgres, database: &str) -> anyhow::Result<()> {
     for sql in [
         "insert into commerce.product (product_id, slug, name, description, price_amount, currency)
@@ -288,7 +288,7 @@ impl Drop for System {
     fn drop(&mut self) {
         for (_, child) in &mut self.processes {
             if let Ok(None) = child.try_wait() {
-                // the run failed: nothing of it may stay
+                // the run failed: none of its processes may stay
                 child.kill().ok();
                 child.wait().ok();
             }
@@ -318,7 +318,7 @@ impl<'a> Setting<'a> {
             ("TOKEN_SIGNING_KEY_FILE", path(&key)),
             ("SERVICE_SIGNING_KEY_FILE", path(&service_key)),
             ("MAIL_DIR", path(&args.dir.join("mail"))),
-            // each client orders more in a second than a limit allows a person in an hour
+            // each client orders more per second than a limit allows a person per hour
             ("ORDER_LIMIT_OPEN", "0".to_owned()),
             ("ORDER_LIMIT_PIECES", "0".to_owned()),
             ("ORDER_LIMIT_PER_HOUR", "0".to_owned()),

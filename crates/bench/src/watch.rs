@@ -1,4 +1,4 @@
-//! Tells when an order is completed: one query for all that are waited for, every few milliseconds.
+//! Notices completed orders: one query for all awaited orders, every few milliseconds.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::{sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
-/// The most that a completion is noticed late.
+/// Poll interval: the maximum delay until a completion is noticed.
 const EVERY: Duration = Duration::from_millis(2);
 
 type Waiting = HashMap<Uuid, oneshot::Sender<Instant>>;
@@ -23,15 +23,15 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the order was seen completed.
+    /// Receives the time at which the order was seen completed.
     pub(crate) fn completed(&self, order: Uuid) -> oneshot::Receiver<Instant> {
         let (sender, receiver) = oneshot::channel();
         self.waiting().insert(order, sender);
         receiver
     }
 
-    /// Watches until it is aborted; returns the process id of its database session, whose work is
-    /// none of the system's.
+    /// Polls until aborted; returns the process id of its database session, whose work is excluded
+    /// from the system's cost.
     pub(crate) async fn start(
         &self,
         options: &sqlx::postgres::PgConnectOptions,
@@ -58,7 +58,7 @@ impl Watch {
                 let mut waiting = watch.waiting();
                 for order in completed {
                     if let Some(sender) = waiting.remove(&order) {
-                        // whoever waited may have given up
+                        // the receiver may have been dropped
                         sender.send(now).ok();
                     }
                 }

@@ -1,6 +1,6 @@
-//! What production decides. The engine's own [`Rules::transition`] is asked, over checkout's own
-//! plan; its answer is translated into the small terms of [`crate::world`] and remembered, since
-//! a check asks the same thing many thousand times.
+//! Asks production for its decisions. The model calls the engine's own [`Rules::transition`] with
+//! checkout's own plan, translates the answer into the small terms of [`crate::world`], and caches
+//! it, since a check asks the same question many thousand times.
 
 use std::{
     cell::RefCell,
@@ -25,16 +25,16 @@ use workflows::Settings;
 
 use crate::world::{Ended, Kept, Row, Signals, Work};
 
-/// Why a saga is looked at.
+/// The trigger of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// A worker's work has ended.
+    /// A worker's attempt has ended.
     Attempt {
-        /// What was to be done.
+        /// The work that was attempted.
         work: Work,
-        /// How it ended.
+        /// The result of the attempt.
         ended: Ended,
-        /// Whether the time for further attempts is used up.
+        /// Whether the retry budget is used up.
         spent: bool,
     },
     /// Input from outside.
@@ -44,7 +44,7 @@ pub enum Why {
 }
 
 impl Why {
-    /// What is said to the saga, if it is a signal.
+    /// The class of the signal, if the trigger carries one.
     pub fn class(self) -> Option<Class> {
         match self {
             Self::Signal(class) | Self::Operator(OperatorVerb::Tell(class)) => Some(class),
@@ -54,80 +54,80 @@ impl Why {
     }
 }
 
-/// What an operator does: [`Verb`] in the model's terms.
+/// An operator's act: [`Verb`] in the model's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperatorVerb {
-    /// Run it now.
+    /// Run the saga now.
     Retry,
-    /// Stop.
+    /// Pause the saga.
     Pause,
-    /// Go on.
+    /// Resume the saga.
     Resume,
-    /// Undo it.
+    /// Compensate the saga.
     Cancel,
-    /// Tell it what payments has decided, which it has not heard.
+    /// Give the saga a decision of payments that it has not received.
     Tell(Class),
-    /// Say that the step which is being run is done.
+    /// Declare the running step done.
     Done,
-    /// Say that the step which is being undone is undone.
+    /// Declare the step that is being compensated undone.
     Undone,
 }
 
-/// All that a decision depends on.
+/// Everything that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// The saga's row, as read.
+    /// The saga's row, as it was read.
     pub row: Row,
-    /// Its kept signals, as read.
+    /// The kept signals, as they were read.
     pub signals: Signals,
     /// Whether the deadline has passed.
     pub deadline_passed: bool,
-    /// Why it is looked at.
+    /// The trigger.
     pub why: Why,
 }
 
-/// What becomes of the saga's entry.
+/// The change of the saga's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing.
+    /// The entry stays as it is.
     Unchanged,
     /// The same work again, under the claim.
     Retry,
     /// Other work, under the claim.
     Replace {
-        /// What.
+        /// The new work.
         work: Work,
     },
-    /// None any more.
+    /// The entry is removed.
     Remove {
-        /// Only under the claim.
+        /// Whether the removal requires the claim.
         fenced: bool,
     },
-    /// This work, whether or not there is an entry.
+    /// An entry for this work, whether or not one exists.
     Ensure {
-        /// What.
+        /// The work.
         work: Work,
     },
 }
 
-/// What is to be stored, and done in the same transaction.
+/// The changes to store in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The new row.
     pub row: Row,
-    /// The open signals after it.
+    /// The open signals after the decision.
     pub signals: Signals,
-    /// What becomes of the entry.
+    /// The change of the entry.
     pub change: Change,
-    /// Local work, in this order.
+    /// Local operations, in this order.
     pub ops: Vec<Op>,
-    /// Verdict on the signal that came in; none when it is kept undecided.
+    /// The verdict on the incoming signal; `None` when it is kept undecided.
     pub verdict: Option<Verdict>,
-    /// An operator must look.
+    /// Whether an operator must investigate.
     pub breach: bool,
 }
 
-/// Asks production.
+/// Production's decisions, for the model.
 pub struct Production {
     plan: PlanVersion,
     /// Checkout's shape.
@@ -167,22 +167,22 @@ impl Default for Production {
 }
 
 impl Production {
-    /// Whether a payment, of the right amount or of another one, passes the shop's one check.
+    /// Whether a payment, of the right or of another amount, passes the shop's amount check.
     pub fn fits(&self, right: bool) -> bool {
         self.fits[usize::from(right)]
     }
 
-    /// What a new saga does.
+    /// The decision for a new saga.
     pub fn begin(&self) -> machine::Decision<SignalId> {
         machine::advance(&self.shape, State::Running { step: 0 }, &Event::Begun, &[])
     }
 
-    /// The work that a saga in `state` must have an entry for.
+    /// The work for which a saga in `state` must have an entry.
     pub fn work_of(&self, state: State) -> Option<Work> {
         Work::of(machine::wake_of(&self.shape, state))
     }
 
-    /// What `question` leads to; nothing when the attempt has lost its right to act.
+    /// The answer to `question`; `None` when the attempt has lost its claim.
     pub fn decide(&self, question: Question) -> Option<Answer> {
         if let Some(known) = self.answers.borrow().get(&question) {
             return known.clone();
@@ -194,7 +194,7 @@ impl Production {
 
     fn ask(&self, question: Question) -> Option<Answer> {
         let row = self.stored(question);
-        // who reads no count reads no signals
+        // a zero count means that the signals are not read
         let kept: Vec<_> = match question.row.kept {
             0 => Vec::new(),
             _ => question
@@ -413,7 +413,7 @@ fn production_ended(ended: Ended) -> transition::Ended {
     match ended {
         Ended::Done => transition::Ended::Step(Outcome::Done),
         Ended::Refused => transition::Ended::Step(Outcome::Refused(why())),
-        // `Transient` and `Unknown` differ in the journal only
+        // `Transient` and `Unknown` differ only in the journal
         Ended::NotDone => transition::Ended::Step(Outcome::Unknown(why())),
         Ended::Undone => transition::Ended::Undo(Undo::Done),
         Ended::Overtaken => transition::Ended::Undo(Undo::Overtaken),

@@ -1,5 +1,5 @@
-//! `cargo xtask model`: explores everything and prints what came of it, as Markdown. With
-//! `--stories` it also tells how it comes to each violation that was planted.
+//! `cargo xtask model`: explores every scenario and prints the results as Markdown. With
+//! `--stories` it also prints the path to each violation that was planted.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,5 @@
-//! What is broken on purpose, one thing at a time, to see that a check can fail. Some break a
-//! statement of the store or a habit of payments (in [`crate::step`]), the others wrap the pure
-//! decision (here).
+//! Deliberate defects, one at a time, to prove that a check can fail. Some break a statement of the
+//! store or a rule of payments (in [`crate::step`]), the others wrap the pure decision (here).
 
 use saga::{
     Class, Verdict,
@@ -15,22 +14,22 @@ use crate::{
 
 macro_rules! mutations {
     ($($name:ident: $title:literal => $($rule:ident)|+,)+) => {
-        /// One thing that is broken.
+        /// A deliberate defect.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Mutation {
             $(#[doc = $title] $name,)+
         }
 
         impl Mutation {
-            /// All of them.
+            /// All mutations.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// What is broken, in words.
+            /// A description of the defect.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)+ }
             }
 
-            /// The rules one of which must find it.
+            /// The rules, one of which must detect the defect.
             pub const fn found_by(self) -> &'static [Rule] {
                 match self { $(Self::$name => &[$(Rule::$rule,)+],)+ }
             }
@@ -76,7 +75,7 @@ mutations! {
     ResolvedUnseen: "an operator's word on a step is believed without a look at payments" => I2 | I3,
 }
 
-/// What production decides, or what it would if `mutation` were true of it.
+/// Production's decision, distorted by `mutation` if one is given.
 pub(crate) fn decide(
     production: &Production,
     mutation: Option<Mutation>,
@@ -91,7 +90,7 @@ pub(crate) fn decide(
         _ => (None, false),
     };
     let row = asked.row;
-    // who is asked something else
+    // mutations of the question
     match mutation {
         Mutation::BudgetIgnored if spent => question.why = attempt(asked, Ended::NotDone),
         Mutation::OvertakenIsRetried if ended == Some(Ended::Overtaken) => {

@@ -1,4 +1,4 @@
-//! Payments as its rules by row, its payer, and what it says on the way to the shop.
+//! Payments as its rules by row, its payer, and its messages to the shop.
 
 use saga::Class;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Model {
-    /// What payments does with a request, and what its answer means to the shop.
+    /// The effect of a request at payments, and the meaning of its answer for the shop.
     pub(crate) fn handled(&self, world: &World, cancel: bool) -> (World, Ended) {
         let mut after = *world;
         let ended = match (cancel, world.tx) {

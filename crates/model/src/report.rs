@@ -1,23 +1,23 @@
-//! Everything explored, as Markdown.
+//! The results of all explorations, as Markdown.
 
 use std::fmt::Write;
 
 use crate::{Mutation, explore, scenario, story};
 
-/// What `cargo xtask model` prints.
+/// The output of `cargo xtask model`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Two tables: what was explored, and what was broken on purpose.
+    /// Two tables: the explored scenarios, and the planted mutations.
     pub tables: String,
-    /// How it comes to each violation of the first table.
+    /// The path to each violation of the first table.
     pub violations: Vec<String>,
-    /// Mutations that were not found, or not by a rule that has to.
+    /// Mutations that were not detected, or not by one of their required rules.
     pub missed: Vec<String>,
-    /// How it comes to each violation of the second table: a shortest story each.
+    /// The path to each violation of the second table: one shortest story each.
     pub stories: Vec<(Mutation, String)>,
 }
 
-/// Explores every scenario to its end and looks for every mutation.
+/// Explores every scenario to its end and searches for every mutation.
 pub fn summarize() -> Summary {
     let mut summary = Summary {
         tables: String::new(),

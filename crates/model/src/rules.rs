@@ -1,5 +1,4 @@
-//! What must hold: in every state, on every way from one to the next, and where nothing is left to
-//! be done.
+//! The rules: of every state, of every transition, and of states in which nothing is due.
 
 use saga::machine::State;
 
@@ -15,32 +14,33 @@ pub enum Rule {
     I2,
     /// Completed means paid, by the right amount; canceled means that it cannot be paid.
     I3,
-    /// Order and transaction move along their arrows only.
+    /// Order and transaction only move along their allowed transitions.
     I4,
-    /// What payments decided is heard once, is not waited for after that, and has a verdict.
+    /// A decision of payments takes effect once, is not awaited afterwards, and gets a verdict.
     I5,
-    /// What was started is undone, once, in reverse; nothing after the pivot is.
+    /// A started step is undone once, in reverse order; after the pivot nothing is undone.
     I6,
-    /// A saga that is not at rest and not paused has one entry, for the work that its state asks for.
+    /// A saga that is neither at rest nor paused has one entry, for the work that its state
+    /// requires.
     I7,
     /// Stock is held, sold or free; a canceled order holds none.
     I8,
-    /// Who has lost the claim writes nothing.
+    /// A worker that has lost its claim writes nothing.
     Fence,
-    /// A step whose time is used up is not asked again.
+    /// A step whose retry budget is used up is not called again.
     Budget,
-    /// A cancel before the pivot's decision is acted on.
+    /// A cancel before the pivot's decision takes effect.
     Cancel,
-    /// Where nobody lies, no fact contradicts what was decided.
+    /// While every amount is right, no fact contradicts a decision.
     Breach,
-    /// Where nothing is left to be done, the saga is at rest.
+    /// When nothing is due, the saga is at rest.
     WayOut,
-    /// No path goes in circles, unless a fault is repeated without end.
+    /// No path is a cycle, unless a fault repeats without end.
     Ends,
 }
 
 impl Rule {
-    /// As shown.
+    /// The name shown in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::I2 => "I2",
@@ -60,12 +60,12 @@ impl Rule {
     }
 }
 
-/// A rule that does not hold.
+/// A broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
-    /// Which.
+    /// The rule.
     pub rule: Rule,
-    /// In what way.
+    /// How it is broken.
     pub what: &'static str,
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn hold(holds: bool, rule: Rule, what: &'static str) -> Checked {
     }
 }
 
-/// What holds at every instant.
+/// Checks the rules of a single state.
 pub(crate) fn state(model: &Model, world: &World) -> Checked {
     let World { row, order, tx, .. } = world;
     let expected = if row.paused {
@@ -152,11 +152,11 @@ fn stock_adds_up(order: Order) -> bool {
     (order.reserved, order.sold) == expected
 }
 
-/// What holds between a state and the next one.
+/// Checks the rules of a transition.
 pub(crate) fn change(before: &World, after: &World) -> Checked {
     let order = matches!(
         (before.order.status, after.order.status),
-        // with early news, both arrows are in one commit
+        // an early event takes both transitions in one commit
         (
             Status::Pending,
             Status::Awaiting | Status::Canceled | Status::Completed
@@ -183,7 +183,7 @@ pub(crate) fn change(before: &World, after: &World) -> Checked {
     )
 }
 
-/// What holds where nothing is left to be done by the system itself.
+/// Checks the rules of a state in which nothing is due for the system itself.
 pub(crate) fn settled(world: &World) -> Checked {
     hold(
         world.row.state.is_at_rest(),

@@ -1,19 +1,19 @@
-//! What is explored, and in which of these each mutation is looked for.
+//! The explored scenarios, and the scenario in which each mutation must be found.
 
 use crate::{mutation::Mutation, step::Scenario, world::Budget};
 
 /// A scenario with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Named {
-    /// For reports.
+    /// Shown in reports.
     pub name: &'static str,
-    /// It.
+    /// The scenario.
     pub scenario: Scenario,
 }
 
 /// One of everything: two workers, two signals (the payment's event and a cancel), a crash, an
-/// operator's act, a lease that runs out under its holder, a fault of the network, something that
-/// comes twice, a lost answer of COMMIT, a refusal.
+/// operator's act, a lease that expires under its holder, a network fault, a duplicate, a lost
+/// answer of COMMIT, a refusal.
 pub const CHECKOUT: Budget = Budget {
     crashes: 1,
     network: 1,
@@ -38,7 +38,7 @@ const NOTHING: Budget = Budget {
     lies: 0,
 };
 
-/// All that are explored to the end, and in which nothing may be found.
+/// All scenarios that are explored to the end and must be free of violations.
 pub const ALL: &[Named] = &[
     named("checkout", CHECKOUT, true),
     named(
@@ -95,7 +95,7 @@ const fn named(name: &'static str, budget: Budget, locked: bool) -> Named {
     Named { name, scenario }
 }
 
-/// Where `mutation` has to be found.
+/// The scenario in which `mutation` must be found.
 pub fn of(mutation: Mutation) -> Scenario {
     let at = match mutation {
         Mutation::EntryIdUnchecked => 2,

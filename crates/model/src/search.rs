@@ -1,5 +1,5 @@
-//! Breadth first through every state that can be reached, with a link back from each: the first
-//! violation found is one of the shortest.
+//! Searches all reachable states breadth first, with a back link from each: the first violation
+//! found is one of the shortest.
 
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
@@ -11,34 +11,34 @@ use crate::{
     world::{Action, World},
 };
 
-/// More states than this mean that the model itself is wrong: something in it grows without end.
+/// More states than this mean that the model itself is wrong: it grows without end.
 const TOO_MANY: usize = 20_000_000;
 
-/// What an exploration found.
+/// The result of an exploration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// States reached.
     pub states: usize,
-    /// Ways from one to another.
+    /// Transitions between states.
     pub transitions: usize,
-    /// Most actions that it takes, at least, to reach a state.
+    /// The largest distance of a state from the start, in actions.
     pub depth: usize,
-    /// States where nothing is left to be done.
+    /// States in which nothing is due.
     pub settled: usize,
-    /// What does not hold, if anything.
+    /// The broken rule, if any.
     pub violation: Option<Violation>,
 }
 
-/// A rule that does not hold, and how it comes to that.
+/// A broken rule, and a path to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which rule, and in what way.
+    /// The broken rule.
     pub broken: Broken,
-    /// A shortest way there.
+    /// A shortest path to the violation.
     pub path: Vec<Action>,
-    /// Whether it begins with the entry held by the process that created the saga.
+    /// Whether it starts with the entry held by the process that created the saga.
     pub eager: bool,
-    /// From which step on it repeats without end.
+    /// The index in the path at which an endless cycle starts.
     pub repeats_from: Option<usize>,
 }
 
@@ -60,7 +60,7 @@ pub fn explore(scenario: Scenario) -> Report {
         assert!(at < TOO_MANY, "the model does not end");
     }
     let violation = violation.map(|(broken, at, last)| search.violation(broken, at, last, None));
-    // a payment that does not fit is asked about for ever, and an operator has to see to it
+    // a payment of a wrong amount is retried for ever, until an operator intervenes
     let may_repeat =
         scenario.budget.lies > 0 && scenario.mutation != Some(Mutation::AmountUnchecked);
     let violation = violation.or_else(|| {
@@ -88,7 +88,7 @@ pub fn explore(scenario: Scenario) -> Report {
 struct Search {
     worlds: IndexSet<World, FxBuildHasher>,
     origin: Vec<Origin>,
-    /// Where the ways out of each state begin in `edges`.
+    /// Index into `edges` of each state's first outgoing edge.
     first_edge: Vec<u32>,
     edges: Vec<u32>,
     settled: usize,
@@ -173,8 +173,8 @@ impl Search {
         self.edges[begin..end].iter().map(|to| *to as usize)
     }
 
-    /// A state that leads back to itself. Faults and wishes are used up, so what goes round does
-    /// so all by itself.
+    /// Finds a cycle of states. Budgets of faults and user acts only shrink, so the system goes
+    /// through a cycle all by itself.
     fn circle(&self, model: &Model) -> Option<Violation> {
         let count = self.worlds.len();
         let mut into = vec![0u32; count];
@@ -206,8 +206,8 @@ impl Search {
         Some(violation)
     }
 
-    /// The first state that lies on a circle, with the actions of one round. A state on a circle
-    /// is found from itself, breadth first.
+    /// The first state that lies on a cycle, with the actions of one round. The search starts at
+    /// each candidate, breadth first, and looks for a path back to it.
     fn shortest_round(
         &self,
         model: &Model,

@@ -1,4 +1,4 @@
-//! All that can happen next in a state.
+//! The possible actions in a state.
 
 use saga::{
     Class,
@@ -16,23 +16,24 @@ use crate::{
     },
 };
 
-/// What is explored: how much goes wrong, and what is broken on purpose.
+/// The explored variant: the budget of faults, and the planted mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scenario {
-    /// What may go wrong, and what people may do.
+    /// Limits of faults and of acts of people.
     pub budget: Budget,
-    /// Whether a transaction holds the saga row's lock from its read to its write, as production
-    /// does. Without it the revision alone has to do.
+    /// Whether a transaction locks the saga's row from its read to its write, as production does.
+    /// Without the lock only the revision protects the row.
     pub locked: bool,
-    /// What is broken on purpose.
+    /// The planted mutation.
     pub mutation: Option<Mutation>,
 }
 
-/// The system with its surroundings.
+/// The system and its environment.
 pub struct Model {
     pub(crate) production: Production,
     pub(crate) scenario: Scenario,
-    /// Numbers as they are, for stories; else such that states which differ in numbers alone are one.
+    /// Whether numbers keep their values, for stories; otherwise states that differ only in numbers
+    /// are merged.
     pub(crate) exact: bool,
 }
 
@@ -52,8 +53,8 @@ impl Model {
         self.scenario.mutation == Some(mutation)
     }
 
-    /// The two ways in which an order begins: run at once by the process that created it, or left
-    /// to the workers.
+    /// The two initial states of an order: run at once by the process that created it, or left to
+    /// the workers.
     pub fn begin(&self) -> [World; 2] {
         [true, false].map(|eager| self.created(eager))
     }
@@ -110,7 +111,7 @@ impl Model {
         }
     }
 
-    /// Everything that can happen in `world`, with what it leads to.
+    /// All possible actions in `world`, with their results.
     pub fn next(&self, world: &World) -> Next {
         let mut next = Vec::with_capacity(24);
         for worker in 0..world.workers.len() {
@@ -130,7 +131,7 @@ impl Model {
         next
     }
 
-    /// Whether the system itself will see to `action`, with no fault and nobody's wish.
+    /// Whether the system itself will perform `action`, without a fault or an act of a person.
     pub fn is_due(action: Action) -> bool {
         match action {
             Action::Claim { stolen, .. } => !stolen,
@@ -146,7 +147,7 @@ impl Model {
         }
     }
 
-    /// States that differ only in numbers which nobody will ever compare become one.
+    /// Merges states that differ only in numbers which are never compared again.
     fn plain(&self, mut world: World) -> World {
         if self.exact || self.cut(Mutation::EntryIdUnchecked) {
             return world;
@@ -311,7 +312,7 @@ impl Model {
                     after.workers[worker] = Worker::Idle;
                     if unheard {
                         after.left.commits -= 1;
-                        // whether it may still write is for the fence to say
+                        // the fence decides whether the worker may still write
                         let valid = after.entry.is_some_and(|entry| {
                             !entry.leased && (entry.id, entry.epoch) == (claim.id, claim.epoch)
                         });
@@ -358,7 +359,7 @@ impl Model {
         after.left.acts -= 1;
         acts(OperatorVerb::Cancel, &after);
         if let Some(class) = self.may_be_told(world) {
-            // the inbox knows the fact from now on
+            // the inbox records the fact from now on
             after.news.inbox = true;
             after.news.heard += 1;
             acts(OperatorVerb::Tell(class), &after);
@@ -380,8 +381,8 @@ impl Model {
         }
     }
 
-    /// The decision that payments holds and the shop has not heard: an operator's signal is
-    /// believed only with the transaction in sight.
+    /// The decision of payments that the shop has not received. Production verifies an operator's
+    /// signal against the transaction.
     fn may_be_told(&self, world: &World) -> Option<Class> {
         match world.tx {
             _ if world.news.inbox => None,
@@ -391,8 +392,8 @@ impl Model {
         }
     }
 
-    /// Whether an operator's word on the current step is believed: the transaction must be there
-    /// to say that it is done, and canceled, or its tombstone there, to say that it is undone.
+    /// Whether an operator may resolve the current step. Production verifies it: for "done" the
+    /// transaction must exist, for "undone" it or its tombstone must be canceled.
     fn may_be_resolved(&self, world: &World) -> bool {
         match (world.row.state, world.tx) {
             (State::Running { .. } | State::Compensating { .. }, _)

@@ -1,4 +1,5 @@
-//! The shop's transactions: what `store::save` and the consumer do to rows, under which guards.
+//! The shop's transactions: the effects of `store::save` and of the consumer on rows, with their
+//! guards.
 
 use saga::{
     Class,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 impl Model {
-    /// Nothing when it is fenced out.
+    /// Stores an attempt's result; `None` when the worker is fenced out.
     pub(crate) fn store_attempt(
         &self,
         world: &World,
@@ -63,7 +64,7 @@ impl Model {
         self.told(world, Why::Operator(verb))
     }
 
-    /// What needs no claim: the row lock is enough.
+    /// Stores a signal or an operator's act. It needs no claim: the row lock suffices.
     fn told(&self, world: &World, why: Why) -> Checked<World> {
         let answer = self
             .decide(world, world.row, world.signals, why)
@@ -93,7 +94,7 @@ impl Model {
         mutation::decide(&self.production, self.scenario.mutation, question)
     }
 
-    /// The one transaction that moves a saga: `store::save`, and the local steps.
+    /// The one transaction that advances a saga: `store::save`, and the local steps.
     fn store(&self, world: &World, answer: &Answer) -> Checked<World> {
         if answer.breach && self.scenario.budget.lies == 0 {
             return Err(Broken {
@@ -176,7 +177,8 @@ impl Model {
     }
 }
 
-/// Local work, as `commerce::order` does it: it fails where the order is not what it has to be.
+/// Runs a local operation, as `commerce::order` does: it fails if the order is not in the required
+/// state.
 fn run(after: &mut World, op: Op) -> Checked {
     let order = &mut after.order;
     let open = matches!(order.status, Status::Pending | Status::Awaiting);

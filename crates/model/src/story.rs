@@ -1,4 +1,4 @@
-//! A violation as a story that a person can follow.
+//! Renders a violation as a story for people.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::{
     world::{Action, Ended, Status, Tx, Work, Worker, World},
 };
 
-/// Numbered sentences: how it comes to `violation`.
+/// The path to `violation`, as numbered sentences.
 pub fn story(scenario: Scenario, violation: &Violation) -> String {
     let mut model = Model::new(scenario);
     model.exact = true;

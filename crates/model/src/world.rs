@@ -1,5 +1,5 @@
-//! One state of the whole: the shop's rows, payments' row, what is on the wire, who works at what.
-//! Small, `Copy` and hashed, since a check holds millions of them.
+//! A state of the whole system: the shop's rows, payments' row, requests in flight, the workers.
+//! Small, `Copy` and hashed, since a check holds millions of states.
 
 use saga::{
     Class,
@@ -8,15 +8,15 @@ use saga::{
 
 use crate::decide::OperatorVerb;
 
-/// Most signals that one saga has open at a time in any scenario.
+/// Most open signals of one saga in any scenario.
 pub const MOST_KEPT: usize = 4;
 
 /// A signal without a final verdict, as `saga.signal` keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kept {
-    /// What it says.
+    /// The class of the signal.
     pub class: Class,
-    /// Whether it has the verdict `early`; else it has none.
+    /// Whether it has the verdict `early`; otherwise it has none.
     pub early: bool,
 }
 
@@ -25,17 +25,17 @@ pub struct Kept {
 pub struct Signals([Option<Kept>; MOST_KEPT]);
 
 impl Signals {
-    /// All of them.
+    /// All open signals.
     pub fn iter(&self) -> impl Iterator<Item = Kept> + '_ {
         self.0.iter().flatten().copied()
     }
 
-    /// How many.
+    /// The number of open signals.
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is none.
+    /// Whether there are no open signals.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -54,27 +54,27 @@ impl FromIterator<Kept> for Signals {
 /// The row of `saga.saga`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// Where the saga stands.
+    /// The saga's state.
     pub state: State,
-    /// Whether an operator holds it.
+    /// Whether an operator has paused the saga.
     pub paused: bool,
-    /// The column `kept`: whether anybody looks for kept signals at all.
+    /// The column `kept`, the number of kept signals: production reads no signals when it is 0.
     pub kept: u8,
 }
 
-/// What an entry asks for.
+/// The work of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Work {
     /// Run this remote step.
     Step(u8),
     /// Undo this remote step.
     Undo(u8),
-    /// Look whether this wait is over.
+    /// Check whether this wait is over.
     Timer(u8),
 }
 
 impl Work {
-    /// What `wake` asks for, if it asks for an entry.
+    /// The work that `wake` requires, if it requires an entry.
     pub fn of(wake: Wake) -> Option<Self> {
         let small = |step: usize| u8::try_from(step).unwrap_or(u8::MAX);
         match wake {
@@ -89,49 +89,50 @@ impl Work {
 /// The saga's row in `messaging.outbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// Which row: raised whenever a new one is inserted.
+    /// Id of the row: incremented for each inserted row.
     pub id: u8,
-    /// Raised by every claim and replacement.
+    /// Incremented by every claim and replacement.
     pub epoch: u8,
-    /// What for.
+    /// The work.
     pub work: Work,
-    /// Whether a lease runs: somebody claimed it and nothing has made it due since.
+    /// Whether a lease is running: the entry was claimed and has not become due since.
     pub leased: bool,
 }
 
-/// The right that a worker believes to have.
+/// The claim that a worker believes to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// The entry's id.
     pub id: u8,
     /// Its epoch after the claim.
     pub epoch: u8,
-    /// What is to be done.
+    /// The work.
     pub work: Work,
-    /// The truth, which no program knows: whether nobody has taken it over.
+    /// Whether the claim still holds. No program can know this; only the model does.
     pub valid: bool,
 }
 
-/// How an entry's work ended.
+/// The result of an entry's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// The step took effect.
     Done,
-    /// The step was refused by business.
+    /// The step was refused for a business reason.
     Refused,
-    /// The step's answer is unknown, or it never left.
+    /// The step's answer is unknown, or the request was never sent.
     NotDone,
-    /// It is undone.
+    /// The step is undone.
     Undone,
-    /// Payments said paid, and it fits the order.
+    /// The undo found the order paid, by the right amount.
     Overtaken,
-    /// The undo's answer is unknown, or does not fit, or it never left.
+    /// The undo's answer is unknown or does not fit the order, or the request was never sent.
     NotUndone,
     /// A timer was due.
     Timer,
 }
 
-/// What a transaction without a lock has read. Only scenarios without the row lock have it.
+/// The data that a transaction without a lock has read. Only used in scenarios without the row
+/// lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
     /// The saga's row.
@@ -145,18 +146,18 @@ pub struct Seen {
 /// One of the two workers; the first is also the process that created the saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Worker {
-    /// Free.
+    /// The worker is free.
     Idle,
-    /// Its request is on the way to payments.
+    /// The worker's request is on its way to payments.
     Calls(Claim),
-    /// It knows how its work ended and has not stored it.
+    /// The worker knows its result and has not stored it.
     Holds(Claim, Ended),
-    /// It has read the saga and not yet written it.
+    /// The worker has read the saga and not yet written it.
     Decides(Claim, Ended, Seen),
 }
 
 impl Worker {
-    /// What it believes to hold.
+    /// The claim that the worker believes to hold.
     pub fn claim(self) -> Option<Claim> {
         match self {
             Self::Idle => None,
@@ -164,7 +165,7 @@ impl Worker {
         }
     }
 
-    /// The same, with another claim.
+    /// The same worker state with another claim.
     #[must_use]
     pub fn with(self, claim: Claim) -> Self {
         match self {
@@ -181,46 +182,46 @@ impl Worker {
 pub struct Order {
     /// Its status.
     pub status: Status,
-    /// Whether it is being undone.
+    /// Whether the order is being canceled.
     pub canceling: bool,
-    /// Pieces held for it, of one wanted.
+    /// Pieces reserved for the order, which wants one.
     pub reserved: i8,
-    /// Pieces sold to it.
+    /// Pieces sold to the order.
     pub sold: i8,
 }
 
 /// An order's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Its saga has started.
+    /// The saga has started.
     Pending,
-    /// Its transaction exists.
+    /// The transaction exists.
     Awaiting,
-    /// Paid.
+    /// The order is paid.
     Completed,
-    /// Canceled.
+    /// The order is canceled.
     Canceled,
 }
 
 /// The order's row at payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tx {
-    /// There is none.
+    /// No row exists.
     None,
     /// Created.
     Pending,
-    /// Paid; the other amount is the lie of a scenario.
+    /// Paid; a wrong amount occurs only in the scenario with lies.
     Paid {
         /// Whether amount and currency are the order's.
         right: bool,
     },
-    /// Was there, and is canceled.
+    /// The transaction existed and is canceled.
     Canceled,
-    /// Canceled before it was there.
+    /// Canceled before the transaction was created.
     Tombstone,
 }
 
-/// A payment's event on its way. A transaction is decided once, so there is one.
+/// A payment's event in transit. A transaction is decided once, so one event exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct News {
     /// Whether it is in payments' outbox.
@@ -229,23 +230,23 @@ pub struct News {
     pub queued: u8,
     /// Copies parked in `failed`.
     pub failed: u8,
-    /// How often it was recorded as a signal.
+    /// How often the event was recorded as a signal.
     pub heard: u8,
-    /// Whether the shop's inbox knows it.
+    /// Whether the shop's inbox has recorded the event.
     pub inbox: bool,
 }
 
-/// What may still go wrong, and what people may still do. Each use takes one, so that whatever
-/// repeats without end does so by itself.
+/// The remaining faults and acts of people. Each use takes one, so an endless repetition is the
+/// system's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Workers killed.
     pub crashes: u8,
     /// Requests or answers lost, late, or never sent.
     pub network: u8,
-    /// Leases that run out under a worker that lives.
+    /// Leases that expire under a living worker.
     pub steals: u8,
-    /// Requests or messages that come twice.
+    /// Requests or messages that are duplicated.
     pub duplicates: u8,
     /// COMMITs whose answer is lost.
     pub commits: u8,
@@ -255,78 +256,78 @@ pub struct Budget {
     pub cancels: u8,
     /// Acts of an operator.
     pub acts: u8,
-    /// Payments of another amount than the order's.
+    /// Payments of a wrong amount.
     pub lies: u8,
 }
 
-/// The whole.
+/// A state of the whole system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct World {
-    /// `saga.saga`.
+    /// The row of `saga.saga`.
     pub row: Row,
-    /// `saga.signal`, open ones.
+    /// The open rows of `saga.signal`.
     pub signals: Signals,
-    /// `messaging.outbox`, the saga's part.
+    /// The saga's row in `messaging.outbox`.
     pub entry: Option<Entry>,
-    /// `commerce.order`.
+    /// The row of `commerce.order`.
     pub order: Order,
-    /// Who works at what.
+    /// The workers.
     pub workers: [Worker; 2],
-    /// `payments.transaction`.
+    /// The row of `payments.transaction`.
     pub tx: Tx,
-    /// The event of its decision.
+    /// The event of the payment's decision.
     pub news: News,
-    /// Creations on the way that nobody waits for any more.
+    /// Creation requests in flight whose sender has given up.
     pub late_inits: u8,
-    /// Cancellations on the way that nobody waits for any more.
+    /// Cancellation requests in flight whose sender has given up.
     pub late_cancels: u8,
     /// Whether the wait's deadline has passed.
     pub deadline_passed: bool,
     /// Whether the undo of `init_payment` is stored.
     pub payment_undone: bool,
-    /// What may still go wrong, and be wished for.
+    /// The remaining faults and acts of people.
     pub left: Budget,
 }
 
-/// What happened between two states.
+/// A transition between two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A worker takes the entry.
+    /// A worker claims the entry.
     Claim {
-        /// Who.
+        /// The worker.
         worker: usize,
-        /// Whether a living holder loses it.
+        /// Whether a living holder loses the entry.
         stolen: bool,
     },
     /// Payments handles the worker's request, and the answer arrives.
     Answered(usize),
     /// Payments handles the request, and the answer is lost.
     AnswerLost(usize),
-    /// Payments refuses the request by business.
+    /// Payments refuses the request for a business reason.
     Refused(usize),
-    /// The request has not been handled when the worker gives up; it stays on the way.
+    /// The worker gives up before the request is handled; the request stays in flight.
     TimedOut(usize),
-    /// No connection: the request never left.
+    /// No connection: the request was never sent.
     Unreachable(usize),
     /// The network repeats the worker's request.
     Repeated(usize),
-    /// A request that nobody waits for arrives.
+    /// A request whose sender has given up arrives.
     LateArrives {
-        /// Whether it cancels.
+        /// Whether the request is a cancellation.
         cancel: bool,
     },
-    /// A request that nobody waits for is lost.
+    /// A request whose sender has given up is lost.
     LateLost {
-        /// Whether it cancels.
+        /// Whether the request is a cancellation.
         cancel: bool,
     },
     /// Without the row lock: a worker reads the saga.
     Reads(usize),
-    /// A worker stores how its work ended.
+    /// A worker stores its result.
     Stores {
-        /// Who.
+        /// The worker.
         worker: usize,
-        /// Of what is not done: whether its time is used up.
+        /// For a result other than done: whether the retry budget is used up.
         spent: bool,
         /// Whether the answer of COMMIT is lost.
         unheard: bool,
@@ -342,15 +343,15 @@ pub enum Action {
     CancelsPayment,
     /// Payments' relay publishes the event.
     Publishes {
-        /// Whether it dies before it deletes the row.
+        /// Whether the relay dies before it deletes the row.
         again: bool,
     },
     /// The shop's consumer handles a copy of the event.
     Delivered {
-        /// Whether it dies before the ack.
+        /// Whether the consumer dies before the ack.
         again: bool,
     },
-    /// The wait's time is over.
+    /// The deadline of the wait passes.
     DeadlinePasses,
     /// The user cancels the order.
     UserCancels,

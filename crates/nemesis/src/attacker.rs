@@ -1,6 +1,6 @@
-//! An attacker beside the clients: reaches the broker with every right, knows every order, and sends forged
-//! events, floods of garbage, poison and tokens that are not good. Nothing of it may take effect, and each
-//! message that means nothing must lie whole in `failed` afterwards.
+//! An attacker beside the clients: it has full rights at the broker, knows every order, and sends
+//! forged events, floods of garbage, poison messages and invalid tokens. None of them may take
+//! effect, and each garbage message must end up unchanged in `failed`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +20,13 @@ use crate::{
     random::Random,
 };
 
-/// Longest wait for an answer.
+/// Timeout of one request.
 const ANSWER: Duration = Duration::from_secs(4);
 /// The session of an attacker that was logged out.
 struct EndedSession {
     /// Its cookies.
     cookie: String,
-    /// Its access token, good for ten minutes by its own time.
+    /// Its access token; by its own expiry, it is valid for ten minutes.
     token: String,
 }
 
@@ -35,7 +35,7 @@ const HANDLED: Duration = Duration::from_mins(2);
 /// Messages of one flood.
 const FLOOD: usize = 100;
 
-/// What one attacker did, and what came of it.
+/// An attacker and the results of its attacks.
 pub(crate) struct Attacker {
     seed: u64,
     system: Arc<System>,
@@ -47,16 +47,16 @@ pub(crate) struct Attacker {
 
 #[derive(Default)]
 struct Done {
-    /// By the name of the attack, how often.
+    /// Number of attacks, by name.
     counts: BTreeMap<String, u64>,
-    /// Messages that mean nothing, as far as the broker has confirmed them.
+    /// Ids of the garbage messages that the broker has confirmed.
     garbage: BTreeSet<String>,
-    /// Requests that were carried out and should not have been.
+    /// Requests that succeeded although they should have been refused.
     believed: BTreeSet<String>,
 }
 
 impl Attacker {
-    /// One that reaches the services under these URLs.
+    /// An attacker that reaches the services under these URLs.
     ///
     /// # Panics
     /// When no HTTP client can be made.
@@ -72,12 +72,12 @@ impl Attacker {
         }
     }
 
-    /// How often what was tried.
+    /// The number of attempts, by attack.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         lock(&self.done).counts.clone()
     }
 
-    /// Attacks until the clients are stopped; silent when they are.
+    /// Attacks until the clients are stopped; pauses whenever they are silent.
     pub(crate) async fn run(&self, clients: &Clients) {
         let mut random = Random::new(self.seed, &[u64::from_le_bytes(*b"attacker")]);
         let mut over = None;
@@ -106,12 +106,12 @@ impl Attacker {
                 _ => self.remember("poison", attacking.poison().await),
             };
             if !sent {
-                broker = None; // it went away: the next attack connects anew
+                broker = None; // the connection is lost: the next attack reconnects
             }
         }
     }
 
-    /// Events about an order that waits for its payment.
+    /// Sends forged events about an order that awaits its payment.
     async fn forge(&self, attack: &Attack) -> bool {
         let Some(target) = self.system.target().await else {
             return true;
@@ -131,7 +131,7 @@ impl Attacker {
         *lock(&self.done).counts.entry(name.to_owned()).or_default() += times;
     }
 
-    /// Logs in and out again.
+    /// Registers, logs in and logs out again.
     async fn session_that_is_over(&self) -> Option<EndedSession> {
         let body = json!({
             "email": format!("{}-attacker@nemesis.example", self.seed), "password": "correct horse", "name": "Mallory",
@@ -157,7 +157,7 @@ impl Attacker {
         (answer.status() == StatusCode::NO_CONTENT).then_some(EndedSession { cookie, token })
     }
 
-    /// Requests that nobody may make with these tokens.
+    /// Sends requests that must be refused with these tokens.
     async fn send_tokens(&self, over: Option<&EndedSession>) {
         let target = self.system.target().await;
         let (order, transaction) = target.map_or_else(
@@ -185,7 +185,7 @@ impl Attacker {
                     .await;
             }
         }
-        // a good token, of another user
+        // a valid token, but of another user
         let stranger = self.system.access_token(UserId::new());
         for request in self.foreign(order, transaction) {
             self.must_be_refused("another user's token", request.bearer_auth(&stranger))
@@ -222,7 +222,9 @@ impl Attacker {
         self.ask(what, request, |status| !status.is_success()).await;
     }
 
-    /// Sends a request with the token of an ended session: 401, before anything else is checked.
+    /// Sends a request with the token of an ended session. The answer must be 401, even if the
+    /// request has other errors; timeouts and server errors are accepted, too, since faults are
+    /// injected.
     async fn must_be_over(&self, request: RequestBuilder) {
         self.count("revoked tokens", 1);
         let refused = |status: StatusCode| {
@@ -234,11 +236,11 @@ impl Attacker {
             .await;
     }
 
-    /// Sends a request, and notes an answer that is not the expected refusal.
+    /// Sends a request, and records an answer that is not the expected refusal.
     async fn ask(&self, what: &str, request: RequestBuilder, refused: impl Fn(StatusCode) -> bool) {
         let Ok(request) = request.build() else { return };
         let asked = format!("{} {}", request.method(), request.url().path());
-        // no answer is none that believes it
+        // without an answer there is no proof that the request succeeded
         let Ok(answer) = self.http.execute(request).await else {
             return;
         };
@@ -248,8 +250,8 @@ impl Attacker {
         }
     }
 
-    /// What is not as promised, once all is silent: garbage that is not in `failed`, what else is there,
-    /// and whatever was believed.
+    /// The violations, once the system is silent: garbage that is missing in `failed`, other
+    /// messages in `failed`, and requests that succeeded.
     pub(crate) async fn judge(&self) -> Vec<String> {
         let (garbage, believed) = {
             let done = lock(&self.done);

@@ -1,5 +1,5 @@
-//! Asks, all the time, why sagas stand where they stand: one that makes no progress for longer than
-//! a lease must have a better reason than being healthy.
+//! Continuously asks for the causes of all live sagas: a saga without progress for longer than a
+//! lease must have another cause than being healthy.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 
 use crate::client::lock;
 
-/// Where a healthy saga stood, and since when it is known to.
+/// The position of a saga diagnosed as healthy, and when that position was first seen.
 struct Standing {
     revision: Value,
     attempt: Value,
@@ -21,7 +21,7 @@ struct Standing {
     since: Instant,
 }
 
-/// What the looks have found.
+/// The findings so far.
 #[derive(Default)]
 pub(crate) struct Causes(Mutex<Found>);
 
@@ -32,22 +32,22 @@ struct Found {
 }
 
 impl Causes {
-    /// How often somebody looked.
+    /// Number of polls.
     pub(crate) fn looks(&self) -> u64 {
         lock(&self.0).looks
     }
 
-    /// Sagas that were called healthy while they made no progress.
+    /// Sagas that were diagnosed as healthy although they made no progress.
     pub(crate) fn idlers(&self) -> Vec<String> {
         lock(&self.0).idlers.clone()
     }
 
-    /// Looks until it is stopped.
+    /// Polls until stopped.
     pub(crate) async fn watch(&self, system: &System, lease: Duration) {
         let mut healthy = HashMap::new();
         loop {
             let begun = Instant::now();
-            // while the database is away there is nothing to read
+            // while the database is down there is nothing to read
             if let Some(found) = block_in_place(|| look(system)) {
                 let mut of = lock(&self.0);
                 of.looks += 1;
@@ -58,7 +58,7 @@ impl Causes {
     }
 }
 
-/// The live sagas that `shopctl` calls healthy.
+/// The live sagas that `shopctl` diagnoses as healthy.
 fn look(system: &System) -> Option<Vec<Value>> {
     let arguments = [
         "saga", "list", "--cause", "healthy", "--limit", "10000", "-o", "json",
@@ -73,7 +73,7 @@ fn look(system: &System) -> Option<Vec<Value>> {
         .collect()
 }
 
-/// What was healthy before and has not moved since, for longer than a lease.
+/// The sagas that were healthy before and have not moved since, for longer than a lease.
 fn compare(
     before: &mut HashMap<String, Standing>,
     found: Vec<Value>,

@@ -1,4 +1,4 @@
-//! Does what the schedule says, to the system that it started.
+//! Injects the schedule's faults into the system under test.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +20,10 @@ use crate::{
     schedule::{Act, CLIENTS, How, Link, Round},
 };
 
-/// How long a process may take to end: less than any grace period in k8s/ leaves it.
+/// How long a process may take to stop: less than every grace period in k8s/.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How often what was done.
+/// Number of injected faults, by kind.
 #[derive(Debug, Default)]
 struct Counters {
     kills: AtomicU64,
@@ -37,14 +37,14 @@ struct Counters {
     restarted: AtomicU64,
 }
 
-/// How often what was done.
+/// Number of injected faults, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Done {
-    /// SIGKILLs of processes of ours.
+    /// SIGKILLs of the shop's and payments' processes.
     pub kills: u64,
     /// SIGTERMs.
     pub stops: u64,
-    /// Processes whose place a new one took.
+    /// Processes replaced by a new one.
     pub replaced: u64,
     /// SIGSTOPs, each longer than a lease.
     pub pauses: u64,
@@ -54,37 +54,37 @@ pub struct Done {
     pub rabbitmq_restarts: u64,
     /// PostgreSQL sessions ended from outside.
     pub sessions_ended: u64,
-    /// Links that misbehaved.
+    /// Links that were disturbed.
     pub links_broken: u64,
-    /// What those lost or cut: messages and connections.
+    /// Messages and connections that those links dropped or cut.
     pub link_hits: u64,
-    /// Processes that ended by themselves and were started again.
+    /// Processes that exited by themselves and were started again.
     pub restarted: u64,
-    /// What could not be used for a while; outages mode only.
+    /// Outages of dependencies; outages mode only.
     #[serde(flatten)]
     pub outages: Option<OutagesPlayed>,
 }
 
-/// What does it.
+/// Injects the faults.
 pub(crate) struct Chaos {
     system: Arc<System>,
     to_api: Proxy,
     to_payments: Proxy,
-    /// One thing at a time is done to a process. What it is called just now: whoever takes its place
-    /// has another name.
+    /// The current name of each process; a replacement has another name. The lock admits one fault
+    /// at a time to a process.
     processes: BTreeMap<&'static str, Mutex<String>>,
-    /// What processes are told beside what the system tells them.
+    /// Environment variables in addition to those that the system sets.
     env: Vec<(&'static str, String)>,
     postgres: Mutex<()>,
     rabbitmq: Mutex<()>,
     done: Counters,
     outages: Option<Outages>,
-    /// What ended in disorder.
+    /// Shutdowns that were not clean.
     unclean: std::sync::Mutex<Vec<String>>,
 }
 
 impl Chaos {
-    /// For a system that is to run these processes.
+    /// Prepares chaos for a system that runs these processes.
     pub(crate) async fn new(
         system: Arc<System>,
         processes: &[&'static str],
@@ -96,7 +96,7 @@ impl Chaos {
         let to_payments = Proxy::new(payments.clone()).await;
         let mut env = Vec::new();
         if !processes.contains(&"api") {
-            // several of each: everybody reaches them through the load balancers
+            // several of each: all clients reach them through the load balancers
             to_api.detach(&api);
             to_payments.detach(&payments);
             let keys = format!("http://{}/.well-known/jwks.json", to_api.address);
@@ -120,7 +120,7 @@ impl Chaos {
         }
     }
 
-    /// Starts a process, waits until it is ready, and only then lets requests come to it.
+    /// Starts a process, waits until it is ready, and only then routes requests to it.
     pub(crate) async fn start(&self, name: &str) {
         let env: Vec<_> = self
             .env
@@ -147,7 +147,7 @@ impl Chaos {
         .await;
     }
 
-    /// What ended in disorder though nothing was wrong.
+    /// Shutdowns that were not clean although nothing was wrong.
     pub(crate) fn unclean(&self) -> Vec<String> {
         lock(&self.unclean).clone()
     }
@@ -160,8 +160,8 @@ impl Chaos {
         }
     }
 
-    /// No request comes to it any more, then SIGTERM: it must say goodbye, hold nothing any more and end
-    /// with 0.
+    /// Stops routing requests to the process, then sends SIGTERM: it must remove its heartbeat,
+    /// release its claims and exit with 0.
     async fn retire(&self, name: &str) {
         if let Some(address) = self.system.address(name) {
             self.balancer(name).detach(&address);
@@ -195,13 +195,13 @@ impl Chaos {
         }
     }
 
-    /// Where clients find the API and payments.
+    /// The URLs at which clients reach the API and payments.
     pub(crate) fn urls(&self) -> (String, String) {
         let url = |proxy: &Proxy| format!("http://{}", proxy.address);
         (url(&self.to_api), url(&self.to_payments))
     }
 
-    /// Plays a round; returns when all that ends has ended.
+    /// Plays a round; returns when all temporary faults are over.
     pub(crate) async fn play(&self, round: &Round) {
         let events = round.events.iter().map(|event| async {
             tokio::time::sleep(event.at).await;
@@ -210,11 +210,11 @@ impl Chaos {
         futures::future::join_all(events).await;
     }
 
-    /// Starts again what ended by itself, as a supervisor does; for ever.
+    /// Restarts processes that exited by themselves, as a supervisor does; never returns.
     pub(crate) async fn supervise(&self) {
         loop {
             for name in self.processes.values() {
-                // whoever holds it brings the process back
+                // a held lock means that a fault is in progress, which restarts the process itself
                 let Ok(name) = name.try_lock() else { continue };
                 if !self.system.runs(&name) {
                     self.done.restarted.fetch_add(1, SeqCst);
@@ -226,13 +226,13 @@ impl Chaos {
         }
     }
 
-    /// Mails that were sent too often, as far as their server is ours.
+    /// Mails that were sent too often, if the system uses our mail server.
     pub(crate) fn repeated_mails(&self) -> Vec<String> {
         let outages = self.outages.as_ref();
         outages.map(Outages::repeated_mails).unwrap_or_default()
     }
 
-    /// What was done so far.
+    /// Number of faults injected so far.
     pub(crate) fn done(&self) -> Done {
         let done = &self.done;
         Done {
@@ -274,7 +274,8 @@ impl Chaos {
             Act::Retire { process, down } => {
                 let name = self.processes[process].lock().await;
                 self.done.stops.fetch_add(1, SeqCst);
-                // before it has begun at all it hears no SIGTERM: the signal just ends it
+                // a process that has just started has no SIGTERM handler yet: the signal would
+                // simply kill it
                 eventually(&format!("{name} to live"), || async {
                     system.admin(&name, "/livez").await.is_some()
                 })
@@ -342,7 +343,7 @@ impl Chaos {
         )
         .fetch_one(&self.system.shop)
         .await;
-        // while the server is down there is none to end
+        // while the server is down there is no session to end
         let ended = ended.ok().and_then(|ended| u64::try_from(ended).ok());
         self.done
             .sessions_ended

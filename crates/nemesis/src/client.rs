@@ -1,5 +1,5 @@
-//! Clients: they order, pay, cancel and race, ask again while they hear nothing, and write down
-//! every answer.
+//! Clients: they order, pay, cancel and race, retry while they get no answer, and record every
+//! answer.
 
 mod calls;
 
@@ -21,16 +21,17 @@ use crate::{
 };
 use calls::Sent;
 
-/// How long a client waits for one answer.
+/// Timeout of one request.
 const ANSWER: Duration = Duration::from_secs(4);
-/// How long it asks again before it says that the system does not answer: longer than any round.
+/// How long a client retries before it reports that the system does not answer: longer than any
+/// round.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What is counted when no answer came in time.
+/// Label of calls without an answer in time.
 const LATE: &str = "late";
-/// Orders of one account; then the client makes another one.
+/// Orders of one account; after them the client creates another account.
 const ORDERS: u64 = 8;
 
-/// What all clients share.
+/// State that all clients share.
 pub(crate) struct Clients {
     seed: u64,
     http: reqwest::Client,
@@ -39,17 +40,17 @@ pub(crate) struct Clients {
     products: Vec<Uuid>,
     ledger: Mutex<Ledger>,
     answers: Mutex<BTreeMap<String, u64>>,
-    /// Held for reading by each play: whoever holds it for writing has silence.
+    /// Held for reading during each play; a writer thereby silences all clients.
     pub(crate) gate: RwLock<()>,
     stopped: AtomicBool,
 }
 
-/// Somebody who is logged in.
+/// A logged-in account.
 struct Account {
     token: String,
 }
 
-/// An order, as its answers tell.
+/// An order, as the API's answers describe it.
 #[derive(Clone, Copy)]
 struct Order {
     id: Uuid,
@@ -79,18 +80,18 @@ impl Clients {
         }
     }
 
-    /// What they heard so far.
+    /// The answers recorded so far.
     pub(crate) fn ledger(&self) -> Ledger {
         lock(&self.ledger).clone()
     }
 
-    /// How many answers of each kind came: call and status.
+    /// The number of answers by call and status.
     pub(crate) fn answers(&self) -> BTreeMap<String, u64> {
         lock(&self.answers).clone()
     }
 
-    /// Those answers that a client gets from nobody who is well: server errors, and none in time. A
-    /// connection that was refused or cut is no answer: the same request is sent again.
+    /// The answers that a healthy system never gives: server errors, and timeouts. A refused or cut
+    /// connection is no answer: the client sends the same request again.
     pub(crate) fn failures(&self) -> Vec<String> {
         let answers = self.answers().into_iter();
         let failures = answers.filter(|(what, _)| {
@@ -102,17 +103,17 @@ impl Clients {
             .collect()
     }
 
-    /// Whether no play begins any more.
+    /// Whether the clients are stopped: no further play begins.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    /// No play begins any more.
+    /// Stops the clients: no further play begins.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
     }
 
-    /// One client: play after play, until stopped.
+    /// Runs one client: play after play, until stopped.
     pub(crate) async fn run(&self, client: u64) {
         let mut account = None;
         for number in 0.. {
@@ -129,7 +130,8 @@ impl Clients {
         }
     }
 
-    /// An order by a client of its own that is paid at once; returns when it is completed.
+    /// Places an order with a new account and pays it at once; returns the time until it is
+    /// completed.
     pub(crate) async fn probe(&self, number: u64) -> Option<Duration> {
         let begun = Instant::now();
         let account = self.register(&format!("probe-{number}")).await?;
@@ -171,7 +173,7 @@ impl Clients {
         };
         let product = random.pick(&self.products);
         match random.below(100) {
-            // hears nothing, because it does not wait
+            // gives up early, so it often gets no answer
             0..10 => {
                 let asked = self.order(account, &entry.key, product);
                 if let Ok(Sent::Answered(Ok(order))) =
@@ -180,7 +182,7 @@ impl Clients {
                     entry.accepted.push(order.id);
                 }
             }
-            // the same request twice at once
+            // sends the same request twice at once
             10..20 => {
                 let (one, other) = tokio::join!(
                     self.order(account, &entry.key, product),
@@ -223,7 +225,7 @@ impl Clients {
                 );
                 vec![paid, canceled]
             }
-            // left alone: its deadline decides
+            // no decision: the payment deadline decides
             _ => Vec::new(),
         };
         entry.wrong.extend(other.wrong);

@@ -1,29 +1,30 @@
-//! What clients were told: every answer is held against what is there when all has come to rest.
+//! The answers that clients received; each is compared with the databases once the system is at
+//! rest.
 
 use std::collections::{HashMap, HashSet};
 
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-/// Who decided what, and how it was answered.
+/// An answer that constrains the final status of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// 200: the transaction is paid.
     Paid,
     /// 200: the transaction is canceled.
     Canceled,
-    /// 409 to a payment: it is canceled.
+    /// 409 to a payment: the transaction is canceled.
     TooLateToPay,
-    /// 409 to a cancellation at payments: it is paid.
+    /// 409 to a cancellation at payments: the transaction is paid.
     TooLateToCancel,
-    /// 409 to the order's cancellation: it is completed.
+    /// 409 to the order's cancellation: the order is completed.
     Completed,
-    /// The order was read, and its status is one that never changes.
+    /// The order was read with a final status.
     Seen(String),
 }
 
 impl Answer {
-    /// How the order must have ended.
+    /// The final status that the order must have.
     fn end(&self) -> &str {
         match self {
             Self::Paid | Self::TooLateToCancel | Self::Completed => "completed",
@@ -33,23 +34,23 @@ impl Answer {
     }
 }
 
-/// All that a client heard of one order.
+/// All answers that a client received about one order.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
-    /// Its idempotency key.
+    /// The order's idempotency key.
     pub key: String,
-    /// The ids that it was accepted under (201 and 202), one for each answer.
+    /// The ids from the answers that accepted the order (201 and 202), one per answer.
     pub accepted: Vec<Uuid>,
-    /// Everything that was said of its end.
+    /// All answers that constrain the order's final status.
     pub answers: Vec<Answer>,
-    /// What should not have been answered at all.
+    /// Answers that must never occur.
     pub wrong: Vec<String>,
 }
 
-/// Everything that all clients heard.
+/// All answers of all clients.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    /// One for each key.
+    /// One entry per key.
     pub entries: Vec<Entry>,
     /// The addresses of accounts that were confirmed (201).
     pub accounts: Vec<String>,
@@ -60,7 +61,7 @@ struct Order {
     key: Option<String>,
 }
 
-/// What is there.
+/// The contents of the databases.
 pub struct Found {
     orders: HashMap<Uuid, Order>,
     transactions: HashMap<Uuid, String>,
@@ -68,7 +69,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads it all.
+    /// Reads both databases.
     ///
     /// # Errors
     /// When a database cannot be read.
@@ -102,14 +103,14 @@ impl Found {
         })
     }
 
-    /// How many orders have this status.
+    /// The number of orders with this status.
     pub fn count(&self, status: &str) -> usize {
         let orders = self.orders.values();
         orders.filter(|order| order.status == status).count()
     }
 }
 
-/// Holds what was said against what is there; one sentence for each difference.
+/// Compares the answers with the databases; returns one sentence per difference.
 pub fn judge(ledger: &Ledger, found: &Found) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut asked = HashSet::new();

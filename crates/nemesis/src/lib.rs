@@ -1,8 +1,8 @@
-//! A random mix of everything that goes wrong, against the whole system, under load.
+//! A random mix of faults, against the whole system, under load.
 //!
-//! What goes wrong, and when, is a pure function of a seed ([`schedule`]): kills, pauses past the
-//! lease, crashes of PostgreSQL and RabbitMQ, broken links between all processes. Clients order,
-//! pay, cancel and race meanwhile, and write down every answer ([`ledger`]).
+//! The faults and their times are a pure function of a seed ([`schedule`]): kills, pauses past the
+//! lease, crashes of PostgreSQL and RabbitMQ, broken links between all processes. In the meantime
+//! clients order, pay, cancel and race, and record every answer ([`ledger`]).
 //!
 //! ```text
 //! seed ─▶ schedule ─▶ chaos ─▶ processes, servers, links
@@ -11,21 +11,23 @@
 //!         doctor and databases, at rest ─┘
 //! ```
 //!
-//! - **safety**: round after round of faults that end. After each, all must come to rest, and what
-//!   is there must be what was answered.
-//! - **liveness**: a worker dead for good and a link black for good. Orders must go on being
-//!   completed, and all must come to rest, in spite of both. (Faults that always end would hide a
-//!   system that only a restart gets going again: the idea of TigerBeetle's simulator.)
-//! - **scaling**: ten workers, killed, stopped and started as an autoscaler would. Afterwards as many
-//!   orders must be completed in a window as before, or half at least, and each worker do its part.
-//! - **rolling**: every process replaced by a new one that takes its place before it is told to stop.
-//!   It must end in order, and no request fail but by a cut connection, after which it is sent again.
-//! - **outages**: a database that only reads, rows that other sessions hold, alarms of the broker, stopped
-//!   backends, slow payments, a silent mail server, removed bindings. After each round all must come to rest by
-//!   itself, with nothing in `failed`, and no mail sent more than twice.
+//! - **safety**: round after round of temporary faults. After each round the system must come to
+//!   rest, and the databases must match the answers.
+//! - **liveness**: one worker and one link fail for good. Orders must still be completed, and the
+//!   system must come to rest in spite of both. (Temporary faults alone would hide a system that
+//!   only a restart gets going again: the idea of TigerBeetle's simulator.)
+//! - **scaling**: ten workers, killed, stopped and started as an autoscaler would. Afterwards at
+//!   least half as many orders as before must be completed per window, and each worker must do its
+//!   share.
+//! - **rolling**: every process is replaced by a new one, which takes over before the old one is
+//!   told to stop. The old process must shut down cleanly, and a request may fail only by a cut
+//!   connection, after which the client sends it again.
+//! - **outages**: a read-only database, rows locked by other sessions, alarms of the broker,
+//!   stopped backends, slow payments, a silent mail server, removed bindings. After each round the
+//!   system must come to rest by itself, with nothing in `failed` and no mail sent more than twice.
 //!
-//! With an attacker beside the clients ([`Options::attacked`]), forged events, floods, poison and forged tokens
-//! come in between, and must change nothing.
+//! With an attacker beside the clients ([`Options::attacked`]), forged events, floods, poison and
+//! forged tokens are mixed in, and must change nothing.
 //!
 //! Runs in the environment of [`testkit::System`], with servers of its own: `cargo xtask nemesis`.
 
@@ -70,32 +72,32 @@ use crate::{
     schedule::SCALING,
 };
 
-/// How many clients there are.
+/// Number of clients.
 const CLIENTS: u64 = 6;
-/// For how long a claim lasts.
+/// Duration of a claim's lease.
 const LEASE: Duration = Duration::from_millis(1500);
-/// How long things may take to come to rest once they are left in peace.
+/// How long the system may take to come to rest once the faults are over.
 const REST: Duration = Duration::from_mins(2);
-/// Nothing in a run is older: while it goes on, only what holds at every instant is checked.
+/// Longer than any run: during a run, only invariants that hold at every instant are checked.
 const GRACE: Duration = Duration::from_hours(24);
 
-/// What to run.
+/// Options of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// What reproduces the schedule.
+    /// The seed that reproduces the schedule.
     pub seed: u64,
-    /// What to show.
+    /// The faults to inject, and the promise to verify.
     pub mode: Mode,
-    /// For how long faults and load go on, at least.
+    /// Minimum duration of faults and load.
     pub time: Duration,
-    /// The regression that is planted in the processes (`crashpoint::planted!`): a run that finds nothing then proves
-    /// nothing.
+    /// The regression that is planted in the processes (`crashpoint::planted!`): a run that does
+    /// not find it proves nothing.
     pub planted: Option<&'static str>,
-    /// Whether an attacker is beside the clients.
+    /// Whether an attacker runs beside the clients.
     pub attacked: bool,
 }
 
-/// Runs it all.
+/// Runs the system with its load and faults.
 ///
 /// # Panics
 /// When the system cannot be set up, or a server does not start again.
@@ -141,7 +143,7 @@ pub async fn run(options: Options) -> Summary {
     run.play().await
 }
 
-/// Short leases and delays, so that much happens in a minute.
+/// Short leases and delays, so that many events fit into a minute.
 fn settings(mode: Mode) -> SystemOptions {
     let lease = LEASE.as_millis().to_string();
     let mut env = vec![
@@ -150,17 +152,17 @@ fn settings(mode: Mode) -> SystemOptions {
         ("SAGA_LEASE_MARGIN_MS", "500"),
         ("SAGA_RETRY_BASE_MS", "200"),
         ("SAGA_RETRY_CAP_MS", "1000"),
-        // shorter than some outages: orders are given up, too
+        // shorter than some outages, so that some orders are given up
         ("SAGA_RETRY_BUDGET_MS", "4000"),
         ("PAYMENT_DEADLINE_MS", "6000"),
         ("ORDER_WAIT_MS", "1000"),
         ("RUST_LOG", "info"),
     ];
     if matches!(mode, Mode::Scaling | Mode::Rolling) {
-        env.push(("SHOP_DATABASE_MAX_CONNECTIONS", "8")); // there are many processes
+        env.push(("SHOP_DATABASE_MAX_CONNECTIONS", "8")); // leaves room for the many processes
     }
     if mode == Mode::Scaling {
-        env.push(("EAGER_ATTEMPTS", "0")); // the workers make every attempt
+        env.push(("EAGER_ATTEMPTS", "0")); // leaves every attempt to the workers
     }
     SystemOptions {
         env: env
@@ -173,7 +175,7 @@ fn settings(mode: Mode) -> SystemOptions {
     }
 }
 
-/// Nothing sells out; some products are bought more often than others.
+/// Stocks products so that none sells out; some products are bought more often than others.
 async fn stock(system: &System) -> sqlx::Result<Vec<uuid::Uuid>> {
     sqlx::query("update commerce.stock set received = 1000000000")
         .execute(&system.shop)
@@ -276,7 +278,7 @@ impl Run {
             }
             self.check().await;
             if begun.elapsed() >= self.options.time || !self.violations.is_empty() {
-                self.clients.stop(); // while all is silent: nothing is left unchecked
+                self.clients.stop(); // while all clients are silent, so that no play goes unchecked
             }
         }
     }
@@ -322,7 +324,7 @@ impl Run {
         self.rest_in_silence().await;
     }
 
-    /// Stops the clients, and holds everything to what was said once all rests.
+    /// Silences and stops the clients, and checks everything once the system is at rest.
     async fn rest_in_silence(&mut self) {
         let silent = Instant::now();
         let clients = Arc::clone(&self.clients);
@@ -332,10 +334,11 @@ impl Run {
             Err(what) => self.violations.push(what),
         }
         self.check().await;
-        self.clients.stop(); // while all is silent: nothing is left unchecked
+        self.clients.stop(); // while all clients are silent, so that no play goes unchecked
     }
 
-    /// Once nothing is due: waits for the last deadlines, then holds everything to what was said.
+    /// Once nothing is due: waits for the last deadlines, then compares the system with the
+    /// answers.
     async fn check(&mut self) {
         if let Err(what) = rest::until_nothing(REST, || rest::live(&self.system)).await {
             self.violations.push(what);
@@ -420,10 +423,11 @@ impl Run {
     }
 }
 
-/// Whatever it finds is either broken or a false alarm: both are violations.
+/// Runs `doctor` all the time. Each finding is either a broken invariant or a false alarm: both are
+/// violations.
 async fn examine_all_the_time(system: &System, doctor: &Doctor) {
     loop {
-        // while a database is away there is nothing to read
+        // while a database is down there is nothing to read
         if let Ok(report) = system.examine(GRACE).await {
             doctor.runs.fetch_add(1, Ordering::SeqCst);
             let found = report.violations.iter().map(|found| format!("{found:?}"));
@@ -440,7 +444,7 @@ async fn database_now(system: &System) -> String {
         .expect("liveness mode leaves the servers alone")
 }
 
-/// The longest time between two completed orders, or the first and `since`, in seconds.
+/// The longest time between two completed orders, or between `since` and the first, in seconds.
 async fn longest_gap(system: &System, since: &str) -> Option<f64> {
     let gap: sqlx::Result<Option<f64>> = sqlx::query_scalar(
         "with completed as (

@@ -1,4 +1,4 @@
-//! `nemesis`: run by `cargo xtask nemesis`, which sets what it needs.
+//! `nemesis`: run by `cargo xtask nemesis`, which sets the required environment.
 
 use std::{
     process::ExitCode,
@@ -8,20 +8,20 @@ use std::{
 use clap::Parser;
 use nemesis::{Mode, Options};
 
-/// A random mix of everything that goes wrong, against the whole system, under load.
+/// A random mix of faults, against the whole system, under load.
 #[derive(Parser)]
 #[command(name = "nemesis", version)]
 struct Args {
-    /// For how long, at least.
+    /// Minimum duration of faults and load, seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Reproduces the schedule of an earlier run; new each time by default.
+    /// Reproduces the schedule of an earlier run; random by default.
     #[arg(long)]
     seed: Option<u64>,
-    /// What to show.
+    /// The faults to inject, and the promise to verify.
     #[arg(long, value_enum, default_value = "safety")]
     mode: Mode,
-    /// Put an attacker beside the clients: forged events, floods, poison, forged tokens.
+    /// Run an attacker beside the clients: forged events, floods, poison, forged tokens.
     #[arg(long)]
     attacked: bool,
     /// Print the summary as JSON instead of markdown.

@@ -1,4 +1,4 @@
-//! Plays outages on the servers of a system.
+//! Injects outages into the servers of a system.
 
 use std::{
     fmt,
@@ -18,23 +18,23 @@ use tokio::{sync::Mutex, task::block_in_place};
 
 use crate::schedule::{Outage, ReadOnly, Resource, Row};
 
-/// Most times that a mail is sent: once more than wanted where a crash comes between sending it and recording that.
+/// Most copies of a mail: a crash between sending a mail and recording it causes one extra copy.
 const COPIES: usize = 2;
-/// How long a session that is to hold a row waits for it.
+/// How long the session that takes a row lock waits for it.
 const ROW_TIMEOUT: &str = "set lock_timeout = '2s'";
 
-/// How often which outage was played.
+/// Number of injected outages, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct OutagesPlayed {
-    /// Times that a database took no writes.
+    /// Times that a database became read-only.
     pub read_only: u64,
-    /// Rows held by another session.
+    /// Row locks held by another session.
     pub locks: u64,
     /// Alarms of the broker.
     pub alarms: u64,
     /// Backends of PostgreSQL that were stopped.
     pub frozen_backends: u64,
-    /// Times that payments was slow for everybody.
+    /// Times that payments was slow for all callers.
     pub slow_payments: u64,
     /// Times that the mail server fell silent.
     pub silent_mail: u64,
@@ -69,7 +69,7 @@ struct Counters {
     unbound: AtomicU64,
 }
 
-/// What plays them.
+/// Injects outages.
 pub(crate) struct Outages {
     mail: MailServer,
     played: Counters,
@@ -79,7 +79,7 @@ pub(crate) struct Outages {
 }
 
 impl Outages {
-    /// With a mail server of its own.
+    /// Starts with a mail server of its own.
     pub(crate) async fn new() -> Self {
         Self {
             mail: MailServer::start().await,
@@ -90,12 +90,12 @@ impl Outages {
         }
     }
 
-    /// Where workers find the mail server.
+    /// The URL at which workers reach the mail server.
     pub(crate) fn smtp_url(&self) -> String {
         format!("smtp://{}", self.mail.address)
     }
 
-    /// How often which was played so far.
+    /// Number of outages injected so far, by kind.
     pub(crate) fn played(&self) -> OutagesPlayed {
         let played = &self.played;
         OutagesPlayed {
@@ -118,7 +118,7 @@ impl Outages {
             .collect()
     }
 
-    /// Plays one; returns when it is over.
+    /// Plays one outage; returns when it is over.
     pub(crate) async fn play(&self, system: &System, outage: Outage) {
         match outage {
             Outage::ReadOnly { how, time } => {
@@ -197,7 +197,8 @@ async fn read_only(system: &System, how: ReadOnly, time: Duration) {
                 "select pg_reload_conf()".to_owned(),
             ],
         ),
-        // sessions that are opened meanwhile stay read-only: a failover behind one address leaves them so
+        // sessions opened in the meantime stay read-only: a failover behind one address has the
+        // same effect
         ReadOnly::Shop | ReadOnly::Payments => (
             [
                 format!("alter database {database} set default_transaction_read_only = on"),
@@ -217,7 +218,7 @@ async fn read_only(system: &System, how: ReadOnly, time: Duration) {
     run(system.setting(variable), &end).await;
 }
 
-/// Statements on a session of their own, each in a transaction of its own.
+/// Runs statements on a session of their own, each in its own transaction.
 async fn run(url: &str, statements: &[String]) {
     let conn = PgConnection::connect(url).await;
     let mut conn = conn.expect("the server answers: nothing else stops it in this mode");
@@ -230,7 +231,7 @@ async fn run(url: &str, statements: &[String]) {
     conn.close().await.ok();
 }
 
-/// A session that holds a row until it is dropped.
+/// Opens a session that holds a row lock until it is dropped.
 async fn hold(system: &System, row: Row, nth: u32) -> sqlx::Result<PgConnection> {
     let statement = match row {
         Row::Saga => {
@@ -245,7 +246,7 @@ async fn hold(system: &System, row: Row, nth: u32) -> sqlx::Result<PgConnection>
                    order by order_id desc limit 1 offset $1)
                for update"#
         }
-        // of those that are bought
+        // one of the products that clients buy
         Row::Stock => {
             "select from commerce.stock where product_id = (
                  select product_id from commerce.stock order by product_id limit 1 offset $1 % 5)
@@ -279,13 +280,13 @@ fn manage(system: &System, method: &str, path: &str, body: &str) {
     block_in_place(|| {
         let rabbitmq = servers.rabbitmq.lock().expect("nobody panics with it");
         if let Err(error) = rabbitmq.management(method, path, body) {
-            // healed meanwhile by a worker
+            // a worker has repaired it in the meantime
             eprintln!("{error}");
         }
     });
 }
 
-/// The process of one of our sessions.
+/// The backend process of one of our sessions.
 async fn backend(system: &System, nth: u32) -> Option<Pid> {
     let pid: i32 = sqlx::query_scalar(
         "with ours as (
@@ -301,7 +302,7 @@ async fn backend(system: &System, nth: u32) -> Option<Pid> {
     Some(Pid::from_raw(pid))
 }
 
-/// To a backend, and to no process that has its number meanwhile.
+/// Sends a signal to a backend, but not to another process that has reused its id.
 fn signal(backend: Pid, signal: Signal) {
     let name = std::fs::read_to_string(Path::new("/proc").join(backend.to_string()).join("comm"));
     if name.is_ok_and(|name| name.trim() == "postgres") {

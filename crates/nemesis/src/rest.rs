@@ -1,4 +1,4 @@
-//! Whether all has come to rest.
+//! Checks whether the system is at rest.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use sqlx::Row;
 use testkit::System;
 use uuid::Uuid;
 
-/// The first of what has not moved though nothing but the system keeps it from moving: all but the
-/// sagas whose payment is undecided and not yet due.
+/// The first object that the system itself still has to move: everything except sagas that wait for
+/// an undecided payment before its deadline.
 ///
 /// # Errors
 /// When a database cannot be read.
@@ -46,13 +46,14 @@ pub(crate) async fn due(system: &System) -> sqlx::Result<Option<String>> {
     Ok(shop.or(payments).or(decided).or(unsent))
 }
 
-/// How many mails must be sent, and how many are recorded as sent.
+/// The number of mails that must be sent, and of those recorded as sent.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub(crate) async fn mails(system: &System) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query(
-        // a registration whose answer was lost is sent again, and the owner of the address told of it
+        // a registration is repeated when its answer was lost, and then the owner of the address
+        // gets a mail
         r#"select (select count(*) from auth."user")
                   + (select count(*) from auth.mail_request where purpose = 'registration')
                   + (select count(*) from commerce."order" where status = 'completed') as expected,
@@ -76,10 +77,10 @@ pub(crate) async fn live(system: &System) -> sqlx::Result<Option<String>> {
     .await
 }
 
-/// Waits until `remains` finds nothing any more; returns what it found last.
+/// Waits until `remains` finds nothing; returns its last finding.
 ///
 /// # Errors
-/// That, when it is still there after `limit`.
+/// The finding that still remains after `limit`.
 pub(crate) async fn until_nothing<F: Future<Output = sqlx::Result<Option<String>>>>(
     limit: Duration,
     mut remains: impl FnMut() -> F,

@@ -1,24 +1,25 @@
-//! What ten workers do while nobody touches them, before and after somebody did.
+//! Measures the work of ten workers in an undisturbed window, before and after they are killed and
+//! started.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 use testkit::{System, eventually};
 
-/// How long they are looked at.
+/// Length of a measurement.
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// What was done in a window.
+/// Work done in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Work {
-    /// Orders that were completed in it.
+    /// Orders completed in the window.
     completed: i64,
-    /// Worker → how many attempts at a step, an undo or a timer it ended, by the journal.
+    /// By worker: the attempts at steps, undos and timers that it ended, by the journal.
     attempts: BTreeMap<String, i64>,
 }
 
 impl Work {
-    /// What is done from now on, for a while.
+    /// Measures the work done from now on, for one window.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -34,7 +35,7 @@ impl Work {
         .bind(&since)
         .fetch_one(&system.shop)
         .await?;
-        // what somebody else wrote down for a worker that had died is not that worker's
+        // entries of kind `lost` are written by another process on behalf of a dead worker
         let attempts: Vec<(String, i64)> = sqlx::query_as(
             "select process, count(*) from saga.journal
              where process like 'worker-%' and kind <> 'lost' and at > $1::timestamptz
@@ -50,7 +51,7 @@ impl Work {
     }
 }
 
-/// Waits until the load has begun to be dealt with.
+/// Waits until the first orders are completed.
 pub(crate) async fn under_way(system: &System) {
     eventually("the first orders to be completed", || async {
         let completed = sqlx::query_scalar(
@@ -62,23 +63,23 @@ pub(crate) async fn under_way(system: &System) {
     .await;
 }
 
-/// What the workers did before and after they were killed and started.
+/// The workers' throughput before the first kill and after the last start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Recovery {
-    /// Orders completed a second before the first kill,
+    /// Orders completed per second before the first kill.
     pub before: f64,
-    /// and once the last one was started.
+    /// Orders completed per second after the last start.
     pub after: f64,
-    /// How many workers advanced sagas then,
+    /// Workers that advanced sagas after the last start.
     pub workers: usize,
-    /// the fewest attempts of one of them
+    /// The fewest attempts of one such worker.
     pub least: i64,
-    /// and the most.
+    /// The most attempts of one such worker.
     pub most: i64,
 }
 
 impl Recovery {
-    /// Of two windows.
+    /// Compares two windows.
     pub(crate) fn of(before: &Work, after: &Work) -> Self {
         let rate = |work: &Work| {
             let completed = i32::try_from(work.completed).unwrap_or(i32::MAX);
@@ -93,8 +94,8 @@ impl Recovery {
         }
     }
 
-    /// Whether it is one: at least half of the throughput is back, and each of `workers` does its
-    /// part. One sentence for what is not so.
+    /// Checks the recovery: at least half of the throughput is back, and each of `workers` does its
+    /// share. Returns one sentence per violation.
     pub(crate) fn judge(&self, workers: usize) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.before == 0.0 || self.after < self.before / 2.0 {

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: a pure function of the seed.
+//! The faults and their times: a pure function of the seed.
 
 mod outages;
 
@@ -11,26 +11,26 @@ use testkit::{Fault, Upstream};
 pub use self::outages::{Outage, ReadOnly, Resource, Row};
 use crate::random::Random;
 
-/// What is shown.
+/// The faults to inject, and the promise to verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Rounds of faults that end: afterwards all must come to rest, and nothing be lost.
+    /// Rounds of temporary faults: after each, the system must come to rest with nothing lost.
     Safety,
-    /// Faults for good, in a part: all must come to rest in spite of them.
+    /// Permanent faults in one part: the system must come to rest in spite of them.
     Liveness,
-    /// Ten workers, killed, stopped and started as an autoscaler would: afterwards they must do as
-    /// much as before, each of them its part.
+    /// Ten workers, killed, stopped and started as an autoscaler would: afterwards throughput must
+    /// recover, and each worker must do its share.
     Scaling,
-    /// Every process replaced by a new one, as a deployment does: no request may fail.
+    /// Every process is replaced by a new one, as in a deployment: no request may fail.
     Rolling,
-    /// What is needed answers and cannot be used, or falls silent: afterwards all must come to rest by itself, nothing
-    /// be in `failed`, and no mail be sent more than twice.
+    /// Dependencies that respond but cannot be used, or fall silent: afterwards the system must
+    /// come to rest by itself, with nothing in `failed` and no mail sent more than twice.
     Outages,
 }
 
 impl Mode {
-    /// What runs.
+    /// The processes that run in this mode.
     pub fn processes(self) -> &'static [&'static str] {
         match self {
             Self::Safety | Self::Outages => &SAFETY,
@@ -41,7 +41,7 @@ impl Mode {
     }
 }
 
-/// The processes of safety mode: each part, with more than one worker of each role.
+/// The processes of safety mode: every component, with more than one worker of each role.
 pub const SAFETY: [&str; 5] = [
     "payments",
     "api",
@@ -50,7 +50,7 @@ pub const SAFETY: [&str; 5] = [
     "worker relay#2",
 ];
 
-/// The processes of liveness mode: three workers of all roles, one of which stays whole.
+/// The processes of liveness mode: three workers of all roles, one of which stays unaffected.
 pub const LIVENESS: [&str; 5] = ["payments", "api", "worker#1", "worker#2", "worker#3"];
 
 /// The processes of scaling mode: ten workers of all roles.
@@ -69,7 +69,7 @@ pub const SCALING: [&str; 12] = [
     "worker#10",
 ];
 
-/// The processes of rolling mode: what Kubernetes runs, two of each.
+/// The processes of rolling mode, as Kubernetes runs them: two of each.
 pub const ROLLING: [&str; 12] = [
     "payments#1",
     "payments#2",
@@ -88,106 +88,107 @@ pub const ROLLING: [&str; 12] = [
 /// The clients, as one end of a link.
 pub const CLIENTS: &str = "clients";
 
-/// How long faults may begin in a round.
+/// The time window of a round in which faults may begin.
 const WINDOW_MS: u64 = 8_000;
 
 /// How a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// In order (RabbitMQ), or as if it had crashed (`pg_ctl -m immediate`).
+    /// An orderly stop (RabbitMQ), or one as after a crash (`pg_ctl -m immediate`).
     Stop,
     /// SIGKILL, with its children.
     Kill,
 }
 
-/// One end and the other.
+/// A connection between two parts of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// Who reaches for something.
+    /// The connecting side.
     pub from: &'static str,
-    /// What for.
+    /// The side that it connects to.
     pub to: Upstream,
 }
 
-/// Something that goes wrong, and is over after a while.
+/// A fault, most of which end after a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// SIGKILL; started again after `down`.
     Kill {
-        /// Which process.
+        /// The process.
         process: &'static str,
-        /// How long it is gone.
+        /// How long it is down.
         down: Duration,
     },
     /// SIGTERM; started again once it has ended.
     Stop {
-        /// Which process.
+        /// The process.
         process: &'static str,
     },
-    /// SIGTERM, which must end it in order; started again after `down`.
+    /// SIGTERM, after which it must shut down cleanly; started again after `down`.
     Retire {
-        /// Which process.
+        /// The process.
         process: &'static str,
-        /// How long it is gone.
+        /// How long it is down.
         down: Duration,
     },
-    /// A new one is started and gets ready, takes its place at the load balancer, and only then the old
-    /// one gets SIGTERM, which must end it in order (`maxUnavailable: 0`).
+    /// A new process is started and becomes ready, takes the old one's place at the load balancer,
+    /// and only then the old one gets SIGTERM, after which it must shut down cleanly
+    /// (`maxUnavailable: 0`).
     Replace {
-        /// Which process.
+        /// The process.
         process: &'static str,
     },
     /// SIGSTOP; SIGCONT after `time`, which is longer than a lease.
     Pause {
-        /// Which process.
+        /// The process.
         process: &'static str,
         /// How long it is frozen.
         time: Duration,
     },
-    /// PostgreSQL ends and is started again.
+    /// PostgreSQL stops and is started again.
     Postgres(How),
-    /// RabbitMQ ends and is started again.
+    /// RabbitMQ stops and is started again.
     RabbitMq(How),
     /// Every session of ours at PostgreSQL is ended (`pg_terminate_backend`).
     EndSessions,
-    /// A link misbehaves for `time`.
+    /// A link is disturbed for `time`.
     Break {
-        /// Which.
+        /// The link.
         link: Link,
-        /// How.
+        /// The kind of disturbance.
         fault: Fault,
-        /// For how long.
+        /// Its duration.
         time: Duration,
     },
-    /// Something that is needed cannot be used.
+    /// A dependency cannot be used.
     Outage(Outage),
-    /// SIGKILL, for good.
+    /// SIGKILL, without a restart.
     KillForGood {
-        /// Which process.
+        /// The process.
         process: &'static str,
     },
-    /// A link misbehaves for good.
+    /// A link is disturbed for good.
     BreakForGood {
-        /// Which.
+        /// The link.
         link: Link,
-        /// How.
+        /// The kind of disturbance.
         fault: Fault,
     },
 }
 
-/// What goes wrong at a moment.
+/// A scheduled fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// From the round's beginning.
+    /// Time since the beginning of the round.
     pub at: Duration,
-    /// What.
+    /// The fault.
     pub act: Act,
 }
 
-/// Everything that goes wrong before things are left in peace.
+/// All faults of a round; after them the system is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
-    /// In the order of their beginning.
+    /// Ordered by their start.
     pub events: Vec<Event>,
 }
 
@@ -201,7 +202,7 @@ impl fmt::Display for Round {
     }
 }
 
-/// The round of this number.
+/// The round with this number.
 pub fn round(mode: Mode, seed: u64, number: u64) -> Round {
     let mut random = Random::new(seed, &[mode as u64, number]);
     let mut events = match mode {
@@ -221,7 +222,7 @@ fn safety(random: &mut Random) -> Vec<Event> {
         let at = random.millis(0, WINDOW_MS);
         events.push(Event { at, act });
     };
-    // at most one server a round: it takes seconds to come back
+    // at most one server per round: it takes seconds to come back
     let server = match random.below(6) {
         0 => Some(Act::Postgres(How::Stop)),
         1 => Some(Act::Postgres(How::Kill)),
@@ -296,7 +297,7 @@ fn liveness(random: &mut Random) -> Vec<Event> {
     ]
 }
 
-/// As an autoscaler that cannot make up its mind.
+/// Kills, stops and starts workers like a flapping autoscaler.
 fn scaling(random: &mut Random) -> Vec<Event> {
     let one = |random: &mut Random| {
         let process = random.pick(&SCALING[2..]);
@@ -312,7 +313,8 @@ fn scaling(random: &mut Random) -> Vec<Event> {
     (0..8 + random.below(7)).map(|_| one(random)).collect()
 }
 
-/// All at once, as when a new release is applied, but one replica of a role after the other.
+/// Replaces all processes at once, as a new release does, but the replicas of a role one after the
+/// other.
 fn rolling(random: &mut Random) -> Vec<Event> {
     let one = |(index, process): (usize, &&'static str)| {
         let from = if index % 2 == 0 { 0 } else { WINDOW_MS };
@@ -323,7 +325,7 @@ fn rolling(random: &mut Random) -> Vec<Event> {
     ROLLING.iter().enumerate().map(one).collect()
 }
 
-/// What a process talks to, besides what stands before it.
+/// The upstreams that a process connects to, except its load balancer.
 fn upstreams(process: &str) -> &'static [Upstream] {
     match process {
         "api" => &[Upstream::Postgres, Upstream::Payments],

@@ -1,4 +1,4 @@
-//! What a run found, for people and for programs.
+//! The result of a run, for people and for programs.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -6,61 +6,61 @@ use serde::Serialize;
 
 use crate::{chaos::Done, scaling::Recovery, schedule::Mode};
 
-/// What a run found.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// What reproduces its schedule.
+    /// The seed that reproduces its schedule.
     pub seed: u64,
-    /// What was shown.
+    /// The mode of the run.
     pub mode: Mode,
-    /// How long it took, servers not counted.
+    /// Duration of the run, without the start of the servers.
     pub seconds: u64,
     /// Rounds of faults.
     pub rounds: u64,
-    /// What was done to the system.
+    /// The injected faults.
     #[serde(flatten)]
     pub done: Done,
     /// Orders that were accepted (201 or 202).
     pub orders_accepted: usize,
-    /// How many of all orders were completed,
+    /// Completed orders in the database.
     pub completed: usize,
-    /// and how many canceled.
+    /// Canceled orders in the database.
     pub canceled: usize,
-    /// How often `doctor` looked while all this went on.
+    /// Number of `doctor` runs during the faults.
     pub doctor_runs: u64,
-    /// How often all live sagas were asked for their causes meanwhile.
+    /// Number of polls for the causes of all live sagas.
     pub cause_looks: u64,
-    /// Call and status → how often.
+    /// By call and status: the number of answers.
     pub answers: BTreeMap<String, u64>,
-    /// Faults over → an order placed then is completed; one for each round.
+    /// Time from the end of the faults until an order placed then is completed; one per round.
     pub first_completed: Times,
-    /// Faults over → all that can be at rest is; one for each round. In liveness mode: clients
-    /// silent → all at rest.
+    /// Time from the end of the faults until everything that can be at rest is; one per round. In
+    /// liveness mode: from the silence of the clients until all is at rest.
     pub at_rest: Times,
     /// The longest time without a completed order, from the faults to the clients' end, seconds;
     /// liveness mode only.
     pub longest_gap: Option<f64>,
-    /// What the workers did before and after they were killed and started; scaling mode only.
+    /// The workers' throughput before the first kill and after the last start; scaling mode only.
     pub recovery: Option<Recovery>,
-    /// What an attacker tried, and how often.
+    /// The number of attacks, by kind.
     pub attacks: Option<BTreeMap<String, u64>>,
-    /// What is not as promised.
+    /// Violated promises.
     pub violations: Vec<String>,
 }
 
-/// Times, in seconds.
+/// A distribution of times, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Times {
-    /// How many there are.
+    /// Number of samples.
     pub count: usize,
-    /// Half of them are at most this,
+    /// The median.
     pub p50: f64,
-    /// and all of them this.
+    /// The maximum.
     pub max: f64,
 }
 
 impl Times {
-    /// Of these.
+    /// The distribution of these times.
     pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
         let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
@@ -83,7 +83,7 @@ impl fmt::Display for Times {
 }
 
 impl Summary {
-    /// As a table in markdown, with the violations below it.
+    /// Renders a table in Markdown, with the violations below it.
     pub fn markdown(&self) -> String {
         let done = &self.done;
         let mode = format!("{:?}", self.mode).to_lowercase();

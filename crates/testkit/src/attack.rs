@@ -1,4 +1,5 @@
-//! What an attacker sends who reaches the broker and the services: forged events, garbage, poison, tokens.
+//! The messages and tokens of an attacker who reaches the broker and the services: forged events,
+//! garbage, poison, forged tokens.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::SeqCst},
@@ -22,7 +23,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 const COMPLETED: &str = "transaction_completed";
 const CANCELED: &str = "transaction_canceled";
 
-/// An order that an attacker knows everything about.
+/// An order of which the attacker knows everything.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The order.
@@ -35,24 +36,25 @@ pub struct Target {
     pub currency: String,
 }
 
-/// A connection to the broker with somebody else's rights, and keys that are nobody's.
+/// A connection to the broker with another client's rights, and a signing key that no service
+/// trusts.
 pub struct Attack {
     _connection: Connection,
     channel: Channel,
     signer: DetachedSigner,
 }
 
-/// Numbers the messages of all attacks of a process.
+/// Numbers the messages of all attacks of this process.
 static SENT: AtomicU64 = AtomicU64::new(0);
 
-/// Begins the message id of everything that an attack sends.
+/// Prefix of the message ids of all attacks.
 pub const ATTACK: &str = "attack-";
 
 impl Attack {
-    /// Connects; `None` while the broker is away.
+    /// Connects; `None` while the broker is unavailable.
     ///
     /// # Panics
-    /// When no key can be made.
+    /// When no key can be generated.
     pub async fn connect(amqp_url: &str) -> Option<Self> {
         let connect = async {
             let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
@@ -72,7 +74,8 @@ impl Attack {
         })
     }
 
-    /// Publishes; returns its message id once the broker has it. `None` when that is not known.
+    /// Publishes a message; returns its id once the broker has confirmed it, `None` without a
+    /// confirmation.
     pub async fn publish(
         &self,
         exchange: &str,
@@ -102,8 +105,8 @@ impl Attack {
         matches!(confirmed, Confirmation::Ack(None)).then_some(id)
     }
 
-    /// Says that an order was paid, and that it was canceled, in every way but payments' own.
-    /// False when the broker went away meanwhile.
+    /// Claims that an order was paid, and that it was canceled, in every form except payments' own.
+    /// Returns false if the broker became unavailable.
     pub async fn forge(&self, target: &Target) -> bool {
         let Target {
             order,
@@ -163,7 +166,7 @@ impl Attack {
         true
     }
 
-    /// Sends `count` messages that mean nothing; returns the ids of those that the broker has.
+    /// Sends `count` garbage messages; returns the ids of those that the broker has confirmed.
     pub async fn flood(&self, count: usize) -> Vec<String> {
         let sends = (0..count).map(|number| async move {
             let (exchange, key) = match number % 3 {
@@ -178,7 +181,8 @@ impl Attack {
         sent.into_iter().flatten().collect()
     }
 
-    /// Sends headers and bodies that broke a consumer once; returns the ids of those that the broker has.
+    /// Sends headers and bodies that once broke a consumer; returns the ids of those that the
+    /// broker has confirmed.
     pub async fn poison(&self) -> Vec<String> {
         let long = "a".repeat(300);
         let wide = "p".repeat(130_900);
@@ -215,7 +219,8 @@ fn headers(named: &[(&str, &str)]) -> FieldTable {
 }
 
 impl System {
-    /// Tokens that neither service may believe: expired, for another audience, of another key.
+    /// Tokens that neither service may accept: expired, not valid yet, signed with another key,
+    /// unsigned, or with a replaced payload.
     ///
     /// # Panics
     /// When the signing key cannot be read.
@@ -259,7 +264,7 @@ impl System {
         ]
     }
 
-    /// A good token of this user.
+    /// A valid token of this user.
     ///
     /// # Panics
     /// When the signing key cannot be read.
@@ -268,7 +273,8 @@ impl System {
         signer.access_token(user, &[], Duration::from_mins(10))
     }
 
-    /// An order that waits for its payment; `None` when there is none, or no database.
+    /// A random order that awaits its payment; `None` if no such order exists or the database is
+    /// unavailable.
     pub async fn target(&self) -> Option<Target> {
         let found: (Uuid, Uuid, i64, String) = sqlx::query_as(
             r#"select order_id, transaction_id, total_amount, currency from commerce."order"

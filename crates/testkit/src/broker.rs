@@ -9,7 +9,7 @@ use crate::variable;
 /// URL of a fresh vhost on the test run's RabbitMQ.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the vhost cannot be created.
 pub async fn vhost() -> String {
     let name = format!("test-{}", Uuid::new_v4().simple());
     let management = variable("TEST_RABBITMQ_MANAGEMENT_URL");
@@ -43,10 +43,10 @@ pub async fn vhost() -> String {
     variable("TEST_AMQP_URL").replacen("/?", &format!("/{name}?"), 1)
 }
 
-/// A client of the broker that is not ours, on a channel that confirms.
+/// A broker client that is not one of ours, on a channel in confirm mode.
 ///
 /// # Panics
-/// When there is no broker at this URL.
+/// When the broker cannot be reached at this URL.
 pub async fn foreign_client(amqp_url: &str) -> (Connection, Channel) {
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(amqp_url, properties);
@@ -58,10 +58,10 @@ pub async fn foreign_client(amqp_url: &str) -> (Connection, Channel) {
     (connection, channel)
 }
 
-/// Publishes on a [`foreign_client`]'s channel, to somebody.
+/// Publishes on a [`foreign_client`]'s channel; the message must be routed to a queue.
 ///
 /// # Panics
-/// When the broker does not take it, or nobody is bound for it.
+/// When the broker does not confirm the message, or no queue is bound for it.
 pub async fn publish(
     channel: &Channel,
     exchange: &str,

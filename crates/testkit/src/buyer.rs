@@ -1,4 +1,4 @@
-//! Somebody who shops.
+//! A customer of the shop, as tests use one.
 
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -6,22 +6,22 @@ use uuid::Uuid;
 
 use crate::{System, eventually, eventually_some};
 
-/// Of every buyer.
+/// The password of every buyer.
 const PASSWORD: &str = "correct horse";
 
 impl System {
-    /// A new account, logged in.
+    /// Creates a new account and logs in.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// When the account or the session cannot be created.
     pub async fn buyer(&self) -> Buyer<'_> {
         self.try_buyer().await.expect("an account and a session")
     }
 
-    /// Somebody new, who is logged in.
+    /// Creates a new account and logs in.
     ///
     /// # Errors
-    /// What came in place of the account or the session.
+    /// The unexpected answer to the registration or the login.
     pub async fn try_buyer(&self) -> Result<Buyer<'_>, String> {
         let email = format!("{}@shop.example", Uuid::new_v4().simple());
         let body = json!({"email": email, "password": PASSWORD, "name": "Test Buyer"});
@@ -30,10 +30,10 @@ impl System {
         self.log_in(&email).await
     }
 
-    /// A buyer of an earlier time, logged in anew.
+    /// Logs in an existing account.
     ///
     /// # Errors
-    /// The answer in place of the session.
+    /// The unexpected answer to the login.
     pub async fn log_in(&self, email: &str) -> Result<Buyer<'_>, String> {
         let body = json!({"email": email, "password": PASSWORD});
         let answer = self.ask("/api/login", &body, StatusCode::OK).await?;
@@ -59,7 +59,7 @@ impl System {
         }
     }
 
-    /// Somebody who is logged in already.
+    /// A buyer whose access token is already known.
     pub fn returning(&self, token: String) -> Buyer<'_> {
         Buyer {
             system: self,
@@ -68,7 +68,7 @@ impl System {
     }
 }
 
-/// Somebody who shops.
+/// A customer of the shop.
 pub struct Buyer<'a> {
     system: &'a System,
     /// The access token.
@@ -76,10 +76,10 @@ pub struct Buyer<'a> {
 }
 
 impl Buyer<'_> {
-    /// Sends a basket of one product.
+    /// Orders a quantity of one product.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no answer arrives.
     pub async fn try_order(
         &self,
         product: &str,
@@ -113,7 +113,7 @@ impl Buyer<'_> {
         (status, answer.json().await.expect("JSON"))
     }
 
-    /// Reads an order; `None` while there is no answer.
+    /// Reads an order; `None` if no answer arrives.
     pub async fn try_look(&self, order: &str) -> Option<Value> {
         let url = format!("{}/api/orders/{order}", self.system.api_url);
         let answer = self
@@ -131,7 +131,7 @@ impl Buyer<'_> {
         }
     }
 
-    /// Waits until an order has this status; returns it.
+    /// Waits until an order has this status; returns the order.
     pub async fn awaits(&self, order: &str, status: &str) -> Value {
         eventually_some(&format!("order {order} to be {status}"), || async {
             self.try_look(order)
@@ -144,7 +144,7 @@ impl Buyer<'_> {
     /// Calls payments' simulator: `complete` or `cancel`.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no answer arrives.
     pub async fn decide(&self, verb: &str, transaction: &str) -> reqwest::Result<Response> {
         let url = format!("{}/transactions/{verb}", self.system.payments_url);
         let body = json!({"transaction_id": transaction});
@@ -157,7 +157,7 @@ impl Buyer<'_> {
             .await
     }
 
-    /// Pays, however long it takes to get an answer.
+    /// Pays, repeating the call until it is answered.
     pub async fn pay(&self, transaction: &str) {
         eventually(&format!("transaction {transaction} to be paid"), || async {
             self.decide("complete", transaction)
@@ -170,7 +170,7 @@ impl Buyer<'_> {
     /// Asks the API to cancel an order.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// When no answer arrives.
     pub async fn cancel(&self, order: &str) -> Response {
         let url = format!("{}/api/orders/{order}/cancel", self.system.api_url);
         self.system

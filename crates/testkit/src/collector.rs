@@ -1,7 +1,7 @@
-//! An OTLP receiver: keeps every span that is sent to it.
+//! An OTLP receiver that keeps every received span.
 //!
-//! Just as much gRPC as one unary call needs: a length-prefixed message in, an empty one and a
-//! status of 0 out.
+//! Implements only as much gRPC as one unary call needs: a length-prefixed message in, an empty
+//! message and status 0 out.
 
 use std::{
     collections::BTreeMap,
@@ -21,41 +21,41 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A span that arrived.
+/// A received span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// `service.name` of whoever sent it.
+    /// `service.name` of the sender.
     pub service: String,
-    /// Its trace, hex.
+    /// Id of its trace, hex.
     pub trace_id: String,
     /// Its id, hex.
     pub span_id: String,
-    /// Its parent's id, hex; empty of a root.
+    /// Id of its parent, hex; empty for a root span.
     pub parent: String,
     /// Its name.
     pub name: String,
-    /// When it began, nanoseconds since 1970.
+    /// Start time, nanoseconds since 1970.
     pub began: u64,
-    /// When it ended, nanoseconds since 1970.
+    /// End time, nanoseconds since 1970.
     pub ended: u64,
     /// Its attributes, as text.
     pub attributes: BTreeMap<String, String>,
-    /// What went wrong, if its status says so.
+    /// The error message, if its status is an error.
     pub error: Option<String>,
-    /// As it came, without what says who sent it.
+    /// The encoded span, without the sender's resource.
     pub bytes: Vec<u8>,
 }
 
 impl Captured {
-    /// An attribute; empty when it has none.
+    /// The value of an attribute; empty if the span lacks it.
     pub fn get(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
 }
 
-/// A receiver on a port of its own, until it is dropped.
+/// A receiver on a port of its own, until dropped.
 pub struct Collector {
-    /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// URL for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub endpoint: String,
     spans: Arc<Mutex<Vec<Captured>>>,
     server: JoinHandle<()>,
@@ -68,7 +68,7 @@ impl Drop for Collector {
 }
 
 impl Collector {
-    /// Listens.
+    /// Starts listening.
     ///
     /// # Panics
     /// When no port is free.
@@ -91,15 +91,15 @@ impl Collector {
         }
     }
 
-    /// All that have arrived.
+    /// All received spans.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn spans(&self) -> Vec<Captured> {
         self.spans.lock().expect("no thread panics here").clone()
     }
 
-    /// Those of one trace, in the order in which they began.
+    /// The spans of one trace, ordered by start time.
     pub fn trace(&self, trace_id: &str) -> Vec<Captured> {
         let mut spans = self.spans();
         spans.retain(|span| span.trace_id == trace_id);
@@ -107,10 +107,10 @@ impl Collector {
         spans
     }
 
-    /// Throws all of them away.
+    /// Discards all received spans.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn clear(&self) {
         self.spans.lock().expect("no thread panics here").clear();
     }
@@ -135,7 +135,7 @@ async fn answer(
         let _ = body.flow_control().release_capacity(data.len());
         message.extend_from_slice(&data);
     }
-    // a byte that says whether it is compressed, which ours never is, and four of its length
+    // a gRPC frame begins with a compression flag, which we never set, and four bytes of length
     let export = ExportTraceServiceRequest::decode(message.get(5..).unwrap_or_default());
     if let Ok(export) = export {
         let mut kept = spans.lock().expect("no thread panics here");

@@ -1,7 +1,8 @@
-//! What tests share: fresh databases and vhosts on the servers of `cargo xtask test`, waiting for a
-//! condition, a payments that misbehaves on demand, and the whole system as real processes.
+//! Shared test tools: fresh databases and vhosts on the servers of `cargo xtask test`, waiting for
+//! a condition, a fake payments service that misbehaves on demand, and the whole system as real
+//! processes.
 //!
-//! A development dependency only: nothing that is shipped uses it.
+//! A development dependency only: no shipped crate uses it.
 
 mod attack;
 mod broker;
@@ -30,17 +31,17 @@ pub use refused::refused;
 pub use system::{Servers, System, SystemOptions};
 pub use wait::{ended, eventually, eventually_some, hangs_up_in_pause, within};
 
-/// A port that nobody listens on.
+/// A free port.
 ///
 /// # Panics
-/// When there is none.
+/// When no port is free.
 pub fn free_port() -> u16 {
     servers::free_port().expect("a port is free")
 }
 
 /// A variable that `cargo xtask test` sets.
 ///
-/// # Panics
+/// When the variable is not set.
 /// When it is not set.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name)

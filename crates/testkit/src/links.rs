@@ -1,4 +1,4 @@
-//! A proxy for each process in front of each thing that it talks to.
+//! A proxy between each process and each of its upstreams.
 
 use std::{
     collections::BTreeMap,
@@ -7,21 +7,21 @@ use std::{
 
 use crate::{Fault, Proxy};
 
-/// What our processes talk to.
+/// The upstreams of the system's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Upstream {
     /// The process' own database.
     Postgres,
     /// The broker.
     RabbitMq,
-    /// Of the API and the workers.
+    /// Used by the API and the workers.
     Payments,
-    /// Of payments: the keys that tokens are checked by.
+    /// Used by payments: the keys that verify tokens.
     Api,
 }
 
 impl Upstream {
-    /// What a program of ours talks to, and the variable that says where that is.
+    /// A program's upstreams, each with the variable that holds its URL.
     fn of(binary: &str) -> &'static [(Self, &'static str)] {
         match binary {
             "api" => &[
@@ -42,14 +42,14 @@ impl Upstream {
     }
 }
 
-/// The links of a system's processes, made when a process is first started.
+/// The links of a system's processes, created when a process is first started.
 #[derive(Default)]
 pub(crate) struct Links(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     proxies: BTreeMap<(String, Upstream), Arc<Proxy>>,
-    /// What the ways to something do, those of processes yet to come, too.
+    /// The current fault of all links to an upstream; links created later get it, too.
     faults: BTreeMap<Upstream, Fault>,
 }
 
@@ -62,7 +62,7 @@ impl Links {
         self.state().proxies.get(&(process.to_owned(), to)).cloned()
     }
 
-    /// The variables that lead `process`, which runs `binary`, through its proxies.
+    /// The variables that route `process`, which runs `binary`, through its proxies.
     pub(crate) async fn variables(
         &self,
         process: &str,

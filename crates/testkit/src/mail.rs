@@ -13,9 +13,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// An SMTP server on loopback. It treats each mail as the name before its recipient's `@` says: it answers nothing to
-/// `silent`, refuses `refused` for good (5xx), and takes `greylisted` the third time (4xx before). All others it takes,
-/// unless it [hangs](MailServer::hangs).
+/// An SMTP server on loopback. It treats each mail by the local part of its recipient: it never
+/// answers `silent`, refuses `refused` permanently (5xx), and accepts `greylisted` at the third
+/// attempt (4xx before). It accepts all other mails, unless it [hangs](MailServer::hangs).
 #[derive(Debug)]
 pub struct MailServer {
     /// Its address, `127.0.0.1:port`.
@@ -25,18 +25,18 @@ pub struct MailServer {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Mails taken, by the recipient's name.
+    /// Accepted mails, by the recipient's local part.
     taken: Mutex<BTreeMap<String, usize>>,
-    /// Dialogues begun, by the recipient's name.
+    /// SMTP dialogues, by the recipient's local part.
     tried: Mutex<BTreeMap<String, usize>>,
-    /// Mails taken, by `Message-ID`.
+    /// Accepted mails, by `Message-ID`.
     copies: Mutex<BTreeMap<String, usize>>,
     answers_silent: AtomicBool,
     hangs: AtomicBool,
 }
 
 impl MailServer {
-    /// Starts one.
+    /// Starts the server.
     ///
     /// # Panics
     /// When no port is free.
@@ -55,27 +55,27 @@ impl MailServer {
         Self { address, state }
     }
 
-    /// How many mails to this name it has taken.
+    /// Number of accepted mails for this local part.
     pub fn taken(&self, name: &str) -> usize {
         lock(&self.state.taken).get(name).copied().unwrap_or(0)
     }
 
-    /// How many dialogues for this name it has had.
+    /// Number of dialogues for this local part.
     pub fn tried(&self, name: &str) -> usize {
         lock(&self.state.tried).get(name).copied().unwrap_or(0)
     }
 
-    /// How often it has taken each mail, by `Message-ID`.
+    /// Number of accepted copies of each mail, by `Message-ID`.
     pub fn copies(&self) -> BTreeMap<String, usize> {
         lock(&self.state.copies).clone()
     }
 
-    /// From now on it answers for `silent` as well.
+    /// From now on the server answers for `silent`, too.
     pub fn answers_silent(&self) {
         self.state.answers_silent.store(true, Ordering::SeqCst);
     }
 
-    /// Whether dialogues that begin from now on hang, whatever their recipient.
+    /// Whether dialogues hang from now on, for any recipient.
     pub fn hangs(&self, hangs: bool) {
         self.state.hangs.store(hangs, Ordering::SeqCst);
     }
@@ -132,7 +132,7 @@ impl State {
     }
 }
 
-/// One more; returns how many there are.
+/// Increments a count; returns its new value.
 fn add(counts: &Mutex<BTreeMap<String, usize>>, of: &str) -> usize {
     let mut counts = lock(counts);
     let count = counts.entry(of.to_owned()).or_default();

@@ -8,26 +8,26 @@ use futures::future::BoxFuture;
 use kernel::{Clock, OrderId, TraceRef, TransactionId};
 use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
 
-/// How a call goes wrong.
+/// The behavior of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It does not: it is done, and answered.
+    /// The call is performed and answered.
     Answer,
-    /// It never leaves.
+    /// The call is never sent.
     Unreachable,
-    /// It is done, and the answer is lost.
+    /// The call is performed, and the answer is lost.
     DoneButUnknown,
-    /// It is not done, and there is no answer.
+    /// The call is not performed, and no answer arrives.
     Unknown,
-    /// Business says no.
+    /// The call is refused for a business reason.
     Refuse,
-    /// Nothing ever comes back.
+    /// The call never returns.
     Hang,
-    /// The code panics.
+    /// The call panics.
     Panic,
 }
 
-/// A payments whose transactions are real and whose network is not.
+/// A fake payments with real transactions and a simulated network.
 #[derive(Debug, Clone)]
 pub struct FakePayments(Arc<Mutex<State>>);
 
@@ -56,12 +56,12 @@ impl FakePayments {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How creations go from now on.
+    /// Sets the behavior of creations from now on.
     pub fn init_will(&self, mode: Mode) {
         self.state().init = mode;
     }
 
-    /// How cancellations go from now on.
+    /// Sets the behavior of cancellations from now on.
     pub fn cancel_will(&self, mode: Mode) {
         self.state().cancel = mode;
     }
@@ -76,7 +76,7 @@ impl FakePayments {
         self.state().transactions.get(&order).cloned()
     }
 
-    /// The payer pays; false when it is too late.
+    /// The payer pays; returns false when it is too late.
     pub fn pay(&self, order: OrderId) -> bool {
         let mut state = self.state();
         let found = state
@@ -86,7 +86,7 @@ impl FakePayments {
         found.map(|found| found.status = Status::Paid).is_some()
     }
 
-    /// Makes payments say that another amount was paid.
+    /// Makes payments report a different paid amount.
     pub fn falsify(&self, order: OrderId) {
         if let Some(amount) = self
             .state()

@@ -10,7 +10,7 @@ use crate::variable;
 /// A pool on a fresh, migrated database of the shop.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the database cannot be created.
 pub async fn shop_db() -> PgPool {
     pool(&database("shop", &db::SHOP).await).await
 }
@@ -18,15 +18,15 @@ pub async fn shop_db() -> PgPool {
 /// A pool on a fresh, migrated database of payments.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the database cannot be created.
 pub async fn payments_db() -> PgPool {
     pool(&database("payments", &db::PAYMENTS).await).await
 }
 
-/// URL of a fresh, migrated database: a copy of a template that is made once a run.
+/// URL of a fresh, migrated database: a copy of a template that is created once per run.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the database cannot be created.
 pub async fn database(kind: &str, migrator: &Migrator) -> String {
     let server = variable("TEST_POSTGRES_URL");
     let mut admin = PgConnection::connect(&server)
@@ -40,7 +40,7 @@ pub async fn database(kind: &str, migrator: &Migrator) -> String {
         });
     let template = format!("template_{kind}_{checksum:x}");
     let name = format!("{kind}_{}", Uuid::new_v4().simple());
-    // one at a time: a template cannot be copied while somebody is connected to it
+    // one at a time: a template cannot be copied while another session is connected to it
     run(&mut admin, "select pg_advisory_lock(42)".to_owned()).await;
     let there: bool =
         sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
@@ -75,7 +75,7 @@ pub async fn database(kind: &str, migrator: &Migrator) -> String {
 /// URL of a database that was restored from a dump of plain SQL.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the database cannot be created.
 pub(crate) async fn restored(kind: &str, dump: &str) -> String {
     let server = variable("TEST_POSTGRES_URL");
     let mut admin = PgConnection::connect(&server)
@@ -87,18 +87,18 @@ pub(crate) async fn restored(kind: &str, dump: &str) -> String {
     let mut conn = PgConnection::connect(&url)
         .await
         .expect("the new database answers");
-    // a dump also has commands to psql, which mean nothing to a server
+    // a dump also contains psql commands, which a server does not understand
     let statements = dump.lines().filter(|line| !line.starts_with('\\'));
     run(&mut conn, statements.collect::<Vec<_>>().join("\n")).await;
     conn.close().await.expect("the connection closes");
     url
 }
 
-/// URL of a copy of the database that `of` is a pool of. The pool must be closed, and nobody else be
-/// connected to it.
+/// URL of a copy of the database that `of` connects to. The pool must be closed, and no other
+/// session may be connected to the database.
 ///
 /// # Panics
-/// When it cannot be made.
+/// When the copy cannot be created.
 pub async fn copy_of(of: &PgPool) -> String {
     let server = variable("TEST_POSTGRES_URL");
     let options = of.connect_options();
@@ -123,7 +123,7 @@ fn url(server: &str, database: &str) -> String {
 }
 
 async fn run(conn: &mut PgConnection, statement: String) {
-    // names made here: nothing in them comes from outside
+    // the names are generated here: none comes from outside
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
         .execute(conn)
         .await

@@ -1,4 +1,4 @@
-//! The processes of a system: started, asked, told to stop, killed.
+//! The processes of a system: started, queried, stopped, killed.
 
 use std::{
     fs::OpenOptions,
@@ -14,30 +14,30 @@ use reqwest::StatusCode;
 
 use crate::{System, ended, eventually};
 
-/// A process that was started and not yet ended by a test.
+/// A started process that no test has ended yet.
 pub(crate) struct Running {
     child: Child,
     admin: String,
-    /// Its own address, of an API or a payments beside others.
+    /// The process's own address, if an API or a payments process runs beside others of its kind.
     address: Option<String>,
 }
 
 impl System {
-    /// Starts `payments`, `api`, `worker` (all roles) or one with roles of its own, such as
-    /// `worker saga relay`, and waits until it is ready. A second one of the same kind gets a name
-    /// of its own behind a `#`: `worker#2`; an API or a payments with such a name listens on a port of
-    /// its own ([`System::address`]).
+    /// Starts a process and waits until it is ready: `payments`, `api`, `worker` (all roles), or a
+    /// worker of some roles, such as `worker saga relay`. A second process of the same kind gets a
+    /// suffix after a `#`: `worker#2`. With such a name, an API or a payments process listens on a
+    /// port of its own ([`System::address`]).
     ///
     /// # Panics
-    /// When it does not get ready.
+    /// When the process does not become ready.
     pub async fn spawn(&self, role: &str) {
         self.spawn_with(role, &[]).await;
     }
 
-    /// As [`System::spawn`], with variables of its own.
+    /// Like [`System::spawn`], with additional variables.
     ///
     /// # Panics
-    /// When it does not get ready.
+    /// When the process does not become ready.
     pub async fn spawn_with(&self, role: &str, env: &[(&str, &str)]) {
         self.launch_with(role, env).await;
         eventually(
@@ -47,7 +47,7 @@ impl System {
         .await;
     }
 
-    /// As [`System::spawn`], without waiting.
+    /// Like [`System::spawn`], without waiting.
     ///
     /// # Panics
     /// When the program cannot be started.
@@ -55,7 +55,7 @@ impl System {
         self.launch_with(role, &[]).await;
     }
 
-    /// As [`System::launch`], with variables of its own.
+    /// Like [`System::launch`], with additional variables.
     ///
     /// # Panics
     /// When the program cannot be started.
@@ -110,10 +110,10 @@ impl System {
             .insert(role.to_owned(), running);
     }
 
-    /// The most memory that a process has had so far, bytes.
+    /// The peak memory of a process so far, bytes.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When the process is not running.
     pub fn peak_memory(&self, role: &str) -> u64 {
         let running = self.running.lock().expect("no test panics here");
         let id = running.get(role).expect("it runs").child.id();
@@ -125,39 +125,40 @@ impl System {
         kib * 1024
     }
 
-    /// Whether a process says that it is ready.
+    /// Whether a process reports that it is ready.
     pub async fn is_ready(&self, role: &str) -> bool {
         self.admin(role, "/readyz").await.is_some()
     }
 
-    /// Where a process' admin port is; `None` while it does not run.
+    /// The address of a process's admin port; `None` while the process is not running.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn admin_address(&self, role: &str) -> Option<String> {
         let running = self.running.lock().expect("no test panics here");
         running.get(role).map(|running| running.admin.clone())
     }
 
-    /// Where an API or a payments with a name of its own listens.
+    /// The address of an API or a payments process whose name has a suffix.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn address(&self, role: &str) -> Option<String> {
         let running = self.running.lock().expect("no test panics here");
         running.get(role)?.address.clone()
     }
 
-    /// The id of a process that runs.
+    /// The id of a running process.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn pid(&self, role: &str) -> Option<u32> {
         let running = self.running.lock().expect("no test panics here");
         running.get(role).map(|running| running.child.id())
     }
 
-    /// What a process says on its admin port, such as `/metrics`; `None` while it does not.
+    /// The answer of a process's admin port, such as to `/metrics`; `None` while it does not
+    /// answer.
     pub async fn admin(&self, role: &str, path: &str) -> Option<String> {
         let admin = self.admin_address(role)?;
         let answer = self.http.get(format!("http://{admin}{path}")).send().await;
@@ -167,10 +168,10 @@ impl System {
         answer.text().await.ok()
     }
 
-    /// Whether a process that was started has not ended, by itself or otherwise.
+    /// Whether a started process is still running.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn runs(&self, role: &str) -> bool {
         let mut running = self.running.lock().expect("no test panics here");
         running
@@ -178,26 +179,27 @@ impl System {
             .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end of the process.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When the process is not running.
     pub fn kill(&self, role: &str) {
         self.end(role, Signal::SIGKILL);
     }
 
-    /// SIGTERM, and waits until it ended by itself.
+    /// Sends SIGTERM and waits until the process has exited by itself.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When the process is not running.
     pub fn stop(&self, role: &str) {
         self.end(role, Signal::SIGTERM);
     }
 
-    /// SIGTERM, and SIGKILL when it has not ended within `grace`, as Kubernetes does; tells how it ended.
+    /// Sends SIGTERM, and SIGKILL if the process has not exited within `grace`, as Kubernetes does;
+    /// returns the exit status.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When the process is not running.
     pub async fn retire(&self, role: &str, grace: Duration) -> ExitStatus {
         let mut child = self.taken(role);
         send(&child, Signal::SIGTERM);
@@ -213,19 +215,19 @@ impl System {
         }
     }
 
-    /// SIGSTOP or SIGCONT.
+    /// Sends SIGSTOP or SIGCONT.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When the process is not running.
     pub fn signal(&self, role: &str, signal: Signal) {
         let running = self.running.lock().expect("no test panics here");
         send(&running.get(role).expect("it runs").child, signal);
     }
 
-    /// As [`System::signal`]; false when it does not run.
+    /// Like [`System::signal`]; returns false when the process is not running.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn try_signal(&self, role: &str, signal: Signal) -> bool {
         let running = self.running.lock().expect("no test panics here");
         let running = running.get(role);
@@ -234,10 +236,10 @@ impl System {
             .is_some()
     }
 
-    /// A process that ended without being told to, and how; told once of each.
+    /// A process that exited unasked, with its exit status; each is reported once.
     ///
     /// # Panics
-    /// Never, unless another thread did.
+    /// Only if another thread has panicked while holding the lock.
     pub fn fallen(&self) -> Option<(String, ExitStatus)> {
         let mut running = self.running.lock().expect("no test panics here");
         let fallen = running
@@ -256,7 +258,7 @@ impl System {
             .sum()
     }
 
-    /// A process that is nobody else's from now on.
+    /// Removes a process from the running ones and returns it.
     fn taken(&self, role: &str) -> Child {
         let mut running = self.running.lock().expect("no test panics here");
         let running = running.remove(role);
@@ -279,7 +281,7 @@ impl Drop for System {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (_, Running { mut child, .. }) in running.drain() {
-            // a test that fails stops some processes; those must go, too
+            // a failed test may leave processes stopped; SIGKILL ends those, too
             send(&child, Signal::SIGKILL);
             child.wait().ok();
         }

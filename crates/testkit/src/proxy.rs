@@ -13,37 +13,38 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What a [`Proxy`] does to what passes through it.
+/// The effect of a [`Proxy`] on the traffic through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No effect.
     None,
-    /// Answers take so much longer.
+    /// Delays each answer by this time.
     SlowAnswers(Duration),
-    /// Nothing passes, either way, and nobody is told: a partition. What waits passes afterwards.
+    /// A partition: no data passes in either direction, and neither end is notified. Held data
+    /// passes afterwards.
     Stall,
-    /// Requests wait until it is over; answers pass.
+    /// Requests are held until the fault is over; answers pass.
     StallRequests,
-    /// Answers wait until it is over; requests pass.
+    /// Answers are held until the fault is over; requests pass.
     StallAnswers,
-    /// Requests go through, answers are lost.
+    /// Requests pass; answers are lost.
     NoAnswers,
-    /// Requests are lost; answers go through.
+    /// Requests are lost; answers pass.
     NoRequests,
-    /// Connections are closed before a request goes through.
+    /// Connections are closed before a request passes.
     Cut,
-    /// Open connections are reset at once, new ones as soon as they come.
+    /// Open connections are reset at once, new ones as soon as they are accepted.
     Reset,
-    /// Requests go through; the connection is reset in place of the answer.
+    /// Requests pass; the connection is reset instead of the answer.
     CutAnswers,
-    /// PostgreSQL: a COMMIT goes through; the connection is reset in place of its answer.
+    /// PostgreSQL: a COMMIT passes; the connection is reset instead of its answer.
     CutAtCommit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     fault: Fault,
-    /// Raised by each [`Proxy::silence`]; connections of an earlier one are silent.
+    /// Incremented by each [`Proxy::silence`]; connections of an earlier generation are silent.
     generation: u64,
 }
 
@@ -72,7 +73,7 @@ impl Fault {
     }
 }
 
-/// A TCP proxy on loopback that misbehaves on demand; it ends when dropped.
+/// A TCP proxy on loopback that misbehaves on demand; dropping it stops it.
 #[derive(Debug)]
 pub struct Proxy {
     /// Its own address, `127.0.0.1:port`.
@@ -83,7 +84,7 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// Where a proxy leads: the first is next.
+/// The targets of a proxy, the next one first.
 #[derive(Debug, Clone, Default)]
 struct Targets(Arc<Mutex<Vec<String>>>);
 
@@ -92,7 +93,7 @@ impl Targets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Each in turn.
+    /// Returns the targets in turn.
     fn next(&self) -> Option<String> {
         let mut targets = self.lock();
         let next = targets.first().cloned()?;
@@ -102,7 +103,7 @@ impl Targets {
 }
 
 impl Proxy {
-    /// A proxy for `target`, an address such as `127.0.0.1:5672`.
+    /// A proxy to `target`, an address such as `127.0.0.1:5672`.
     ///
     /// # Panics
     /// When no port is free.
@@ -127,7 +128,7 @@ impl Proxy {
                     hits: Arc::clone(&counter),
                     committing: AtomicBool::new(false),
                 };
-                // with nowhere to go the client finds its connection closed
+                // without a target, the client's connection is closed
                 if let Some(target) = leads.next() {
                     tokio::spawn(connection.carry(client, target));
                 }
@@ -142,29 +143,29 @@ impl Proxy {
         }
     }
 
-    /// New connections go there, too, in turn with where they went already: a load balancer.
+    /// Adds a target; new connections take all targets in turn, like a load balancer.
     pub fn attach(&self, target: impl Into<String>) {
         self.targets.lock().push(target.into());
     }
 
-    /// New connections do not go there any more; open ones go on.
+    /// Removes a target for new connections; open connections stay.
     pub fn detach(&self, target: &str) {
         self.targets.lock().retain(|one| one != target);
     }
 
-    /// Misbehaves like this from now on, on open connections, too.
+    /// Sets the fault from now on, also for open connections.
     pub fn will(&self, fault: Fault) {
         self.state.send_modify(|state| state.fault = fault);
     }
 
-    /// Open connections go silent for good, as if a machine between had forgotten them; new ones
-    /// are not concerned.
+    /// Silences open connections for good, as if a router in between had lost their state; new
+    /// connections are not affected.
     pub fn silence(&self) {
         self.hits.fetch_add(1, Ordering::SeqCst);
         self.state.send_modify(|state| state.generation += 1);
     }
 
-    /// How often it has lost something, or cut a connection, so far.
+    /// Number of losses and cut connections so far.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::SeqCst)
     }
@@ -180,7 +181,7 @@ struct Connection {
     state: watch::Receiver<State>,
     generation: u64,
     hits: Arc<AtomicU64>,
-    /// A COMMIT has gone through that is not answered yet.
+    /// Whether a COMMIT has passed that is not answered yet.
     committing: AtomicBool,
 }
 
@@ -198,14 +199,14 @@ impl Connection {
         let end = {
             let (mut from_client, mut to_client) = client.split();
             let (mut from_server, mut to_server) = server.split();
-            // whichever side ends, both do
+            // the end of either side ends both
             tokio::select! {
                 end = self.pass(Way::Requests, &mut from_client, &mut to_server) => end,
                 end = self.pass(Way::Answers, &mut from_server, &mut to_client) => end,
             }
         };
         if end == End::Reset {
-            // where it does not work the connection is closed instead: cut all the same
+            // without this option the connection is closed instead, which cuts it all the same
             client.set_zero_linger().ok();
             server.set_zero_linger().ok();
         }
@@ -232,7 +233,7 @@ impl Connection {
                 return self.hit();
             }
             if lost && !fault.loses(way) {
-                // no connection goes on with a hole in its stream
+                // a stream with a gap must not continue
                 return End::Reset;
             }
             let read = tokio::select! {
@@ -276,7 +277,7 @@ impl Connection {
     }
 }
 
-/// Whether this holds PostgreSQL's simple query `COMMIT`.
+/// Whether the bytes contain PostgreSQL's simple query `COMMIT`.
 fn commits(bytes: &[u8]) -> bool {
     bytes.windows(7).any(|window| window == b"COMMIT\0")
 }

@@ -3,13 +3,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Generous: a process that refuses its configuration ends at once.
+/// Generous: a process that refuses its configuration exits at once.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Starts a program with these variables and no others; it must refuse. Returns what it says.
+/// Starts a program with only these variables; it must refuse them. Returns its output.
 ///
 /// # Panics
-/// When it is content, or goes on running.
+/// When the program succeeds, or keeps running.
 pub fn refused(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(program)
         .args(arguments)

@@ -18,42 +18,42 @@ use crate::{
     processes::Running, variable, vhost,
 };
 
-/// How a system is set up.
+/// Options for setting up a system.
 #[derive(Debug, Clone, Default)]
 pub struct SystemOptions {
-    /// Variables for all processes, beside those that every test system has.
+    /// Variables for all processes, in addition to those of every test system.
     pub env: BTreeMap<&'static str, String>,
-    /// A PostgreSQL and a RabbitMQ of its own, to be stopped and killed.
+    /// Whether the system gets its own PostgreSQL and RabbitMQ, which the test may stop and kill.
     pub own_servers: bool,
-    /// A proxy for each process in front of each thing that it talks to.
+    /// Whether a proxy runs between each process and each of its upstreams.
     pub proxies: bool,
-    /// Dumps of both databases to begin with, the shop's first; absent: fresh ones.
+    /// Dumps to restore both databases from, the shop's first; without them, fresh databases.
     pub dumps: Option<[&'static str; 2]>,
 }
 
-/// Servers of one system alone.
+/// Servers that only one system uses.
 pub struct Servers {
-    /// Both databases.
+    /// The server of both databases.
     pub postgres: Mutex<Postgres>,
     /// The broker.
     pub rabbitmq: Mutex<RabbitMq>,
 }
 
-/// Real processes; killed when dropped.
+/// A system of real processes; killed on drop.
 pub struct System {
-    /// The API.
+    /// URL of the API.
     pub api_url: String,
-    /// Payments.
+    /// URL of payments.
     pub payments_url: String,
-    /// RabbitMQ.
+    /// URL of RabbitMQ.
     pub amqp_url: String,
     /// The shop's database.
     pub shop: PgPool,
     /// Payments' database.
     pub payments: PgPool,
-    /// Its own servers, when it has them.
+    /// The system's own servers, if it has any.
     pub servers: Option<Servers>,
-    /// For requests.
+    /// The client for the system's requests.
     pub http: Client,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) links: Option<Links>,
@@ -62,10 +62,10 @@ pub struct System {
 }
 
 impl System {
-    /// A system with everything running: payments, api and one worker of all roles.
+    /// A running system: payments, API and one worker of all roles.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// When the system does not become ready.
     pub async fn start(options: SystemOptions) -> Self {
         let system = Self::prepare(options).await;
         for role in ["payments", "api", "worker"] {
@@ -74,10 +74,10 @@ impl System {
         system
     }
 
-    /// A system with nothing running yet, migrated and with the demo catalog.
+    /// A system without running processes, migrated and with the demo catalog.
     ///
     /// # Panics
-    /// When its databases and queues cannot be made.
+    /// When its databases and queues cannot be created.
     pub async fn prepare(options: SystemOptions) -> Self {
         let dir = PathBuf::from(variable("TEST_DEV_DIR"))
             .join("run")
@@ -108,14 +108,14 @@ impl System {
                 service_key.display().to_string(),
             ),
             ("EVENT_SIGNING_KEY_FILE", event_key.display().to_string()),
-            // as the image sets it: what is large goes back to the system when it is freed
+            // as in the image: large allocations return to the operating system when they are freed
             ("MALLOC_MMAP_THRESHOLD_", "262144".to_owned()),
             ("MAIL_DIR", dir.join("mail").display().to_string()),
             ("LOGINS_PER_MINUTE", "0".to_owned()),
             ("REFRESHES_PER_MINUTE", "0".to_owned()),
             ("SEARCHES_PER_MINUTE", "0".to_owned()),
             ("MAIL_RETRY_MS", "500".to_owned()),
-            // some tests remove a binding, and it must stay away
+            // some tests remove a binding, which must stay removed
             ("BINDINGS_INTERVAL_MS", "3600000".to_owned()),
             ("ORDER_LIMIT_OPEN", "0".to_owned()),
             ("ORDER_LIMIT_PIECES", "0".to_owned()),
@@ -168,7 +168,7 @@ impl System {
         system
     }
 
-    /// Runs a program of ours to its end and returns what it printed.
+    /// Runs one of our programs to its end and returns its output.
     ///
     /// # Panics
     /// When it fails.
@@ -189,7 +189,7 @@ impl System {
         out.into_owned()
     }
 
-    /// The key that calls to payments are signed with, PEM.
+    /// The key that signs calls to payments, PEM.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -197,7 +197,7 @@ impl System {
         std::fs::read_to_string(&self.env["SERVICE_SIGNING_KEY_FILE"]).expect("the key can be read")
     }
 
-    /// The key that users' tokens are signed with, PEM.
+    /// The key that signs users' tokens, PEM.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -205,10 +205,10 @@ impl System {
         std::fs::read_to_string(&self.env["TOKEN_SIGNING_KEY_FILE"]).expect("the key can be read")
     }
 
-    /// How many of a product can still be ordered.
+    /// The quantity of a product that can still be ordered.
     ///
     /// # Panics
-    /// When there is none of that slug.
+    /// When no product has this slug.
     pub async fn available(&self, slug: &str) -> i64 {
         sqlx::query_scalar(
             "select received - sold - reserved from commerce.stock join commerce.product using (product_id) where slug = $1",
@@ -219,19 +219,19 @@ impl System {
         .expect("the demo catalog has it")
     }
 
-    /// What the programs are told.
+    /// The value of a variable that the programs get.
     ///
     /// # Panics
-    /// When they are not told that.
+    /// When the variable is not set.
     pub fn setting(&self, name: &str) -> &str {
         &self.env[name]
     }
 
-    /// A program of ours with this system's settings.
+    /// A command for one of our programs, with this system's settings.
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
         command.envs(&self.env).stdin(Stdio::null());
-        // as in production: a process finds the keys that it signs with, and no others
+        // as in production: a process gets only the keys that it signs with
         let name = std::path::Path::new(binary).file_name();
         let name = name.and_then(|name| name.to_str()).unwrap_or(binary);
         for (key, signers) in [
@@ -246,12 +246,12 @@ impl System {
         command
     }
 
-    /// Where a process writes its log.
+    /// Path of a process's log.
     pub fn log(&self, role: &str) -> PathBuf {
         self.dir.join(format!("{role}.log"))
     }
 
-    /// An address that nobody listens on.
+    /// An address with a free port.
     ///
     /// # Panics
     /// When no port is free.
@@ -259,21 +259,21 @@ impl System {
         format!("127.0.0.1:{}", free_port().expect("a port is free"))
     }
 
-    /// The proxy that `role` reaches something through.
+    /// The proxy through which `role` reaches an upstream.
     ///
     /// # Panics
-    /// When the system has no proxies, or that process was never started.
+    /// When the system has no proxies, or the process was never started.
     pub fn link(&self, role: &str, to: Upstream) -> Arc<Proxy> {
         let links = self.links.as_ref().expect("it was set up with proxies");
         links.link(role, to)
     }
 
-    /// What all links have lost or cut so far.
+    /// Number of losses and cut connections of all links so far.
     pub fn link_hits(&self) -> u64 {
         self.links.as_ref().map_or(0, Links::hits)
     }
 
-    /// Lets the way of every process to something misbehave, of those that start later, too.
+    /// Sets the fault of every process's link to an upstream, including processes that start later.
     ///
     /// # Panics
     /// When the system has no proxies.
@@ -285,7 +285,7 @@ impl System {
     /// Id of a demo product.
     ///
     /// # Panics
-    /// When there is none of that slug.
+    /// When no product has this slug.
     pub async fn product(&self, slug: &str) -> String {
         let id: Uuid =
             sqlx::query_scalar("select product_id from commerce.product where slug = $1")
@@ -296,7 +296,7 @@ impl System {
         id.to_string()
     }
 
-    /// Waits until every saga rests and every message is published.
+    /// Waits until every saga is at rest and every message is published.
     pub async fn settle(&self) {
         eventually("all sagas to rest and all messages to be published", || async {
             let live: Result<i64, _> = sqlx::query_scalar(
@@ -312,7 +312,8 @@ impl System {
         .await;
     }
 
-    /// What `doctor` says; what moved within `grace` is not held to what settles later.
+    /// The report of `doctor`; objects that moved within `grace` are exempt from rules that hold
+    /// only after a while.
     ///
     /// # Errors
     /// When a database cannot be read.
@@ -324,7 +325,7 @@ impl System {
     /// Checks all invariants, without grace.
     ///
     /// # Panics
-    /// When one is violated.
+    /// When an invariant is violated.
     pub async fn assert_whole(&self) {
         let report = self.examine(Duration::ZERO).await;
         let report = report.expect("both databases can be read");
@@ -332,7 +333,7 @@ impl System {
     }
 }
 
-/// Where its data is: its own servers, and the URLs of both databases and of the broker.
+/// The system's data stores: its own servers, and the URLs of both databases and of the broker.
 async fn places(options: &SystemOptions, dir: &Path) -> (Option<Servers>, String, String, String) {
     if options.own_servers {
         own_servers(dir)

@@ -10,10 +10,10 @@ use std::{
 /// Generous: a slow machine must not fail a test.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Awaits a condition.
+/// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not come to hold within the deadline.
+/// When the condition does not hold within the deadline.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     eventually_some(what, || {
         let holds = holds();
@@ -22,10 +22,10 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
     .await;
 }
 
-/// Awaits a value.
+/// Waits for a value.
 ///
 /// # Panics
-/// When there is none within the deadline.
+/// When no value arrives within the deadline.
 pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
     what: &str,
     get: impl FnMut() -> F,
@@ -33,10 +33,10 @@ pub async fn eventually_some<T, F: Future<Output = Option<T>>>(
     within(DEADLINE, what, get).await
 }
 
-/// Awaits a value with a deadline of its own: for what follows a long outage.
+/// Waits for a value with a given deadline: for conditions that follow a long outage.
 ///
 /// # Panics
-/// When there is none within the deadline.
+/// When no value arrives within the deadline.
 pub async fn within<T, F: Future<Output = Option<T>>>(
     deadline: Duration,
     what: &str,
@@ -55,10 +55,11 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Waits for a process that was asked to end: one that does not must fail its test, not the whole run.
+/// Waits for a process that was asked to exit: one that does not must fail its test, not block the
+/// whole run.
 ///
 /// # Panics
-/// When it still runs at the deadline, after which it is killed.
+/// When the process is still running at the deadline; it is killed first.
 pub fn ended(child: &mut Child) -> ExitStatus {
     let begun = Instant::now();
     loop {
@@ -76,8 +77,8 @@ pub fn ended(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Goes on with `work` and drops it in its so-many-th pause, as a server does with a request whose client hangs
-/// up; what came of it when it was over before.
+/// Polls `work` and drops it at the pending poll number `pause`, as a server drops a request whose
+/// client disconnects. Returns the result if `work` completes earlier.
 pub async fn hangs_up_in_pause<T>(pause: u32, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut pauses = 0;

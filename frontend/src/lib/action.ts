@@ -2,8 +2,8 @@ import { type DefaultError, useMutation, type UseMutationOptions, type UseMutati
 import { useRef, useState } from 'react';
 
 /**
- * A mutation that runs once at a time. `isPending` is what was drawn last: the second click of a double
- * click comes before that, so the guard stands here and not at the button.
+ * A mutation that runs once at a time. `isPending` is only as fresh as the last render, and the
+ * second click of a double click comes before it, so the guard is here and not at the button.
  */
 export function useAction<Data, Variables = void>(
   options: Omit<UseMutationOptions<Data, DefaultError, Variables>, 'onSettled'> & { onSettled?: () => void },
@@ -26,8 +26,9 @@ export function useAction<Data, Variables = void>(
 }
 
 /**
- * Why a query has nothing to show. It stays while the query is tried again, so that the notice does not
- * give way to grey bars every few seconds. `key`: what is asked for; another question begins anew.
+ * The error of a query without data. It stays while the query is retried, so that the notice does
+ * not alternate with loading placeholders every few seconds. `key` identifies the request; another
+ * key starts without an error.
  */
 export function useSteadyError(query: { error: unknown; data: unknown }, key = ''): unknown {
   const [last, setLast] = useState<{ key: string; error: unknown }>({ key, error: null });

@@ -4,7 +4,7 @@ type CartModule = typeof import('./cart');
 let cart: CartModule;
 
 beforeAll(async () => {
-  // the module reads what is stored when it is loaded
+  // the module reads the stored cart when it is loaded
   const kept = new Map<string, string>();
   vi.stubGlobal('localStorage', {
     getItem: (key: string) => kept.get(key) ?? null,

@@ -1,10 +1,9 @@
 /**
- * The cart: products and quantities, never prices, which are the shop's. It carries the name of the
- * order that it is going to be (its idempotency key), so that tabs, reloads and double clicks make one
- * order.
+ * The cart: products and quantities, but no prices, which are the shop's. It carries the
+ * idempotency key of its future order, so that tabs, reloads and double clicks make one order.
  *
- * A cart that was sent belongs to the user who sent it until the answer is known. When the session ends
- * or another user comes, it is set aside: the next person at this browser begins with an empty one.
+ * A sent cart belongs to the user who sent it until the answer is known. When the session ends or
+ * another user logs in, it is set aside: the next person at this browser starts with an empty cart.
  */
 import type { Money } from './format';
 import { readStored, removeStored, store as keep } from './storage';
@@ -21,17 +20,17 @@ export interface CartLine {
 export interface Cart {
   key: string;
   lines: CartLine[];
-  /** The user who sent it; until the answer is known it must not change. */
+  /** The user who sent the cart; until the answer is known, the cart must not change. */
   sentBy: string | null;
-  /** The total that the user agreed to when it was sent; it is asked for again under the same one. */
+  /** The total that the user agreed to when the cart was sent; repeats send the same total. */
   agreed: Money | null;
-  /** When it was first sent, milliseconds since 1970. */
+  /** When the cart was first sent, milliseconds since 1970. */
   sentAt: number | null;
 }
 
 /**
- * The shop knows an order's key for seven days. A cart that was sent longer ago would become a second order: it is not
- * sent again by itself.
+ * The shop keeps an order's key for seven days. A cart that was sent longer ago would make a second
+ * order, so it is not sent again automatically. This limit leaves a day of margin.
  */
 const KEY_LIFETIME = 6 * 24 * 3_600_000;
 
@@ -39,7 +38,7 @@ export const isForgotten = (cart: Cart, now = Date.now()): boolean =>
   cart.sentAt !== null && now - cart.sentAt > KEY_LIFETIME;
 
 const PLACE = 'shop.cart';
-/** Carts that were sent by users who are not logged in now, by the id of the user. */
+/** Sent carts of users who are not logged in now, by user id. */
 const ASIDE = 'shop.cart.sent';
 export const MOST = 99;
 
@@ -64,12 +63,12 @@ function toCart(value: unknown): Cart {
       line.quantity > 0,
   );
   const sentBy = typeof cart.sentBy === 'string' ? cart.sentBy : null;
-  // one of an earlier release does not say when it was sent
+  // a cart of an earlier release has no sending time
   const sentAt = typeof cart.sentAt === 'number' ? cart.sentAt : sentBy === null ? null : Date.now();
   return { key: cart.key, lines, sentBy, agreed: parseAgreed(cart.agreed), sentAt };
 }
 
-/** The stored cart, or an empty one when that cannot be read. */
+/** The stored cart, or an empty one if it cannot be read. */
 export function parseCart(text: string | null): Cart {
   try {
     return toCart(JSON.parse(text ?? ''));
@@ -78,7 +77,10 @@ export function parseCart(text: string | null): Cart {
   }
 }
 
-/** The cart with another quantity of a product; none takes it out. Another content is another order. */
+/**
+ * The cart with another quantity of a product; 0 removes the product. Changed contents make another
+ * order.
+ */
 export function withQuantity(cart: Cart, line: Omit<CartLine, 'quantity'>, quantity: number): Cart {
   const count = Math.min(MOST, Math.max(0, Math.trunc(quantity)));
   const there = cart.lines.some((other) => other.product_id === line.product_id);
@@ -98,10 +100,10 @@ addEventListener('storage', (event) => {
 
 export const useCart = (): Cart => useStore(cartStore);
 
-/** The cart that is stored now: another tab may have changed it a moment ago. */
+/** The cart as it is stored now: another tab may have changed it a moment ago. */
 export function currentCart(): Cart {
   const cart = parseCart(readStored(PLACE));
-  // an empty cart gets a new key each time it is read
+  // parsing an empty cart yields a new key each time
   return cart.lines.length === 0 ? cartStore.get() : cart;
 }
 
@@ -121,28 +123,31 @@ export function addToCart(line: Omit<CartLine, 'quantity'>, quantity: number): v
   setQuantity(line, there + quantity);
 }
 
-/** From now on it is unknown whether there is an order, until an answer comes. */
+/** Marks the cart as sent: until an answer arrives, it is unknown whether the order exists. */
 export function markSent(user: string, agreed: Money | null): Cart {
   const cart = currentCart();
-  // sent before: the same request must be repeated, or the shop takes it for another one
+  // a cart that was sent before must be repeated unchanged, or the shop treats it as another
+  // request
   const sent = cart.sentBy === user ? cart : { ...cart, sentBy: user, agreed, sentAt: Date.now() };
   save(sent);
   return sent;
 }
 
-/** There is no order: it was refused. */
+/** Marks the cart as refused: no order exists. */
 export function markRefused(key: string): void {
   const cart = currentCart();
   if (cart.key === key) save(unsent(cart));
 }
 
-/** As it was before it was sent. One whose key the shop has forgotten gets another one. */
+/**
+ * The cart as it was before it was sent. If the shop no longer knows its key, it gets a new one.
+ */
 function unsent(cart: Cart): Cart {
   const key = isForgotten(cart) ? emptyCart().key : cart.key;
   return { ...cart, key, sentBy: null, agreed: null, sentAt: null };
 }
 
-/** There is an order: the cart that it was is gone. */
+/** The order exists: its cart is replaced by an empty one. */
 export function markOrdered(key: string): void {
   if (currentCart().key === key) save(emptyCart());
 }
@@ -156,7 +161,7 @@ function asideCarts(): Record<string, unknown> {
   }
 }
 
-/** Keeps a cart that was sent for its user, and begins a new one. */
+/** Keeps a sent cart for its user, and starts an empty one. */
 export function setAside(): void {
   const cart = currentCart();
   if (cart.sentBy !== null) keep(ASIDE, JSON.stringify({ ...asideCarts(), [cart.sentBy]: cart }));
@@ -171,7 +176,10 @@ export function cartAside(user: string): Cart | null {
   return cart.lines.length > 0 ? cart : null;
 }
 
-/** The answer is known. A refused cart becomes the user's cart again, if that is empty. */
+/**
+ * Discards the cart set aside, since its answer is known. A refused one becomes the user's cart
+ * again if the current one is empty.
+ */
 export function settleAside(user: string, cart: Cart, refused: boolean): void {
   const carts = Object.entries(asideCarts()).filter(([of]) => of !== user);
   if (carts.length === 0) removeStored(ASIDE);

@@ -1,4 +1,4 @@
-/** Turns the cart into an order, once, whatever happens on the way. */
+/** Turns the cart into exactly one order, despite failures on the way. */
 import { mayPass, Refusal } from './api/client';
 import { createOrder, type Order } from './api/orders';
 import { type Cart, cartAside, currentCart, isForgotten, markOrdered, markRefused, markSent, settleAside } from './cart';
@@ -6,10 +6,10 @@ import type { Money } from './format';
 import { createStore, useStore } from './store';
 
 const underWay = new Map<string, Promise<Order>>();
-/** The keys of orders that were asked for and not answered. */
+/** The keys of orders that were requested and not answered. */
 const unanswered = createStore<readonly string[]>([]);
 
-/** Delays between tries, milliseconds; the last one goes on for ever. */
+/** Delays between attempts, milliseconds; the last one repeats for ever. */
 const DELAYS = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** Whether it is unknown if this cart became an order. */
@@ -21,8 +21,8 @@ function setUnanswered(key: string, doubtful: boolean): void {
 }
 
 /**
- * Places the order for the total that the user agreed to. While no answer comes it asks again under the
- * same key. Throws the shop's refusal.
+ * Places the order for the total that the user agreed to. Without an answer, it repeats the request
+ * under the same key. Throws the shop's refusal.
  */
 export function placeOrder(user: string, agreed: Money | null): Promise<Order> {
   const cart = currentCart();
@@ -33,15 +33,15 @@ export function placeOrder(user: string, agreed: Money | null): Promise<Order> {
 }
 
 /**
- * Asks what became of the carts that this user sent: the one of now, and one that was set aside when
- * another person used this browser. Calls `ordered` for each that became an order.
+ * Resolves the carts that this user sent: the current one, and one that was set aside when another
+ * person used this browser. Calls `ordered` for each that became an order.
  */
 export async function resumeOrders(user: string, ordered: (order: Order) => void): Promise<void> {
   const placing: Promise<Order>[] = [];
   if (currentCart().sentBy === user) placing.push(placeOrder(user, null));
   const aside = cartAside(user);
   if (aside) placing.push(underWay.get(aside.key) ?? begin(aside, (refused) => settleAside(user, aside, refused)));
-  // a refusal unlocks the cart, whose pages say what is wrong with it
+  // a refusal unlocks the cart, and its pages show the reason
   for (const placed of await Promise.allSettled(placing)) if (placed.status === 'fulfilled') ordered(placed.value);
 }
 
@@ -65,7 +65,7 @@ async function insist(cart: Cart, settled: (refused: boolean) => void): Promise<
   const { key, lines, agreed } = cart;
   const items = lines.map(({ product_id, quantity }) => ({ product_id, quantity }));
   for (let attempt = 0; ; attempt++) {
-    // also after the computer slept for days in the middle of this
+    // true also after the computer slept for days between two attempts
     if (isForgotten(cart)) {
       settled(true);
       throw new Forgotten();
@@ -77,7 +77,7 @@ async function insist(cart: Cart, settled: (refused: boolean) => void): Promise<
     } catch (error) {
       const inFlight = error instanceof Refusal && error.slug === 'idempotency-key-in-flight';
       const sessionOver = error instanceof Refusal && error.status === 401;
-      // an earlier try may have made the order: the cart stays sent until its user is back
+      // an earlier attempt may have made the order: the cart stays sent until its user is back
       if (sessionOver && attempt > 0) throw error;
       if (!mayPass(error) && !inFlight) {
         settled(true);
@@ -90,7 +90,7 @@ async function insist(cart: Cart, settled: (refused: boolean) => void): Promise<
   }
 }
 
-/** Waits; not any longer once the signal says so. */
+/** Waits for this time, or until the signal aborts. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,7 +1,7 @@
 /**
- * Keeps the focus on the page. A button that is gone after it was pressed leaves the focus on `body`:
- * the keyboard begins at the top of the page, and a screen reader falls silent. The focus then goes to
- * the heading of the nearest part of the page that is left.
+ * Keeps the focus on the page. A button that disappears after it was pressed leaves the focus on
+ * `body`: the keyboard starts at the top of the page, and a screen reader falls silent. In that
+ * case the focus moves to the heading of the nearest remaining part of the page.
  */
 const HEADINGS = 'h1, h2, h3';
 
@@ -11,7 +11,7 @@ export function keepFocus(): () => void {
     path = [];
     for (let at = event.target as Element | null; at !== null; at = at.parentElement) path.push(at);
   };
-  // a person who clicks beside everything wants the focus nowhere
+  // a click outside all controls removes the focus on purpose
   const forget = (event: MouseEvent) => {
     if (document.activeElement === document.body && event.target instanceof Element && !event.target.closest('button, a, input')) path = [];
   };

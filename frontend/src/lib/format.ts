@@ -4,7 +4,10 @@ export type Money = components['schemas']['Money'];
 
 const LOCALE = 'en-IE';
 
-/** Currencies whose minor unit is not a hundredth (ISO 4217), by decimal places; as in kernel's money.rs. */
+/**
+ * Currencies whose minor unit is not a hundredth (ISO 4217), by decimal places; the same as in
+ * kernel's money.rs.
+ */
 export const DECIMAL_PLACES: Record<number, readonly string[]> = {
   0: [
     'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF',
@@ -13,13 +16,16 @@ export const DECIMAL_PLACES: Record<number, readonly string[]> = {
   4: ['CLF', 'UYW'],
 };
 
-/** How many digits the minor units take behind the point. Not asked of `Intl`: browsers differ from ISO 4217. */
+/**
+ * Number of decimal places of a currency. Not taken from `Intl`, since browsers differ from ISO
+ * 4217.
+ */
 function digits(currency: string): number {
   const found = Object.entries(DECIMAL_PLACES).find(([, codes]) => codes.includes(currency));
   return found ? Number(found[0]) : 2;
 }
 
-/** The one way in which an amount is written, from minor units: 1290 EUR is €12.90. */
+/** Formats an amount in minor units; the only place that does: 1290 EUR is €12.90. */
 export function money({ amount, currency }: Money): string {
   const places = digits(currency);
   const format = new Intl.NumberFormat(LOCALE, {
@@ -31,13 +37,13 @@ export function money({ amount, currency }: Money): string {
   return format.format(amount / 10 ** places);
 }
 
-/** So many of it. */
+/** The amount multiplied by a quantity. */
 export const times = ({ amount, currency }: Money, quantity: number): Money => ({ amount: amount * quantity, currency });
 
 export const sameMoney = (one: Money, other: Money): boolean =>
   one.amount === other.amount && one.currency === other.currency;
 
-/** Text to minor units, without ever rounding; null when it is no such amount. */
+/** Parses text into minor units without rounding; null when the text is not a valid amount. */
 export function parseAmount(text: string, currency: string): number | null {
   const places = digits(currency);
   const match = /^(\d{1,8})(?:[.,](\d+))?$/.exec(text.trim());
@@ -47,12 +53,12 @@ export function parseAmount(text: string, currency: string): number | null {
   return Number(whole + part.padEnd(places, '0'));
 }
 
-/** The opposite, for a form. */
+/** Formats an amount for a form; the inverse of {@link parseAmount}. */
 export function amountText({ amount, currency }: Money): string {
   return (amount / 10 ** digits(currency)).toFixed(digits(currency));
 }
 
-/** Sum of lines of one currency; null when there is none. */
+/** The sum of lines in one currency; null without lines. */
 export function total(lines: { price: Money; quantity: number }[]): Money | null {
   const [first] = lines;
   if (!first) return null;
@@ -76,11 +82,11 @@ const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'short' });
 
 export const when = (iso: string): string => dateTime.format(new Date(iso));
 export const atSecond = (iso: string): string => toTheSecond.format(new Date(iso));
-/** For people who compare what happened: date, and time to the millisecond. */
+/** Date and time to the millisecond, for people who compare events. */
 export const exactly = (iso: string): string => toTheMillisecond.format(new Date(iso));
 export const atClock = (iso: string): string => clock.format(new Date(iso));
 
-/** How long, in the two largest units: 2h 14m. */
+/** A duration in its two largest units: 2h 14m. */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   const parts: [number, string][] = [
@@ -98,5 +104,5 @@ export function duration(milliseconds: number): string {
     .join(' ');
 }
 
-/** The end of an id, by which people tell ids apart: those of one moment begin alike. */
+/** The end of an id. It distinguishes ids of the same moment, which start alike. */
 export const shortId = (id: string): string => id.slice(-8).toUpperCase();

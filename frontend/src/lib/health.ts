@@ -1,7 +1,7 @@
-/** Words for the results of health checks. */
+/** Labels for the results of health checks. */
 import type { Tone } from './status';
 
-/** Tone and words of a result, the one that needs most attention first. */
+/** Tone and label of each result, the most urgent first. */
 export const RESULTS: Record<string, { tone: Tone | 'bad'; label: string }> = {
   violated: { tone: 'bad', label: 'Failed' },
   warning: { tone: 'doubt', label: 'Warning' },
@@ -10,7 +10,7 @@ export const RESULTS: Record<string, { tone: Tone | 'bad'; label: string }> = {
 };
 export const ORDER = Object.keys(RESULTS);
 
-/** The headline: it must not say more than was checked. */
+/** The headline: it must not claim more than was checked. */
 export function headline(results: string[]): { tone: Tone | 'bad'; title: string } {
   const count = (result: string) => results.filter((one) => one === result).length;
   const checks = (number: number) => (number === 1 ? '1 check' : `${number} checks`);

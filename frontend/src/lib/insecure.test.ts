@@ -1,4 +1,7 @@
-/** A page over plain HTTP by the name of a host: `crypto.randomUUID` and `navigator.locks` do not exist there. */
+/**
+ * A page over plain HTTP under a host name: `crypto.randomUUID` and `navigator.locks` do not exist
+ * there.
+ */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -1,4 +1,4 @@
-/** Follows an order: by its stream, and by asking when there is none. */
+/** Follows an order through its event stream, and polls while no stream is open. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 
@@ -8,7 +8,7 @@ import { pause } from './checkout';
 import { applyChange, isOver } from './status';
 import { spread, takeStream } from './streams';
 
-/** How often we ask while the stream is broken, milliseconds. */
+/** Poll interval while the stream is broken, milliseconds. */
 const POLL = 2_000;
 
 export function useLiveOrder<Found extends Order>(id: string, kind: string, get: (id: string, signal: AbortSignal) => Promise<Found>) {
@@ -54,7 +54,7 @@ async function follow(
     const release = await takeStream(signal);
     if (stopped()) return release?.();
     if (release === null) {
-      // other tabs have as many streams as there may be: this one asks
+      // other tabs hold all allowed streams, so this one polls
       await pause(spread(POLL), signal);
       continue;
     }
@@ -66,7 +66,7 @@ async function follow(
       for await (const { id: number, change } of watchOrder(id, order.seen(), signal, opened)) {
         order.tell((before) => applyChange(before, number, change));
       }
-      // it ended by itself: after the last change, or to be taken up again
+      // the server ended the stream: after the last change, or because the client must reconnect
       await order.ask();
     } catch (error) {
       if (stopped()) return;

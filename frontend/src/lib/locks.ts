@@ -1,6 +1,7 @@
 /**
- * Locks that the tabs of this browser share. There are none over plain HTTP (`navigator.locks` is undefined) and none
- * where site data is blocked (a request fails with `SecurityError`): then `run` goes on as if it held the lock.
+ * Locks shared by the tabs of this browser. Over plain HTTP none exist (`navigator.locks` is
+ * undefined), and where site data is blocked a request fails with `SecurityError`: in both cases
+ * `run` proceeds as if it held the lock.
  */
 export async function withLock<T>(name: string, options: LockOptions, run: (held: boolean) => Promise<T>): Promise<T> {
   const { locks } = navigator as { locks?: LockManager };

@@ -1,4 +1,4 @@
-/** Words for sagas, for the people who look after them. */
+/** Labels for sagas, for operators. */
 import type { Cause, Saga, SagaMoment, SagaSignal, SagaStep } from './api/sagas';
 import type { Tone } from './status';
 
@@ -10,7 +10,10 @@ export const STATES = [
   ['compensated', 'Compensated'],
 ] as const;
 
-/** The causes that a list may be asked for, those by which a saga is stuck first; a record, so that none is missing. */
+/**
+ * The causes that a list can be filtered by, the stuck ones first; a record, so that the compiler
+ * finds a missing one.
+ */
 const CAUSE: Record<Cause, true> = {
   'lease-expired': true,
   'no-worker': true,
@@ -37,7 +40,7 @@ export const CAUSES = Object.keys(CAUSE) as Cause[];
 
 export const isCause = (text: string): text is Cause => Object.hasOwn(CAUSE, text);
 
-/** A sentence's beginning. */
+/** Capitalizes the first letter. */
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const isAtRest = (saga: Pick<Saga, 'state'>): boolean =>
@@ -60,7 +63,7 @@ export function toneOf(saga: Pick<Saga, 'state' | 'paused'>): Tone {
 export const stateLabel = (saga: Pick<Saga, 'state' | 'paused'>): string =>
   saga.paused ? `${saga.state}, paused` : saga.state;
 
-/** How a step is drawn. */
+/** The mark and tone of a step. */
 export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: Tone; now: boolean } {
   switch (step.status) {
     case 'done':
@@ -78,7 +81,7 @@ export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: To
   }
 }
 
-/** What a step is, and where it stands, in words. */
+/** A step's kind and position, in words. */
 export function kindLabel(step: Pick<SagaStep, 'kind'>): string {
   const labels: Record<string, string> = { wait: 'waits for payment', local: 'database', remote: 'payments service' };
   return labels[step.kind] ?? step.kind;
@@ -92,7 +95,7 @@ export function statusLabel(step: Pick<SagaStep, 'status'>): string {
 /** The decision on a signal. */
 export const verdictOf = (signal: Pick<SagaSignal, 'verdict'>): string => signal.verdict ?? 'kept';
 
-/** One line of a saga's life. */
+/** Describes one entry of a saga's timeline. */
 export function describeMoment(moment: SagaMoment): string {
   const step = moment.step?.replace('/undo', ' (undo)') ?? '';
   const attempt = moment.attempt ? `, attempt ${moment.attempt}` : '';

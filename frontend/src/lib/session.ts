@@ -1,6 +1,6 @@
 /**
- * Who is logged in. The access token lives in memory only, the refresh token in a cookie that scripts
- * cannot read. What is stored says no more than that there may be a session worth asking for.
+ * The logged-in user. The access token lives only in memory, the refresh token in a cookie that
+ * scripts cannot read. Storage holds only the hint that a session may exist.
  */
 import type { components } from './api/generated/api';
 import { withLock } from './locks';
@@ -11,18 +11,21 @@ type Tokens = components['schemas']['Tokens'];
 type User = components['schemas']['User'];
 
 export type Session =
-  /** `failed`: the shop was asked and did not answer; it is asked again. */
+  /** `failed`: the shop was asked and did not answer; the request will be repeated. */
   { state: 'unknown'; failed: boolean } | { state: 'nobody' } | { state: 'user'; user: User };
 
 const HINT = 'shop.session';
-/** A token that ends within this many milliseconds is renewed before it is used. */
+/** A token that expires within this many milliseconds is renewed before it is used. */
 const EARLY = 20_000;
 
 const session = createStore<Session>({ state: 'unknown', failed: false });
 let token: { value: string; ends: number } | null = null;
 let renewing: Promise<string | null> | null = null;
 
-/** Other tabs log in and out with us. What a tab stores may reach the others after its message: the message counts. */
+/**
+ * All tabs log in and out together. A tab's storage may change only after its message arrives, so
+ * the message decides.
+ */
 const tabs = new BroadcastChannel('shop.session');
 tabs.addEventListener('message', ({ data }: MessageEvent<'begun' | 'ended'>) => {
   if (data === 'ended') {
@@ -41,10 +44,10 @@ export function useSession(): Session {
 export const hasRole = (session: Session, role: string): boolean =>
   session.state === 'user' && session.user.roles.includes(role);
 
-/** Operators see sagas; an admin counts as one. */
+/** Operators see sagas; admins count as operators. */
 export const isOperator = (session: Session): boolean => hasRole(session, 'operator') || hasRole(session, 'admin');
 
-/** A session begins here. */
+/** Starts a session. */
 export function begin(tokens: Tokens): User {
   keep(tokens);
   keepStored(HINT, '1');
@@ -52,7 +55,7 @@ export function begin(tokens: Tokens): User {
   return tokens.user;
 }
 
-/** The session is over. */
+/** Ends the session. */
 export function end(): void {
   forget();
   tell('ended');
@@ -60,12 +63,12 @@ export function end(): void {
 
 const tell = (what: 'begun' | 'ended'): void => tabs.postMessage(what);
 
-/** Delays between tries to take up a session, milliseconds; the last one goes on. */
+/** Delays between attempts to restore a session, milliseconds; the last one repeats. */
 const RESTORE_DELAYS = [1_000, 2_000, 4_000];
 let again: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
 
-/** Takes up the session of an earlier visit, if there is one; tries until the shop answers. */
+/** Restores the session of an earlier visit, if one exists; retries until the shop answers. */
 export async function restore(): Promise<void> {
   clearTimeout(again);
   if (readStored(HINT) === null) {
@@ -87,7 +90,7 @@ addEventListener('online', () => {
   if (session.get().state === 'unknown') void restore();
 });
 
-/** A token that is good for a while; null when nobody is logged in. */
+/** A token that stays valid for a while; null when no user is logged in. */
 export async function accessToken(): Promise<string | null> {
   if (token !== null && token.ends - EARLY > Date.now()) return token.value;
   if (readStored(HINT) === null) {
@@ -97,15 +100,15 @@ export async function accessToken(): Promise<string | null> {
   return renewOnce();
 }
 
-/** A token in place of one that was not taken; null when the session is over. */
+/** A new token in place of a refused one; null when the session is over. */
 export function renew(refused: string): Promise<string | null> {
   if (token?.value === refused) token = null;
   return accessToken();
 }
 
 function renewOnce(): Promise<string | null> {
-  // a refresh token is good once: neither calls nor tabs may use it twice. Without locks two tabs may, at the same
-  // time, which the api forgives for ten seconds
+  // a refresh token is valid once: neither calls nor tabs may use it twice. Without locks two tabs
+  // may do so at the same time, which the API tolerates for ten seconds
   if (renewing !== null) return renewing;
   const begun = withLock('shop.session', {}, refresh).finally(() => (renewing = null));
   renewing = begun;
@@ -127,7 +130,7 @@ async function refresh(): Promise<string | null> {
 function keep(tokens: Tokens): void {
   token = { value: tokens.access_token, ends: Date.now() + tokens.expires_in * 1000 };
   const before = session.get();
-  // the same user in a new object would draw everything anew
+  // a new object with the same user would render everything again
   const same = before.state === 'user' && JSON.stringify(before.user) === JSON.stringify(tokens.user);
   if (!same) session.set({ state: 'user', user: tokens.user });
 }

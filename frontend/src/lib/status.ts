@@ -1,4 +1,4 @@
-/** Words for every state that an order can be in. */
+/** Labels for every state of an order. */
 import type { Order, StatusChange } from './api/orders';
 import type { Transaction } from './api/payments';
 
@@ -10,7 +10,7 @@ export interface Words {
   tone: Tone;
 }
 
-/** What the order's state means to the person who waits for it. */
+/** The order's state, described for its customer. */
 export function describe(order: Pick<Order, 'status' | 'canceling'>, transaction?: Transaction | null): Words {
   if (order.status === 'completed') {
     return { label: 'Completed', text: 'Paid. Thank you for your order.', tone: 'good' };
@@ -34,7 +34,7 @@ export function describe(order: Pick<Order, 'status' | 'canceling'>, transaction
   return { label: 'Awaiting payment', text: 'Your items are reserved. Pay to complete your order.', tone: 'calm' };
 }
 
-/** The same for the people who serve the customer. */
+/** The order's state, described for staff. */
 export function describeToStaff(order: Pick<Order, 'status' | 'canceling'>): Words {
   const words = describe(order);
   const texts: Record<string, string> = {
@@ -49,7 +49,7 @@ export function describeToStaff(order: Pick<Order, 'status' | 'canceling'>): Wor
 export const isOver = (order: Pick<Order, 'status'>): boolean =>
   order.status === 'completed' || order.status === 'canceled';
 
-/** One line of the timeline. */
+/** Describes one entry of the timeline. */
 export function describeChange(change: StatusChange): string {
   switch (change.status) {
     case 'pending':
@@ -67,7 +67,7 @@ export function describeChange(change: StatusChange): string {
   }
 }
 
-/** Why an order was canceled, for the person who ordered or for the people who serve them. */
+/** The reason for a cancellation, described for the customer or for staff. */
 export function describeReason(reason: string, mine: boolean): string {
   switch (reason) {
     case 'it was canceled':
@@ -81,9 +81,9 @@ export function describeReason(reason: string, mine: boolean): string {
   }
 }
 
-/** The order after a change that was heard of. */
+/** Applies a received change to the order. */
 export function applyChange(order: Order, number: number, change: StatusChange): Order {
-  // changes are numbered from 1, and the history has them all
+  // changes are numbered from 1, and the history contains all of them
   if (number <= order.history.length) return order;
   const history = [...order.history, change];
   if (change.status === 'canceling') return { ...order, canceling: true, history };

@@ -1,6 +1,6 @@
 /**
- * What the browser keeps for us. Where site data is blocked, reading or writing it throws: then a value
- * lives as long as this page does.
+ * Values stored in the browser. Where site data is blocked, reading or writing throws; then a value
+ * lives as long as this page.
  */
 const here = new Map<string, string>();
 
@@ -26,11 +26,13 @@ export function removeStored(key: string): void {
   try {
     localStorage.removeItem(key);
   } catch {
-    // nothing is stored where nothing may be stored
+    // ignored where storing is blocked
   }
 }
 
-/** Remembers something until the tab is closed; false when it was remembered already, or cannot be. */
+/**
+ * Remembers a key until the tab is closed; false if it was remembered already, or cannot be stored.
+ */
 export function onceInTab(key: string): boolean {
   try {
     if (sessionStorage.getItem(key) !== null) return false;

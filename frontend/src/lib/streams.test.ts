@@ -4,7 +4,7 @@ import { spread, STREAMS, takeStream } from './streams';
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** Locks of one browser: a name is held until its holder's promise ends. */
+/** The locks of one browser: a name is held until its holder's promise settles. */
 function lockManager() {
   const held = new Set<string>();
   return {

@@ -1,4 +1,4 @@
-/** Light, dark, or what the system says. */
+/** The theme: light, dark, or the system's choice. */
 import { readStored, store as keep } from './storage';
 import { createStore, useStore } from './store';
 
@@ -12,7 +12,7 @@ const theme = createStore<Theme>(THEMES.find((known) => known === stored) ?? 'sy
 
 export const useTheme = (): Theme => useStore(theme);
 
-/** The theme that comes after this one. */
+/** The theme that follows this one. */
 export const themeAfter = (current: Theme): Theme => THEMES[(THEMES.indexOf(current) + 1) % THEMES.length] ?? 'system';
 
 export function applyTheme(): void {

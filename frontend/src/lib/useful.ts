@@ -1,6 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
 
-/** The value as it was when it last stood still for so many milliseconds. */
+/** The value, once it has not changed for this many milliseconds. */
 export function useSettled<T>(value: T, milliseconds: number): T {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
@@ -21,7 +21,7 @@ function onLine(listener: () => void): () => void {
 
 export const useOnline = (): boolean => useSyncExternalStore(onLine, () => navigator.onLine);
 
-/** The time, every second. */
+/** The current time, updated every second. */
 export function useNow(): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** One's account: whether its address is verified, and its password. */
+/** The user's account: whether its address is verified, and its password. */
 import { useQuery } from '@tanstack/react-query';
 import type { SubmitEvent } from 'react';
 

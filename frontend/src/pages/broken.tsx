@@ -13,15 +13,19 @@ export function NotFound({ what = 'page' }: { what?: string }) {
   );
 }
 
-/** A page's script could not be loaded: after a release the files that an open tab knows are gone. */
+/**
+ * Whether a page's script failed to load: after a release, the files that an open tab refers to are
+ * gone.
+ */
 function isLost(error: unknown): boolean {
   return error instanceof Error && /dynamically imported module|importing a module script|failed to load module/i.test(error.message);
 }
 
-/** In the place of a page that broke; the rest of the shop stays usable. */
+/** Replaces a page that broke; the rest of the shop stays usable. */
 export function Broken() {
   const lost = isLost(useRouteError());
-  // once for an address: a file that is still missing after that is not missing because the tab is old
+  // reloads once per address: a file that is still missing afterwards is not missing because the
+  // tab is old
   const reloads = lost && mayReload(location.pathname);
   useEffect(() => {
     if (reloads) location.reload();
@@ -50,7 +54,7 @@ export function Broken() {
 
 const asked = new Map<string, boolean>();
 
-/** Whether this address was not reloaded in this tab before; the same answer however often it is drawn. */
+/** Whether this tab has not reloaded this address before; the same answer for every render. */
 function mayReload(path: string): boolean {
   const known = asked.get(path);
   if (known !== undefined) return known;
@@ -59,7 +63,7 @@ function mayReload(path: string): boolean {
   return may;
 }
 
-/** The last resort, when not even the frame of the shop can be drawn. */
+/** The last resort, when even the shop's layout cannot be rendered. */
 export function Frameless() {
   return (
     <main>

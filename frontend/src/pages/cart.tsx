@@ -12,11 +12,11 @@ import { Button, ButtonLink, Empty, Failure, Loading, Page } from '../ui/parts';
 import { Sent, Stepper } from './product';
 
 export interface PricedLine extends CartLine {
-  /** As the catalog has it now; null when it is gone. */
+  /** The catalog's current product; null if it was removed. */
   product: Product | null;
 }
 
-/** The lines with the catalog's prices of this moment. */
+/** The lines with the catalog's current prices. */
 export function usePriced(lines: CartLine[]) {
   const products = useQueries({
     queries: lines.map((line) => ({
@@ -36,11 +36,11 @@ export function usePriced(lines: CartLine[]) {
   return {
     priced,
     pending,
-    /** Why there are no prices; it stays while they are asked for again. */
+    /** The reason why prices are missing; it stays while they are requested again. */
     error,
     retry: () => void broken?.refetch(),
     sum: total(known),
-    /** Whether there is enough of everything, as far as the catalog says. */
+    /** Whether every line is in stock, according to the catalog. */
     orderable: priced.length > 0 && priced.every(({ product, quantity }) => product !== null && product.available >= quantity),
   };
 }
@@ -118,7 +118,7 @@ function Line({ line, locked }: { line: PricedLine; locked: boolean }) {
   );
 }
 
-/** There is less in stock than the cart wants. */
+/** Less is in stock than the cart wants. */
 function Shortage({ line, product, locked }: { line: PricedLine; product: Product; locked: boolean }) {
   if (product.available <= 0) return <p className="error">Sold out</p>;
   if (product.available >= line.quantity) return null;

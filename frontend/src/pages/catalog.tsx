@@ -13,7 +13,7 @@ export function CatalogPage() {
   const [params, setParams] = useSearchParams();
   const search = params.get('search') ?? '';
   const [text, setText] = useState(search);
-  // the address decides: a link, Back or Forward changes the box, too
+  // the URL is authoritative: a link, Back or Forward changes the search box, too
   const [shown, setShown] = useState(search);
   if (search !== shown) {
     setShown(search);
@@ -22,12 +22,12 @@ export function CatalogPage() {
   const settled = useSettled(text.trim(), 180);
   const write = useEffectEvent((wanted: string) => {
     if (wanted === search || wanted !== text.trim()) return;
-    // the first letter makes an entry to come back from; those after it change that entry
+    // the first letter adds a history entry to return to; further letters replace that entry
     setParams(wanted ? { search: wanted } : {}, { replace: search !== '', preventScrollReset: true });
   });
   useEffect(() => write(settled), [settled]);
 
-  // an answer to an earlier question is dropped: its request is aborted, and its key is another one
+  // an answer to an earlier search is dropped: its request is aborted, and its key differs
   const products = useInfiniteQuery({
     queryKey: ['products', search],
     queryFn: ({ pageParam, signal }) => searchProducts(search, pageParam, signal),

@@ -26,14 +26,15 @@ export function CheckoutPage() {
       client.setQueryData(['order', order.id], order);
       void client.invalidateQueries({ queryKey: ['orders'] });
       void client.invalidateQueries({ queryKey: ['product'] });
-      // a person who went elsewhere meanwhile is left there: the order is in the list
+      // users who have left the page in the meantime stay where they are: the order is in their
+      // list
       if (location.pathname === '/checkout') await navigate(`/orders/${order.id}`, { replace: true });
     },
-    // prices and stock may be others than those that were seen
+    // prices and stock may differ from those shown
     onError: () => client.invalidateQueries({ queryKey: ['product'] }),
   });
 
-  // sent before this page was loaded: ask what became of it, under the same name
+  // sent before this page was loaded: resolve it, under the same key
   const resume = useEffectEvent(() => {
     if (cart.sentBy === user && cart.lines.length > 0 && placing.isIdle) placing.mutate(null);
   });
@@ -118,14 +119,14 @@ function Bill({ lines, sum }: { lines: PricedLine[]; sum: Money | null }) {
   );
 }
 
-/** The two totals of a refusal for a changed price. */
+/** The two totals of a refusal because of a changed price. */
 function newTotal(error: unknown): { agreed: Money; total: Money } | null {
   if (!(error instanceof Refusal) || error.slug !== 'price-changed') return null;
   const { expected_total: agreed, total } = error.problem as unknown as { expected_total: Money; total: Money };
   return { agreed, total };
 }
 
-/** Why no order was placed, and what to do about it here. */
+/** The reason why no order was placed, and the remedy on this page. */
 function Refused({ error, lines, again }: { error: unknown; lines: PricedLine[]; again: () => void }) {
   const changed = newTotal(error);
   if (changed) {
@@ -176,7 +177,7 @@ function Shortage({ line, left, again }: { line: PricedLine; left: number; again
   );
 }
 
-/** The line that the shop does not know, when that is what the refusal says. */
+/** The line with the unknown product, if the refusal names one. */
 function wrongLine(refusal: Refusal, lines: PricedLine[]): PricedLine | null {
   for (const { field, code } of refusal.problem.errors ?? []) {
     const index = /^items\[(\d+)\]\.product_id$/.exec(field)?.[1];

@@ -1,4 +1,4 @@
-/** Development only: break something, and watch a saga heal. */
+/** Development only: inject a fault, and watch a saga recover. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
 import { type DemoState, getDemo, killProcess, type PaymentsMode, setPayments, startProcess } from '../lib/api/demo';

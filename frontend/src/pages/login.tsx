@@ -8,7 +8,7 @@ import { textOf } from '../lib/form';
 import { useSession } from '../lib/session';
 import { Button, ButtonLink, Failure, Field, Form, Notice, Page } from '../ui/parts';
 
-/** Where one wanted to go; only ever a page of ours. */
+/** The page to return to after the login; only pages of the shop are accepted. */
 function useNext(): string {
   const [params] = useSearchParams();
   const next = params.get('next') ?? '/';

@@ -1,4 +1,4 @@
-/** What begins with a mail: a forgotten password, and an address to confirm. */
+/** Pages that mailed links open: a forgotten password, and an address to verify. */
 import type { SubmitEvent } from 'react';
 import { Link, useLocation } from 'react-router';
 
@@ -9,7 +9,7 @@ import { textOf } from '../lib/form';
 import { Button, ButtonLink, Failure, Field, Form, Notice, Page } from '../ui/parts';
 import { NewPassword } from './account';
 
-/** The token of a mailed link. It stands behind the `#`, so that browsers send it to no server. */
+/** The token of a mailed link. It follows the `#`, so that browsers send it to no server. */
 function useToken(): string {
   return new URLSearchParams(useLocation().hash.slice(1)).get('token') ?? '';
 }
@@ -107,7 +107,7 @@ export function VerifyEmailPage() {
         {verifying.isSuccess && <ButtonLink to="/">Back to the shop</ButtonLink>}
         {spent !== undefined && <ButtonLink to="/account">Go to your account</ButtonLink>}
         {spent === undefined && !verifying.isSuccess && (
-          // programs that look into mails open links, and press no buttons
+          // mail scanners open links, but press no buttons
           <Button kind="primary" busy={verifying.isPending} onClick={() => verifying.mutate()}>
             Confirm address
           </Button>

@@ -12,7 +12,7 @@ import { Badge, Fact, Facts, Failure, Loading, Page } from '../ui/parts';
 import { NotFound } from './broken';
 import { Payment } from './payment';
 
-/** One's own order. */
+/** The user's own order. */
 export function OrderPage() {
   const { id = '' } = useParams();
   const order = useLiveOrder(id, 'order', getOrder);
@@ -23,7 +23,7 @@ export function OrderPage() {
   return <NoOrder error={error} retry={order.refetch} />;
 }
 
-/** Anybody's order, for admins and operators, who do not pay for it. */
+/** Any customer's order, for admins and operators, who do not pay for it. */
 export function StaffOrderPage() {
   const { id = '' } = useParams();
   const order = useLiveOrder(id, 'staff-order', getStaffOrder);
@@ -41,7 +41,7 @@ function NoOrder({ error, retry }: { error: unknown; retry: () => unknown }) {
 
 function Details({ order, staff, streaming, error }: {
   order: Order;
-  /** The same order, when a person who serves its customer looks at it. */
+  /** The same order with its customer, when staff look at it. */
   staff?: StaffOrder;
   streaming: boolean;
   error: unknown;
@@ -52,7 +52,8 @@ function Details({ order, staff, streaming, error }: {
     queryKey: ['transaction', order.transaction_id],
     queryFn: ({ signal }) => getTransaction(order.transaction_id, signal),
     enabled: mine && order.status === 'awaiting_payment',
-    // asked until it answers, and again and again while it has decided but the order has not heard of it
+    // polled until payments answers, and then while payments has decided but the order does not
+    // show it yet
     refetchInterval: ({ state }) => (state.data?.status === 'pending' && state.status === 'success' ? 10_000 : 2_000),
     retry: false,
   });
@@ -156,7 +157,7 @@ function Timeline({ order }: { order: Order }) {
   );
 }
 
-/** For the people who serve the customer. */
+/** Facts for staff. */
 function Staff({ order }: { order: StaffOrder }) {
   const { name, email, user_id: user } = order.customer;
   return (
@@ -172,7 +173,7 @@ function Staff({ order }: { order: StaffOrder }) {
   );
 }
 
-/** For the people who help. */
+/** Ids for support. */
 function Ids({ order }: { order: Order }) {
   const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity });
   const trace = settings.data?.trace_url?.replace('{trace_id}', order.trace_id);

@@ -48,12 +48,12 @@ export function OrdersPage() {
   );
 }
 
-/** Lines of an order that a list shows. */
+/** Most lines of an order that a list shows. */
 const SHOWN = 3;
 
 export function OrderRow({ order, to = `/orders/${order.id}`, customer }: { order: Order; to?: string; customer?: string | undefined }) {
   const words = describe(order);
-  // names have commas: each stands in a line of its own
+  // names may contain commas, so each has its own line
   const shown = order.items.length > SHOWN + 1 ? order.items.slice(0, SHOWN) : order.items;
   const more = order.items.length - shown.length;
   return (

@@ -1,4 +1,7 @@
-/** Paying and canceling: payments is asked directly, and decides. The loser of a race is told so. */
+/**
+ * Paying and canceling: the page asks payments directly, which decides. The loser of a race gets a
+ * notice.
+ */
 import { useQueryClient } from '@tanstack/react-query';
 
 import { useAction } from '../lib/action';
@@ -14,7 +17,7 @@ type Verb = 'pay' | 'cancel';
 export function Payment({ order, transaction, unanswered, ask }: {
   order: Order;
   transaction: Transaction | null;
-  /** Payments did not answer when it was asked last. */
+  /** Whether payments did not answer the last request. */
   unanswered: boolean;
   ask: () => unknown;
 }) {
@@ -23,14 +26,14 @@ export function Payment({ order, transaction, unanswered, ask }: {
     mutationFn: async (verb: Verb): Promise<Transaction | null> => {
       if (verb === 'pay') return completeTransaction(order.transaction_id);
       if (order.status === 'awaiting_payment') return cancelTransaction(order.transaction_id);
-      // there may be no transaction yet: the shop takes care that there will be none
+      // the transaction may not exist yet: the shop makes sure that it never will
       client.setQueryData(['order', order.id], await cancelOrder(order.id));
       return null;
     },
     onSuccess: (decided) => {
       if (decided) client.setQueryData(['transaction', order.transaction_id], decided);
     },
-    // whatever went wrong, payments knows what is true; before there is a transaction, the shop does
+    // after any error payments knows the truth; before the transaction exists, the shop does
     onError: () => (order.status === 'awaiting_payment' ? ask() : client.invalidateQueries({ queryKey: ['order', order.id] })),
   });
 
@@ -96,7 +99,7 @@ export function Payment({ order, transaction, unanswered, ask }: {
   );
 }
 
-/** What the loser of a race is told. */
+/** The notice for the loser of a race. */
 function tooLate(refusal: Refusal): { title: string; text: string } | null {
   switch (refusal.slug) {
     case 'transaction-canceled':

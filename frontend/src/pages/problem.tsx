@@ -7,7 +7,7 @@ import { answer, open, Refusal } from '../lib/api/client';
 import { Failure, Loading, Page } from '../ui/parts';
 import { NotFound } from './broken';
 
-/** What a problem's `type` leads to: what happened, and what to do. */
+/** The page of a problem's `type`: its meaning and its remedy. */
 export function ProblemPage() {
   const { slug = '' } = useParams();
   const page = useQuery({
@@ -32,7 +32,7 @@ export function ProblemPage() {
   );
 }
 
-/** Markdown's bold and code, all that these pages have. */
+/** Renders Markdown's bold and code, the only markup of these pages. */
 function marked(text: string): ReactNode[] {
   return text.split(/(\*\*[^*]+\*\*|`[^`]+`)/).map((part, index) => {
     if (part.startsWith('**')) return <strong key={index}>{part.slice(2, -2)}</strong>;

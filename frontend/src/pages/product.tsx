@@ -75,7 +75,7 @@ function Details({ product }: { product: Product }) {
   );
 }
 
-/** Why the cart cannot change: it was sent, and the answer is not known. */
+/** Explains why the cart cannot change: it was sent, and the answer is unknown. */
 export function Sent({ cart, session }: { cart: Cart; session: Session }) {
   if (session.state === 'user' && cart.sentBy === session.user.id) {
     return (
@@ -98,14 +98,14 @@ export function Sent({ cart, session }: { cart: Cart; session: Session }) {
 }
 
 /**
- * How many. The text counts when it is left or Enter is pressed: until then half a number is none. Text
- * that is no whole number gives way to the quantity of before.
+ * A quantity input. The text takes effect on blur or Enter, since a half-typed number is not a
+ * quantity. Text that is not a whole number is replaced by the previous quantity.
  */
 export function Stepper({ value, onChange, label, least = 1, disabled = false }: {
   value: number;
   onChange: (value: number) => void;
   label: string;
-  /** The least that may be typed; the buttons end at 1. */
+  /** The minimum that may be typed; the buttons stop at 1. */
   least?: number;
   disabled?: boolean;
 }) {
@@ -122,7 +122,7 @@ export function Stepper({ value, onChange, label, least = 1, disabled = false }:
     const wanted = value + by;
     if (wanted >= 1 && wanted <= MOST) set(wanted);
   };
-  // not `disabled`: a button that is switched off under one's finger would lose the focus
+  // not `disabled`: a button that is disabled while it is pressed loses the focus
   return (
     <span className="stepper" role="group" aria-label={label}>
       <button type="button" onClick={() => step(-1)} aria-disabled={disabled || value <= 1} aria-label="Decrease quantity">

@@ -1,4 +1,4 @@
-/** Where the account is logged in: a section of the account's page. */
+/** The sessions in which the account is logged in: a section of the account's page. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 
 import { useAction, useSteadyError } from '../lib/action';

@@ -1,4 +1,7 @@
-/** A small still life for each product: what its name speaks of, in colours that its slug chooses. */
+/**
+ * A small still life for each product: the object that its name mentions, in colours determined by
+ * its slug.
+ */
 import type { ReactNode } from 'react';
 
 const PALETTES: [ground: string, light: string, deep: string, spark: string][] = [
@@ -59,7 +62,7 @@ export function Art({ slug }: { slug: string }) {
   );
 }
 
-/** A pot whose outline the number chooses, for what we have no drawing of. */
+/** A pot whose outline the number determines, for products without a drawing. */
 function Vessel({ number, a, b, c }: { number: number; a: string; b: string; c: string }) {
   const at = (shift: number, from: number, to: number) => from + ((number >>> shift) % (to - from));
   const [lip, neck, belly, foot] = [at(0, 8, 18), at(5, 6, 14), at(9, 18, 30), at(13, 10, 18)];

@@ -1,11 +1,11 @@
-/** The small parts that every page is made of. */
+/** The small parts that all pages are built from. */
 import { type ComponentProps, type ReactNode, useEffect, useId, useRef } from 'react';
 import { Link, type LinkProps } from 'react-router';
 
 import { Refusal, Unreachable } from '../lib/api/client';
 import type { Tone } from '../lib/status';
 
-/** A page: its heading takes the focus when one comes here from another page. */
+/** A page: its heading takes the focus when the user arrives from another page. */
 export function Page({ title, lead, actions, wide, children }: {
   title: string;
   lead?: ReactNode;
@@ -39,7 +39,10 @@ export function Page({ title, lead, actions, wide, children }: {
 
 type ButtonKind = 'primary' | 'plain' | 'quiet' | 'danger';
 
-/** A button; while `busy` it says so and does nothing. Disabled it keeps the focus, and looks disabled. */
+/**
+ * A button; while `busy` it shows that and does nothing. When disabled it keeps the focus, but
+ * looks disabled.
+ */
 export function Button({ kind = 'plain', busy = false, children, ...rest }: ComponentProps<'button'> & {
   kind?: ButtonKind;
   busy?: boolean;
@@ -104,7 +107,7 @@ export function Select({ label, children, ...rest }: ComponentProps<'select'> & 
   );
 }
 
-/** A message in its place. `alert` interrupts, `status` waits for its turn. */
+/** An inline message. `alert` interrupts, `status` waits for its turn. */
 export function Notice({ tone, title, role, children }: {
   tone: Tone | 'bad';
   title?: string;
@@ -119,13 +122,13 @@ export function Notice({ tone, title, role, children }: {
   );
 }
 
-/** How often a page that shows a failure with a `retry` tries again, milliseconds. */
+/** Retry interval of a page that shows a failure with a `retry`, milliseconds. */
 const RETRY = 3_000;
 
 /**
- * What went wrong, and a way out. With `retry` it tries again by itself while nothing answers; without,
- * it says so, since repeating what a person asked for is theirs to decide. `frank`: for operators, with
- * details and ids.
+ * The failure, and a way out. With `retry` it retries by itself while the service does not answer.
+ * Without `retry` it asks the user to try again, since only the user may repeat their action.
+ * `frank`: for operators, with details and ids.
  */
 export function Failure({ error, retry, frank = false }: { error: unknown; retry?: () => unknown; frank?: boolean }) {
   const away = error instanceof Unreachable || (error instanceof Refusal && error.status >= 500);
@@ -140,7 +143,7 @@ export function Failure({ error, retry, frank = false }: { error: unknown; retry
   }, [away]);
   const { title, text } = failureWords(error, away, retry !== undefined, frank);
   const refusal = error instanceof Refusal ? error : null;
-  // a shopper has no use for a trace, unless they write to us about a fault of ours
+  // shoppers have no use for a trace id, except to report an internal error to us
   const trace = frank || refusal?.slug === 'internal' ? refusal?.problem.trace_id : undefined;
   const fields = refusal?.problem.errors ?? [];
   return (
@@ -176,7 +179,7 @@ function failureWords(error: unknown, away: boolean, retried: boolean, frank: bo
   return (problem?.errors ?? []).length > 0 ? { title } : { title, text: 'Please try again.' };
 }
 
-/** A form whose first wrong field takes the focus when an answer names it. */
+/** A form that focuses its first invalid field when an answer names it. */
 export function Form({ error, ...rest }: ComponentProps<'form'> & { error: unknown }) {
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
@@ -194,7 +197,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** Grey shapes of what is to come, as large as it. */
+/** Grey placeholders for content that is loading, of the same size. */
 export function Loading({ shape, count = 1 }: { shape: 'card' | 'row' | 'block'; count?: number }) {
   return (
     <div className={`loading ${shape}s`} role="status" aria-label="Loading">
@@ -223,10 +226,10 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
   );
 }
 
-/** Something wide that scrolls by itself; the keyboard reaches it. */
+/** Wide content that scrolls by itself; the keyboard can reach it. */
 export function Scroll({ label, children }: { label: string; children: ReactNode }) {
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- else nobody could scroll it without a mouse
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- without it the keyboard could not scroll it
     <div className="scroll" role="region" aria-label={label} tabIndex={0}>
       {children}
     </div>

@@ -1,4 +1,5 @@
-//! A copy of the checkout, whose settings and secrets are its own, and the system that is composed there.
+//! A copy of the checkout with settings and secrets of its own, and the system that is composed
+//! from it.
 
 use std::{
     fs,
@@ -20,21 +21,21 @@ use crate::{
 
 use super::engine::Engine;
 
-/// Longer than a lease, a backoff and a start on a slow machine together.
+/// Longer than a lease, a backoff and a process start together on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) struct Checkout<'a> {
     pub(super) engine: &'a Engine,
     folder: PathBuf,
-    /// Of the shop, payments and mails.
+    /// Ports of the shop, payments and the mail viewer.
     ports: [u16; 3],
 }
 
 impl<'a> Checkout<'a> {
-    /// All files of the repository, and nothing that is ignored.
+    /// Copies all files of the repository, without ignored ones.
     pub(super) fn new(engine: &'a Engine) -> Result<Self> {
         let folder = dev_dir().join("containers");
-        fs::remove_dir_all(&folder).ok(); // of an earlier run
+        fs::remove_dir_all(&folder).ok(); // left by an earlier run
         fs::create_dir_all(&folder).doing("make a copy of the checkout")?;
         let mut copy = Command::new("sh");
         copy.current_dir(root()).arg("-c").arg(
@@ -54,7 +55,7 @@ impl<'a> Checkout<'a> {
         };
         checkout
             .compose(&["down", "--volumes", "--remove-orphans"])
-            .ok(); // of an earlier run
+            .ok(); // left by an earlier run
         Ok(checkout)
     }
 
@@ -74,7 +75,7 @@ impl<'a> Checkout<'a> {
         self.url(2)
     }
 
-    /// A program in the checkout, in surroundings that move ports and nothing else.
+    /// A command for a program in the checkout; its environment only moves ports.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = self.engine.command(program);
         command.current_dir(&self.folder);
@@ -84,7 +85,7 @@ impl<'a> Checkout<'a> {
         {
             command.env(name, port.to_string());
         }
-        // one account orders all the time, as no person does
+        // the test's one account orders far more than a person would
         command
             .env("ORDER_LIMIT_OPEN", "0")
             .env("ORDER_LIMIT_PER_HOUR", "0");
@@ -94,14 +95,14 @@ impl<'a> Checkout<'a> {
         command
     }
 
-    /// `docker compose …`; its output.
+    /// Runs `docker compose …`; returns its output.
     pub(super) fn compose(&self, arguments: &[&str]) -> Result<String> {
         let mut compose = self.command("docker");
         compose.arg("compose").args(arguments);
         cargo::output(compose, &format!("docker compose {}", arguments.join(" ")))
     }
 
-    /// Commands as a document has them, where ports are those of this run.
+    /// Runs commands from a document, with the ports of this run.
     pub(super) fn run(&self, commands: &str) -> Result<String> {
         let commands = commands
             .replace("http://localhost:8080", &self.shop())
@@ -120,7 +121,7 @@ impl<'a> Checkout<'a> {
         ))
     }
 
-    /// The commands below a heading of a document.
+    /// The commands under a heading of a document.
     pub(super) fn documented(document: &str, heading: &str) -> Result<String> {
         let text = fs::read_to_string(root().join(document)).doing(&format!("read {document}"))?;
         let block = text
@@ -137,7 +138,7 @@ impl<'a> Checkout<'a> {
         fs::read_to_string(self.folder.join(name)).doing(&format!("read {name}"))
     }
 
-    /// Keeps what the containers said, for the reader of a failure.
+    /// Saves the containers' output for the diagnosis of a failure.
     pub(super) fn keep_logs(&self) {
         let place = self.folder.join("log");
         let said = ["ps --all", "logs --no-color --timestamps"].map(|what| {
@@ -163,7 +164,7 @@ fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(super) fn eventually(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! The engine: one that answers, or one of our own below `.dev`.
+//! The container engine: a running one, or one of our own below `.dev`.
 
 use std::{
     fs,
@@ -22,22 +22,22 @@ use crate::{
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An engine that answers.
+/// A container engine that answers.
 pub(super) struct Engine {
-    /// Where the command line finds it, and its compose plugin.
+    /// Variables that lead the command line to the engine and to the compose plugin.
     env: Vec<(&'static str, PathBuf)>,
     own: Option<Own>,
 }
 
-/// An engine of our own; stopped when dropped.
+/// An engine that this program started; stopped on drop.
 struct Own {
     daemon: Child,
-    /// A short name of its folder: paths of sockets are.
+    /// A short path to the engine's folder, since socket paths have a maximum length.
     short: PathBuf,
 }
 
 impl Engine {
-    /// One that answers, else one of our own.
+    /// Returns a running engine, or starts one of our own.
     pub(super) fn find() -> Result<Self> {
         let there = Self {
             env: Vec::new(),
@@ -49,7 +49,7 @@ impl Engine {
         Self::start()
     }
 
-    /// Whether it is ours alone.
+    /// Whether this program started the engine.
     pub(super) fn is_own(&self) -> bool {
         self.own.is_some()
     }
@@ -74,7 +74,7 @@ impl Engine {
         symlink(&folder, &short).doing("name the engine's folder")?;
         let log = fs::File::create(folder.join("log")).doing("make the engine's log")?;
         let mut daemon = Command::new("dockerd");
-        // runc takes no root that is reached by a link
+        // runc refuses a root below a symbolic link
         daemon.arg("--data-root").arg(folder.join("data"));
         for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(short.join(name));
@@ -84,7 +84,7 @@ impl Engine {
             .args(["--host", &socket])
             .stdout(log.try_clone().doing("share the engine's log")?)
             .stderr(log);
-        // Ctrl-C ends us, and we end it
+        // Ctrl-C must reach only this program, which then stops the daemon
         std::os::unix::process::CommandExt::process_group(&mut daemon, 0);
         let daemon = daemon.spawn().doing("start dockerd")?;
         let own = Own { daemon, short };
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Puts Debian 13's compose where the command line looks for it: Debian 12's is too old for the file.
+    /// Installs Debian 13's compose as a plugin: Debian 12's is too old for the compose file.
     fn plugin(folder: &Path) -> Result<()> {
         const PLUGIN: &str = "usr/libexec/docker/cli-plugins/docker-compose";
         let program = debian::program("docker-compose", PLUGIN)?;
@@ -136,7 +136,7 @@ impl Engine {
         version.status().is_ok_and(|status| status.success())
     }
 
-    /// A command that talks to this engine.
+    /// A command that uses this engine.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -149,7 +149,7 @@ impl Engine {
         docker
     }
 
-    /// Gives our own engine the base images; another engine has a registry.
+    /// Adds the base images to our own engine; another engine has a registry.
     pub(super) fn bases(&self) -> Result<()> {
         if !self.is_own() {
             return Ok(());
@@ -177,7 +177,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes one, unless it is there and made by the same code.
+    /// Imports a base image, unless the engine already has this revision.
     fn base(&self, base: Base) -> Result<()> {
         let stamp = base.revision.to_string();
         let image = base.image.clone();
@@ -197,7 +197,7 @@ impl Engine {
             }
         }
         let files = dev_dir().join("docker-engine/base");
-        fs::remove_dir_all(&files).ok(); // of a run that was cut short
+        fs::remove_dir_all(&files).ok(); // left by an interrupted run
         fs::create_dir_all(&files).doing("make a folder for a base image")?;
         base.fill(&files)?;
         let mut tar = Command::new("tar");

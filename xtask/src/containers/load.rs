@@ -1,4 +1,4 @@
-//! A user of the composed system, through its published ports; and ten a second of their orders.
+//! A user of the composed system, through its published ports; and a load of ten orders per second.
 
 use std::{
     collections::BTreeMap,
@@ -19,12 +19,12 @@ use crate::{Doing, fail};
 use super::checkout::{Checkout, eventually};
 
 const PASSWORD: &str = "correct horse battery";
-/// Between two orders.
+/// Pause between two orders.
 const PACE: Duration = Duration::from_millis(100);
-/// Many products: orders of one wait for each other.
+/// Many products: orders of the same product wait for each other.
 const PRODUCTS: usize = 40;
 
-/// Somebody who is logged in, and products of which there is enough.
+/// A logged-in user, and products with enough stock.
 #[derive(Clone)]
 pub(super) struct User {
     http: Agent,
@@ -32,7 +32,7 @@ pub(super) struct User {
     payments: String,
     token: String,
     products: Arc<Vec<String>>,
-    /// Which is ordered next.
+    /// Index of the product to order next.
     next: Arc<AtomicUsize>,
 }
 
@@ -48,7 +48,7 @@ impl Answer {
 }
 
 impl User {
-    /// An admin, made by the operator's command line, who adds a product.
+    /// Creates an admin with the operator's command line, who then adds the products.
     pub(super) fn new(checkout: &Checkout<'_>) -> Result<Self> {
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(40)))
@@ -132,7 +132,7 @@ impl User {
         self.api("GET", &format!("/api/orders/{order}"), &Value::Null)
     }
 
-    /// One order, as soon as it is taken, paid and completed.
+    /// Places one order, retrying until it is accepted, pays it, and waits until it is completed.
     pub(super) fn checkout(&self) -> Result<()> {
         let mut order = None;
         eventually("an order to be taken", || {
@@ -150,7 +150,7 @@ impl User {
         self.complete(&id, &transaction)
     }
 
-    /// Pays an order unless it is paid, and waits until it is completed.
+    /// Pays an order once it awaits its payment, and waits until it is completed.
     fn complete(&self, id: &str, transaction: &str) -> Result<()> {
         eventually(&format!("order {id} to be completed"), || {
             let status = self.status(id)?.text("status");
@@ -162,7 +162,7 @@ impl User {
     }
 }
 
-/// Orders, ten a second, until it is ended.
+/// A load of ten orders per second, until it is ended.
 pub(super) struct Load {
     user: User,
     ended: Arc<AtomicBool>,
@@ -174,7 +174,7 @@ pub(super) struct Load {
 struct Seen {
     requests: usize,
     orders: Vec<(String, String)>,
-    /// What was answered with a 5xx, or not at all; and when, in seconds.
+    /// Failed requests: when, in seconds, and why (a 4xx, a 5xx, or no answer).
     failures: Vec<(f32, String)>,
     slowest: Duration,
 }
@@ -208,7 +208,7 @@ impl Load {
         }
     }
 
-    /// Ends it, waits until every order is completed, and fails when a request did.
+    /// Ends the load and waits until every order is completed; fails if any request failed.
     pub(super) fn end(self, what: &str) -> Result<()> {
         self.ended.store(true, Ordering::Relaxed);
         self.pacer.join().ok();
@@ -274,14 +274,14 @@ fn order_and_pay(user: &User, seen: &Mutex<Seen>, begun: Instant) {
     if let Ok(mut seen) = seen.lock() {
         seen.orders.push((id.clone(), transaction.clone()));
     }
-    // one that is accepted and not begun yet is paid afterwards
+    // an order that is accepted but not started yet is paid afterwards
     if order.status == 201 {
         observed("pay", &|| user.pay(&transaction));
     }
     observed("look", &|| user.status(&id));
 }
 
-/// Unlike any other of this run.
+/// A name that is unique in this run.
 fn unique() -> String {
     use std::sync::atomic::AtomicU64;
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! What is played, in the order of docs/operations.md.
+//! The scenarios, in the order of docs/operations.md.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use super::{
 
 const OPERATIONS: &str = "docs/operations.md";
 
-/// What goes on by itself when its process is killed.
+/// Services that recover by themselves when their process is killed.
 const SERVICES: [&str; 11] = [
     "postgres",
     "rabbitmq",
@@ -97,7 +97,8 @@ pub(super) fn all(checkout: &Checkout<'_>, begun: Instant) -> Result<()> {
     })
 }
 
-/// README's walk, through the ports: after the lines for containers, without its first line.
+/// The README's walk, through the published ports: the commands for containers, then the walk
+/// without its first line.
 fn walk(checkout: &Checkout<'_>) -> Result<()> {
     let settings = Checkout::documented("README.md", "## In containers")?;
     let (_, settings) = settings.split_once("--wait\n").unwrap_or_default();
@@ -114,7 +115,7 @@ fn walk(checkout: &Checkout<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The mails of the walk: a welcome, and a confirmation of the order that was paid.
+/// Waits for the mails of the walk: a welcome, and the confirmation of the paid order.
 fn mails(checkout: &Checkout<'_>) -> Result<()> {
     eventually("two mails to arrive", || {
         let url = format!("{}/api/v1/messages", checkout.mails());
@@ -123,7 +124,8 @@ fn mails(checkout: &Checkout<'_>) -> Result<()> {
     })
 }
 
-/// Kills a container's first process behind the engine's back, and waits until the engine has healed it.
+/// Kills a container's first process without the engine's knowledge, and waits until the engine has
+/// restarted it.
 fn kill(checkout: &Checkout<'_>, service: &str) -> Result<()> {
     let inspect = |format: &str| {
         let id = checkout.compose(&["ps", "--quiet", service])?;
@@ -136,7 +138,7 @@ fn kill(checkout: &Checkout<'_>, service: &str) -> Result<()> {
         )
     };
     if !checkout.engine.is_own() {
-        // another machine's processes are not ours to kill
+        // a foreign engine's processes may not be ours to kill
         return checkout.compose(&["restart", service]).map(drop);
     }
     let before = inspect("{{.State.Pid}}")?;
@@ -151,7 +153,7 @@ fn kill(checkout: &Checkout<'_>, service: &str) -> Result<()> {
     })
 }
 
-/// The version that `.env` names is what every container of ours runs.
+/// Checks that every container of ours runs the version that `.env` names.
 fn runs_one_version(checkout: &Checkout<'_>, said: &str) -> Result<()> {
     let settings = checkout.file(".env")?;
     let version = settings

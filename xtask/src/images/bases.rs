@@ -1,7 +1,9 @@
-//! The base images: stand-ins for what a registry has, under the names in the Dockerfiles and the compose file.
+//! The base images: stand-ins for the registry's images, under the names that the Dockerfiles and
+//! the compose file use.
 //!
-//! Debian 12 with this machine's Rust, or Node, or nginx; glibc alone; Debian 13 with PostgreSQL or RabbitMQ. How
-//! this machine gets crates and packages (certificates, cargo's and npm's settings) is in them, too.
+//! Debian 12 with this machine's Rust, Node or nginx; glibc alone; Debian 13 with PostgreSQL or
+//! RabbitMQ. They also contain this machine's access to crates and packages (certificates, settings
+//! of cargo and npm).
 
 use std::{
     fs,
@@ -26,17 +28,17 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 type Fill = Box<dyn FnOnce(&Path) -> Result<()>>;
 
-/// An image that a registry has, and how one like it is made here.
+/// A base image of a registry, with the way to build its stand-in here.
 pub(crate) struct Base {
-    /// Its name, as the Dockerfiles and the compose file have it.
+    /// Its name, as the Dockerfiles and the compose file use it.
     pub(crate) image: String,
     /// Variables, `NAME=value`.
     pub(crate) env: Vec<String>,
-    /// What starts first.
+    /// The entry point.
     pub(crate) entrypoint: Vec<String>,
-    /// What is started when nothing is said.
+    /// The default command.
     pub(crate) cmd: Vec<String>,
-    /// Raised when its files change: an engine keeps it otherwise.
+    /// Increment this when the files change; otherwise an engine keeps the old image.
     pub(crate) revision: u32,
     fill: Fill,
 }
@@ -67,7 +69,7 @@ impl Base {
         }
     }
 
-    /// Puts its files into an empty folder.
+    /// Writes the image's files into an empty folder.
     pub(crate) fn fill(self, files: &Path) -> Result<()> {
         (self.fill)(files)?;
         let certificates = files.join(CERTIFICATES.trim_start_matches('/'));
@@ -75,7 +77,7 @@ impl Base {
     }
 }
 
-/// Those that the Dockerfiles build on.
+/// The base images of the Dockerfiles.
 pub(crate) fn of_dockerfiles() -> Result<Vec<Base>> {
     let path = format!("PATH={PATH}");
     let (ours, frontend) = (root(), root().join("frontend"));
@@ -120,7 +122,7 @@ pub(crate) fn of_dockerfiles() -> Result<Vec<Base>> {
     ])
 }
 
-/// Those that the compose file names beside them: PostgreSQL and RabbitMQ of Debian 13, and what takes mails.
+/// The other images of the compose file: PostgreSQL and RabbitMQ of Debian 13, and a mail server.
 pub(crate) fn of_compose(image: impl Fn(&str) -> Result<String>) -> Result<Vec<Base>> {
     Ok(vec![
         Base::new(
@@ -185,7 +187,7 @@ pub(crate) fn of_compose(image: impl Fn(&str) -> Result<String>) -> Result<Vec<B
 }
 
 impl Images {
-    /// Makes those of the Dockerfiles.
+    /// Creates the base images of the Dockerfiles.
     pub(super) fn bases(&self) -> Result<()> {
         of_dockerfiles()?
             .into_iter()
@@ -218,12 +220,12 @@ impl Images {
     }
 }
 
-/// Words as Docker's settings have them.
+/// Formats words as a JSON list, for Docker's instructions.
 pub(crate) fn json(words: &[String]) -> Result<String> {
     serde_json::to_string(words).doing("write a list of words")
 }
 
-/// The base image that a Dockerfile names.
+/// The base image that a Dockerfile names as the default of `argument`.
 fn named(folder: &Path, argument: &str) -> Result<String> {
     let text = fs::read_to_string(folder.join("Dockerfile")).doing("read a Dockerfile")?;
     let value = |line: &str| {
@@ -236,7 +238,7 @@ fn named(folder: &Path, argument: &str) -> Result<String> {
     }
 }
 
-/// This machine's Rust.
+/// Adds this machine's Rust.
 fn rust(files: &Path) -> Result<()> {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(root()).args(["--print", "sysroot"]);
@@ -256,7 +258,7 @@ fn rust(files: &Path) -> Result<()> {
     }
 }
 
-/// This machine's Node.
+/// Adds this machine's Node.
 fn nodejs(files: &Path) -> Result<()> {
     let said = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
@@ -279,7 +281,7 @@ fn nodejs(files: &Path) -> Result<()> {
     }
 }
 
-/// glibc and what belongs to it, as in an image without a distribution: no shell, no package manager.
+/// Adds glibc and its companions, as in a distroless image: no shell, no package manager.
 fn glibc(plain: &Path, files: &Path) -> Result<()> {
     const LIST: &str = "dpkg --listfiles libc6 libgcc-s1 libstdc++6 | grep -v ^/usr/share/ | \
         while read -r file; do [ ! -f \"$file\" ] || echo \"$file\"; done | tar -c --dereference -T -";
@@ -302,7 +304,8 @@ fn glibc(plain: &Path, files: &Path) -> Result<()> {
     text("nsswitch.conf", "hosts: files dns\n".to_owned())
 }
 
-/// As the nginx images: reads what finds variables out, then fills in templates.
+/// Entry point like that of the nginx images: sources the scripts that set variables, then renders
+/// the templates.
 const NGINX: &str = r#"for script in /docker-entrypoint.d/*.envsh; do
     [ ! -x "$script" ] || . "$script"
 done
@@ -313,7 +316,8 @@ done
 exec "$@"
 "#;
 
-/// As PostgreSQL's image: a new data directory, and the scripts for it by a server that nobody else reaches.
+/// Entry point like that of PostgreSQL's image: a new data directory, then its scripts on a server
+/// that no client can reach.
 const POSTGRES: &str = r#"if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
     chmod 700 "$PGDATA"
     initdb --username=postgres --pwfile="$POSTGRES_PASSWORD_FILE" $POSTGRES_INITDB_ARGS "$PGDATA"
@@ -342,7 +346,7 @@ fn script(path: &Path, text: &str) -> Result<()> {
         .doing("write a program")
 }
 
-/// Gives a server's user the number that it has in the official images, and folders of its own.
+/// Gives a server's user the same id as in the official images, and folders of its own.
 fn owner(files: &Path, user: &str, folders: &[&str]) -> Result<()> {
     const SERVER: u32 = 999;
     for (file, fields) in [("passwd", "999:999"), ("group", "999")] {
@@ -363,7 +367,7 @@ fn owner(files: &Path, user: &str, folders: &[&str]) -> Result<()> {
     }
     for folder in folders {
         let folder = files.join(folder);
-        fs::remove_dir_all(&folder).ok(); // what the package has put there is of another user
+        fs::remove_dir_all(&folder).ok(); // the package's folder belongs to another user
         fs::create_dir_all(&folder)
             .and_then(|()| chown(&folder, Some(SERVER), Some(SERVER)))
             .doing("make a folder of the server's")?;
@@ -371,17 +375,17 @@ fn owner(files: &Path, user: &str, folders: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Copies one file, and follows links to it.
+/// Copies one file, following symbolic links.
 fn put(from: &Path, to: &Path) -> Result<()> {
     let what = format!("copy {}", from.display());
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).doing(&what)?;
     }
-    fs::remove_file(to).ok(); // it may be a link to somewhere else
+    fs::remove_file(to).ok(); // the target may be a link to another file
     fs::copy(from, to).doing(&what).map(drop)
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder with its contents.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).doing("make a folder")?;
     let mut copy = Command::new("cp");

@@ -1,4 +1,4 @@
-//! The compose file, as compose itself understands it.
+//! The compose file, as compose itself parses it.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -64,7 +64,7 @@ struct Volume {
     target: String,
 }
 
-/// The services of the compose file that run the image of api, payments, worker and shopctl.
+/// The services of the compose file that run the image of API, payments, worker and shopctl.
 pub(super) fn read(image: &Image, folder: &Path) -> Result<Deployment> {
     let folder = prepare(folder, "compose")?;
     let secrets = folder.join("secrets");
@@ -77,7 +77,7 @@ pub(super) fn read(image: &Image, folder: &Path) -> Result<Deployment> {
         .arg(root().join("docker-compose.yml"))
         .arg("--env-file")
         .arg(root().join(".env.example"))
-        // where it looks for ./secrets
+        // compose looks for ./secrets in this folder
         .arg("--project-directory")
         .arg(&folder)
         .args(["--profile", "*", "config", "--format", "json"]);

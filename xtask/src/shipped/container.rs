@@ -1,5 +1,5 @@
-//! A process in its container: a script that enters the image's files as an engine would let it, and the check that
-//! it is confined.
+//! A process in its container: a script that enters the image's files with an engine's
+//! restrictions, and the check of its confinement.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,8 @@ use servers::Result;
 use super::{Container, Deployment, Image, network::Network};
 use crate::{Doing, cargo::root, debian::quiet, fail};
 
-/// The programs of one deployment, as scripts: what `cargo xtask up` starts as programs of a build.
+/// The programs of one deployment, as scripts that `cargo xtask up` can start like the programs of
+/// a build.
 pub(super) struct Containers {
     programs: PathBuf,
 }
@@ -55,7 +56,7 @@ impl Containers {
         Ok(containers)
     }
 
-    /// Where a program's script is.
+    /// Path of a program's script.
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
@@ -68,10 +69,10 @@ impl Containers {
     }
 }
 
-/// Lists the control groups of a run.
+/// The file that lists the control groups of a run.
 const GROUPS: &str = "groups";
 
-/// Removes the memory limits that a run made at the machine's kernel, after its processes have ended.
+/// Removes the memory limits that a run created in the kernel, once its processes have ended.
 pub(super) fn remove_limits(deployment: &Deployment) {
     let groups = fs::read_to_string(deployment.folder.join(GROUPS)).unwrap_or_default();
     for group in groups.lines() {
@@ -81,7 +82,8 @@ pub(super) fn remove_limits(deployment: &Deployment) {
     }
 }
 
-/// A control group with this limit, version 1 or 2; none where the kernel gives none to this machine.
+/// A control group with this memory limit, version 1 or 2; `None` where the kernel does not allow
+/// one.
 fn memory_group(name: &str, bytes: u64) -> Option<PathBuf> {
     let groups = Path::new("/sys/fs/cgroup");
     let (parent, file) = if groups.join("memory").is_dir() {
@@ -96,14 +98,14 @@ fn memory_group(name: &str, bytes: u64) -> Option<PathBuf> {
         Ok(()) => Some(group),
         Err(error) => {
             eprintln!("memory is not limited here ({}: {error})", group.display());
-            fs::remove_dir(&group).ok(); // it may not have been made
+            fs::remove_dir(&group).ok(); // it may not exist
             None
         }
     }
 }
 
-/// Enters the container and becomes its program. The tools (`shopctl`, `doctor`) take the caller's arguments in
-/// place of their own, as `docker compose run` does.
+/// A script that enters the container and executes its program. For the tools (`shopctl`,
+/// `doctor`), the caller's arguments replace the container's, as with `docker compose run`.
 fn script(
     container: &Container,
     image: &Path,
@@ -176,7 +178,8 @@ fn script(
     ))
 }
 
-/// Holds a running process to its container: its user, no right of root, and a root that cannot be written.
+/// Checks that a running process is confined: its user, no capabilities, no new privileges, and a
+/// read-only root if the deployment demands one.
 pub(super) fn check_confinement(container: &Container, pid: u32) -> Result<()> {
     let of = |file: &str| {
         let path = format!("/proc/{pid}/{file}");
@@ -203,8 +206,8 @@ pub(super) fn check_confinement(container: &Container, pid: u32) -> Result<()> {
     ))
 }
 
-/// The files of an image, from the programs of a build: with their libraries, and with the variables that the
-/// Dockerfile sets.
+/// The files of an image, assembled from the programs of a build: with their libraries, and the
+/// variables that the Dockerfile sets.
 pub(super) fn of_build(files: &Path, bin_dir: &Path) -> Result<Image> {
     if files.exists() {
         fs::remove_dir_all(files).doing("remove what an earlier run left")?;
@@ -227,7 +230,7 @@ pub(super) fn of_build(files: &Path, bin_dir: &Path) -> Result<Image> {
             .or_else(|_| fs::copy(&from, &to).map(drop))
             .doing(&format!("copy {}", from.display()))?;
     }
-    // distroless has them, too
+    // distroless images contain them, too
     let certificates = files.join("etc/ssl/certs");
     fs::create_dir_all(&certificates)
         .and_then(|()| {
@@ -261,12 +264,12 @@ fn dockerfile_env(text: &str) -> BTreeMap<String, String> {
     env
 }
 
-/// Where a path of the container is below the image's files.
+/// The place of a container's path below the image's files.
 fn within(image: &Path, path: &str) -> PathBuf {
     image.join(path.trim_start_matches('/'))
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

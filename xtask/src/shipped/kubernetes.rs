@@ -1,4 +1,4 @@
-//! The local overlay, rendered: the pods of our image, as a kubelet would read them.
+//! The rendered local overlay: the pods of our image, as a kubelet would interpret them.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{Doing, fail, platform};
 /// The label by which a Service finds its pods.
 const NAME: &str = "app.kubernetes.io/name";
 
-/// The pods of the local overlay that run the image of api, payments, worker and shopctl.
+/// The pods of the local overlay that run the image of API, payments, worker and shopctl.
 pub(super) fn read(image: &Image, folder: &Path) -> Result<Deployment> {
     let folder = prepare(folder, "kubernetes")?;
     let rendered = platform::rendered()?;
@@ -60,12 +60,13 @@ impl Cluster<'_> {
             let pod = &template["spec"];
             let image = pod["containers"][0]["image"].as_str().unwrap_or_default();
             if image.starts_with("shop-system:") {
-                // the catalog's Job has a pod of the operator, for the network policies: it is no shopctl
+                // takes the object's own label: the pod of the catalog's Job is labelled as
+                // operator, for the network policies, but is no shopctl
                 let name = object["metadata"]["labels"][NAME].as_str();
                 let name = name.unwrap_or_default();
                 let mut container = self.container(name, pod)?;
                 if object["kind"] == "PodTemplate" {
-                    // k8s/shopctl.sh makes a pod of it, and puts in the person's name
+                    // k8s/shopctl.sh creates a pod from the template and sets the person's name
                     let actor = container.env.entry("SHOPCTL_ACTOR".to_owned());
                     "ada".clone_into(actor.or_default());
                 }
@@ -159,7 +160,8 @@ impl Cluster<'_> {
         Ok(env)
     }
 
-    /// A Secret's files, all or those that the pod chooses, as a kubelet lays them: of root and the pod's group.
+    /// Writes a Secret's files, all or those that the pod selects, like a kubelet: owned by root
+    /// and the pod's group.
     fn secret(
         &self,
         pod: &str,
@@ -187,7 +189,7 @@ impl Cluster<'_> {
         Ok(folder)
     }
 
-    /// Names that Services give to pods.
+    /// Host names that Services give to pods.
     fn services(&self) -> BTreeMap<String, String> {
         let services = self.objects.iter().filter(|one| one["kind"] == "Service");
         services

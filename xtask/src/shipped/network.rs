@@ -1,6 +1,7 @@
-//! A network in which each process has an address of its own, as containers and pods have.
+//! A network in which each process has an address of its own, like containers and pods.
 //!
-//! It is made in the namespaces that `unshare` gave to this program: the machine's own network knows nothing of it.
+//! It lives in the namespaces that `unshare` gave to this program and does not affect the machine's
+//! own network.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,7 @@ use servers::Result;
 use super::Container;
 use crate::{Doing, debian::quiet, fail, faults::pass};
 
-/// Where the servers are; the processes' addresses follow.
+/// The servers' address; the processes' addresses follow it.
 const SERVERS: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 1);
 const FIRST_PROCESS: u8 = 10;
 
@@ -29,7 +30,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// A bridge, and a network namespace for each container.
+    /// Creates a bridge, and a network namespace for each container.
     pub(super) fn new(containers: &[Container]) -> Result<Self> {
         fs::create_dir_all("/run/netns").doing("make /run/netns")?;
         let mut mount = Command::new("mount");
@@ -55,7 +56,7 @@ impl Network {
         Ok(Self { addresses })
     }
 
-    /// A process' address.
+    /// A process's address.
     pub(super) fn address(&self, name: &str) -> Result<Ipv4Addr> {
         let address = self.addresses.get(name).copied();
         address.map_or_else(|| fail(format!("there is no {name} in this network")), Ok)
@@ -76,7 +77,7 @@ impl Network {
     }
 }
 
-/// Lets the servers' address answer at `port` for a server of this machine's loopback.
+/// Forwards `port` at the servers' address to a server on this machine's loopback.
 pub(super) fn forward(port: u16, url: &str) -> Result<()> {
     let authority = url.split("://").nth(1).unwrap_or(url);
     let authority = authority.rsplit('@').next().unwrap_or(authority);
@@ -90,7 +91,7 @@ pub(super) fn forward(port: u16, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// A mail server that takes every mail and counts it.
+/// Starts a mail server that accepts and counts every mail.
 pub(super) fn serve_mails(port: u16) -> Result<MailServer> {
     let listener = listen(port)?;
     let server = MailServer::default();
@@ -98,7 +99,7 @@ pub(super) fn serve_mails(port: u16) -> Result<MailServer> {
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let taken = Arc::clone(&taken);
-            // a client that hangs up loses its own mail only
+            // a client that disconnects loses only its own mail
             std::thread::spawn(move || converse(&client, &taken).ok());
         }
     });
@@ -109,13 +110,13 @@ pub(super) fn serve_mails(port: u16) -> Result<MailServer> {
 pub(super) struct MailServer(Arc<AtomicUsize>);
 
 impl MailServer {
-    /// Mails taken so far.
+    /// Number of accepted mails so far.
     pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// SMTP (RFC 5321), as much of it as one client needs.
+/// Implements as much of SMTP (RFC 5321) as one client needs.
 fn converse(client: &TcpStream, taken: &AtomicUsize) -> std::io::Result<()> {
     let mut say = client;
     say.write_all(b"220 mail\r\n")?;

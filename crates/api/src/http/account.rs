@@ -25,10 +25,10 @@ use super::{
     problems, rules,
 };
 
-/// How long a device is known after a login, seconds.
+/// How long a device stays known after a login, seconds.
 pub(super) const DEVICE_AGE: u64 = 180 * 24 * 3600;
 
-/// Who wants an account.
+/// A request for an account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Register {
@@ -40,7 +40,7 @@ pub(super) struct Register {
     name: String,
 }
 
-/// Who wants in.
+/// A request to log in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
@@ -48,7 +48,7 @@ pub(super) struct Login {
     password: String,
 }
 
-/// A registration that was taken.
+/// An accepted registration.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RegistrationAccepted {
     /// The address that a mail goes to.
@@ -89,7 +89,10 @@ pub(super) struct Tokens {
     user: User,
 }
 
-/// Make an account. The answer is the same where there is one for the address; its owner gets a mail then.
+/// Create an account.
+///
+/// The answer is the same if the address already has an account; in that case its owner gets a
+/// mail.
 #[utoipa::path(
     post, path = "/api/register", request_body = Register,
     responses(
@@ -160,7 +163,7 @@ pub(super) async fn login(
         Err(_) => "refused",
     };
     if let Err(LoginError::Throttled(_) | LoginError::Auth(AuthError::Credentials)) = &logged {
-        // the address itself may be a password that was typed into the wrong field
+        // the address field may hold a password that was typed into the wrong field
         let account = Sha256::digest(Email::normalize(&request.email));
         tracing::warn!(
             account = %format!("{account:x}").get(..12).unwrap_or_default(),
@@ -171,7 +174,7 @@ pub(super) async fn login(
     metrics::counter!("logins_total", "result" => result).increment(1);
     let logged = logged.map_err(not_logged_in)?;
     if !logged.session.profile.roles.is_empty() {
-        // without the row there is no login: its token does not leave
+        // without the audit row there is no login: its token is not sent
         let (mut conn, network) = (app.pool.acquire().await?, network(peer.ip()).to_string());
         audited::login(&mut conn, &logged.session.profile, network).await?;
     }

@@ -1,4 +1,5 @@
-//! Writes acts of staff that come through the api to the audit: the actor, the object, its state before and after.
+//! Writes acts of staff through the API to the audit: the actor, the object, its state before and
+//! after.
 
 use commerce::product::Product;
 use operator::{
@@ -9,16 +10,16 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use web::{Caller, Problem};
 
-/// Stands where a person was not asked for a reason.
+/// Reason in audit rows of calls that ask for none.
 const NOT_ASKED: &str = "(no reason is asked for)";
 
-/// Who acts, where no reason is asked for.
+/// The actor of a call that asks for no reason.
 fn unasked(caller: &Caller) -> Result<Actor, Problem> {
     let name = format!("user {}", caller.user()?);
     Actor::new(name, NOT_ASKED).map_err(|error| Problem::internal("write the audit", &error))
 }
 
-/// Writes an act down, in the caller's transaction.
+/// Writes an act to the audit, in the caller's transaction.
 pub(super) async fn write(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -38,7 +39,7 @@ pub(super) async fn write(
     audit::record(conn, &act).await.map(drop)
 }
 
-/// Writes a change of the catalog down, in the transaction that made it.
+/// Writes a change of the catalog to the audit, in the transaction that made the change.
 pub(super) async fn product(
     conn: &mut PgConnection,
     caller: &Caller,
@@ -68,7 +69,7 @@ fn shown(product: Option<&Product>) -> Value {
     })
 }
 
-/// Writes down that staff have logged in; buyers' logins are theirs alone.
+/// Writes a login of staff to the audit; logins of buyers are private and not recorded.
 pub(super) async fn login(
     conn: &mut PgConnection,
     user: &auth::Profile,

@@ -11,7 +11,7 @@ use web::{BodyProblems, Caller, CallerProblems, Json, Path, Problem, ProblemBody
 
 use super::{App, audited, problems, read_orders::owner, saga_acts::actor, shapes};
 
-/// Why an order is to be canceled.
+/// The reason for canceling an order.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelOrder {
@@ -22,7 +22,7 @@ pub(super) struct CancelOrder {
 
 /// Ask for an order to be canceled.
 ///
-/// Payments decides: an order that is paid meanwhile completes all the same. The body may be missing.
+/// Payments decides: an order that is paid in the meantime still completes. The body is optional.
 #[utoipa::path(
     post, path = "/api/orders/{id}/cancel", security(("bearer" = [])),
     request_body = Option<CancelOrder>,
@@ -71,7 +71,7 @@ pub(super) async fn cancel_order(
     let order = order::find(&mut *app.pool.acquire().await?, id, None)
         .await?
         .ok_or_else(not_found)?;
-    // without a verdict: its saga is archived, or decides later
+    // no verdict: the saga is archived, or decides later
     let late = verdict == Some(Verdict::Late)
         || (verdict.is_none() && order.status == order::Status::Completed);
     if late {

@@ -1,14 +1,14 @@
-//! The cookies that a browser keeps for us, out of the reach of scripts.
+//! Cookies that a browser keeps for us; scripts cannot read them.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 
-/// A cookie of ours.
+/// One of our cookies.
 ///
-/// With TLS its name begins with `__Host-`: the browser then takes it from this host alone, and no other host of the domain
-/// can put one in its place. Such a cookie is sent to every path.
+/// With TLS its name begins with `__Host-`: the browser then accepts it from this host alone, and
+/// no other host of the domain can replace it. Such a cookie is sent to every path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cookie {
     name: &'static str,
@@ -23,7 +23,7 @@ pub(super) const REFRESH: Cookie = Cookie {
     path: "/api",
 };
 
-/// The device that an account was logged in on.
+/// Identifies a device on which an account has logged in.
 pub(super) const DEVICE: Cookie = Cookie {
     name: "shop_device",
     secure_name: "__Host-shop_device",
@@ -35,12 +35,13 @@ impl Cookie {
         if secure { self.secure_name } else { self.name }
     }
 
-    /// Its value, if the request has one. The release before knew only the name without a prefix.
+    /// The cookie's value, if the request has one. The previous release used only the unprefixed
+    /// name.
     pub(super) fn of(self, headers: &HeaderMap, secure: bool) -> Option<&str> {
         value(headers, self.name(secure)).or_else(|| value(headers, self.name))
     }
 
-    /// Sets it for so many seconds, or deletes it with none.
+    /// Sets the cookie for `max_age` seconds; 0 deletes it.
     pub(super) fn set(self, response: &mut Response, secure: bool, token: &str, max_age: u64) {
         let (path, attribute) = if secure {
             ("/", "; Secure")
@@ -55,7 +56,7 @@ impl Cookie {
             ),
         );
         if secure {
-            // the one of the release before would be taken where this one is missing
+            // a cookie of the previous release would be accepted when the prefixed one is missing
             append(
                 response,
                 &format!(

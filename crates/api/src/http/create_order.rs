@@ -20,20 +20,20 @@ use workflows::submit::{Submit, SubmitError, Submitted, submit};
 
 use super::{App, problems, rules, shapes};
 
-/// What is ordered.
+/// The items of an order.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateOrder {
     #[schema(min_items = 1, max_items = 100)]
     items: Vec<CreateLine>,
-    /// The total that the customer agreed to. With another one by the catalog's prices of now the
-    /// order is refused; without it the catalog's total is accepted.
-    // absent and not null: the fingerprint of a request that names none stays what it was
+    /// The total that the customer agreed to. If the catalog's current prices give another total,
+    /// the order is refused; without this field the catalog's total is accepted.
+    // absent and not null: the fingerprint of a request without a total stays the same
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expected_total: Option<Money>,
 }
 
-/// Of what, and how many. The price is the catalog's.
+/// A product and its quantity. The price is the catalog's.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateLine {
@@ -44,8 +44,8 @@ pub(super) struct CreateLine {
 
 /// Place an order.
 ///
-/// The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
-/// it is by then. `Prefer: respond-async` asks for 202 at once.
+/// Requests with the same `Idempotency-Key` make one order: a repeat is answered with the current
+/// state of that order. `Prefer: respond-async` asks for 202 at once.
 #[utoipa::path(
     post, path = "/api/orders", security(("bearer" = [])), request_body = CreateOrder,
     params(
@@ -86,7 +86,7 @@ pub(super) async fn create_order(
     let canonical = serde_json::to_vec(&request)
         .map_err(|error| Problem::internal("read the request", &error))?;
     let hash: [u8; 32] = Sha256::digest(canonical).into();
-    // overloaded, or asked to: a worker makes the first attempt
+    // at capacity, or async preferred: a worker makes the first attempt
     let permit = if prefers_async(&headers) {
         None
     } else {
@@ -120,7 +120,7 @@ pub(super) async fn create_order(
     }
 }
 
-/// Waits for the attempt, not for ever; it goes on by itself.
+/// Waits for the attempt, but no longer than `order_wait`; the attempt itself continues.
 async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
     match tokio::time::timeout(app.order_wait, attempt).await {
         Ok(Ok(())) => {}
@@ -168,7 +168,7 @@ fn prefers_async(headers: &HeaderMap) -> bool {
         .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }
 
-/// Bare or quoted, as a structured header would be.
+/// Accepts the key bare or quoted, as a structured header would be.
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let missing = || {
         Problem::new(problems::KEY_MISSING)

@@ -6,13 +6,13 @@ use web::{CallerProblems, Json, Operator, Problem};
 
 use super::App;
 
-/// What the checks of the shop's database, and of RabbitMQ if it can be seen, found.
+/// Results of the checks of the shop's database and, if it is reachable, of RabbitMQ.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Report {
-    /// Whether no invariant is violated, as far as could be seen from here.
+    /// Whether no invariant is violated, as far as this process can see.
     well: bool,
     checks: Vec<Check>,
-    /// What could not be seen from here; `shopctl doctor` sees more.
+    /// Sources that this process could not read; `shopctl doctor` reads more.
     unseen: Vec<String>,
 }
 
@@ -20,27 +20,27 @@ pub(super) struct Report {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Check {
     id: &'static str,
-    /// What is promised.
+    /// The promise that the check verifies.
     promise: &'static str,
     /// `holds`, `violated`, `warning` or `not checked`.
     result: &'static str,
-    /// What it means.
+    /// Meaning of the check.
     explanation: &'static str,
-    /// What to do.
+    /// Recommended action.
     hint: &'static str,
     found: Vec<Found>,
 }
 
-/// What a check found.
+/// A finding of a check.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Found {
-    /// Of what.
+    /// The affected object.
     subject: String,
-    /// What is wrong with it.
+    /// The problem with the object.
     what: String,
 }
 
-/// Check every invariant and rule of hygiene that can be seen in the shop's database and in RabbitMQ.
+/// Check every invariant and hygiene rule of the shop's database and RabbitMQ.
 #[utoipa::path(
     get, path = "/api/doctor", operation_id = "doctor", security(("bearer" = [])),
     responses((status = 200, body = Report, description = "What was found"), CallerProblems)

@@ -16,16 +16,16 @@ use web::{
 
 use super::{App, problems, rules, saga_acts::actor};
 
-/// Most messages that one call shows or decides on.
+/// Maximum messages that one call shows or decides on.
 const MOST: usize = 1_000;
-/// Bytes of a body that one call shows.
+/// Maximum bytes of a body that one call shows.
 const SHOWN: usize = 1024 * 1024;
 
-/// Looks for a message, and how long after one another: who looks at messages hides them meanwhile.
+/// Attempts to find a message, and the pause between them: a reader hides messages from others.
 const LOOKS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Longest wait for what RabbitMQ holds: the newest of many are behind all others.
+/// Longest wait for RabbitMQ's messages: the newest of many are behind all others.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Messages that could not be handled.
@@ -33,64 +33,64 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub(super) struct Failed {
     /// By queue and reason, in the order of their first messages.
     groups: Vec<FailedGroup>,
-    /// How many are on this page.
+    /// Number of messages on this page.
     count: usize,
-    /// Whether there are others beside them.
+    /// Whether there are messages beyond this page.
     more: bool,
 }
 
-/// Messages that failed alike.
+/// Messages that failed in the same queue for the same reason.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FailedGroup {
-    /// The queue that they could not be handled from.
+    /// The queue whose consumer could not handle them.
     queue: Option<String>,
-    /// Why, with ids and numbers as `…`.
+    /// Reason of the failure, with ids and numbers as `…`.
     reason: String,
-    /// How many.
+    /// Number of messages.
     count: usize,
-    /// All of them, in the order that was asked for.
+    /// All of them, in the requested order.
     messages: Vec<FailedLine>,
 }
 
-/// A message that could not be handled; what it says is shown by its own address only.
+/// A message that could not be handled; only its own address shows its body.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FailedLine {
-    /// What to call it: its message id or, without one, `sha:` and a hash of what it says.
+    /// Its message id or, without one, `sha:` and a hash of its body.
     id: String,
     /// AMQP `type`.
     message_type: Option<String>,
-    /// The key that it was first published under.
+    /// The routing key of its first publication.
     routing_key: String,
     /// Attempts made.
     attempts: u32,
-    /// Why it is here.
+    /// Why it is in `failed`.
     reason: Option<String>,
     /// The trace that it belongs to.
     trace_id: Option<String>,
 }
 
-/// A message that could not be handled, whole.
+/// A message that could not be handled, with its body.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FailedMessage)]
 pub(super) struct Whole {
     #[serde(flatten)]
     line: FailedLine,
-    /// The queue that it could not be handled from.
+    /// The queue whose consumer could not handle it.
     queue: Option<String>,
-    /// The exchange that it was first published to.
+    /// The exchange of its first publication.
     exchange: String,
-    /// What it says; what is not UTF-8, or NUL, is shown as replacement characters.
+    /// Its body; replacement characters stand for NUL and for bytes that are not UTF-8.
     body: String,
-    /// What it says, if that is not UTF-8 or holds a NUL character.
+    /// Its body, if it is not UTF-8 or holds a NUL character.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
-    /// Length of what it says, bytes.
+    /// Length of the body, bytes.
     body_bytes: usize,
-    /// Whether that goes on behind what is shown, the first MiB: `shopctl failed show` has all of it.
+    /// Whether the body exceeds the shown first MiB: `shopctl failed show` prints all of it.
     body_cut: bool,
 }
 
-/// Which messages are shown.
+/// Selects the messages to show.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -99,10 +99,10 @@ pub(super) struct Which {
     #[serde(default)]
     #[param(inline)]
     order: Order,
-    /// How many of them, 1 to 1000.
+    /// Maximum messages on the page, 1 to 1000.
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u16>,
-    /// How many to leave out before them.
+    /// Messages to skip before the page.
     #[param(maximum = 50000, default = 0)]
     skip: Option<u32>,
 }
@@ -142,15 +142,15 @@ impl From<FailedMessage> for Whole {
     }
 }
 
-/// A decision.
+/// A decision to drop.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decision {
-    /// Why: kept in the audit.
+    /// Reason: kept in the audit.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Decide on all that failed alike, of the same queue and for the same reason: how many those are,
-    /// as the list told. If they are more or fewer by now, nothing is done.
+    /// Decide on all messages of the same queue and reason. The value is their count, as listed; if
+    /// there are more or fewer by now, nothing is done.
     alike: Option<usize>,
 }
 
@@ -158,23 +158,25 @@ pub(super) struct Decision {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redrive {
-    /// Why: kept in the audit.
+    /// Reason: kept in the audit.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Decide on all that failed alike, as for a drop.
+    /// Decide on all messages of the same queue and reason, as for a drop. The value is their
+    /// count.
     alike: Option<usize>,
-    /// The queue to send to, when the message's own record does not count: its consumer did not make it.
+    /// The queue to send to, if the message's own record is not trusted because its consumer did
+    /// not write it.
     queue: Option<String>,
 }
 
-/// What became of messages.
+/// Results of a decision, by message.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Decisions {
     /// `sent again`, `dropped`, or `stays` with the reason in `detail`.
     decided: Vec<Decided>,
 }
 
-/// Messages that could not be handled, grouped by queue and reason. They stay where they are.
+/// Messages that could not be handled, grouped by queue and reason. They stay in `failed`.
 #[utoipa::path(
     get, path = "/api/failed", operation_id = "list_failed", security(("bearer" = [])), params(Which),
     responses(
@@ -225,7 +227,7 @@ pub(super) async fn list(
     }))
 }
 
-/// A message that could not be handled, whole. It stays where it is.
+/// A message that could not be handled, with its body. It stays in `failed`.
 #[utoipa::path(
     get, path = "/api/failed/{id}", operation_id = "find_failed", security(("bearer" = [])),
     params(("id" = String, Path, description = "The message")),
@@ -300,7 +302,7 @@ pub(super) async fn discard(
 }
 
 enum What {
-    /// To this queue or, without, to the one that its consumer recorded.
+    /// Sends to this queue or, without one, to the queue that the consumer recorded.
     Retry(Option<String>),
     Drop,
 }
@@ -315,7 +317,7 @@ async fn decide(
     let actor = actor(caller, decision.reason)?;
     let (pool, url) = (app.pool.clone(), amqp_url(app)?.to_owned());
     let id = id.to_owned();
-    // what is begun is done, also when the caller hangs up
+    // a decision that has begun is completed even if the caller disconnects
     let deciding = tokio::spawn(
         async move {
             let (review, mut held) = hold(&url, &id, decision.alike).await?;
@@ -343,8 +345,8 @@ async fn decide(
     Ok(Json(Decisions { decided }))
 }
 
-/// Takes a message, or as many as failed like it, and holds them. What another reader looks at right
-/// now is waited for.
+/// Takes a message, or all that failed for the same reason, and holds them. Waits for messages that
+/// another reader holds.
 async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<Held>), Problem> {
     let mut looks = 0;
     loop {
@@ -362,7 +364,7 @@ async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<
             Some(group) => failed::alike(message) == *group,
             None => message.id == id,
         };
-        // one more than was told: that there are others is an answer, too
+        // one more than expected: it reveals that the group has grown
         let most = alike.map_or(MOST, |count| count.saturating_add(1).min(MOST));
         let found = match review.take_those(most, wanted).await {
             Ok(found) => found,
@@ -386,7 +388,7 @@ async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<
     }
 }
 
-/// A page of what failed. An empty one is looked at again: another reader may hold all of it.
+/// A page of failed messages. An empty page is read again: another reader may hold all messages.
 async fn look(app: &App, page: Page) -> Result<Listed, Problem> {
     let mut looks = 0;
     loop {

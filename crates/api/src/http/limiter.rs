@@ -8,11 +8,11 @@ use std::{
 use web::{Problem, kinds};
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Beyond this many addresses, those whose window is over are forgotten.
+/// Beyond this many addresses, expired windows are discarded.
 const MANY: usize = 10_000;
 
-/// The network that an address counts for: an IPv4 address itself, of IPv6 the /64, which one customer of a provider has
-/// whole.
+/// The network that an address is counted under: an IPv4 address itself, for IPv6 its /64, since a
+/// provider gives one customer a whole /64.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -23,7 +23,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Counts the logins and registrations of each network in windows of a minute, in this process.
+/// Counts calls of each network in windows of a minute, in this process.
 #[derive(Debug)]
 pub struct Limiter {
     per_window: u32,
@@ -31,7 +31,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// At most `per_window` a minute; 0 for any number.
+    /// At most `per_window` calls per minute; 0 for no limit.
     pub fn new(per_window: u32) -> Self {
         Self {
             per_window,

@@ -19,16 +19,17 @@ use crate::{
     watch::{Changes, TooMany},
 };
 
-/// How often a silent stream shows that it is alive.
+/// Interval of heartbeats on a stream without events.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a client that lost the stream should wait.
+/// How long a client waits before it reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Watch an order: server-sent events, one a change of its status.
+/// Watch an order: one server-sent event per change of its status.
 ///
-/// An event is called `status`; its `id` is the change's number, its data what the order's
-/// `history` says. The stream begins with the first change, or behind `Last-Event-ID`, and ends
-/// after the last one, and when the session is over; 204 says that the last one was seen already.
+/// An event is called `status`; its `id` is the change's number, its data the entry of the order's
+/// `history`. The stream begins with the first change, or after `Last-Event-ID`. It ends after the
+/// last change, and when the session is over; 204 says that the client has already seen the last
+/// change.
 #[utoipa::path(
     get, path = "/api/orders/{id}/events", operation_id = "watch_order", security(("bearer" = [])),
     params(
@@ -73,12 +74,12 @@ pub(super) async fn watch_order(
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response();
     let headers = response.headers_mut();
-    // a proxy must not collect events
+    // a proxy must not buffer events
     headers.insert(
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
-    // what is private is not kept
+    // private data must not be cached
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

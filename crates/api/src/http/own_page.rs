@@ -6,9 +6,11 @@ use web::{Problem, kinds};
 
 use super::App;
 
-/// A request that no page of another site has made: the cookie goes along by itself, so its presence proves nothing.
+/// A request that was not made by a page of another site: browsers attach the cookie by themselves,
+/// so the cookie alone proves nothing.
 ///
-/// Browsers say where a request comes from. A client that says nothing is no browser, and has the cookie because it keeps it.
+/// Browsers state where a request comes from. A client that does not is no browser, and sends the
+/// cookie only if it chose to store it.
 pub(super) struct OwnPage;
 
 impl FromRequestParts<App> for OwnPage {

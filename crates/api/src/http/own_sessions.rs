@@ -12,9 +12,9 @@ use super::{App, account::problem};
 #[derive(Serialize, ToSchema)]
 pub(super) struct OpenSession {
     id: Uuid,
-    /// When its login was.
+    /// Time of its login.
     started_at: DateTime<Utc>,
-    /// When its last token was issued.
+    /// Time at which its last token was issued.
     renewed_at: DateTime<Utc>,
     /// The browser's `User-Agent` at the login.
     user_agent: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct OpenSession {
 /// The live sessions of an account.
 #[derive(Serialize, ToSchema)]
 pub(super) struct OpenSessions {
-    /// The one that was renewed last comes first.
+    /// The most recently renewed session comes first.
     items: Vec<OpenSession>,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// End all of the caller's sessions but the one of this request.
+/// End all of the caller's sessions except the one of this request.
 #[utoipa::path(
     delete, path = "/api/sessions", operation_id = "end_other_sessions", security(("bearer" = [])),
     responses((status = 204, description = "They are over"), CallerProblems)

@@ -18,7 +18,7 @@ use super::{
     cookies::DEVICE,
 };
 
-/// A password and the one in its place.
+/// The current password and its replacement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePassword {
@@ -27,7 +27,7 @@ pub(super) struct ChangePassword {
     new_password: String,
 }
 
-/// The account whose password is forgotten.
+/// The address of the account whose password is forgotten.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestReset {
@@ -35,17 +35,19 @@ pub(super) struct RequestReset {
     email: String,
 }
 
-/// A new password, by a mailed link.
+/// A new password, with the token of a mailed link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetPassword {
-    /// Of the link, behind `#token=`.
+    /// The link's token, found after `#token=`.
     token: String,
     #[schema(min_length = 8, max_length = 128)]
     new_password: String,
 }
 
-/// Change the password. All sessions of the account end; the answer is a new one. The owner gets a mail.
+/// Change the password.
+///
+/// All sessions of the account end; the answer is a new one. The owner gets a mail.
 #[utoipa::path(
     post, path = "/api/password", request_body = ChangePassword, security(("bearer" = [])),
     responses(
@@ -80,7 +82,9 @@ pub(super) async fn change_password(
     Ok(logged_in(&app, StatusCode::OK, session))
 }
 
-/// Ask for a mail by which a forgotten password is reset. The answer is the same whether or not there is an account.
+/// Ask for a mail to reset a forgotten password.
+///
+/// The answer is the same whether or not the address has an account.
 #[utoipa::path(
     post, path = "/api/password-reset", request_body = RequestReset,
     responses(
@@ -103,7 +107,7 @@ pub(super) async fn request_password_reset(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Set a new password by the token of a mailed link, once. All sessions of the account end.
+/// Set a new password with the token of a mailed link, once. All sessions of the account end.
 #[utoipa::path(
     post, path = "/api/password-reset/confirm", request_body = ResetPassword,
     responses(
@@ -130,7 +134,7 @@ pub(super) async fn reset_password(
     Ok(response)
 }
 
-/// As [`problem`]; the password is named as these requests name it.
+/// Like [`problem`], but names the password's field as these requests do.
 fn of_new_password(error: AuthError) -> Problem {
     match error {
         AuthError::Password(

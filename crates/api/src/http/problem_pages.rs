@@ -42,7 +42,7 @@ pub const PAGES: &[(&str, &str)] = &[
     page!("wrong-credentials"),
 ];
 
-/// Read about a problem: what happened, and what to do. Every problem's `type` leads here.
+/// Read about a problem: its meaning and its remedy. Every problem's `type` leads here.
 #[utoipa::path(
     get, path = "/api/problems/{slug}", operation_id = "find_problem",
     params(("slug" = String, Path, description = "The last part of the problem's `type`")),

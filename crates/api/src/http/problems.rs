@@ -1,4 +1,4 @@
-//! Problems that only the shop has.
+//! Problems that are specific to the shop.
 
 use web::Kind;
 
@@ -36,7 +36,7 @@ pub(super) const FAILED_CHANGED: Kind = Kind::new(
     "What failed is not what was looked at",
 );
 
-/// All of them.
+/// All problems that are specific to the shop.
 pub const KINDS: &[Kind] = &[
     KEY_MISSING,
     KEY_IN_FLIGHT,

@@ -18,13 +18,13 @@ use super::{App, audited, problems, rules, rules::MAX_PRODUCT, shapes};
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Search {
-    /// Words, their beginnings, typing mistakes included.
+    /// Words or prefixes of words; typing mistakes are tolerated.
     #[param(value_type = Option<rules::SearchText>, inline)]
     search: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page; 20 by default.
+    /// Items per page; 20 by default.
     #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
@@ -59,7 +59,7 @@ pub(super) async fn search(
     Ok(Json(shapes::Page::of(page)))
 }
 
-/// Look at a product.
+/// Read a product.
 #[utoipa::path(
     get, path = "/api/products/{product}", operation_id = "find_product",
     params(("product" = String, Path, description = "Its slug")),
@@ -77,7 +77,7 @@ pub(super) async fn find(
     Ok(tagged(StatusCode::OK, by_slug(&app, &slug).await?))
 }
 
-/// Look at a product and its stock.
+/// Read a product and its stock.
 #[utoipa::path(
     get, path = "/api/admin/products/{product}", operation_id = "find_stocked_product", security(("bearer" = [])),
     params(("product" = String, Path, description = "Its slug")),
@@ -121,7 +121,7 @@ pub(super) struct WriteProduct {
     stock: i64,
 }
 
-/// A product as it shall be.
+/// The desired state of a product.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EditProduct {
@@ -131,11 +131,11 @@ pub(super) struct EditProduct {
     description: String,
     #[schema(value_type = rules::Price)]
     price: Money,
-    /// Units in stock, those reserved by orders included. Absent: it stays as it is.
+    /// Units in stock, including those reserved by orders. If absent, the stock stays as it is.
     #[schema(value_type = Option<rules::Stock>)]
     stock: Option<i64>,
-    /// The `stock` that the editor saw. The stock changes by the difference of the two, so that what
-    /// was sold meanwhile stays sold. Without it, `stock` must be what it is already.
+    /// The `stock` that the editor saw. The stock changes by the difference of the two, so that
+    /// units sold in the meantime stay sold. Without it, `stock` must equal the current stock.
     #[schema(value_type = Option<rules::Stock>)]
     stock_seen: Option<i64>,
 }
@@ -218,7 +218,7 @@ pub(super) async fn create(
     Ok(tagged(StatusCode::CREATED, product))
 }
 
-/// Edit a product; its slug stays.
+/// Edit a product; its slug does not change.
 #[utoipa::path(
     put, path = "/api/products/{product}", operation_id = "update_product", security(("bearer" = [])),
     request_body = EditProduct,
@@ -258,7 +258,7 @@ pub(super) async fn update(
     Ok(tagged(StatusCode::OK, product))
 }
 
-/// Take a product out of the catalog; orders keep what they have.
+/// Remove a product from the catalog; existing orders keep their lines.
 #[utoipa::path(
     delete, path = "/api/products/{product}", operation_id = "delete_product", security(("bearer" = [])),
     params(

@@ -23,7 +23,7 @@ pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
     Ok((!caller.0.has_role("admin")).then_some(user))
 }
 
-/// Look at an order.
+/// Read an order.
 #[utoipa::path(
     get, path = "/api/orders/{id}", operation_id = "find_order", security(("bearer" = [])),
     params(("id" = OrderId, Path, description = "The order")),
@@ -45,7 +45,7 @@ pub(super) async fn find(
         .ok_or_else(|| Problem::new(kinds::NOT_FOUND).detail("Order not found."))
 }
 
-/// My orders, newest first.
+/// The caller's orders, newest first.
 #[utoipa::path(
     get, path = "/api/orders", operation_id = "list_orders", security(("bearer" = [])), params(shapes::Paging),
     responses(
@@ -69,14 +69,14 @@ pub(super) async fn list(
 
 /// Filters of the list of all orders.
 pub(super) enum Sought {
-    /// The orders of an account; of none when no account has the address.
+    /// The orders of an account; empty if no account has the address.
     Customer(Option<UserId>),
     /// An order.
     Order(order::Number),
 }
 
 impl Sought {
-    /// An address has an `@`; all else is a number or an id.
+    /// Parses the text: one with an `@` is an address, any other a number or an id.
     pub(super) async fn by(app: &App, text: &str) -> Result<Self, Problem> {
         if rules::is_address(text) {
             let user = auth::find_user(&mut *app.pool.acquire().await?, text).await?;
@@ -93,18 +93,18 @@ impl Sought {
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Filter {
-    /// Where it stands.
+    /// Status of the orders.
     #[param(value_type = Option<rules::OrderStatus>, inline)]
     status: Option<String>,
-    /// Whose.
+    /// The customer.
     user_id: Option<UserId>,
     /// An order's number or id, its transaction's id, or its customer's e-mail address.
     #[param(value_type = Option<rules::OrderReference>, inline)]
     find: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page; 20 by default.
+    /// Items per page; 20 by default.
     #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }

@@ -1,4 +1,5 @@
-//! The rules of fields and parameters, for the code that keeps them and for the OpenAPI document.
+//! The rules of fields and parameters, for the code that enforces them and for the OpenAPI
+//! document.
 
 use commerce::{order, page};
 use operator::cause::Code;
@@ -11,9 +12,9 @@ use web::{
     schema::{choice, integer, text},
 };
 
-/// Longest explanation of an operator, characters.
+/// Longest reason that an operator may give, characters.
 const MAX_REASON: usize = 1000;
-/// Longest text to search by, characters.
+/// Longest search text, characters.
 const MAX_SEARCH: usize = 200;
 /// Longest name of a product, characters.
 const MAX_NAME: usize = 200;
@@ -25,10 +26,10 @@ const MAX_DESCRIPTION: usize = 5000;
 const MAX_EMAIL: usize = 254;
 /// Longest `Idempotency-Key`.
 const MAX_KEY: usize = 255;
-/// Largest price, minor units, and largest stock.
+/// Largest price in minor units, and largest stock.
 pub(super) const MAX_PRODUCT: i64 = 1_000_000_000;
 
-/// States of a saga that a list can be narrowed to.
+/// States of a saga that a list can be filtered by.
 pub(super) const SAGA_STATES: [&str; 5] = [
     "running",
     "waiting",
@@ -39,8 +40,9 @@ pub(super) const SAGA_STATES: [&str; 5] = [
 
 /// Any characters but NUL.
 const NO_NUL: &str = r"^[^\u0000]*$";
-/// What `kernel::is_displayable` refuses, as ranges of a pattern: as escapes, and beyond U+FFFF as they are, since patterns of
-/// different languages escape those differently. Flags that are written with tags are left out.
+/// The characters that `kernel::is_displayable` refuses, as ranges of a pattern: escaped up to
+/// U+FFFF, literal beyond it, since pattern languages escape those differently. Flags that are
+/// written with tags are left out.
 macro_rules! hidden {
     () => {
         concat!(
@@ -53,7 +55,7 @@ macro_rules! hidden {
         )
     };
 }
-/// Joiners, selectors and combining marks: what is displayable and not seen by itself.
+/// Joiners, selectors and combining marks: displayable, but invisible on their own.
 macro_rules! inkless {
     () => {
         concat!(
@@ -63,9 +65,9 @@ macro_rules! inkless {
     };
 }
 
-/// A text that is shown as it was written.
+/// A text that is displayed as it was written.
 const DISPLAYABLE: &str = concat!("^[^", hidden!(), "]*$");
-/// The same, not blank.
+/// A displayable text that is not blank.
 const EXPLANATION: &str = concat!(
     "^[^",
     hidden!(),
@@ -75,7 +77,7 @@ const EXPLANATION: &str = concat!(
     hidden!(),
     "]*$"
 );
-/// The same on one line, with something to see.
+/// A displayable text on one line, with at least one visible character.
 const NAME: &str = concat!(
     r"^[^\t\n\r",
     hidden!(),
@@ -88,21 +90,21 @@ const NAME: &str = concat!(
 );
 /// Unpadded base64url of 16 or 20 bytes.
 const CURSOR: &str = "^([A-Za-z0-9_-]{21}[AQgw]|[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048])$";
-/// Printable characters of ASCII without `\"`, bare or in quotes; blanks within.
+/// Printable ASCII characters except `\"`, bare or in quotes; blanks only inside.
 const KEY: &str = r#"^([!#-~]([ !#-~]{0,253}[!#-~])?|"[!#-~]([ !#-~]{0,253}[!#-~])?")$"#;
-/// A version, in quotes or bare.
+/// A version, quoted or bare.
 const ETAG: &str = r#"^("[0-9]{1,18}"|[0-9]{1,18})$"#;
 /// An order's number, a UUID or an e-mail address.
 const FIND: &str = "^(#?[0-9A-Fa-f]{8}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[^\\u0000]*@[^\\u0000]*|)$";
 
 documents! {
-    /// Items a page; 20 by default.
+    /// Items per page; 20 by default.
     pub(super) PageLimit = integer(1..=page::MAX_LIMIT.into());
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     pub(super) PageCursor = text(22..=27, CURSOR);
-    /// An explanation: kept in the audit.
+    /// A reason: kept in the audit.
     pub(super) Reason = text(1..=MAX_REASON, EXPLANATION);
-    /// A text to search by.
+    /// A search text.
     pub(super) SearchText = text(0..=MAX_SEARCH, NO_NUL);
     /// An order's number or id, its transaction's id, or its customer's e-mail address.
     pub(super) OrderReference = text(0..=MAX_EMAIL, FIND);
@@ -116,7 +118,7 @@ documents! {
     pub(super) Seconds = integer(0..=u32::MAX.into());
     /// The caller's name for this intent, bare or in quotes.
     pub(super) IdempotencyKey = text(1..=MAX_KEY + 2, KEY);
-    /// An `ETag` of ours.
+    /// One of our `ETag`s.
     pub(super) ETag = text(1..=20, ETAG);
     /// The `id` of an event.
     pub(super) EventId = integer(0..=i16::MAX.into());
@@ -128,7 +130,7 @@ documents! {
     pub(super) ProductDescription = text(0..=MAX_DESCRIPTION, DISPLAYABLE);
     /// Pieces in stock.
     pub(super) Stock = integer(0..=MAX_PRODUCT);
-    /// An amount of money in minor units (cents), more than nothing.
+    /// An amount of money in minor units (cents), greater than zero.
     pub(super) Price = price();
     /// Pieces of a product.
     pub(super) Quantity = integer(1..=order::MAX_QUANTITY.into());
@@ -154,7 +156,7 @@ fn email() -> RefOr<Schema> {
     email
 }
 
-/// An operator's explanation. It is kept and shown, so its length has both bounds.
+/// Validates an operator's reason. It is stored and shown, so its length has both bounds.
 pub(super) fn reason(field: &str, text: String) -> Result<String, Problem> {
     let length = text.chars().count();
     if length <= MAX_REASON && !text.trim().is_empty() && kernel::is_displayable(&text) {
@@ -165,12 +167,12 @@ pub(super) fn reason(field: &str, text: String) -> Result<String, Problem> {
     Err(Problem::invalid(field, "text", message))
 }
 
-/// Whether a text can be the e-mail address of an account, to search by.
+/// Whether a search text can be the e-mail address of an account.
 pub(super) fn is_address(text: &str) -> bool {
     text.contains('@') && !text.contains('\0') && text.chars().count() <= MAX_EMAIL
 }
 
-/// A text to search by.
+/// Validates a search text.
 pub(super) fn check_search(field: &str, text: Option<&str>) -> Result<(), Problem> {
     if text.is_none_or(|text| text.chars().count() <= MAX_SEARCH && !text.contains('\0')) {
         return Ok(());
@@ -197,7 +199,7 @@ pub(super) fn check_description(description: &str) -> Result<(), Problem> {
     Err(Problem::invalid("description", "text", message))
 }
 
-/// The key without its quotes, if it has any; none when it is no key.
+/// The key without its quotes, if any; `None` when the value is not a valid key.
 pub(super) fn idempotency_key(value: &str) -> Option<&str> {
     let bare = value
         .strip_prefix('"')
@@ -211,7 +213,7 @@ pub(super) fn idempotency_key(value: &str) -> Option<&str> {
     good.then_some(bare)
 }
 
-/// The version that an `ETag` of ours names, in quotes or bare.
+/// The version that one of our `ETag`s names, quoted or bare.
 pub(super) fn version(tag: &str) -> Option<i64> {
     let bare = tag
         .strip_prefix('"')
@@ -221,13 +223,13 @@ pub(super) fn version(tag: &str) -> Option<i64> {
     digits.then(|| bare.parse().ok()).flatten()
 }
 
-/// The number of an event that was sent.
+/// The number of an event that we sent.
 pub(super) fn event_id(text: &str) -> Option<i16> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// Puts U+FFFD in the place of each NUL character, which PostgreSQL's `jsonb` cannot hold.
+/// Replaces each NUL character, which PostgreSQL's `jsonb` cannot hold, by U+FFFD.
 pub(super) fn replace_nul(value: &mut serde_json::Value) {
     use serde_json::Value;
     let replaced = |text: &str| text.replace('\0', "\u{fffd}");

@@ -2,7 +2,8 @@ use axum::http::{HeaderName, header};
 use operator::cause::Code;
 use web::{Path, Problem, ProblemBody, PublicProblems, kinds};
 
-/// What to do about a cause: its page of docs/runbooks, as Markdown. It tells nothing of any saga.
+/// The runbook of a cause: its page of docs/runbooks, as Markdown. It reveals nothing about any
+/// saga.
 #[utoipa::path(
     get, path = "/api/runbooks/{cause}", operation_id = "find_runbook",
     params(("cause" = Code, Path, description = "As `why` names it")),

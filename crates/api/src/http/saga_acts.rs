@@ -10,83 +10,83 @@ use web::{
 
 use super::{App, problems, rules, sagas::not_found};
 
-/// An act.
+/// An operator's act.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Act {
-    /// Why: kept in journal, audit and trace.
+    /// Reason: kept in journal, audit and trace.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Change nothing: say what it would do.
+    /// Change nothing; only report what the act would do.
     #[serde(default)]
     dry_run: bool,
-    /// Only if the saga is still at this revision.
+    /// Act only if the saga is still at this revision.
     revision: Option<i64>,
 }
 
-/// What payments has decided, and the saga has not heard.
+/// A decision of payments that the saga has not received.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignalAct {
-    /// `transaction_completed` or `transaction_canceled`; payments must bear it out.
+    /// `transaction_completed` or `transaction_canceled`; the state of payments must confirm it.
     #[schema(value_type = rules::Reason)]
     name: String,
-    /// A note for people that comes with it; U+FFFD replaces a NUL character.
+    /// A note for people, stored with the signal; U+FFFD replaces a NUL character.
     #[serde(default)]
     payload: serde_json::Value,
-    /// Why: kept in journal, audit and trace.
+    /// Reason: kept in journal, audit and trace.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Change nothing: say what it would do.
+    /// Change nothing; only report what the act would do.
     #[serde(default)]
     dry_run: bool,
-    /// Only if the saga is still at this revision.
+    /// Act only if the saga is still at this revision.
     revision: Option<i64>,
 }
 
-/// How the current step ended.
+/// The result of the current step.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResolveAct {
     /// The step that the saga is at.
     #[schema(value_type = rules::Reason)]
     step: String,
-    /// How it ended; payments must bear it out.
+    /// The step's result; the state of payments must confirm it.
     #[serde(rename = "as")]
     to: Ended,
-    /// How that is known.
+    /// How the operator knows the result.
     #[schema(value_type = rules::Reason)]
     evidence: String,
-    /// Why: kept in journal, audit and trace.
+    /// Reason: kept in journal, audit and trace.
     #[schema(value_type = rules::Reason)]
     reason: String,
-    /// Change nothing: say what it would do.
+    /// Change nothing; only report what the act would do.
     #[serde(default)]
     dry_run: bool,
-    /// Only if the saga is still at this revision.
+    /// Act only if the saga is still at this revision.
     revision: Option<i64>,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ended {
-    /// It took effect.
+    /// The step took effect.
     Done,
-    /// It did not, and cannot any more.
+    /// The step did not take effect and no longer can.
     Undone,
 }
 
-/// What an act did, or would do.
+/// The effects of an act, or of its dry run.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Acted {
-    /// Whether nothing was changed.
+    /// Whether the act was only simulated.
     dry_run: bool,
     #[serde(flatten)]
     effects: Effects,
 }
 
-/// Run the current work now; its retry budget begins again.
+/// Run the saga's current work now; its retry budget starts again.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/retry", operation_id = "retry_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -106,7 +106,7 @@ pub(super) async fn retry(
     do_it(&app, &caller, id, Verb::Retry, act).await
 }
 
-/// Run nothing more of it; signals are kept.
+/// Stop running the saga; signals are kept.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/pause", operation_id = "pause_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -126,7 +126,7 @@ pub(super) async fn pause(
     do_it(&app, &caller, id, Verb::Pause, act).await
 }
 
-/// Apply what was kept while it was paused, then go on.
+/// Apply the signals that were kept during the pause, then continue.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/resume", operation_id = "resume_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -146,7 +146,7 @@ pub(super) async fn resume(
     do_it(&app, &caller, id, Verb::Resume, act).await
 }
 
-/// Have it undone: its order is canceled, unless it is paid before payments hears of it.
+/// Compensate the saga: its order is canceled, unless it is paid before payments processes this.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/cancel", operation_id = "cancel_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -166,7 +166,7 @@ pub(super) async fn cancel(
     do_it(&app, &caller, id, Verb::Cancel, act).await
 }
 
-/// Tell it what payments has decided and it has not heard.
+/// Give the saga a decision of payments that it has not received.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/signal", operation_id = "signal_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -197,7 +197,7 @@ pub(super) async fn signal(
     do_it(&app, &caller, id, verb, act).await
 }
 
-/// Say that its current step is done, or undone. For admins.
+/// Declare the saga's current step done or undone. For admins.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/resolve", operation_id = "resolve_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -230,7 +230,7 @@ pub(super) async fn resolve(
     do_it(&app, &caller, id, verb, act).await
 }
 
-/// Who acts, and why.
+/// The acting user with their reason.
 pub(super) fn actor(caller: &Caller, reason: String) -> Result<Actor, Problem> {
     let reason = rules::reason("reason", reason)?;
     Actor::new(format!("user {}", caller.user()?), &reason)

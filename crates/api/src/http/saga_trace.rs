@@ -11,13 +11,13 @@ use super::{App, sagas::not_found};
 #[derive(Serialize, ToSchema)]
 pub(super) struct TraceSent {
     trace_id: String,
-    /// Spans of the saga. Those of the requests and calls around it are not kept.
+    /// Number of the saga's spans. Spans of the requests and calls around it are not kept.
     spans: usize,
 }
 
-/// Send a saga's trace again, from its journal: a viewer that forgot it shows it again.
+/// Send a saga's trace again, from its journal, so that a viewer that lost it shows it again.
 ///
-/// The spans have the ids that they had before.
+/// The spans keep their original ids.
 #[utoipa::path(
     post, path = "/api/sagas/{id}/trace", operation_id = "send_trace", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -42,7 +42,7 @@ pub(super) async fn send(
         ));
     }
     let (spans, told) = (story.spans.len(), story.spans);
-    // the exporter waits for its answer on a thread
+    // the exporter waits for its answer on a blocking thread
     let sent = tokio::task::spawn_blocking(move || telemetry::tell_all(told)).await;
     match sent {
         Ok(Ok(())) => Ok(Json(TraceSent {

@@ -15,53 +15,53 @@ use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBo
 
 use super::{App, read_orders::Sought, rules, shapes};
 
-/// Sagas that one call looks through for a cause.
+/// Sagas that one call examines to find a cause.
 const MOST: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
-    /// Where it stands.
+    /// State of the saga.
     #[param(value_type = Option<rules::SagaState>, inline)]
     state: Option<String>,
-    /// Plan, such as `checkout`.
+    /// Name of the plan, such as `checkout`.
     #[param(value_type = Option<rules::SearchText>, inline)]
     plan: Option<String>,
-    /// Step that it is at.
+    /// Current step.
     #[param(value_type = Option<rules::SearchText>, inline)]
     step: Option<String>,
-    /// Seconds since it last moved, at least.
+    /// Minimum seconds since the saga last moved.
     #[param(value_type = Option<rules::Seconds>, inline)]
     older_than: Option<u32>,
     /// The saga of this order.
     order: Option<OrderId>,
-    /// Those of this user's orders.
+    /// The sagas of this user's orders.
     user: Option<UserId>,
-    /// The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
-    /// the customer with this e-mail address.
+    /// The saga of this order: its number, its id or its transaction's id; or the sagas of the
+    /// orders of the customer with this e-mail address.
     #[param(value_type = Option<rules::OrderReference>, inline)]
     find: Option<String>,
-    /// Part of the last error, or of the reason of the compensation.
+    /// Part of the last error, or of the reason for compensating.
     #[param(value_type = Option<rules::SearchText>, inline)]
     text: Option<String>,
-    /// Only those with this cause, as `why` names it.
+    /// Only sagas with this cause, as `why` names it.
     #[param(value_type = Option<rules::CauseCode>, inline)]
     cause: Option<String>,
-    /// Only those that are stuck: that do not go on by themselves.
+    /// Only stuck sagas: those that do not continue by themselves.
     #[serde(default)]
     stuck: bool,
-    /// Tell each one's cause, as with `cause` and `stuck`.
+    /// Report each saga's cause, as with `cause` and `stuck`.
     #[serde(default)]
     causes: bool,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page; 20 by default.
+    /// Items per page; 20 by default.
     #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
 
 impl Which {
-    /// What is wanted of causes, if they matter.
+    /// The requested filter by cause, if causes matter.
     fn wanted(&self) -> Result<Option<Wanted>, Problem> {
         let cause = self.cause.as_deref().map(str::parse::<Code>).transpose();
         let cause = cause.map_err(|message| Problem::invalid("cause", "unknown", message))?;
@@ -99,7 +99,7 @@ impl Which {
     }
 }
 
-/// A saga in a list, with its cause if that was asked for.
+/// A saga in a list, with its cause if that was requested.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SagaInList)]
 pub(super) struct Row {
@@ -107,7 +107,7 @@ pub(super) struct Row {
     saga: Line,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Code>,
-    /// Whether it does not go on by itself.
+    /// Whether the saga does not continue by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     stuck: Option<bool>,
 }
@@ -130,10 +130,11 @@ impl Row {
     }
 }
 
-/// Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named.
+/// Sagas, oldest first: those not at rest, unless a state, an order or a user is given.
 ///
-/// A cause is judged when it is asked for, and for some hundred sagas a call: with `cause` or `stuck`
-/// a page may hold fewer than fit, or none, and there is more as long as it has a `next_cursor`.
+/// Causes are diagnosed on request, for at most some hundred sagas per call: with `cause` or
+/// `stuck` a page may hold fewer items than fit, or none. There are more pages as long as
+/// `next_cursor` is present.
 #[utoipa::path(
     get, path = "/api/sagas", operation_id = "list_sagas", security(("bearer" = [])), params(Which),
     responses(
@@ -178,7 +179,7 @@ pub(super) async fn list(
     }))
 }
 
-/// A saga's whole life: steps, attempts, errors, signals, operators' acts, what is next.
+/// A saga's whole life: steps, attempts, errors, signals, operators' acts, and the next step.
 #[utoipa::path(
     get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
@@ -199,10 +200,10 @@ pub(super) async fn find(
     life.map(Json).ok_or_else(|| not_found(id))
 }
 
-/// Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
+/// Why a saga is in its current state: the cause, the evidence, and the safe next command.
 ///
-/// From here payments is seen by its API, so that its outbox is not: `shopctl saga why` sees more.
-/// What could not be seen is said.
+/// This process reads payments through its API and so cannot read its outbox: `shopctl saga why`
+/// sees more. The answer lists the sources that could not be read.
 #[utoipa::path(
     get, path = "/api/sagas/{id}/why", operation_id = "why_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),

@@ -3,7 +3,7 @@ use web::{Caller, CallerProblems, Problem, ProblemBody};
 
 use super::App;
 
-/// Whether the token's session is live: what a service asks before it changes something for a user.
+/// Check whether the token's session is live. Services ask this before they change a user's data.
 #[utoipa::path(
     get, path = "/api/session", operation_id = "check_session", security(("bearer" = [])),
     responses(

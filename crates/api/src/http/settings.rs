@@ -5,21 +5,22 @@ use web::{Json, PublicProblems};
 
 use super::App;
 
-/// Where a storefront finds what is not under its own address.
+/// Addresses that the storefront needs and that are not under its own origin.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Settings {
-    /// Where browsers reach payments.
+    /// URL at which browsers reach payments.
     #[schema(example = "http://localhost:8081")]
     pub payments_url: String,
-    /// Page of a trace, `{trace_id}` standing for its id, if there is a place for traces.
+    /// URL template of a trace's page, with `{trace_id}` for the id, if a trace viewer is
+    /// configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_url: Option<String>,
-    /// Where faults can be made, in development.
+    /// URL at which faults can be injected, in development.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demo_url: Option<String>,
 }
 
-/// What a storefront has to know before it starts.
+/// Settings that the storefront needs before it starts.
 #[utoipa::path(
     get, path = "/api/settings",
     responses((status = 200, body = Settings, description = "The settings"), PublicProblems)

@@ -1,4 +1,4 @@
-//! Shapes that several operations answer with.
+//! Response shapes that several operations share.
 
 use chrono::{DateTime, Utc};
 use commerce::{order, page, product};
@@ -9,11 +9,11 @@ use web::Problem;
 
 use super::rules;
 
-/// Some items, and where the next ones begin.
+/// Some items, and the cursor of the next ones.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
-    /// Send it as `cursor` for the next page; absent at the end.
+    /// Send this as `cursor` for the next page; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_cursor: Option<String>,
 }
@@ -37,13 +37,13 @@ impl<T> Page<T> {
     }
 }
 
-/// Which part of a list.
+/// Selects a page of a list.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Paging {
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(value_type = Option<rules::PageCursor>, inline)]
     cursor: Option<String>,
-    /// Items a page; 20 by default.
+    /// Items per page; 20 by default.
     #[param(value_type = Option<rules::PageLimit>, inline)]
     limit: Option<u32>,
 }
@@ -79,13 +79,13 @@ pub(super) struct Product {
     description: String,
     price: Money,
     in_stock: bool,
-    /// Units that can be ordered now, at most 99 are told.
+    /// Units that can be ordered now; 99 stands for 99 or more.
     available: i64,
-    /// What `If-Match` compares.
+    /// The version that `If-Match` compares.
     version: i64,
 }
 
-/// Most units that everybody is told of: as many as a cart of the storefront takes.
+/// Most units that the public catalog reports: as many as a cart of the storefront takes.
 const MOST_TOLD: i64 = 99;
 
 impl From<product::Product> for Product {
@@ -111,11 +111,11 @@ pub(super) struct StockedProduct {
     name: String,
     description: String,
     price: Money,
-    /// What `If-Match` compares.
+    /// The version that `If-Match` compares.
     version: i64,
-    /// Pieces that lie in stock, those held by orders included.
+    /// Pieces physically in stock, including those reserved by orders.
     stock: i64,
-    /// Pieces that orders hold which are not paid yet.
+    /// Pieces reserved by orders that are not paid yet.
     reserved: i64,
 }
 
@@ -146,7 +146,7 @@ pub(super) struct Line {
 /// A change of an order's status.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StatusChange {
-    /// The new status; `canceling` when it began to be undone.
+    /// The new status; `canceling` when compensation began.
     status: String,
     at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,15 +169,15 @@ pub(super) struct Order {
     pub(super) id: OrderId,
     /// `pending`, `awaiting_payment`, `completed` or `canceled`.
     pub(super) status: &'static str,
-    /// Whether it is being undone.
+    /// Whether the order is being canceled.
     canceling: bool,
-    /// The transaction to pay; there once the order is awaiting payment.
+    /// The transaction to pay; it exists once the order is awaiting payment.
     transaction_id: TransactionId,
     items: Vec<Line>,
     total: Money,
     created_at: DateTime<Utc>,
     history: Vec<StatusChange>,
-    /// The one trace of its whole life.
+    /// The trace of the order's whole life.
     trace_id: String,
 }
 
@@ -213,7 +213,7 @@ pub(super) struct StaffOrder {
     customer: Customer,
 }
 
-/// Who ordered.
+/// The customer of an order.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Customer {
     user_id: UserId,

@@ -12,15 +12,15 @@ use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, Publ
 
 use super::{App, account::problem};
 
-/// A mailed link.
+/// The token of a mailed link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VerifyEmail {
-    /// Of the link, behind `#token=`.
+    /// The link's token, found after `#token=`.
     token: String,
 }
 
-/// Verify an account's e-mail address by the token of a mailed link, once.
+/// Verify an account's e-mail address with the token of a mailed link, once.
 #[utoipa::path(
     post, path = "/api/verify-email", request_body = VerifyEmail,
     responses(
@@ -44,7 +44,7 @@ pub(super) async fn verify_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ask for another mail by which the address is verified.
+/// Ask for another mail to verify the address.
 #[utoipa::path(
     post, path = "/api/verify-email/send", security(("bearer" = [])),
     responses(

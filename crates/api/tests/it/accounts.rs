@@ -1,4 +1,4 @@
-//! Registration, login, and sessions that are renewed.
+//! Registration, login and session renewal.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
 const PASSWORD: &str = "correct horse";
 
 impl Shop {
-    /// Makes an account and logs it in.
+    /// Creates an account and logs in.
     async fn register(&self, email: &str) -> Answer {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
         let answer = Answer::to(self.post("/api/register").json(&body)).await;

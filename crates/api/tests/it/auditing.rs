@@ -1,4 +1,5 @@
-//! Acts of staff are in the audit: the actor, the object, the reason where one is asked, the state before and after.
+//! Acts of staff are in the audit: the actor, the object, the reason if one is required, the state
+//! before and after.
 
 use reqwest::Method;
 use serde_json::{Value, json};

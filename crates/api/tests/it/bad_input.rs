@@ -1,4 +1,4 @@
-//! Whatever is wrong with a request: it is refused for its reason, and nothing of it is left behind.
+//! A faulty request is refused for its reason, and leaves nothing behind.
 
 use kernel::{OrderId, ProductId};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use crate::{
     support::{Answer, Shop, basket, id_of},
 };
 
-/// Another demo product than the mug.
+/// A demo product other than the mug.
 const OTHER: &str = "french-press";
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_order_that_makes_no_sense_is_refused_with_its_field_named_and_leaves
     }
     assert!(table.len() > 45);
     shop.refuses(table).await;
-    shop.awaiting(&token).await; // it is the requests that were wrong
+    shop.awaiting(&token).await; // only the requests were wrong
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who may call what: by the document, operation by operation.
+//! Permissions of callers, checked against the OpenAPI document, operation by operation.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokens::Signer;
 
 use crate::support::{Answer, Shop, filled, operations};
 
-/// What anybody may call.
+/// Operations that need no token.
 const PUBLIC: [&str; 12] = [
     "GET /api/problems/{slug}",
     "GET /api/products",
@@ -29,7 +29,7 @@ const PUBLIC: [&str; 12] = [
     "POST /api/verify-email",
 ];
 
-/// What only admins may call.
+/// Operations for admins only.
 const FOR_ADMINS: [&str; 5] = [
     "DELETE /api/products/{product}",
     "GET /api/admin/products/{product}",
@@ -38,7 +38,7 @@ const FOR_ADMINS: [&str; 5] = [
     "PUT /api/products/{product}",
 ];
 
-/// What only operators and admins may call.
+/// Operations for operators and admins only.
 const FOR_OPERATORS: [&str; 16] = [
     "GET /api/admin/orders",
     "GET /api/admin/orders/{id}",
@@ -58,7 +58,7 @@ const FOR_OPERATORS: [&str; 16] = [
     "POST /api/sagas/{id}/trace",
 ];
 
-/// A request as the document wants it, but for the token.
+/// A request as the document requires it, but without the token.
 fn request(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder {
     shop.request(method, &filled(path))
         .header("idempotency-key", "a key")
@@ -158,11 +158,11 @@ async fn what_is_for_admins_or_operators_is_refused_to_others_and_does_nothing()
     let before = shop.traces().await;
     let (mut for_admins, mut for_operators) = (Vec::new(), Vec::new());
     for (method, path, operation) in operations() {
-        // what asks for nothing but a token is done
+        // skip operations that need nothing but a token
         if operation["security"].is_null() || path == "/api/verify-email/send" {
             continue;
         }
-        // a body that everybody may send, so that only the role is in the way
+        // a body that is valid for every caller, so that only the role is in the way
         let request = || {
             request(&shop, method.clone(), &path).json(&json!({
                 "name": "Mug", "description": "", "price": {"amount": 1, "currency": "EUR"}, "stock": 1,
@@ -191,7 +191,7 @@ async fn what_is_for_admins_or_operators_is_refused_to_others_and_does_nothing()
     assert_eq!(shop.traces().await, before);
 }
 
-/// Tokens that are not good here.
+/// Tokens that are not valid here.
 fn strangers(shop: &Shop) -> Vec<(&'static str, String)> {
     let user = UserId::new();
     let minute = Duration::from_mins(1);
@@ -232,7 +232,7 @@ fn strangers(shop: &Shop) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A token by our key that says what we never would.
+/// A token signed with our key, with claims that we would never issue.
 fn forged(shop: &Shop, claims: &Value) -> String {
     let now = Clock::System.now().timestamp();
     let mut all = json!({

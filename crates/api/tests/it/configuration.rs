@@ -1,4 +1,5 @@
-//! The program `api` refuses nonsense at its start, in a sentence that names the variable.
+//! At start, the program `api` refuses invalid configuration with a message that names the
+//! variable.
 
 use std::{
     net::TcpListener,
@@ -10,7 +11,7 @@ use std::{
 use tokio::process::Command;
 use uuid::Uuid;
 
-/// Files and variables by which an api would start, if there were a database.
+/// Files and variables with which the API would start if there were a database.
 struct Good {
     dir: PathBuf,
     env: Vec<(&'static str, String)>,
@@ -31,7 +32,7 @@ impl Good {
         Self { dir, env }
     }
 
-    /// The program with these variables only, and one that is another, or missing.
+    /// The program with only these variables, one of them changed or removed.
     fn command(&self, variable: &str, value: Option<&str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_api"));
         command.env_clear().envs(self.env.iter().cloned());
@@ -50,7 +51,7 @@ impl Drop for Good {
     }
 }
 
-/// Its end; a program that takes the nonsense never comes to one.
+/// The program's output once it exits; a program that accepts the invalid value never exits.
 async fn end_of(mut command: Command, what: &str) -> Output {
     tokio::time::timeout(Duration::from_mins(1), command.output())
         .await
@@ -60,7 +61,7 @@ async fn end_of(mut command: Command, what: &str) -> Output {
 
 #[tokio::test]
 async fn nonsense_stops_the_api_at_its_start_with_a_sentence_that_names_the_variable() {
-    // never answers: whoever takes the nonsense waits for it
+    // this database never answers: a program that accepts the invalid value waits for it
     let good = Good::new("postgres://shop:hush@127.0.0.1:1/shop");
     let no_key = good.dir.join("no-key.pem");
     std::fs::write(

@@ -34,7 +34,7 @@ impl Shop {
         Answer::to(request.json(&json!({"email": email}))).await
     }
 
-    /// The token in the mail that the newest request leads to.
+    /// The token in the mail that the most recent request caused.
     async fn reset_token(&self) -> String {
         let body: Value = sqlx::query_scalar(
             "select body from messaging.outbox where routing_key = 'send_password_reset' order by entry_id desc limit 1",
@@ -76,7 +76,7 @@ async fn a_changed_password_begins_a_session_and_ends_the_others() {
         let refresh = shop.post("/api/refresh").header("cookie", cookie(answer));
         assert_eq!(Answer::to(refresh).await.status, status);
     }
-    // the old access token has minutes left, and changes nothing
+    // the old access token is valid for minutes, but changes nothing
     let old = access_token(&login);
     for request in [
         shop.request(Method::GET, "/api/session"),

@@ -1,4 +1,4 @@
-//! What we say of ourselves: the OpenAPI document, its reader, and the pages of our problems.
+//! The API's documents: the OpenAPI document, its reader, and the pages of problems.
 
 use std::{collections::HashSet, fs, path::Path};
 
@@ -174,7 +174,7 @@ async fn what_is_served_is_what_the_document_says() {
             .map(|(method, ..)| method.to_string())
             .collect();
         if documented.contains("GET") {
-            documented.insert("HEAD".to_owned()); // comes with it
+            documented.insert("HEAD".to_owned()); // implied by GET
         }
         let answer = Answer::to(shop.request(Method::PATCH, &filled(&path))).await;
         answer.problem(405, "method-not-allowed");
@@ -235,7 +235,7 @@ fn no_two_problems_share_a_slug() {
     assert_eq!(slugs.len(), kinds().count());
 }
 
-/// All problems that the API can answer with.
+/// All problems that the API can return.
 fn kinds() -> impl Iterator<Item = &'static web::Kind> {
     web::COMMON.iter().chain(api::http::KINDS)
 }

@@ -1,4 +1,4 @@
-//! What every call has in common: addresses, methods, headers, traces.
+//! Behavior common to all calls: addresses, methods, headers, traces.
 
 use kernel::TraceRef;
 use reqwest::Method;

@@ -1,4 +1,5 @@
-//! Messages that could not be handled, as operators see and decide on them by HTTP: on a real RabbitMQ.
+//! Messages that could not be handled, as operators see and decide on them over HTTP, on a real
+//! RabbitMQ.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::{
 
 const QUEUE: &str = "messages";
 
-/// A shop that sees a RabbitMQ, and a foreign client there.
+/// A shop connected to a RabbitMQ, and a foreign client of that broker.
 struct Failing {
     shop: Shop,
     amqp_url: String,
@@ -57,7 +58,7 @@ impl Failing {
         }
     }
 
-    /// Puts a message into `failed` that could not be handled from a queue.
+    /// Puts a message into `failed`, as if the consumer of `queue` could not handle it.
     async fn fail(&self, id: Option<&str>, queue: &str, body: &[u8], reason: &str) {
         let mut headers = FieldTable::default();
         for (name, value) in [
@@ -71,7 +72,7 @@ impl Failing {
         headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
         let properties = BasicProperties::default()
             .with_type("send_welcome_email".into())
-            // the consumer's own record, as the broker vouches for
+            // the consumer's own record, as the broker vouches for it
             .with_user_id("shop".into())
             .with_delivery_mode(2)
             .with_headers(headers);
@@ -87,8 +88,8 @@ impl Failing {
         published.await.unwrap().await.unwrap();
     }
 
-    /// The groups, once they hold this many messages: what one look gives back comes to the next a
-    /// moment later.
+    /// The groups, once they hold this many messages: messages that one reader releases reach the
+    /// next reader a moment later.
     async fn groups(&self, count: usize) -> Vec<Value> {
         eventually_some(&format!("{count} in `failed`"), || async {
             let list = self.shop.get("/api/failed", &self.operator).await;
@@ -106,7 +107,7 @@ impl Failing {
         Answer::to(request.bearer_auth(&self.operator).json(&body)).await
     }
 
-    /// The next message of the queue, taken.
+    /// Takes the next message from the queue.
     async fn next(&self) -> Vec<u8> {
         let message = eventually_some("a message in its queue", || async {
             let options = BasicGetOptions::default();
@@ -351,7 +352,7 @@ async fn a_list_waits_for_what_another_reader_holds() {
     })
     .await;
     let give_back = async {
-        // not before the list has looked once
+        // only after the list has been read once
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(held);
         review.close().await;
@@ -385,7 +386,7 @@ async fn a_message_behind_more_than_a_page_is_found_and_sent_again() {
     assert_eq!(failing.next().await, body);
 }
 
-/// Header values and bodies that an attacker chose: each message can be looked at and decided on.
+/// Operators can read and decide on messages whose header values and bodies an attacker chose.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_any_text_is_decided_on() {
     let failing = Failing::open().await;

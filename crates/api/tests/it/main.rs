@@ -1,6 +1,7 @@
-//! The shop's API over HTTP, on a real PostgreSQL and with a payments that misbehaves on demand.
+//! Tests of the shop's API over HTTP, on a real PostgreSQL and with a fake payments service that
+//! misbehaves on demand.
 //!
-//! Each test is named after the rule that it holds.
+//! Each test is named after the rule that it verifies.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod accounts;

@@ -1,5 +1,5 @@
-//! The web server of the storefront's image, real, with the image's own configuration: browsers are
-//! told the same as by the api, which it passes calls on to.
+//! The web server of the storefront's image, real, with the image's own configuration: it answers
+//! browsers as the API does, to which it proxies calls.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,8 @@ const TEMPLATES: [&str; 3] = [
     "problem.conf.template",
 ];
 
-/// The variables after the image's own script has run, which the entry point reads before the templates.
+/// The variables after the image's own script has run; the entry point sources it before it reads
+/// the templates.
 fn found_out(given: &[(&str, &str)]) -> BTreeMap<String, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../frontend/nginx/15-names.envsh");
     let output = Command::new("sh")
@@ -51,7 +52,7 @@ fn found_out(given: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A name server on loopback that answers every question for an address with these.
+/// A name server on loopback that answers every address query with these addresses.
 struct Names {
     place: String,
     addresses: Arc<Mutex<Vec<Ipv4Addr>>>,
@@ -75,7 +76,7 @@ impl Names {
     }
 }
 
-/// Records of type A with the lifetime of 600 s that Docker's server gives; no other records.
+/// Records of type A with a TTL of 600 s, as Docker's server returns; no other records.
 fn answer(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
     let name = question[12..].iter().position(|byte| *byte == 0).unwrap();
     let end = 12 + name + 5; // the root, type and class
@@ -92,14 +93,15 @@ fn answer(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
     answer
 }
 
-/// An api that says where it is; it listens until the handle is aborted.
+/// A stand-in for the API that answers with its own address; it listens until the handle is
+/// aborted.
 async fn stand_in(address: Ipv4Addr, port: u16) -> JoinHandle<()> {
     let listener = TcpListener::bind((address, port)).await.unwrap();
     let app = Router::new().fallback(move || async move { address.to_string() });
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
 }
 
-/// An nginx of the test's own; stopped when dropped.
+/// An nginx of the test's own; stopped on drop.
 struct Nginx {
     child: Child,
     url: String,
@@ -115,7 +117,8 @@ impl Nginx {
         Self::start_at(testkit::free_port(), api, logins_per_minute, resolvers).await
     }
 
-    /// Fills the templates in as the image's entry point does, on loopback and below a folder of its own.
+    /// Renders the templates as the image's entry point does, on loopback and in a folder of its
+    /// own.
     async fn start_at(port: u16, api: &str, logins_per_minute: u32, resolvers: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("nginx-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
@@ -154,18 +157,18 @@ impl Nginx {
         Self::run(folder, port).await
     }
 
-    /// The one that has the ports of a composed system, with its own configuration; the services' ports are
-    /// `port`, and Docker's name server is another.
+    /// The proxy that holds the ports of a composed system, with its own configuration; the
+    /// services' port is `port`, and another name server replaces Docker's.
     async fn start_edge(resolvers: &str, port: u16) -> Self {
         Self::start_edge_with(resolvers, port, testkit::free_port()).await
     }
 
-    /// The same; payments' port is `payments`.
+    /// The same, with payments at port `payments`.
     async fn start_edge_with(resolvers: &str, port: u16, payments: u16) -> Self {
         Self::start_edge_behind("127.0.0.1/32", resolvers, port, payments).await
     }
 
-    /// The same; `proxy` may say who is asking.
+    /// The same; `proxy` is trusted to state the client's address.
     async fn start_edge_behind(proxy: &str, resolvers: &str, port: u16, payments: u16) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-{}", Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
@@ -299,7 +302,7 @@ async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api()
     let nginx = Nginx::start(&shop.url, 1).await;
     let login = |address: &'static str| {
         let request = shop.http.post(format!("{}/api/login", nginx.url));
-        // the api delays many attempts with one address by itself
+        // the API itself delays repeated attempts with one address
         let email = format!("{}@shop.example", uuid::Uuid::new_v4());
         let body = serde_json::json!({"email": email, "password": "not the one"});
         Answer::to(request.header("x-forwarded-for", address).json(&body))
@@ -313,7 +316,7 @@ async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api()
     assert_eq!(login("192.0.2.2").await.status, 401, "another address");
 }
 
-/// Logs in from an address, as the proxy before the web server says.
+/// Logs in from an address that the proxy before the web server states.
 async fn login(web: &Nginx, address: &str) -> u16 {
     let request = reqwest::Client::new().post(format!("{}/api/login", web.url));
     let answer = request.header("x-forwarded-for", address).send().await;
@@ -332,7 +335,7 @@ async fn logins_behind_edge_are_counted_by_the_address_that_a_trusted_proxy_name
         let payments = testkit::free_port();
         let edge = Nginx::start_edge_behind(proxy, &names.place, behind, payments).await;
         for n in 0..21 {
-            // a person may send the header, too; the proxy appends the address that it sees
+            // a client may send the header, too; the proxy appends the address that it sees
             let said = format!("203.0.113.{n}, 192.0.2.1");
             assert_eq!(login(&edge, &said).await, 200, "{proxy}: {n}");
         }
@@ -354,7 +357,7 @@ async fn logins_from_ipv6_are_counted_by_network() {
     }
     assert_eq!(login(&nginx, "2001:db8:0:1:ffff::1").await, 429);
     assert_eq!(login(&nginx, "2001:db8:0:2::1").await, 200, "another /64");
-    // addresses of IPv4 count one by one, written as IPv6 or not
+    // IPv4 addresses count one by one, also when written as IPv6
     for _ in 0..21 {
         assert_eq!(login(&nginx, "::ffff:192.0.2.1").await, 200);
     }
@@ -363,8 +366,8 @@ async fn logins_from_ipv6_are_counted_by_network() {
     answering.abort();
 }
 
-/// Calls from ever new addresses of one /64 until the limit is met: `burst` calls are always answered, and the budget
-/// refills while the calls go on.
+/// Calls from ever new addresses of one /64 until the limit is reached: `burst` calls are always
+/// answered, and the budget refills while the calls go on.
 async fn meets_its_limit(call: impl Fn(String) -> reqwest::RequestBuilder, burst: usize) {
     for n in 0..=burst {
         let answer = Answer::to(call(format!("2001:db8::{n:x}"))).await;
@@ -372,7 +375,7 @@ async fn meets_its_limit(call: impl Fn(String) -> reqwest::RequestBuilder, burst
     }
     let mut calls = 0;
     let refused = loop {
-        // many at once: a slow machine must outrun the refill, too
+        // many at once: even a slow machine must outrun the refill
         let batch = (0..50).map(|n| Answer::to(call(format!("2001:db8::{n:x}:{calls:x}"))));
         let batch = join_all(batch).await;
         calls += batch.len();
@@ -428,7 +431,8 @@ async fn payers_are_limited_by_network() {
     behind.abort();
 }
 
-/// A block of a configuration that passes requests on: its header, and after how long without a byte it gives up.
+/// A block of a configuration that proxies requests: its header, and its timeout without a byte
+/// received.
 fn patience(config: &str) -> Vec<(String, String)> {
     let mut blocks = vec![(String::new(), None)];
     let mut passing = Vec::new();
@@ -454,7 +458,7 @@ fn patience(config: &str) -> Vec<(String, String)> {
 fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
     const STREAMS: &str = "location ~ ^/api/orders/[^/]+/events$";
     let read = |file: &str| fs::read_to_string(root(file)).unwrap();
-    let mut longest = 30; // an api or payments gives up then
+    let mut longest = 30; // the timeout of the API and of payments
     for (file, count) in [
         ("frontend/nginx/shop.conf.template", 5),
         ("docker/edge/edge.conf.template", 3),
@@ -474,7 +478,7 @@ fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
         }
         longest = most;
     }
-    // an event stream that has another address would be cut
+    // an event stream at any other address would be cut
     let document: Value = serde_json::from_str(&read("docs/openapi/api.json")).unwrap();
     let paths = document["paths"].as_object().unwrap();
     let streams: Vec<_> = paths
@@ -485,7 +489,7 @@ fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
     assert_eq!(streams, ["/api/orders/{id}/events"]);
 }
 
-/// An error in the form of the api's, which no cache keeps.
+/// An error in the API's format, which no cache keeps.
 fn is_a_problem(answer: &Answer, status: u16, slug: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(
@@ -598,14 +602,15 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
     let file = folder.join("resolv.conf");
     let cluster = "search shop.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\n";
     for (resolv_conf, api, name, resolvers) in [
-        // Docker's name server knows services by their plain names; the machine's search list plays no part
+        // Docker's name server resolves services by their short names; the machine's search list
+        // plays no part
         (
             "nameserver 127.0.0.11\nsearch example.com\noptions ndots:0\n",
             "http://api:8080",
             "http://api:8080",
             "127.0.0.11 ",
         ),
-        // in Kubernetes a service is asked for by its whole name
+        // in Kubernetes a service must be queried by its full name
         (
             cluster,
             "http://api:8080",

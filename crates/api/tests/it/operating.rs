@@ -1,4 +1,5 @@
-//! What operators see and do by HTTP: the library that shopctl uses, behind roles and documents.
+//! The operators' views and acts over HTTP: the library that shopctl uses, behind roles and
+//! documents.
 
 use reqwest::Method;
 use serde_json::{Value, json};

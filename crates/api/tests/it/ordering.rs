@@ -1,4 +1,4 @@
-//! `POST /api/orders`: what it answers, and that it makes one order whatever the network does.
+//! `POST /api/orders`: its answers, and that it makes one order despite network failures.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -38,7 +38,7 @@ async fn an_order_whose_payment_is_initialised_is_answered_with_its_transaction(
         ])
     );
     assert_eq!(order["total"], eur(2 * 1290 + 3950));
-    // a stranger does not name an order's trace: two orders could have one
+    // a client cannot choose an order's trace: two orders could share one
     assert_ne!(order["trace_id"], trace.trace_id());
     let history: Vec<_> = order["history"].as_array().unwrap().iter().collect();
     assert_eq!(history.len(), 2, "{history:?}");
@@ -101,7 +101,7 @@ async fn an_order_is_accepted_as_pending_when_payments_cannot_be_reached() {
     }
 }
 
-/// An order is answered with 202 while payments fails; once it does not, a worker goes on.
+/// An order is answered with 202 while payments fails; once payments recovers, a worker continues.
 async fn accepted_and_goes_on(shop: &Shop) {
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let answer = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
@@ -349,7 +349,7 @@ async fn another_total_than_was_agreed_to_orders_nothing() {
         0
     );
     assert_eq!(shop.stock(mug).await.1, 0, "nothing is reserved");
-    // the customer agrees: the refusal did not use the key up
+    // the customer agrees: the refusal did not consume the key
     let placed = order(&body(19800)).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
     // a repeat is answered from the order, though the price has changed
@@ -373,7 +373,7 @@ async fn one_account_holds_no_more_than_its_limits_allow() {
     .await;
     let mug = shop.product("enamel-mug").await;
     let (mallory, honest) = (shop.buyer(), shop.buyer());
-    // all at once: each is counted
+    // all at once: each request is counted
     let many = (0..12).map(|_| Answer::to(shop.ordering(&mallory, &basket(mug, 1))));
     let many = join_all(many).await;
     let placed: Vec<_> = many.iter().filter(|answer| answer.status == 201).collect();
@@ -396,7 +396,7 @@ async fn one_account_holds_no_more_than_its_limits_allow() {
     let more = Answer::to(shop.ordering(&honest, &basket(mug, 1))).await;
     assert_eq!(more.problem(429, "order-limit")["limit"], "pieces");
 
-    // what is canceled makes room, until the hour is used up
+    // canceled orders free capacity, until the hourly limit is reached
     for answer in placed {
         let order = answer.json();
         shop.cancel(&order, &mallory).await;

@@ -1,4 +1,4 @@
-//! While the database is away: nobody is told anything else than to come back.
+//! While the database is down, every call tells the client to come back, and nothing else.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const NEEDS_NO_DATABASE: [&str; 3] = [
     "/api/problems/{slug}",
 ];
 
-/// A request that makes sense: nothing but the database is in its way.
+/// A valid request: only the database is in its way.
 fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder {
     let body = match path {
         "/api/register" => {
@@ -63,7 +63,7 @@ async fn while_the_database_is_down_every_operation_says_when_to_come_back() {
     let shop = Shop::open_on(nowhere, Settings::default()).await;
     for (method, path, operation) in operations() {
         if NEEDS_NO_DATABASE.contains(&path.as_str()) {
-            continue; // as the keys below
+            continue; // checked below, like the keys
         }
         let answer = Answer::to(sensible(&shop, method.clone(), &path)).await;
         assert_eq!(answer.status, 503, "{method} {path}: {}", answer.text);

@@ -9,12 +9,12 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::support::{Answer, Shop};
 
-/// Domain of the accounts that are made for a token.
+/// Domain of the accounts that are created for a token.
 pub(crate) const PEOPLE: &str = "@people.example";
-/// Everybody's.
+/// The password of every test account.
 pub(crate) const PASSWORD: &str = "correct horse";
 
-/// Its hash, by cheap parameters.
+/// Its hash, with cheap parameters.
 const HASH: &str =
     "$argon2id$v=19$m=8,t=1,p=1$SBBzK8wV5axhKi676nfFww$dXbYSuttC7Z2+XzmudIm8yipwOP9rzP63OKkB+A2fsg";
 
@@ -55,7 +55,7 @@ impl Shop {
         .unwrap();
     }
 
-    /// Logs in once more.
+    /// Logs the account in once more.
     pub(crate) async fn enter(&self, email: &str) -> Person {
         self.enter_with(email, |request| request).await
     }
@@ -86,7 +86,7 @@ impl Shop {
             .header("cookie", format!("shop_refresh={refresh}"))
     }
 
-    /// The token of somebody who shops.
+    /// The token of a buyer.
     pub(crate) fn buyer(&self) -> String {
         self.token_of(UserId::new())
     }
@@ -109,7 +109,8 @@ impl Shop {
             .access_token(user, roles, Duration::from_mins(10))
     }
 
-    /// Makes the account in the shop's database, past any proxy; without a database there is none to make.
+    /// Creates the account in the shop's database, bypassing any proxy; without a database it does
+    /// nothing.
     fn open_account(&self, user: UserId, roles: &[String]) {
         let options = self.pool.connect_options();
         let Some(database) = options.get_database() else {

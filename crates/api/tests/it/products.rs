@@ -311,11 +311,11 @@ async fn an_edit_never_takes_back_what_was_sold_since_the_form_was_opened() {
     let shop = Shop::open().await;
     let created = shop.create(&product("Mug", 10)).await.json();
     let id = created["id"].as_str().unwrap();
-    // three are sold while the form of ten is open
+    // three pieces are sold while the form that shows ten is open
     let sql = "update commerce.stock set sold = 3 where product_id = $1::uuid";
     sqlx::query(sql).bind(id).execute(&shop.pool).await.unwrap();
     let mut form = product("Mug", 10);
-    // a client that does not say what it saw must not set the stock
+    // a client that does not send the stock it saw must not set the stock
     let refused = shop.put(id, "\"1\"", &form).await;
     refused.problem(422, "invalid");
     assert_eq!(refused.json()["errors"][0]["field"], "stock_seen");

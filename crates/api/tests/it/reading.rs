@@ -1,4 +1,4 @@
-//! Lists of orders: one's own, and everybody's for admins.
+//! Lists of orders: the caller's own, and all orders for staff.
 
 use kernel::UserId;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ async fn an_order_is_found_by_number_id_transaction_and_customer() {
             .await;
         refused.problem(422, "invalid");
     }
-    // an operator reads any order, and cancels none by the customer's call
+    // an operator may read any order, but not cancel it through the customer's call
     let path = format!("/api/admin/orders/{id}");
     assert_eq!(shop.get(&path, &operator).await.json()["id"], order["id"]);
     let cancel = shop

@@ -35,7 +35,7 @@ pub(crate) const NOT_FOUND: (u16, &str) = (404, "not-found");
 pub(crate) const INVALID: (u16, &str) = (422, "invalid");
 
 impl Shop {
-    /// Asserts that each is refused for its reason, and that nothing at all changes.
+    /// Asserts that each request is refused for its reason, and that nothing changes.
     pub(crate) async fn refuses(&self, table: Vec<Bad>) {
         let before = self.traces().await;
         for row in table {

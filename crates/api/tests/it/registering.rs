@@ -1,4 +1,4 @@
-//! Accounts and commerce meet in one transaction.
+//! Accounts and commerce share one transaction.
 
 use auth::{Auth, AuthConfig, AuthError, Hasher, Registered};
 use commerce::client::{self, CreateClientOnRegistration};
@@ -46,7 +46,7 @@ async fn whoever_registers_is_a_client_of_commerce_by_the_same_transaction() {
 #[tokio::test]
 async fn without_a_client_there_is_no_user_either() {
     let pool = testkit::shop_db().await;
-    // commerce refuses: whatever the reason, here a rule that nobody meets
+    // commerce refuses for any reason; here, a constraint that no row satisfies
     sqlx::query("alter table commerce.client add constraint nobody check (false)")
         .execute(&pool)
         .await

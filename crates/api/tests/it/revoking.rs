@@ -1,4 +1,4 @@
-//! What a session that is over can still do: read until its token runs out, and nothing else.
+//! A session that is over can still read until its token expires, and do nothing else.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     support::{Answer, Shop, filled, id_of, operations},
 };
 
-/// Within which an open stream ends.
+/// Maximum time until an open stream ends.
 const STREAM_END: Duration = Duration::from_secs(5);
 
-/// What ends a session, or takes from it what its token claims.
+/// Events that end a session, or revoke a claim of its token.
 const ENDS: [&str; 4] = ["log-out", "disabled", "new password", "role taken back"];
 
 impl Shop {
@@ -109,7 +109,7 @@ async fn a_session_goes_on_with_each_token_that_was_exchanged_in_it() {
     let elsewhere = shop.enter("ada@shop.example").await;
     shop.end(&person, "log-out").await;
     let live = shop.get("/api/session", &elsewhere.token).await;
-    // the refresh token that was exchanged already ends the whole session, and no other one
+    // reuse of an exchanged refresh token ends its whole session, and no other session
     assert_eq!(live.status, 204, "{}", live.text);
     shop.get("/api/session", renewed)
         .await

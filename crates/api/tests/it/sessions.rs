@@ -1,4 +1,5 @@
-//! Sessions: listed and ended by their owner, with an absolute end, and renewed for our own pages alone.
+//! Sessions: listed and ended by their owner, with an absolute end, and renewed only for our own
+//! pages.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -76,7 +77,7 @@ async fn a_further_login_ends_the_oldest_session_beyond_the_limit() {
     let shop = Shop::open().await;
     let first = shop.person(ADA, &[]).await;
     let second = shop.enter(ADA).await;
-    // a renewed session is as old as its login
+    // a renewed session keeps the age of its login
     let renewed = Answer::to(shop.renewing("/api/refresh", &first.refresh)).await;
     assert_eq!(renewed.status, 200, "{}", renewed.text);
     let mut last = shop.enter(ADA).await;
@@ -164,14 +165,14 @@ async fn with_tls_no_other_host_can_set_the_refresh_cookie() {
     }
     assert!(!of_host.contains("Domain"), "{of_host}");
 
-    // a sibling's cookie under the old name does not come before it
+    // a sibling host's cookie under the old name does not take precedence
     let tossed = shop.post("/api/refresh").header(
         "cookie",
         format!("shop_refresh=tossed; __Host-shop_refresh={refresh}"),
     );
     let renewed = Answer::to(tossed).await;
     assert_eq!(renewed.status, 200, "{}", renewed.text);
-    // what the release before has set is taken still, and replaced
+    // a cookie of the previous release is still accepted, and replaced
     let refresh = cookie_of(&renewed, "__Host-shop_refresh").unwrap();
     let renewed = Answer::to(shop.renewing("/api/refresh", &refresh)).await;
     assert_eq!(renewed.status, 200, "{}", renewed.text);

@@ -1,4 +1,4 @@
-//! The storefront's files: pages under any path, kept as long as they may be, under a strict policy.
+//! The storefront's files: pages under any path, cached as long as allowed, under a strict policy.
 
 use std::{fs, path::PathBuf};
 
@@ -166,7 +166,7 @@ fn a_folder_without_pages_is_refused() {
     assert!(error.to_string().contains("index.html"), "{error}");
 }
 
-/// Faults are made by the process that started a development system, at an address of its own.
+/// Only the process that started a development system injects faults, at an address of its own.
 #[tokio::test]
 async fn without_an_address_for_faults_nothing_leads_to_any() {
     let folder = Folder::new();

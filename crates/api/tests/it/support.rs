@@ -1,4 +1,4 @@
-//! A shop of one's own, people with tokens, and a look at all that a request leaves behind.
+//! A shop for one test, users with tokens, and a digest of everything a request leaves behind.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ use workflows::{Ports, Runner};
 
 use crate::people::PEOPLE;
 
-/// The API on a port and a database of its own, with no worker: tests do the work step by step.
+/// The API on a port and a database of its own, without a worker: tests run the steps one by one.
 pub(crate) struct Shop {
     pub(crate) url: String,
     pub(crate) pool: PgPool,
@@ -43,7 +43,7 @@ pub(crate) struct Shop {
     runner: Runner,
 }
 
-/// How a shop differs from the usual one.
+/// Differences from the default shop.
 pub(crate) struct Settings {
     pub(crate) order_limits: OrderLimits,
     pub(crate) order_wait: Duration,
@@ -75,7 +75,7 @@ impl Default for Settings {
     }
 }
 
-/// What the API answered.
+/// The API's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -83,11 +83,11 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
-/// Rows of each table, and a digest of all that they say.
+/// Row count of each table, and a digest of its contents.
 pub(crate) type Traces = BTreeMap<String, (i64, String)>;
 
 impl Shop {
-    /// With the demo catalog.
+    /// Opens a shop with the demo catalog.
     pub(crate) async fn open() -> Self {
         Self::open_with(Settings::default()).await
     }
@@ -100,7 +100,7 @@ impl Shop {
         Self::open_on(pool, settings).await
     }
 
-    /// On a database as it is, which need not be there.
+    /// Opens a shop on a database as it is; the database may be unreachable.
     pub(crate) async fn open_on(pool: PgPool, settings: Settings) -> Self {
         let payments = FakePayments::default();
         let registry = workflows::registry(&workflows::Settings::default());
@@ -200,7 +200,7 @@ impl Shop {
         .await
     }
 
-    /// An order's request, under a key of its own.
+    /// A request to place an order, under a fresh key.
     pub(crate) fn ordering(&self, token: &str, body: &Value) -> RequestBuilder {
         self.ordering_under(&Uuid::new_v4().to_string(), token, body)
     }
@@ -212,7 +212,7 @@ impl Shop {
             .json(body)
     }
 
-    /// An order of one mug, answered; its transaction exists.
+    /// An order of one mug that awaits payment; its transaction exists.
     pub(crate) async fn awaiting(&self, token: &str) -> Value {
         let body = basket(self.product("enamel-mug").await, 1);
         let answer = Answer::to(self.ordering(token, &body)).await;
@@ -220,7 +220,7 @@ impl Shop {
         answer.json()
     }
 
-    /// An order that is paid and completed.
+    /// A paid and completed order.
     pub(crate) async fn completed(&self, token: &str) -> Value {
         let order = self.awaiting(token).await;
         assert!(self.payments.pay(id_of(&order)));
@@ -231,7 +231,7 @@ impl Shop {
         self.look(&order, token, "completed").await
     }
 
-    /// An order that is canceled, with everything undone.
+    /// A canceled order, fully compensated.
     pub(crate) async fn canceled(&self, token: &str) -> Value {
         let order = self.awaiting(token).await;
         self.cancel(&order, token).await;
@@ -250,7 +250,7 @@ impl Shop {
         Answer::to(request.json(&json!({ "reason": reason }))).await
     }
 
-    /// The order as it is now, which must be of this status.
+    /// The order as it is now; asserts its status.
     pub(crate) async fn look(&self, order: &Value, token: &str, status: &str) -> Value {
         let path = format!("/api/orders/{}", id_of(order));
         let order = self.get(&path, token).await.json();
@@ -258,7 +258,7 @@ impl Shop {
         order
     }
 
-    /// What payments says of the order's transaction, as the worker would pass it on.
+    /// Passes the state of the order's transaction to the saga, as the worker would.
     async fn signal(&self, order: OrderId, name: &str) -> Option<Verdict> {
         let saga: Uuid =
             sqlx::query_scalar(r#"select saga_id from commerce."order" where order_id = $1"#)
@@ -280,7 +280,7 @@ impl Shop {
         signaled.verdicts[&id]
     }
 
-    /// Does all steps that are due now, as a worker would; returns how many that were.
+    /// Runs all steps that are due now, as a worker would; returns their number.
     pub(crate) async fn work(&self) -> usize {
         let plans = self.engine.plan_keys();
         let lease = self.engine.config().lease;
@@ -314,7 +314,7 @@ impl Shop {
         ProductId::from(id)
     }
 
-    /// Pieces of a product that nobody holds, and those that orders hold.
+    /// Available pieces of a product, and reserved pieces.
     pub(crate) async fn stock(&self, product: ProductId) -> (i64, i64) {
         sqlx::query_as(
             "select received - sold - reserved, reserved from commerce.stock where product_id = $1",
@@ -325,7 +325,7 @@ impl Shop {
         .unwrap()
     }
 
-    /// An order of one piece, as it would be left by an outage or a long payment deadline.
+    /// An order of one piece, as an outage or a long payment deadline would leave it.
     pub(crate) async fn order_of_two_hours_ago(
         &self,
         user: UserId,
@@ -375,7 +375,7 @@ impl Shop {
         self.count(r#"select count(*) from commerce."order""#).await
     }
 
-    /// All that the database holds, but for the accounts that tests make to have a token.
+    /// All contents of the database, except the accounts that tests create to have a token.
     pub(crate) async fn traces(&self) -> Traces {
         let tables: Vec<(String, String)> = sqlx::query_as(
             "select schemaname, tablename from pg_tables
@@ -396,7 +396,7 @@ impl Shop {
                 )
             })
             .collect();
-        // names out of the catalog: nothing in them comes from outside
+        // table names come from the catalog: none comes from outside
         let rows: Vec<(String, i64, String)> =
             sqlx::query_as(AssertSqlSafe(looks.join(" union all ")))
                 .fetch_all(&self.pool)
@@ -434,7 +434,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// What it says, when that is JSON.
+    /// The body, if it is JSON.
     pub(crate) fn json_or_null(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
@@ -443,7 +443,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Asserts that it is this problem, as RFC 9457 wants it, and returns the document.
+    /// Asserts that the answer is this problem, as RFC 9457 defines it, and returns the document.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
@@ -460,7 +460,7 @@ impl Answer {
         problem
     }
 
-    /// The same, to be repeated after a while.
+    /// Like `problem`, with a `Retry-After`.
     #[track_caller]
     pub(crate) fn problem_for_now(&self, status: u16, slug: &str) -> Value {
         let seconds: u64 = self.header("retry-after").unwrap().parse().unwrap();
@@ -477,7 +477,7 @@ pub(crate) fn id_of(order: &Value) -> OrderId {
     order["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// The operations that the document knows: method, path, and what it says of them.
+/// The operations of the document: method, path and description.
 pub(crate) fn operations() -> Vec<(Method, String, Value)> {
     let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap();
@@ -502,7 +502,7 @@ pub(crate) fn operations() -> Vec<(Method, String, Value)> {
     operations
 }
 
-/// A path of the document with something in the place of its parameters.
+/// A path of the document with its parameters filled in.
 pub(crate) fn filled(path: &str) -> String {
     let parts = path.split('/').map(|part| {
         if part.starts_with('{') {

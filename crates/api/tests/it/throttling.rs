@@ -1,4 +1,5 @@
-//! Wrong passwords cost a growing delay, for all api processes together, and delay no known device of the owner.
+//! Wrong passwords cause a growing delay across all API processes, but do not delay the owner's
+//! known devices.
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +14,7 @@ use crate::{
 
 const ADA: &str = "ada@shop.example";
 const NOBODY: &str = "nobody@shop.example";
-/// Passwords that are read before the first delay.
+/// Password attempts that are checked before the first delay.
 const FREE_ATTEMPTS: usize = 5;
 
 /// One network address of the attacker.
@@ -66,7 +67,7 @@ async fn many_wrong_passwords_from_many_addresses_end_in_no_login() {
         "whether there is an account is not told"
     );
 
-    // the next attempt is not due while the right password is tried
+    // make the delay long enough that the next attempt is not due while the right password is tried
     let delay = |answer: &Answer| -> u64 {
         let delay = answer.header("retry-after").map(str::parse);
         delay.map_or(0, Result::unwrap)
@@ -152,7 +153,7 @@ async fn a_known_device_has_a_counter_of_its_own_and_is_known_for_its_account_al
             .await
             .problem(401, "wrong-credentials");
     }
-    // another account's device counts as a stranger's
+    // another account's device counts as unknown
     shop.on_device(&eve, PASSWORD)
         .await
         .problem(429, "too-many-requests");

@@ -1,4 +1,4 @@
-//! Watching orders: server-sent events, resumable, on any number of api processes.
+//! Watching orders: server-sent events, resumable, on any number of API processes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use testkit::{Proxy, eventually};
 
 use crate::support::{Answer, Settings, Shop, id_of};
 
-/// Longer than a slow machine needs.
+/// A timeout that is long enough for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Stream {
@@ -37,7 +37,7 @@ impl Shop {
 }
 
 impl Stream {
-    /// Id and status of what came so far.
+    /// Id and status of the events received so far.
     fn events(&self) -> Vec<(String, String)> {
         let whole = self.read.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
         let field = |event: &str, name: &str| {
@@ -220,7 +220,7 @@ async fn f58_a_stream_survives_a_silent_database_connection() {
     let mut stream = shop.watch(&order, &token, None).await;
     stream.until("awaiting_payment").await;
 
-    // open connections are never answered again, and their ends hear nothing of it
+    // open connections get no further answers, and their ends are not notified
     proxy.silence();
     let mut direct = PgConnection::connect(&url).await.unwrap();
     let changed = "insert into commerce.order_status (order_id, seq, status) values ($1::uuid, 3, 'canceled')";

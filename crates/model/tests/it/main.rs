@@ -1,4 +1,4 @@
-//! The model check itself: nothing is found in production, and everything that is broken on purpose.
+//! The model check itself: it finds no violation in production, and every planted mutation.
 
 use std::{fs, path::Path};
 
@@ -31,7 +31,7 @@ fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
     );
 }
 
-/// This one was a bug once.
+/// This defect once existed.
 const STORY: &str = "\
 1. the order and its saga are created; worker A holds its entry (epoch 1) and asks payments for a transaction
 2. payments handles worker A's creation and answers → the transaction is pending

@@ -1,4 +1,4 @@
-//! What clients ask the API and payments, again and again until there is an answer.
+//! The clients' calls to the API and payments, repeated until they are answered.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use crate::ledger::{Answer, Entry};
 const PASSWORD: &str = "correct horse";
 
 pub(super) enum Sent<T> {
-    /// It is answered.
+    /// The request was answered.
     Answered(T),
-    /// It is not: the same request again.
+    /// No usable answer: send the same request again.
     Again,
 }
 
@@ -22,7 +22,7 @@ impl Clients {
     pub(super) async fn register(&self, name: &str) -> Option<Account> {
         let email = format!("{}-{name}@nemesis.example", self.seed);
         let body = json!({"email": email, "password": PASSWORD, "name": "Nemesis"});
-        // as often as it takes: the answer is the same when an earlier one was lost
+        // repeats until accepted: the answer is the same if an earlier one was lost
         self.until_answered(|| async {
             let request = self
                 .http
@@ -103,7 +103,7 @@ impl Clients {
         }
     }
 
-    /// Pays or cancels at payments, until there is an answer.
+    /// Pays or cancels at payments, repeated until it is answered.
     pub(super) async fn decide(
         &self,
         account: &Account,
@@ -126,7 +126,7 @@ impl Clients {
                     return Some(Answer::TooLateToPay);
                 }
                 Some((StatusCode::CONFLICT, _)) => return Some(Answer::TooLateToCancel),
-                // not there yet, or never: the order tells
+                // the transaction does not exist yet, or never will: read the order
                 Some((StatusCode::NOT_FOUND, _)) => {
                     let seen = self.look(account, order.id, entry).await;
                     if seen.is_some() {
@@ -147,7 +147,7 @@ impl Clients {
         None
     }
 
-    /// Asks the API to cancel, until there is an answer.
+    /// Asks the API to cancel, repeated until it is answered.
     pub(super) async fn cancel(
         &self,
         account: &Account,
@@ -180,7 +180,7 @@ impl Clients {
         None
     }
 
-    /// Reads the order, once; tells what will never change.
+    /// Reads the order once; returns its status if that is final.
     pub(super) async fn look(
         &self,
         account: &Account,
@@ -220,7 +220,7 @@ impl Clients {
         None
     }
 
-    /// Makes a call; `None` when no whole answer came.
+    /// Makes a call; `None` if no complete answer arrived.
     async fn call(&self, what: &str, request: RequestBuilder) -> Option<(StatusCode, Value)> {
         let answer = async {
             let answer = request.send().await?;
@@ -240,7 +240,7 @@ impl Clients {
     }
 }
 
-/// Whether asking again cannot help: a refusal that is neither an outage nor "one moment".
+/// Whether retrying cannot help: a refusal that is neither an outage nor a temporary conflict.
 fn is_final(status: StatusCode, problem: &Value) -> bool {
     let one_moment = problem["type"] == "/problems/idempotency-key-in-flight";
     status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && !one_moment

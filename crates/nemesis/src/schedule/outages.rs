@@ -1,78 +1,79 @@
-//! Outages: what is needed answers and cannot be used, or falls silent, and nothing dies.
+//! Outages: dependencies that respond but cannot be used, or fall silent, while no process dies.
 
 use std::time::Duration;
 
 use super::{Act, Event, SAFETY, WINDOW_MS};
 use crate::random::Random;
 
-/// Something that answers and cannot be used, for a while.
+/// A dependency that responds but cannot be used, for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// A database takes no writes.
+    /// A database is read-only.
     ReadOnly {
-        /// Which, and how.
+        /// The affected database, and how it became read-only.
         how: ReadOnly,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
-    /// Another session holds a row.
+    /// Another session holds a row lock.
     Lock {
-        /// Of which table.
+        /// The table.
         row: Row,
-        /// Which one, counted from the newest.
+        /// Index of the row, counted from the newest.
         nth: u32,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
-    /// RabbitMQ takes nothing from publishers.
+    /// RabbitMQ blocks publishers.
     Alarm {
-        /// What it says it is short of.
+        /// The resource that it reports as scarce.
         of: Resource,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
-    /// The server's process behind one of our sessions stops (SIGSTOP).
+    /// The server process behind one of our sessions is stopped (SIGSTOP).
     FrozenBackend {
-        /// Which one, by process id.
+        /// Index of the session, by process id.
         nth: u32,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
-    /// Payments answers everybody late.
+    /// Payments answers all callers late.
     SlowPayments {
-        /// By how much.
+        /// The delay.
         delay: Duration,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
     /// The mail server falls silent in each dialogue.
     SilentMail {
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
-    /// The shop's queue of payment events is not bound for one of its keys.
+    /// The shop's queue of payment events lacks the binding of one of its keys.
     Unbound {
-        /// Which key.
+        /// The key.
         key: &'static str,
-        /// Whether another system's queue is, so that what is published reaches somebody.
+        /// Whether another system's queue is bound, so that a published event is still routed.
         foreign: bool,
-        /// For how long.
+        /// Duration.
         time: Duration,
     },
 }
 
-/// How a database comes to take no writes.
+/// How a database becomes read-only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOnly {
-    /// The whole server, in every session that there is.
+    /// The whole server, in every open session.
     Server,
-    /// The shop's database: all sessions end, and those that are opened meanwhile stay read-only, as after a failover.
+    /// The shop's database: all sessions end, and those opened in the meantime stay read-only, as
+    /// after a failover.
     Shop,
-    /// Payments' database, likewise.
+    /// Payments' database, in the same way.
     Payments,
 }
 
-/// A row that sagas, consumers and the api write.
+/// A row that sagas, consumers and the API write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
     /// A saga that is not at rest.
@@ -83,7 +84,7 @@ pub enum Row {
     Stock,
 }
 
-/// What a broker's alarm is about.
+/// The resource of a broker's alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// Free space on the disk.
@@ -112,7 +113,7 @@ pub(super) fn outages(random: &mut Random) -> Vec<Event> {
             act: Act::Outage(outage),
         });
     }
-    // now and then a process dies in the middle of it
+    // sometimes a process also dies during the outages
     if random.chance(25) {
         let process = random.pick(&SAFETY);
         let down = random.millis(50, 1_500);
@@ -133,7 +134,7 @@ fn lock(random: &mut Random) -> Outage {
 
 fn of_kind(random: &mut Random, kind: u64) -> Outage {
     match kind {
-        // long enough for a message to be tried four times at a second, two and four
+        // long enough for a message to be retried after one, two and four seconds
         0 => Outage::ReadOnly {
             how: random.pick(&[ReadOnly::Server, ReadOnly::Shop, ReadOnly::Payments]),
             time: random.millis(4_000, 12_000),

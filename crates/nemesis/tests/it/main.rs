@@ -1,11 +1,11 @@
-//! Each mode for half a minute in every test run, for minutes in the wide one.
+//! Runs each mode for at most half a minute in every test run, and for minutes in the wide one.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nemesis::{Mode, Options, Summary};
 use tokio::sync::Mutex;
 
-/// One system at a time: each has servers of its own.
+/// One system at a time: each starts servers of its own.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 fn is_wide() -> bool {

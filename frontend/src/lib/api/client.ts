@@ -1,4 +1,7 @@
-/** How both services are called: typed by their documents, with a time limit, and errors that people can read. */
+/**
+ * Calls to both services: typed by their OpenAPI documents, with a timeout, and with errors that
+ * people can read.
+ */
 import createClient from 'openapi-fetch';
 
 import { accessToken, renew } from '../session';
@@ -7,12 +10,12 @@ import type { paths as PaymentsPaths } from './generated/payments';
 
 export type Problem = components['schemas']['ProblemBody'] & Record<string, unknown>;
 
-/** The service answered, and refused. */
+/** The service answered with a refusal. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
     readonly problem: Problem,
-    /** Seconds to wait before the next try, if the service said so. */
+    /** Seconds to wait before the next attempt, if the service stated them. */
     readonly retryAfter: number | null,
   ) {
     super(problem.detail ?? problem.title);
@@ -23,20 +26,20 @@ export class Refusal extends Error {
     return this.problem.type.split('/').at(-1) ?? '';
   }
 
-  /** What is wrong with one field of the form. */
+  /** The error of one field of the form. */
   field(name: string): string | undefined {
     return this.problem.errors?.find((error) => error.field === name)?.message;
   }
 }
 
-/** No answer came: nobody knows whether the call arrived. */
+/** No answer arrived, so it is unknown whether the call did. */
 export class Unreachable extends Error {
   constructor(cause: unknown) {
     super('We cannot reach the shop right now.', { cause });
   }
 }
 
-/** Whether trying again, later, may help. */
+/** Whether a later attempt may succeed. */
 export function mayPass(error: unknown): boolean {
   return error instanceof Unreachable || (error instanceof Refusal && (error.status >= 500 || error.status === 429));
 }
@@ -48,7 +51,7 @@ function limited(milliseconds: number) {
     fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(milliseconds)]) });
 }
 
-/** Sends the user's token, and a new one when the old one is not taken any more. */
+/** Sends the user's token, and a new one when the old one is refused. */
 function authorized(send: (request: Request) => Promise<Response>) {
   return async (request: Request): Promise<Response> => {
     const attempt = (token: string | null) => {
@@ -66,16 +69,16 @@ function authorized(send: (request: Request) => Promise<Response>) {
 
 const send = limited(PATIENCE);
 
-/** The api, for calls that anybody may make. */
+/** The API, for calls without a token. */
 export const open = createClient<ApiPaths>({ baseUrl: '', fetch: send });
-/** The api, on behalf of the user. */
+/** The API, on behalf of the user. */
 export const api = createClient<ApiPaths>({ baseUrl: '', fetch: authorized(send) });
 
 export type Settings = components['schemas']['Settings'];
 
 let settings: Promise<Settings> | undefined;
 
-/** What the storefront has to know of where it runs. */
+/** The storefront's settings for its environment. */
 export function getSettings(): Promise<Settings> {
   settings ??= answer(open.GET('/api/settings')).catch((error: unknown) => {
     settings = undefined;
@@ -84,13 +87,16 @@ export function getSettings(): Promise<Settings> {
   return settings;
 }
 
-/** Payments, on behalf of the user. Its answers are waited for less long: there is a way to ask again. */
+/**
+ * Payments, on behalf of the user. Its timeout is shorter, since its answers can be requested
+ * again.
+ */
 export async function payments() {
   const { payments_url: baseUrl } = await getSettings();
   return createClient<PaymentsPaths>({ baseUrl, fetch: authorized(limited(6_000)) });
 }
 
-/** Sends a request by hand, on behalf of the user: for streams. */
+/** Sends a hand-made request on behalf of the user: for streams. */
 export const sendAuthorized = authorized((request) => fetch(request));
 
 interface Answer<T> {
@@ -99,12 +105,12 @@ interface Answer<T> {
   response: Response;
 }
 
-/** The body of a good answer; throws a {@link Refusal} or {@link Unreachable} otherwise. */
+/** The body of a successful answer; throws a {@link Refusal} or {@link Unreachable} otherwise. */
 export async function answer<T>(asked: Promise<Answer<T>>): Promise<T> {
   return (await whole(asked)).data;
 }
 
-/** As {@link answer}, with the response's headers. */
+/** Like {@link answer}, with the response's headers. */
 export async function whole<T>(asked: Promise<Answer<T>>): Promise<{ data: T; response: Response }> {
   let given: Answer<T>;
   try {
@@ -118,7 +124,7 @@ export async function whole<T>(asked: Promise<Answer<T>>): Promise<{ data: T; re
   throw refusal(error, response);
 }
 
-/** The refusal that a response is. */
+/** Converts a response into a refusal. */
 export function refusal(body: unknown, response: Response): Refusal {
   const problem = isProblem(body)
     ? body

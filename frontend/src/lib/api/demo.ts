@@ -1,4 +1,4 @@
-/** The faults that `cargo xtask up` can make, in development. */
+/** The faults that `cargo xtask up` can inject, in development. */
 export type PaymentsMode = 'ok' | 'slow' | 'silent' | 'down';
 
 export interface DemoState {
@@ -7,7 +7,7 @@ export interface DemoState {
 }
 
 async function call(base: string, method: 'GET' | 'POST', path: string): Promise<DemoState> {
-  // the header makes browsers ask first whether this page may call
+  // the header makes browsers send a preflight request, which asks whether this page may call
   const response = await fetch(`${base}${path}`, { method, headers: { 'x-demo': '1' }, signal: AbortSignal.timeout(70_000) });
   if (!response.ok) throw new Error(await response.text());
   return (await response.json()) as DemoState;

@@ -7,7 +7,7 @@ export type FailedGroup = components['schemas']['FailedGroup'];
 export type FailedMessage = components['schemas']['FailedMessage'];
 export type Decided = components['schemas']['Decided'];
 
-/** The oldest of them, by queue and reason. */
+/** The oldest failed messages, by queue and reason. */
 export function listFailed(signal: AbortSignal): Promise<Failed> {
   return answer(api.GET('/api/failed', { signal }));
 }
@@ -18,7 +18,10 @@ export function getFailed(id: string, signal: AbortSignal): Promise<FailedMessag
 
 export interface Decision {
   reason: string;
-  /** All that failed like it: as many as were looked at, or nothing is done. */
+  /**
+   * Decides on all messages of the same queue and reason. The value is their count, as shown; if it
+   * has changed, nothing is done.
+   */
   alike?: number;
 }
 

@@ -10,8 +10,8 @@ export type StatusChange = components['schemas']['StatusChange'];
 export type Line = components['schemas']['Line'];
 
 /**
- * Places an order for the total that the user agreed to; refused with `price-changed` when it costs
- * something else. The same key makes the same order, however often it is sent.
+ * Places an order for the total that the user agreed to; refused with `price-changed` when the
+ * total differs. Repeats with the same key make one order.
  */
 export function createOrder(
   key: string,
@@ -36,7 +36,7 @@ export function cancelOrder(id: string): Promise<Order> {
   return answer(api.POST('/api/orders/{id}/cancel', { params: { path: { id } } }));
 }
 
-/** Anybody's order with its customer, for admins and operators. */
+/** Any customer's order with its customer, for admins and operators. */
 export function getStaffOrder(id: string, signal: AbortSignal): Promise<StaffOrder> {
   return answer(api.GET('/api/admin/orders/{id}', { params: { path: { id } }, signal }));
 }
@@ -56,8 +56,8 @@ export interface OrderEvent {
 }
 
 /**
- * The changes of an order after the one with the number `seen`; ends after the last one, or when the
- * line breaks. `onOpen` is called when there is a line.
+ * The changes of an order after the one with the number `seen`; ends after the last change, or when
+ * the connection breaks. `onOpen` is called once the connection is established.
  */
 export async function* watchOrder(
   id: string,

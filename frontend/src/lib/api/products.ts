@@ -6,7 +6,7 @@ export type StockedProduct = components['schemas']['StockedProduct'];
 export type ProductDraft = components['schemas']['WriteProduct'];
 export type ProductEdit = components['schemas']['EditProduct'];
 
-/** A page of the catalog; typing mistakes are forgiven. */
+/** A page of the catalog; the search tolerates typing mistakes. */
 export function searchProducts(search: string, cursor: string | null, signal: AbortSignal, limit = 24) {
   const query = { limit, ...(search && { search }), ...(cursor !== null && { cursor }) };
   return answer(open.GET('/api/products', { params: { query }, signal }));
@@ -25,7 +25,7 @@ export function createProduct(body: ProductDraft): Promise<Product> {
   return answer(api.POST('/api/products', { body }));
 }
 
-/** Edits the version that was seen; refused with `stale` when somebody was faster. */
+/** Edits the version that was seen; refused with `stale` if another edit was saved first. */
 export function updateProduct(id: string, version: number, body: ProductEdit): Promise<Product> {
   const params = { path: { product: id }, header: { 'If-Match': `"${version}"` } };
   return answer(api.PUT('/api/products/{product}', { params, body }));

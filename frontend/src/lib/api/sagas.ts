@@ -1,4 +1,4 @@
-/** What operators see and do. */
+/** The operators' views and actions. */
 import type { components, operations } from './generated/api';
 import { answer, api } from './client';
 
@@ -15,7 +15,7 @@ export type Report = components['schemas']['Report'];
 /** `find` is an order's number or id, its transaction's id, or its customer's e-mail address. */
 export type SagaFilter = Omit<NonNullable<operations['list_sagas']['parameters']['query']>, 'cursor' | 'limit' | 'causes'>;
 
-/** Sagas with their causes, oldest first; without a state or an order those that are not at rest. */
+/** Sagas with their causes, oldest first; without a state or an order, only those not at rest. */
 export function listSagas(filter: SagaFilter, cursor: string | null, signal: AbortSignal) {
   const query = { limit: 50, causes: true, ...filter, ...(cursor !== null && { cursor }) };
   return answer(api.GET('/api/sagas', { params: { query }, signal }));
@@ -34,7 +34,7 @@ export type Verb = 'retry' | 'pause' | 'resume' | 'cancel';
 export interface Act {
   reason: string;
   dry_run: boolean;
-  /** Only if the saga is still at this revision. */
+  /** Act only if the saga is still at this revision. */
   revision?: number;
 }
 

@@ -3,7 +3,7 @@ import { answer, api } from './client';
 
 export type OpenSession = components['schemas']['OpenSession'];
 
-/** The places where the account is logged in. */
+/** The sessions in which the account is logged in. */
 export async function listSessions(signal: AbortSignal): Promise<OpenSession[]> {
   return (await answer(api.GET('/api/sessions', { signal }))).items;
 }
@@ -12,7 +12,7 @@ export async function endSession(id: string): Promise<void> {
   await answer(api.DELETE('/api/sessions/{id}', { params: { path: { id } } }));
 }
 
-/** Logs the account out everywhere but here. */
+/** Ends all of the account's sessions except this one. */
 export async function endOtherSessions(): Promise<void> {
   await answer(api.DELETE('/api/sessions'));
 }

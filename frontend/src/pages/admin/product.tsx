@@ -42,7 +42,7 @@ export function EditProductPage() {
   const product = useQuery({
     queryKey: ['stocked', slug],
     queryFn: ({ signal }) => getStockedProduct(slug, signal),
-    // a form does not change under one's hands: the version tells at the end
+    // the form must not change while it is edited: the version detects conflicts when it is saved
     refetchOnWindowFocus: false,
     staleTime: Infinity,
   });
@@ -67,7 +67,8 @@ export function EditProductPage() {
       <ProductForm
         key={version}
         product={product.data}
-        // the stock changes by the difference to the one that was seen: sales meanwhile stay sold
+        // the stock changes by the difference to the seen value, so that sales in the meantime stay
+        // sold
         save={(draft, seen) => updateProduct(id, seen?.version ?? version, { ...draft, stock_seen: seen?.stock ?? stock })}
         saved={async () => {
           await refresh();
@@ -91,7 +92,7 @@ export function EditProductPage() {
 
 function ProductForm({ product, save, saved, reload }: {
   product: StockedProduct | null;
-  /** `seen`: the product that the person who edits it has seen. */
+  /** `seen`: the product as the editor has seen it. */
   save: (draft: ProductDraft, seen: StockedProduct | null) => Promise<Product>;
   saved: (product: Product) => Promise<void>;
   reload?: () => Promise<void>;
@@ -131,7 +132,8 @@ function ProductForm({ product, save, saved, reload }: {
           before={seen ?? product}
           draft={draft}
           keep={(latest) => {
-            // the stock in the form still means the difference to what it began with
+            // the stock in the form still means the difference to the value that the form started
+            // with
             setSeen({ ...latest, stock: (seen ?? product).stock });
             saving.reset();
           }}
@@ -180,7 +182,7 @@ function ProductForm({ product, save, saved, reload }: {
   );
 }
 
-/** Another person saved first: both versions side by side, and a choice. */
+/** Another person saved first: shows both versions side by side, with a choice. */
 function Conflict({ before, draft, keep, reload }: {
   before: StockedProduct;
   draft: ProductDraft;

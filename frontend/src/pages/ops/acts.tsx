@@ -12,7 +12,7 @@ const VERBS: [Verb, string][] = [
   ['cancel', 'Cancel and roll back'],
 ];
 
-/** Preview, then apply: what is applied is what was previewed, or nothing. */
+/** Preview, then apply: exactly the previewed action is applied, or none. */
 export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
   const fitting = VERBS.filter(([verb]) => (life.paused ? verb === 'resume' || verb === 'cancel' : verb !== 'resume'));
   const [chosen, setChosen] = useState<Verb>('retry');
@@ -33,7 +33,8 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
     onError: () => done(),
   });
   const error = run.error ?? look.error;
-  // the saga moved on after the preview: it is asked for again, so that what can be applied is what is shown
+  // the saga moved after the preview: the preview is renewed, so that only what is shown can be
+  // applied
   const moved = shown !== null && shown.acted.revision < life.revision;
   const lookAgain = useEffectEvent(() => {
     if (moved && !run.isPending && !look.isPending) look.mutate();

@@ -7,13 +7,13 @@ import { Button, Failure, Field, Form, Notice } from '../../ui/parts';
 
 interface Props {
   id: string;
-  /** How many failed alike, this one among them, if all of them are meant. */
+  /** The count of messages with the same queue and reason, including this one, if all are meant. */
   alike?: number;
   queue: string | null;
   done: (decided: Decided[]) => void;
 }
 
-/** Send again, or drop: with a reason, after a second question. */
+/** Send again, or drop: with a reason, and after a confirmation. */
 export function Decide(props: Props) {
   return (
     <div className="actions">

@@ -9,7 +9,7 @@ import { Decide, Outcome } from './decide';
 import { OpsPage } from './tabs';
 
 export function FailedPage() {
-  // not again and again: a message that is looked at is kept from others for a moment
+  // not polled: reading a message hides it from other readers for a moment
   const failed = useQuery({ queryKey: ['failed'], queryFn: ({ signal }) => listFailed(signal), staleTime: 0 });
   const [decided, setDecided] = useState<Decided[]>([]);
   const failure = useSteadyError(failed);

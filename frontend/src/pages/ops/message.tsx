@@ -69,7 +69,7 @@ function Whole({ message }: { message: FailedMessage }) {
   );
 }
 
-/** JSON on several lines; anything else as it is. */
+/** Pretty-prints JSON; returns any other text unchanged. */
 function pretty(body: string): string {
   try {
     return JSON.stringify(JSON.parse(body), null, 2);

@@ -32,7 +32,7 @@ export function SagaPage() {
   );
 }
 
-/** `failure`: why what is shown may be old. */
+/** `failure`: the reason why the shown data may be outdated. */
 function Details({ life, reload, failure }: { life: SagaLife; reload: () => unknown; failure: ReactNode }) {
   return (
     <OpsPage title={`Saga ${shortId(life.saga_id)}`} lead={`${life.plan} v${life.plan_version}, started ${when(life.created_at)}`}>

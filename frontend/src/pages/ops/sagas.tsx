@@ -17,14 +17,14 @@ const AGES = [
   ['3600', 'an hour'],
   ['86400', 'a day'],
 ] as const;
-/** In the place of a cause: any by which a saga does not go on by itself. */
+/** Stands for any cause for which a saga does not continue by itself. */
 const STUCK = 'stuck';
 export function SagasPage() {
   const [params, setParams] = useSearchParams();
   const value = (name: string) => params.get(name) ?? '';
   const state = STATES.find(([name]) => name === value('state'))?.[0] ?? '';
   const [step, age, cause] = [value('step'), value('older_than'), value('cause')];
-  // `order`: links of earlier releases
+  // `order`: used by links of earlier releases
   const find = value('find') || value('order');
   const [settledFind, text] = [useSettled(find.trim(), 250), useSettled(value('text').trim(), 250)];
   const filter: SagaFilter = {

@@ -5,7 +5,7 @@ import { getSettings } from '../../lib/api/client';
 import { sendTrace } from '../../lib/api/sagas';
 import { Button } from '../../ui/parts';
 
-/** A trace's id; where traces are shown, it leads there. */
+/** A trace's id; a link if a trace viewer is configured. */
 export function Trace({ id, saga }: { id: string; saga?: string }) {
   const settings = useQuery({ queryKey: ['settings'], queryFn: getSettings, staleTime: Infinity });
   const url = settings.data?.trace_url?.replace('{trace_id}', id);
@@ -21,7 +21,7 @@ export function Trace({ id, saga }: { id: string; saga?: string }) {
   );
 }
 
-/** A viewer forgets old traces; the saga's journal does not. */
+/** A viewer discards old traces; the saga's journal keeps them. */
 function SendAgain({ saga }: { saga: string }) {
   const sending = useAction({ mutationFn: () => sendTrace(saga) });
   return (

@@ -8,10 +8,10 @@ import { capital } from '../../lib/saga';
 import { useNow } from '../../lib/useful';
 import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
 
-/** Evidence that is a time comes as RFC 3339. */
+/** Evidence that is a time is formatted as in RFC 3339. */
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
-/** The cause of a saga's state: asked for again whenever it moves, and every few seconds. */
+/** The cause of a saga's state: requested again whenever the saga moves, and every few seconds. */
 export function WhyPanel({ life }: { life: SagaLife }) {
   const why = useQuery({
     queryKey: ['why', life.saga_id, life.revision],
