@@ -168,7 +168,7 @@ impl Saga for Checkout {
     fn plan() -> Plan<Self, Complete> {
         Plan::first(PlaceOrder) // undo: cancel the order, release the stock
             .compensable(Remote(InitPayment)) // undo: cancel by order, which leaves a tombstone
-            .pivot(AwaitPayment) // paid, canceled or too late; from here on, only forward
+            .pivot(Wait(AwaitPayment)) // paid, canceled or too late; from here on, only forward
             .retryable(Local(CompleteOrder))
     }
 

@@ -12,7 +12,7 @@ use crate::checkout::{
 pub(crate) fn plan_1() -> Plan<Checkout, Complete> {
     Plan::first(PlaceOrder)
         .compensable(Remote(InitPayment))
-        .pivot(AwaitPayment)
+        .pivot(Wait(AwaitPayment))
         .retryable(Local(CompleteOrder))
 }
 

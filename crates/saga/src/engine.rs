@@ -16,11 +16,12 @@ use tracing::Instrument as _;
 use crate::{
     journal::{JournalFact, JournalRow},
     machine::{self, Event, Kept, Op, State},
-    plan::{Refusal, Saga},
+    plan::Saga,
     preview::{Assertion, Description, PlannedEffect},
     registry::{AnyInput, Definition, PlanVersion, Registry},
     shape::Shape,
     signal::NewSignal,
+    step::Refusal,
     store,
     stored::{Unreadable, encode_state, entry_of},
     story::{Chapter, Subject},

@@ -30,6 +30,7 @@
 //! Start with [`Saga`] and [`Plan`] to write one, with [`machine`] to understand one.
 
 mod engine;
+mod erased;
 pub mod heartbeat;
 pub mod journal;
 pub mod machine;
@@ -42,6 +43,7 @@ pub mod replay;
 mod runner;
 mod shape;
 mod signal;
+mod step;
 pub mod store;
 pub mod stored;
 pub mod story;
@@ -52,16 +54,20 @@ pub mod transition;
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
+pub use erased::PlanStep;
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
-    BeforePivot, Complete, FirstStep, FirstStepError, IntoCompensable, IntoRetryable, Local,
-    LocalStep, LocalUndo, Outcome, Plan, PlanStep, Refusal, Remote, RemoteStep, RemoteUndo, Saga,
-    Signal, StepCx, Undo, WaitStep,
+    BeforePivot, Complete, IntoCompensable, IntoPivot, IntoRetryable, Local, Plan, Remote, Saga,
+    Sleep, Wait,
 };
 pub use preview::{Assertion, Description, PlannedEffect, VerifyError};
 pub use registry::{PlanVersion, Registry};
 pub use runner::Runner;
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
+pub use step::{
+    FirstStep, FirstStepError, LocalStep, LocalUndo, Outcome, Refusal, RemoteStep, RemoteUndo,
+    Signal, SleepStep, StepCx, Undo, WaitStep,
+};
 pub use stranded::Stranded;
 pub use transact::{AfterCommit, Signaled};

@@ -18,9 +18,9 @@ pub enum State {
         /// That step.
         step: usize,
     },
-    /// Waits for a signal or its deadline.
+    /// Waits for a signal, a deadline, or the end of a sleep.
     Waiting {
-        /// The waiting step, the pivot.
+        /// The wait or the sleep.
         step: usize,
     },
     /// The remote step is to be undone, or is being undone; all started ones above it are.
@@ -228,11 +228,14 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             (State::Running { step }, Event::NotDone { .. }) if proven(step) => {
                 self.recorded(step);
             }
-            (State::Running { step }, Event::Refused(why)) if self.may_refuse(step) => {
+            (State::Running { step }, Event::Refused(why))
+                if self.role(step) != Role::Retryable =>
+            {
                 self.compensate(step, CompensationCause::Refused, why);
             }
+            // a pivot may have taken effect, and nothing undoes it: it is asked until it answers
             (State::Running { step }, Event::NotDone { budget_spent: true })
-                if self.may_refuse(step) =>
+                if self.role(step) == Role::Compensable =>
             {
                 self.compensate(
                     step,
@@ -245,21 +248,26 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
                 // only the participant that decides the pivot can be faster than its undo
-                let decides = self.shape.is_proven_by_a_signal(step);
+                let decides = self.shape.decides_the_pivot(step);
                 if decides && self.may_turn_forward(step, from, Some(step)) {
                     self.turn_forward(from);
-                    self.end_wait();
+                    self.end_wait(self.shape.pivot());
                 } else {
                     self.decision.breach = true;
                     self.decision.wake = Wake::Retry;
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                self.compensate(
-                    step,
-                    CompensationCause::DeadlinePassed,
-                    self.shape.reasons.deadline_passed,
-                );
+                match (self.shape.steps[step].kind, self.role(step)) {
+                    (Kind::Sleep, _) => self.forward(step + 1),
+                    // nothing is given up after the pivot: the wait begins anew
+                    (_, Role::Retryable) => self.decision.wake = Wake::Deadline(step),
+                    _ => self.compensate(
+                        step,
+                        CompensationCause::DeadlinePassed,
+                        self.shape.reasons.deadline_passed,
+                    ),
+                }
             }
             (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
             _ => {}
@@ -268,59 +276,72 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     }
 
     fn signal(&mut self, meaning: Meaning) -> Verdict {
-        match (self.decision.state, meaning.class) {
-            (State::Running { step }, Class::Cancel) if self.may_refuse(step) => {
-                self.compensate(
-                    step,
-                    CompensationCause::Canceled,
-                    self.shape.reasons.canceled,
-                );
+        match (meaning.class, meaning.wait) {
+            (Class::Proceed, Some(wait)) => self.proceed(wait, meaning.proves),
+            (Class::Abort, Some(wait)) => self.abort(wait),
+            (Class::Cancel, _) | (_, None) => self.cancel(),
+        }
+    }
+
+    fn proceed(&mut self, wait: usize, proven: Option<usize>) -> Verdict {
+        match self.decision.state {
+            State::Running { step } | State::Waiting { step } if step < wait => Verdict::Early,
+            State::Waiting { step } if step == wait => {
+                self.end_wait(wait);
                 Verdict::Applied
             }
-            (State::Running { step }, Class::Proceed | Class::Abort) if self.may_refuse(step) => {
-                Verdict::Early
-            }
-            (State::Waiting { .. }, Class::Proceed) => {
-                self.end_wait();
-                Verdict::Applied
-            }
-            (State::Waiting { step }, Class::Abort) => {
-                self.compensate(step, CompensationCause::Aborted, self.shape.reasons.aborted);
-                Verdict::Applied
-            }
-            (State::Waiting { step }, Class::Cancel) => {
-                self.compensate(
-                    step,
-                    CompensationCause::Canceled,
-                    self.shape.reasons.canceled,
-                );
-                Verdict::Applied
-            }
-            (State::Compensating { step, from }, Class::Proceed)
-                if self.may_turn_forward(step, from, meaning.proves) =>
+            State::Running { .. } | State::Waiting { .. } | State::Completed => Verdict::Duplicate,
+            State::Compensating { step, from }
+                if wait == self.shape.pivot() && self.may_turn_forward(step, from, proven) =>
             {
                 self.turn_forward(from);
-                if self.end_wait() {
+                if self.end_wait(wait) {
                     Verdict::Applied
                 } else {
                     Verdict::Early // steps between the proven one and the wait are still to be run
                 }
             }
-            // paid, though something is undone already: nobody may decide that alone
-            (State::Compensating { .. } | State::Compensated { .. }, Class::Proceed) => {
+            State::Compensating { from, .. } | State::Compensated { from } if from > wait => {
+                Verdict::Duplicate
+            }
+            // the pivot is decided, though a step is undone already: an operator has to look
+            State::Compensating { .. } | State::Compensated { .. } => {
+                self.decision.breach |= wait >= self.shape.pivot();
+                Verdict::Late
+            }
+        }
+    }
+
+    fn abort(&mut self, wait: usize) -> Verdict {
+        match self.decision.state {
+            State::Running { step } | State::Waiting { step } if step < wait => Verdict::Early,
+            State::Waiting { step } if step == wait => {
+                self.compensate(step, CompensationCause::Aborted, self.shape.reasons.aborted);
+                Verdict::Applied
+            }
+            State::Running { .. } | State::Waiting { .. } | State::Completed => {
                 self.decision.breach = true;
                 Verdict::Late
             }
-            (
-                State::Compensating { .. } | State::Compensated { .. },
-                Class::Abort | Class::Cancel,
-            )
-            | (State::Running { .. } | State::Completed, Class::Proceed) => Verdict::Duplicate,
-            (State::Running { .. } | State::Completed, Class::Abort) => {
-                self.decision.breach = true;
-                Verdict::Late
+            State::Compensating { .. } | State::Compensated { .. } => Verdict::Duplicate,
+        }
+    }
+
+    fn cancel(&mut self) -> Verdict {
+        match self.decision.state {
+            State::Running { step } if self.role(step) == Role::Pivot => Verdict::Early, // its answer decides
+            State::Running { step } | State::Waiting { step }
+                if self.role(step) != Role::Retryable =>
+            {
+                self.compensate(
+                    step,
+                    CompensationCause::Canceled,
+                    self.shape.reasons.canceled,
+                );
+                Verdict::Applied
             }
-            (State::Running { .. } | State::Completed, Class::Cancel) => Verdict::Late,
+            State::Running { .. } | State::Waiting { .. } | State::Completed => Verdict::Late,
+            State::Compensating { .. } | State::Compensated { .. } => Verdict::Duplicate,
         }
     }
 
@@ -345,9 +366,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             .extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
     }
 
-    /// A step before the pivot may still end the saga by being refused.
-    fn may_refuse(&self, step: usize) -> bool {
-        self.shape.steps[step].role != Role::Retryable
+    fn role(&self, step: usize) -> Role {
+        self.shape.steps[step].role
     }
 
     fn recorded(&mut self, step: usize) {
@@ -364,7 +384,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     continue;
                 }
                 Kind::Remote => (State::Running { step }, Wake::Step(step)),
-                Kind::Wait => (State::Waiting { step }, Wake::Deadline(step)),
+                Kind::Wait | Kind::Sleep => (State::Waiting { step }, Wake::Deadline(step)),
             };
             self.decision.state = state;
             self.decision.wake = wake;
@@ -383,10 +403,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     /// Undoes what started below `above`, in reverse, until an undo needs the network.
     fn undo_below(&mut self, above: usize, from: usize) {
         for step in (0..above).rev() {
-            match self.shape.steps[step].kind {
-                Kind::Wait => {}
-                Kind::Local => self.decision.ops.push(Op::Undo(step)),
-                Kind::Remote => {
+            match (self.role(step), self.shape.steps[step].kind) {
+                // a pivot that lets the saga be undone had no effect
+                (Role::Pivot, _) | (_, Kind::Wait | Kind::Sleep) => {}
+                (_, Kind::Local) => self.decision.ops.push(Op::Undo(step)),
+                (_, Kind::Remote) => {
                     self.decision.state = State::Compensating { step, from };
                     self.decision.wake = Wake::Undo(step);
                     return;
@@ -401,8 +422,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     /// saga had come to its wait, or the fact that overtook the undo proves that very step.
     fn may_turn_forward(&self, step: usize, from: usize, proven: Option<usize>) -> bool {
         let nothing_undone =
-            (step + 1..=from).all(|above| self.shape.steps[above].kind == Kind::Wait);
-        nothing_undone && (from >= self.shape.pivot() || proven == Some(from))
+            (step + 1..=from).all(|above| !self.shape.steps[above].has_an_effect());
+        nothing_undone && (from == self.shape.pivot() || proven == Some(from))
     }
 
     /// Goes on where the saga stood when it began to be undone.
@@ -414,13 +435,13 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         }
     }
 
-    /// Goes on behind the wait, if the saga has come to it.
-    fn end_wait(&mut self) -> bool {
-        let State::Waiting { step } = self.decision.state else {
-            return false;
-        };
-        self.forward(step + 1);
-        true
+    /// Goes on behind this wait, if the saga stands at it.
+    fn end_wait(&mut self, wait: usize) -> bool {
+        let at_it = self.decision.state == State::Waiting { step: wait };
+        if at_it {
+            self.forward(wait + 1);
+        }
+        at_it
     }
 }
 

@@ -49,14 +49,16 @@ fn shipped() -> Shape {
 
 /// A plan whose signals prove this step.
 fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
-    let steps = steps
+    let steps: Vec<_> = steps
         .iter()
         .map(|&(name, kind, role)| StepShape { name, kind, role })
         .collect();
+    let pivot = steps.iter().position(|step| step.role == Role::Pivot);
     let signal = |name, class| SignalShape {
         name,
         meaning: Meaning {
             class,
+            wait: pivot,
             proves: Some(proves),
         },
     };
@@ -493,4 +495,182 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
         (decision.state, decision.ops),
         (State::Completed, vec![Op::Run(4)])
     );
+}
+
+/// A plan with a wait in each zone, sleeps, and a remote pivot.
+fn parcel() -> Shape {
+    let steps = [
+        ("pack", Kind::Local, Role::Compensable),
+        ("approve", Kind::Wait, Role::Compensable),
+        ("cool_off", Kind::Sleep, Role::Compensable),
+        ("book", Kind::Remote, Role::Compensable),
+        ("buy", Kind::Remote, Role::Pivot),
+        ("deliver", Kind::Wait, Role::Retryable),
+        ("hold", Kind::Sleep, Role::Retryable),
+        ("thank", Kind::Local, Role::Retryable),
+    ];
+    let signal = |name, class, wait| SignalShape {
+        name,
+        meaning: Meaning {
+            class,
+            wait: Some(wait),
+            proves: None,
+        },
+    };
+    Shape {
+        signals: vec![
+            signal("yes", Class::Proceed, 1),
+            signal("no", Class::Abort, 1),
+            signal("delivered", Class::Proceed, 5),
+        ],
+        ..shape(&steps, 0)
+    }
+}
+
+const APPROVING: State = State::Waiting { step: 1 };
+const COOLING_OFF: State = State::Waiting { step: 2 };
+const BUYING: State = State::Running { step: 4 };
+const DELIVERING: State = State::Waiting { step: 5 };
+const HOLDING: State = State::Waiting { step: 6 };
+
+fn parcel_hears(state: State, signal: &str) -> Decision<u8> {
+    let meaning = parcel().meaning(signal).unwrap();
+    advance_one(&parcel(), state, Event::Signal(meaning))
+}
+
+#[test]
+fn a_wait_before_the_pivot_goes_on_or_is_compensated() {
+    let decision = parcel_hears(APPROVING, "yes");
+    assert_eq!(
+        (decision.state, decision.wake),
+        (COOLING_OFF, Wake::Deadline(2))
+    );
+    for decision in [
+        parcel_hears(APPROVING, "no"),
+        parcel_hears(APPROVING, CANCEL),
+        advance_one(&parcel(), APPROVING, Event::DeadlinePassed),
+    ] {
+        assert_eq!(decision.state, State::Compensated { from: 1 });
+        assert_eq!(decision.ops, [Op::BeginCompensation, Op::Undo(0)]);
+    }
+}
+
+#[test]
+fn a_signal_ends_only_the_wait_that_lists_it() {
+    for state in [APPROVING, COOLING_OFF, BUYING] {
+        let decision = parcel_hears(state, "delivered");
+        assert_eq!(
+            (decision.state, decision.verdict),
+            (state, Some(Verdict::Early))
+        );
+    }
+    for state in [COOLING_OFF, BUYING, DELIVERING, HOLDING] {
+        let decision = parcel_hears(state, "yes");
+        assert_eq!(
+            (decision.state, decision.verdict),
+            (state, Some(Verdict::Duplicate))
+        );
+        assert!(parcel_hears(state, "no").breach, "it was approved before");
+    }
+    // the pivot is decided by another participant: a late approval turns nothing forward
+    let undoing = State::Compensating { step: 3, from: 3 };
+    assert_eq!(
+        parcel_hears(undoing, "yes").verdict,
+        Some(Verdict::Duplicate)
+    );
+    let never_approved = parcel_hears(State::Compensated { from: 1 }, "yes");
+    assert_eq!(
+        (never_approved.verdict, never_approved.breach),
+        (Some(Verdict::Late), false)
+    );
+}
+
+#[test]
+fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
+    let decision = advance_one(&parcel(), COOLING_OFF, Event::DeadlinePassed);
+    assert_eq!(
+        (decision.state, decision.wake),
+        (State::Running { step: 3 }, Wake::Step(3))
+    );
+    let canceled = parcel_hears(COOLING_OFF, CANCEL);
+    assert_eq!(canceled.state, State::Compensated { from: 2 });
+    let held = parcel_hears(HOLDING, CANCEL);
+    assert_eq!((held.state, held.verdict), (HOLDING, Some(Verdict::Late)));
+    let done = advance_one(&parcel(), HOLDING, Event::DeadlinePassed);
+    assert_eq!((done.state, done.ops), (State::Completed, vec![Op::Run(7)]));
+}
+
+#[test]
+fn a_remote_pivot_is_asked_until_it_answers() {
+    for budget_spent in [false, true] {
+        let decision = advance_one(&parcel(), BUYING, Event::NotDone { budget_spent });
+        assert_eq!((decision.state, decision.wake), (BUYING, Wake::Retry));
+    }
+    let canceled = parcel_hears(BUYING, CANCEL);
+    assert_eq!(
+        (canceled.state, canceled.verdict),
+        (BUYING, Some(Verdict::Early))
+    );
+    let bought = with_kept(&parcel(), BUYING, Event::Done, &[Class::Cancel]);
+    assert_eq!(bought.state, DELIVERING);
+    assert_eq!(bought.ops, [Op::Record(4)]);
+    assert_eq!(bought.taken_up, [(0, Verdict::Late)]);
+}
+
+#[test]
+fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
+    let refused = advance_one(&parcel(), BUYING, Event::Refused("sold out".into()));
+    let undoing = State::Compensating { step: 3, from: 4 };
+    assert_eq!((refused.state, refused.wake), (undoing, Wake::Undo(3)));
+    let undone = advance_one(&parcel(), undoing, Event::Undone);
+    assert_eq!(undone.state, State::Compensated { from: 4 });
+    assert_eq!(undone.ops, [Op::Undo(0)]);
+}
+
+#[test]
+fn a_wait_after_the_pivot_is_never_given_up() {
+    let decision = advance_one(&parcel(), DELIVERING, Event::DeadlinePassed);
+    assert_eq!(
+        (decision.state, decision.wake),
+        (DELIVERING, Wake::Deadline(5))
+    );
+    assert_eq!(
+        parcel_hears(DELIVERING, CANCEL).verdict,
+        Some(Verdict::Late)
+    );
+    assert_eq!(parcel_hears(DELIVERING, "delivered").state, HOLDING);
+}
+
+/// Changes a plan.
+type Change = fn(&mut Shape);
+
+#[test]
+fn a_wrong_plan_is_refused_with_its_step() {
+    assert_eq!(parcel().check(), Ok(()));
+    let wrong: [(Change, &str); 6] = [
+        (
+            |it| it.steps[3].name = "pack",
+            "two steps are called `pack`",
+        ),
+        (|it| it.signals[2].name = "yes", "`yes` is listed twice"),
+        (
+            |it| it.signals[2].name = CANCEL,
+            "`deliver` waits for `cancel`",
+        ),
+        (
+            |it| it.signals[2].meaning.class = Class::Abort,
+            "aborts at `deliver`",
+        ),
+        (
+            |it| it.signals[0].meaning.proves = Some(3),
+            "stand before its wait `approve`",
+        ),
+        (|it| it.signals.truncate(2), "`deliver` waits for no signal"),
+    ];
+    for (change, says) in wrong {
+        let mut shape = parcel();
+        change(&mut shape);
+        let why = shape.check().unwrap_err();
+        assert!(why.contains(says), "{says} in {why}");
+    }
 }

@@ -2,17 +2,17 @@
 //!
 //! A [`Plan`] is a typestate: after `.pivot(..)` there is no `.compensable(..)` to call.
 
-use std::{any::Any, fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
-use futures::future::BoxFuture;
-use kernel::{SagaId, TraceRef};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
 use crate::{
+    erased::{Body, DynLocal, DynLocalUndo, DynRemote, DynRemoteUndo, PlanStep},
     preview::{Assertion, Description, PlannedEffect, VerifyError},
-    shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape},
-    signal::{Class, Meaning},
+    shape::{Reasons, Role, Shape, SignalShape, StepShape},
+    signal::Meaning,
+    step::{FirstStep, LocalStep, LocalUndo, RemoteStep, RemoteUndo, SleepStep, WaitStep},
 };
 
 /// A durable multi-step job. The value itself holds its settings.
@@ -99,297 +99,14 @@ pub trait Saga: Send + Sync + Sized + 'static {
     }
 }
 
-/// A business refusal: the saga must not, or can no longer, be done.
-#[derive(Debug)]
-pub struct Refusal {
-    /// For people.
-    pub reason: String,
-    /// For callers that tell refusals apart: downcast it.
-    pub cause: Box<dyn Any + Send>,
-}
-
-/// Why a saga's first step did not run, and nothing was created.
-#[derive(Debug)]
-pub enum FirstStepError {
-    /// Business says no.
-    Refused(Refusal),
-    /// The database failed; the transaction rolls back.
-    Db(sqlx::Error),
-}
-
-impl From<sqlx::Error> for FirstStepError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Db(error)
-    }
-}
-
-/// How an attempt to run a remote step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It took effect.
-    Done,
-    /// Business says no: compensate.
-    Refused(String),
-    /// It never left: only a connect error is that. Try again.
-    Transient(String),
-    /// It may have happened: ask again under the same key. A time-out is never anything else.
-    Unknown(String),
-    /// The participant's answer contradicts the saga's input, such as another amount. It is asked again, since
-    /// a person may correct it there; meanwhile an operator has to look.
-    Contradicted(String),
-}
-
-/// How an attempt to undo a remote step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undo {
-    /// It is undone, or was never done and cannot be any more.
-    Done,
-    /// The participant had decided the other way before: the saga turns forward.
-    Overtaken,
-    /// It never left. Try again.
-    Transient(String),
-    /// It may have happened: ask again under the same key.
-    Unknown(String),
-    /// As of [`Outcome::Contradicted`]: neither direction is safe.
-    Contradicted(String),
-}
-
-/// The local step that a saga begins with. It joins the transaction that creates the saga, and is the only local
-/// step that may refuse: a saga that is refused was never there.
-pub trait FirstStep<S: Saga>: Send + Sync + 'static {
-    /// Stored name.
-    const NAME: &'static str;
-
-    /// Runs it.
-    fn run(
-        &self,
-        conn: &mut PgConnection,
-        input: &S::Input,
-        details: &S::Details,
-    ) -> impl Future<Output = Result<(), FirstStepError>> + Send;
-
-    /// Undoes it, for this reason.
-    fn undo(
-        &self,
-        conn: &mut PgConnection,
-        input: &S::Input,
-        reason: &str,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
-
-    /// As [`FirstStep::undo`], for all sagas of a batch: with statements for many rows it is faster.
-    fn undo_all(
-        &self,
-        conn: &mut PgConnection,
-        sagas: &[(&S::Input, &str)],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send {
-        async move {
-            for (input, reason) in sagas {
-                self.undo(conn, input, reason).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// A step whose effect is in the shop's own database: it joins the transition's transaction, so it takes effect
-/// exactly once.
-pub trait LocalStep<S: Saga>: Send + Sync + 'static {
-    /// Stored name.
-    const NAME: &'static str;
-
-    /// Runs it.
-    fn run(
-        &self,
-        conn: &mut PgConnection,
-        input: &S::Input,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
-
-    /// As [`LocalStep::run`], for all sagas of a batch: with statements for many rows it is faster.
-    fn run_all(
-        &self,
-        conn: &mut PgConnection,
-        inputs: &[&S::Input],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send {
-        async move {
-            for input in inputs {
-                self.run(conn, input).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Undoes a [`LocalStep`].
-pub trait LocalUndo<S: Saga>: LocalStep<S> {
-    /// Undoes it, for this reason.
-    fn undo(
-        &self,
-        conn: &mut PgConnection,
-        input: &S::Input,
-        reason: &str,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
-
-    /// As [`LocalUndo::undo`], for all sagas of a batch: with statements for many rows it is faster.
-    fn undo_all(
-        &self,
-        conn: &mut PgConnection,
-        sagas: &[(&S::Input, &str)],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send {
-        async move {
-            for (input, reason) in sagas {
-                self.undo(conn, input, reason).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// A step whose effect is elsewhere.
-pub trait RemoteStep<S: Saga>: Send + Sync + 'static {
-    /// Stored name.
-    const NAME: &'static str;
-
-    /// One attempt. It is dropped at its time-out, which then counts as [`Outcome::Unknown`].
-    fn run(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Outcome> + Send;
-
-    /// Records, in the commit that stores its result, that it took effect.
-    fn record(
-        &self,
-        _conn: &mut PgConnection,
-        _input: &S::Input,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send {
-        async { Ok(()) }
-    }
-
-    /// As [`RemoteStep::record`], for all sagas of a batch: with statements for many rows it is faster.
-    fn record_all(
-        &self,
-        conn: &mut PgConnection,
-        inputs: &[&S::Input],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send {
-        async move {
-            for input in inputs {
-                self.record(conn, input).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Undoes a [`RemoteStep`], keyed by what was known before it ran: it works whether or not an
-/// answer ever came.
-pub trait RemoteUndo<S: Saga>: RemoteStep<S> {
-    /// One attempt. Never given up.
-    fn undo(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Undo> + Send;
-}
-
-/// A step that waits for a signal: the pivot.
-pub trait WaitStep<S: Saga>: Send + Sync + 'static {
-    /// Stored name.
-    const NAME: &'static str;
-
-    /// The signals that end it.
-    const SIGNALS: &'static [Signal];
-
-    /// How long it waits.
-    fn deadline(saga: &S) -> Duration;
-}
-
-/// A signal that a [`WaitStep`] knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Signal {
-    name: &'static str,
-    class: Class,
-    proves: Option<&'static str>,
-}
-
-impl Signal {
-    /// A signal with this stored name that says: go on.
-    pub const fn proceed(name: &'static str) -> Self {
-        Self {
-            name,
-            class: Class::Proceed,
-            proves: None,
-        }
-    }
-
-    /// A signal with this stored name that says: undo.
-    pub const fn abort(name: &'static str) -> Self {
-        Self {
-            name,
-            class: Class::Abort,
-            proves: None,
-        }
-    }
-
-    /// The step `T` must have taken effect for this signal to exist, as an invoice that is paid must have been
-    /// made: the saga needs no other answer of `T`. It says nothing of any other step.
-    #[must_use]
-    pub const fn proving<S: Saga, T: RemoteStep<S>>(self) -> Self {
-        Self {
-            proves: Some(T::NAME),
-            ..self
-        }
-    }
-}
-
-/// What a remote step may use.
-pub struct StepCx<'a, S: Saga> {
-    pub(crate) saga: &'a S,
-    pub(crate) ports: &'a S::Ports,
-    pub(crate) saga_id: SagaId,
-    pub(crate) input: &'a S::Input,
-    pub(crate) step: &'static str,
-    pub(crate) attempt: i32,
-    pub(crate) trace: &'a TraceRef,
-}
-
-impl<S: Saga> StepCx<'_, S> {
-    /// The saga's own value, with its settings.
-    pub fn saga(&self) -> &S {
-        self.saga
-    }
-
-    /// The clients of its participants.
-    pub fn ports(&self) -> &S::Ports {
-        self.ports
-    }
-
-    /// What was chosen before anything left.
-    pub fn input(&self) -> &S::Input {
-        self.input
-    }
-
-    /// The saga.
-    pub fn saga_id(&self) -> SagaId {
-        self.saga_id
-    }
-
-    /// Number of this attempt, from 1.
-    pub fn attempt(&self) -> i32 {
-        self.attempt
-    }
-
-    /// The saga's trace, under the span of this attempt.
-    pub fn trace(&self) -> &TraceRef {
-        self.trace
-    }
-
-    /// Names the effect, the same for all attempts: sent as `Idempotency-Key`.
-    pub fn effect_key(&self) -> String {
-        format!("{}/{}", self.saga_id, self.step)
-    }
-
-    /// Names the undo's effect.
-    pub fn undo_key(&self) -> String {
-        format!("{}/{}/undo", self.saga_id, self.step)
-    }
-}
-
 /// Marks a step as a [`LocalStep`].
 pub struct Local<T>(pub T);
 /// Marks a step as a [`RemoteStep`].
 pub struct Remote<T>(pub T);
+/// Marks a step as a [`WaitStep`].
+pub struct Wait<T>(pub T);
+/// Marks a step as a [`SleepStep`].
+pub struct Sleep<T>(pub T);
 
 /// Stage of a [`Plan`]: steps that can be undone.
 pub struct BeforePivot;
@@ -413,36 +130,24 @@ impl<S: Saga> Plan<S, BeforePivot> {
 
     /// A plan that begins with this step.
     pub fn first<T: FirstStep<S>>(step: T) -> Self {
-        let first = PlanStep {
-            name: T::NAME,
-            role: Role::Compensable,
-            body: Body::First(Box::new(step)),
-        };
+        let body = Body::First(Box::new(step));
         Self {
-            steps: vec![first],
+            steps: vec![PlanStep::new(T::NAME, Role::Compensable, body)],
             stage: PhantomData,
         }
     }
 
-    /// Adds a step that can be undone.
+    /// Adds a step before the pivot.
     #[must_use]
     pub fn compensable(mut self, step: impl IntoCompensable<S>) -> Self {
         self.steps.push(step.into_step());
         self
     }
 
-    /// Adds the pivot: the wait that decides. From here on, only forward.
+    /// Adds the pivot: the step that decides. Only a pivot that did not take effect lets the saga be undone.
     #[must_use]
-    pub fn pivot<W: WaitStep<S>>(mut self, _wait: W) -> Plan<S, Complete> {
-        let wait = Wait {
-            deadline: W::deadline,
-            signals: W::SIGNALS,
-        };
-        self.steps.push(PlanStep {
-            name: W::NAME,
-            role: Role::Pivot,
-            body: Body::Wait(wait),
-        });
+    pub fn pivot(mut self, step: impl IntoPivot<S>) -> Plan<S, Complete> {
+        self.steps.push(step.into_step());
         Plan {
             steps: self.steps,
             stage: PhantomData,
@@ -451,7 +156,7 @@ impl<S: Saga> Plan<S, BeforePivot> {
 }
 
 impl<S: Saga> Plan<S, Complete> {
-    /// Adds a step that must succeed in the end.
+    /// Adds a step after the pivot: it must succeed in the end.
     #[must_use]
     pub fn retryable(mut self, step: impl IntoRetryable<S>) -> Self {
         self.steps.push(step.into_step());
@@ -459,60 +164,56 @@ impl<S: Saga> Plan<S, Complete> {
     }
 
     /// The plan without its code.
+    ///
+    /// # Panics
+    /// When the plan breaks a rule that types cannot express: no process may start with it.
     pub fn shape(&self) -> Shape {
         self.shape_as(S::VERSION)
     }
 
     /// As [`Plan::shape`], of a plan of this version.
     pub(crate) fn shape_as(&self, version: i32) -> Shape {
-        let steps = self.steps.iter().map(|step| {
-            let kind = match step.body {
-                Body::First(_) | Body::Local { .. } => Kind::Local,
-                Body::Remote { .. } => Kind::Remote,
-                Body::Wait(_) => Kind::Wait,
-            };
-            StepShape {
-                name: step.name,
-                kind,
-                role: step.role,
-            }
+        let steps = self.steps.iter().map(|step| StepShape {
+            name: step.name,
+            kind: step.body.kind(),
+            role: step.role,
         });
-        Shape {
+        let shape = Shape {
             name: S::NAME,
             version,
             steps: steps.collect(),
             signals: self.signals().collect(),
             reasons: S::REASONS,
+        };
+        if let Err(why) = shape.check() {
+            panic!("the plan {} v{version} is wrong: {why}", S::NAME);
         }
+        shape
     }
 
     fn signals(&self) -> impl Iterator<Item = SignalShape> {
-        let waits = self.steps.iter().filter_map(|step| match &step.body {
-            Body::Wait(wait) => Some(wait.signals),
-            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => None,
+        let waits = self.steps.iter().enumerate();
+        let waits = waits.filter_map(|(at, step)| match &step.body {
+            Body::Wait { signals, .. } => Some((at, *signals)),
+            _ => None,
         });
-        waits.flatten().map(|signal| SignalShape {
-            name: signal.name,
-            meaning: Meaning {
-                class: signal.class,
-                proves: signal.proves.map(|step| self.before_the_pivot(step)),
-            },
+        waits.flat_map(move |(at, signals)| {
+            signals.iter().map(move |signal| SignalShape {
+                name: signal.name,
+                meaning: Meaning {
+                    class: signal.class,
+                    wait: Some(at),
+                    proves: signal.proves.map(|step| self.index_of(step)),
+                },
+            })
         })
     }
 
-    /// # Panics
-    /// When a signal proves a step that the plan does not have before its pivot: the plan is wrong, and no
-    /// process may start with it.
-    fn before_the_pivot(&self, name: &str) -> usize {
-        let before = self
-            .steps
-            .iter()
-            .take_while(|step| step.role != Role::Pivot);
-        let mut named = before.enumerate().filter(|(_, step)| step.name == name);
-        let found = named.next().map(|(at, _)| at);
+    fn index_of(&self, name: &str) -> usize {
+        let found = self.steps.iter().position(|step| step.name == name);
         found.unwrap_or_else(|| {
             panic!(
-                "a signal of the plan {} proves `{name}`, which is no step before its pivot",
+                "the plan {} is wrong: a signal proves `{name}`, which is no step of it",
                 S::NAME
             )
         })
@@ -527,38 +228,19 @@ impl<S: Saga, Stage> fmt::Debug for Plan<S, Stage> {
     }
 }
 
-/// A step with its code, its types erased.
-pub struct PlanStep<S: Saga> {
-    pub(crate) name: &'static str,
-    pub(crate) role: Role,
-    pub(crate) body: Body<S>,
-}
-
-pub(crate) enum Body<S: Saga> {
-    First(Box<dyn DynFirst<S>>),
-    Local {
-        run: Arc<dyn DynLocal<S>>,
-        undo: Option<Arc<dyn DynLocalUndo<S>>>,
-    },
-    Remote {
-        run: Arc<dyn DynRemote<S>>,
-        undo: Option<Arc<dyn DynRemoteUndo<S>>>,
-    },
-    Wait(Wait<S>),
-}
-
-pub(crate) struct Wait<S> {
-    pub(crate) deadline: fn(&S) -> Duration,
-    pub(crate) signals: &'static [Signal],
-}
-
-/// A step that can be undone: [`Local`] or [`Remote`].
+/// A step that may stand before the pivot: one that can be undone, or that has no effect.
 pub trait IntoCompensable<S: Saga> {
     #[doc(hidden)]
     fn into_step(self) -> PlanStep<S>;
 }
 
-/// A step that must succeed in the end: [`Local`] or [`Remote`].
+/// A step that may be the pivot: [`Remote`], which decides by its answer, or [`Wait`], which is decided by a signal.
+pub trait IntoPivot<S: Saga> {
+    #[doc(hidden)]
+    fn into_step(self) -> PlanStep<S>;
+}
+
+/// A step that may stand after the pivot: any one but the first.
 pub trait IntoRetryable<S: Saga> {
     #[doc(hidden)]
     fn into_step(self) -> PlanStep<S>;
@@ -569,11 +251,7 @@ impl<S: Saga, T: LocalUndo<S>> IntoCompensable<S> for Local<T> {
         let step = Arc::new(self.0);
         let (run, undo) = (Arc::clone(&step) as Arc<dyn DynLocal<S>>, step);
         let undo = Some(undo as Arc<dyn DynLocalUndo<S>>);
-        PlanStep {
-            name: T::NAME,
-            role: Role::Compensable,
-            body: Body::Local { run, undo },
-        }
+        PlanStep::new(T::NAME, Role::Compensable, Body::Local { run, undo })
     }
 }
 
@@ -582,106 +260,39 @@ impl<S: Saga, T: RemoteUndo<S>> IntoCompensable<S> for Remote<T> {
         let step = Arc::new(self.0);
         let (run, undo) = (Arc::clone(&step) as Arc<dyn DynRemote<S>>, step);
         let undo = Some(undo as Arc<dyn DynRemoteUndo<S>>);
-        PlanStep {
-            name: T::NAME,
-            role: Role::Compensable,
-            body: Body::Remote { run, undo },
-        }
+        PlanStep::new(T::NAME, Role::Compensable, Body::Remote { run, undo })
+    }
+}
+
+impl<S: Saga, T: RemoteStep<S>> IntoPivot<S> for Remote<T> {
+    fn into_step(self) -> PlanStep<S> {
+        PlanStep::new(T::NAME, Role::Pivot, Body::remote(self.0))
     }
 }
 
 impl<S: Saga, T: LocalStep<S>> IntoRetryable<S> for Local<T> {
     fn into_step(self) -> PlanStep<S> {
         let run = Arc::new(self.0);
-        PlanStep {
-            name: T::NAME,
-            role: Role::Retryable,
-            body: Body::Local { run, undo: None },
-        }
+        PlanStep::new(T::NAME, Role::Retryable, Body::Local { run, undo: None })
     }
 }
 
 impl<S: Saga, T: RemoteStep<S>> IntoRetryable<S> for Remote<T> {
     fn into_step(self) -> PlanStep<S> {
-        let run = Arc::new(self.0);
-        PlanStep {
-            name: T::NAME,
-            role: Role::Retryable,
-            body: Body::Remote { run, undo: None },
+        PlanStep::new(T::NAME, Role::Retryable, Body::remote(self.0))
+    }
+}
+
+/// Steps without an effect stand where they are put.
+macro_rules! without_effect {
+    ($marker:ident, $step:ident, $body:ident: $($zone:ident $role:ident),+) => {$(
+        impl<S: Saga, T: $step<S>> $zone<S> for $marker<T> {
+            fn into_step(self) -> PlanStep<S> {
+                PlanStep::new(T::NAME, Role::$role, Body::$body::<T>())
+            }
         }
-    }
+    )+};
 }
 
-type Inputs<'a, S> = &'a [&'a <S as Saga>::Input];
-type WithReasons<'a, S> = &'a [(&'a <S as Saga>::Input, &'a str)];
-type Stored<'a> = BoxFuture<'a, sqlx::Result<()>>;
-
-pub(crate) trait DynFirst<S: Saga>: Send + Sync {
-    fn run<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        input: &'a S::Input,
-        details: &'a S::Details,
-    ) -> BoxFuture<'a, Result<(), FirstStepError>>;
-    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a>;
-}
-
-pub(crate) trait DynLocal<S: Saga>: Send + Sync {
-    fn run<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a>;
-}
-
-pub(crate) trait DynLocalUndo<S: Saga>: Send + Sync {
-    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a>;
-}
-
-pub(crate) trait DynRemote<S: Saga>: Send + Sync {
-    fn run<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Outcome>;
-    fn record<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a>;
-}
-
-pub(crate) trait DynRemoteUndo<S: Saga>: Send + Sync {
-    fn undo<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Undo>;
-}
-
-impl<S: Saga, T: FirstStep<S>> DynFirst<S> for T {
-    fn run<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        input: &'a S::Input,
-        details: &'a S::Details,
-    ) -> BoxFuture<'a, Result<(), FirstStepError>> {
-        Box::pin(FirstStep::run(self, conn, input, details))
-    }
-
-    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a> {
-        Box::pin(self.undo_all(conn, sagas))
-    }
-}
-
-impl<S: Saga, T: LocalStep<S>> DynLocal<S> for T {
-    fn run<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a> {
-        Box::pin(self.run_all(conn, inputs))
-    }
-}
-
-impl<S: Saga, T: LocalUndo<S>> DynLocalUndo<S> for T {
-    fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a> {
-        Box::pin(self.undo_all(conn, sagas))
-    }
-}
-
-impl<S: Saga, T: RemoteStep<S>> DynRemote<S> for T {
-    fn run<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Outcome> {
-        Box::pin(RemoteStep::run(self, cx))
-    }
-
-    fn record<'a>(&'a self, conn: &'a mut PgConnection, inputs: Inputs<'a, S>) -> Stored<'a> {
-        Box::pin(self.record_all(conn, inputs))
-    }
-}
-
-impl<S: Saga, T: RemoteUndo<S>> DynRemoteUndo<S> for T {
-    fn undo<'a>(&'a self, cx: &'a StepCx<'a, S>) -> BoxFuture<'a, Undo> {
-        Box::pin(RemoteUndo::undo(self, cx))
-    }
-}
+without_effect!(Wait, WaitStep, wait: IntoCompensable Compensable, IntoPivot Pivot, IntoRetryable Retryable);
+without_effect!(Sleep, SleepStep, sleep: IntoCompensable Compensable, IntoRetryable Retryable);

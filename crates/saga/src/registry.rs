@@ -10,10 +10,12 @@ use sqlx::PgConnection;
 
 use crate::{
     engine::{EngineError, StartError},
+    erased::Body,
     machine::Op,
-    plan::{Body, Complete, FirstStepError, Outcome, Plan, Saga, StepCx, Undo},
+    plan::{Complete, Plan, Saga},
     preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::Shape,
+    step::{FirstStepError, Outcome, StepCx, Undo},
     store::Row,
     stored::Unreadable,
 };
@@ -51,10 +53,26 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
     /// # Panics
     /// When it already has one of this name, or when a plan of it is wrong: no process may start with it.
     #[must_use]
-    pub fn with<S: Saga<Ports = P, View = V>>(mut self, saga: S) -> Self {
+    pub fn with<S: Saga<Ports = P, View = V>>(self, saga: S) -> Self {
+        let mut plans = vec![(S::VERSION, S::plan())];
+        plans.extend(S::earlier());
+        self.with_plans(saga, plans)
+    }
+
+    /// As [`Registry::with`], with other plans than the workflow's own: that of new sagas first, then earlier ones.
+    /// So does a test of an upgrade stand in for the next release.
+    ///
+    /// # Panics
+    /// As [`Registry::with`].
+    #[must_use]
+    pub fn with_plans<S: Saga<Ports = P, View = V>>(
+        mut self,
+        saga: S,
+        plans: Vec<(i32, Plan<S, Complete>)>,
+    ) -> Self {
         let known = self.workflows.iter().any(|it| it.name() == S::NAME);
         assert!(!known, "two workflows are called `{}`", S::NAME);
-        self.workflows.push(Arc::new(Defined::new(saga)));
+        self.workflows.push(Arc::new(Defined::new(saga, plans)));
         self
     }
 
@@ -108,17 +126,14 @@ pub struct PlanVersion {
     pub shape: Shape,
     /// Its shape's hash.
     pub hash: String,
-    /// How long each step waits; zero for one that does not.
+    /// How long each step waits or sleeps; zero for one that does neither.
     pub waits: Vec<Duration>,
 }
 
 impl PlanVersion {
     fn of<S: Saga>(saga: &S, version: i32, plan: &Plan<S, Complete>) -> Self {
         let shape = plan.shape_as(version);
-        let waits = plan.steps.iter().map(|step| match &step.body {
-            Body::Wait(wait) => (wait.deadline)(saga),
-            Body::First(_) | Body::Local { .. } | Body::Remote { .. } => Duration::ZERO,
-        });
+        let waits = plan.steps.iter().map(|step| step.body.waits(saga));
         Self {
             hash: shape.hash(),
             waits: waits.collect(),
@@ -250,9 +265,7 @@ struct Defined<S: Saga> {
 }
 
 impl<S: Saga> Defined<S> {
-    fn new(saga: S) -> Self {
-        let mut plans = vec![(S::VERSION, S::plan())];
-        plans.extend(S::earlier());
+    fn new(saga: S, plans: Vec<(i32, Plan<S, Complete>)>) -> Self {
         let versions = plans
             .iter()
             .map(|(version, plan)| PlanVersion::of(&saga, *version, plan));
@@ -335,7 +348,7 @@ impl<S: Saga> Definition for Defined<S> {
                     })
                 }
                 Body::Local { run, .. } => Ok(run.run(conn, &[input.of::<S>()]).await?),
-                Body::Remote { .. } | Body::Wait(_) => Ok(()),
+                Body::Remote { .. } | Body::Wait { .. } | Body::Sleep(_) => Ok(()),
             }
         })
     }

@@ -14,6 +14,7 @@ fn checkout() -> Shape {
         name,
         meaning: Meaning {
             class,
+            wait: Some(2),
             proves: Some(1),
         },
     };

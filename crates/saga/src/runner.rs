@@ -12,8 +12,8 @@ use tracing::{Instrument, debug, error, info_span, warn};
 use crate::{
     engine::{Engine, EngineError, Started},
     machine::State,
-    plan::{Outcome, Undo},
     registry::{AnyInput, At, Registry, Runs},
+    step::{Outcome, Undo},
     store,
     stored::{Unreadable, decode_state},
     story,

@@ -1,5 +1,7 @@
 //! The shape of a plan: all that deciding needs to know of it.
 
+use std::collections::HashSet;
+
 use messaging::outbox::PlanKey;
 use sha2::{Digest, Sha256};
 
@@ -12,8 +14,10 @@ pub enum Kind {
     Local,
     /// Somewhere else, over the network.
     Remote,
-    /// Nowhere: it waits for a signal or a deadline.
+    /// Nowhere: it waits for a signal.
     Wait,
+    /// Nowhere: it lets time pass.
+    Sleep,
 }
 
 impl Kind {
@@ -23,6 +27,7 @@ impl Kind {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::Wait => "wait",
+            Self::Sleep => "sleep",
         }
     }
 }
@@ -59,6 +64,13 @@ pub struct StepShape {
     pub kind: Kind,
     /// What may still happen there.
     pub role: Role,
+}
+
+impl StepShape {
+    /// Whether it changes something that an undo would have to revert.
+    pub fn has_an_effect(&self) -> bool {
+        matches!(self.kind, Kind::Local | Kind::Remote)
+    }
 }
 
 /// A signal that a plan's wait knows.
@@ -132,6 +144,7 @@ impl Shape {
         if signal == CANCEL {
             return Some(Meaning {
                 class: Class::Cancel,
+                wait: None,
                 proves: None,
             });
         }
@@ -139,10 +152,69 @@ impl Shape {
         known.map(|known| known.meaning)
     }
 
-    /// Whether some signal proves that this step took effect: its participant is the one that decides.
-    pub(crate) fn is_proven_by_a_signal(&self, step: usize) -> bool {
-        let mut signals = self.signals.iter();
-        signals.any(|signal| signal.meaning.proves == Some(step))
+    /// Whether a signal of the pivot proves that this step took effect: the step's participant decides the pivot.
+    pub(crate) fn decides_the_pivot(&self, step: usize) -> bool {
+        let pivot = self.pivot();
+        let mut meanings = self.signals.iter().map(|signal| signal.meaning);
+        meanings.any(|it| it.proves == Some(step) && it.wait == Some(pivot))
+    }
+
+    /// Finds the rule that a plan breaks and that types cannot express.
+    ///
+    /// # Errors
+    /// A sentence that names the step.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let duplicate = |names: &[&'static str]| {
+            let mut seen = HashSet::new();
+            names.iter().copied().find(|name| !seen.insert(*name))
+        };
+        let steps: Vec<_> = self.steps.iter().map(|step| step.name).collect();
+        if let Some(name) = duplicate(&steps) {
+            return Err(format!("two steps are called `{name}`"));
+        }
+        let signals: Vec<_> = self.signals.iter().map(|signal| signal.name).collect();
+        if let Some(name) = duplicate(&signals) {
+            return Err(format!(
+                "the signal `{name}` is listed twice: it can end one wait, in one way"
+            ));
+        }
+        for SignalShape { name, meaning } in &self.signals {
+            let Some(wait) = meaning.wait else { continue };
+            let at = self.steps[wait].name;
+            if *name == CANCEL {
+                return Err(format!(
+                    "`{at}` waits for `{CANCEL}`, which is the request to cancel of every plan"
+                ));
+            }
+            if meaning.class == Class::Abort && wait > self.pivot() {
+                return Err(format!(
+                    "the signal `{name}` aborts at `{at}`, which stands after the pivot: nothing is undone from there"
+                ));
+            }
+            if meaning.proves.is_some_and(|proven| proven >= wait) {
+                return Err(format!(
+                    "the signal `{name}` proves a step that does not stand before its wait `{at}`"
+                ));
+            }
+        }
+        let mut waits = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.kind == Kind::Wait);
+        let endless = waits.find(|(at, _)| {
+            !self
+                .signals
+                .iter()
+                .any(|signal| signal.meaning.wait == Some(*at))
+        });
+        if let Some((_, step)) = endless {
+            return Err(format!(
+                "`{}` waits for no signal: a step that lets time pass is a sleep",
+                step.name
+            ));
+        }
+        Ok(())
     }
 
     /// Sixteen hex digits that change with any step's name, kind, role or place. Signals are no part of it:

@@ -7,24 +7,26 @@ use serde_json::Value;
 /// Name of the signal by which a user or an operator asks for the saga to be undone.
 pub const CANCEL: &str = "cancel";
 
-/// What a signal says to the machine.
+/// The effect of a signal on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The pivot is decided: go on.
+    /// The wait ends: the saga goes on.
     Proceed,
-    /// The pivot is decided: undo.
+    /// The wait ends: the saga is compensated.
     Abort,
-    /// Somebody asks for the saga to be undone; the participant still decides.
+    /// A customer or an operator requests compensation; the participant of the pivot still decides.
     Cancel,
 }
 
-/// What a signal means to a plan: what it decides, and what it proves on the way.
+/// The meaning of a signal to a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Meaning {
-    /// What it says.
+    /// Its effect.
     pub class: Class,
-    /// The step that must have taken effect for this signal to exist at all, as an index. A saga that lost
-    /// the answer of that step, and of no other, may go on as if it had come.
+    /// Index of the wait that the signal ends; absent for a request to cancel, which ends none.
+    pub wait: Option<usize>,
+    /// Index of the step that must have taken effect for this signal to exist at all. A saga that lost
+    /// the answer of that step, and of no other, may go on as if the answer had come.
     pub proves: Option<usize>,
 }
 

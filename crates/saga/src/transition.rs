@@ -10,11 +10,11 @@ use crate::{
     journal::{JournalFact, JournalRow},
     machine::{self, Event, Op, State, Wake},
     operate::{Operation, Resolution, Verb},
-    plan::{Outcome, Undo},
     progress::{Input, PendingSignal, Progress},
     registry::PlanVersion,
     shape::Shape,
     signal::{NewSignal, Verdict},
+    step::{Outcome, Undo},
     store::{EntryChange, EntryWrite, Fence, KeptRow, Row, Save, SignalRow, VerdictRow},
     stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
@@ -293,9 +293,10 @@ impl TransitionBuilder<'_> {
     /// Lets [`Progress`] decide, and turns the facts that it returns into rows: `own` is the input's.
     fn decide(&mut self, input: Input<kernel::SignalId>, own: &JournalRow) -> Option<Verdict> {
         let before = self.progress.state;
+        let anew = matches!(&input, Input::Event { event, .. } if *event == Event::DeadlinePassed);
         let step = self.progress.apply(self.rules.shape(), input);
         let after = self.progress.state;
-        if let (true, State::Waiting { step }) = (after != before, after) {
+        if let (true, State::Waiting { step }) = (after != before || anew, after) {
             self.deadline = Some(self.row.now + self.rules.plan.waits[step]);
         }
         let reason = step.reason.clone();
@@ -337,13 +338,12 @@ impl TransitionBuilder<'_> {
 
     /// What the last row says beside its own: which local steps ran with it, and the wait that it
     /// ended.
-    fn complete_journal(&mut self) {
+    fn complete_journal(&mut self, before: State) {
         let ran = ran(self.rules.shape(), &self.ops);
         if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
             last.ran = Some(ran);
         }
-        let waited =
-            self.row.state == "waiting" && !matches!(self.progress.state, State::Waiting { .. });
+        let waited = matches!(before, State::Waiting { .. }) && self.progress.state != before;
         let ended_it = self.journal.iter_mut().rfind(|row| {
             matches!(
                 row.fact,
@@ -360,7 +360,7 @@ impl TransitionBuilder<'_> {
     }
 
     fn build(mut self, before: State) -> Transition {
-        self.complete_journal();
+        self.complete_journal(before);
         let entry = self.entry();
         // whoever holds the entry has something to change in it: an outcome that changes nothing
         // comes from somebody whose lease is over, after the saga has moved on

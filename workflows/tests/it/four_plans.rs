@@ -219,7 +219,7 @@ subject!(
     Plan::start()
         .compensable(Remote(R::<0>))
         .compensable(Remote(R::<1>))
-        .pivot(W::<2>)
+        .pivot(Wait(W::<2>))
         .retryable(Remote(R::<3>))
 );
 subject!(
@@ -230,14 +230,14 @@ subject!(
         .compensable(Remote(R::<1>))
         .compensable(Local(L::<2>))
         .compensable(Remote(R::<3>))
-        .pivot(W::<4>)
+        .pivot(Wait(W::<4>))
         .retryable(Remote(R::<5>))
         .retryable(Local(L::<6>))
 );
 subject!(
     OnlyWait,
     "only_wait",
-    Plan::start().pivot(W::<0>).retryable(Remote(R::<1>))
+    Plan::start().pivot(Wait(W::<0>)).retryable(Remote(R::<1>))
 );
 subject!(
     Locals,
@@ -245,7 +245,7 @@ subject!(
     Plan::start()
         .compensable(Local(L::<0>))
         .compensable(Local(L::<1>))
-        .pivot(W::<2>)
+        .pivot(Wait(W::<2>))
         .retryable(Local(L::<3>))
 );
 
