@@ -46,7 +46,7 @@ pub struct Report {
     pub unseen: Vec<String>,
     /// Broken promises; the first hundred of each kind.
     pub violations: Vec<Violation>,
-    /// read after the orders: each fact that an order implies about its transaction already held
+    /// Late work, and work that waits for an operator; the first hundred of each kind.
     pub warnings: Vec<Violation>,
 }
 

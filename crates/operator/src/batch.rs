@@ -1,8 +1,8 @@
 //! One action on many sagas: a dry run, stored under a number, then applied by the workers.
 //!
-//! An item's result is written in the commit that acts, so no item acts twice, whichever process is
-//! killed at whatever time and however many workers run the batch. An item acts only while its saga
-//! is at the previewed revision; if the saga has moved, the item is skipped and says so.
+//! An item's result is written in the commit that acts, so no item acts twice, even if processes
+//! are killed at any time and several workers run the batch. An item acts only while its saga is at
+//! the previewed revision; if the saga has moved, the item is skipped and says so.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub enum BatchError {
         batch_id: i64,
         /// The batch's state.
         state: String,
-        /// What this state means for the action.
+        /// Why this state rules the action out.
         what: &'static str,
     },
     /// More sagas than one batch may hold.
