@@ -298,8 +298,8 @@ async fn settings(system: &System, canaries: &mut Canaries) {
     }
 }
 
-/// Each line is one JSON object with time, level, service, target and message; a line about an order
-/// or a saga has the id in its field, and its trace.
+/// Each line is one JSON object with time, level, service, target and message; a line about an
+/// order or a saga has the id in its field, and its trace.
 fn assert_lines(written: &str, orders: &[(String, Uuid)]) {
     let mut spoke_of = (0, 0);
     for line in written.lines() {

@@ -356,7 +356,7 @@ async fn who_wakes_too_late_raises_the_alert() {
         system.spawn_with(process, &env).await;
     }
     let [(_, steps), (_, batches)] = &at_points;
-    system.buyer().await; // a mail, after which the relay's counter is there
+    system.buyer().await; // sends a mail, so that the relay's counter exists
     let prometheus = Prometheus::start(&system, &[saga, relay]);
     // Prometheus sees an increase only after it has seen the start, and both processes have both
     // counters

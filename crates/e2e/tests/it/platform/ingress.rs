@@ -57,7 +57,8 @@ fn only_the_calls_of_payers_lead_to_payments() {
     }
 }
 
-/// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem document.
+/// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem
+/// document.
 #[test]
 fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
     let config = read("frontend/nginx/nginx.conf");

@@ -9,8 +9,9 @@ use super::{
     rendered::{Labels, Overlay, bytes, items, labels, millis},
 };
 
-/// Processors that kube-system's pods request on a cluster of one node (kind: CoreDNS twice, etcd, API server,
-/// controllers, scheduler, the network plugin), an ingress controller's 100m and a metrics server's 100m.
+/// Processors that kube-system's pods request on a cluster of one node (kind: CoreDNS twice, etcd,
+/// API server, controllers, scheduler, the network plugin), an ingress controller's 100m and a
+/// metrics server's 100m.
 const OTHERS: u64 = 950 + 100 + 100;
 
 #[test]
