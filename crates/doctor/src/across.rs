@@ -1,7 +1,7 @@
-//! What only both databases together can tell.
+//! Checks that need both databases.
 //!
 //! The statements on payments' database are not checked at build time: the macros of this crate
-//! know the shop's database only. A test runs each.
+//! know only the shop's database. A test runs each of them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::Violation;
 
-/// Orders looked at in one statement.
+/// Orders compared per statement.
 const PAGE: i64 = 5_000;
-/// Violations told of each kind.
+/// Most violations reported of each kind.
 const ENOUGH: usize = 100;
 
 #[derive(sqlx::FromRow)]
@@ -46,7 +46,7 @@ pub(crate) async fn examine(
         let Some(end) = orders.last() else { break };
         last = end.order_id;
         let ids: Vec<_> = orders.iter().map(|order| order.order_id).collect();
-        // read after the orders: what an order says of its transaction was true before
+        // read after the orders: each fact that an order implies about its transaction already held
         let transactions: Vec<Transaction> = sqlx::query_as(
             "select transaction_id, order_id, amount, currency, status from payments.transaction where order_id = any($1)",
         )
@@ -142,7 +142,7 @@ fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
     violations
 }
 
-/// I5: outcomes that wait to be published for longer than the time of grace.
+/// I5: outcomes that have waited to be published for longer than the grace period.
 async fn unpublished(payments: &PgPool, grace: Duration) -> sqlx::Result<Vec<Violation>> {
     let waiting: Vec<Uuid> = sqlx::query_scalar(
         "select entry_id from messaging.outbox
@@ -160,7 +160,7 @@ async fn unpublished(payments: &PgPool, grace: Duration) -> sqlx::Result<Vec<Vio
     Ok(waiting.into_iter().map(violation).collect())
 }
 
-/// I2, the other way round: paid or pending transactions that no order knows.
+/// I2, in the other direction: paid or pending transactions without an order.
 async fn orphans(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Vec<Violation>> {
     let mut violations = Vec::new();
     let mut last = Uuid::nil();

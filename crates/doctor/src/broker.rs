@@ -1,4 +1,4 @@
-//! What RabbitMQ tells: queues, their consumers, and what failed.
+//! Checks on RabbitMQ: queues, their consumers, and failed messages.
 
 use contracts::topology::{BINDINGS, FAILED, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::{
@@ -9,7 +9,7 @@ use messaging::{
 
 use crate::Violation;
 
-/// Queues that somebody must take from.
+/// Queues that must have a consumer.
 const WORKED: [&str; 2] = [PAYMENTS_EVENTS_QUEUE, MESSAGES];
 
 pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, LinkError> {
@@ -51,7 +51,7 @@ pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, LinkError>
     Ok(violations)
 }
 
-/// Bindings of our queues that are gone.
+/// Reports missing bindings of our queues.
 pub(crate) async fn bindings(
     management_url: &str,
     amqp_url: &str,

@@ -1,18 +1,18 @@
-//! Every check: what is promised, how bad it is when it is not so, and what to do then.
+//! Every check: its promise, its severity and the remedy.
 
 use serde::Serialize;
 
-/// How bad it is when a check is not as promised.
+/// Severity of a failed check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A promise is broken: something is wrong and stays wrong until somebody mends it.
+    /// A promise is broken: the fault stays until an operator repairs it.
     Violation,
     /// Something is late or waits for an operator; nothing is wrong yet.
     Warning,
 }
 
-/// What has to be read for a check.
+/// The sources that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reads {
@@ -31,15 +31,15 @@ pub enum Reads {
 pub struct Check {
     /// `I1` to `I11` for an invariant, a name for a rule of hygiene.
     pub id: &'static str,
-    /// What is so when all is well, in a sentence.
+    /// The promise that holds when all is well, in a sentence.
     pub promise: &'static str,
-    /// How bad it is when it is not.
+    /// The severity of a failure.
     pub severity: Severity,
-    /// What must be read for it.
+    /// The sources that the check reads.
     pub reads: Reads,
-    /// What it means when it is not so.
+    /// The meaning of a failure.
     pub explanation: &'static str,
-    /// What to do then.
+    /// The remedy.
     pub hint: &'static str,
 }
 

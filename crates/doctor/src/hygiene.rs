@@ -1,4 +1,5 @@
-//! What is not wrong yet: late, waiting for an operator, or about to be in the way.
+//! Checks on things that are not wrong yet: late, waiting for an operator, or about to block
+//! others.
 
 use saga::Shape;
 use sqlx::{PgPool, postgres::PgConnection};
@@ -27,7 +28,8 @@ pub(crate) async fn payments(payments: &PgPool, limits: &Limits) -> sqlx::Result
     Ok(found)
 }
 
-/// Messages, in either database: the statement is the same, so it is not checked at build time.
+/// Messages, in either database: the same statement serves both, so it is not checked at build
+/// time.
 async fn outbox(
     conn: &mut PgConnection,
     of: &str,
@@ -60,7 +62,7 @@ async fn outbox(
     Ok(rows.into_iter().map(violation).collect())
 }
 
-/// Entries that nobody takes, or that are due too late to be of use.
+/// Entries that no worker takes, or that are due too late to be of use.
 async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
     let late = violations!(
         conn,
@@ -91,7 +93,8 @@ async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
     Ok(late.chain(asleep).collect())
 }
 
-/// Live sagas that are too old, of an unknown plan, or in somebody's hands for too long.
+/// Live sagas that are too old, have an unknown plan, or have been compensating or paused for too
+/// long.
 async fn sagas(
     conn: &mut PgConnection,
     plans: &[Shape],
@@ -170,7 +173,7 @@ async fn sagas(
         .collect())
 }
 
-/// What should have been archived or forgotten two days ago.
+/// Rows that retention should have archived or deleted two days ago.
 async fn retention(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
     let found = violations!(
         conn,
@@ -196,7 +199,7 @@ async fn retention(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec
     Ok(found.collect())
 }
 
-/// The tables are apalis' own: a database without background jobs has none.
+/// Jobs. The tables are apalis' own: a database without background jobs has none.
 async fn jobs(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
     let there: bool = sqlx::query_scalar("select to_regclass('apalis.jobs') is not null")
         .fetch_one(&mut *conn)
@@ -222,7 +225,7 @@ async fn jobs(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
     Ok(rows.into_iter().map(violation).collect())
 }
 
-/// Sessions of this database that hold a transaction open and do nothing.
+/// Sessions of this database that are idle in a transaction.
 async fn sessions(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
     let rows: Vec<(i32, String, String)> = sqlx::query_as(
         "select pid, application_name, (clock_timestamp() - state_change)::text

@@ -1,4 +1,4 @@
-//! I11: each journal, replayed, leads to where its saga stands.
+//! I11: each journal, replayed, leads to its saga's stored position.
 
 use std::collections::HashMap;
 
@@ -13,17 +13,17 @@ use uuid::Uuid;
 
 use crate::Violation;
 
-/// Sagas that are read at a time.
+/// Sagas read at a time.
 const PAGE: usize = 1_000;
 
-/// Journals that are read at a time: one that retries for days has thousands of rows.
+/// Journals read at a time: the journal of a saga that retries for days has thousands of rows.
 const JOURNALS: usize = 20;
 
-/// Violations that are told of a check.
+/// Most violations reported for a check.
 const MAX_VIOLATIONS: usize = 100;
 
-/// Replays the journals of sagas whose plan is among `plans`: of all, or of so many that are live and so many
-/// that are newest. Those of archived sagas are not read.
+/// Replays the journals of sagas whose plan is among `plans`: of all sagas, or of `sample` live
+/// ones and the `sample` newest. Journals of archived sagas are not read.
 pub(crate) async fn examine(
     conn: &mut PgConnection,
     plans: &[Shape],
@@ -48,7 +48,7 @@ pub(crate) async fn examine(
                 let journal = journals.remove(&row.saga_id).unwrap_or_default();
                 let Some(shape) = shape_of(row) else { continue };
                 match replay(shape, &journal, &Position::of(row)).1 {
-                    // a fact that only a newer release knows is left to its doctor
+                    // a fact that only a newer release knows is left to that release's doctor
                     Ok(()) | Err(ReplayError::UnknownFact { .. }) => {}
                     Err(error) => violations.push(violation(row.saga_id, &error.to_string())),
                 }

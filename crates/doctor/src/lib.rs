@@ -1,13 +1,13 @@
-//! Every invariant (I1–I11, see ARCHITECTURE.md) and every rule of hygiene as a named check that
-//! only reads.
+//! Every invariant (I1–I11, see ARCHITECTURE.md) and every rule of hygiene as a named, read-only
+//! check.
 //!
-//! Some invariants hold at every instant, others once things have settled. A check of the second
-//! kind looks only at what has not moved for the time of grace given, so that `doctor` may run
-//! beside live traffic; tests wait until all sagas rest and give no grace at all.
+//! Some invariants hold at every instant, others only once the system has settled. A check of the
+//! second kind skips objects that moved within the grace period, so that `doctor` may run beside
+//! live traffic; tests wait until all sagas are at rest and set no grace period.
 //!
-//! - `checks`: what is checked, what it means, what to do.
-//! - `shop`, `journals`, `across`: the invariants. `hygiene`: what is late or waits for an operator.
-//!   `broker`: queues.
+//! - `checks`: each check, its meaning and the remedy.
+//! - `shop`, `journals`, `across`: the invariants. `hygiene`: late work, and work that waits for an
+//!   operator. `broker`: queues.
 
 mod across;
 mod broker;
@@ -24,33 +24,33 @@ use sqlx::PgPool;
 
 pub use checks::{CHECKS, Check, Reads, Severity};
 
-/// Something that is not as promised.
+/// A violation of a check's promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which promise.
+    /// Id of the check.
     pub check: &'static str,
-    /// What about: an order, saga, product, message or queue.
+    /// The object: an order, saga, product, message or queue.
     pub subject: String,
-    /// What is wrong with it.
+    /// The fault.
     pub what: String,
 }
 
-/// What a run found.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The checks that were made.
+    /// The checks that ran.
     pub made: Vec<&'static str>,
-    /// The checks that were not: neither well nor ill is known of them.
+    /// The checks that could not run; their results are unknown.
     pub skipped: Vec<&'static str>,
-    /// What could not be looked at, and why.
+    /// The sources that could not be read, and why.
     pub unseen: Vec<String>,
-    /// Promises that are broken; the first hundred of each kind.
+    /// Broken promises; the first hundred of each kind.
     pub violations: Vec<Violation>,
-    /// What is late or waits for an operator; the first hundred of each kind.
+    /// Late work, and work that waits for an operator; the first hundred of each kind.
     pub warnings: Vec<Violation>,
 }
 
-/// What there is to look at.
+/// The sources to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// The shop's database.
@@ -65,26 +65,26 @@ pub struct Sources<'a> {
     pub plans: &'a [Shape],
 }
 
-/// From when on something is late.
+/// The limits after which something counts as late.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// What moved within this time is not held to what is promised for settled things only.
+    /// Grace period: objects that moved within it are exempt from checks of settled state.
     pub grace: Duration,
-    /// A message, step or deadline that waits for longer than this is late.
+    /// A message, step or deadline that waits longer than this is late.
     pub late: Duration,
-    /// The furthest that a retry may be away.
+    /// The longest time until a retry.
     pub nap: Duration,
-    /// A saga that is being undone for longer than this is overdue.
+    /// A saga that has been compensating for longer than this is overdue.
     pub compensation: Duration,
-    /// A saga that is paused for longer than this was forgotten.
+    /// A saga that has been paused for longer than this counts as forgotten.
     pub pause: Duration,
-    /// A session that idles in a transaction for longer than this is in the way.
+    /// A session that is idle in a transaction for longer than this blocks others.
     pub idle: Duration,
-    /// For how long finished sagas stay.
+    /// How long finished sagas are kept.
     pub sagas: Duration,
-    /// For how long the inbox remembers.
+    /// How long the inbox keeps message ids.
     pub inbox: Duration,
-    /// Replay the journals of so many live sagas, and of so many of the newest; absent: of all.
+    /// Replay the journals of this many live sagas and of this many of the newest; absent: of all.
     pub journals: Option<i64>,
 }
 
@@ -104,7 +104,7 @@ impl Default for Limits {
     }
 }
 
-/// The invariants, as far as the databases given tell: what tests and benchmarks ask for.
+/// Checks the invariants, as far as the given databases allow; for tests and benchmarks.
 ///
 /// # Errors
 /// When a database cannot be read.
@@ -123,10 +123,10 @@ pub async fn examine(
     Ok(report(wanted, seen, violations, Vec::new()))
 }
 
-/// Everything. What cannot be looked at, because it was not given or does not answer, is said.
+/// Runs every check. The report names each source that is not configured or does not answer.
 ///
 /// # Errors
-/// When the shop's database cannot be read: without it there is nothing to say.
+/// When the shop's database cannot be read: without it no report is possible.
 pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
     let (grace, journals) = (limits.grace, limits.journals);
     let mut found = shop::examine(sources.shop, sources.plans, grace, journals).await?;

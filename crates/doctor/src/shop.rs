@@ -1,4 +1,4 @@
-//! What the shop's database alone can tell.
+//! Checks that need only the shop's database.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) async fn examine(
     grace: Duration,
     journals: Option<i64>,
 ) -> sqlx::Result<Vec<Violation>> {
-    // one snapshot for all, so that what moves meanwhile is not half seen
+    // one snapshot for all checks, so that concurrent changes are seen in full or not at all
     let mut tx = db::begin(shop).await?;
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *tx)
@@ -40,7 +40,7 @@ pub(crate) async fn examine(
     violations.extend(stock_and_prices(&mut tx).await?);
     violations.extend(messages(&mut tx).await?);
     violations.extend(journals::examine(&mut tx, plans, journals).await?);
-    tx.rollback().await?; // at once: a session that idles in a transaction is in the way
+    tx.rollback().await?; // at once: an idle session in a transaction blocks others
     Ok(violations)
 }
 
@@ -135,8 +135,8 @@ async fn arrows(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
     Ok(history.chain(last).chain(saga).collect())
 }
 
-/// The steps that leave a row in the journal when they are undone, of every plan: remote ones, whose undo is
-/// an attempt of its own.
+/// The steps of every plan whose undo leaves a row in the journal: remote steps, since their undo
+/// is an attempt of its own.
 #[derive(Default)]
 struct Undos {
     plans: Vec<String>,
@@ -165,8 +165,8 @@ impl Undos {
     }
 }
 
-/// I5 and I6, as far as the journal tells. Of a saga whose plan is not known, undos are not counted: another
-/// check tells of those.
+/// I5 and I6, as far as the journal shows them. Undos of a saga with an unknown plan are not
+/// counted: another check reports such sagas.
 async fn compensation(
     conn: &mut PgConnection,
     plans: &[Shape],

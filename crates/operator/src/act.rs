@@ -1,4 +1,4 @@
-//! One act on one saga.
+//! One action on one saga.
 
 use kernel::SagaId;
 use messaging::inbox;
@@ -9,7 +9,7 @@ use workflows::Registry;
 
 use crate::{Actor, Effects, PaymentsSight, Sight, audit, effects::effects};
 
-/// Sees and acts for an operator.
+/// Shows sagas to an operator and executes an operator's actions.
 #[derive(Clone)]
 pub struct Operator {
     pub(crate) engine: Engine,
@@ -17,16 +17,16 @@ pub struct Operator {
     pub(crate) sight: Sight,
 }
 
-/// Why nothing was done.
+/// Why an action was not executed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// There is no such saga.
+    /// The saga does not exist.
     #[error("there is no saga {0}")]
     NotFound(SagaId),
-    /// The act does not fit the saga's state, or it has moved since it was looked at.
+    /// The action does not fit the saga's state, or the saga has moved since the preview.
     #[error("{0}")]
     Conflict(String),
-    /// The participant does not bear out what the operator asserts.
+    /// The participant's answer contradicts the operator's assertion.
     #[error("saga {saga_id} is left as it is: {why}")]
     Contradicted {
         /// The saga.
@@ -34,14 +34,14 @@ pub enum ActError {
         /// The participant's answer.
         why: String,
     },
-    /// The participant could not be asked about what the operator asserts.
+    /// The participant could not be asked to verify the operator's assertion.
     #[error(
         "saga {saga_id} is left as it is: an operator's word on a payment counts only with the transaction in sight, and {why}"
     )]
     Unavailable {
         /// The saga.
         saga_id: SagaId,
-        /// Why it could not be asked.
+        /// Why the participant could not be asked.
         why: String,
     },
     /// This binary cannot work on the saga.
@@ -65,14 +65,14 @@ impl From<EngineError> for ActError {
     }
 }
 
-/// A saga before something is done to it.
+/// A saga as read before an action.
 struct Inspected {
     preview: Preview,
     row: store::Row,
 }
 
 impl Operator {
-    /// Acts through `engine`, which is of `registry`, with `sight`.
+    /// Acts through `engine`, built from `registry`; `sight` lists the data sources.
     pub fn new(engine: Engine, registry: Registry, sight: Sight) -> Self {
         Self {
             engine,
@@ -91,15 +91,15 @@ impl Operator {
         &self.engine
     }
 
-    /// What can be looked at.
+    /// The data sources that this process can read.
     pub fn sight(&self) -> &Sight {
         &self.sight
     }
 
-    /// What an act would do to a saga as it stands now. Changes nothing.
+    /// Previews the effects of an action on a saga in its current state. Changes nothing.
     ///
     /// # Errors
-    /// As of [`Operator::act`].
+    /// The same as of [`Operator::act`].
     pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
         let mut conn = self.engine.pool().acquire().await?;
         let saga = self.inspect(&mut conn, saga_id, verb).await?;
@@ -109,11 +109,11 @@ impl Operator {
         Ok(effects)
     }
 
-    /// Does one act, in one commit with its rows in journal and audit. With `revision`, only if the
-    /// saga has not moved since.
+    /// Executes one action, in one commit with its rows in the journal and the audit. With
+    /// `revision`, only if the saga is still at that revision.
     ///
     /// # Errors
-    /// See [`ActError`]; nothing is done then.
+    /// See [`ActError`]; on an error, nothing is changed.
     pub async fn act(
         &self,
         saga_id: SagaId,
@@ -130,7 +130,7 @@ impl Operator {
         Ok(effects)
     }
 
-    /// The same in the caller's transaction, as a part of a batch.
+    /// Executes one action in the caller's transaction, as a part of a batch.
     pub(crate) async fn act_in(
         &self,
         conn: &mut PgConnection,
@@ -141,7 +141,7 @@ impl Operator {
         batch_id: Option<i64>,
     ) -> Result<(Effects, AfterCommit), ActError> {
         let saga = self.inspect(conn, saga_id, &verb).await?;
-        // a participant's decision is final: an answer from before the lock still holds under it
+        // a participant's decision is final: an answer read before the lock still holds under it
         self.verify(&saga.row, &verb).await?;
         let operation = Operation {
             verb: verb.clone(),
@@ -184,7 +184,8 @@ impl Operator {
         Ok(Inspected { preview, row })
     }
 
-    /// An operator's assertion counts only if the participant bears it out.
+    /// Verifies an operator's assertion with the participant: it counts only if the participant
+    /// confirms it.
     async fn verify(&self, row: &store::Row, verb: &Verb) -> Result<(), ActError> {
         let Some(assertion) = verb.assertion() else {
             return Ok(());
@@ -202,7 +203,7 @@ impl Operator {
 }
 
 impl PaymentsSight {
-    /// Whether there is anything to look at.
+    /// Whether payments cannot be queried at all.
     pub const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }

@@ -1,33 +1,35 @@
-//! Who acts, and why.
+//! The actor of a change, and the reason given for it.
 
 use serde::{Deserialize, Serialize};
 
-/// Longest reason kept, characters.
+/// Longest accepted reason, in characters.
 const LONGEST: usize = 1000;
 
-/// Somebody who changes something, with the reason: both go into audit, journal and trace.
+/// The person or service that changes something, with the reason. Both are recorded in the audit,
+/// the journal and the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     name: String,
     reason: String,
 }
 
-/// An act without a name or a reason.
+/// An action without a name or a reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActorError {
-    /// Nobody would know later why.
+    /// The reason is missing, too long or not displayable; the audit could not explain the action.
     #[error("a reason must be given, of at most {LONGEST} characters, without invisible ones")]
     Reason,
-    /// Nobody would know later who.
+    /// The name is missing; the audit could not attribute the action.
     #[error("it must be known who acts")]
     Name,
 }
 
 impl Actor {
-    /// `name` is a user id or a login name, `reason` for people.
+    /// `name` is a user id or a login name; `reason` is free text for other operators.
     ///
     /// # Errors
-    /// When one of them is blank, or the reason too long.
+    /// When the name or the reason is blank, or the reason is too long or contains invisible
+    /// characters.
     pub fn new(name: impl Into<String>, reason: &str) -> Result<Self, ActorError> {
         let name = name.into();
         let reason = reason.trim();
@@ -44,12 +46,12 @@ impl Actor {
         })
     }
 
-    /// Who.
+    /// The user id or login name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Why.
+    /// The reason given.
     pub fn reason(&self) -> &str {
         &self.reason
     }

@@ -1,4 +1,4 @@
-//! The audit: every write of an operator, kept in the transaction that made it.
+//! The audit: records every write of an operator, in the transaction that made it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Actor;
 
-/// What an act is about.
+/// The object of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
     /// A saga, by its id.
@@ -18,9 +18,9 @@ pub enum Subject<'a> {
     Message(&'a str),
     /// An entry of the outbox, by its id.
     Outbox(&'a str),
-    /// An account, by its user id, never by its address.
+    /// An account, by its user id, never by its email address.
     User(&'a str),
-    /// A plan, by its number.
+    /// A batch, by its number.
     Batch(&'a str),
     /// An order, by its id.
     Order(&'a str),
@@ -42,26 +42,26 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// One act.
+/// One action of an operator.
 #[derive(Debug, Clone)]
 pub struct Act<'a> {
-    /// Who and why.
+    /// The actor, with the reason.
     pub actor: &'a Actor,
-    /// As typed, with its noun: `saga retry`.
+    /// The command as typed, with its noun: `saga retry`.
     pub verb: &'a str,
-    /// On what.
+    /// The object acted on.
     pub subject: Subject<'a>,
-    /// What mattered of it before.
+    /// The relevant state before the action.
     pub before: Value,
-    /// The same after it.
+    /// The same state after the action.
     pub after: Value,
-    /// The batch that it is a part of.
+    /// The batch that the action is a part of.
     pub batch_id: Option<i64>,
-    /// The trace that it belongs to.
+    /// The trace that the action belongs to.
     pub trace_id: Option<&'a str>,
 }
 
-/// Writes it down, in the caller's transaction.
+/// Writes the action to the audit, in the caller's transaction.
 pub async fn record(conn: &mut PgConnection, act: &Act<'_>) -> sqlx::Result<Uuid> {
     let (subject_kind, subject_id) = act.subject.parts();
     sqlx::query_scalar!(
@@ -90,29 +90,29 @@ pub async fn record(conn: &mut PgConnection, act: &Act<'_>) -> sqlx::Result<Uuid
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AuditRow)]
 pub struct Row {
-    /// Its id.
+    /// The row's id.
     pub audit_id: Uuid,
-    /// When.
+    /// When the action was taken.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The actor: a user id or a login name.
     pub actor: String,
-    /// Why.
+    /// The reason given.
     pub reason: String,
-    /// What was done.
+    /// The action, with its noun: `saga retry`.
     pub verb: String,
     /// `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`.
     pub subject_kind: String,
-    /// Id of it.
+    /// Id of the subject.
     pub subject_id: String,
-    /// Before.
+    /// State before the action.
     pub before: Option<Value>,
-    /// After.
+    /// State after the action.
     pub after: Option<Value>,
-    /// Part of this batch.
+    /// The batch that the action was a part of.
     pub batch_id: Option<i64>,
 }
 
-/// Acts, newest first: of one subject or of all.
+/// Lists actions, newest first: those on one subject, or all.
 pub async fn list(
     conn: &mut PgConnection,
     subject: Option<Subject<'_>>,

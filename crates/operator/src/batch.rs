@@ -1,8 +1,8 @@
-//! One act for many sagas: a dry run that is kept under a number, and applied by the workers.
+//! One action on many sagas: a dry run, stored under a number, then applied by the workers.
 //!
-//! An item's result is written in the commit that acts, so no item acts twice, whoever is killed
-//! when and however many workers run the batch. An item acts only while its saga is at the
-//! revision that was looked at; one that has moved is skipped, and says so.
+//! An item's result is written in the commit that acts, so no item acts twice, even if processes
+//! are killed at any time and several workers run the batch. An item acts only while its saga is at
+//! the previewed revision; if the saga has moved, the item is skipped and says so.
 
 use std::time::Duration;
 
@@ -15,26 +15,26 @@ use sqlx::PgConnection;
 
 use crate::{ActError, Actor, Effects, Operator, audit};
 
-/// Most sagas of one batch.
+/// Most sagas in one batch.
 pub const MOST_ITEMS: usize = 10_000;
 
 /// Why a batch was not planned, applied or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// There is no such plan.
+    /// The batch does not exist.
     #[error("there is no plan {0}")]
     NotFound(i64),
-    /// It is not in a state for this.
+    /// The batch's state does not allow the action.
     #[error("plan {batch_id} is {state}: {what}")]
     Conflict {
-        /// The plan.
+        /// The batch's number.
         batch_id: i64,
-        /// Its state.
+        /// The batch's state.
         state: String,
-        /// What follows from it.
+        /// Why this state rules the action out.
         what: &'static str,
     },
-    /// More sagas than one batch takes.
+    /// More sagas than one batch may hold.
     #[error("more than {MOST_ITEMS} sagas: narrow the filter")]
     TooMany,
     /// The database failed.
@@ -45,70 +45,70 @@ pub enum BatchError {
 /// A batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Batch {
-    /// Its number, as typed into `apply`.
+    /// The batch's number, as passed to `apply`.
     pub batch_id: i64,
-    /// The act, the same for each saga.
+    /// The action, the same for each saga.
     pub act: Value,
-    /// Who planned it.
+    /// The operator who planned it.
     pub actor: String,
-    /// Why.
+    /// The operator's reason.
     pub reason: String,
     /// When it was planned.
     pub planned_at: DateTime<Utc>,
     /// `planned`, `queued`, `canary_done`, `stopped`, `done`.
     pub state: String,
-    /// Who applied it.
+    /// The operator who applied it.
     pub applied_by: Option<String>,
-    /// When.
+    /// When it was applied.
     pub applied_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it was stopped.
     pub error: Option<String>,
-    /// Sagas in it.
+    /// Number of sagas in it.
     pub items: i64,
-    /// Acted on.
+    /// Items applied.
     pub done: i64,
-    /// Left alone: they had moved, or the act did not fit them.
+    /// Items skipped: the saga had moved, or the action did not fit it.
     pub skipped: i64,
-    /// Not acted on because of an error.
+    /// Items not applied because of an error.
     pub failed: i64,
 }
 
 /// One saga of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
-    /// Its place.
+    /// The item's position.
     pub n: i64,
     /// The saga.
     pub saga_id: SagaId,
-    /// The revision that was looked at.
+    /// The revision of the preview.
     pub revision: i64,
-    /// What was shown: [`Effects`]; null where the act does not fit.
+    /// The previewed [`Effects`]; null where the action does not fit.
     pub preview: Value,
-    /// `done`, `skipped`, `failed`; none while it is to be done.
+    /// `done`, `skipped`, `failed`; none until the item is processed.
     pub result: Option<String>,
-    /// Why it was skipped or failed.
+    /// Why the item was skipped or failed.
     pub detail: Option<String>,
-    /// When.
+    /// When the item was processed.
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// What a batch's next step came to.
+/// The outcome of one step of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// An item has its result.
+    /// An item has received its result.
     Went,
-    /// Nothing is left to be done, or somebody stopped it.
+    /// No item is left, or an operator stopped the batch.
     Over,
 }
 
 impl Operator {
-    /// Looks at what `verb` would do to each of these sagas and keeps it under a number. Nothing is
-    /// changed; a saga that the act does not fit is kept as skipped, with the reason.
+    /// Previews `verb` on each of these sagas and stores the batch under a number. Changes no saga;
+    /// a saga that the action does not fit is stored as skipped, with the reason.
     ///
     /// # Errors
-    /// When there are too many, or the database fails.
+    /// When there are too many sagas, or the database fails.
     pub async fn plan(
         &self,
         sagas: &[SagaId],
@@ -165,13 +165,14 @@ impl Operator {
         Ok(batch_id)
     }
 
-    /// Hands a plan to the workers: all of it, or up to `first` items more as a canary; a plan whose
-    /// canary is done, or which was stopped, goes on where it was. At most `rps` sagas a second.
+    /// Queues a batch for the workers: all of it, or the next `first` items as a canary. A batch
+    /// whose canary is done, or which was stopped, continues where it was. The workers process at
+    /// most `rps` sagas per second.
     ///
-    /// Of two who apply the same plan at once, one does.
+    /// Of two concurrent calls for the same batch, one succeeds.
     ///
     /// # Errors
-    /// When there is no such plan, it is under way or done.
+    /// When the batch does not exist, runs already or is done.
     pub async fn apply(
         &self,
         batch_id: i64,
@@ -218,7 +219,7 @@ impl Operator {
     /// Stops a batch after the item under way.
     ///
     /// # Errors
-    /// When there is no such plan, or nothing of it runs.
+    /// When the batch does not exist, or is not running.
     pub async fn stop(&self, batch_id: i64, actor: &Actor) -> Result<(), BatchError> {
         let mut tx = db::begin(self.engine.pool()).await?;
         let why = format!("by {}: {}", actor.name(), actor.reason());
@@ -243,10 +244,12 @@ impl Operator {
         })
     }
 
-    /// Works through a queued batch: what a worker does. Any number of workers may do it at once.
+    /// Processes a queued batch, as a worker does. Any number of workers may process it at the same
+    /// time.
     ///
     /// # Errors
-    /// When the database fails; what was done is done, and the batch goes on when it is run again.
+    /// When the database fails. Processed items keep their results, and the next run continues the
+    /// batch.
     pub async fn run_batch(&self, batch_id: i64) -> Result<(), BatchError> {
         let mut conn = self.engine.pool().acquire().await?;
         let batch = sqlx::query!(
@@ -277,7 +280,7 @@ impl Operator {
         Ok(())
     }
 
-    /// The next item, in one commit with its result.
+    /// Processes the next item, in one commit with its result.
     async fn next(&self, batch_id: i64, verb: &Verb, actor: &Actor) -> Result<Next, BatchError> {
         let mut tx = db::begin(self.engine.pool()).await?;
         let item = sqlx::query!(
@@ -328,7 +331,7 @@ impl Operator {
         }
     }
 
-    /// Writes down why an item was not acted on; an error that is not the item's own stops the batch.
+    /// Records why an item was not applied; an error that is not the item's own stops the batch.
     async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
         let skipped = matches!(
             error,
@@ -366,7 +369,7 @@ async fn settle(
     .map(drop)
 }
 
-/// Ends a batch that is queued. Returns whether it was.
+/// Ends a queued batch. Returns whether it was queued.
 async fn end(
     conn: &mut PgConnection,
     batch_id: i64,
@@ -385,7 +388,8 @@ async fn end(
     Ok(ended.rows_affected() == 1)
 }
 
-/// Ends a batch that has nothing left to do; one whose last items are in other hands goes on there.
+/// Ends a batch that has no items left. While other workers process its last items, the batch stays
+/// queued.
 async fn finish(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<()> {
     let left = sqlx::query!(
         r#"
@@ -461,7 +465,7 @@ pub async fn items(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<Vec<I
 }
 
 impl Item {
-    /// What was shown of it.
+    /// The previewed effects.
     pub fn effects(&self) -> Option<Effects> {
         serde_json::from_value(self.preview.clone()).ok().flatten()
     }

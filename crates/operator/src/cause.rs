@@ -1,74 +1,75 @@
-//! Why a saga stands where it stands: the closed list of causes. Each has a page in
+//! The closed list of causes that explain why a saga is in its current state. Each has a page in
 //! `docs/runbooks`.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
+/// A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same
+/// codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schema(as = Cause)]
 pub enum Code {
-    /// Somebody outside must decide, and has time to.
+    /// The saga waits for an outside decision, and its deadline has not passed.
     WaitingForSignal,
     /// The last attempt failed; the next one is due soon.
     RetryBackoff,
-    /// A process is at work on it right now.
+    /// A process is working on the saga right now.
     LeaseHeld,
-    /// Whoever was at work on it did not finish.
+    /// The process that worked on the saga did not finish.
     LeaseExpired,
-    /// Nobody is there to work on it.
+    /// No worker is running that could work on the saga.
     NoWorker,
-    /// Nothing will ever wake it.
+    /// The saga has no entry in the outbox, so nothing will ever wake it.
     JobLost,
-    /// Payments has decided and not said so yet.
+    /// Payments has decided and not published its decision yet.
     OutboxUnpublished,
-    /// Payments has decided, and the broker has no queue for the news.
+    /// Payments has decided, and the broker has no queue for its event.
     Unroutable,
-    /// The news lies in a queue that nobody reads.
+    /// The event is in a queue that has no consumer.
     QueueWithoutConsumer,
-    /// It waits behind others.
+    /// The saga waits behind other work.
     QueueBacklog,
-    /// The news could not be handled and lies in `failed`.
+    /// The event could not be handled and is in `failed`.
     MessageFailed,
     /// Payments cannot be reached.
     ParticipantUnreachable,
-    /// Payments has decided, and the news is nowhere.
+    /// Payments has decided, and its event is lost.
     ParticipantHasAnswerWeMissed,
     /// Payments was asked, and its answers do not arrive.
     OutcomeUnknown,
-    /// An operator holds it.
+    /// An operator has paused the saga.
     PausedBy,
-    /// What was paid is not what was ordered, or contradicts what was decided.
+    /// The payment differs from the order, or contradicts an earlier decision.
     PaymentMismatch,
-    /// No process knows its plan.
+    /// No process knows the saga's plan.
     UnknownPlanVersion,
-    /// It has been undone for too long.
+    /// The saga has been compensating for too long.
     CompensationOverdue,
-    /// At rest, or it has just moved.
+    /// The saga is at rest, or has just moved.
     Healthy,
 }
 
-/// What there is to say about a cause.
+/// The static description of a cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
-    /// As typed and stored.
+    /// The code as typed and stored.
     pub code: &'static str,
-    /// For a list.
+    /// A short title, for lists.
     pub title: &'static str,
-    /// Whether it does not go on by itself, as far as the shop can help it.
+    /// Whether the saga does not continue by itself, as far as the shop can influence it.
     pub stuck: bool,
-    /// What it means, for whoever is on call.
+    /// The meaning of the cause, for the engineer on call.
     pub explanation: &'static str,
-    /// Names of the evidence that always comes with it.
+    /// Names of the evidence that is always given for the cause.
     pub evidence: &'static [&'static str],
-    /// What its runbook says, as Markdown.
+    /// Its runbook, as Markdown.
     pub page: &'static str,
 }
 
 impl Code {
-    /// All of them.
+    /// All causes.
     pub const ALL: [Self; 19] = [
         Self::WaitingForSignal,
         Self::RetryBackoff,
@@ -91,22 +92,22 @@ impl Code {
         Self::Healthy,
     ];
 
-    /// As typed and stored.
+    /// The code as typed and stored.
     pub const fn as_str(self) -> &'static str {
         self.about().code
     }
 
-    /// Whether it does not go on by itself.
+    /// Whether a saga with this cause does not continue by itself.
     pub const fn is_stuck(self) -> bool {
         self.about().stuck
     }
 
-    /// The page that tells what to do, from the root of the repository.
+    /// The path of its runbook, from the root of the repository.
     pub fn runbook(self) -> String {
         format!("docs/runbooks/{}.md", self.as_str())
     }
 
-    /// What there is to say about it.
+    /// The static description of the cause.
     #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub const fn about(self) -> &'static About {
         match self {

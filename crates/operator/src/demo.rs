@@ -1,10 +1,10 @@
-//! Sagas that stick, one way for each cause: for drills on a development system, and for the tests
+//! Makes sagas stick, one way for each cause: for drills on a development system, and for the tests
 //! of [`mod@crate::judge`].
 //!
-//! An order is placed as the API places it. Then what its cause leaves behind is planted in the
-//! databases, in the commit that places the order wherever a worker would otherwise be faster; what
-//! goes through the broker really goes through it. So `why` has to find it as it would find the
-//! real thing, and its advice really gets the saga going again.
+//! An order is placed as the API places it. Then the traces of the cause are planted in the
+//! databases; where a worker would otherwise be faster, in the commit that places the order.
+//! Messages really pass through the broker. So `why` must diagnose the planted fault like a real
+//! one, and its advice really makes the saga continue.
 
 mod plant;
 
@@ -20,7 +20,7 @@ use workflows::submit::{Submit, SubmitError, submit_in};
 
 use crate::{ActError, Operator, PaymentsSight, cause::Code, why};
 
-/// How long a planted cause may take to be seen.
+/// Longest time until a planted cause is diagnosed.
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -31,20 +31,20 @@ pub struct Stuck {
     pub saga_id: SagaId,
     /// Its order.
     pub order_id: OrderId,
-    /// Keeps workers from its entry, where they would mend it at once.
+    /// Locks the saga's outbox entry, so that no worker repairs the saga at once.
     held: Option<Transaction<'static, Postgres>>,
 }
 
 impl Stuck {
-    /// Whether it sticks only until [`Stuck::release`].
+    /// Whether the saga stays stuck only until [`Stuck::release`].
     pub const fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Lets workers at it.
+    /// Unlocks the saga's entry for the workers.
     ///
     /// # Errors
-    /// When the database fails, which lets them at it, too.
+    /// When the database fails, which unlocks the entry, too.
     pub async fn release(self) -> sqlx::Result<()> {
         match self.held {
             Some(held) => held.rollback().await,
@@ -56,36 +56,36 @@ impl Stuck {
 /// Why no saga was made to stick.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The cause is that nobody is there, and somebody is.
+    /// The cause requires that no process has the role, and one has.
     #[error("{code} needs that no process has the role {role}; there is {processes}")]
     Alive {
         /// The cause.
         code: Code,
-        /// The role that nobody may have.
+        /// The role that no process may have.
         role: &'static str,
-        /// Who has it.
+        /// The processes that have the role.
         processes: String,
     },
-    /// Nothing can be planted at payments.
+    /// The cause is planted in payments' database, whose URL is not set.
     #[error("{0} is planted in payments' database, which is not told")]
     NoPayments(Code),
-    /// There is nothing that could be ordered.
+    /// No product is in stock.
     #[error("nothing in the catalog is in stock")]
     NothingToOrder,
-    /// Something else came of it.
+    /// The saga was diagnosed with another cause.
     #[error("saga {saga_id} was to have the cause {wanted} and after {PATIENCE:?} has {found}")]
     Missed {
         /// The saga.
         saga_id: SagaId,
-        /// What was asked for.
+        /// The cause asked for.
         wanted: Code,
-        /// What it has.
+        /// The cause found.
         found: String,
     },
     /// The order was refused.
     #[error("the order was refused: {0}")]
     Refused(String),
-    /// An operator's act that is a part of it was refused.
+    /// An operator's action that is a part of the fault was refused.
     #[error(transparent)]
     Act(#[from] ActError),
     /// A database failed.
@@ -102,10 +102,10 @@ impl From<SubmitError> for DemoError {
     }
 }
 
-/// Makes a saga of an order of `user_id` stick, and waits until `why` says so.
+/// Places an order of `user_id`, makes its saga stick, and waits until `why` reports the cause.
 ///
 /// # Errors
-/// See [`DemoError`]. What had been planted until then stays.
+/// See [`DemoError`]. Changes planted before the error stay.
 pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<Stuck, DemoError> {
     nobody_there(operator, code).await?;
     let payments = match (&operator.sight.payments, at_payments(code)) {
@@ -148,7 +148,7 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
     Ok(stuck)
 }
 
-/// Whether it is planted at payments, once the saga waits for its decision.
+/// Whether the cause is planted at payments, once the saga waits for its decision.
 const fn at_payments(code: Code) -> bool {
     matches!(
         code,
@@ -193,7 +193,7 @@ async fn nobody_there(operator: &Operator, code: Code) -> Result<(), DemoError> 
     })
 }
 
-/// One piece of a product that is there.
+/// One item of any product that is in stock.
 async fn anything(tx: &mut Transaction<'static, Postgres>) -> sqlx::Result<Option<Item>> {
     let found = sqlx::query_scalar!(
         r#"
@@ -224,7 +224,7 @@ async fn arrive(
     loop {
         let why = why(operator, &[stuck.saga_id]).await?.pop();
         let found = why.as_ref().map(|why| why.judgement.code);
-        // the way of a healthy saga leads over rest
+        // a healthy saga counts only once it has come to rest
         let rests = why.is_some_and(|why| why.state == "completed");
         if found == Some(goal) && (goal != Code::Healthy || rests) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What an act means in the world: what is sent, what money and stock move.
+//! The effects of an action: messages sent, and stock and money moved.
 
 use saga::{Engine, EngineError, Preview, Verdict, store};
 use serde::{Deserialize, Serialize};
@@ -6,26 +6,26 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-/// What an act does, or would do, to one saga and its order.
+/// The actual or predicted effects of an action on one saga and its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Effects {
     /// The saga.
     pub saga_id: kernel::SagaId,
-    /// Its order, if it is about one.
+    /// The saga's order, if it has one.
     pub order_id: Option<kernel::OrderId>,
-    /// The revision that this was worked out on.
+    /// The revision from which the effects were computed.
     pub revision: i64,
-    /// Where the saga stands.
+    /// The saga's state before the action.
     pub from: String,
-    /// Where it stands right after the act.
+    /// The saga's state right after the action.
     pub to: String,
-    /// Where it comes to rest, or waits, if every answer is a good one.
+    /// The state in which the saga comes to rest, or waits, if every answer is positive.
     pub then: String,
-    /// What is sent to others until then.
+    /// Messages and requests sent to other services until then.
     pub sends: Vec<String>,
-    /// What of the order, its stock and its money moves until then.
+    /// Changes to the order, its stock and its money until then.
     pub moves: Vec<String>,
-    /// What else one should know.
+    /// Further remarks for the operator.
     pub notes: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
-//! One saga as a file that may leave the house: no names, addresses or user ids; other ids are
-//! hashed, equal ones to equal hashes, so that a story can still be followed.
+//! One saga as a file that may be given to outsiders: it contains no names, addresses or user ids.
+//! Other ids are hashed, equal ids to equal hashes, so that the sequence of events can still be
+//! followed.
 
 use std::fmt::Write as _;
 
@@ -10,13 +11,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-/// What this binary writes.
+/// The format that this binary writes.
 const FORMAT: u32 = 2;
 
 /// A saga, redacted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Export {
-    /// Version of this form.
+    /// Version of the file format.
     pub format: u32,
     /// The saga's hashed id.
     pub saga: String,
@@ -26,12 +27,12 @@ pub struct Export {
     pub plan_version: i32,
     /// Hash of its plan's shape.
     pub plan_hash: String,
-    /// Where it stands.
+    /// The saga's position.
     #[serde(flatten)]
     pub position: Position,
-    /// What was chosen before anything left.
+    /// The saga's input, fixed before the first request was sent.
     pub input: Value,
-    /// What happened, in sequence.
+    /// The journal, in sequence.
     pub journal: Vec<StoredRow>,
 }
 
@@ -75,7 +76,7 @@ fn input(mut input: Value) -> Value {
 }
 
 fn redacted_row(row: StoredRow) -> StoredRow {
-    // an operator's reason and evidence may say anything
+    // an operator's reason and evidence are free text
     let by_operator = row.fact["kind"] == "operator"
         || row.attempt.is_none() && (row.fact["kind"] == "done" || row.fact["kind"] == "undone");
     let detail = row.detail.filter(|_| !by_operator);
@@ -101,7 +102,7 @@ fn hashed(text: &str) -> String {
     hash
 }
 
-/// A text with its ids hashed and its addresses gone.
+/// `text` with ids hashed and email addresses removed.
 fn redacted(text: &str) -> String {
     let of_a_word = |c: char| c.is_alphanumeric() || "-_.@+".contains(c);
     let mut shown = String::new();
@@ -123,7 +124,7 @@ fn redacted(text: &str) -> String {
     shown
 }
 
-/// A UUID, or as many hex digits.
+/// A UUID, or 32 hex digits.
 fn is_id(word: &str) -> bool {
     let digits = word.chars().filter(|c| *c != '-');
     digits.clone().count() == 32 && digits.clone().all(|c| c.is_ascii_hexdigit())

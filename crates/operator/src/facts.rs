@@ -1,5 +1,5 @@
-//! Gathering what a judgement needs: from the shop's database in a few statements for any number
-//! of sagas, and from payments and RabbitMQ as far as they can be seen, each for two seconds at most.
+//! Gathers the facts for a diagnosis: from the shop's database in a few statements for any number
+//! of sagas, and from payments and RabbitMQ, if available, each within two seconds.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -29,30 +29,31 @@ use crate::{
 /// Longest wait for payments, and for RabbitMQ.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Transactions that payments is asked for at a time.
+/// Transactions requested from payments concurrently.
 const AT_ONCE: usize = 16;
 
-/// Failed messages that are looked through.
+/// Most failed messages that are searched.
 const MANY: usize = 1_000;
 
-/// Why a saga stands where it stands.
+/// The diagnosis of a saga: why it is in its current state.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Why {
     /// The saga.
     pub saga_id: SagaId,
-    /// Its order.
+    /// The saga's order.
     pub order_id: Option<OrderId>,
-    /// Its state.
+    /// The saga's state.
     pub state: String,
-    /// The cause, with all that speaks for it.
+    /// The cause, with its evidence.
     #[serde(flatten)]
     pub judgement: Judgement,
 }
 
-/// Why each of these sagas stands where it stands; those that do not exist are missing.
+/// Diagnoses these sagas; unknown sagas are missing.
 ///
 /// # Errors
-/// When the shop's database cannot be read. What else cannot be seen is said, not failed on.
+/// When the shop's database cannot be read. Other unavailable sources are named in each diagnosis
+/// and are not an error.
 pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>> {
     let mut conn = operator.engine.pool().acquire().await?;
     let mut facts = of_sagas(&mut conn, sagas).await?;
@@ -184,7 +185,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
     Ok(facts.collect())
 }
 
-/// The last attempts at each entry's work that ended, newest first.
+/// The last finished attempts at each entry's work, newest first.
 async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<SagaId, Vec<Ended>>> {
     let rows = sqlx::query!(
         r#"
@@ -210,7 +211,7 @@ async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Sa
     .await?;
     let mut ended = HashMap::<SagaId, Vec<Ended>>::new();
     for row in rows {
-        // a kind that only a newer release knows tells this one nothing
+        // skip kinds that only a newer release knows
         let Ok(fact) = serde_json::from_value(row.fact) else {
             continue;
         };
@@ -235,7 +236,7 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
     .await?;
     let processes = heartbeat::list(conn).await?;
     let config = operator.engine.config();
-    // those who work on sagas know best how they do it
+    // the workers' own settings take precedence over this process's
     let told = processes
         .iter()
         .find(|process| process.is_alive(due.now) && process.has_role("saga"));
@@ -252,11 +253,11 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
     })
 }
 
-/// What payments holds of some orders.
+/// Payments' data about some orders.
 struct Payments {
     transactions: HashMap<OrderId, Payment>,
     unpublished: HashMap<TransactionId, Unpublished>,
-    /// Whether its outbox was seen, too.
+    /// Whether payments' outbox was read, too.
     outbox: bool,
 }
 
@@ -289,7 +290,7 @@ async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments,
     answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
 }
 
-/// By its API: transaction by transaction, and nothing of its outbox.
+/// Queries the API: transaction by transaction, without the outbox.
 async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
     let mut transactions = HashMap::new();
     let known: Vec<_> = facts
@@ -319,7 +320,7 @@ async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String>
     })
 }
 
-/// By its database. Unchecked: the macros know the shop's only.
+/// Queries the database. Unchecked: the macros know only the shop's database.
 async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
     let orders: Vec<Uuid> = facts
         .iter()

@@ -1,7 +1,8 @@
-//! Deciding on failed messages, audited: the audit's row is committed before the broker is told.
+//! Decides on failed messages, with an audit: the audit's row is committed before the broker is
+//! told.
 //!
-//! A crash in between leaves a row of something that did not happen, and the message where it was:
-//! whoever looks finds it in `failed` still, and decides again. Nothing vanishes without a row.
+//! A crash in between leaves an audit row of a decision that was not executed, and the message in
+//! `failed`, where the next operator finds it and decides again. No message vanishes without a row.
 
 use messaging::{
     LinkError,
@@ -13,30 +14,31 @@ use sqlx::PgPool;
 
 use crate::{Actor, audit};
 
-/// How many are decided on in one commit.
+/// Messages decided on in one commit.
 const AT_ONCE: usize = 100;
 
-/// Why nothing, or not all, was done.
+/// Why none, or not all, of the messages were decided on.
 #[derive(Debug, thiserror::Error)]
 pub enum FailedError {
-    /// The audit could not be written, so nothing was done to these messages.
+    /// The audit could not be written, so these messages were left unchanged.
     #[error("could not write the audit, so the messages stay in `failed`")]
     Audit(#[from] sqlx::Error),
-    /// The broker went away; what it did not confirm stays in `failed`.
+    /// The connection to the broker was lost; every message that the broker did not confirm stays
+    /// in `failed`.
     #[error("the broker went away: what it has not confirmed stays in `failed`")]
     Broker(#[from] LinkError),
 }
 
-/// What became of one message.
+/// The result for one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Decided {
-    /// What it is called.
+    /// The message's id.
     pub id: String,
-    /// Where it came from.
+    /// The queue that the message came from.
     pub queue: Option<String>,
     /// `sent again`, `dropped` or `stays`.
     pub result: &'static str,
-    /// Why it stays.
+    /// Why the message stays.
     pub detail: Option<String>,
 }
 
@@ -63,8 +65,8 @@ impl Decided {
     }
 }
 
-/// Sends messages again, to the queue `to` or, without, to the one that its consumer recorded; `done`
-/// hears how many are decided on.
+/// Sends messages again: to the queue `to` or, without it, to the queue that each message's
+/// consumer recorded. Calls `done` with the number of messages decided on so far.
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -96,7 +98,8 @@ pub async fn retry(
     Ok(decided)
 }
 
-/// Sends `body` in a message's place, as [`retry`] does. The audit keeps both, whole.
+/// Sends `body` in place of a message's body, as [`retry`] does. The audit keeps both bodies in
+/// full.
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -121,7 +124,7 @@ pub async fn edit(
     Ok(Decided::sent(&held.message, sent))
 }
 
-/// Takes messages out of `failed` for good. The audit keeps them, whole.
+/// Removes messages from `failed` for good. The audit keeps them in full.
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -144,7 +147,7 @@ pub async fn discard(
         write(pool, "failed drop", &sides, actor).await?;
         review.discard(&small).await?;
         for held in some.iter_mut() {
-            // one large body at a time
+            // large bodies are read one at a time
             if held.message.body_cut {
                 let Some(before) = review.whole(held).await? else {
                     decided.push(Decided::taken(&held.message));
@@ -161,7 +164,7 @@ pub async fn discard(
     Ok(decided)
 }
 
-/// A message, and how it was before and after.
+/// A message, with its state before and after the decision.
 type Sides<'a> = (&'a FailedMessage, Value, Value);
 
 async fn write(pool: &PgPool, verb: &str, sides: &[Sides<'_>], actor: &Actor) -> sqlx::Result<()> {
@@ -181,7 +184,7 @@ async fn write(pool: &PgPool, verb: &str, sides: &[Sides<'_>], actor: &Actor) ->
     tx.commit().await
 }
 
-/// What a message was, without its body.
+/// A message's properties, without its body.
 fn about(message: &FailedMessage) -> Value {
     json!({
         "queue": message.queue,
@@ -193,7 +196,8 @@ fn about(message: &FailedMessage) -> Value {
     })
 }
 
-/// All of it. What jsonb does not take as text (it has no NUL) stands there in base64.
+/// A message with its body. A body that jsonb cannot store as text (jsonb has no NUL) is kept in
+/// base64.
 fn whole(message: &FailedMessage) -> Value {
     let mut about = about(message);
     let (name, body) = match &message.body_base64 {

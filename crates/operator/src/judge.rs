@@ -1,8 +1,9 @@
-//! Judging, as a pure function: what is known of one saga and of the world around it → its cause,
+//! Diagnosis as a pure function: it maps the facts about one saga and its environment to a cause,
 //! with the evidence and the safe next steps.
 //!
-//! The first rule that fits decides; the rules stand in that order in [`judge`]. What could not be
-//! seen is never guessed: it is said, and makes what depends on it merely likely.
+//! The first rule that matches decides; [`judge`] lists the rules in that order. An unavailable
+//! fact is never guessed: the diagnosis names it, and a conclusion that depends on it is merely
+//! likely.
 
 mod next;
 mod rules;
@@ -19,23 +20,23 @@ use serde::Serialize;
 
 pub use crate::cause::Code;
 
-/// From when on a compensation is overdue.
+/// A compensation is overdue after this time.
 pub const OVERDUE: Duration = Duration::from_mins(15);
 
-/// Failed attempts in a row that say more than bad luck.
+/// This many failed attempts in a row are no longer bad luck.
 pub const IN_A_ROW: usize = 3;
 
-/// Something that may not have been looked at, or could not be.
+/// A fact whose source may not have been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen<T> {
-    /// It was looked at.
+    /// The source was read.
     Seen(T),
-    /// It was not: nothing may be concluded.
+    /// The source was not read: nothing may be concluded.
     Unseen,
 }
 
 impl<T> Seen<T> {
-    /// What was seen.
+    /// The fact, if its source was read.
     pub const fn seen(&self) -> Option<&T> {
         match self {
             Self::Seen(what) => Some(what),
@@ -47,41 +48,41 @@ impl<T> Seen<T> {
 /// A saga's entry in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Whether it is a deadline, not a step.
+    /// Whether the entry is a deadline, not a step.
     pub timer: bool,
     /// Step name, or `<step>/undo`.
     pub step: String,
     /// When this work was first due.
     pub since: DateTime<Utc>,
-    /// When to act; while claimed, the end of the lease.
+    /// When to act; while the entry is claimed, the end of the lease.
     pub due_at: DateTime<Utc>,
     /// Attempts begun.
     pub attempt: i32,
-    /// Who claimed it last.
+    /// The worker that claimed the entry last.
     pub holder: Option<String>,
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
 }
 
-/// An attempt at the entry's work that ended, by the journal.
+/// A finished attempt at the entry's work, from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Number of the attempt.
     pub attempt: i32,
-    /// How it ended.
+    /// The attempt's result.
     pub fact: JournalFact,
-    /// What it said.
+    /// The attempt's error or answer.
     pub detail: Option<String>,
 }
 
 /// An operator's pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Who.
+    /// The operator who paused the saga.
     pub by: String,
-    /// Why.
+    /// The operator's reason.
     pub why: String,
-    /// When.
+    /// When the saga was paused.
     pub at: DateTime<Utc>,
 }
 
@@ -94,37 +95,37 @@ pub struct Payment {
     pub status: String,
     /// Minor units; none in a tombstone.
     pub amount: Option<Money>,
-    /// When it was paid or canceled.
+    /// When the transaction was paid or canceled.
     pub decided_at: Option<DateTime<Utc>>,
 }
 
-/// Payments' event of its decision, still in its outbox.
+/// Payments' event about its decision, still in its outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpublished {
     /// The message.
     pub message_id: String,
-    /// Since when it should be published.
+    /// When the event was first due.
     pub since: DateTime<Utc>,
     /// Attempts begun.
     pub attempt: i32,
-    /// Whether it waits for an operator.
+    /// Whether the message is parked, to be released by an operator.
     pub parked: bool,
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
 }
 
 /// A message in `failed` that names this saga's transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedMessage {
-    /// Its id, if it has one.
+    /// The message's id, if it has one.
     pub message_id: Option<String>,
-    /// The queue that it came from.
+    /// The queue that the message came from.
     pub queue: Option<String>,
-    /// Why it is there.
+    /// Why the message failed.
     pub reason: Option<String>,
 }
 
-/// What is known of one saga.
+/// The facts about one saga.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// The saga.
@@ -135,81 +136,81 @@ pub struct Facts {
     pub state: String,
     /// Whether it is paused.
     pub paused: bool,
-    /// Absolute end of its wait.
+    /// The time at which the saga's wait ends.
     pub deadline: Option<DateTime<Utc>>,
-    /// When it moved last, by the journal.
+    /// When the saga last moved, by the journal.
     pub moved_at: DateTime<Utc>,
-    /// Since when it is being undone.
+    /// When the saga began to compensate.
     pub compensating_since: Option<DateTime<Utc>>,
     /// The last pause.
     pub pause: Option<Pause>,
-    /// A fact that came after what it contradicts had been decided.
+    /// A fact that contradicts an earlier, final decision.
     pub breach: Option<String>,
-    /// Its order.
+    /// The saga's order.
     pub order_id: Option<OrderId>,
-    /// The transaction that the order is paid through.
+    /// The transaction by which the order is paid.
     pub transaction_id: Option<TransactionId>,
-    /// What the order costs.
+    /// The order's total price.
     pub total: Option<Money>,
-    /// Its entry.
+    /// The saga's entry in the outbox.
     pub entry: Option<Entry>,
     /// The last attempts at the entry's work, newest first.
     pub ended: Vec<Ended>,
-    /// What payments holds.
+    /// The transaction at payments.
     pub payment: Seen<Option<Payment>>,
-    /// What payments has not published of it.
+    /// Payments' event about the transaction, if it is not published yet.
     pub unpublished: Seen<Option<Unpublished>>,
-    /// What could not be handled of it.
+    /// Messages in `failed` that name the transaction.
     pub failed: Seen<Vec<FailedMessage>>,
 }
 
-/// The queue that payments' decisions come through.
+/// The queue of payments' decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
-    /// Messages that wait to be taken.
+    /// Messages ready for delivery.
     pub messages: u32,
-    /// Messages on the retry ladder.
+    /// Messages in the retry queues.
     pub retrying: u32,
-    /// Who takes from it.
+    /// Number of consumers.
     pub consumers: u32,
 }
 
-/// What is known of everything else.
+/// The facts about the environment of all sagas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
-    /// Database time.
+    /// The database's time.
     pub now: DateTime<Utc>,
     /// The plans that this binary knows.
     pub plans: Vec<PlanKey>,
-    /// Processes, the dead ones of the last hour, too.
+    /// Processes, including those that died within the last hour.
     pub processes: Vec<Process>,
-    /// For how long a claim lasts.
+    /// How long a claim lasts.
     pub lease: Duration,
-    /// For how long a step is tried before the saga compensates.
+    /// How long a step is retried before the saga compensates.
     pub retry_budget: Duration,
-    /// Steps and timers that are due and that nobody has claimed.
+    /// Number of steps and timers that are due and unclaimed.
     pub due: i64,
-    /// The queue of payments' decisions, if there is one.
+    /// The queue of payments' decisions, if it exists.
     pub queue: Seen<Option<Queue>>,
-    /// What could not be looked at, and why.
+    /// The sources that could not be read, and why.
     pub could_not_see: Vec<String>,
 }
 
 /// Name of the queue of payments' decisions.
 pub const EVENTS: &str = contracts::topology::PAYMENTS_EVENTS_QUEUE;
 
-/// How sure a judgement is.
+/// How certain a diagnosis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sure {
-    /// All that it depends on was seen.
+    /// Every fact on which the diagnosis depends was read.
     Certain,
-    /// Something was not.
+    /// A fact on which the diagnosis depends was unavailable.
     Likely,
 }
 
 impl Sure {
-    /// As shown.
+    /// The word shown to operators.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Certain => "certain",
@@ -218,50 +219,50 @@ impl Sure {
     }
 }
 
-/// One thing that speaks for a judgement.
+/// One piece of evidence for a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Evidence {
-    /// Its name; see [`crate::cause::About::evidence`].
+    /// Name of the evidence; see [`crate::cause::About::evidence`].
     pub name: &'static str,
-    /// Its value, for people.
+    /// Value of the evidence, for people.
     pub value: String,
 }
 
-/// A safe thing to do next.
+/// A next step that is safe to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NextStep {
-    /// What for.
+    /// The purpose of the step.
     pub title: String,
-    /// To be pasted as it is.
+    /// The command, ready to be pasted.
     pub command: String,
 }
 
-/// Why a saga stands where it stands.
+/// The diagnosis of a saga: why it is in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Judgement {
     /// The cause.
     pub code: Code,
-    /// In a few words.
+    /// The cause in a few words.
     pub title: &'static str,
-    /// Whether it does not go on by itself.
+    /// Whether the saga does not continue by itself.
     pub stuck: bool,
-    /// Since when.
+    /// Since when the cause has applied.
     pub since: DateTime<Utc>,
-    /// How sure this is.
+    /// How certain the diagnosis is.
     pub sure: Sure,
-    /// What the cause means.
+    /// The meaning of the cause.
     pub explanation: &'static str,
-    /// What speaks for it.
+    /// The evidence for the cause.
     pub evidence: Vec<Evidence>,
-    /// What to do, the best first.
+    /// Next steps, the best first.
     pub next: Vec<NextStep>,
-    /// What could not be looked at, and why.
+    /// The sources that could not be read, and why.
     pub could_not_see: Vec<String>,
-    /// The page that tells more.
+    /// The path of the cause's runbook.
     pub runbook: String,
 }
 
-/// Why the saga stands where it stands.
+/// Diagnoses a saga.
 pub fn judge(facts: &Facts, world: &World) -> Judgement {
     let found = rules::first(facts, world);
     let about = found.code.about();
@@ -279,7 +280,7 @@ pub fn judge(facts: &Facts, world: &World) -> Judgement {
     }
 }
 
-/// A time as it is shown.
+/// A time, formatted for output.
 pub(crate) fn at(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

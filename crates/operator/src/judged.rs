@@ -1,6 +1,7 @@
-//! Lists of sagas with their causes: those that are stuck, or those that one cause explains.
+//! Lists of sagas with their causes: the stuck ones, or those of one cause.
 //!
-//! A cause is judged and not stored, so such a list looks at sagas until it has found enough.
+//! A cause is computed on demand and never stored, so a list examines sagas until it has found
+//! enough.
 
 use std::collections::HashMap;
 
@@ -13,15 +14,15 @@ use crate::{
     why,
 };
 
-/// Sagas that are judged at a time.
+/// Sagas diagnosed at a time.
 const AT_ONCE: usize = 500;
 
-/// Which causes.
+/// The causes to list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Only this one.
+    /// Only this cause.
     pub cause: Option<Code>,
-    /// Only those of sagas that do not go on by themselves.
+    /// Only sagas that do not continue by themselves.
     pub stuck: bool,
 }
 
@@ -40,16 +41,18 @@ impl Wanted {
 /// Sagas with their causes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// Those that fit, oldest first.
+    /// The sagas that match, oldest first.
     pub found: Vec<(Line, Why)>,
-    /// The last one that was looked at, if there may be more behind it.
+    /// The last saga examined, if more may follow it.
     pub after: Option<SagaId>,
 }
 
-/// Up to `limit` sagas of `filter` whose causes are `wanted`, among the first `most`, oldest first.
+/// Returns up to `limit` sagas of `filter` whose causes are `wanted`, oldest first; examines at
+/// most `most` sagas.
 ///
 /// # Errors
-/// When the shop's database cannot be read. What else cannot be seen is said in each cause.
+/// When the shop's database cannot be read. Each diagnosis names every other source that could not
+/// be read.
 pub async fn list(
     operator: &Operator,
     filter: &Filter,
@@ -63,7 +66,7 @@ pub async fn list(
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let mut conn = operator.engine.pool().acquire().await?;
-        // one more than is judged: it tells whether there is more
+        // one more than is diagnosed: its presence shows that more sagas follow
         let rows = i64::try_from(at_once + 1).unwrap_or(i64::MAX);
         let mut some = sagas::list(&mut conn, &filter, rows).await?;
         drop(conn);

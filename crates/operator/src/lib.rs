@@ -1,20 +1,20 @@
-//! What an operator can see and do: one library for shopctl, the HTTP operator API, the workers'
+//! The operator's view and actions: one library for shopctl, the HTTP operator API, the workers'
 //! batches and the tests.
 //!
-//! - [`sagas`] lists sagas and tells the whole life of one.
-//! - [`Operator`] acts on one saga: what an act does is worked out by the engine's own pure
-//!   function, shown as [`Effects`], and done under the saga's lock.
-//! - [`batch`] does one act to many sagas: looked at first, then applied by the workers, each item
-//!   exactly once and only while its saga is what was looked at.
-//! - [`why`] tells why a saga stands where it stands: facts of both databases, RabbitMQ and the
-//!   processes, judged by a pure function ([`judge`]) into one of a closed list of [`cause`]s.
+//! - [`sagas`] lists sagas and returns one saga with its complete history.
+//! - [`Operator`] executes an action on one saga: the engine's own pure function computes its
+//!   effects, which are shown as [`Effects`] and executed under the saga's lock.
+//! - [`batch`] executes one action on many sagas: previewed first, then applied by the workers.
+//!   Each item is applied exactly once, and only while its saga is at the previewed revision.
+//! - [`why`] diagnoses a saga: a pure function ([`judge`]) maps facts from both databases, RabbitMQ
+//!   and the processes to one of a closed list of [`cause`]s.
 //! - [`judged`] lists sagas with their causes: the stuck ones, or those of one cause.
-//! - [`audit`] keeps every write of an operator, in the transaction that made it.
-//! - [`failed`] and [`outbox`] look after messages, [`order`] shows all that is known of an order.
-//! - [`stats`] counts; [`export`] writes one saga down, redacted, and [`replay`] runs the machine
-//!   over what was written.
+//! - [`audit`] records every write of an operator, in the transaction that made it.
+//! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
+//! - [`stats`] counts sagas; [`export`] writes one saga to a redacted file; [`replay`] runs the
+//!   state machine over that file.
 //!
-//! Seeing never changes anything.
+//! Reading never changes anything.
 
 mod act;
 mod actor;

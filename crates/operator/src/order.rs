@@ -1,4 +1,4 @@
-//! An order as an operator sees it: with its saga, and with what payments holds of it.
+//! An order as an operator sees it: with its saga and its transaction at payments.
 
 use chrono::{DateTime, Utc};
 use commerce::order::{self, Order};
@@ -16,60 +16,60 @@ use crate::{
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// What.
+    /// Name of the product.
     pub name: String,
-    /// How many.
+    /// Quantity ordered.
     pub quantity: u32,
-    /// Price of one.
+    /// Price of one item.
     pub unit_price: Money,
 }
 
 /// A change of an order's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// When.
+    /// When the status changed.
     pub at: DateTime<Utc>,
-    /// To what.
+    /// The new status.
     pub status: String,
-    /// Why.
+    /// The reason for the change.
     pub reason: Option<String>,
 }
 
-/// All that is known of an order.
+/// All data about an order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Known {
-    /// Its id.
+    /// The order's id.
     pub order_id: OrderId,
-    /// Who ordered.
+    /// The user who placed the order.
     pub user_id: UserId,
-    /// The transaction that it is paid through.
+    /// The transaction by which the order is paid.
     pub transaction_id: TransactionId,
-    /// Where it stands.
+    /// The order's status.
     pub status: &'static str,
-    /// Whether it is being undone.
+    /// Whether the order is being canceled.
     pub canceling: bool,
-    /// What it costs.
+    /// The order's total price.
     pub total: Money,
     /// When it was placed.
     pub created_at: DateTime<Utc>,
-    /// Its one trace.
+    /// The id of the order's single trace.
     pub trace_id: String,
-    /// What was ordered.
+    /// The items ordered.
     pub items: Vec<Line>,
-    /// How it got where it is.
+    /// The changes of the order's status.
     pub history: Vec<Change>,
-    /// The saga that drives it; none once it is archived.
+    /// The saga that drives the order; none once it is archived.
     pub saga: Option<sagas::Line>,
-    /// What payments holds of it, or the tombstone in its place.
+    /// The order's transaction at payments, or the tombstone in its place.
     pub transaction: Option<Transaction>,
-    /// What could not be seen, and why.
+    /// The sources that could not be read, and why.
     pub could_not_see: Vec<String>,
 }
 
-/// Looks an order up, here and at payments.
+/// Reads an order, its saga and its transaction at payments.
 ///
 /// # Errors
-/// When the shop's database cannot be read; what payments does not tell is said in the answer.
+/// When the shop's database cannot be read. A failure to query payments is part of the answer.
 pub async fn look(
     conn: &mut PgConnection,
     payments: &PaymentsSight,

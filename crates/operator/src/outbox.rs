@@ -1,10 +1,11 @@
-//! The outbox as an operator sees it, and what may be done to its messages.
+//! The outbox as an operator sees it, and the actions on its messages.
 //!
-//! Steps and timers belong to their sagas: whoever wants them to move acts on the saga, under its
-//! lock. Messages can be parked and sent again; both raise the entry's epoch, so a relay that holds
-//! it can no longer write.
+//! Steps and timers belong to their sagas: to move one, act on the saga, under its lock. Messages
+//! can be parked and sent again; both actions raise the entry's epoch, so a relay that holds the
+//! entry can no longer write.
 //!
-//! Payments' outbox has the same form, in a database of its own: what reads here reads there, too.
+//! Payments' outbox has the same schema, in a database of its own: the functions that read the
+//! shop's outbox read payments' outbox, too.
 
 use chrono::{DateTime, Utc};
 use kernel::{EntryId, SagaId};
@@ -14,51 +15,51 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{Actor, audit};
 
-/// An entry.
+/// An entry of the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
-    /// Its id; of a message also its message id.
+    /// The entry's id; of a message, also its message id.
     pub entry_id: EntryId,
     /// `step`, `timer` or `message`.
     pub kind: String,
-    /// The saga that it belongs to.
+    /// The saga that the entry belongs to.
     pub saga_id: Option<SagaId>,
     /// The step, or `<step>/undo`.
     pub step: Option<String>,
-    /// Where a message goes.
+    /// The exchange of a message.
     pub exchange: Option<String>,
-    /// Under which key.
+    /// The routing key of a message.
     pub routing_key: Option<String>,
     /// AMQP `type` of a message.
     pub message_type: Option<String>,
     /// When the work was first due.
     pub since: DateTime<Utc>,
-    /// When to act; while somebody does, the end of the lease.
+    /// When to act; while the entry is claimed, the end of the lease.
     pub due_at: DateTime<Utc>,
     /// Attempts begun.
     pub attempt: i32,
-    /// When it was parked.
+    /// When the message was parked.
     pub parked_at: Option<DateTime<Utc>>,
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
 }
 
-/// Which entries; what is not said does not matter.
+/// Selects entries; an unset field matches every entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this kind.
+    /// Entries of this kind.
     pub kind: Option<String>,
-    /// Only parked ones.
+    /// Only parked entries.
     pub parked: bool,
 }
 
-/// Why nothing was done.
+/// Why an action was not executed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// There is no such entry: perhaps it has just been published.
+    /// The entry does not exist: perhaps it has just been published.
     #[error("there is no entry {0} in the outbox")]
     NotFound(EntryId),
-    /// It is a saga's.
+    /// The entry belongs to a saga.
     #[error("entry {entry_id} is a {kind} of saga {saga_id}: it goes with its saga")]
     OfSaga {
         /// The entry.
@@ -68,7 +69,7 @@ pub enum OutboxError {
         /// The saga.
         saga_id: SagaId,
     },
-    /// It is parked.
+    /// The entry is already parked.
     #[error("entry {0} is parked already")]
     Parked(EntryId),
     /// The database failed.
@@ -76,7 +77,7 @@ pub enum OutboxError {
     Db(#[from] sqlx::Error),
 }
 
-/// Entries, the oldest due first.
+/// Lists entries, the oldest due first.
 pub async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -101,8 +102,8 @@ pub async fn list(
     .await
 }
 
-/// Has a message published now, its attempts counted anew, in the caller's transaction. Returns
-/// what it was.
+/// Makes a message due now and resets its attempts, in the caller's transaction. Returns the entry
+/// as it was before.
 ///
 /// # Errors
 /// See [`OutboxError`].
@@ -117,9 +118,9 @@ pub async fn retry(
     Ok(entry)
 }
 
-/// The same at payments, in the caller's transaction there. The audit's row is in the shop's
-/// database, and committed before: after a crash in between it tells of something that did not
-/// happen, and the message is parked still.
+/// Does the same at payments, in the caller's transaction there. The audit's row is in the shop's
+/// database and is committed first: after a crash in between, the row records an action that was
+/// not executed, and the message is still parked.
 ///
 /// # Errors
 /// See [`OutboxError`].
@@ -154,7 +155,8 @@ async fn release(conn: &mut PgConnection, entry_id: EntryId) -> sqlx::Result<()>
     .map(drop)
 }
 
-/// Takes a message out of the relay's sight, in the caller's transaction. Returns what it was.
+/// Parks a message, so that the relay skips it, in the caller's transaction. Returns the entry as
+/// it was before.
 ///
 /// # Errors
 /// See [`OutboxError`].

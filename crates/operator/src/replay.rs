@@ -1,4 +1,4 @@
-//! Replaying an exported saga: offline, input by input.
+//! Replays an exported saga offline, input by input.
 
 use saga::{
     Shape,
@@ -10,20 +10,21 @@ use crate::export::Export;
 /// Why an exported saga does not replay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// It is of another plan, or of another version of it.
+    /// The saga belongs to another plan, or to another version of the plan.
     #[error("the file is of {file}, and this binary knows {ours}")]
     Plan {
-        /// The file's plan.
+        /// The plan of the file.
         file: String,
-        /// Ours.
+        /// The plans of this binary.
         ours: String,
     },
-    /// Its journal and the machine disagree.
+    /// The journal and the state machine disagree.
     #[error(transparent)]
     Journal(#[from] replay::ReplayError),
 }
 
-/// Replays an exported journal by its plan among `plans`. Returns the inputs up to the first difference.
+/// Replays an exported journal by its plan, which is looked up in `plans`. Returns the inputs up to
+/// the first difference.
 pub fn replay(plans: &[Shape], export: &Export) -> (Vec<ReplayedInput>, Result<(), ReplayError>) {
     let named = |plan: &str, version: i32, hash: &str| format!("{plan} v{version} ({hash})");
     let file = named(&export.plan, export.plan_version, &export.plan_hash);

@@ -1,4 +1,4 @@
-//! Sagas as an operator sees them: lists, and the whole life of one.
+//! Sagas as an operator sees them: lists, and the complete history of one.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use utoipa::ToSchema;
 
 use crate::audit;
 
-/// Which sagas. What is not said does not matter; without a state, an order or a user only those
-/// that are not at rest.
+/// Selects sagas. An unset field matches every saga; without a state, an order or a user, only
+/// sagas that are not at rest match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// In this state.
+    /// Sagas in this state.
     pub state: Option<String>,
-    /// Of this plan.
+    /// Sagas of this plan.
     pub plan: Option<String>,
-    /// At this step, run, waited at or undone.
+    /// Sagas at this step: running, waiting or compensating there.
     pub step: Option<String>,
-    /// Unchanged for at least so long.
+    /// Sagas unchanged for at least this long.
     pub older_than: Option<Duration>,
-    /// Of this order.
+    /// The saga of this order.
     pub order: Option<OrderId>,
-    /// Of this user's orders.
+    /// Sagas of this user's orders.
     pub user: Option<UserId>,
-    /// Of one of these orders.
+    /// Sagas of one of these orders.
     pub orders: Option<Vec<OrderId>>,
-    /// With this in the last error, or in the reason of the compensation.
+    /// Sagas whose last error or reason for compensation contains this text.
     pub text: Option<String>,
-    /// After this one, in the order of lists.
+    /// Sagas after this one, in list order.
     pub after: Option<SagaId>,
 }
 
@@ -42,39 +42,39 @@ pub struct Filter {
 pub struct Line {
     /// The saga.
     pub saga_id: SagaId,
-    /// The order that it drives.
+    /// The order that the saga drives.
     pub order_id: Option<String>,
-    /// Its plan.
+    /// The saga's plan.
     pub plan: String,
-    /// Its plan's version.
+    /// The plan's version.
     pub plan_version: i32,
     /// `running`, `waiting`, `compensating`, `completed`, `compensated`.
     pub state: String,
-    /// What its entry is for: a step, or `<step>/undo`.
+    /// The step of its outbox entry, or `<step>/undo`.
     pub step: Option<String>,
-    /// Whether an operator holds it.
+    /// Whether an operator has paused the saga.
     pub paused: bool,
-    /// Raised by every write.
+    /// Incremented by every write.
     pub revision: i64,
     /// Attempts begun at the step.
     pub attempt: Option<i32>,
-    /// When it acts next; while it acts, the end of the lease.
+    /// When the saga acts next; during an attempt, the end of the lease.
     pub due_at: Option<DateTime<Utc>>,
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
-    /// Until when it waits.
+    /// When the saga's wait ends.
     pub deadline: Option<DateTime<Utc>>,
-    /// Why it is, or was, compensated.
+    /// Why the saga is, or was, compensated.
     pub reason: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it moved last.
+    /// When the saga last moved.
     pub updated_at: DateTime<Utc>,
-    /// Its one trace.
+    /// The id of the saga's single trace.
     pub trace_id: String,
 }
 
-/// Sagas, oldest first.
+/// Lists sagas, oldest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Line>> {
     let named = filter.order.is_some() || filter.user.is_some() || filter.orders.is_some();
     let live = filter.state.is_none() && !named;
@@ -118,32 +118,32 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     .await
 }
 
-/// `text` with what has a meaning in `like` taken literally.
+/// `text` with the wildcards of `like` escaped.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('%', "\\%")
         .replace('_', "\\_")
 }
 
-/// One thing that happened.
+/// One event in a saga's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SagaMoment)]
 pub struct Moment {
-    /// When.
+    /// When the event happened.
     pub at: DateTime<Utc>,
-    /// The revision that it made.
+    /// The revision that the event created.
     pub revision: i64,
-    /// What: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, …
+    /// The kind of event: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, …
     pub kind: String,
-    /// At which step.
+    /// The step.
     pub step: Option<String>,
-    /// In which attempt.
+    /// The attempt.
     pub attempt: Option<i32>,
-    /// The saga's state after it.
+    /// The saga's state after the event.
     pub state: String,
-    /// Error, verdict or reason.
+    /// The error, verdict or reason.
     pub detail: Option<String>,
-    /// Who did it, of an act or a signal.
+    /// The actor of an operator's action, or the source of a signal.
     pub actor: Option<String>,
 }
 
@@ -151,23 +151,23 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SagaSignal)]
 pub struct Signal {
-    /// Its id.
+    /// The signal's id.
     pub signal_id: uuid::Uuid,
-    /// Its name.
+    /// The signal's name.
     pub name: String,
-    /// `applied`, `duplicate`, `early`, `late`; none while nobody has decided on it.
+    /// `applied`, `duplicate`, `early`, `late`; none until the signal is decided on.
     pub verdict: Option<String>,
-    /// Where it came from.
+    /// The signal's source.
     pub source: String,
-    /// When it came in.
+    /// When the signal arrived.
     pub received_at: DateTime<Utc>,
 }
 
-/// A step of the plan, with what became of it.
+/// A step of the plan, with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SagaStep)]
 pub struct Step {
-    /// Its name.
+    /// The step's name.
     pub name: &'static str,
     /// `local`, `remote` or `wait`.
     pub kind: &'static str,
@@ -175,27 +175,27 @@ pub struct Step {
     pub status: &'static str,
 }
 
-/// The whole life of a saga.
+/// A saga with its complete history.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = SagaLife)]
 pub struct Life {
-    /// Where it stands.
+    /// The saga's current state.
     #[serde(flatten)]
     pub saga: Line,
-    /// Its plan, step by step; empty if its plan is not this binary's.
+    /// The plan's steps; empty if this binary does not know the plan.
     pub steps: Vec<Step>,
-    /// What happened, in sequence.
+    /// The journal, in sequence.
     pub timeline: Vec<Moment>,
-    /// What came in from outside.
+    /// The signals received.
     pub signals: Vec<Signal>,
-    /// What operators did, newest first.
+    /// The operators' actions, newest first.
     pub acts: Vec<audit::Row>,
 }
 
-/// Most operator acts shown of one saga.
+/// Most operators' actions shown for one saga.
 const MOST_ACTS: i64 = 1000;
 
-/// The whole life of a saga that is not archived.
+/// Reads a saga that is not archived, with its complete history.
 pub async fn life(
     conn: &mut PgConnection,
     saga_id: SagaId,
@@ -256,7 +256,7 @@ pub async fn life(
     }))
 }
 
-/// Where these sagas stand, in the order of lists; what is not there, or archived, is missing.
+/// Reads these sagas, in list order; unknown and archived sagas are missing.
 pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<Line>> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     sqlx::query_as!(
@@ -276,7 +276,7 @@ pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<L
     .await
 }
 
-/// What happened to a saga, in sequence: its journal.
+/// Reads a saga's journal, in sequence.
 pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Moment>> {
     sqlx::query_as!(
         Moment,

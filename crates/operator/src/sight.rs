@@ -1,23 +1,23 @@
-//! What beside the shop's database can be looked at from here. All of it is optional: whoever
-//! cannot see something says so.
+//! The data sources beside the shop's database that this process can read. Each is optional: a
+//! diagnosis names the sources that it could not read.
 
 use std::sync::Arc;
 
 use sqlx::PgPool;
 use workflows::payments::Payments;
 
-/// How payments can be asked.
+/// How payments can be queried.
 #[derive(Clone)]
 pub enum PaymentsSight {
-    /// Its database, with its outbox.
+    /// By its database, including its outbox.
     Database(PgPool),
-    /// Its API: transactions only.
+    /// By its API, which shows transactions only.
     Service(Arc<dyn Payments>),
     /// Not at all.
     None,
 }
 
-/// What can be looked at.
+/// The data sources that this process can read.
 #[derive(Clone)]
 pub struct Sight {
     /// Payments.
@@ -29,7 +29,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// What an operator's process sees.
+    /// The data sources of an operator's process.
     pub fn of_operators(payments: PaymentsSight, amqp_url: Option<String>) -> Self {
         Self {
             payments,

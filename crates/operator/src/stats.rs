@@ -1,4 +1,4 @@
-//! How all sagas stand, and whether a binary knows their plans.
+//! Counts of sagas by state, and of live sagas by plan.
 
 use messaging::outbox::PlanKey;
 use serde::Serialize;
@@ -9,11 +9,11 @@ use sqlx::PgConnection;
 pub struct InState {
     /// The state.
     pub state: String,
-    /// How many; of those at rest, the ones that are not archived.
+    /// Sagas in this state; of those at rest, only the ones not archived.
     pub sagas: i64,
-    /// How many of them an operator holds.
+    /// How many of them an operator has paused.
     pub paused: i64,
-    /// For how long the one that has rested longest has not moved, seconds.
+    /// Age of the saga that has gone longest without a change, in seconds.
     pub oldest_seconds: f64,
 }
 
@@ -33,7 +33,8 @@ pub async fn by_state(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
     .await
 }
 
-/// Counts the sagas that are not at rest, by the index of those; the age is that of their state.
+/// Counts the sagas that are not at rest, by the index of live sagas. The age is the time since the
+/// saga entered its state.
 pub async fn by_state_live(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
     sqlx::query_as!(
         InState,
@@ -53,21 +54,21 @@ pub async fn by_state_live(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>
 /// The live sagas of one plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LivePlan {
-    /// Its stored name.
+    /// The plan's stored name.
     pub plan: String,
-    /// Its version.
+    /// The plan's version.
     pub version: i32,
-    /// Hash of its shape.
+    /// Hash of the plan's shape.
     pub hash: String,
-    /// How many sagas of it are not at rest.
+    /// How many of its sagas are not at rest.
     pub sagas: i64,
-    /// The oldest of them.
+    /// The oldest of these sagas.
     pub oldest: kernel::SagaId,
-    /// Whether this binary works on them.
+    /// Whether this binary can work on them.
     pub known: bool,
 }
 
-/// The plans that live sagas run by, held against those that a binary knows.
+/// Lists the plans of all live sagas; `known` are the plans of this binary.
 pub async fn live_plans(conn: &mut PgConnection, known: &[PlanKey]) -> sqlx::Result<Vec<LivePlan>> {
     let rows = sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! A saga's trace, told again from its journal: the same spans, to the byte.
+//! A saga's trace, rebuilt from its journal: byte for byte the same spans.
 
 use kernel::{SagaId, TraceRef};
 use saga::{
@@ -8,17 +8,17 @@ use saga::{
 use sqlx::PgConnection;
 use telemetry::Told;
 
-/// Where a saga's trace is, and all that its journal tells of it.
+/// A saga's trace, as rebuilt from its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
-    /// Its trace.
+    /// The trace's id.
     pub trace_id: String,
-    /// Its spans, in the order in which things happened.
+    /// The trace's spans, in the order of events.
     pub spans: Vec<Told>,
 }
 
-/// A saga's story; none when there is no such saga, not even in the archive. Rows of a kind that
-/// this binary does not know are left out.
+/// Rebuilds a saga's trace; `None` when the saga is neither stored nor archived. Journal rows of a
+/// kind that this binary does not know are skipped.
 pub async fn of(
     engine: &Engine,
     conn: &mut PgConnection,

@@ -11,7 +11,7 @@ use workflows::payments::PaymentsView;
 
 use crate::PaymentsSight;
 
-/// Longest wait for payments.
+/// Longest wait for payments' answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl PaymentsView for PaymentsSight {
@@ -41,7 +41,7 @@ impl PaymentsView for PaymentsSight {
     }
 }
 
-// unchecked: the macros know the shop's database only
+// unchecked: the macros know only the shop's database
 async fn read(pool: &PgPool, order_id: OrderId) -> sqlx::Result<Option<Transaction>> {
     let row = sqlx::query(
         "select transaction_id, user_id, amount, currency, status, created_at, completed_at, canceled_at

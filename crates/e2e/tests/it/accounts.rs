@@ -1,4 +1,4 @@
-//! Mails about accounts, and what their links lead to.
+//! Mails about accounts, and the targets of their links.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn mail(system: &System, subject: &str) -> String {
         let files = std::fs::read_dir(system.setting("MAIL_DIR")).ok()?;
         files
             .filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok())
-            // quoted-printable, as far as it matters here
+            // quoted-printable, decoded as far as these mails need it
             .map(|mail| mail.replace("=\r\n", "").replace("=3D", "="))
             .find(|mail| mail.contains(&format!("Subject: {subject}\r\n")))
     })
@@ -86,7 +86,7 @@ async fn the_owner_of_an_address_takes_its_account_over_by_mail() {
     assert_eq!(text(&session["user"], "name"), NAME);
     mail(&system, "Your password was changed").await;
 
-    // nobody has this address: the command is handled, and there is no mail
+    // no account has this address: the command is handled, and no mail is sent
     let (status, _) = post(
         &system,
         "/api/password-reset",

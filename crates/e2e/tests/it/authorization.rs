@@ -1,4 +1,4 @@
-//! Who may do what: every operation of both documents by every kind of caller and with every kind of
+//! Authorization: every operation of both documents by every kind of caller and with every kind of
 //! forged token, against running processes.
 
 mod forged;
@@ -20,7 +20,7 @@ use crate::{layout::root, saga_of, text};
 use forged::Mint;
 use table::{At, Caller, May, Row, TABLE, expected};
 
-/// A token of the shop's service that is good for a day.
+/// A token of the shop's service that is valid for a day.
 pub(crate) fn lasting_service_token(system: &System) -> String {
     let signer = tokens::Signer::from_pem(&system.service_signing_key(), kernel::Clock::System);
     let signer = signer.unwrap();
@@ -28,14 +28,14 @@ pub(crate) fn lasting_service_token(system: &System) -> String {
     Mint::new(&token, &system.service_signing_key(), &signer.jwks()).lasting()
 }
 
-/// The token of a new account with these roles, good for a day.
+/// The token of a new account with these roles, valid for a day.
 pub(crate) async fn lasting_account(system: &System, roles: &[&str]) -> String {
     let token = account(system, roles).await;
     let signer = tokens::Signer::from_pem(&system.signing_key(), kernel::Clock::System).unwrap();
     Mint::new(&token, &system.signing_key(), &signer.jwks()).lasting()
 }
 
-/// Method and path of each operation, by its id, and whether it asks for a token.
+/// Method and path of each operation, by its id, and whether it requires a token.
 fn operations(at: At) -> BTreeMap<String, (Method, String, bool)> {
     let name = match at {
         At::Shop => "api",
@@ -81,7 +81,7 @@ fn every_operation_of_the_documents_has_a_row() {
     }
 }
 
-/// A running system, what is asked for, and the callers' tokens.
+/// A running system, its operations, the values that fill the requests, and the callers' tokens.
 struct Rig {
     system: System,
     operations: BTreeMap<String, (Method, String, bool)>,
@@ -247,7 +247,7 @@ impl Rig {
         request
     }
 
-    /// A fresh token of a service, which is good for a minute, or the one that was issued.
+    /// A fresh token of a service, which is valid for a minute, or the one that was issued.
     fn token(&self, caller: Caller) -> Option<String> {
         let key = self.system.service_signing_key();
         let signer = tokens::Signer::from_pem(&key, kernel::Clock::System).unwrap();
@@ -292,7 +292,7 @@ async fn every_operation_answers_every_caller_and_forged_token_as_documented() {
                 wrong.push(format!("{} by {caller:?}: {got}, not {expected}", row.id));
             }
         }
-        // each forgery is of a token that is good for the operation
+        // each forgery is made from a token that the operation accepts
         let good = match row.may {
             May::Anybody => Caller::Owner,
             May::Only(may, _) => may[0],
@@ -316,7 +316,7 @@ async fn every_operation_answers_every_caller_and_forged_token_as_documented() {
                 wrong.push(format!("{} with {name}: {got}, not {expected}", row.id));
             }
         }
-        // a token in the address is no token
+        // a token in the query string is ignored
         let mut request = rig.request(row);
         request = request.query(&[("access_token", &good)]);
         let (method, ..) = &rig.operations[row.id];

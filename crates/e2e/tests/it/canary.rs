@@ -1,5 +1,5 @@
-//! Logs and spans hold no secret, no address and no body: canaries are planted wherever one could get
-//! in, and looked for in everything that the processes wrote and sent.
+//! Logs and spans contain no secret, no address and no body: canaries are planted wherever one
+//! could leak in, and searched for in everything that the processes wrote and sent.
 
 use std::{
     io::Write as _,
@@ -14,23 +14,23 @@ use uuid::Uuid;
 
 use crate::{hurried, text};
 
-/// Ours tell all that they could, libraries what they do in production.
+/// Our own crates log everything that they can, libraries as in production.
 const LOUD: &str = "info,api=trace,auth=trace,commerce=trace,db=trace,messaging=trace,operator=trace,\
                     payments=trace,payments_client=trace,saga=trace,tokens=trace,web=trace,worker=trace,workflows=trace";
 
-/// What must not be told, each under a name that may be.
+/// Secrets that must not be logged, each under a harmless name.
 #[derive(Default)]
 struct Canaries(Vec<(&'static str, String)>);
 
 impl Canaries {
-    /// A new one.
+    /// Plants a new canary.
     fn plant(&mut self, name: &'static str) -> String {
         let canary = format!("canary{}", Uuid::new_v4().simple());
         self.watch(name, &canary);
         canary
     }
 
-    /// One that somebody else made.
+    /// Watches for a secret made elsewhere.
     fn watch(&mut self, name: &'static str, secret: &str) {
         assert!(
             secret.len() > 8,
@@ -39,7 +39,7 @@ impl Canaries {
         self.0.push((name, secret.to_owned()));
     }
 
-    /// Which of them a text holds: logs, spans, whatever a process sends or writes.
+    /// Names the canaries that a text contains: logs, spans, or other output of a process.
     fn in_text(&self, text: &str) -> Vec<String> {
         let lines = text.lines().flat_map(|line| {
             let told = self.0.iter().filter(|(_, secret)| line.contains(secret));
@@ -49,7 +49,7 @@ impl Canaries {
     }
 }
 
-/// Everything that the processes of a system have written.
+/// All output of a system's processes.
 fn written(system: &System) -> String {
     let dir = system.log("any");
     let files = std::fs::read_dir(dir.parent().unwrap()).unwrap();
@@ -60,7 +60,7 @@ fn written(system: &System) -> String {
         .collect()
 }
 
-/// Whatever shopctl says to people; what it prints is what was asked for.
+/// Runs shopctl. Only its stderr is checked, since its stdout is the requested data.
 fn shopctl(system: &System, arguments: &[&str], input: &str) -> Output {
     let mut command = system.command("shopctl");
     let mut child = command
@@ -154,7 +154,7 @@ async fn account(system: &System, canaries: &mut Canaries) -> String {
             assert!(answer.status().is_client_error());
         }
     }
-    // that session is over: the orders are placed in another one
+    // the first session is over: the orders are placed in another one
     let credentials = json!({"email": email, "password": password}).to_string();
     let answer = send(system, "/api/login", credentials).await;
     let session: Value = answer.json().await.unwrap();
@@ -163,7 +163,8 @@ async fn account(system: &System, canaries: &mut Canaries) -> String {
     token
 }
 
-/// Orders: one paid, one canceled, one held by an operator meanwhile; returns those with a saga.
+/// Places orders: one paid, one canceled, one paused by an operator meanwhile; returns those with a
+/// saga.
 async fn orders(system: &System, buyer: &Buyer<'_>) -> Vec<(String, Uuid)> {
     let mut seen = Vec::new();
     for paid in [true, false] {
@@ -201,7 +202,7 @@ async fn orders(system: &System, buyer: &Buyer<'_>) -> Vec<(String, Uuid)> {
     seen
 }
 
-/// Messages that nobody can read; returns an id that is told.
+/// Sends undecodable messages; returns an id that may be logged.
 async fn messages(system: &System, canaries: &mut Canaries) -> String {
     let body = canaries.plant("body of a message");
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
@@ -233,7 +234,7 @@ async fn messages(system: &System, canaries: &mut Canaries) -> String {
     told
 }
 
-/// Accounts made and ended from the command line.
+/// Creates and disables accounts from the command line.
 fn operators(system: &System, canaries: &mut Canaries) -> String {
     let password = canaries.plant("operator's password");
     let email = format!("{}@shop.example", canaries.plant("operator's address"));
@@ -259,7 +260,7 @@ fn operators(system: &System, canaries: &mut Canaries) -> String {
     talk
 }
 
-/// Settings with a secret in them that make no sense, or lead nowhere.
+/// Starts processes with invalid or unreachable settings that contain a secret.
 async fn settings(system: &System, canaries: &mut Canaries) {
     let secret = canaries.plant("password in a URL");
     let nowhere = format!("postgres://shop:{secret}@127.0.0.1:1/shop");
@@ -297,8 +298,8 @@ async fn settings(system: &System, canaries: &mut Canaries) {
     }
 }
 
-/// Each line is one JSON object that says when, how grave, what and who; what speaks of an order or a
-/// saga has it in its field, and its trace.
+/// Each line is one JSON object with time, level, service, target and message; a line about an
+/// order or a saga has the id in its field, and its trace.
 fn assert_lines(written: &str, orders: &[(String, Uuid)]) {
     let mut spoke_of = (0, 0);
     for line in written.lines() {
@@ -391,7 +392,7 @@ async fn no_secret_is_in_any_log_line_or_span_and_each_line_is_one_object() {
         .iter()
         .map(|span| String::from_utf8_lossy(&span.bytes));
     let sent: String = sent.collect::<Vec<_>>().join("\n");
-    // what is told, by each process, is found
+    // the logs contain the ids that each process may log
     let mut open = Canaries::default();
     open.watch("message", &told);
     for (order, saga) in &orders {

@@ -1,5 +1,4 @@
-//! Why a saga stands where it stands: each situation is made on the real system, and `why` names it,
-//! with its evidence.
+//! `saga why`: each situation is created on the real system, and `why` names it, with its evidence.
 
 mod decisions;
 mod drills;
@@ -22,7 +21,7 @@ fn with(settings: &[(&'static str, &str)], proxies: bool) -> SystemOptions {
     options
 }
 
-/// What `shopctl saga why` says, with its exit code.
+/// The output of `shopctl saga why`, with its exit code.
 fn why_with(system: &System, saga: &str, without: &[&str]) -> (i32, Value) {
     let mut command = system.command("shopctl");
     command.args(["saga", "why", saga, "-o", "json"]);
@@ -36,7 +35,7 @@ fn why_with(system: &System, saga: &str, without: &[&str]) -> (i32, Value) {
     (output.status.code().unwrap(), why)
 }
 
-/// Waits until the cause is this one, in JSON and in the table, and checks what comes with it.
+/// Waits until the cause is this one, in JSON and in the table, and checks its evidence.
 pub(crate) async fn assert_cause(
     system: &System,
     saga: &str,

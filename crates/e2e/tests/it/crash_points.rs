@@ -1,4 +1,4 @@
-//! Crash points: where they are, and that nothing that is shipped holds one.
+//! Crash points: the list matches the code, and no shipped program contains one.
 
 use std::{
     collections::BTreeSet,
@@ -40,7 +40,7 @@ fn every_crash_point_of_the_code_is_on_the_list_once_and_the_list_has_no_other()
     assert_eq!(once, listed);
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target directory.
 fn target() -> PathBuf {
     let debug = std::env::var("TEST_BIN_DIR").expect("run the tests with `cargo xtask test`");
     Path::new(&debug).parent().unwrap().to_path_buf()
@@ -56,7 +56,7 @@ fn build(arguments: &[&str]) {
     assert!(status.success(), "cargo build {arguments:?}");
 }
 
-/// Which of these names are in a program's bytes. By grep: our debug build would look for minutes.
+/// Finds these names in a program's bytes, with grep: our debug build would search for minutes.
 fn names_in(program: &Path, names: &[&'static str]) -> BTreeSet<&'static str> {
     assert!(program.exists(), "{} is not built", program.display());
     let output = Command::new("grep")
@@ -71,7 +71,7 @@ fn names_in(program: &Path, names: &[&'static str]) -> BTreeSet<&'static str> {
     names.filter(|name| found.contains(name)).collect()
 }
 
-/// The same macro in the smallest program there is: in seconds, and under our release profile.
+/// The same macro in a minimal program: takes seconds, and uses our release profile.
 #[test]
 fn a_release_build_of_a_crash_point_holds_neither_its_name_nor_the_variable() {
     let names = ["example.of_a_crash_point", "CRASH_DIR"];
@@ -84,8 +84,8 @@ fn a_release_build_of_a_crash_point_holds_neither_its_name_nor_the_variable() {
     assert_eq!(release, BTreeSet::new());
 }
 
-/// Each name is in a debug build of what is shipped, and none in its release build, which takes
-/// minutes: `--wide`.
+/// Each name is in the debug builds of the shipped programs, and none in their release builds,
+/// which take minutes: `--wide`.
 #[test]
 fn no_release_binary_holds_the_name_of_a_crash_point() {
     let mut names: Vec<_> = POINTS.iter().map(|(name, _)| *name).collect();

@@ -67,7 +67,7 @@ async fn the_api_killed_right_after_the_create_commit_loses_nothing() {
     assert!(answer.is_err(), "the client hears nothing");
     system.fault(Upstream::Payments, Fault::None);
     system.spawn("api").await;
-    // the client asks again under its key
+    // the client retries under its key
     let again: Value = buyer
         .try_order(&mug, 1, "killed")
         .await
@@ -98,7 +98,7 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
     buyer.pay(text(&first, "transaction_id")).await;
     buyer.awaits(text(&first, "id"), "completed").await; // it is consuming
     let (_, order) = buyer.order().await;
-    // from now on the worker hears RabbitMQ, which does not hear it: its ack is lost
+    // from now on the worker receives from RabbitMQ but cannot send: its ack is lost
     let link = system.link("worker payments", Upstream::RabbitMq);
     link.will(Fault::NoRequests);
     buyer.pay(text(&order, "transaction_id")).await;
@@ -107,7 +107,7 @@ async fn a_payments_worker_killed_between_commit_and_ack_has_its_event_delivered
     system.spawn("worker").await;
     let (_, next) = buyer.order().await;
     buyer.pay(text(&next, "transaction_id")).await;
-    buyer.awaits(text(&next, "id"), "completed").await; // the redelivered one is behind us
+    buyer.awaits(text(&next, "id"), "completed").await; // behind the redelivered one
     system.settle().await;
     system.assert_whole().await;
     let signals: i64 = sqlx::query_scalar("select count(*) from saga.signal")

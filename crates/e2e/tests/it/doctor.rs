@@ -1,4 +1,4 @@
-//! The doctor, examined: every check goes red on its own violation, and no other one does.
+//! Tests of the doctor: every check reports its own violation, and no other check does.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,14 +11,14 @@ use testkit::{System, copy_of, eventually, eventually_some, foreign_client, publ
 use crate::{hurried, text};
 
 /// A violation, planted by hand into the databases of a healthy system. `{completed}`, `{canceled}`
-/// and `{waiting}` are orders, `{…_saga}` their sagas. `{longer}` makes the canceled one a saga of the plan
-/// [`longer`].
+/// and `{waiting}` are orders, `{…_saga}` their sagas. `{longer}` makes the canceled saga one of
+/// the plan [`longer`].
 struct Plant {
-    /// The check that must go red.
+    /// The check that must report it.
     check: &'static str,
-    /// Others that are rightly red, too.
+    /// Other checks that rightly report it, too.
     also: &'static [&'static str],
-    /// What the finding must be about.
+    /// The expected subject of the finding.
     subject: &'static str,
     shop: &'static str,
     payments: &'static str,
@@ -34,7 +34,7 @@ const fn shop(check: &'static str, subject: &'static str, shop: &'static str) ->
     }
 }
 
-/// Something that the saga's journal does not tell of.
+/// A change that the saga's journal does not contain.
 const fn untold(check: &'static str, subject: &'static str, statement: &'static str) -> Plant {
     Plant {
         also: &["I11"],
@@ -221,7 +221,7 @@ const PLANTS: [Plant; 29] = [
     ),
 ];
 
-/// What is planted by other means than a statement: a session, and queues.
+/// Violations planted by other means than a statement: a session, and queues.
 const PLANTED_OTHERWISE: [&str; 5] = [
     "idle-in-transaction",
     "missing-queue",
@@ -273,7 +273,7 @@ async fn apply(url: &str, statements: &str) {
         return;
     }
     let mut conn = PgConnection::connect(url).await.unwrap();
-    // past triggers and foreign keys, as a hand that meddles would be
+    // bypasses triggers and foreign keys, as a manual change could
     let statements = format!("set session_replication_role = replica; {statements}");
     sqlx::raw_sql(AssertSqlSafe(statements))
         .execute(&mut conn)
@@ -349,7 +349,7 @@ async fn every_check_goes_red_on_its_own_violation_alone() {
             management_url: None,
             plans: &plans,
         };
-        // without grace: nothing moves any more
+        // no grace period: nothing moves any more
         let limits = Limits {
             grace: Duration::ZERO,
             ..limits()
@@ -448,7 +448,7 @@ async fn doctor_sees_queues_that_are_missing_unread_or_hold_what_failed() {
         .find(|found| found.check == "missing-queue");
     assert_eq!(missing.unwrap().subject, "queue messages.retry.1s");
 
-    // another system's queue is bound: nothing comes back as unroutable
+    // another system's queue is bound, so no event is returned as unroutable
     let unbind = channel.queue_unbind(
         "payments_events_queue".into(),
         "payments_events".into(),

@@ -1,19 +1,20 @@
-//! The first release's databases, dumped with live sagas in them: this release brings each to its end.
+//! Dumps of the first release's databases with live sagas: this release brings each saga to its
+//! end.
 
 use serde_json::Value;
 use testkit::{System, SystemOptions, eventually};
 
 use crate::{causes::assert_cause, hurried, text};
 
-/// Dumps of both databases. Sagas at rest, waiting, running, undoing and paused, with signals that were kept, and
-/// one that payments contradicts; `orders.json` names the orders.
+/// Dumps of both databases. They contain sagas at rest, waiting, running, compensating and paused,
+/// with kept signals, and one that payments contradicts; `orders.json` names the orders.
 const DUMPS: [&str; 2] = [
     include_str!("earlier/shop.sql"),
     include_str!("earlier/payments.sql"),
 ];
 const ORDERS: &str = include_str!("earlier/orders.json");
 
-/// Makes what was due when the dump was made due in relation to now.
+/// Makes work that was due at the dump due relative to now.
 const AS_OF_NOW: &str = "
     update saga.saga set deadline = now() + interval '1 hour' where deadline is not null;
     update messaging.outbox set due_at = case kind when 'timer' then now() + interval '1 hour' else now() end";
@@ -49,7 +50,7 @@ async fn sagas_of_the_release_before_come_to_rest() {
         .execute(&system.shop)
         .await
         .unwrap();
-    // sentences of the release before are read as facts
+    // sentences of the previous release are read as facts
     let grace = std::time::Duration::from_hours(24 * 365);
     let violations = system.examine(grace).await.unwrap().violations;
     let checks: Vec<_> = violations.iter().map(|found| found.check).collect();

@@ -23,7 +23,7 @@ async fn a_minimal_event_sent_three_times_completes_the_order_once() {
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
     let transaction = text(&order, "transaction_id");
-    // paid without an event of our own: only the foreign one tells
+    // paid without an event of our own: only the foreign event reports it
     sqlx::query(
         "update payments.transaction set status = 'paid', completed_at = clock_timestamp()",
     )
@@ -42,7 +42,7 @@ async fn a_minimal_event_sent_three_times_completes_the_order_once() {
     buyer.awaits(text(&order, "id"), "completed").await;
     let (_, next) = buyer.order().await;
     buyer.pay(text(&next, "transaction_id")).await;
-    buyer.awaits(text(&next, "id"), "completed").await; // all three are behind us
+    buyer.awaits(text(&next, "id"), "completed").await; // all three are handled
     let applied: i64 = sqlx::query_scalar("select count(*) from saga.signal")
         .fetch_one(&system.shop)
         .await
@@ -100,7 +100,7 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     system.settle().await;
     system.assert_whole().await;
 
-    // sent again, they fail again: nothing is lost on the way
+    // sent again, the messages fail again: none is lost on the way
     system.run(
         "shopctl",
         &["failed", "retry", "--all", "--reason", "again", "--yes"],
@@ -125,7 +125,7 @@ async fn a_message_that_fails_falls_out_of_its_batch_alone_and_is_not_lost() {
         orders.push(order);
     }
     let bad = text(&orders[2], "id");
-    // whatever the reason, this order's row cannot be completed
+    // this order's row cannot be completed; the reason does not matter
     let refuse = format!(
         "create function commerce.refuse() returns trigger language plpgsql as
          $$ begin raise exception 'this order cannot be completed'; end $$;
@@ -136,7 +136,7 @@ async fn a_message_that_fails_falls_out_of_its_batch_alone_and_is_not_lost() {
         .execute(&system.shop)
         .await
         .unwrap();
-    // all six are waiting: they arrive as one batch
+    // all six wait, so they arrive as one batch
     eventually("six events wait", || async {
         let unpublished: i64 = sqlx::query_scalar("select count(*) from messaging.outbox")
             .fetch_one(&system.payments)

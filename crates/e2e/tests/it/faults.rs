@@ -1,4 +1,4 @@
-//! Cases of docs/reliability/faults.md: each test is named after its case and says the rule.
+//! Cases of docs/reliability/faults.md: each test is named after its case and states the rule.
 
 mod broker;
 mod clients;
@@ -16,7 +16,7 @@ use testkit::{Buyer, System, SystemOptions};
 
 use crate::{hurried, text};
 
-/// Each process behind proxies of its own, short leases, nothing running yet.
+/// A prepared system: each process behind proxies of its own, short leases, nothing running yet.
 async fn prepared() -> System {
     System::prepare(SystemOptions {
         proxies: true,
@@ -66,7 +66,7 @@ async fn completes(buyer: &Buyer<'_>, order: &Value) {
     buyer.awaits(id, "completed").await;
 }
 
-/// All comes to rest, and every invariant holds.
+/// Everything comes to rest, and every invariant holds.
 async fn whole(system: &System) {
     system.settle().await;
     system.assert_whole().await;

@@ -1,5 +1,5 @@
-//! Whoever was frozen past its lease and wakes cannot write: its writes hit the fence, and are
-//! counted there. It is frozen by SIGSTOP, in mid-step, at a crash point.
+//! A process that was frozen past its lease cannot write when it wakes: the fence refuses and
+//! counts its writes. The tests freeze it by SIGSTOP, in mid-step, at a crash point.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ async fn frozen(at: &Path) {
     eventually("the worker to freeze", || async { !at.exists() }).await;
 }
 
-/// Kinds and states of everything that was ever written of sagas.
+/// Kinds and states of all journal rows.
 async fn journal(system: &System) -> Vec<(String, String)> {
     sqlx::query_as("select kind, state from saga.journal order by saga_id, revision, n")
         .fetch_all(&system.shop)
@@ -46,7 +46,7 @@ async fn journal(system: &System) -> Vec<(String, String)> {
         .unwrap()
 }
 
-/// Wakes it; what it then writes is refused, once, and nothing moves.
+/// Wakes the frozen process; its write is refused, once, and nothing changes.
 async fn wake_and_count(system: &System, worker: &str, metric: &str) {
     let before = journal(system).await;
     system.signal(worker, Signal::SIGCONT);

@@ -1,5 +1,5 @@
-//! Requests that schemathesis generates from the documents, as every kind of caller, against running
-//! processes: no answer but those that the documents lead one to expect.
+//! Requests that schemathesis generates from the documents, as every kind of caller, against
+//! running processes: every answer must be one that the documents describe.
 
 use std::{process::Command, time::Instant};
 
@@ -11,16 +11,17 @@ use crate::{
     layout::root,
 };
 
-/// Reproduces the requests.
+/// Seed that reproduces the requests.
 const SEED: &str = "20261129";
 
-/// How much is generated.
+/// The amount of generated requests.
 struct Amount {
-    /// Generated requests of an operation in a phase, at most: of the api and of payments.
+    /// Most generated requests per operation and phase: of the api and of payments.
     examples: [u32; 2],
-    /// Requests that each service gets, at least.
+    /// Fewest requests that each service must get.
     at_least: u64,
-    /// Whether each caller walks all constraints of the api's document, not the admin alone, who may call everything.
+    /// Whether every caller tests all constraints of the api's document; otherwise only the admin
+    /// does, who may call everything.
     all_callers: bool,
 }
 
@@ -43,7 +44,7 @@ struct Run<'a> {
     token: Option<String>,
 }
 
-/// What schemathesis said.
+/// The result of schemathesis.
 struct Said {
     good: bool,
     cases: u64,
@@ -110,7 +111,8 @@ async fn generated_requests_find_nothing_that_the_documents_do_not_say() {
     let system = System::start(options).await;
     let (mut found, mut report, mut cases) = (Vec::new(), Vec::new(), [0, 0]);
     for caller in ["anonymous", "user", "operator", "admin", "service"] {
-        // tokens that outlive the requests: on a slow machine one caller takes longer than ten minutes
+        // tokens that outlive the requests: on a slow machine one caller takes more than ten
+        // minutes
         let token = match caller {
             "anonymous" => None,
             "user" => Some(lasting_account(&system, &[]).await),

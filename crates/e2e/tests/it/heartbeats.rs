@@ -1,4 +1,4 @@
-//! Every process says that it is there, for as long as it is.
+//! Every process writes heartbeats for as long as it runs.
 
 use testkit::{System, eventually};
 

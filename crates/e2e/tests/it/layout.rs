@@ -1,4 +1,4 @@
-//! The arrows between crates, and the files that a vendor is named in.
+//! The allowed dependencies between crates, and the files that may name a vendor.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,8 @@ use std::{
 use regex::Regex;
 use serde_json::Value;
 
-/// Which of our crates each may use in what it ships. An arrow that is not here fails the test.
+/// The crates of ours that each crate may use in its shipped code. Any other dependency fails the
+/// test.
 const ARROWS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("crashpoint", &[]),
@@ -127,7 +128,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("e2e", &[]),
 ];
 
-/// What the shop's processes may use: all but payments, one another and what tests use.
+/// The crates that the shop's processes may use: all but payments, one another and test tools.
 const PROCESS: &[&str] = &[
     "crashpoint",
     "kernel",
@@ -152,7 +153,7 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap().to_path_buf()
 }
 
-/// Crate by crate, what it ships with: its normal and build dependencies.
+/// The shipped dependencies of each crate: normal and build dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
@@ -192,8 +193,8 @@ fn the_arrows_between_crates_are_those_of_the_map() {
     }
 }
 
-/// Crates from outside that only these crates may use; `bench` plays the foreign payments, `testkit`
-/// foreign clients of the broker.
+/// External crates that only these crates may use; `bench` acts as a foreign payments service,
+/// `testkit` as foreign clients of the broker.
 #[test]
 fn rules_are_kept_from_http_and_brokers() {
     let all = dependencies();
@@ -250,7 +251,7 @@ pub(crate) fn tests(text: &str) -> impl Iterator<Item = &str> {
     found.into_iter()
 }
 
-/// A second workflow is a file and a line in the registry: no program knows a workflow by its type.
+/// A second workflow is a file and a line in the registry: no program names a workflow's type.
 #[test]
 fn no_crate_names_a_workflow() {
     let workflow = Regex::new(r"\bCheckout(Input)?\b").unwrap();
@@ -272,7 +273,7 @@ fn no_crate_names_a_workflow() {
     }
 }
 
-/// A transaction whose beginning is given up would stay open on a pooled connection: see `db::begin`.
+/// An abandoned `begin` would leave a transaction open on a pooled connection: see `db::begin`.
 #[test]
 fn no_process_begins_a_transaction_past_db() {
     let mut files = Vec::new();
@@ -307,13 +308,13 @@ fn no_process_begins_a_transaction_past_db() {
     assert!(past.is_empty(), "{past:?}");
 }
 
-/// The client library's conversion into a name panics above 255 bytes: names go through
+/// The client library's conversion into a short string panics above 255 bytes: names go through
 /// `record::short`.
 #[test]
 fn no_name_becomes_a_short_string_unbounded() {
     let mut files = Vec::new();
     sources(&root().join("crates/messaging/src"), &mut files);
-    // constants of ours, and what becomes no name
+    // our own constants, and values that do not become names
     let bounded = [
         "header.into()",
         "(*key).into()",
@@ -335,7 +336,7 @@ fn no_name_becomes_a_short_string_unbounded() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// `web::serve` has the time-outs and the limit of connections; axum's own server has neither.
+/// `web::serve` has the timeouts and the limit of connections; axum's own server has neither.
 #[test]
 fn services_are_served_with_limits() {
     let mut files = Vec::new();
@@ -361,7 +362,7 @@ fn services_are_served_with_limits() {
     }
 }
 
-/// A vendor is replaced by rewriting the module that names it.
+/// To replace a vendor, rewrite the module that names it.
 #[test]
 fn one_vendor_one_module() {
     for (krate, vendor, module) in [
@@ -390,7 +391,7 @@ fn one_vendor_one_module() {
     }
 }
 
-/// Lines of a source file in which an amount of minor units becomes text.
+/// Lines of a source file that format an amount of minor units as text.
 fn printed_amounts(source: &str) -> Vec<&str> {
     let interpolated = Regex::new(r"\{[a-z_.]*amount(:[^}]*)?\}").unwrap();
     let concatenated =
@@ -409,7 +410,7 @@ fn printed_amounts(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for line in source.lines() {
         let indent = line.len() - line.trim_start().len();
-        // a macro over several lines ends at a line of its own indent, as rustfmt writes it
+        // a macro that spans lines ends at a line of its own indent, as rustfmt formats it
         if inside.is_some_and(|begun| indent <= begun && !line.trim().is_empty()) {
             inside = None;
         }

@@ -40,7 +40,7 @@ use serde_json::Value;
 use testkit::{System, SystemOptions};
 use uuid::Uuid;
 
-/// A field that is text.
+/// A text field.
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field]
         .as_str()
@@ -59,7 +59,7 @@ async fn saga_of(system: &System, order: &Value) -> String {
     saga.to_string()
 }
 
-/// Short leases and delays, so that a test of a crash takes a second or two.
+/// Short leases and delays, so that a crash test takes a second or two.
 fn hurried() -> SystemOptions {
     let settings = [
         ("SAGA_LEASE_MS", "1500"),

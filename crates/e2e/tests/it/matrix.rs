@@ -1,10 +1,10 @@
 //! The crash matrix: the real processes, killed by SIGKILL at every crash point.
 //!
-//! A record run plays everything once and lists the points that each process passes. Then comes one
-//! run for each process and point, in each direction (forward, compensating), at the first and at
-//! the second hit: the process kills itself there, is started again, the system settles, and all
-//! invariants and everything that clients were told are looked at. A point that does not fire is a
-//! failure. `cargo xtask test` does the first hits; `--wide` does all, and writes the table.
+//! A record run plays everything once and lists the points that each process passes. Then follows
+//! one run per process and point, in each direction (forward, compensating), at the first and at
+//! the second hit: the process kills itself there and is restarted, the system settles, and the
+//! test checks all invariants and every answer that clients got. A point that does not fire is a
+//! failure. `cargo xtask test` runs the first hits; `--wide` runs all, and writes the table.
 
 mod client;
 mod plays;
@@ -45,7 +45,7 @@ fn runs(passed: &[(Play, BTreeSet<Point>)]) -> Vec<Run> {
     runs
 }
 
-/// What the usual test run does: each point once.
+/// The selection of the usual test run: each point once.
 fn first_hits(runs: &[Run]) -> Vec<Run> {
     let forward = |run: &Run| run.play.direction() == Direction::Forward;
     let only_here = |run: &Run| {
@@ -82,7 +82,7 @@ async fn a_process_killed_at_any_crash_point_loses_nothing_and_everything_comes_
         }
         rows
     };
-    // two cores: the small third lane follows the second
+    // on two cores, the short third lane follows the second
     let second_and_third = async {
         let mut rows = lane(1, &rigs[1]).await;
         rows.extend(lane(2, &rigs[2]).await);

@@ -1,4 +1,4 @@
-//! What is published, asked for and alerted on fits together.
+//! Metrics, dashboard queries and alerts are consistent with one another.
 
 mod live;
 mod prometheus;
@@ -20,7 +20,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The metrics that docs/metrics.md names, each with its type and what it says of it.
+/// The metrics that docs/metrics.md names, each with its type and its description.
 fn documented() -> BTreeMap<String, (String, String)> {
     let row = Regex::new(r"(?m)^\| `([a-z_]+)` \| ([a-z]+)[^|]*\|[^|]*\| (.+) \|$").unwrap();
     let page = file("docs/metrics.md");
@@ -29,7 +29,7 @@ fn documented() -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
-/// The alerts that there are.
+/// The names of all alerts.
 fn alerts() -> BTreeSet<String> {
     let name = Regex::new(r"(?m)^ +- alert: (\w+)$").unwrap();
     let rules = file("observability/alerts.yml");
@@ -218,7 +218,7 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
     ] {
         assert!(published.contains(name), "{name} is there before it counts");
     }
-    // the others are of what went wrong: the sources name them
+    // the other metrics count failures: the sources name them
     let mut sources = String::new();
     for krate in ["messaging", "saga", "worker", "telemetry"] {
         for entry in fs::read_dir(root().join("crates").join(krate).join("src")).unwrap() {

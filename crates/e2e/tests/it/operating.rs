@@ -1,5 +1,5 @@
-//! What operators do, against the real system: one saga, many sagas, and against whoever holds the
-//! lease. Each act is seen in audit, journal and `show`.
+//! Operators' actions on the real system: on one saga, on many sagas, and against the lease holder.
+//! Each action appears in the audit, the journal and `show`.
 
 mod batches;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{hurried, saga_of, text};
 
-/// What shopctl said, and how it ended.
+/// The output and the exit code of shopctl.
 struct Said {
     code: i32,
     out: String,
@@ -29,7 +29,7 @@ impl Said {
         }
     }
 
-    /// The data, a line each.
+    /// The data, one value per line.
     fn lines(&self) -> Vec<Value> {
         let lines = self.out.lines();
         lines
@@ -67,7 +67,7 @@ async fn state(system: &System, saga: &str) -> String {
         .unwrap()
 }
 
-/// The act is in audit, journal and `show`, with who, why, before and after.
+/// The action is in the audit, the journal and `show`, with actor, reason, before and after.
 async fn assert_recorded(system: &System, saga: &str, verb: &str) {
     let (actor, reason, before, after): (String, String, Value, Value) = sqlx::query_as(
         "select actor, reason, before, after from saga.audit
@@ -103,7 +103,7 @@ async fn assert_recorded(system: &System, saga: &str, verb: &str) {
     assert!(told("timeline", &noted), "{life}");
 }
 
-/// Attempts by themselves are an hour apart.
+/// Automatic attempts are an hour apart.
 fn stuck_for_long() -> SystemOptions {
     let mut options = hurried();
     for (name, value) in [
@@ -286,7 +286,7 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
         ];
         shopctl(&system, &arguments)
     };
-    // it took effect, and its answer is lost
+    // the call took effect, and its answer is lost
     system.fault(Upstream::Payments, Fault::CutAnswers);
     let (status, order) = buyer.order().await;
     assert_eq!(status, StatusCode::ACCEPTED);
@@ -299,7 +299,7 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
 
-    // it never arrived: nobody may say that it did
+    // the call never arrived, so no operator may assert that it did
     system.fault(Upstream::Payments, Fault::Reset);
     let (_, order) = buyer.order().await;
     let saga = saga_of(&system, &order).await;
@@ -316,11 +316,11 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
         failed == Some(true)
     })
     .await;
-    // without its tombstone the order could still be paid some day
+    // without its tombstone the order could still be paid later
     let early = resolve(&saga, "undone").with(4);
     assert!(early.talk.contains("has no transaction"), "{}", early.talk);
     system.fault(Upstream::Payments, Fault::CutAnswers);
-    act(&system, "retry", &saga).with(0); // leaves the tombstone, its answer is lost
+    act(&system, "retry", &saga).with(0); // creates the tombstone; its answer is lost
     eventually("the tombstone", || async {
         let tombstones = "select count(*) from payments.transaction where tombstone";
         let tombstones: i64 = sqlx::query_scalar(tombstones)
@@ -474,7 +474,7 @@ async fn the_audit_cannot_be_changed() {
     shopctl(&system, &["saga", "retry", "--reason", "r"]).with(2);
     let unseen = ["saga", "retry", "--state", "running", "--reason", "r"];
     shopctl(&system, &unseen).with(2);
-    // whoever is asked and cannot answer has not agreed
+    // a prompt without a terminal to answer it is no agreement
     let mut asked = system.command("shopctl");
     asked.args(["saga", "cancel", &saga, "--reason", "r"]);
     asked.env("SHOPCTL_ACTOR", "olga");

@@ -1,18 +1,18 @@
-//! RabbitMQ and PostgreSQL going away under load.
+//! RabbitMQ and PostgreSQL fail under load.
 
 use serde_json::Value;
 use testkit::{System, SystemOptions};
 
 use super::hurried;
 
-/// Orders and pays, one after the other, whatever happens; returns the orders that were accepted.
+/// Places and pays orders, one after the other, through any fault; returns the accepted orders.
 pub(crate) async fn load(system: &System, orders: usize) -> Vec<String> {
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
     let mut accepted = Vec::new();
     for n in 0..orders {
         let key = format!("{}-{n}", buyer.token.len());
-        // a client that hears nothing asks again under its key
+        // a client without an answer retries under its key
         let order: Value = testkit::eventually_some("an order to be accepted", || async {
             let answer = buyer.try_order(&mug, 1, &key).await.ok()?;
             if answer.status().is_success() {
@@ -107,7 +107,7 @@ async fn a_process_that_rabbitmq_refuses_is_not_ready_and_says_why() {
     }
 }
 
-/// Connections that the broker has.
+/// Number of the broker's connections.
 fn connections(system: &System) -> usize {
     let rabbitmq = system.servers.as_ref().unwrap().rabbitmq.lock().unwrap();
     let answer = rabbitmq.management("GET", "/api/connections", "").unwrap();
@@ -149,7 +149,7 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
     .await;
     let before = (connections(&system), threads());
 
-    // an event reaches the queue before the alarm, and finds no consumer
+    // an event reaches the queue before the alarm, while no consumer runs
     system.kill("worker");
     let (early, orders) = orders.split_first().unwrap();
     buyer.pay(early["transaction_id"].as_str().unwrap()).await;
@@ -163,11 +163,11 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
     for order in orders {
         buyer.pay(order["transaction_id"].as_str().unwrap()).await;
     }
-    // what is in the queue is consumed all the same
+    // messages already in the queue are consumed nevertheless
     system.spawn("worker").await;
     let early = early["id"].as_str().unwrap();
     buyer.awaits(early, "completed").await;
-    // a relay that gives up a blocked connection does so every few seconds
+    // a relay that gave up its blocked connection would do so every few seconds
     let renewed = std::sync::Mutex::new(std::collections::BTreeSet::new());
     testkit::eventually("the claims to be renewed four times", async || {
         let due: Option<String> =

@@ -1,5 +1,6 @@
-//! What is deployed, held to the code: docker-compose.yml and k8s/ run every process, tell it only what
-//! it knows and all that it needs, wait for it long enough, and open no way that the map lacks.
+//! Deployment files checked against the code: docker-compose.yml and k8s/ run every process, give
+//! it only settings that it knows and all that it needs, wait long enough for it to stop, and open
+//! no connection that the map lacks.
 
 mod cluster;
 mod compose;
@@ -25,7 +26,7 @@ use files::read;
 
 /// A process as compose or Kubernetes starts it.
 struct Process {
-    /// Where it is written and what it is called there.
+    /// The file and the process's name in it.
     place: String,
     name: String,
     /// Program and arguments.
@@ -35,7 +36,7 @@ struct Process {
     grace: u64,
 }
 
-/// Everything of ours that runs for long.
+/// All our long-running processes.
 const PROCESSES: [&str; 6] = [
     "api",
     "payments",
@@ -52,7 +53,7 @@ fn words(value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The services of the compose file that run the image of our processes.
+/// The services of the compose file that use our processes' image.
 fn composed() -> Vec<Process> {
     let compose = files::compose();
     let services = compose["services"].as_object().unwrap().iter();
@@ -77,7 +78,7 @@ fn composed() -> Vec<Process> {
     .collect()
 }
 
-/// A setting's value as a process gets it: compose makes text of numbers.
+/// A setting's value as a process gets it: compose converts numbers to text.
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -86,7 +87,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// The pods of the base that run the image of our processes; each is told the common settings, too.
+/// The pods of the base that use our processes' image; each also gets the common settings.
 fn deployed() -> Vec<Process> {
     let manifests = manifests("base");
     let settings = manifests
@@ -123,7 +124,7 @@ fn deployed() -> Vec<Process> {
     manifests.iter().filter_map(process).collect()
 }
 
-/// Program by program, the variables that it knows: the generated reference, and shopctl's own.
+/// The variables that each program knows: from the generated reference, and shopctl's own.
 fn known() -> BTreeMap<String, BTreeSet<String>> {
     let mut known = BTreeMap::<String, BTreeSet<String>>::new();
     let variable = Regex::new("`([A-Z_]+)`").unwrap();
@@ -191,7 +192,7 @@ fn a_process_is_told_only_what_it_knows() {
     for process in composed().into_iter().chain(deployed()) {
         let program = &known[&process.command[0]];
         for name in process.env.keys().filter(|name| *name != "RUST_LOG") {
-            // what all share, at least one of them must know
+            // at least one process must know each common setting
             let names = if common.contains_key(name) {
                 &all
             } else {
@@ -224,7 +225,7 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
     let drain = seconds("crates/web/src/server.rs", "DRAIN");
     let (grace, mails) = (seconds(worker, "GRACE"), seconds(worker, "MAILS"));
     let relay = seconds("crates/payments/src/lib.rs", "RELAY_DRAIN");
-    // before SIGTERM, Kubernetes lets the process know nothing for this long
+    // Kubernetes delays SIGTERM by this time
     let prestop = 5;
     for process in composed().into_iter().chain(deployed()) {
         let longest = match process.name.as_str() {
@@ -234,7 +235,7 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
             name if PROCESSES.contains(&name) => grace,
             _ => continue,
         };
-        // traces are sent at the end, for five seconds at most
+        // traces are flushed at the end, for five seconds at most
         let needed = longest + prestop + 5;
         assert!(process.grace > needed, "{}: {needed} s", process.place);
     }
@@ -255,7 +256,7 @@ fn a_web_server_cuts_its_streams_before_it_is_killed() {
         ("edge", "docker/edge/nginx.conf"),
     ] {
         let service = &compose["services"][name];
-        // at SIGTERM nginx ends at once
+        // on SIGTERM nginx would exit at once
         assert_eq!(service["stop_signal"], "SIGQUIT", "{name}");
         let grace = service["stop_grace_period"].as_str().unwrap();
         let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
@@ -296,7 +297,7 @@ fn every_image_is_of_one_version() {
         let found: Vec<_> = base.captures_iter(&text).collect();
         assert_eq!(found.len(), 2, "{file}");
         for image in found {
-            // distroless has no versions but its Debian's
+            // distroless has only Debian's version
             if !image[1].starts_with("gcr.io/distroless/") {
                 pinned(&image[1]);
             }

@@ -1,4 +1,5 @@
-//! A restore as `docs/operations.md` has it: both databases as of one instant, the broker empty.
+//! A restore as described in `docs/operations.md`: both databases as of one instant, the broker
+//! empty.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ async fn order(buyer: &Buyer<'_>) -> Value {
     order
 }
 
-/// Pays, and waits until payments has told the broker.
+/// Pays, and waits until payments has published the event.
 async fn pay(system: &System, buyer: &Buyer<'_>, order: &Value) {
     buyer.pay(text(order, "transaction_id")).await;
     eventually("the event to be published", || async {
@@ -42,7 +43,7 @@ async fn after_a_restore_every_order_of_the_backup_goes_on() {
     pay(&system, &buyer, &done).await;
     buyer.awaits(text(&done, "id"), "completed").await;
     let waiting = order(&buyer).await;
-    // paid, but what says so is with the broker alone
+    // paid, but only the broker has the event
     system.stop("worker");
     system.stop("api");
     let soon = [("PAYMENT_DEADLINE_MS", "1000")];
@@ -54,8 +55,8 @@ async fn after_a_restore_every_order_of_the_backup_goes_on() {
     let postgres = || servers.postgres.lock().unwrap();
     tokio::task::block_in_place(|| postgres().back_up().unwrap());
 
-    // what will have been in vain: an order from its start to its end, and a payment whose event is
-    // newer than all that the databases will know
+    // changes that the restore will undo: an order from start to end, and a payment whose event is
+    // newer than the restored databases
     system.spawn("worker").await;
     let mug = system.product("enamel-mug").await;
     let key = "asked for before and after";

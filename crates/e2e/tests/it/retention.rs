@@ -1,4 +1,4 @@
-//! What is old and at rest is archived; what lives, however old, is never touched.
+//! Old sagas at rest are archived; live ones, however old, are never touched.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -24,7 +24,7 @@ async fn old_sagas_at_rest_are_archived_whole_and_all_invariants_still_hold() {
     .fetch_one(&system.shop)
     .await
     .unwrap();
-    // young ones stay
+    // recent sagas stay
     system.run("worker", &["retention"]);
     assert_eq!(archived(&system).await, []);
 
@@ -54,7 +54,7 @@ async fn old_sagas_at_rest_are_archived_whole_and_all_invariants_still_hold() {
     assert_eq!(left, ["waiting"]);
     system.assert_whole().await;
 
-    // the orders are what they were, and what lives goes on
+    // the orders are unchanged, and live sagas continue
     let refused = buyer.cancel(text(&paid, "id")).await;
     assert_eq!(refused.status(), StatusCode::CONFLICT);
     buyer.pay(text(&waiting, "transaction_id")).await;

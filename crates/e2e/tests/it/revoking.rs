@@ -1,4 +1,4 @@
-//! What ends a session ends it in every process: by `shopctl`, at the shop and at payments.
+//! Ending a session takes effect in every process: by `shopctl`, at the shop and at payments.
 
 use serde_json::{Value, json};
 use testkit::{System, eventually};
@@ -60,7 +60,7 @@ async fn a_session_that_shopctl_ends_neither_pays_nor_acts() {
     let (status, problem) = call(&system, cancel, &buyer.token, json!({})).await;
     assert_eq!(status, 401, "{problem}");
 
-    // another login pays, and does not while the shop cannot be asked
+    // another session pays, but not while the shop cannot be asked
     let other = system.buyer().await;
     let (_, order) = other.order().await;
     let body = json!({ "transaction_id": text(&order, "transaction_id") });
@@ -80,7 +80,7 @@ async fn a_session_that_shopctl_ends_neither_pays_nor_acts() {
     let role = [&["--role", "operator"], &because[..]].concat();
     assert_eq!(user("revoke", &role).0, 4, "it has none");
     assert_eq!(user("grant", &role).0, 0);
-    // a token with the role, from before it was taken back
+    // a token with the role, issued before the role was revoked
     let login = json!({"email": email, "password": "correct horse"});
     let login = system
         .http

@@ -1,5 +1,5 @@
-//! Each process in its own role, with secrets from files as `docker/secrets.sh` makes them: it can do
-//! its work, and nothing else.
+//! Each process runs in its own role, with secrets from files as `docker/secrets.sh` creates them:
+//! it can do its work, and nothing else.
 
 mod forged;
 mod rig;
@@ -38,7 +38,7 @@ async fn each_process_does_its_work_in_a_role_of_its_own() {
         .unwrap();
     buyer.awaits(text(&canceled, "id"), "canceled").await;
 
-    // payments is down for a while: the saga worker asks again
+    // payments is down for a while: the saga worker retries
     system.kill("payments");
     let (_, late) = buyer.order().await;
     rig.spawn("payments").await;
@@ -90,10 +90,10 @@ async fn each_process_does_its_work_in_a_role_of_its_own() {
     }
 }
 
-/// What goes through the broker into an operator's hands, and what the async role does for them.
+/// Work of an operator that uses the broker, and the async role's part in it.
 async fn an_operator_works(rig: &Rig, buyer: &Buyer<'_>, order: &str) {
     let system = &rig.system;
-    // what cannot be handled fails, and an operator sends it again
+    // an unknown message fails, and an operator sends it again
     assert!(
         rig.may_publish("payments", "payments_events", "transaction_completed")
             .await
@@ -142,12 +142,12 @@ async fn an_operator_works(rig: &Rig, buyer: &Buyer<'_>, order: &str) {
     rig.run("operator", "shopctl", &["audit", "list"]);
 }
 
-/// What PostgreSQL says when a right is missing.
+/// PostgreSQL's code for a missing right.
 const DENIED: &str = "42501";
-/// … when a transaction may only read.
+/// PostgreSQL's code for a write in a read-only transaction.
 const READ_ONLY: &str = "25006";
 
-/// Role, database, statement, and what it is refused with.
+/// Role, database, statement, and the code with which it is refused.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("payments", "shop", "select 1", DENIED),
     ("api", "payments", "select 1", DENIED),
@@ -262,7 +262,7 @@ async fn no_process_can_do_what_is_not_its_own() {
         let said = rig.sql(role, database, statement).await;
         assert_eq!(said, Err((*code).to_owned()), "{role}: {statement}");
     }
-    // who knows a role's name and not its password is nobody
+    // a role's name without its password gives no access
     for (role, database) in [
         ("api", "shop"),
         ("payments", "payments"),
@@ -271,7 +271,7 @@ async fn no_process_can_do_what_is_not_its_own() {
         let guess = rig.sql_with(role, "guessed", database, "select 1").await;
         assert_eq!(guess, Err("28P01".to_owned()), "{role}");
     }
-    // and the same question finds what a role may do
+    // and the same check accepts allowed statements
     for (role, database, statement) in [
         ("payments", "payments", "select * from payments.transaction"),
         ("doctor", "shop", "select * from commerce.\"order\""),
@@ -340,7 +340,7 @@ async fn only_payments_may_publish_payment_events_and_nobody_may_declare() {
     }
 }
 
-/// Autoscaling looks at the shop's database in the doctor's role.
+/// Autoscaling reads the shop's database in the doctor's role.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queries_that_scale_workers_run_in_the_role_that_asks_them() {
     let rig = Rig::start().await;

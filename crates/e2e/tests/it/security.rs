@@ -1,4 +1,4 @@
-//! docs/security.md names tests that exist.
+//! docs/security.md names only existing tests.
 
 use std::{collections::BTreeSet, fs};
 

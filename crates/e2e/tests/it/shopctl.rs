@@ -30,7 +30,7 @@ pub(crate) fn lines(out: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_finds_a_saga_that_waits_for_payments_and_gets_it_going_again() {
     let mut options = hurried();
-    // the next attempt by itself is an hour away
+    // the next automatic attempt is an hour away
     options
         .env
         .insert("SAGA_RETRY_BASE_MS", "3600000".to_owned());
@@ -129,7 +129,7 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
     }
 }
 
-/// A shopctl that is told other settings than the system's.
+/// Runs shopctl with other settings than the system's.
 pub(crate) fn told(
     system: &System,
     settings: &[(&str, &str)],
@@ -224,7 +224,7 @@ async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
         &[("SHOPCTL_PROFILE", "/nowhere")],
         &["saga", "list"],
     );
-    // the environment says all that is needed
+    // the environment has all required settings
     assert_eq!(code, 0, "{talk}");
     let named = [("SHOP_DATABASE_URL", ""), ("SHOPCTL_PROFILE", "/nowhere")];
     let (code, talk) = told(&system, &named, &["saga", "list"]);
@@ -260,7 +260,7 @@ fn on_a_terminal(system: &System, settings: &[(&str, &str)], line: &str, answer:
 }
 
 fn terminal(system: &System, settings: &[(&str, &str)], line: &str) -> std::process::Child {
-    // bash's `script` gives it a terminal of its own
+    // util-linux's `script` gives it a terminal of its own
     let mut script = system.command("shopctl");
     let program = script.get_program().to_str().unwrap().to_owned();
     let variables: Vec<_> = script
@@ -424,7 +424,7 @@ async fn a_redriven_command_takes_effect_once_its_cause_is_gone() {
     })
     .await;
     drop(buyer);
-    // an account that is not there yet: its mail cannot be sent
+    // the account does not exist, so its mail cannot be sent
     let id = uuid::Uuid::now_v7();
     let body = serde_json::json!({"command": "send_welcome_email", "user_id": id});
     sqlx::query(

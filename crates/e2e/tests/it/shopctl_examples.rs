@@ -1,4 +1,4 @@
-//! The examples of each `--help`, run.
+//! Runs the examples of each `--help`.
 
 use std::process::{Command, Output};
 
@@ -10,11 +10,11 @@ use crate::{
     text,
 };
 
-/// The id that examples show.
+/// The id used in the examples.
 const SHOWN: &str = "01996e0e-0000-7000-8000-000000000001";
 
-/// What cannot run here: it changes something, needs a plan, asks a container's own port, or writes into
-/// somebody's home.
+/// Examples that cannot run here: they change something, need a batch, query a container's own
+/// port, or write into the user's home directory.
 fn is_left_out(example: &str) -> bool {
     let words = [
         "--reason",
@@ -29,7 +29,7 @@ fn is_left_out(example: &str) -> bool {
     words.iter().any(|word| example.contains(word))
 }
 
-/// Every line of `--help` of every verb that is an example.
+/// Collects every example line from the `--help` of every verb.
 fn examples(system: &System, path: &[&str], found: &mut Vec<String>) {
     let (code, help, _) = shopctl(system, &[path, &["--help"]].concat());
     assert_eq!(code, 0, "{path:?}");
@@ -69,7 +69,7 @@ async fn the_examples_of_each_help_run() {
     system.settle().await;
     let saga = shopctl(&system, &["saga", "list", "--order", order, "-o", "json"]).1;
     let saga = text(&lines(&saga)[0], "saga_id").to_owned();
-    // two that cannot be handled: with an id, and without
+    // two undecodable messages: one with an id, one without
     let failed = || lines(&shopctl(&system, &["failed", "list", "-o", "json"]).1);
     for id in [Some(SHOWN), None] {
         crate::shopctl_verbs::undecodable(&system, id).await;
@@ -115,13 +115,13 @@ async fn the_examples_of_each_help_run() {
             .env("HOME", &home);
         let Output { status, stderr, .. } = shell.output().unwrap();
         let talk = String::from_utf8_lossy(&stderr);
-        // two messages have failed, and the doctor says so; it is a warning
+        // two messages have failed, and the doctor reports them as a warning
         assert_eq!(status.code(), Some(0), "{line}: {talk}");
         ran += 1;
     }
     assert!(ran >= 25, "{ran} of {all:#?}");
-    // those that change something are asked whether they mean it, and there is nobody to ask, or
-    // find nothing to change: what they say is understood
+    // examples that change something need a confirmation without a terminal, or find nothing to
+    // change: it is enough that their arguments are accepted
     std::fs::write(home.join("password"), "correct horse battery\n").unwrap();
     std::fs::write(home.join("mended.json"), "{}").unwrap();
     let changing = ["--reason", "shopctl apply", "shopctl batch"];

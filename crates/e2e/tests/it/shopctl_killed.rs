@@ -16,7 +16,7 @@ use crate::{
 
 const MANY: usize = 3000;
 
-/// A system with many failed messages, and nobody who handles any.
+/// A system with many failed messages and no consumer.
 async fn with_many(channel: &Channel) -> BTreeSet<String> {
     let ids: BTreeSet<_> = (0..MANY).map(|n| format!("m-{n:04}")).collect();
     for some in ids.iter().collect::<Vec<_>>().chunks(100) {
@@ -28,7 +28,7 @@ async fn with_many(channel: &Channel) -> BTreeSet<String> {
     ids
 }
 
-/// Starts `failed VERB` of all of them, and kills it when it has decided on some and not on all.
+/// Starts `failed VERB` for all of them, and kills it when it has decided on some but not all.
 async fn killed(system: &System, verb: &str) {
     let mut command = system.command("shopctl");
     command.args([
@@ -60,7 +60,7 @@ async fn audited(system: &System, verb: &str) -> BTreeSet<String> {
     ids.unwrap().into_iter().collect()
 }
 
-/// The ids that are in `failed`, once what the dead one held is back.
+/// The ids in `failed`, once the messages held by the killed process are back.
 async fn failed(system: &System) -> BTreeSet<String> {
     eventually("nobody holds any", async || {
         let (_, out, _) = shopctl(system, &["failed", "list", "-o", "json"]);
@@ -76,7 +76,7 @@ async fn failed(system: &System) -> BTreeSet<String> {
         .collect()
 }
 
-/// The ids that are in `messages`; takes them out.
+/// Removes all messages from `messages` and returns their ids.
 async fn arrived(channel: &Channel) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let options = BasicGetOptions { no_ack: true };

@@ -1,4 +1,4 @@
-//! A saga that leaves the house and is replayed there; and all verbs while others are down.
+//! A saga is exported and replayed elsewhere; and every verb runs while other processes are down.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
     let (_, paid) = buyer.order().await;
     buyer.pay(text(&paid, "transaction_id")).await;
     buyer.awaits(text(&paid, "id"), "completed").await;
-    // payments' own word on what is canceled comes when all is over, so that all runs are alike
+    // payments' own event of the cancellation is delivered last, so that all runs are alike
     system.stop("worker payments");
     let (_, canceled) = buyer.order().await;
     buyer.cancel(text(&canceled, "id")).await;
@@ -90,7 +90,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
         seen.push('\n');
     }
     insta::assert_snapshot!("replay", seen);
-    // a journal that tells of something else than the machine decides
+    // a journal that contradicts the machine's decision
     let file = system.log("paid");
     let mut export: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let journal = export["journal"].as_array_mut().unwrap();
@@ -112,7 +112,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
     );
 }
 
-/// Whatever is down, each verb works or says what it could not see.
+/// With any dependency down, each verb works or names the sources that it could not read.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_rabbitmq_payments_and_the_api_down_each_verb_works_or_says_what_it_could_not_see() {
     let system = System::start(hurried()).await;

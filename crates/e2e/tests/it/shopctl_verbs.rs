@@ -1,4 +1,4 @@
-//! What each verb of the operator's command line prints, and its exit code: a contract.
+//! A contract: the output of each verb of the operator's command line, and its exit code.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -15,7 +15,7 @@ use crate::{
     text,
 };
 
-/// What differs from run to run, as wide as it was where a table needs that.
+/// Masks values that differ from run to run, keeping their width where a table needs it.
 pub(crate) fn masked(text: &str, ids: &mut HashMap<String, usize>) -> String {
     static ID: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap()
@@ -48,7 +48,7 @@ pub(crate) fn masked(text: &str, ids: &mut HashMap<String, usize>) -> String {
         })
 }
 
-/// Runs command lines one after the other, and writes down what was seen.
+/// Runs command lines one after the other, and records their output.
 struct Transcript<'a> {
     system: &'a System,
     ids: HashMap<String, usize>,
@@ -77,7 +77,7 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// Puts a message into `failed` that could not be handled from `messages`.
+/// Puts a message into `failed` as if its consumer of `messages` could not handle it.
 pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reason: &str) {
     let mut headers = FieldTable::default();
     for (name, value) in [
@@ -91,7 +91,7 @@ pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reaso
     headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
     let properties = BasicProperties::default()
         .with_type("send_welcome_email".into())
-        // the consumer's own record, as the broker vouches for
+        // the consumer's own record, which the broker vouches for
         .with_user_id("shop".into())
         .with_delivery_mode(2)
         .with_headers(headers);
@@ -145,7 +145,7 @@ async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_
     seen.run(&["failed", "retry", "--all", "--reason", "r", "--yes"]);
     seen.run(&["audit", "list"]);
     insta::assert_snapshot!("failed", seen.seen);
-    // both are in their queue, one as it was and one mended, under their ids
+    // both are in their queue under their ids, one unchanged and one edited
     let mut arrived = Vec::new();
     for _ in 0..2 {
         let get = channel.basic_get(
@@ -167,7 +167,7 @@ async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_
         arrived,
         expected.map(|(id, body)| (id.to_owned(), body.to_owned()))
     );
-    // what was dropped is whole in the audit, though jsonb could not take its bytes as text
+    // the audit keeps the dropped message in full, though jsonb could not store its bytes as text
     let kept: String = sqlx::query_scalar(
         "select convert_from(decode(before->>'body_base64', 'base64'), 'LATIN1') from saga.audit where verb = 'failed drop'",
     )
@@ -230,7 +230,7 @@ async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
     buyer.awaits(text(&order, "id"), "awaiting_payment").await;
-    // nobody relays: what was to be mailed is there still, and one that never went
+    // no relay runs: removes the queued mails, then adds a message that was never published
     sqlx::query("delete from messaging.outbox where kind = 'message'")
         .execute(&system.shop)
         .await
@@ -242,7 +242,7 @@ async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
     .execute(&system.shop)
     .await
     .unwrap();
-    // a payment's outcome that nobody heard of, at payments
+    // an undelivered payment outcome, in payments' outbox
     sqlx::query(
         "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, parked_at, last_error)
          values (gen_random_uuid(), 'message', 'nowhere', 'k', 'outcome', '{}', now(), 'unroutable')",
@@ -250,7 +250,7 @@ async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
     .execute(&system.payments)
     .await
     .unwrap();
-    system.stop("payments"); // its relay would have it back at once
+    system.stop("payments"); // its relay would restore it at once
     let entry = |kind: &str| {
         let listed = shopctl(&system, &["outbox", "list", "--kind", kind, "-o", "json"]).1;
         text(&lines(&listed)[0], "entry_id").to_owned()
@@ -439,7 +439,7 @@ async fn sagas_are_listed_explained_shown_and_acted_on() {
     insta::assert_snapshot!("sagas", seen.seen);
 }
 
-/// Sends the async worker something that nobody can read.
+/// Sends the async worker an undecodable message.
 pub(crate) async fn undecodable(system: &System, id: Option<&str>) {
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let properties = BasicProperties::default().with_delivery_mode(2);

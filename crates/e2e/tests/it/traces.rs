@@ -43,7 +43,7 @@ async fn arrives(collector: &Collector, trace: &str, name: &str) {
     }
 }
 
-/// What a person would see, without what differs from run to run.
+/// The tree that a viewer would show, without values that differ from run to run.
 fn tree(spans: &[Captured]) -> String {
     let mut below = BTreeMap::<&str, Vec<&Captured>>::new();
     for span in spans {
@@ -110,7 +110,7 @@ async fn ends(collector: &Collector, trace: &str, buyer: &Buyer<'_>, order: &Val
         "saga.compensated"
     };
     arrives(collector, trace, last).await;
-    // payments' event of a cancellation comes last
+    // payments' event of a cancellation arrives last
     arrives(collector, trace, "process payments_events_queue").await;
     arrives(collector, trace, "publish payments_events").await;
     if status == "completed" {
@@ -133,7 +133,7 @@ async fn a_paid_and_a_canceled_order_give_one_whole_trace_each_and_can_be_told_a
         let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
         let (saga, trace) = saga_and_trace(&system, &order).await;
         assert_eq!(text(&order, "trace_id"), trace);
-        // while it waits, that is to be seen
+        // the wait is visible while it lasts
         arrives(&collector, &trace, "saga.waiting").await;
         let now = collector.trace(&trace);
         assert!(now.iter().any(|span| span.get("saga.state") == "waiting"
@@ -302,7 +302,7 @@ async fn a_saga_that_is_not_sampled_and_sticks_is_told() {
     for role in ["api", "worker"] {
         system.spawn(role).await;
     }
-    let (_, order) = system.buyer().await.order().await; // payments is not there
+    let (_, order) = system.buyer().await.order().await; // payments is down
     let (_, trace) = saga_and_trace(&system, &order).await;
     arrives(&collector, &trace, "saga checkout").await;
     eventually("its failed attempts", || async {
@@ -334,7 +334,7 @@ async fn an_absent_collector_costs_a_process_two_log_lines() {
     }
     let log = fs::read_to_string(system.log("api")).unwrap();
     let about = |word: &str| log.lines().filter(|line| line.contains(word)).count();
-    // one of the process' own spans, one of the sagas'
+    // one line about the process's own spans, one about the sagas'
     let lines = about("OTEL_EXPORTER_OTLP_ENDPOINT");
     assert!((1..=2).contains(&lines), "{lines} lines: {log}");
     assert_eq!(about("\"target\":\"opentelemetry"), 0, "{log}");

@@ -1,4 +1,4 @@
-//! Nothing forged is believed, and no message wedges a queue or kills a process.
+//! No forged event is accepted, and no message wedges a queue or kills a process.
 
 mod clocks;
 mod flood;
@@ -37,7 +37,7 @@ async fn send(channel: &Channel, exchange: &str, key: &str, how: BasicProperties
     testkit::publish(channel, exchange, key, how, body.as_bytes()).await;
 }
 
-/// The order's payment, as payments would tell it.
+/// The payment event of an order, as payments would publish it.
 fn paid(order: &Value) -> Value {
     json!({
         "transaction_id": order["transaction_id"],
@@ -48,7 +48,7 @@ fn paid(order: &Value) -> Value {
     })
 }
 
-/// A queue that sees what payments publishes.
+/// A queue that receives everything that payments publishes.
 async fn spy(channel: &Channel) {
     let options = QueueDeclareOptions {
         exclusive: true,
@@ -66,7 +66,8 @@ async fn spy(channel: &Channel) {
     bound.await.unwrap();
 }
 
-/// Body and signature of the next event that payments itself publishes: only those have an event id.
+/// Body and signature of the next event that payments itself publishes: only its own events have an
+/// event id.
 async fn seen(channel: &Channel) -> (Vec<u8>, String) {
     let options = BasicGetOptions { no_ack: true };
     let event = eventually_some("an event of payments", || async {
@@ -100,12 +101,12 @@ async fn fails(system: &System, count: usize) -> Vec<Value> {
     .await
 }
 
-/// Edits failed messages until they say that the order is paid: payments is asked, and denies it.
+/// Edits failed messages so that they claim the order is paid: payments is asked, and denies it.
 async fn edits_prove_nothing(system: &System, channel: &Channel, order: &Value, signature: &str) {
     let mut wrong = paid(order);
     wrong["amount"]["amount"] = json!(1);
     let before = failed(system).len();
-    // the second carries payments' signature of another body: an edited body has none
+    // the second has payments' signature of another body: an edited body loses its signature
     for (id, how) in [
         ("plain", headed(&[])),
         ("signed", headed(&[("x-signature", signature)])),
@@ -140,7 +141,7 @@ async fn edits_prove_nothing(system: &System, channel: &Channel, order: &Value, 
     );
 }
 
-/// Sends `body` in the place of the failed message `id`.
+/// Sends `body` in place of the failed message `id`.
 fn edit(system: &System, id: &str, body: &Value) {
     let file = system.log(id).with_extension("json");
     std::fs::write(&file, body.to_string()).unwrap();
@@ -159,7 +160,7 @@ fn reason(system: &System, id: &str) -> Option<String> {
     message["reason"].as_str().map(str::to_owned)
 }
 
-/// A claim that payments confirms still says when: the time is payments', not the publisher's.
+/// A confirmed claim still carries a time: payments' time counts, not the publisher's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_event_carries_the_time_of_payments() {
     let system = System::start(SystemOptions::default()).await;
@@ -167,7 +168,7 @@ async fn a_confirmed_event_carries_the_time_of_payments() {
     let (_, order) = buyer.order().await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
-    // the forged event alone reaches the worker
+    // only the forged event reaches the worker
     system.stop("worker");
     buyer.pay(text(&order, "transaction_id")).await;
     eventually("payments' own event to be lost", || async {
@@ -302,7 +303,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
     }
     fails(&system, forged.len()).await;
 
-    // sent again, edited, or steered by headers: the same questions are asked
+    // sent again, edited, or steered by headers: payments is still asked
     let steered = headed(&[
         ("x-original-queue", "payments_events_queue"),
         ("x-original-exchange", EVENTS),
@@ -356,7 +357,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
     let (body, signature) = seen(&channel).await;
-    // the true event, replayed, takes effect once
+    // the genuine event, replayed, takes effect once
     let properties = headed(&[("x-signature", &signature)]);
     testkit::publish(&channel, EVENTS, COMPLETED, properties, &body).await;
     system.settle().await;

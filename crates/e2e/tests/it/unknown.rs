@@ -1,4 +1,4 @@
-//! Answers that come late, or never.
+//! Answers that arrive late, or never.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_order() {
-    // the usual lease and time-outs: payments' answer takes three seconds
+    // the usual lease and timeouts: payments' answer takes three seconds
     let system = System::start(proxied(SystemOptions::default())).await;
     let buyer = system.buyer().await;
     system.fault(
@@ -92,7 +92,7 @@ async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_or
 #[tokio::test(flavor = "multi_thread")]
 async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
     let mut options = proxied(hurried());
-    // long enough to cut the line before the saga compensates
+    // long enough to cut the link before the saga compensates
     options
         .env
         .insert("SAGA_RETRY_BUDGET_MS", "4000".to_owned());
@@ -122,7 +122,7 @@ async fn an_undo_that_finds_the_transaction_paid_turns_the_saga_forward() {
     let mut options = proxied(hurried());
     options.env.insert("PAYMENT_DEADLINE_MS", "1500".to_owned());
     let system = System::prepare(options).await;
-    // nobody takes payment events: only payments' answer can tell
+    // no worker consumes payment events: only payments' answer can decide
     for role in ["payments", "api", "worker saga relay"] {
         system.spawn(role).await;
     }

@@ -1,4 +1,4 @@
-//! A release with another plan is rolled out under way and back again, with its own binaries.
+//! A release with another plan is rolled out under load and rolled back, with its own binaries.
 
 use std::{
     path::Path,
@@ -47,7 +47,7 @@ impl Next {
         Self::start(system, command, &admin).await
     }
 
-    /// SIGTERM; it must end well.
+    /// Sends SIGTERM; the process must exit successfully.
     fn stop(mut self) {
         let pid = Pid::from_raw(self.0.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
@@ -57,7 +57,7 @@ impl Next {
 
 impl Drop for Next {
     fn drop(&mut self) {
-        // gone already when it was stopped
+        // already stopped, if `stop` was called
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -81,7 +81,7 @@ async fn paid(buyer: &Buyer<'_>, order: &Value) {
     buyer.awaits(text(order, "id"), "completed").await;
 }
 
-/// An old worker that is started anew, until it ends by itself.
+/// Restarts an old worker, and waits until it exits by itself.
 fn old_worker(system: &System) -> Output {
     let mut command = system.command("worker");
     let admin = system.free_address();
@@ -98,7 +98,7 @@ async fn a_release_with_another_plan_takes_over_and_none_that_would_strand_a_sag
         awaiting(&system, &buyer, 1).await,
     );
 
-    // the next release's worker beside ours, then its api in the place of ours
+    // the next release's worker runs beside ours, then its api replaces ours
     let worker = Next::worker(&system).await;
     system.stop("api");
     let admin = system.setting("API_ADMIN_LISTEN").to_owned();
@@ -115,11 +115,12 @@ async fn a_release_with_another_plan_takes_over_and_none_that_would_strand_a_sag
             .unwrap();
     assert_eq!(remembered, 5, "the next plan's own step ran for each");
 
-    // alone, it brings to an end what ours began
+    // alone, it completes the sagas that ours began
     system.stop("worker");
     paid(&buyer, &second).await;
 
-    // back: ours does not start over sagas that only the next release knows, and names them
+    // rollback: ours does not start while sagas exist that only the next release knows, and names
+    // them
     let third = awaiting(&system, &buyer, 2).await;
     worker.stop();
     let refused = old_worker(&system);
@@ -134,7 +135,7 @@ async fn a_release_with_another_plan_takes_over_and_none_that_would_strand_a_sag
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
-    // unless it is told to, and then it leaves them alone
+    // unless it is told to; then it leaves those sagas alone
     system
         .spawn_with("worker", &[("UNKNOWN_PLANS", "leave")])
         .await;
@@ -150,7 +151,8 @@ async fn a_release_with_another_plan_takes_over_and_none_that_would_strand_a_sag
         kept == Some(1)
     })
     .await;
-    // one that knows them takes up what was kept; after that ours starts, and all is as before
+    // a worker that knows them applies the kept signals; after that ours starts, and all is as
+    // before
     let worker = Next::worker(&system).await;
     buyer.awaits(text(&third, "id"), "completed").await;
     system.stop("worker");

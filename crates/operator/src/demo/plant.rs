@@ -1,4 +1,4 @@
-//! What each cause leaves behind.
+//! Plants the traces of each cause.
 
 use contracts::{payment_event::Outcome, payment_event::PaymentEvent, topology};
 use kernel::{Money, OrderId, SagaId, TransactionId};
@@ -10,17 +10,17 @@ use uuid::Uuid;
 use super::DemoError;
 use crate::{Actor, Operator, cause::Code};
 
-/// Far enough away to be looked at in peace, seconds.
+/// Far enough in the future to leave time for inspection, in seconds.
 const LONG: f64 = 3600.0;
-/// Until a claim ends, or work is due, that is to be held before: seconds.
+/// Time until a claim ends or work is due, for entries that are locked before then, in seconds.
 const SOON: f64 = 2.0;
 
-/// Whether workers must be kept from it: they would mend it at once.
+/// Whether the entry must be locked: workers would repair the saga at once.
 pub(super) const fn is_held(code: Code) -> bool {
     matches!(code, Code::LeaseExpired | Code::QueueBacklog)
 }
 
-/// What stands in the shop's database, in the transaction that places the order.
+/// Plants the traces in the shop's database, in the transaction that places the order.
 pub(super) async fn entry(
     operator: &Operator,
     conn: &mut PgConnection,
@@ -60,7 +60,7 @@ pub(super) async fn entry(
             claimed(conn, saga_id, LONG).await?;
             act(operator, conn, saga_id, Verb::Cancel).await?;
             failed(conn, saga_id, "transient", nobody, 1).await?;
-            // past the trigger that keeps the journal as it is
+            // disables the trigger that makes the journal immutable
             sqlx::query("set local session_replication_role = replica")
                 .execute(&mut *conn)
                 .await?;
@@ -101,7 +101,7 @@ async fn act(
     Ok(())
 }
 
-/// Attempts that ended badly; the next one is far away.
+/// Plants failed attempts; the next attempt is far in the future.
 async fn failed(
     conn: &mut PgConnection,
     saga_id: SagaId,
@@ -144,7 +144,7 @@ async fn failed(
     Ok(())
 }
 
-/// An attempt that has begun; its claim ends in so many seconds.
+/// Plants an attempt under way; its claim ends after `ends_in` seconds.
 async fn claimed(conn: &mut PgConnection, saga_id: SagaId, ends_in: f64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -171,7 +171,7 @@ async fn due_in(conn: &mut PgConnection, saga_id: SagaId, seconds: f64) -> sqlx:
     Ok(())
 }
 
-/// Locks the saga's entry, as a session would that was forgotten in a transaction.
+/// Locks the saga's entry, like a forgotten session with an open transaction.
 pub(super) async fn hold(
     pool: &PgPool,
     saga_id: SagaId,
@@ -189,7 +189,7 @@ pub(super) async fn hold(
     Ok(held)
 }
 
-/// What stands in payments' database, and what it says of it.
+/// Plants payments' decision in its database, and its event in its outbox.
 pub(super) async fn decision(
     payments: &PgPool,
     order_id: OrderId,
@@ -203,7 +203,7 @@ pub(super) async fn decision(
             .await?;
         return Ok(tx.commit().await?);
     }
-    // long enough ago to be missed
+    // long enough ago for the event to count as missing
     let row = sqlx::query(
         "update payments.transaction set status = 'paid', completed_at = clock_timestamp() - interval '1 min'
          where order_id = $1
@@ -247,7 +247,7 @@ pub(super) async fn decision(
     Ok(tx.commit().await?)
 }
 
-/// Payments' event in its outbox; with an error, after one attempt.
+/// Adds payments' event to its outbox; with an error, after one attempt.
 async fn message(
     conn: &mut PgConnection,
     body: &Value,

@@ -1,9 +1,9 @@
-//! What to do next: safe, and ready to be pasted.
+//! The next steps for each cause: safe, and ready to be pasted.
 
 use super::{Facts, NextStep};
 use crate::cause::Code;
 
-/// The best first; the last one always only looks.
+/// The best step first; the last step is always read-only.
 pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
     let saga = facts.saga_id;
     let step = |title: &str, command: String| NextStep {
@@ -99,7 +99,7 @@ fn order(order: kernel::OrderId) -> NextStep {
     }
 }
 
-/// What payments decided, told by hand; none while that was not seen.
+/// The command that sends payments' decision by hand; none unless the decision was read.
 fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
     let payment = facts.payment.seen()?.as_ref()?;
     let name = match payment.status.as_str() {
@@ -116,7 +116,7 @@ fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
 
 fn failed(facts: &Facts) -> Vec<NextStep> {
     let messages = facts.failed.seen().into_iter().flatten();
-    // other producers' ids may be anything: not everything may be pasted into a shell
+    // other producers' ids may contain anything: only a plain id is safe in a shell
     let plain = |id: &&String| {
         id.starts_with(|first: char| first.is_ascii_alphanumeric())
             && id

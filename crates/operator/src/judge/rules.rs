@@ -1,4 +1,4 @@
-//! The rules, in their order.
+//! The rules of the diagnosis, in order.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cause::Code;
 
-/// What a rule found.
+/// The result of a rule.
 pub(super) struct Found {
     pub(super) code: Code,
     pub(super) since: DateTime<Utc>,
@@ -18,7 +18,7 @@ pub(super) struct Found {
     pub(super) evidence: Vec<Evidence>,
 }
 
-/// What the first rule that fits says.
+/// Returns the result of the first rule that matches.
 pub(super) fn first(facts: &Facts, world: &World) -> Found {
     let case = Case { facts, world };
     case.at_rest()
@@ -139,7 +139,7 @@ impl Case<'_> {
         self.with_payment(found)
     }
 
-    /// What payments says and what the order says, if both cannot be true.
+    /// The contradiction between payments and the order, if both cannot be true.
     fn contradiction(&self) -> Option<String> {
         let facts = self.facts;
         if let Some(breach) = &facts.breach {
@@ -205,7 +205,7 @@ impl Case<'_> {
         entry.attempt > 0 && !self.facts.ended.iter().any(ended)
     }
 
-    /// It is due, and nobody took it: not within the lease, or there is nobody.
+    /// The entry is due and unclaimed: not claimed within the lease, or no worker is running.
     fn unattended(&self, entry: &Entry) -> Option<Found> {
         if entry.due_at > self.world.now {
             return None;
@@ -234,7 +234,7 @@ impl Case<'_> {
         Some(self.found(Code::QueueBacklog, entry.due_at, own))
     }
 
-    /// An attempt is being made.
+    /// An attempt is under way.
     fn claimed(&self, entry: &Entry) -> Option<Found> {
         if !self.under_way(entry) {
             return None;
@@ -301,7 +301,7 @@ impl Case<'_> {
         self.found(Code::NoWorker, entry.due_at, own)
     }
 
-    /// It became due a moment ago, for its first attempt.
+    /// The entry became due a moment ago, for its first attempt.
     fn due(&self, entry: &Entry) -> Option<Found> {
         if entry.due_at > self.world.now || entry.attempt > 0 {
             return None;
@@ -328,18 +328,18 @@ impl Case<'_> {
         Some(self.found(Code::CompensationOverdue, since, own))
     }
 
-    /// Its attempts fail one after the other, whether the next one is far, due or being made.
+    /// Attempts fail one after the other, whether the next one is far away, due or under way.
     fn failing(&self, entry: &Entry) -> Option<Found> {
         let failed = |ended: &&Ended| {
             let fact = &ended.fact;
             is_unknown(fact) || matches!(fact, JournalFact::Transient { .. })
         };
-        // a worker that died says nothing of payments
+        // a lost attempt ends with the worker's death, which says nothing about payments
         let ended = self.facts.ended.iter();
         let told = ended.filter(|ended| ended.fact != JournalFact::Lost);
         let in_a_row: Vec<_> = told.take_while(failed).collect();
         let last = in_a_row.get(..IN_A_ROW)?;
-        // one that may have happened weighs more than all that never left
+        // an attempt that may have taken effect weighs more than any number that never left
         let code = if last.iter().any(|ended| is_unknown(&ended.fact)) {
             Code::OutcomeUnknown
         } else {
@@ -354,7 +354,7 @@ impl Case<'_> {
         Some(self.found(code, entry.since, own))
     }
 
-    /// The last attempt failed, and the next one is to come.
+    /// The last attempt failed, and the next one is still to come.
     fn retrying(&self, entry: &Entry) -> Found {
         let own = [
             ("attempt", entry.attempt.to_string()),
@@ -391,11 +391,11 @@ impl Case<'_> {
             Seen::Seen(None) | Seen::Unseen => None,
         };
         let seen = facts.payment.seen().is_some();
-        // while payments is out of sight, a message in `failed` still tells
+        // while payments cannot be read, a message in `failed` is still evidence
         if let (false, Some(found)) = (seen, self.failed()) {
             return found;
         }
-        // the news takes a moment
+        // an event takes a moment to arrive
         let Some(since) = decided.filter(|at| self.age(*at) >= self.world.lease) else {
             let sure = if seen { Sure::Certain } else { Sure::Likely };
             return self.waits(entry).sure(sure);
@@ -451,7 +451,7 @@ impl Case<'_> {
         Some(self.found(Code::MessageFailed, self.facts.moved_at, own))
     }
 
-    /// Payments has published it: it is in the queue, or nowhere.
+    /// Payments has published its event: the event is in the queue, or lost.
     fn queued(&self, since: DateTime<Utc>) -> Found {
         let published = self.facts.unpublished.seen().is_some();
         let queue = match &self.world.queue {
@@ -474,7 +474,7 @@ impl Case<'_> {
                 found.sure(if alone { Sure::Certain } else { Sure::Likely })
             }
             queue => {
-                // what a consumer holds at this moment is not counted
+                // messages held by a consumer at this moment are not counted
                 let nowhere = match queue {
                     Some(Some(queue)) => queue.consumers == 0,
                     Some(None) => true,

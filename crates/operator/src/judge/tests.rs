@@ -1,4 +1,4 @@
-//! The table of cases: each rule, its neighbours, and what comes first.
+//! A table of cases: each rule, the cases next to it, and the order of precedence.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -286,7 +286,7 @@ fn what_was_paid_must_be_what_was_ordered() {
     }
     let mut facts = waiting("pending", None);
     facts.payment = Seen::Seen(None);
-    certainly(Code::PaymentMismatch, &facts, &world()); // it was there once
+    certainly(Code::PaymentMismatch, &facts, &world()); // the transaction existed before
     let facts = running(30, 2, &["lost", "contradicted"]);
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut facts = waiting("paid", Some(60));
@@ -343,7 +343,7 @@ fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
     };
     let judgement = certainly(Code::NoWorker, &expired, &nobody);
     assert_eq!(value(&judgement, "last_seen"), at(ago(60)));
-    // the attempt before it ended: that says nothing of this one
+    // an earlier attempt ended, which says nothing about this one
     let mut second = running(3, 2, &[]);
     second.ended = vec![ended(1, "transient")];
     certainly(Code::LeaseHeld, &second, &world());
@@ -379,7 +379,7 @@ fn a_compensation_is_overdue_after_a_quarter_of_an_hour() {
     assert_eq!(judgement.since, ago(900));
     let mut held = undoing(3, 2000);
     held.ended.clear();
-    certainly(Code::CompensationOverdue, &held, &world()); // an attempt does not make it younger
+    certainly(Code::CompensationOverdue, &held, &world()); // not reset by an attempt
     held.entry.as_mut().unwrap().due_at = ago(1);
     certainly(Code::LeaseExpired, &held, &world());
 }
@@ -401,7 +401,7 @@ fn three_failures_in_a_row_are_no_bad_luck() {
     certainly(Code::OutcomeUnknown, &mixed, &world);
     let long_ago = running(5, 4, &["transient", "transient", "transient", "unknown"]);
     certainly(Code::ParticipantUnreachable, &long_ago, &world);
-    // neither the next attempt's being due nor its being made changes what is wrong
+    // the fault stays the same while the next attempt is due or under way
     certainly(
         Code::ParticipantUnreachable,
         &running(-1, 3, &["transient"; 3]),
@@ -466,7 +466,7 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     certainly(Code::QueueWithoutConsumer, &decided(), &queue(0, 1, 0));
     likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
     likely(Code::QueueBacklog, &decided(), &queue(0, 1, 1));
-    // nobody could hold it
+    // only an entry that exists can be claimed
     let missed = certainly(
         Code::ParticipantHasAnswerWeMissed,
         &decided(),

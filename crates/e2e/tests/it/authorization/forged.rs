@@ -1,4 +1,4 @@
-//! Tokens that are not ours, or not for this: each made from a good one.
+//! Tokens that are not ours, or not valid for the call: each is made from a good one.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
@@ -65,7 +65,7 @@ impl Mint {
         }
     }
 
-    /// Signed with our own key: what is wrong is what it says.
+    /// Signed with our own key: only its content is wrong.
     fn ours(&self, header: &Value, claims: &Value) -> String {
         joined(header, claims, &self.own, Algorithm::EdDSA)
     }
@@ -82,13 +82,13 @@ impl Mint {
         self.ours(&with(&self.header, name, value), &self.claims)
     }
 
-    /// Signed with a key that is not ours, which the header points to.
+    /// Signed with a foreign key, to which the header points.
     fn strange(&self, name: &str, value: impl Into<Value>) -> String {
         let header = with(&self.header, name, value);
         joined(&header, &self.claims, &self.foreign, Algorithm::EdDSA)
     }
 
-    /// HMAC with something public as its secret.
+    /// HMAC with public data as its secret.
     fn hmac(&self, algorithm: &str, secret: &[u8]) -> String {
         let header = with(&self.header, "alg", algorithm);
         let key = EncodingKey::from_secret(secret);
@@ -100,13 +100,13 @@ impl Mint {
         format!("{}.{}.", segment(&header), segment(&self.claims))
     }
 
-    /// The same, good for a day.
+    /// The same token, valid for a day.
     pub(super) fn lasting(&self) -> String {
         let now = self.claims["iat"].as_i64().unwrap();
         self.says("exp", now + 86_400)
     }
 
-    /// Value of the header `Authorization` by the name of the forgery.
+    /// Values of the header `Authorization`, by the name of the forgery.
     pub(super) fn all(&self, other_audience: &str) -> Vec<(&'static str, String)> {
         let mut forged = self.claiming(other_audience);
         forged.extend(self.signed_otherwise());
@@ -119,7 +119,7 @@ impl Mint {
         forged
     }
 
-    /// Signed by our key, and saying what it must not.
+    /// Signed by our key, with forbidden claims.
     fn claiming(&self, other_audience: &str) -> Vec<(&'static str, String)> {
         let now = self.claims["iat"].as_i64().unwrap();
         vec![
@@ -145,7 +145,7 @@ impl Mint {
         ]
     }
 
-    /// Signed with another key, by another algorithm, not at all, or with a header that says so.
+    /// Signed with another key, by another algorithm, not at all, or with a header that claims so.
     fn signed_otherwise(&self) -> Vec<(&'static str, String)> {
         let x = BASE64.decode(&self.published).unwrap();
         let spki = [

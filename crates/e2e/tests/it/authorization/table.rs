@@ -1,16 +1,17 @@
-//! Who may call which operation. A person keeps this table; the documents say which rows it must have.
+//! The callers allowed for each operation. The table is hand-written; the documents determine its
+//! rows.
 
 use Caller::{
     Admin, AdminOperator, Anonymous, Disabled, Foreign, Operator, Owner, Service, ServiceForNobody,
     ServiceForOther, Stranger, Unscoped,
 };
 
-/// Who calls.
+/// The kinds of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     /// No token.
     Anonymous,
-    /// A user, who owns the order, the transaction and the saga that are asked for.
+    /// A user who owns the order, the transaction and the saga of the request.
     Owner,
     /// Another user.
     Stranger,
@@ -24,9 +25,9 @@ pub(super) enum Caller {
     Disabled,
     /// The shop's service on behalf of the owner, with its scope.
     Service,
-    /// The same on nobody's behalf: it reads.
+    /// The shop's service without a user: it may read.
     ServiceForNobody,
-    /// The shop's service on behalf of another user than the owner.
+    /// The shop's service on behalf of a user other than the owner.
     ServiceForOther,
     /// A service without a scope.
     Unscoped,
@@ -51,19 +52,19 @@ impl Caller {
     ];
 }
 
-/// Which service has the operation.
+/// The service that has the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     Shop,
     Payments,
 }
 
-/// Who may.
+/// The callers allowed for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum May {
-    /// Everybody, whatever token they send.
+    /// Any caller, with any token.
     Anybody,
-    /// These; every other user or service is refused with this status.
+    /// These callers; every other user or service is refused with this status.
     Only(&'static [Caller], u16),
 }
 
@@ -74,9 +75,10 @@ pub(super) struct Row {
     /// Its `operationId`.
     pub(super) id: &'static str,
     pub(super) may: May,
-    /// The status that a caller who may gets for the request below.
+    /// The status that an allowed caller gets for the request below.
     pub(super) ok: u16,
-    /// Fills the path; `{order}`, `{saga}`, `{transaction}` and `{message}` stand for those of the owner.
+    /// Template of the path; `{order}`, `{saga}`, `{transaction}` and `{message}` stand for the
+    /// owner's.
     pub(super) path: &'static str,
     pub(super) body: Option<&'static str>,
 }
@@ -165,7 +167,7 @@ pub(super) const TABLE: &[Row] = &[
         204,
         "/api/sessions",
     ),
-    // nobody has it: 404 as for one of somebody else
+    // no account has this session: 404, as for another account's session
     shop(
         "end_session",
         Only(PEOPLE, 403),
@@ -200,7 +202,7 @@ pub(super) const TABLE: &[Row] = &[
         200,
         "/api/admin/products/enamel-mug",
     ),
-    // orders: of somebody else they are not there
+    // orders: another user's orders answer 404
     with(
         shop("create_order", Only(PEOPLE, 403), 201, "/api/orders"),
         r#"{"items": [{"product_id": "{product}", "quantity": 1}]}"#,
@@ -239,7 +241,7 @@ pub(super) const TABLE: &[Row] = &[
         200,
         "/api/admin/orders/{order}",
     ),
-    // operating: 409 says that the act was understood and is not possible
+    // operating: 409 means that the action was understood and is not possible
     shop("list_sagas", Only(STAFF, 403), 200, "/api/sagas"),
     shop("find_saga", Only(STAFF, 403), 200, "/api/sagas/{saga}"),
     shop("why_saga", Only(STAFF, 403), 200, "/api/sagas/{saga}/why"),
@@ -333,7 +335,7 @@ pub(super) const TABLE: &[Row] = &[
     shop("settings", Anybody, 200, "/api/settings"),
     shop("find_runbook", Anybody, 200, "/api/runbooks/no-worker"),
     shop("find_problem", Anybody, 200, "/api/problems/forbidden"),
-    // payments: the payer's own transaction, and the calls of the shop
+    // payments: the payer's own transaction, and the shop's own calls
     payments("keys", Anybody, 200, "/.well-known/jwks.json"),
     with(
         payments("init", Only(SERVICES, 403), 200, "/transactions"),
@@ -381,19 +383,19 @@ pub(super) fn expected(row: &Row, caller: Caller, is_read: bool) -> u16 {
     };
     match (caller, row.at) {
         (Anonymous | Foreign, _) => 401,
-        // a session that is over changes nothing; what it may read, it reads until its token runs out
+        // an ended session changes nothing; it can still read until its token expires
         (Disabled, _) if !is_read || ["me", "check_session"].contains(&row.id) => 401,
         (Disabled, _) if may.contains(&Stranger) => row.ok,
         (Disabled, _) => refusal,
         (caller, _) if may.contains(&caller) => row.ok,
         // tokens of services name another audience
         (Service | ServiceForNobody | ServiceForOther | Unscoped, At::Shop) => 401,
-        // a service without a scope may nothing
+        // a service without a scope may do nothing
         (Unscoped, At::Payments) => 403,
-        // on nobody's behalf it reads, also many at once
+        // without a user a service may read, also many transactions at once
         (ServiceForNobody, At::Payments) if is_read || row.id == "lookup" => row.ok,
         (ServiceForNobody, At::Payments) => 403,
-        // on another user's behalf the owner's transaction is not there
+        // on another user's behalf the owner's transaction is not found
         (ServiceForOther, At::Payments) if row.id == "init" => 403,
         (ServiceForOther, At::Payments) if row.id == "lookup" => row.ok,
         (ServiceForOther, At::Payments) => 404,

@@ -1,4 +1,4 @@
-//! A decision of payments that the saga has not heard of.
+//! A decision of payments that has not reached the saga.
 
 use lapin::{
     BasicProperties, Channel,

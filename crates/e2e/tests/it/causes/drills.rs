@@ -1,5 +1,5 @@
-//! `shopctl demo stuck` makes each situation on a running system; `why` names it, and what it
-//! advises gets the saga going again.
+//! `shopctl demo stuck` creates each situation on a running system; `why` names it, and its advice
+//! makes the saga continue.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,10 +17,10 @@ use testkit::{System, ended, eventually};
 use super::{assert_cause, why_with, with};
 use crate::text;
 
-/// Causes that are there only while nobody is.
+/// Causes that exist only while no process has the role.
 const NOBODY: [Code; 2] = [Code::NoWorker, Code::QueueWithoutConsumer];
 
-/// Makes a saga stick; where workers are kept from it, the drill goes on until it is ended.
+/// Makes a saga stick; if the drill locks the saga's entry, it runs until it is ended.
 fn drill(system: &System, code: Code) -> (String, Child) {
     let mut child = system
         .command("shopctl")
@@ -42,7 +42,7 @@ fn drill(system: &System, code: Code) -> (String, Child) {
 
 fn end(mut drill: Child) {
     let pid = i32::try_from(drill.id()).unwrap();
-    // it may have ended by itself
+    // it may have exited by itself
     let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
     assert!(ended(&mut drill).success());
 }

@@ -1,4 +1,4 @@
-//! A step that does not get on.
+//! A step that makes no progress.
 
 use reqwest::StatusCode;
 use testkit::{Fault, System, Upstream, eventually};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{assert_cause, awaiting, with};
 use crate::{hurried, saga_of, text};
 
-/// Attempts by themselves are an hour apart.
+/// Automatic attempts are an hour apart.
 const PATIENT: [(&str, &str); 3] = [
     ("SAGA_RETRY_BASE_MS", "3600000"),
     ("SAGA_RETRY_CAP_MS", "3600000"),
@@ -49,7 +49,7 @@ async fn payments_that_cannot_be_reached_or_does_not_answer_is_named_after_three
         if let Some(fault) = fault {
             system.fault(Upstream::Payments, fault);
         } else {
-            // the proxy before it would take the connection in its place
+            // the proxy in front of payments would accept the connection
             for role in ["payments", "worker", "api"] {
                 system.stop(role);
             }
@@ -162,7 +162,7 @@ async fn a_claim_whose_worker_froze_has_expired_until_somebody_takes_it_over() {
         entry(&system, &saga, "attempt > 0").await
     })
     .await;
-    // a session that was forgotten in a transaction keeps the others from it
+    // a forgotten session in a transaction keeps the workers from the entry
     let mut forgotten = system.shop.begin().await.unwrap();
     sqlx::query("select 1 from messaging.outbox where saga_id = $1 for update")
         .bind(saga.parse::<Uuid>().unwrap())
@@ -234,9 +234,9 @@ async fn an_undo_that_takes_longer_than_a_quarter_of_an_hour_is_overdue() {
         &["saga", "cancel", &saga, "--reason", "called", "--yes"],
     );
     assert_cause(&system, &saga, "retry-backoff", &["attempt", "next_at"]).await;
-    // nobody waits here for a quarter of an hour
+    // the test cannot wait for a quarter of an hour
     let mut tx = system.shop.begin().await.unwrap();
-    sqlx::query("set local session_replication_role = replica") // past the trigger that keeps the journal
+    sqlx::query("set local session_replication_role = replica") // disables the journal's trigger
         .execute(&mut *tx)
         .await
         .unwrap();

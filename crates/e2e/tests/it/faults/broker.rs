@@ -1,4 +1,4 @@
-//! RabbitMQ: what is published, what is heard, and a broker that is away or full.
+//! RabbitMQ: messages published and consumed, and a broker that is down or full.
 
 use lapin::{
     BasicProperties, Channel,
@@ -22,7 +22,7 @@ async fn publish(channel: &Channel, exchange: &str, key: &str, id: Option<&str>,
     testkit::publish(channel, exchange, key, properties, body).await;
 }
 
-/// Payments' relay was refused, for a reason that says this.
+/// Waits until payments' relay was refused, for a reason that contains `why`.
 async fn refused(system: &System, why: &'static str) {
     eventually(&format!("a message that is {why}"), || async {
         let refused: i64 =
@@ -81,7 +81,7 @@ async fn f11_what_a_full_queue_refuses_stays_in_the_outbox_until_there_is_room()
     assert!(answer.status().is_success(), "{}", answer.status());
     let buyer = system.buyer().await;
     let mut orders = Vec::new();
-    // the limit is a soft one: some more get in
+    // the limit is a soft one: some more are accepted
     let refusals = "select count(*) from messaging.outbox where last_error is not null";
     while count(&system.payments, refusals).await == 0 {
         assert!(orders.len() < 60, "the queue takes them all");
@@ -137,7 +137,7 @@ async fn f15_without_a_broker_orders_are_taken_and_paid_and_the_backlog_drains_a
     for role in ["payments", "api"] {
         system.spawn(role).await;
     }
-    // it works and says that it is not ready: roles of it wait for the broker
+    // the worker runs and reports that it is not ready: some of its roles wait for the broker
     system.launch("worker").await;
     let buyer = system.buyer().await;
     let mut orders = Vec::new();
@@ -154,7 +154,8 @@ async fn f15_without_a_broker_orders_are_taken_and_paid_and_the_backlog_drains_a
     whole(&system).await;
 }
 
-/// What a consumer holds that cannot be heard goes to another one, whichever way the link is cut.
+/// Messages held by a consumer that is cut off go to another consumer, whichever direction of the
+/// link is cut.
 async fn half_open(break_link: impl Fn(&System)) {
     let system = with(&["worker saga async relay", "worker payments"]).await;
     let buyer = system.buyer().await;
@@ -269,7 +270,7 @@ async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
     )
     .await;
     let (_, next) = buyer.order().await;
-    completes(&buyer, &next).await; // it is behind us
+    completes(&buyer, &next).await; // behind the redelivered event
     assert_eq!(
         count(&system.shop, "select count(*) from saga.signal").await,
         2
@@ -284,7 +285,7 @@ async fn f24_poison_of_any_kind_is_in_failed_whole_while_later_messages_flow() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
-    // RabbitMQ 4 takes no more than 16 MiB: the publisher is told
+    // RabbitMQ 4 accepts no more than 16 MiB: the publisher is told
     let huge = vec![b'x'; 15 * 1024 * 1024];
     publish(
         &channel,

@@ -1,4 +1,4 @@
-//! Clients that hear nothing, or too late.
+//! Clients that get no answer, or get it too late.
 
 use serde_json::Value;
 use testkit::{Fault, Proxy, eventually_some};

@@ -1,4 +1,4 @@
-//! PostgreSQL: connections that end at the worst moment, and a database that refuses.
+//! PostgreSQL: connections that end at the worst moment, and a database that refuses writes.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -145,7 +145,7 @@ async fn f38_an_event_whose_commit_is_never_answered_takes_effect_once() {
     .await;
     link.will(Fault::None);
     let (_, next) = buyer.order().await;
-    completes(&buyer, &next).await; // it was delivered again, and is behind us
+    completes(&buyer, &next).await; // behind the redelivered event
     whole(&system).await;
     assert_eq!(
         count(&system.shop, "select count(*) from saga.signal").await,
@@ -180,7 +180,7 @@ async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothin
     };
     switch("set default_transaction_read_only = on").await;
     let answer = eventually_some("orders to be refused", || async {
-        // one that is taken still, by a session of before, is another order
+        // if a session from before still accepts it, the next one is another order
         let key = uuid::Uuid::new_v4().to_string();
         let answer = buyer.try_order(&mug, 1, &key).await.unwrap();
         (!answer.status().is_success()).then_some(answer)
@@ -191,7 +191,7 @@ async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothin
     let orders = || count(&system.shop, r#"select count(*) from commerce."order""#);
     let before = orders().await;
     buyer.pay(text(&first, "transaction_id")).await;
-    buyer.awaits(text(&first, "id"), "awaiting_payment").await; // it can be read
+    buyer.awaits(text(&first, "id"), "awaiting_payment").await; // reads still work
     switch("reset default_transaction_read_only").await;
     buyer.awaits(text(&first, "id"), "completed").await;
     let order: Value = eventually_some("the order to be taken", || async {
@@ -212,7 +212,7 @@ async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothin
     .await
     .unwrap()
     {
-        buyer.pay(&row.0.to_string()).await; // those of the sessions of before
+        buyer.pay(&row.0.to_string()).await; // orders accepted by sessions from before
     }
     whole(&system).await;
 }
@@ -223,7 +223,7 @@ async fn f16_a_saga_worker_whose_connections_were_forgotten_without_a_word_goes_
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
     completes(&buyer, &first).await;
-    // all that it has are dead, and nobody says so; new ones would do
+    // all its connections are silently dead; new ones would work
     for to in [Upstream::Postgres, Upstream::Payments] {
         system.link("worker saga", to).silence();
     }

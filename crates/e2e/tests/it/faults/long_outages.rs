@@ -1,5 +1,6 @@
-//! Outages one after the other, under load: ten minutes each, in the wide run only. `OUTAGE_SECONDS` sets another length
-//! for any run. What each outage does within seconds is tested by F59, F60 and F61 in every run.
+//! Outages one after the other, under load: ten minutes each, in the wide run only.
+//! `OUTAGE_SECONDS` sets another length for any run. F59, F60 and F61 test in every run the
+//! behaviour within the first seconds of each outage.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,15 +13,15 @@ use testkit::{Buyer, MailServer, System, SystemOptions, within};
 use super::{count, outages::failed, whole};
 use crate::{hurried, text};
 
-/// How long what an outage has held up may take afterwards: a consumer that has waited for ten minutes looks every half
-/// minute. Generous beside that, as a slow machine must not fail a test.
+/// Longest recovery of delayed work after an outage: a consumer that has waited for ten minutes
+/// checks every half minute. The limit is generous, as a slow machine must not fail a test.
 const DEADLINE: Duration = Duration::from_mins(5);
 
-/// In an outage payments are made for so long at most: the payer's token is good for ten minutes, and while the database
-/// only reads there is no other one.
+/// The longest time in which payments are made during an outage: the payer's token is valid for ten
+/// minutes, and a read-only database issues no other one.
 const PAYING: Duration = Duration::from_mins(8);
 
-/// Length of each outage; none when the run has no time for them.
+/// Length of each outage; none when the run has no time for outages.
 fn length() -> Option<Duration> {
     let set = std::env::var("OUTAGE_SECONDS").ok();
     if let Some(seconds) = set.and_then(|seconds| seconds.parse().ok()) {
@@ -33,7 +34,7 @@ fn length() -> Option<Duration> {
     None
 }
 
-/// Places orders, a few at a time, and returns them when they await their payment.
+/// Places orders, a few at a time, and returns them when they await payment.
 async fn placed(buyer: &Buyer<'_>, product: &str, name: &str, orders: usize) -> Vec<Value> {
     stream::iter(0..orders)
         .map(|number| async move {
@@ -59,8 +60,8 @@ async fn placed(buyer: &Buyer<'_>, product: &str, name: &str, orders: usize) -> 
         .await
 }
 
-/// Pays orders, evenly over `time` or the part of it in which payments are made; returns when each was paid, once all of
-/// `time` has passed.
+/// Pays orders, spread evenly over `time` or the part of it in which payments are made; returns
+/// when each was paid, after all of `time` has passed.
 async fn pay_over(buyer: &Buyer<'_>, orders: &[Value], time: Duration) -> Vec<SystemTime> {
     let begun = Instant::now();
     let mut paid = Vec::new();
@@ -73,7 +74,7 @@ async fn pay_over(buyer: &Buyer<'_>, orders: &[Value], time: Duration) -> Vec<Sy
         })
         .await;
         paid.push(SystemTime::now());
-        // not a wait for something: payments are spread over the outage
+        // not a wait for an event: payments are spread over the outage
         let due = pause * (number + 1);
         tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
     }
@@ -93,7 +94,7 @@ async fn slowest(system: &System, orders: &[Value], paid: &[SystemTime]) -> Dura
         .await
         .unwrap();
         let completed = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
-        // an order may be completed before its client has the answer of payments
+        // an order may be completed before its client has payments' answer
         slowest = slowest.max(completed.duration_since(*paid).unwrap_or_default());
     }
     slowest
@@ -115,7 +116,7 @@ async fn completed(system: &System, orders: &[Value]) {
     .await;
 }
 
-/// A payer for the next outage, as soon as the one before is over.
+/// A payer for the next outage, as soon as the previous one is over.
 async fn payer(system: &System) -> Buyer<'_> {
     within(DEADLINE, "an account to be made", || async {
         system.try_buyer().await.ok()
@@ -135,7 +136,8 @@ fn control(system: &System, arguments: &[&str]) {
     tokio::task::block_in_place(|| rabbitmq.control(arguments).unwrap());
 }
 
-/// Read-only, then locked, then a blocked broker. Each is over before the next begins; what it held up is not.
+/// Read-only, then locked, then a blocked broker. Each outage is over before the next begins, but
+/// not the work that it delayed.
 #[tokio::test(flavor = "multi_thread")]
 async fn f63_three_long_outages_lose_no_payment_and_repeat_no_mail() {
     let Some(time) = length() else { return };

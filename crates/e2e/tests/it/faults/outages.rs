@@ -1,5 +1,5 @@
-//! What is needed answers and cannot be used: a database that only reads, rows that another session holds, a mail server
-//! that falls silent. None of it is an attempt.
+//! Dependencies that answer but cannot be used: a read-only database, rows locked by another
+//! session, a mail server that falls silent. None of these counts as an attempt.
 
 use std::collections::BTreeMap;
 
@@ -127,13 +127,13 @@ async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail()
         )
         .await;
     }
-    // the fifth try is seconds after the first; a consumer that tried again at once would have spent a message's twenty
-    // deliveries by then
+    // the fifth try comes seconds after the first; a consumer that retried at once would have used
+    // up a message's twenty deliveries by then
     for queue in ["payments_events_queue", "messages"] {
         let tries = Regex::new(&format!("Try 5 of [0-9]+ held messages of {queue} ")).unwrap();
         logged_like(&system, &tries).await;
     }
-    // whatever sessions were opened meanwhile stay: a failover behind one address leaves them so
+    // sessions opened meanwhile stay read-only, as after a failover behind one address
     run(format!(
         "alter database {database} reset default_transaction_read_only"
     ))
@@ -155,7 +155,7 @@ async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail()
     whole(&system).await;
 }
 
-/// The database raises what it raises when its disk is full.
+/// The database raises the error of a full disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn f41_a_full_disk_spends_no_delivery() {
     let system = System::start(hurried()).await;
@@ -173,7 +173,7 @@ async fn f41_a_full_disk_spends_no_delivery() {
          create trigger full_disk before insert on messaging.inbox execute function full_disk()")
     .await;
     pay(&buyer, &orders).await;
-    // a message that counted each of these as an attempt would be in `failed`
+    // if these counted as attempts, the message would be in `failed`
     let tries = "Try 5 of [0-9]+ held messages of payments_events_queue ";
     logged_like(&system, &Regex::new(tries).unwrap()).await;
     assert_eq!(failed(&system).await, 0, "an outage is no attempt");
@@ -194,7 +194,7 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
     let mugs = awaiting(&buyer, &mug, 40).await;
     let lamps = awaiting(&buyer, &lamp, 2).await;
 
-    // two forgotten sessions: one holds a saga, the other a product's stock
+    // two forgotten sessions: one locks a saga, the other a product's stock
     let saga = hold_saga(&system, &mugs[0]).await;
     let mut stock = system.shop.begin().await.unwrap();
     sqlx::query("select from commerce.stock where product_id = $1::uuid for update")
@@ -219,7 +219,7 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
     whole(&system).await;
 }
 
-/// Holds the row of an order's saga until the transaction ends.
+/// Locks the row of an order's saga until the transaction ends.
 async fn hold_saga(system: &System, order: &Value) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut holder = system.shop.begin().await.unwrap();
     sqlx::query("select from saga.saga join commerce.\"order\" using (saga_id) where order_id = $1::uuid for update of saga")
@@ -270,7 +270,7 @@ async fn f61_a_locked_saga_delays_no_deadline_of_others() {
     options.env.extend([deadline]);
     let system = System::start(options).await;
     let buyer = system.buyer().await;
-    // held from the first moment: placing ten may take longer than the deadline
+    // locked from the first moment: placing ten may take longer than the deadline
     let (_, held) = buyer.order().await;
     let holder = hold_saga(&system, &held).await;
     for order in &placed(&buyer, 9).await {

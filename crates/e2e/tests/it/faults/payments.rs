@@ -1,4 +1,4 @@
-//! The way to payments: slow, cut, and overtaken.
+//! The link to payments: slow, cut, and overtaken.
 
 use std::{
     sync::{
@@ -82,7 +82,7 @@ async fn f29_a_call_that_is_cut_after_it_went_through_makes_one_transaction() {
         1,
         "not known, and so asked again"
     );
-    completes(&buyer, &order).await; // by the worker, whose way is whole
+    completes(&buyer, &order).await; // by the worker, whose link works
     assert_eq!(transactions(&system).await, 1);
     whole(&system).await;
 }
@@ -92,7 +92,7 @@ async fn f30_a_creation_that_its_cancellation_overtook_is_refused() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let link = system.link("api", Upstream::Payments);
-    link.will(Fault::StallRequests); // the creation is on its way, and waits
+    link.will(Fault::StallRequests); // the creation is sent, and held back
     let mug = system.product("enamel-mug").await;
     let canceling = async {
         let id: Uuid = testkit::eventually_some("the order", || async {
@@ -156,7 +156,7 @@ async fn f08_an_undo_that_cannot_be_done_is_shown_to_operators_and_done_when_it_
     whole(&system).await;
 }
 
-/// Stands before payments and takes half a second for each call.
+/// A proxy for payments that delays each call by half a second.
 #[derive(Clone)]
 struct SlowPayments {
     payments_url: String,
@@ -169,7 +169,7 @@ struct SlowPayments {
 struct Reads {
     all: AtomicUsize,
     under_way: AtomicUsize,
-    /// The most that were under way at once.
+    /// The most calls under way at once.
     most: AtomicUsize,
 }
 
@@ -221,7 +221,7 @@ impl SlowPayments {
     }
 }
 
-/// Sixty unsigned events, with a payments that takes half a second for each call.
+/// Sixty unsigned events, with a payments service that takes half a second for each call.
 async fn unsigned_events(bulk_read: bool) -> Arc<Reads> {
     const EVENTS: usize = 60;
     let system = without_payment_events().await;

@@ -121,7 +121,7 @@ async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
     })
     .await;
     block_in_place(|| system.stop("worker saga"));
-    // nobody else is there who could have done it
+    // no other process is running that could have done it
     let order = buyer.try_look(text(&order, "id")).await.unwrap();
     assert_eq!(text(&order, "status"), "awaiting_payment");
     system.spawn("worker").await;
@@ -131,7 +131,7 @@ async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f47_a_collector_that_never_answers_holds_up_no_order_and_no_stop() {
-    // connections are taken, and nothing is ever read
+    // connections are accepted, and nothing is ever read
     let black_hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", black_hole.local_addr().unwrap());
     let mut options = hurried();

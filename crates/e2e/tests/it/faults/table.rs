@@ -1,4 +1,4 @@
-//! docs/reliability/faults.md tells the truth about the tests that it names.
+//! docs/reliability/faults.md names only existing tests, and every case test.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -8,7 +8,7 @@ fn table() -> String {
     fs::read_to_string(root().join("docs/reliability/faults.md")).unwrap()
 }
 
-/// The names in backquotes after the last `|` but one of each row: its tests.
+/// The names in backquotes in a row that contain `::`: its tests.
 fn named(row: &str) -> impl Iterator<Item = &str> {
     let test = |name: &&str| name.contains("::");
     row.split('`').skip(1).step_by(2).filter(test)

@@ -1,4 +1,5 @@
-//! Trouble that nothing reports by itself: a binding that is gone, a frozen holder of a lock, bad rows at payments.
+//! Faults that nothing reports by itself: a missing binding, a frozen lock holder, bad rows at
+//! payments.
 
 use lapin::{
     BasicProperties,
@@ -29,7 +30,7 @@ async fn f65_a_lost_binding_is_noticed_while_another_queue_is_bound_and_made_aga
     let system = System::start(options).await;
     let buyer = system.buyer().await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
-    // another system listens, so that no event comes back as unroutable
+    // another system's queue is bound, so that no event is returned as unroutable
     let declare = channel.queue_declare(
         "foreign".into(),
         QueueDeclareOptions::default(),
@@ -75,7 +76,7 @@ async fn f65_a_lost_binding_is_noticed_while_another_queue_is_bound_and_made_aga
     let (_, next) = buyer.order().await;
     buyer.pay(text(&next, "transaction_id")).await;
     buyer.awaits(text(&next, "id"), "completed").await;
-    // its event may have been lost: then its deadline asks payments
+    // its event may have been lost: its saga then asks payments at the deadline
     buyer.awaits(text(&lost, "id"), "completed").await;
     whole(&system).await;
 }
@@ -131,8 +132,8 @@ async fn in_payments(system: &System, statement: &str) {
         .unwrap();
 }
 
-/// Pays all orders without an event of payments. Only foreign, unsigned events say that they are paid, and the consumer
-/// has to ask payments about each.
+/// Pays all orders without an event of payments. Only foreign, unsigned events report the payments,
+/// so the consumer has to ask payments about each.
 pub(super) async fn pay_unsigned(system: &System, orders: &[Value]) {
     let paid = "update payments.transaction set status = 'paid', completed_at = clock_timestamp()";
     in_payments(system, paid).await;
@@ -149,7 +150,7 @@ pub(super) async fn pay_unsigned(system: &System, orders: &[Value]) {
     }
 }
 
-/// Makes payments answer 500 to reads of these transactions: it cannot read their currency.
+/// Makes payments answer 500 to reads of these transactions: it cannot parse their currency.
 async fn break_reads(system: &System, of: &str) {
     let statement = format!(
         "alter table payments.transaction drop constraint if exists transaction_currency_shape;
@@ -162,7 +163,7 @@ async fn mend_reads(system: &System) {
     in_payments(system, "update payments.transaction set currency = 'EUR'").await;
 }
 
-/// No worker consumes payment events yet.
+/// A system in which no worker consumes payment events yet.
 pub(super) async fn without_payment_events() -> System {
     let system = System::prepare(hurried()).await;
     for role in ["payments", "api", "worker saga async relay"] {
@@ -197,14 +198,14 @@ async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alon
     whole(&system).await;
 }
 
-/// Payments still answers 404 about transactions that it does not know, which says nothing about those that it does know.
+/// Payments still answers 404 about unknown transactions, which says nothing about known ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn f67_a_500_of_payments_for_every_known_transaction_is_an_outage() {
     let system = without_payment_events().await;
     let buyer = system.buyer().await;
     let orders = awaiting(&buyer, 12).await;
     break_reads(&system, "true").await;
-    // an event of an unknown transaction, for which payments has an answer
+    // an event of an unknown transaction, about which payments has an answer
     let unknown = json!({"id": "", "transaction_id": kernel::TransactionId::new()});
     pay_unsigned(&system, &[&orders[..], &[unknown]].concat()).await;
     system.spawn("worker payments").await;

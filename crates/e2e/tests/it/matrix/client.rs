@@ -1,4 +1,4 @@
-//! A client that does not give up, and remembers what it was told.
+//! A client that does not give up, and remembers every answer.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::text;
 
-/// An order that was accepted (201 or 202), and what must come of it.
+/// An order that was accepted (201 or 202), and its expected end.
 #[derive(Debug, Clone)]
 pub(super) struct Accepted {
     pub(super) key: String,
@@ -29,7 +29,8 @@ async fn tokens(system: &System, path: &str, body: &Value) -> Option<(StatusCode
     Some((answer.status(), answer.json().await.ok()?))
 }
 
-/// Makes an account, however often that takes: the answer is the same when it is there already.
+/// Creates an account, with any number of tries: the answer is the same when the account already
+/// exists.
 pub(super) async fn register(system: &System) -> String {
     let email = format!("{}@shop.example", Uuid::new_v4().simple());
     let body = json!({"email": email, "password": PASSWORD, "name": "Test Buyer"});
@@ -63,7 +64,7 @@ impl<'a> Client<'a> {
             .bearer_auth(&self.token)
     }
 
-    /// Orders a mug under this key until an answer comes. With `later`, a worker makes the first
+    /// Orders a mug under this key until it gets an answer. With `later`, a worker makes the first
     /// attempt at its payment.
     pub(super) async fn place(&self, key: &str, later: bool) -> String {
         let body = json!({"items": [{"product_id": self.mug, "quantity": 1}]});
@@ -93,7 +94,7 @@ impl<'a> Client<'a> {
         .await
     }
 
-    /// Asks the shop to cancel an order until it says that it will.
+    /// Asks the shop to cancel an order until the shop accepts the request.
     pub(super) async fn cancel(&self, id: &str) {
         let url = format!("{}/api/orders/{id}/cancel", self.system.api_url);
         eventually_some(&format!("order {id} to be taken back"), || async {
@@ -103,7 +104,7 @@ impl<'a> Client<'a> {
         .await;
     }
 
-    /// Pays (`complete`) or refuses (`cancel`) until payments says that it is so.
+    /// Pays (`complete`) or refuses (`cancel`) until payments confirms it.
     pub(super) async fn decide(&self, verb: &str, transaction: &str) {
         let url = format!("{}/transactions/{verb}", self.system.payments_url);
         let body = json!({"transaction_id": transaction});
@@ -115,7 +116,8 @@ impl<'a> Client<'a> {
         .await;
     }
 
-    /// Every order that was accepted is there, at rest as it must be, and the same under its key.
+    /// Every accepted order exists, is at rest in its expected state, and is the same under its
+    /// key.
     pub(super) async fn compare(&self, ledger: &[Accepted]) {
         for accepted in ledger {
             self.awaits(&accepted.id, accepted.ends).await;

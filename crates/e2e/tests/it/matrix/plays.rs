@@ -1,5 +1,5 @@
-//! What is played while a process is killed. Each play has two of everything, one after the other,
-//! so that a point has a second hit; one order is attempted by the api, the other by a worker.
+//! The plays during which a process is killed. Each play does everything twice, so that a point has
+//! a second hit; the api attempts one order, a worker the other.
 
 use lapin::BasicProperties;
 use nix::sys::signal::Signal;
@@ -25,15 +25,15 @@ pub(super) enum Play {
     Pay,
     /// Register: a mail.
     Register,
-    /// Foreign messages: one that nobody understands, and one that says paid before it is so.
+    /// Foreign messages: an undecodable one, and one that claims a payment before it happened.
     Foreign,
     /// Order, and the payer refuses at payments: canceled.
     Refuse,
-    /// Order and take it back at the shop: undone.
+    /// Order and cancel it at the shop: compensated.
     TakeBack,
-    /// Order and take it back before payments heard of it: a tombstone.
+    /// Order and cancel it before payments knows it: a tombstone.
     Entomb,
-    /// Order and never pay: undone at the deadline.
+    /// Order and never pay: compensated at the deadline.
     Deadline,
 }
 
@@ -69,7 +69,7 @@ impl Play {
         }
     }
 
-    /// On which system it is played: those of one run one after the other.
+    /// The system on which it is played: plays of one system run one after the other.
     pub(super) fn rig(self) -> usize {
         match self {
             Self::Pay => 0,
@@ -78,7 +78,7 @@ impl Play {
         }
     }
 
-    /// Plays it; returns what was accepted.
+    /// Plays it; returns the accepted orders.
     pub(super) async fn perform(self, rig: &Rig, client: &Client<'_>) -> Vec<Accepted> {
         let mut accepted = Vec::new();
         if self == Self::Register {
@@ -133,8 +133,8 @@ impl Play {
     }
 }
 
-/// Nonsense, which must be in `failed` in the end; and the word that a transaction is paid, which it
-/// is not yet: payments is asked, and the message goes up the ladder.
+/// Publishes nonsense, which must end in `failed`, and a premature claim that a transaction is
+/// paid: payments is asked, and the message goes to the retry queues.
 async fn publish(rig: &Rig, transaction: &str) {
     let (connection, channel) = foreign_client(&rig.system.amqp_url).await;
     let nonsense = format!("nonsense {transaction}");

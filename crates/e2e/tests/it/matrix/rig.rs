@@ -1,4 +1,4 @@
-//! A system whose processes die where they are told to, and are started again.
+//! A system whose processes die at given points, and are restarted.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use super::{
 
 const ROLES: [&str; 3] = ["payments", "api", "worker"];
 
-/// How often a play is played until its point has been hit often enough.
+/// Most repetitions of a play until its point has been hit often enough.
 const PLAYED_AT_MOST: usize = 4;
 
 /// A place in a process.
@@ -47,7 +47,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// A running system with short leases; with a deadline for payments, milliseconds.
+    /// Starts a system with short leases, optionally with a deadline for payments in milliseconds.
     pub(super) async fn start(deadline: Option<u32>) -> Self {
         let mut env: Vec<(&'static str, String)> = [
             ("SAGA_LEASE_MS", "300"),
@@ -107,7 +107,7 @@ impl Rig {
         .await;
     }
 
-    /// Plays once, undisturbed; returns the points passed.
+    /// Plays once, without a kill; returns the points passed.
     pub(super) async fn record(&self, play: Play) -> BTreeSet<Point> {
         let client = Client::log_in(&self.system, &self.email).await;
         let before = ROLES.map(|role| self.hits(role).len());
@@ -126,8 +126,8 @@ impl Rig {
         hits.lines().map(str::to_owned).collect()
     }
 
-    /// Plays until a process has died at the n-th hit of a point, and checks everything once all has
-    /// come to rest; returns how long that took, from its death.
+    /// Plays until a process has died at the n-th hit of a point, and checks everything once all
+    /// has come to rest; returns the time from the death until then.
     pub(super) async fn crash(&self, play: Play, point: &Point, hit: u32) -> Duration {
         let what = format!(
             "{} killed at {} ({hit}) in `{}`",
@@ -142,13 +142,14 @@ impl Rig {
         let at = self.dir.join(point.role).join("at");
         let draft = at.with_extension("draft");
         fs::write(&draft, format!("SIGKILL {} {hit}", point.name)).unwrap();
-        fs::rename(&draft, &at).unwrap(); // whole, or not yet
+        fs::rename(&draft, &at).unwrap(); // atomically
         self.guarded(async {
             for _ in 0..PLAYED_AT_MOST {
                 self.perform(play, &client).await;
                 self.settle().await;
                 if !at.exists() {
-                    // it may have died at the very end: found, started again, at rest again
+                    // it may have died at the very end: wait until it is found, restarted and at
+                    // rest
                     eventually("its death to be found", || async {
                         self.died.lock().unwrap().is_some()
                     })
@@ -183,7 +184,7 @@ impl Rig {
         self.ledger.lock().await.extend(accepted);
     }
 
-    /// Does `work`, and starts again what dies meanwhile.
+    /// Runs `work`, and restarts every process that dies meanwhile.
     async fn guarded(&self, work: impl Future<Output = ()>) {
         let revive = async {
             loop {
@@ -201,12 +202,12 @@ impl Rig {
         }
     }
 
-    /// A message with this body must be in `failed` in the end.
+    /// Expects a message with this body in `failed` at the end.
     pub(super) fn expect_failed(&self, body: &str) {
         self.nonsense.lock().unwrap().push(body.to_owned());
     }
 
-    /// How often the worker has put a message on the ladder.
+    /// How often the worker has put a message into a retry queue.
     pub(super) fn rungs(&self) -> usize {
         let hits = self.hits("worker");
         let rungs = hits
@@ -215,8 +216,8 @@ impl Rig {
         rungs.count()
     }
 
-    /// Waits until every process is up, every saga rests, every message is published and handled,
-    /// every mail is recorded, and what nobody understands is in `failed`.
+    /// Waits until every process is up, every saga is at rest, every message is published and
+    /// handled, every mail is recorded, and every undecodable message is in `failed`.
     async fn settle(&self) {
         self.system.settle().await;
         let connection =
@@ -232,7 +233,7 @@ impl Rig {
                 }
             }
             let mails: (i64, i64) = sqlx::query_as(
-                // a registration whose answer was lost is sent again, and its owner told of it
+                // a registration whose answer was lost is sent again, and notifies the owner
                 "select (select count(*) from auth.\"user\") + (select count(*) from commerce.\"order\" where status = 'completed')
                       + (select count(*) from auth.mail_request where purpose = 'registration'),
                         (select count(*) from messaging.inbox where consumer = 'messages')",
@@ -264,7 +265,7 @@ async fn count(channel: &Channel, queue: &str) -> u32 {
     queue.await.unwrap().message_count()
 }
 
-/// The bodies in `failed`; they go back when the channel is closed.
+/// The bodies in `failed`; they return to it when the channel is closed.
 async fn failed(connection: &Connection) -> BTreeSet<String> {
     let channel = connection.create_channel().await.unwrap();
     let mut bodies = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The table in the docs.
+//! The table in the documentation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use crashpoint::POINTS;
 use super::{Run, plays::Direction, rig::Point};
 use crate::layout::root;
 
-/// A kill that was survived.
+/// A survived kill.
 pub(super) struct Row {
     pub(super) run: Run,
     pub(super) settled_after: Duration,
@@ -37,7 +37,7 @@ fn first_cells(point: &Point) -> String {
 }
 
 impl Table {
-    /// Every point stands in the table of the last wide run.
+    /// Checks that the table of the last wide run contains every point.
     pub(super) fn assert_names<'a>(points: impl Iterator<Item = &'a Point>) {
         let table = fs::read_to_string(path()).unwrap_or_default();
         let missing: BTreeSet<_> = points

@@ -1,9 +1,10 @@
-//! Each alert fires: in a real Prometheus, over a real system, for a real fault, and not before it.
+//! Each alert fires: in a real Prometheus, over a real system, for a real fault, and not before the
+//! fault.
 //!
-//! Only time is helped along: what an alert waits for is shortened (see [`Prometheus`]), a message
-//! is made to have waited for minutes or to have been refused often, a relay's lease to have ended,
-//! and sagas that are held or overdue are `shopctl`'s own drills. Of `InvariantBroken` the half that
-//! asks Kubernetes for failed jobs cannot fire here: there is none; the rule test has it.
+//! Only waiting times are shortened: those in the rules (see [`Prometheus`]), the age of a message
+//! or its number of refusals, a relay's lease; `shopctl`'s own drills make sagas held or overdue.
+//! The half of `InvariantBroken` that asks Kubernetes for failed jobs cannot fire here, without
+//! Kubernetes; the rule test covers it.
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +69,7 @@ async fn publish(channel: &Channel, body: &[u8]) {
     testkit::publish(channel, EXCHANGE, PAID, BasicProperties::default(), body).await;
 }
 
-/// An event with payments' own signature, which contradicts what payments has decided.
+/// An event with payments' own signature, which contradicts payments' decision.
 async fn publish_signed(system: &System, channel: &Channel, body: &[u8]) {
     let key = std::fs::read_to_string(system.setting("EVENT_SIGNING_KEY_FILE")).unwrap();
     let signature = DetachedSigner::from_pem(&key).unwrap().sign(body);
@@ -91,7 +92,7 @@ async fn awaiting(buyer: &Buyer<'_>) -> Value {
     buyer.awaits(text(&order, "id"), "awaiting_payment").await
 }
 
-/// Does something again and again until something else has come to pass.
+/// Repeats an action until a future completes.
 async fn meanwhile<F: Future<Output = ()>>(again: impl Fn() -> F, until: impl Future<Output = ()>) {
     let forever = async {
         loop {
@@ -198,7 +199,7 @@ async fn what_breaks_raises_its_alert() {
         .raises("OutboxParked", &[("instance", &payments)])
         .await;
 
-    // a process that starts looks at once; where Prometheus finds it
+    // a starting process checks at once; it keeps the address that Prometheus scrapes
     let admin = system.admin_address("worker payments").unwrap();
     system.kill("worker payments");
     let env = [("WORKER_ADMIN_LISTEN", admin.as_str())];
@@ -213,7 +214,8 @@ async fn what_breaks_raises_its_alert() {
     assert_eq!(prometheus.raised(), BREAKS.map(str::to_owned).into());
 }
 
-/// Somebody tries passwords of an account; whether it is there makes no difference.
+/// Tries passwords of an account, as an attacker does; whether the account exists makes no
+/// difference.
 async fn passwords_are_tried(system: &System) {
     let url = format!("{}/api/login", system.api_url);
     for n in 0..200 {
@@ -223,7 +225,7 @@ async fn passwords_are_tried(system: &System) {
     }
 }
 
-/// Nobody is bound for what payments says; the relay's patience is nearly at its end.
+/// No queue is bound for payments' events; the relay has almost used up its attempts.
 async fn refused_for_the_last_time(
     system: &System,
     channel: &Channel,
@@ -252,7 +254,7 @@ async fn refused_for_the_last_time(
     .await;
 }
 
-/// The processes that do the work are killed, payments too.
+/// Kills the processes that do the work, payments included.
 async fn nobody_works(system: &System, prometheus: &Prometheus<'_>) {
     let payments = system.admin_address("payments").unwrap();
     for process in ["payments", "worker payments", "worker relay"] {
@@ -287,7 +289,7 @@ async fn nobody_works(system: &System, prometheus: &Prometheus<'_>) {
     );
 }
 
-/// Somebody has locked the catalog and sits there, and everybody looks at it or orders.
+/// A session holds a lock on the catalog, while many clients read it or order.
 async fn database_hangs(system: &System, prometheus: &Prometheus<'_>) {
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -295,7 +297,7 @@ async fn database_hangs(system: &System, prometheus: &Prometheus<'_>) {
     let statement = "lock table commerce.product in access exclusive mode";
     sqlx::query(statement).execute(&mut *lock).await.unwrap();
     let url = format!("{}/api/products", system.api_url);
-    // who gets no connection comes again
+    // a client without a connection retries
     let crowd = || async {
         let looks = (0..60).map(|_| async { while system.http.get(&url).send().await.is_ok() {} });
         let orders = (0..60).map(|_| async {
@@ -317,7 +319,7 @@ async fn database_hangs(system: &System, prometheus: &Prometheus<'_>) {
     lock.rollback().await.unwrap();
 }
 
-/// A folder for crash points.
+/// A directory for crash points.
 fn points() -> PathBuf {
     let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap())
         .join("run")
@@ -334,13 +336,13 @@ fn hits(dir: &Path, point: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wakes_too_late_raises_the_alert() {
-    const MANY: usize = 8; // the alerts let five pass
+    const MANY: usize = 8; // the alerts tolerate five
     let mut options = hurried();
     options.env.extend([
         ("EAGER_ATTEMPTS", "0".to_owned()),
         ("SAGA_LEASE_MS", "6000".to_owned()),
         ("SAGA_CALL_TIMEOUT_MS", "5000".to_owned()),
-        // by its own clock it gives up then, and would not hear that it was fenced
+        // the relay's own clock limit must not end its work before it is fenced
         ("RELAY_LEASE_MS", "60000".to_owned()),
     ]);
     let system = System::prepare(options).await;
@@ -354,9 +356,10 @@ async fn who_wakes_too_late_raises_the_alert() {
         system.spawn_with(process, &env).await;
     }
     let [(_, steps), (_, batches)] = &at_points;
-    system.buyer().await; // a mail, after which the relay's counter is there
+    system.buyer().await; // sends a mail, so that the relay's counter exists
     let prometheus = Prometheus::start(&system, &[saga, relay]);
-    // an increase is seen only by who has seen where it began, and both processes have both counters
+    // Prometheus sees an increase only after it has seen the start, and both processes have both
+    // counters
     let counters = [(saga, "saga_fenced_total"), (relay, "outbox_fenced_total")];
     let seen = counters.map(|(process, counter)| {
         let instance = system.admin_address(process).unwrap();
@@ -364,7 +367,7 @@ async fn who_wakes_too_late_raises_the_alert() {
     });
     prometheus.rests(&seen, &FENCES).await;
 
-    // both hold a lease on many things when they freeze
+    // both hold leases on many entries when they freeze
     for process in [saga, relay] {
         system.signal(process, Signal::SIGSTOP);
     }
@@ -385,7 +388,7 @@ async fn who_wakes_too_late_raises_the_alert() {
     })
     .await;
 
-    // another one does the work of both
+    // another worker does the work of both
     let ended = "update messaging.outbox set due_at = clock_timestamp() where kind = 'message'";
     assert!(changed(&system.shop, ended).await >= MANY as u64);
     system.signal("payments", Signal::SIGCONT);

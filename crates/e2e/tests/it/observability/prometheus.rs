@@ -1,4 +1,4 @@
-//! A Prometheus that watches a system by the alerts' own rules.
+//! A Prometheus that watches a system with the alerts' own rules.
 
 use std::{
     collections::BTreeSet,
@@ -29,8 +29,8 @@ impl Drop for Prometheus<'_> {
     }
 }
 
-/// Nobody waits for minutes here: whatever a rule waits `for`, it waits for a second, and a window
-/// that it looks back over is a tenth as long. The conditions are the alerts' own.
+/// Shortens the rules' times: each `for` becomes a second, and each window a tenth as long. The
+/// conditions stay the alerts' own.
 fn hurried_rules() -> String {
     let wait = Regex::new("(?m)^( +for: ).+$").unwrap();
     let window = Regex::new(r"\[(\d+)([mh])\]").unwrap();
@@ -44,7 +44,7 @@ fn hurried_rules() -> String {
 }
 
 impl<'a> Prometheus<'a> {
-    /// Scrapes and judges these processes every second.
+    /// Scrapes these processes and evaluates the rules every second.
     pub(super) fn start(system: &'a System, processes: &[&str]) -> Self {
         let dir = PathBuf::from(std::env::var("TEST_DEV_DIR").unwrap())
             .join("run")
@@ -90,7 +90,7 @@ impl<'a> Prometheus<'a> {
         Some(answer["data"].take())
     }
 
-    /// Whether a query finds anything.
+    /// Whether a query returns anything.
     async fn finds(&self, query: &str) -> bool {
         let found = self.ask("query", &[("query", query)]).await;
         found.is_some_and(|found| {
@@ -106,7 +106,7 @@ impl<'a> Prometheus<'a> {
         found["alerts"].as_array().cloned()
     }
 
-    /// Waits until all of these queries find something, and none of these alerts is even pending.
+    /// Waits until all of these queries return something, and none of these alerts is even pending.
     pub(super) async fn rests<Q: AsRef<str>>(&self, queries: &[Q], alerts: &[&str]) {
         for query in queries {
             let query = query.as_ref();
@@ -124,7 +124,7 @@ impl<'a> Prometheus<'a> {
         .await;
     }
 
-    /// Waits until an alert fires with these labels; its page is there.
+    /// Waits until an alert fires with these labels, and checks that its page exists.
     pub(super) async fn raises(&self, name: &str, labels: &[(&str, &str)]) -> Value {
         let alert = eventually_some(&format!("{name} {labels:?} to fire"), || async {
             self.alerts().await?.into_iter().find(|alert| {
@@ -139,7 +139,7 @@ impl<'a> Prometheus<'a> {
         alert
     }
 
-    /// All that were raised so far.
+    /// All alerts raised so far.
     pub(super) fn raised(&self) -> BTreeSet<String> {
         self.raised.lock().unwrap().clone()
     }

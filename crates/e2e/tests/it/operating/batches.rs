@@ -7,7 +7,7 @@ use testkit::{System, SystemOptions, eventually, eventually_some};
 use super::{Said, act, shopctl, state, stuck_for_long, whole};
 use crate::{saga_of, text};
 
-/// So many orders that wait for payments to come back.
+/// Places this many orders, which wait for payments to come back.
 async fn pile_up(system: &System, orders: usize) -> Vec<Value> {
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -39,7 +39,7 @@ fn plan_number(said: &Said) -> String {
     line["plan"].to_string()
 }
 
-/// Two hundred at once: a call that a busy machine cuts off would have another cause.
+/// For two hundred at once: a call that a busy machine cuts off would have another cause.
 fn without_haste() -> SystemOptions {
     let mut options = stuck_for_long();
     for (name, value) in [
@@ -69,7 +69,7 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
         shopctl(&system, &list).with(0).lines().len() == 200
     })
     .await;
-    // from now on attempts are an hour apart: nothing moves by itself while the plan is looked at
+    // from now on attempts are an hour apart: nothing moves by itself during the preview
     system.stop("worker");
     system.spawn("worker").await;
     let soon = "select count(*) from messaging.outbox where kind = 'step' and due_at < clock_timestamp() + interval '5 min'";
@@ -99,7 +99,7 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
     let plan = shopctl(&system, &dry).with(0);
     assert_eq!(plan.lines().len(), 200);
     let number = plan_number(&plan);
-    // one moves in between
+    // one saga moves in between
     let moved = saga_of(&system, &orders[7]).await;
     act(&system, "retry", &moved).with(0);
     eventually("it to have moved on", || async {
@@ -203,7 +203,7 @@ async fn a_batch_whose_worker_is_killed_goes_on_elsewhere_and_acts_on_no_saga_tw
     system.kill("worker async");
     assert!(done().await < 20, "it was killed in the middle");
     system.spawn("worker async").await;
-    // its silence tells that its worker died
+    // the batch makes no progress, so its worker must be dead
     let ended = eventually_some("the batch to end", || async {
         let state = "select state from saga.batch where state <> 'queued'";
         let state: Option<String> = sqlx::query_scalar(state)

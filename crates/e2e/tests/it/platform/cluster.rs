@@ -10,7 +10,7 @@ use super::{
     rendered::{Labels, Overlay, items, labels, name},
 };
 
-/// The rules of `restricted` that a pod breaks, as far as these manifests could.
+/// The rules of `restricted` that a pod breaks, among those that can matter for these manifests.
 fn refused(spec: &Value) -> Vec<String> {
     let mut refused = Vec::new();
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
@@ -78,7 +78,7 @@ fn refused(spec: &Value) -> Vec<String> {
     refused
 }
 
-/// The pods of RabbitMQ's operator, as far as these manifests say how they are.
+/// The pods of RabbitMQ's operator, as far as these manifests determine them.
 fn overridden(overlay: &Overlay) -> Vec<(String, Value)> {
     let clusters = overlay.of_kind("RabbitmqCluster");
     let spec = |cluster: &Value| {
@@ -104,8 +104,8 @@ fn pod_security_restricted_lets_in_every_pod() {
     assert!(namespace.contains("pod-security.kubernetes.io/enforce: restricted"));
 }
 
-/// A kubelet lets the group of a volume into each of its files at every start, unless it is told to look at
-/// the folder first. RabbitMQ then refuses its cookie, and PostgreSQL its data.
+/// At every start, unless told to check the directory first, a kubelet makes each file of a volume
+/// accessible to the volume's group. RabbitMQ then refuses its cookie, and PostgreSQL its data.
 #[test]
 fn a_restart_leaves_private_files_on_a_volume_private() {
     for overlay in Overlay::all() {
@@ -150,7 +150,7 @@ fn a_drain_never_waits_for_ever() {
             for budget in own {
                 let spec = &budget["spec"];
                 let called = format!("{}: budget {}", overlay.name, name(budget));
-                // one replica, or all of them not ready since the database is away
+                // one replica, or all replicas not ready while the database is down
                 assert_eq!(spec["maxUnavailable"], 1, "{called}");
                 assert!(spec.get("minAvailable").is_none(), "{called}");
                 assert_eq!(
@@ -203,7 +203,7 @@ fn migrate_goes_before_the_pods_that_wait_for_it() {
     }
 }
 
-/// The fields of an object that may not change once it is there.
+/// The immutable fields of an object.
 fn fixed(object: &Value) -> Value {
     let spec = &object["spec"];
     match object["kind"].as_str().unwrap() {
@@ -241,7 +241,7 @@ fn the_next_release_changes_nothing_that_is_immutable() {
             name(overlay.of_kind("Job").find(named).unwrap()).to_owned()
         };
         assert_ne!(migrate(&overlay), migrate(&next), "a release migrates");
-        // pods are named by their Job, and a name of a pod is a label of DNS
+        // pods are named after their Job, and a pod's name is a DNS label
         for job in overlay.of_kind("Job").chain(next.of_kind("Job")) {
             assert!(label.is_match(name(job)), "{}", name(job));
         }
@@ -314,7 +314,7 @@ fn doctors_job_fails_at_once_for_a_violation_only() {
     for overlay in Overlay::all() {
         let doctor = overlay.get("CronJob", "doctor");
         let job = &doctor["spec"]["jobTemplate"]["spec"];
-        // the alert asks for the reason that Kubernetes gives when the limit of retries is reached
+        // the alert queries the reason that Kubernetes sets when the retry limit is reached
         assert_eq!(job["backoffLimit"], 0);
         let rules: Vec<_> = items(&job["podFailurePolicy"]["rules"]).collect();
         let codes = &rules[0]["onExitCodes"];
@@ -396,7 +396,8 @@ fn deleting_an_overlay_deletes_no_data() {
         for kind in ["Namespace", "PersistentVolumeClaim", "PersistentVolume"] {
             assert_eq!(overlay.of_kind(kind).count(), 0, "{}: {kind}", overlay.name);
         }
-        // claims of a StatefulSet stay unless it says otherwise; a database operator's go with its resource
+        // claims of a StatefulSet are kept by default; those of a database operator are deleted
+        // with its resource
         for object in &overlay.objects {
             let retention = object["spec"].get("persistentVolumeClaimRetentionPolicy");
             assert_eq!(retention, None, "{}", name(object));

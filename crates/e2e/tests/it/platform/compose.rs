@@ -1,5 +1,5 @@
-//! The compose files as an engine would read them, where that can be said without one; `cargo xtask test
-//! containers` runs them.
+//! The compose files as an engine would read them, as far as tests can check without an engine;
+//! `cargo xtask test containers` runs them.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{PROCESSES, files, memory, read, started, words};
 
-/// The services beside the shop, and the endpoint of traces, stand in a file of their own.
+/// The services beside the shop, and the endpoint of traces, are in a file of their own.
 pub(super) const FILES: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
 
 fn services(file: &str) -> serde_json::Map<String, Value> {
@@ -73,7 +73,7 @@ fn a_documented_run_is_a_command_that_the_program_knows() {
             "migrate" | "postgres" => continue,
             other => panic!("{other} is run once, and is no tool"),
         }
-        // as far as words name a command
+        // the leading plain words, which name a command
         let plain = |word: &&String| {
             word.bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
@@ -125,7 +125,7 @@ fn a_machine_with_one_processor_can_start_every_container() {
 
 #[test]
 fn postgres_has_memory_for_the_connections_that_pools_may_open() {
-    // what a busy backend of ours takes beside shared buffers, as measured in a container, and more
+    // memory of a busy backend beside shared buffers, as measured in a container, with a margin
     const BACKEND: u64 = 9 << 20;
     const SHARED_BUFFERS: u64 = 128 << 20;
     const OPERATORS: u64 = 12;
@@ -149,7 +149,8 @@ fn postgres_has_memory_for_the_connections_that_pools_may_open() {
         let pool = set
             .as_str()
             .map_or_else(|| default(program, variable), |set| set.parse().unwrap());
-        // the api has two pools; docker/upgrade.sh runs two of what answers requests
+        // the api has two pools; docker/upgrade.sh runs two instances of each service that answers
+        // requests
         wanted += pool
             * match program {
                 "api" => 4,
@@ -218,7 +219,7 @@ fn only_what_has_a_port_is_on_the_network_with_a_way_out() {
         let published = service.get("ports").is_some();
         assert_eq!(networks(&name).contains("front"), published, "{name}");
     }
-    // no browser's port leads to RabbitMQ's management, or to an admin port
+    // no port that a browser reaches leads to RabbitMQ's management API or to an admin port
     assert_eq!(networks("rabbitmq"), BTreeSet::from(["back".to_owned()]));
     for name in PROCESSES {
         assert!(!networks(name).contains("front"), "{name}");
@@ -258,7 +259,7 @@ fn every_setting_of_the_compose_files_is_explained_in_the_example() {
     let example = read(".env.example");
     for file in FILES {
         for name in used.captures_iter(&read(file)) {
-            // a shell's own, and what follows from JAEGER_PORT
+            // set by the shell, or derived from JAEGER_PORT
             if !["USER", "TRACE_URL"].contains(&&name[1]) {
                 let line = Regex::new(&format!("(?m)^#?{}=", &name[1])).unwrap();
                 assert!(line.is_match(&example), "{file}: {}", &name[1]);
@@ -296,7 +297,7 @@ fn the_ports_web_server_is_of_the_version_that_the_storefront_is_built_on() {
     );
 }
 
-/// The migrations of both databases, where an upgrade was rolled back.
+/// The migrations of both databases, after an upgrade was rolled back.
 #[tokio::test]
 async fn an_earlier_release_starts_on_the_migrations_of_a_later_one() {
     for (pool, migrator) in [

@@ -1,6 +1,6 @@
-//! docker/upgrade.sh, run against a docker that writes down its calls and keeps a list of containers: the order in
-//! which releases fit together, and the state after each step that can fail. `cargo xtask test containers` runs it
-//! on an engine.
+//! docker/upgrade.sh, run against a docker that records its calls and keeps a list of containers:
+//! the script replaces services in an order in which the releases are compatible, and leaves a
+//! sound state after each step that can fail. `cargo xtask test containers` runs it on an engine.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use crate::layout::root;
 
-/// Answers as an engine would, as far as the script asks.
+/// Answers like an engine, as far as the script asks.
 const DOCKER: &str = r#"#!/bin/sh
 echo "$VERSION: $*" >>"$SAID/calls"
 running() { cat "$SAID/containers/$1"; }
@@ -104,7 +104,7 @@ impl Place {
         containers.lines().map(version).collect()
     }
 
-    /// The calls that change something, without the version that each is made with.
+    /// The calls that change something, without the version of each call.
     fn changes(&self) -> Vec<String> {
         let calls = self.read("calls");
         let calls = calls.lines().map(|call| {
@@ -140,7 +140,7 @@ fn an_upgrade_replaces_services_one_by_one_in_the_order_in_which_releases_fit() 
             "rm api-1.0.0-0",
             "stop --time 60 api-1.0.0-1",
             "rm api-1.0.0-1",
-            // as many of the api as there are
+            // as many of the api as before
             &format!("{up} --scale api=2 --scale frontend=2 frontend"),
             "stop --time 60 frontend-1.0.0-0",
             "rm frontend-1.0.0-0",
@@ -182,10 +182,10 @@ fn an_old_container_stays_where_the_new_one_does_not_become_healthy() {
     );
     assert_eq!(place.versions("api"), ["1.0.0", "1.0.0"]);
     assert_eq!(place.versions("frontend"), ["1.0.0"]);
-    // what fits the old api is not taken back
+    // the replaced services that are compatible with the old api are not rolled back
     assert_eq!(place.versions("payments"), ["2.0.0"]);
     assert!(place.read(".env").contains("VERSION=1.0.0\n"));
-    // the second try goes through
+    // the second try succeeds
     fs::remove_file(place.0.join("calls")).unwrap();
     let ran = place.upgrade(&["2.0.0"], &[]);
     assert!(ran.status.success(), "{ran:?}");

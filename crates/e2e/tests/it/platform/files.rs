@@ -9,12 +9,12 @@ pub(super) fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The compose file, its variables at their defaults.
+/// The compose file, with its variables at their defaults.
 pub(super) fn compose() -> Value {
     composed("docker-compose.yml")
 }
 
-/// A file of compose's, its variables at their defaults, of which one may stand in another.
+/// A compose file, with its variables at their defaults; a default may contain another variable.
 pub(super) fn composed(file: &str) -> Value {
     let mut text = read(file);
     let variable = regex::Regex::new(r"\$\{\w+:-([^${}]*(?:\{trace_id\})?)\}").unwrap();
@@ -24,7 +24,7 @@ pub(super) fn composed(file: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// The paths of all files below a folder.
+/// The paths of all files below a directory.
 pub(super) fn below(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap().flatten() {
@@ -39,7 +39,7 @@ pub(super) fn below(folder: &str) -> Vec<String> {
     found
 }
 
-/// The objects of all files of a folder below `k8s`.
+/// The objects of all files of a directory below `k8s`.
 pub(crate) fn manifests(folder: &str) -> Vec<Value> {
     let yaml = |file: &String| {
         Path::new(file)
@@ -55,7 +55,7 @@ pub(crate) fn manifests(folder: &str) -> Vec<Value> {
     objects.collect()
 }
 
-/// The pod that an object runs, if it runs one.
+/// The pod of an object, if it runs one.
 pub(super) fn pod(object: &Value) -> Option<Value> {
     let spec = &object["spec"];
     let template = match object["kind"].as_str()? {

@@ -1,4 +1,5 @@
-//! What the ingress lets in: of payments the calls of payers, and no annotation that means nothing.
+//! The requests that the ingress admits: for payments, only those of payers. Every annotation is
+//! one that the controller knows.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::{
     rendered::{Overlay, items},
 };
 
-/// The service behind a path, as Kubernetes chooses: an exact rule, then the longest prefix.
+/// The service behind a path, chosen as Kubernetes does: an exact rule, then the longest prefix.
 fn backend<'a>(rule: &'a Value, path: &str) -> Option<&'a str> {
     let matching = items(&rule["http"]["paths"]).filter_map(|one| {
         let known = one["path"].as_str()?;
@@ -56,7 +57,8 @@ fn only_the_calls_of_payers_lead_to_payments() {
     }
 }
 
-/// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem document.
+/// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem
+/// document.
 #[test]
 fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
     let config = read("frontend/nginx/nginx.conf");
@@ -79,7 +81,8 @@ fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
 
 #[test]
 fn every_annotation_of_an_ingress_is_one_that_its_controller_has() {
-    // of https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations, those we use
+    // the annotations that we use, from
+    // https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations
     const KNOWN: [&str; 2] = [
         "nginx.ingress.kubernetes.io/proxy-body-size",
         "nginx.ingress.kubernetes.io/proxy-read-timeout",

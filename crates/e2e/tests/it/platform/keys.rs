@@ -1,4 +1,4 @@
-//! Which process is given which signing key: a stolen worker must not make an administrator.
+//! The signing keys of each process: a stolen worker must not be able to make an administrator.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const KEYS: [&str; 3] = [
     "event_signing_key.pem",
 ];
 
-/// The keys of each process; one that is not here has none.
+/// The keys of each process; a process that is not listed has none.
 fn expected() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("api", vec![KEYS[0], KEYS[1]]),
@@ -68,7 +68,7 @@ fn a_pod_has_the_keys_that_it_signs_with_alone() {
             .map(|(name, keys)| (name.to_owned(), keys))
             .collect();
         assert_eq!(found, expected, "{}", overlay.name);
-        // the local overlay makes the Secrets itself
+        // the local overlay creates the Secrets itself
         for (process, keys) in &expected {
             let Some(secret) = overlay.find("Secret", process) else {
                 continue;

@@ -1,4 +1,4 @@
-//! Requests and limits of the rendered manifests, against a node and against what the settings allow.
+//! Requests and limits of the rendered manifests, against a node and against the settings.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,8 +9,9 @@ use super::{
     rendered::{Labels, Overlay, bytes, items, labels, millis},
 };
 
-/// Processors that kube-system's pods request on a cluster of one node (kind: CoreDNS twice, etcd, API server,
-/// controllers, scheduler, the network plugin), an ingress controller's 100m and a metrics server's 100m.
+/// Processors that kube-system's pods request on a cluster of one node (kind: CoreDNS twice, etcd,
+/// API server, controllers, scheduler, the network plugin), an ingress controller's 100m and a
+/// metrics server's 100m.
 const OTHERS: u64 = 950 + 100 + 100;
 
 #[test]
@@ -33,8 +34,8 @@ fn all_of_the_local_overlay_fits_two_processors_during_a_rollout() {
     assert!(memory <= 4 << 30, "{memory} bytes are asked for");
 }
 
-/// The pools that a program's sources open, by name, each with its most connections; `pool` stands for the
-/// setting.
+/// The pools that a program's sources open, by name, each with its maximum size; `pool` stands for
+/// the setting.
 fn pools(program: &str, pool: u64) -> BTreeMap<String, u64> {
     let opened = Regex::new(r#"PoolConfig::new\("([a-z ]+)", ([a-z0-9_.]+)\)"#).unwrap();
     let files = below(&format!("crates/{program}/src"));
@@ -54,7 +55,7 @@ fn pools(program: &str, pool: u64) -> BTreeMap<String, u64> {
     pools
 }
 
-/// A number that a program is told, or that it takes by default.
+/// A numeric setting of a program, or its default.
 fn setting(program: &str, name: &str, settings: &Labels) -> u64 {
     let page = read("docs/configuration.md");
     let section = page
@@ -65,7 +66,7 @@ fn setting(program: &str, name: &str, settings: &Labels) -> u64 {
     settings.get(name).unwrap_or(&default).parse().unwrap()
 }
 
-/// The most connections that one process of a name opens.
+/// The most connections that one process with this name opens.
 fn connections(process: &str, settings: &Labels) -> u64 {
     let shop = |program| setting(program, "SHOP_DATABASE_MAX_CONNECTIONS", settings);
     match process {
@@ -93,13 +94,13 @@ fn connections(process: &str, settings: &Labels) -> u64 {
     }
 }
 
-/// Connections that are opened beside those of the processes: two people with shopctl, `seed` and doctor
-/// (four and two each), `migrate` (two), KEDA's three queries, a database operator's own and its metrics
-/// (ten), and three that PostgreSQL keeps for its administrator.
+/// Connections other than those of the processes: two operators with shopctl, `seed` and doctor
+/// (four and two each), `migrate` (two), KEDA's three queries, a database operator's own and its
+/// metrics (ten), and three that PostgreSQL reserves for its administrator.
 const BESIDE: u64 = 4 * 6 + 2 + 3 + 10 + 3;
 
-/// Memory of one PostgreSQL backend that has prepared its statements: 6.8 MiB at most in the end-to-end tests
-/// (`Anonymous` of smaps), and a little room.
+/// Memory of one PostgreSQL backend with its prepared statements: 6.8 MiB at most in the end-to-end
+/// tests (`Anonymous` of smaps), with a margin.
 const BACKEND: u64 = 8 << 20;
 
 #[test]
@@ -173,7 +174,7 @@ fn rabbitmq_raises_its_alarm_below_its_memory_limit() {
         let config = config.as_str().unwrap();
         let said: Vec<_> = watermark.captures_iter(config).collect();
         assert_eq!(said.len(), 1, "{}: {config}", overlay.name);
-        // of the node's memory, were it relative
+        // a relative mark would refer to the node's memory
         assert_eq!(&said[0][1], "absolute", "{}", overlay.name);
         let (mark, limit) = (bytes(&said[0][2]), bytes(limit.as_str().unwrap()));
         assert!(
@@ -185,10 +186,10 @@ fn rabbitmq_raises_its_alarm_below_its_memory_limit() {
     }
 }
 
-/// The most memory that nginx takes with this configuration, beside the files that it writes below /tmp.
+/// The most memory that nginx uses with this configuration, including its files below /tmp.
 pub(super) fn of_web_server(config: &str) -> u64 {
-    // measured with nginx 1.22: 5.7 MiB idle; a connection has buffers of at most 16 KiB (its header's, its body's
-    // or one of its answer)
+    // measured with nginx 1.22: 5.7 MiB idle; a connection has buffers of at most 16 KiB (for its
+    // header, its body or part of its answer)
     const WORKER: u64 = 6 << 20;
     const CONNECTION: u64 = 16 << 10;
     let number = |pattern: &str| -> u64 {
@@ -197,7 +198,7 @@ pub(super) fn of_web_server(config: &str) -> u64 {
             .parse()
             .unwrap()
     };
-    // a number: `auto` is one for each core of the node
+    // a number, since `auto` would start one per core of the node
     let workers = number(r"(?m)^worker_processes (\d+);");
     let connections = number(r"worker_connections (\d+);");
     let zone = Regex::new(r"limit_req_zone [^;]*zone=\w+:(\d+)m").unwrap();

@@ -1,5 +1,6 @@
-//! Network policies: each flow of ARCHITECTURE.md is walked through the rendered policies of each
-//! overlay, as a network plugin reads them. Each needed flow is allowed, and each allowed flow is needed.
+//! Network policies: each flow of ARCHITECTURE.md is checked against the rendered policies of each
+//! overlay, as a network plugin reads them. Each needed flow is allowed, and each allowed flow is
+//! needed.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -16,7 +17,7 @@ type Flow = (String, String, u64);
 
 /// One end of a connection: a pod of ours, a pod of another namespace, or an address.
 struct End {
-    /// As the table calls it.
+    /// The name used in the table.
     name: String,
     namespace: &'static str,
     labels: Labels,
@@ -25,8 +26,8 @@ struct End {
 
 const OURS: &str = "shop-system";
 
-/// Pods of other namespaces that may have to do with the shop, by the labels that their own manifests
-/// give them. What must never be let in stands here, too.
+/// Pods of other namespaces that might talk to the shop, by the labels of their own manifests,
+/// including some that must never be admitted.
 const FOREIGN: [(&str, &str, &str); 7] = [
     ("ingress-nginx", "app.kubernetes.io/name", "ingress-nginx"),
     ("monitoring", "app.kubernetes.io/name", "prometheus"),
@@ -41,16 +42,16 @@ const FOREIGN: [(&str, &str, &str); 7] = [
     ("kube-system", "k8s-app", "metrics-server"),
 ];
 
-/// Addresses: a machine in the internet, the API server and others in the cluster's own networks, and the
-/// cloud's metadata, which hands out credentials.
+/// Addresses: a machine on the internet, the API server and others in the cluster's own networks,
+/// and the cloud's metadata service, which hands out credentials.
 const ADDRESSES: [(&str, Ipv4Addr); 3] = [
     ("outside", Ipv4Addr::new(203, 0, 113, 10)),
     ("inside", Ipv4Addr::new(10, 96, 0, 1)),
     ("metadata", Ipv4Addr::new(169, 254, 169, 254)),
 ];
 
-/// The pods that the operators of PostgreSQL and RabbitMQ make, with the labels that they document: members,
-/// and the Job by which a PostgreSQL begins or joins.
+/// The pods that the operators of PostgreSQL and RabbitMQ create, with their documented labels:
+/// members, and the Job by which a PostgreSQL member is initialised or joins.
 fn of_operators(overlay: &Overlay) -> Vec<(String, Labels)> {
     let mut pods = Vec::new();
     for cluster in overlay.of_kind("Cluster") {
@@ -130,7 +131,8 @@ fn contains(cidr: &str, address: Ipv4Addr) -> bool {
     network.to_bits() & mask == address.to_bits() & mask
 }
 
-/// Whether a peer of a rule is this end. A block of addresses is for what is outside of the cluster.
+/// Whether a peer of a rule matches this end. An address block applies to addresses outside of the
+/// cluster.
 fn is(peer: &Value, end: &End) -> bool {
     if let Some(block) = peer.get("ipBlock") {
         let within = |cidr: &Value| {
@@ -164,8 +166,8 @@ fn opens(rule: &Value, port: u64) -> bool {
     })
 }
 
-/// One direction: whether the policies of a pod let it reach (or be reached by) the other end. A pod that
-/// no policy selects is open.
+/// One direction: whether the policies of a pod let it reach (or be reached by) the other end. A
+/// pod that no policy selects is open.
 fn lets(policies: &[&Value], pod: &End, other: &End, port: u64, direction: &str) -> bool {
     if pod.namespace != OURS {
         return true;
@@ -194,7 +196,7 @@ fn allowed(policies: &[&Value], from: &End, to: &End, port: u64) -> bool {
     lets(policies, from, to, port, "Egress") && lets(policies, to, from, port, "Ingress")
 }
 
-/// The rows of the table that hold in an overlay: `| from | to:port, to:port | overlays |`.
+/// The rows of the table for an overlay: `| from | to:port, to:port | overlays |`.
 fn needed(overlay: &str) -> BTreeSet<Flow> {
     let text = read("ARCHITECTURE.md");
     let (_, rest) = text.split_once("## Who talks to whom").unwrap();
@@ -217,7 +219,7 @@ fn needed(overlay: &str) -> BTreeSet<Flow> {
     flows.collect()
 }
 
-/// Every port that the table or a policy names, and some that nothing should reach.
+/// Every port in the table or in a policy, and some that nothing should reach.
 fn ports(policies: &[&Value], needed: &BTreeSet<Flow>) -> BTreeSet<u64> {
     let mut ports: BTreeSet<u64> = needed.iter().map(|flow| flow.2).collect();
     for policy in policies {
@@ -230,7 +232,7 @@ fn ports(policies: &[&Value], needed: &BTreeSet<Flow>) -> BTreeSet<u64> {
         }
     }
     ports.extend([22, 80, 443, 8443, 9090]);
-    ports.remove(&53); // every pod asks for names
+    ports.remove(&53); // every pod resolves names
     ports
 }
 
@@ -253,7 +255,8 @@ fn every_needed_flow_is_allowed_and_no_other() {
                     if allowed(&policies, from, to, port) {
                         open.insert(flow.clone());
                     } else {
-                        // of a name with several pods (members, a Job that joins) each must get through
+                        // if several pods have this name (members, a Job that joins), each must be
+                        // allowed
                         assert!(
                             !needed.contains(&flow),
                             "{}: {flow:?} is needed, and the policies drop it ({:?} to {:?})",
@@ -307,7 +310,7 @@ fn every_pod_is_closed_in_both_directions_but_for_names() {
     }
 }
 
-/// Each address that a process is given, by a variable or in a file that it reads.
+/// Each address that a process gets, by a variable or in a file that it reads.
 fn addresses(overlay: &Overlay) -> Vec<(String, String, u64)> {
     let url = Regex::new(r"^([a-z]+)://(?:[^@/\s]*@)?([a-z0-9.-]+)(?::(\d+))?").unwrap();
     let mut found = Vec::new();
@@ -425,7 +428,7 @@ fn three_members_of_each_server_form_a_cluster() {
     let ends = ends(&overlay);
     for (kind, members, name, ports) in [
         ("Cluster", "instances", "postgres", &[5432, 8000][..]),
-        // with the ports of rabbitmqctl
+        // including the ports of rabbitmqctl
         (
             "RabbitmqCluster",
             "replicas",

@@ -1,4 +1,4 @@
-//! One configuration for RabbitMQ, wherever it runs.
+//! RabbitMQ has the same configuration wherever it runs.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ fn every_platform_and_the_tests_configure_rabbitmq_alike() {
     let composed = read("docker/rabbitmq.conf");
     let composed = settings(&composed);
     assert!(composed.contains_key("max_message_size"));
-    // memory and disk are a machine's, not the system's
+    // memory and disk limits depend on the machine, not on the system
     let shared = composed
         .iter()
         .filter(|(key, _)| !key.ends_with(".absolute"));

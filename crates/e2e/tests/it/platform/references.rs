@@ -1,4 +1,5 @@
-//! Everything that the rendered manifests name is there: files, variables, keys, ports, and the pods of selectors.
+//! Everything that the rendered manifests name exists: files, variables, keys, ports, and the pods
+//! of selectors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use super::{
     rendered::{Overlay, Pod, items, labels, name},
 };
 
-/// The Secrets that `docs/operations.md` demands, each with its keys.
+/// The Secrets that `docs/operations.md` requires, each with its keys.
 fn documented_secrets() -> BTreeMap<String, BTreeSet<String>> {
     let page = read("docs/operations.md");
     let (_, rest) = page.split_once("| Secret | keys |").unwrap();
@@ -27,7 +28,7 @@ fn documented_secrets() -> BTreeMap<String, BTreeSet<String>> {
     .collect()
 }
 
-/// The keys of a Secret: as the overlay makes it, or as the page says that it must be.
+/// The keys of a Secret: as created by the overlay, or as required by the page.
 fn keys(overlay: &Overlay, secret: &str) -> BTreeSet<String> {
     if let Some(secret) = overlay.find("Secret", secret) {
         return secret["data"]
@@ -43,7 +44,7 @@ fn keys(overlay: &Overlay, secret: &str) -> BTreeSet<String> {
         .clone()
 }
 
-/// Files that the volumes of a container put below its mounts: path by path.
+/// The files that a container's volumes put below its mounts, by path.
 fn mounted(overlay: &Overlay, pod: &Pod, container: &Value) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     for mount in items(&container["volumeMounts"]) {
@@ -146,7 +147,7 @@ fn every_file_that_a_process_reads_is_mounted_and_no_other_secret() {
                     .insert(key.to_owned());
             }
         }
-        // the page tells all that must be there
+        // the page lists every required Secret
         for (secret, keys) in &used {
             let Some(told) = documented.get(secret) else {
                 assert!(

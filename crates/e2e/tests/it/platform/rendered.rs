@@ -8,13 +8,13 @@ pub(super) const OVERLAYS: [&str; 2] = ["local", "production"];
 
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// An overlay, as it stands or as its next release.
+/// An overlay, either the current release or the next one.
 pub(super) struct Overlay {
     pub(super) name: String,
     pub(super) objects: Vec<Value>,
 }
 
-/// A pod that an object of an overlay makes.
+/// A pod created by an object of an overlay.
 pub(super) struct Pod {
     pub(super) kind: String,
     pub(super) name: String,
@@ -27,7 +27,7 @@ pub(super) fn folder() -> PathBuf {
     PathBuf::from(folder)
 }
 
-/// A map of names to texts: labels, the data of a ConfigMap.
+/// A map of names to texts: labels, or the data of a ConfigMap.
 pub(super) fn labels(value: &Value) -> Labels {
     let labels = value.as_object().into_iter().flatten();
     labels
@@ -44,7 +44,7 @@ pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 impl Overlay {
-    /// `NAME`, or `NAME-next`: the same at its next release.
+    /// `NAME`, or `NAME-next`: the same overlay at its next release.
     pub(super) fn read(name: &str) -> Self {
         let place = folder().join(format!("{name}.yaml"));
         let text = fs::read_to_string(&place)
@@ -74,7 +74,7 @@ impl Overlay {
             .unwrap_or_else(|| panic!("{} has no {kind} {wanted}", self.name))
     }
 
-    /// All pods that Kubernetes itself makes of it.
+    /// All pods that Kubernetes itself creates from the overlay.
     pub(super) fn pods(&self) -> Vec<Pod> {
         let pod = |object: &Value| {
             let template = match object["kind"].as_str()? {
@@ -93,7 +93,8 @@ impl Overlay {
         self.objects.iter().filter_map(pod).collect()
     }
 
-    /// The most pods that a Deployment may have at once: its autoscaler's, and those of a rollout.
+    /// The most pods that a Deployment may have at once: its autoscaler's maximum, and those of a
+    /// rollout.
     pub(super) fn most(&self, deployment: &str) -> u64 {
         let object = self.get("Deployment", deployment);
         let targets = |scaler: &&Value| scaler["spec"]["scaleTargetRef"]["name"] == deployment;
@@ -110,7 +111,7 @@ impl Overlay {
 }
 
 impl Pod {
-    /// `Deployment api`, for what a test says.
+    /// `Deployment api`, for messages.
     pub(super) fn called(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }

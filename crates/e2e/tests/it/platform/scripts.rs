@@ -1,5 +1,6 @@
-//! The scripts and commands for Kubernetes, run against a kubectl that writes down what it is told: what
-//! they name is there, and in the order in which releases fit together. No cluster has run them here.
+//! The scripts and commands for Kubernetes, run against a kubectl that records its calls: every
+//! name exists, and the steps run in an order in which the releases are compatible. No cluster has
+//! run them here.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,7 @@ use super::{
     started::program,
 };
 
-/// Answers as an API server would, as far as the scripts ask; what renders or patches is the real kubectl.
+/// Answers like an API server, as far as the scripts ask; the real kubectl renders and patches.
 const KUBECTL: &str = r#"#!/bin/sh
 echo "$*" >>"$SAID/calls"
 case "$*" in
@@ -37,7 +38,7 @@ case "$*" in
 esac
 "#;
 
-/// A copy of the manifests, and a folder for what the kubectl is told.
+/// A copy of the manifests, and a directory for the recorded calls.
 struct Place(PathBuf);
 
 impl Drop for Place {
@@ -56,7 +57,7 @@ impl Place {
             .arg(&place)
             .status();
         assert!(copied.unwrap().success());
-        // as git has it: the rendered copy went through the next release
+        // as in git: the rendered copy has been changed to the next release
         for overlay in OVERLAYS {
             let file = format!("k8s/overlays/{overlay}/kustomization.yaml");
             fs::write(place.join(&file), read(&file)).unwrap();
@@ -92,7 +93,7 @@ impl Place {
         calls.lines().map(str::to_owned).collect()
     }
 
-    /// The overlay as it now stands, by the real kubectl.
+    /// The current overlay, rendered by the real kubectl.
     fn render(&self, overlay: &str) -> Overlay {
         let kubectl = std::env::var("TEST_KUBECTL").expect("run the tests with `cargo xtask test`");
         let rendered = Command::new(kubectl)
@@ -134,7 +135,8 @@ fn a_command_of_the_operator_gets_a_pod_in_that_persons_name() {
     let template = Overlay::read("production").get("PodTemplate", "shopctl")["template"].clone();
     let mut spec = template["spec"].clone();
     spec["containers"][0]["env"][0]["value"] = "ada@shop.example".into();
-    // nothing else differs from the template, which pod security and the policies are tested with
+    // nothing else differs from the template, which other tests check against pod security and the
+    // policies
     assert_eq!(pod["spec"], spec);
     assert_eq!(pod["metadata"]["labels"], template["metadata"]["labels"]);
     let settings =
@@ -200,7 +202,7 @@ fn applied<'a>(call: &str, overlay: &'a Overlay) -> Option<Vec<&'a Value>> {
     Some(chosen)
 }
 
-/// A run, step by step: `apply Deployment api`, `await deployment/api`.
+/// The steps of a run: `apply Deployment api`, `await deployment/api`.
 fn steps(calls: &[String], overlay: &Overlay) -> Vec<String> {
     let waited = Regex::new(r"(deployment|job)/([a-z0-9-]+)").unwrap();
     let mut steps = Vec::new();
@@ -281,7 +283,7 @@ fn an_upgrade_goes_in_the_order_in_which_releases_fit() {
                 .iter()
                 .all(|worker| *worker > at(&steps, "await deployment/payments"))
         );
-        // nothing is forgotten
+        // no object is left out
         for object in &rendered.objects {
             let kind = object["kind"].as_str().unwrap();
             at(&steps, &format!("apply {kind} {}", name(object)));
@@ -329,7 +331,7 @@ fn the_way_back_begins_at_the_storefront_and_migrates_nothing() {
     ];
     let places = order.map(|step| at(&back, step));
     assert!(places.is_sorted(), "{back:#?}");
-    // the old workers know not all plans: the api is back, the new workers stay
+    // the old workers do not know all plans: the api is rolled back, the new workers stay
     let place = Place::new();
     let ran = place.run(
         "upgrade.sh",
@@ -357,7 +359,7 @@ fn a_version_that_is_no_tag_is_refused() {
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
 }
 
-/// The lines of code in a section of a page, continued lines joined.
+/// The command lines in a section of a page, with continued lines joined.
 fn commands(section: &str) -> Vec<String> {
     let page = read("docs/operations.md");
     let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap();

@@ -1,4 +1,4 @@
-//! The real programs, told exactly what compose and Kubernetes tell them.
+//! The real programs, run with exactly the settings of compose and Kubernetes.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ impl Drop for Running {
     }
 }
 
-/// Secrets of the right form, for servers that are not there.
+/// Secrets of the right form, for servers that do not exist.
 fn secrets(folder: &Path) {
     let key = Command::new(program("shopctl"))
         .arg("keygen")
@@ -69,7 +69,7 @@ fn of_the_image() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Starts it, waits until it says what it waits for, and asks its probes.
+/// Starts the process, waits until it reports its missing dependency, and queries its probes.
 async fn is_told_enough(process: &Process, folder: &Path) {
     let mut env = of_the_image();
     let admin = format!("{}_ADMIN_LISTEN", process.command[0].to_uppercase());
@@ -82,7 +82,7 @@ async fn is_told_enough(process: &Process, folder: &Path) {
         let file = value.strip_prefix("/run/secrets/");
         let value = file.map_or_else(
             || value.clone(),
-            // compose keeps one file a process, which it calls by the process' name
+            // compose keeps one file per process, named after the process
             |file| {
                 folder
                     .join(file.replace(&format!(".{}", process.name), ""))
@@ -124,7 +124,7 @@ async fn is_told_enough(process: &Process, folder: &Path) {
     })
     .await;
     assert_eq!(answer("/readyz").await, Some(503), "{}", process.place);
-    // told to stop while it still waits for its servers, it ends well
+    // stopped while it still waits for its servers, it exits successfully
     kill(
         Pid::from_raw(running.0.id().try_into().unwrap()),
         Signal::SIGTERM,
@@ -154,7 +154,7 @@ async fn a_process_is_told_all_that_it_needs_and_has_the_pages_that_probes_ask()
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// An operator who reads its log must not learn to skip errors.
+/// An operator who reads the log of a migration must not learn to ignore errors.
 #[tokio::test]
 async fn a_migration_logs_no_error() {
     let system = System::prepare(SystemOptions::default()).await;

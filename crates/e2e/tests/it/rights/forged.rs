@@ -1,4 +1,5 @@
-//! Payment events that each broker role forges, by every exchange that the role may publish to.
+//! Payment events that each broker role forges, through every exchange that the role may publish
+//! to.
 
 use lapin::{
     BasicProperties, Confirmation,
@@ -14,7 +15,7 @@ use crate::text;
 const QUEUE: &str = "payments_events_queue";
 const COMPLETED: &str = "transaction_completed";
 
-/// Role, exchange and key: all that lead to a queue of ours.
+/// Role, exchange and key of every path to a queue of ours.
 const WAYS: [(&str, &str, &str); 8] = [
     ("payments", "payments_events", COMPLETED),
     (
@@ -30,7 +31,7 @@ const WAYS: [(&str, &str, &str); 8] = [
     ("api", "redrive", QUEUE),
 ];
 
-/// The header and properties of a message that claims to have been handled by our own consumer before.
+/// The properties of a message that claims to have been handled by our own consumer before.
 fn steered(id: &str) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in [
@@ -47,7 +48,7 @@ fn steered(id: &str) -> BasicProperties {
         .with_delivery_mode(2)
 }
 
-/// Publishes as a role; whether the broker took it.
+/// Publishes as a role; returns whether the broker accepted the message.
 async fn publish(
     rig: &Rig,
     (role, exchange, key): (&str, &str, &str),
@@ -95,7 +96,7 @@ async fn an_event_forged_by_any_broker_role_moves_no_order() {
     for (number, way) in WAYS.into_iter().enumerate() {
         let id = format!("forged-{number}");
         assert!(publish(&rig, way, steered(&id), &forged).await, "{way:?}");
-        // the record of another process: the broker knows who publishes
+        // the record of another process: the broker checks the publisher's user
         let posing = steered(&id).with_user_id("worker-payments".into());
         let taken = publish(&rig, way, posing, &forged).await;
         assert_eq!(
@@ -104,7 +105,7 @@ async fn an_event_forged_by_any_broker_role_moves_no_order() {
             "{way:?} under another name"
         );
     }
-    // all of them fail; two were published twice
+    // all of them end in `failed`; two were published twice
     let listed = || {
         let listed = rig.run("operator", "shopctl", &["failed", "list", "-o", "json"]);
         let ids = listed.lines().map(|line| {
@@ -120,7 +121,7 @@ async fn an_event_forged_by_any_broker_role_moves_no_order() {
     .await;
     undecided(&rig, &buyer, &order).await;
 
-    // an operator sends all of them again, by their records and against them
+    // an operator sends all of them again, to the recorded queues and to other ones
     let arguments = ["failed", "retry", "--all", "--reason", "a test", "--yes"];
     rig.attempt("operator", "shopctl", &arguments);
     eventually("those that were sent again to fail again", || async {

@@ -1,4 +1,4 @@
-//! A system whose processes run in roles of their own, which show their passwords.
+//! A system whose processes run in roles of their own, identified by their passwords.
 
 use std::{
     path::PathBuf,
@@ -49,7 +49,7 @@ impl Rig {
             .unwrap();
         assert!(made.success());
         let rig = Self { system, secrets };
-        // twice: running it again changes nothing
+        // twice: a second run changes nothing
         for _ in 0..2 {
             let mut migrate = rig.system.command("worker");
             migrate
@@ -61,7 +61,7 @@ impl Rig {
         rig
     }
 
-    /// What a process is told: its own secrets, by files, and nobody else's.
+    /// The settings of a process: only its own secrets, by files.
     fn env(&self, role: &str) -> Vec<(String, String)> {
         let mut env: Vec<_> = SECRETS
             .into_iter()
@@ -91,7 +91,7 @@ impl Rig {
                 &["payments"],
             ),
         ] {
-            // a process that needs none must not look for one
+            // a process that needs no key must not look for one
             let key = if signers.contains(&role) {
                 self.secrets.join(file).display().to_string()
             } else {
@@ -102,7 +102,7 @@ impl Rig {
         env
     }
 
-    /// Starts `api`, `payments`, `worker saga` … in the role of that name.
+    /// Starts `api`, `payments`, `worker saga` … in the role of the same name.
     pub(super) async fn spawn(&self, process: &str) {
         let env = self.env(&process.replace(' ', "-"));
         let env: Vec<_> = env
@@ -112,14 +112,14 @@ impl Rig {
         self.system.spawn_with(process, &env).await;
     }
 
-    /// Runs a program of ours in a role.
+    /// Runs one of our programs in a role.
     pub(super) fn run(&self, role: &str, binary: &str, arguments: &[&str]) -> String {
         let mut command = self.system.command(binary);
         command.args(arguments).envs(self.env(role));
         done(&command.output().unwrap())
     }
 
-    /// As [`Rig::run`], whether or not it does all that it was asked for.
+    /// As [`Rig::run`], but the program may fail.
     pub(super) fn attempt(&self, role: &str, binary: &str, arguments: &[&str]) {
         let mut command = self.system.command(binary);
         command.args(arguments).envs(self.env(role));
@@ -133,7 +133,7 @@ impl Rig {
             .to_owned()
     }
 
-    /// What PostgreSQL says to a statement of this role: its code when it refuses.
+    /// PostgreSQL's error code for a statement of this role, if it refuses the statement.
     pub(super) async fn sql(
         &self,
         role: &str,
@@ -174,7 +174,7 @@ impl Rig {
         foreign_client(&url).await.1
     }
 
-    /// Whether this role may publish there.
+    /// Whether this role may publish to the exchange.
     pub(super) async fn may_publish(&self, role: &str, exchange: &str, key: &str) -> bool {
         let channel = self.channel(role).await;
         let sent = channel
@@ -192,7 +192,7 @@ impl Rig {
         }
     }
 
-    /// Whether this role may take from a queue.
+    /// Whether this role may consume from a queue.
     pub(super) async fn may_consume(&self, role: &str, queue: &str) -> bool {
         let channel = self.channel(role).await;
         let consumer = channel.basic_consume(
@@ -204,7 +204,7 @@ impl Rig {
         judged(consumer.await.map(drop))
     }
 
-    /// Whether this role may make a queue.
+    /// Whether this role may declare a queue.
     pub(super) async fn may_declare(&self, role: &str) -> bool {
         let channel = self.channel(role).await;
         let options = QueueDeclareOptions {
@@ -225,7 +225,7 @@ impl Rig {
     }
 }
 
-/// Whether RabbitMQ let it happen; any other trouble is none of the answers.
+/// Whether RabbitMQ allowed the operation; panics on any other error.
 fn judged(answer: lapin::Result<()>) -> bool {
     match answer {
         Ok(()) => true,

@@ -1,4 +1,4 @@
-//! Clocks of two machines differ.
+//! The clocks of two machines differ.
 
 use chrono::TimeDelta;
 use contracts::payments::SCOPE_SERVICE;

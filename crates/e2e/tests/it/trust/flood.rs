@@ -10,7 +10,7 @@ use super::{COMPLETED, EVENTS};
 use crate::text;
 
 const GARBAGE: usize = 10_000;
-/// Generous: 5 s are the aim on an idle machine, and the test prints what it took.
+/// Generous: the target is 5 s on an idle machine, and the test prints the time.
 const DEADLINE: Duration = Duration::from_mins(2);
 
 async fn flood(channel: &Channel, exchange: &str, key: &str) {
@@ -36,7 +36,7 @@ async fn waits(system: &System, queue: &str, count: usize) {
     .await;
 }
 
-/// Whether there is a mail to this address.
+/// Whether a mail was sent to this address.
 fn is_mailed(system: &System, address: &str) -> bool {
     let mails = std::fs::read_dir(system.setting("MAIL_DIR"));
     mails.into_iter().flatten().any(|mail| {

@@ -1,4 +1,4 @@
-//! Messages of every shape, by a seed that reproduces them (`TEST_SEED`).
+//! Messages of every shape, generated from a seed that reproduces them (`TEST_SEED`).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,7 +15,7 @@ use testkit::{System, SystemOptions, eventually, eventually_some, foreign_client
 use super::{COMPLETED, EVENTS};
 use crate::text;
 
-/// A small generator: the same numbers from the same seed.
+/// A small random generator: the same seed gives the same numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -124,14 +124,14 @@ impl Dice {
     }
 }
 
-/// How many messages there are of each body, by its hash.
+/// Number of messages with each body, by the body's hash.
 type Bodies = BTreeMap<[u8; 32], usize>;
 
 fn add(bodies: &mut Bodies, body: &[u8]) {
     *bodies.entry(Sha256::digest(body).into()).or_default() += 1;
 }
 
-/// The seed of this run: `TEST_SEED`, or always the same one.
+/// The seed of this run: `TEST_SEED`, or a constant.
 fn seed() -> u64 {
     let given = std::env::var("TEST_SEED").ok();
     given.map_or(0x5EED_2026_1129, |seed| seed.parse().unwrap())
@@ -144,7 +144,7 @@ struct Fuzzed {
     _connection: lapin::Connection,
     dice: Dice,
     sent: Bodies,
-    /// Of those that are called `fuzz-` and this number.
+    /// The bodies of the messages named `fuzz-` and this number.
     bodies: BTreeMap<usize, Vec<u8>>,
     total: usize,
     /// The access token of an operator.
@@ -191,7 +191,7 @@ impl Fuzzed {
         }
     }
 
-    /// Waits until all that was not dropped is in `failed`.
+    /// Waits until every message that was not dropped is in `failed`.
     async fn is_in_failed(&self) {
         let what = format!("{} messages to be in `failed`", self.total);
         eventually(&what, || async {
@@ -214,14 +214,15 @@ impl Fuzzed {
         text(&answer["decided"][0], "result").to_owned()
     }
 
-    /// Retries and drops a sample: an event, a mail command, and one that was put into `failed` directly.
+    /// Retries and drops a sample: an event, a mail command, and a message that was published to
+    /// `failed` directly.
     async fn decide_on_a_sample(&mut self) {
         for exchange in 0..3 {
             let of_it: Vec<_> = self.bodies.keys().filter(|n| *n % 3 == exchange).collect();
             let [retried, dropped] = [0, 1].map(|_| *of_it[self.dice.below(of_it.len())]);
             let id = format!("fuzz-{retried}");
             let result = self.decide(&id, "retry").await;
-            // no consumer recorded where those came from that were put into `failed` directly
+            // no consumer recorded the origin of messages published to `failed` directly
             let expected = if exchange == 2 { "stays" } else { "sent again" };
             assert_eq!(result, expected, "{id}");
             self.is_in_failed().await;
@@ -274,7 +275,7 @@ impl Fuzzed {
     }
 }
 
-/// The access token of the system's first account, which becomes an operator.
+/// The access token of the system's first account, which gets the role of an operator.
 async fn operator(system: &System) -> String {
     let made = r#"update auth."user" set roles = '{operator}' returning user_id"#;
     let user: uuid::Uuid = sqlx::query_scalar(made)
@@ -301,7 +302,7 @@ async fn no_message_kills_a_process_and_each_is_in_failed() {
     let before = ["api", "worker"].map(|role| system.peak_memory(role));
 
     let mut fuzzed = Fuzzed::send(system, count).await;
-    // real orders are completed meanwhile
+    // real orders complete meanwhile
     let buyer = fuzzed.system.returning(token);
     let (_, real) = buyer.order().await;
     buyer.pay(text(&real, "transaction_id")).await;

@@ -1,10 +1,10 @@
-//! The keys that payments signs with: used, rotated, and done without.
+//! Payments' signing keys: used, rotated, and absent.
 
 use testkit::{Buyer, System, SystemOptions};
 
 use crate::text;
 
-/// How many events of this signature the worker has seen.
+/// The number of events with this kind of signature that the worker has seen.
 async fn counted(system: &System, signature: &str) -> u64 {
     let address = system.admin_address("worker").unwrap();
     let page = system
@@ -50,7 +50,7 @@ async fn a_key_is_rotated_without_a_lost_event() {
     system.assert_whole().await;
 }
 
-/// As a payments of the release before, or of another team.
+/// As from a payments service of the previous release, or of another team.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_are_not_signed_are_asked_about() {
     let system = System::prepare(SystemOptions::default()).await;

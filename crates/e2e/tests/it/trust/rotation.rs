@@ -1,4 +1,4 @@
-//! The keys of users' tokens and of calls to payments, rotated while people order and pay.
+//! The keys of users' tokens and of calls to payments, rotated while users order and pay.
 
 use std::{
     process::Command,
@@ -15,10 +15,11 @@ use uuid::Uuid;
 
 use crate::{layout::root, text};
 
-/// People who order and pay, at whichever api is in service, and how they fare.
+/// Users who order and pay, at the apis in service, and the results.
 struct Traffic {
     system: Arc<System>,
-    /// Held while an order is on its way: an api leaves when no request is at it, as behind a balancer.
+    /// Held while an order is under way: an api leaves only when it has no request, as behind a
+    /// balancer.
     apis: RwLock<Vec<String>>,
     token: Mutex<String>,
     product: String,
@@ -55,7 +56,8 @@ impl Traffic {
             let paid = paid.json(&json!({"transaction_id": transaction}));
             match paid.send().await {
                 Ok(answer) if answer.status() == 200 => true,
-                // a worker has not made it yet; the one api that payments asks about sessions is restarting
+                // no worker has created the transaction yet, or the only api that payments asks
+                // about sessions is restarting
                 Ok(answer) if [404, 503].contains(&answer.status().as_u16()) => false,
                 Ok(answer) => {
                     let status = answer.status();
@@ -83,7 +85,7 @@ impl Traffic {
         }
     }
 
-    /// Restarts everything that has a key that was changed: one api beside the other, as a balancer would.
+    /// Restarts every process that has a changed key: one api after the other, as a balancer would.
     async fn restart(&self) {
         for (role, other) in [("api", "api#2"), ("api#2", "api")] {
             *self.apis.write().await = vec![self.url(other)];
@@ -102,7 +104,7 @@ impl Traffic {
         )
     }
 
-    /// New people log in, and some of them order and pay.
+    /// New users log in, and some of them order and pay.
     async fn go_on(&self) {
         let token = self.system.buyer().await.token;
         *self.token.lock().unwrap() = token;
@@ -156,7 +158,7 @@ async fn keys_of_tokens_are_rotated_under_traffic_without_a_refused_request() {
     }
     let refused = traffic.refused.lock().unwrap().clone();
     assert!(refused.is_empty(), "{refused:#?}");
-    // the key of before is good for nothing now
+    // the previous key is no longer accepted
     let orders = system.http.get(format!("{}/api/orders", system.api_url));
     let answer = orders.bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), 401);
@@ -164,8 +166,8 @@ async fn keys_of_tokens_are_rotated_under_traffic_without_a_refused_request() {
     system.assert_whole().await;
 }
 
-/// As an upgrade from a release in which one key signed everything begins: the workers' old key stands first
-/// among those of services.
+/// The first step of an upgrade from a release in which a single key signed everything: the
+/// workers' old key is the first of the services' keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_with_the_one_key_of_before_go_on_beside_new_ones() {
     let system = System::prepare(SystemOptions::default()).await;
@@ -203,7 +205,7 @@ async fn workers_with_the_one_key_of_before_go_on_beside_new_ones() {
     let token = system.buyer().await.token;
     let shared = system.setting("TOKEN_SIGNING_KEY_FILE").to_owned();
     for env in [
-        // of the release before: it knows the one setting only
+        // a worker of the previous release, which knows only the one setting
         &[
             ("TOKEN_SIGNING_KEY_FILE", shared.as_str()),
             ("SERVICE_SIGNING_KEY_FILE", ""),
@@ -215,7 +217,7 @@ async fn workers_with_the_one_key_of_before_go_on_beside_new_ones() {
         system.stop("worker");
     }
     std::fs::write(system.setting("SERVICE_SIGNING_KEY_FILE"), new).unwrap();
-    // before the api is told, a key that it publishes already is believed
+    // a key that the api already publishes is accepted before the api gets its new setting
     system.spawn("worker").await;
     order(token.clone()).await;
     system.settle().await;
