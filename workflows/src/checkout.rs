@@ -11,14 +11,10 @@ use contracts::{
     topology,
 };
 use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
-#[cfg_attr(
-    feature = "next",
-    expect(unused_imports, reason = "its plan stands in `next`")
-)]
 use saga::{
     Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan,
     PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo,
-    VerifyError, WaitStep,
+    VerifyError, Wait, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -54,7 +50,7 @@ pub struct CheckoutInput {
 
 impl Saga for Checkout {
     const NAME: &'static str = "checkout"; // stored: rename only with a migration
-    const VERSION: i32 = if cfg!(feature = "next") { 2 } else { 1 };
+    const VERSION: i32 = 1;
     type Input = CheckoutInput;
     type Details = Basket; // stored as the order's lines
     type Ports = Ports;
@@ -164,22 +160,11 @@ impl Saga for Checkout {
         Some((topology::PAYMENTS_EVENTS_QUEUE, key))
     }
 
-    #[cfg(not(feature = "next"))]
     fn plan() -> Plan<Self, Complete> {
         Plan::first(PlaceOrder) // undo: cancel the order, release the stock
             .compensable(Remote(InitPayment)) // undo: cancel by order, which leaves a tombstone
             .pivot(Wait(AwaitPayment)) // paid, canceled or too late; from here on, only forward
             .retryable(Local(CompleteOrder))
-    }
-
-    #[cfg(feature = "next")]
-    fn plan() -> Plan<Self, Complete> {
-        crate::next::plan()
-    }
-
-    #[cfg(feature = "next")]
-    fn earlier() -> Vec<(i32, Plan<Self, Complete>)> {
-        vec![(1, crate::next::plan_1())]
     }
 
     async fn begin_compensation(
@@ -199,7 +184,7 @@ impl Saga for Checkout {
 }
 
 /// Writes the order at catalog prices and reserves its stock.
-pub(crate) struct PlaceOrder;
+pub struct PlaceOrder;
 
 impl FirstStep<Checkout> for PlaceOrder {
     const NAME: &'static str = "place_order";
@@ -248,7 +233,7 @@ impl FirstStep<Checkout> for PlaceOrder {
 }
 
 /// Asks payments for the transaction that this order is paid through.
-pub(crate) struct InitPayment;
+pub struct InitPayment;
 
 impl RemoteStep<Checkout> for InitPayment {
     const NAME: &'static str = "init_payment";
@@ -318,7 +303,7 @@ impl RemoteUndo<Checkout> for InitPayment {
 }
 
 /// Waits for what payments says of the transaction; payments decides, not the shop.
-pub(crate) struct AwaitPayment;
+pub struct AwaitPayment;
 
 impl WaitStep<Checkout> for AwaitPayment {
     const NAME: &'static str = "await_payment";
@@ -334,7 +319,7 @@ impl WaitStep<Checkout> for AwaitPayment {
 }
 
 /// Sells the stock and queues the confirmation mail.
-pub(crate) struct CompleteOrder;
+pub struct CompleteOrder;
 
 impl LocalStep<Checkout> for CompleteOrder {
     const NAME: &'static str = "complete_order";
@@ -397,7 +382,7 @@ fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, 
         .collect()
 }
 
-#[cfg(all(test, not(feature = "next")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -7,8 +7,6 @@
 //!   adapter.
 
 pub mod checkout;
-#[cfg(feature = "next")]
-mod next;
 pub mod payments;
 mod registry;
 pub mod settings;

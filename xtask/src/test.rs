@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, against private servers whose data need not survive.
 
-use std::{fs, path::PathBuf, process::Command, time::Instant};
+use std::{fs, process::Command, time::Instant};
 
 use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install};
 
@@ -35,7 +35,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     if crates.is_some() || rabbitmq_4 {
         eprintln!("building");
-        next_release()?;
         let build = cargo(&["build", "--workspace", "--bins", "--tests"]);
         cargo::run(build, "the build")?;
     }
@@ -83,27 +82,6 @@ const OF_THE_BROKER: [&str; 11] = [
     "rights::",
     "trust::",
 ];
-
-fn next_dir() -> PathBuf {
-    bin_dir(false).join("next")
-}
-
-/// Builds the programs of a next release with a changed plan, and keeps them for the upgrade test.
-/// This runs before our own build, which overwrites them.
-fn next_release() -> Result<()> {
-    let mut build = cargo(&["build", "--workspace", "--features", "workflows/next"]);
-    let programs = ["api", "worker"];
-    for program in programs {
-        build.args(["--bin", program]);
-    }
-    cargo::run(build, "the build of the next release")?;
-    fs::create_dir_all(next_dir()).doing("make a folder for the next release")?;
-    for program in programs {
-        let (from, to) = (bin_dir(false).join(program), next_dir().join(program));
-        fs::copy(&from, &to).doing(&format!("copy {}", from.display()))?;
-    }
-    Ok(())
-}
 
 /// Installs Prometheus: its server and `promtool`, for the alerts and dashboards.
 fn prometheus() -> Result<()> {
@@ -171,7 +149,6 @@ fn surroundings(test: &mut Command, postgres: &Postgres, rabbitmq: &RabbitMq) {
         .env("TEST_AMQP_URL", rabbitmq.amqp_url(""))
         .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
         .env("TEST_BIN_DIR", bin_dir(false))
-        .env("TEST_NEXT_BIN_DIR", next_dir())
         .env("TEST_DEV_DIR", dev_dir().join("test"));
 }
 

@@ -44,6 +44,7 @@
 pub mod decide;
 pub mod mutation;
 mod payments;
+pub mod plan;
 mod report;
 pub mod rules;
 pub mod scenario;

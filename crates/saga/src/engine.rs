@@ -401,7 +401,7 @@ impl Engine {
         let create = store::Create {
             saga_id: new.id,
             plan: S::NAME,
-            plan_version: S::VERSION,
+            plan_version: plan.shape.version,
             plan_hash: &plan.hash,
             state: decision.state.name(),
             step,
