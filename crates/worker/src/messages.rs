@@ -37,7 +37,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
-        metrics::counter!("mails_refused_total").increment(0); // so the first refusal is an increase
+        metrics::counter!("mails_refused_total").increment(0); // so the first one is an increase
         Ok(Self {
             sent: Recorder::new(pool.clone()),
             pool,
