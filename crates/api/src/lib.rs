@@ -64,7 +64,8 @@ enum Command {
     Settings,
 }
 
-/// Runs the API's command line, with these workflows: serves, or prints its OpenAPI document or its settings.
+/// Runs the API's command line with these workflows: serves, or prints the OpenAPI document or the
+/// settings.
 ///
 /// # Errors
 /// When the configuration is invalid or a port cannot be bound.

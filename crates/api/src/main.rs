@@ -1,5 +1,5 @@
-//! The shop's API, with the workflows of this shop: `api` serves, `api openapi` prints its OpenAPI document,
-//! `api settings` its settings.
+//! The shop's API, with the workflows of this shop: `api` serves, `api openapi` prints the OpenAPI
+//! document, and `api settings` prints the settings.
 
 fn main() -> anyhow::Result<()> {
     api::run(workflows::registry)

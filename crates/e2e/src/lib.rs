@@ -16,10 +16,7 @@ use crate::parcel::Parcel;
 /// The workflows of the next release.
 pub fn registry(settings: &Settings) -> Registry {
     let payment_deadline = settings.payment_deadline;
-    let plans = vec![
-        (2, checkout().retryable(Local(Remember))),
-        (1, checkout()),
-    ];
+    let plans = vec![(2, checkout().retryable(Local(Remember))), (1, checkout())];
     Registry::default()
         .with_plans(Checkout { payment_deadline }, plans)
         .with(Parcel)

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use saga::{
-    CANCEL, Class, Kind, Role, Shape,
+    CANCEL, Class, Kind, Shape,
     machine::{self, Event, Kept, Op, State},
 };
 
@@ -135,7 +135,10 @@ impl Check<'_> {
         let stuck = (0..worlds.len()).find(|at| !ends.contains(at));
         stuck.map_or(Ok(()), |at| {
             let way = way(came, at);
-            Err(format!("{}: it cannot come to rest: {way}", self.shape.name))
+            Err(format!(
+                "{}: it cannot come to rest: {way}",
+                self.shape.name
+            ))
         })
     }
 
@@ -174,11 +177,17 @@ impl Check<'_> {
         }
         let mut next = Vec::new();
         if done.effects[step] == Effect::Done {
-            next.push((format!("{name} is done"), self.apply(done.clone(), &Event::Done)));
+            next.push((
+                format!("{name} is done"),
+                self.apply(done.clone(), &Event::Done),
+            ));
         }
         if world.effects[step] == Effect::None {
             let refused = Event::Refused("no".to_owned());
-            next.push((format!("{name} is refused"), self.apply(world.clone(), &refused)));
+            next.push((
+                format!("{name} is refused"),
+                self.apply(world.clone(), &refused),
+            ));
         }
         for budget_spent in [false, true] {
             let event = Event::NotDone { budget_spent };
@@ -201,7 +210,10 @@ impl Check<'_> {
         }
         let mut undone = world.clone();
         undone.effects[step] = Effect::Undone;
-        next.push((format!("{name}/undo is done"), self.apply(undone, &Event::Undone)));
+        next.push((
+            format!("{name}/undo is done"),
+            self.apply(undone, &Event::Undone),
+        ));
         next
     }
 
@@ -217,7 +229,9 @@ impl Check<'_> {
 
     fn number(&self, name: &str) -> usize {
         let mut signals = self.shape.signals.iter();
-        signals.position(|signal| signal.name == name).unwrap_or(self.cancel)
+        signals
+            .position(|signal| signal.name == name)
+            .unwrap_or(self.cancel)
     }
 
     /// The participants of waits decide, each once, when the step that their signal proves has taken effect.
@@ -225,8 +239,13 @@ impl Check<'_> {
         for (number, signal) in self.shape.signals.iter().enumerate() {
             let meaning = signal.meaning;
             let wait_of = |other: &usize| self.shape.signals[*other].meaning.wait;
-            let closed = world.closed.iter().any(|other| wait_of(other) == meaning.wait);
-            let exists = meaning.proves.is_none_or(|step| world.effects[step] == Effect::Done);
+            let closed = world
+                .closed
+                .iter()
+                .any(|other| wait_of(other) == meaning.wait);
+            let exists = meaning
+                .proves
+                .is_none_or(|step| world.effects[step] == Effect::Done);
             if closed || !exists {
                 continue;
             }
@@ -243,8 +262,15 @@ impl Check<'_> {
     }
 
     fn signaled(&self, mut world: World, signal: usize) -> Result<World, String> {
-        let name = self.shape.signals.get(signal).map_or(CANCEL, |signal| signal.name);
-        let meaning = self.shape.meaning(name).ok_or("the plan forgot its signal")?;
+        let name = self
+            .shape
+            .signals
+            .get(signal)
+            .map_or(CANCEL, |signal| signal.name);
+        let meaning = self
+            .shape
+            .meaning(name)
+            .ok_or("the plan forgot its signal")?;
         let kept = self.kept(&world);
         let decision = machine::advance(self.shape, world.state, &Event::Signal(meaning), &kept);
         if decision.verdict == Some(saga::Verdict::Early) {
@@ -262,12 +288,21 @@ impl Check<'_> {
 
     fn kept(&self, world: &World) -> Vec<Kept<usize>> {
         let meaning = |signal: &usize| {
-            let name = self.shape.signals.get(*signal).map_or(CANCEL, |signal| signal.name);
+            let name = self
+                .shape
+                .signals
+                .get(*signal)
+                .map_or(CANCEL, |signal| signal.name);
             self.shape.meaning(name)
         };
         let pending = world.pending.iter();
         pending
-            .filter_map(|signal| meaning(signal).map(|meaning| Kept { id: *signal, meaning }))
+            .filter_map(|signal| {
+                meaning(signal).map(|meaning| Kept {
+                    id: *signal,
+                    meaning,
+                })
+            })
             .collect()
     }
 
@@ -292,7 +327,9 @@ impl Check<'_> {
     fn local(&self, world: &mut World, op: Op) -> Result<(), String> {
         let name = |step: usize| self.shape.steps[step].name;
         match op {
-            Op::Run(step) if world.effects[step] == Effect::None => world.effects[step] = Effect::Done,
+            Op::Run(step) if world.effects[step] == Effect::None => {
+                world.effects[step] = Effect::Done
+            }
             Op::Run(step) => return Err(format!("{} runs twice", name(step))),
             Op::Undo(step) if world.effects[step] == Effect::Done => {
                 let above = &world.effects[step + 1..];
@@ -313,11 +350,14 @@ impl Check<'_> {
     /// What holds in every state.
     fn hold(&self, world: &World) -> Result<(), String> {
         let steps = || self.shape.steps.iter().zip(&world.effects);
-        let effects = || steps().filter(|(step, _)| matches!(step.kind, Kind::Local | Kind::Remote));
+        let effects =
+            || steps().filter(|(step, _)| matches!(step.kind, Kind::Local | Kind::Remote));
         match world.state {
             State::Running { step } => {
                 let before = effects().take_while(|(it, _)| it.name != self.shape.steps[step].name);
-                let skipped = before.into_iter().find(|(_, effect)| **effect == Effect::None);
+                let skipped = before
+                    .into_iter()
+                    .find(|(_, effect)| **effect == Effect::None);
                 if let Some((skipped, _)) = skipped {
                     return Err(format!("{} is skipped", skipped.name));
                 }
@@ -341,13 +381,19 @@ impl Check<'_> {
     /// right before it does not prevent.
     fn may_contradict(&self) -> bool {
         let pivot = self.shape.pivot();
-        let last = self.shape.steps[..pivot].iter().rposition(saga::StepShape::has_an_effect);
+        let last = self.shape.steps[..pivot]
+            .iter()
+            .rposition(saga::StepShape::has_an_effect);
         let of_others = |signal: &&saga::SignalShape| {
             let meaning = signal.meaning;
             meaning.wait >= Some(pivot) && (meaning.proves.is_none() || meaning.proves != last)
         };
         self.shape.signals.iter().any(|signal| of_others(&signal))
-            || self.shape.signals.iter().any(|it| it.meaning.class == Class::Abort && it.meaning.wait < Some(pivot))
+            || self
+                .shape
+                .signals
+                .iter()
+                .any(|it| it.meaning.class == Class::Abort && it.meaning.wait < Some(pivot))
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Args {
         value_name = "URL"
     )]
     database_url: Option<String>,
-    /// Most connections to the database.
+    /// Maximum connections to the database.
     #[arg(
         long,
         env = "PAYMENTS_DATABASE_MAX_CONNECTIONS",
@@ -112,7 +112,7 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// PostgreSQL URL.
     pub database_url: String,
-    /// Most connections to the database.
+    /// Maximum connections to the database.
     pub database_max_connections: u32,
     /// RabbitMQ URL.
     pub amqp_url: String,

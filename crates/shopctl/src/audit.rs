@@ -8,16 +8,16 @@ use crate::{Common, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Audit {
-    /// List what operators did, newest first.
+    /// List operators' actions, newest first.
     #[command(
         after_help = "Examples:\n  shopctl audit list\n  shopctl audit list --saga 01996e0e-0000-7000-8000-000000000001\n  \
                             shopctl audit list --limit 1000 -o json"
     )]
     List {
-        /// Only what was done to this saga.
+        /// Only actions on this saga.
         #[arg(long)]
         saga: Option<SagaId>,
-        /// At most so many.
+        /// Maximum number of actions.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
         limit: i64,
     },

@@ -14,26 +14,26 @@ use sqlx::PgPool;
 
 use crate::{Common, exit::Failure, output, saga::operator};
 
-/// Between looks at a batch that runs.
+/// Interval between polls of a running batch.
 const POLL: Duration = Duration::from_millis(200);
 
-/// After so long without a result somebody should be told.
+/// Time without a result after which the operator gets a hint.
 const QUIET: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Apply {
     /// The plan's number.
     plan: i64,
-    /// At most so many sagas a second.
+    /// Maximum number of sagas per second.
     #[arg(long, value_parser = rate)]
     rps: Option<f64>,
-    /// Only the next so many, as a canary; apply again to go on.
+    /// Act on this many sagas only, as a canary; apply again to continue.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     first: Option<u32>,
-    /// Don't wait for the end.
+    /// Do not wait for the end.
     #[arg(long)]
     detach: bool,
-    /// Give up waiting after so many seconds; the workers go on.
+    /// Stop waiting after this many seconds; the workers continue.
     #[arg(long, default_value_t = 3600)]
     timeout: u64,
 }
@@ -43,22 +43,22 @@ pub(crate) enum Batch {
     /// List plans, newest first.
     #[command(after_help = "Examples:\n  shopctl batch list")]
     List {
-        /// At most so many.
+        /// Maximum number of plans.
         #[arg(long, default_value_t = 20)]
         limit: i64,
     },
-    /// Show a plan saga by saga, with results.
+    /// Show a plan, with the result for each saga.
     #[command(after_help = "Examples:\n  shopctl batch show 12\n  shopctl batch show 12 -o json")]
     Show {
         /// The plan's number.
         plan: i64,
     },
-    /// Stop a plan that runs, after the saga under way; apply again to go on.
+    /// Stop a running plan after the saga under way; apply again to continue.
     #[command(after_help = "Examples:\n  shopctl batch stop 12 --reason 'payments is down again'")]
     Stop {
         /// The plan's number.
         plan: i64,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
@@ -73,7 +73,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A plan's line, as printed.
+/// One item of a plan, as printed.
 #[derive(Serialize)]
 struct Line {
     plan: i64,
@@ -81,7 +81,7 @@ struct Line {
     item: Item,
 }
 
-/// Keeps what `verb` would do to `sagas` as a numbered plan, and prints it.
+/// Stores the effects that `verb` would have on `sagas` as a numbered plan, and prints it.
 pub(crate) async fn plan(
     common: &Common,
     operator: &Operator,
@@ -230,7 +230,7 @@ impl Apply {
         }
     }
 
-    /// The longest silence that is no wonder.
+    /// The longest time between two results to be expected at this rate.
     fn pace(&self) -> Duration {
         self.rps
             .map_or(Duration::ZERO, |rps| Duration::from_secs_f64(2.0 / rps))

@@ -13,26 +13,26 @@ use uuid::Uuid;
 
 use crate::{Common, exit::Failure, output, saga, users};
 
-/// Set by `cargo xtask up`, and nowhere else.
+/// Set only by `cargo xtask up`.
 const DEV: &str = "SHOP_DEV";
 
 #[derive(Subcommand)]
 pub(crate) enum Demo {
-    /// Order something and make its saga stick in the way of one cause, so that finding out why and
-    /// getting it going again can be practised. Needs SHOP_DEV=1, which `cargo xtask up` sets.
+    /// Place an order and make its saga stuck with one cause, to practise diagnosis and repair.
+    /// Needs SHOP_DEV=1, which `cargo xtask up` sets.
     #[command(
         after_help = "Examples:\n  shopctl demo stuck --cause participant-has-answer-we-missed\n  \
                       shopctl demo stuck --cause lease-expired --hold 10m"
     )]
     Stuck {
-        /// The cause, as `saga why` is to name it.
+        /// The cause that `saga why` should report.
         #[arg(long)]
         cause: Code,
-        /// Whose order it is; the account is made if it is not there.
+        /// The account that places the order; created if it does not exist.
         #[arg(long, default_value = "user@shop.example")]
         email: String,
-        /// For how long workers are kept from it, of causes that they would mend at once; Ctrl-C
-        /// ends it before.
+        /// How long workers are kept from the saga, for causes that they would repair at once;
+        /// Ctrl-C ends this early.
         #[arg(long, default_value = "5m", value_parser = saga::duration)]
         hold: Duration,
     },
@@ -56,7 +56,7 @@ impl Demo {
             .map_err(users::failure)?;
         tx.commit().await?;
         let operator = saga::operator(common, &pool)?;
-        // from here on Ctrl-C is heard: it must not leave a saga held
+        // from here on, Ctrl-C is handled: it must not leave a saga held
         let mut interrupted =
             signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
         let stuck = demo::stick(&operator, buyer.id, *cause)

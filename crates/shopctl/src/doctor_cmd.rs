@@ -10,10 +10,10 @@ use crate::{Common, exit::Failure, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
-    /// What is promised for settled things only is asked of what has not moved for so many seconds.
+    /// Check invariants of settled rows only on rows unchanged for this many seconds.
     #[arg(long, default_value_t = 300)]
     grace: u64,
-    /// Replay the journals of all sagas, not of 1,000 live and the 1,000 newest ones alone.
+    /// Replay the journals of all sagas, not only of 1,000 live ones and the 1,000 newest ones.
     #[arg(long)]
     all_journals: bool,
     #[command(flatten)]
@@ -31,7 +31,7 @@ struct Line {
 }
 
 impl Line {
-    /// For people.
+    /// The result, for people.
     fn shown(&self) -> String {
         match self.found.len() {
             0 => self.result.to_owned(),

@@ -1,4 +1,4 @@
-//! Exit codes, and errors that teach.
+//! Exit codes, and errors with hints.
 
 use std::process::ExitCode;
 
@@ -10,20 +10,20 @@ use crate::output::{self, Output};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Code {
-    /// It was not done, or a check is violated.
+    /// The action was not done, or a check is violated.
     NotDone = 1,
-    /// It was said wrongly.
+    /// The command line is wrong.
     Usage = 2,
-    /// What it is about is not there.
+    /// The named object does not exist.
     NotFound = 3,
-    /// It does not fit how things stand.
+    /// The action conflicts with the current state.
     Conflict = 4,
-    /// A server that is needed does not answer.
+    /// A required server does not answer.
     Unreachable = 6,
 }
 
 impl Code {
-    /// When nobody knows better.
+    /// The default hint, for failures without one.
     const fn hint(self) -> &'static str {
         match self {
             Self::NotDone => "`shopctl doctor` tells what else is wrong",
@@ -81,7 +81,7 @@ impl Failure {
     }
 }
 
-/// As printed with `-o json`: the last line of stderr.
+/// An error as printed with `-o json`: the last line of stderr.
 #[derive(Serialize)]
 struct Told<'a> {
     error: Code,
@@ -90,7 +90,7 @@ struct Told<'a> {
     hint: &'a str,
 }
 
-/// Says what went wrong and what to do, and gives the exit code.
+/// Prints an error with a hint and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let failure = error.downcast_ref::<Failure>();
     let unreachable = unreachable(error);
@@ -107,7 +107,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     tell(code, &message, hint.unwrap_or(code.hint()), output)
 }
 
-/// What did not answer, if that is what is wrong.
+/// The server that did not answer, if that caused the error.
 fn unreachable(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
         if cause.downcast_ref::<messaging::LinkError>().is_some() {
@@ -118,12 +118,12 @@ fn unreachable(error: &anyhow::Error) -> Option<&'static str> {
     })
 }
 
-/// What clap says of a command line that it cannot take, or was asked for.
+/// Prints clap's error about an invalid command line, or the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE, // nobody reads
+            Err(_) => ExitCode::FAILURE, // stdout is closed
         };
     }
     let text = error.render().to_string();

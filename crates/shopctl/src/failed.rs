@@ -1,8 +1,8 @@
 //! `shopctl failed`.
 //!
-//! Each change is in the audit before the broker is told. A crash in between leaves the message in
-//! `failed`; one between a publish's confirm and the ack leaves it in both places: it may be handled
-//! twice, which the inbox makes one, and is never lost.
+//! Each change is recorded in the audit before it is made at the broker. A crash in between leaves
+//! the message in `failed`. A crash between the publisher confirm and the ack leaves the message in
+//! both queues: it may be delivered twice, which the inbox deduplicates, but it is never lost.
 
 use std::{io::Read, time::Duration};
 
@@ -20,36 +20,36 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(crate) enum Failed {
-    /// List messages that could not be handled, grouped by queue and reason; with `-o json` a line a
-    /// message.
+    /// List messages that could not be handled, grouped by queue and reason; `-o json` prints one
+    /// line per message.
     #[command(
         after_help = "Examples:\n  shopctl failed list\n  shopctl failed list --queue messages --each\n  \
                             shopctl failed list --text undecodable -o json"
     )]
     List(List),
-    /// Show one, whole.
+    /// Show one message in full.
     #[command(
         after_help = "Examples:\n  shopctl failed show 01996e0e-0000-7000-8000-000000000001\n  \
                             shopctl failed show sha:0123456789abcdef"
     )]
     Show {
-        /// Its message id, or `sha:…` as listed.
+        /// The message id, or `sha:…` as listed.
         id: String,
     },
-    /// Send messages to the queues they came from, as if for the first time.
+    /// Send messages to the queues they came from, as if delivered for the first time.
     #[command(
         after_help = "Examples:\n  shopctl failed retry 01996e0e-0000-7000-8000-000000000001 --reason 'the mail server is back'\n  \
                             shopctl failed retry --queue messages --text 'mail server' --reason 'it is back'\n  \
                             shopctl failed retry --all --reason 'the release is mended' --yes"
     )]
     Retry(Retry),
-    /// Send another body in a message's place: to its queue, under its id.
+    /// Send a message to its queue with a new body, under the same id.
     #[command(
         after_help = "Examples:\n  shopctl failed edit 01996e0e-0000-7000-8000-000000000001 --body mended.json --reason 'a comma was missing'\n  \
                             shopctl failed edit sha:0123456789abcdef --body - --reason 'a comma was missing' < mended.json"
     )]
     Edit(Edit),
-    /// Take messages out of `failed` for good; the audit keeps them whole.
+    /// Remove messages from `failed` for good; the audit keeps them in full.
     #[command(
         after_help = "Examples:\n  shopctl failed drop 01996e0e-0000-7000-8000-000000000001 --reason 'a test of the partner'\n  \
                             shopctl failed drop --queue messages --text undecodable --reason 'not ours'"
@@ -61,72 +61,72 @@ pub(crate) enum Failed {
 pub(crate) struct List {
     #[command(flatten)]
     group: InGroup,
-    /// One line a message, not a group.
+    /// One line per message, instead of per group.
     #[arg(long)]
     each: bool,
-    /// Look at so many.
+    /// Maximum number of messages to read.
     #[arg(long, default_value_t = MOST)]
     limit: usize,
-    /// Leave out so many before them.
+    /// Number of messages to skip first.
     #[arg(long, default_value_t = 0)]
     skip: usize,
-    /// The newest first, not the oldest.
+    /// Newest first, instead of oldest first.
     #[arg(long)]
     newest: bool,
 }
 
-/// A part of `failed`.
+/// A filter on the messages in `failed`.
 #[derive(Args, Clone, Default)]
 struct InGroup {
-    /// Only those that could not be handled from this queue.
+    /// Only messages that came from this queue.
     #[arg(long)]
     queue: Option<String>,
-    /// Only those with this in their reason, type or body.
+    /// Only messages with this text in their reason, type or body.
     #[arg(long)]
     text: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Retry {
-    /// The ids.
+    /// The messages' ids.
     #[arg(required_unless_present_any = ["all", "queue"], conflicts_with_all = ["all", "queue", "text"])]
     ids: Vec<String>,
     #[command(flatten)]
     group: InGroup,
-    /// All of them.
+    /// All messages.
     #[arg(long, conflicts_with_all = ["queue", "text"])]
     all: bool,
-    /// The queue to send them to, not the one that its consumer recorded.
+    /// The queue to send them to, instead of the one that the consumer recorded.
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
-    /// Why; kept in the audit.
+    /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
 }
 
 #[derive(Args)]
 pub(crate) struct Edit {
-    /// Its id.
+    /// The message's id.
     id: String,
-    /// The queue to send it to, not the one that its consumer recorded.
+    /// The queue to send it to, instead of the one that the consumer recorded.
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
-    /// File with the new body, JSON; `-` is stdin.
+    /// File with the new body, as JSON; `-` reads stdin.
     #[arg(long)]
     body: String,
-    /// Why; kept in the audit.
+    /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
 }
 
 #[derive(Args)]
 pub(crate) struct Discard {
-    /// The ids.
+    /// The messages' ids.
     #[arg(required_unless_present = "queue", conflicts_with_all = ["queue", "text"])]
     ids: Vec<String>,
     #[command(flatten)]
     group: InGroup,
-    /// Why; kept in the audit.
+    /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
 }
@@ -225,10 +225,11 @@ fn missing(what: &str) -> Failure {
         .hint("`shopctl failed list --each` tells their ids")
 }
 
-/// How long messages that were given back may take to be there again.
+/// How long requeued messages may take to reappear in `failed`.
 const RETURN: Duration = Duration::from_secs(2);
 
-/// Takes what is in `failed`, keeps what is `wanted`. The rest is held until the review ends.
+/// Takes the messages in `failed` and returns the `wanted` ones. The others are held until the
+/// review ends.
 async fn take(
     review: &mut Review,
     wanted: impl FnMut(&FailedMessage) -> bool,
@@ -236,7 +237,8 @@ async fn take(
     Ok(review.take_those(MOST, wanted).await?)
 }
 
-/// Asks, and returns the same messages. While a person thinks, none is held: others see all of `failed`, and decide.
+/// Asks for confirmation and returns the same messages. No message is held while the operator
+/// decides, so that other operators can see and change all of `failed`.
 async fn agreed(
     common: &Common,
     name: &str,
@@ -267,13 +269,13 @@ async fn agreed(
             }
             return Ok((review, held));
         }
-        // what was given back a moment ago may not be there yet
+        // messages requeued a moment ago may not have reappeared yet
         drop(held);
         review.close().await;
     }
 }
 
-/// Whether all of these ids are there.
+/// Fails if one of these ids is not held.
 fn all_there(ids: &[String], held: &[Held]) -> Result<(), Failure> {
     let there = |id: &&String| !held.iter().any(|held| held.message.id == **id);
     match ids.iter().find(there) {
@@ -282,7 +284,7 @@ fn all_there(ids: &[String], held: &[Held]) -> Result<(), Failure> {
     }
 }
 
-/// What will happen to whom, spelled out.
+/// Describes the action and the messages that it affects.
 fn consequences(what: &str, held: &[Held]) -> String {
     let messages: Vec<_> = held.iter().map(|held| held.message.clone()).collect();
     let n = output::counted(messages.len(), "message");

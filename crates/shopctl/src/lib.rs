@@ -1,7 +1,8 @@
-//! shopctl: the operator's command line. stdout is data, stderr is talk.
+//! shopctl: the operator's command line. Data goes to stdout, messages go to stderr.
 //!
-//! It works when the api is down: it needs the shop's database; RabbitMQ and payments' database only
-//! for what they alone know, and it says what it could not see.
+//! shopctl works while the api is down, since it only needs the shop's database. It reads RabbitMQ
+//! and payments' database only for data that they alone hold, and reports each source that it could
+//! not read.
 
 mod audit;
 mod batch;
@@ -30,11 +31,11 @@ use workflows::{Registry, Settings};
 
 use crate::{exit::Failure, output::Output};
 
-/// Look after the shop's sagas, messages and accounts.
+/// Operate the shop's sagas, messages and accounts.
 ///
-/// Where things are comes from the environment or from a profile, ~/.config/shopctl/profile.env or
-/// what SHOPCTL_PROFILE names: SHOP_DATABASE_URL, PAYMENTS_DATABASE_URL, AMQP_URL. Who acts is
-/// SHOPCTL_ACTOR, else USER.
+/// SHOP_DATABASE_URL, PAYMENTS_DATABASE_URL and AMQP_URL are read from the environment or from a
+/// profile: the file that SHOPCTL_PROFILE names, or else ~/.config/shopctl/profile.env. Actions are
+/// recorded under the name in SHOPCTL_ACTOR, or else in USER.
 ///
 /// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable.
 #[derive(Parser)]
@@ -54,74 +55,74 @@ struct Cli {
 
 #[derive(clap::Args)]
 struct Common {
-    /// How results are printed; `json` is one object a line, and a contract.
+    /// Output format; `json` prints one object per line and is a stable contract.
     #[arg(short, long, global = true, default_value = "table")]
     output: Output,
-    /// Do what changes something without asking.
+    /// Make changes without asking for confirmation.
     #[arg(short, long, global = true)]
     yes: bool,
     #[arg(skip)]
     profile: profile::Profile,
-    /// The workflows that it knows.
+    /// The workflows that this binary knows.
     #[arg(skip)]
     registry: Registry,
 }
 
 #[derive(Subcommand)]
 enum Noun {
-    /// Sagas: where each stands, what happened to it, go on now.
+    /// Inspect sagas, diagnose them, and act on them.
     #[command(subcommand)]
     Saga(saga::Saga),
-    /// Run a plan that `--dry-run` has made: the workers do it, each saga once and only while it is
-    /// what was looked at.
+    /// Run a plan that `--dry-run` has made: the workers act on each saga once, and only if it is
+    /// unchanged since the dry run.
     #[command(
         after_help = "Examples:\n  shopctl apply 12\n  shopctl apply 12 --first 5\n  shopctl apply 12 --rps 20 --detach"
     )]
     Apply(batch::Apply),
-    /// Plans and what came of them.
+    /// List, show and stop plans.
     #[command(subcommand)]
     Batch(batch::Batch),
-    /// Messages that could not be handled.
+    /// Inspect messages that could not be handled; resend, edit or drop them.
     #[command(subcommand)]
     Failed(failed::Failed),
-    /// What must still happen outside the database.
+    /// Inspect the outbox: work that must still happen outside the database.
     #[command(subcommand)]
     Outbox(outbox::Outbox),
-    /// Orders.
+    /// Show orders.
     #[command(subcommand)]
     Order(order::Order),
-    /// Accounts.
+    /// Manage accounts.
     #[command(subcommand)]
     User(users::User),
-    /// What operators did.
+    /// List operators' actions.
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Check every invariant (I1–I11); changes nothing.
+    /// Check every invariant (I1–I11); read-only.
     #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
-    /// Drills, on a development system only.
+    /// Run drills, on a development system only.
     #[command(subcommand)]
     Demo(demo::Demo),
-    /// Ask a process whether it is ready, as a health check: 0 when it is.
+    /// Check whether a process is ready, as a health check: exit code 0 if it is.
     #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
     Probe(probe::Probe),
-    /// Wait for SIGTERM: the container in which `k8s/shopctl.sh` runs commands.
+    /// Wait for SIGTERM, to keep the container open in which `k8s/shopctl.sh` runs commands.
     #[command(after_help = "Examples:\n  shopctl hold --seconds 1")]
     Hold(hold::Hold),
-    /// Load the demo catalog; what is there stays.
+    /// Load the demo catalog; existing products stay unchanged.
     #[command(after_help = "Examples:\n  shopctl seed")]
     Seed,
     /// Print a new Ed25519 key for TOKEN_SIGNING_KEY_FILE.
     #[command(after_help = "Examples:\n  shopctl keygen > token.pem")]
     Keygen,
-    /// Print what a shell needs to complete commands.
+    /// Print the completion script for a shell.
     #[command(
         after_help = "Examples:\n  shopctl completions bash > /etc/bash_completion.d/shopctl\n  \
                       shopctl completions zsh > ~/.zfunc/_shopctl\n  \
                       shopctl completions fish > ~/.config/fish/completions/shopctl.fish"
     )]
     Completions(shell::Completions),
-    /// Print the manual page, or write one for each verb.
+    /// Print the manual page, or write one page per verb.
     #[command(after_help = "Examples:\n  shopctl man > shopctl.1\n  shopctl man --dir ./man")]
     Man(shell::Man),
 }
@@ -132,7 +133,7 @@ impl Common {
         connect("SHOP_DATABASE_URL", &url, 4)
     }
 
-    /// Payments' database, if it is told where that is.
+    /// Payments' database, if PAYMENTS_DATABASE_URL is set.
     fn payments(&self) -> anyhow::Result<Option<PgPool>> {
         let url = self.profile.find("PAYMENTS_DATABASE_URL")?;
         url.map(|url| connect("PAYMENTS_DATABASE_URL", &url, 2))
@@ -143,12 +144,12 @@ impl Common {
         Ok(self.profile.get("AMQP_URL")?)
     }
 
-    /// RabbitMQ's URL, if it is told.
+    /// RabbitMQ's URL, if AMQP_URL is set.
     fn find_amqp(&self) -> anyhow::Result<Option<String>> {
         Ok(self.profile.find("AMQP_URL")?)
     }
 
-    /// RabbitMQ's management API, when it is given.
+    /// The URL of RabbitMQ's management API, if RABBITMQ_MANAGEMENT_URL is set.
     fn find_management(&self) -> anyhow::Result<Option<String>> {
         Ok(self.profile.find("RABBITMQ_MANAGEMENT_URL")?)
     }
@@ -162,7 +163,7 @@ fn connect(name: &str, url: &str, connections: u32) -> anyhow::Result<PgPool> {
     })
 }
 
-/// Who acts, and why.
+/// The actor of this command, with the reason.
 fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
     let user = || std::env::var("USER").ok().filter(|name| !name.is_empty());
     let name = profile::Profile::default()
@@ -178,7 +179,7 @@ fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
     })
 }
 
-/// The command line, with examples before all else in each `--help`.
+/// The command line; each `--help` shows its examples first.
 fn command() -> Command {
     examples_first(Cli::command())
 }
@@ -193,7 +194,7 @@ fn examples_first(command: Command) -> Command {
     )
 }
 
-/// How errors are to be printed, when the command line could not be understood as a whole.
+/// The output format for errors, if the command line as a whole could not be parsed.
 fn wanted_output() -> Output {
     let words: Vec<_> = std::env::args().collect();
     let json = words
@@ -205,7 +206,7 @@ fn wanted_output() -> Output {
     if json { Output::Json } else { Output::Table }
 }
 
-/// Runs the command line of a program that knows these workflows.
+/// Runs the command line with these workflows.
 #[tokio::main]
 pub async fn run(workflows: fn(&Settings) -> Registry) -> ExitCode {
     let parsed = command()

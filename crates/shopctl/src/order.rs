@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(crate) enum Order {
-    /// Show an order: what was ordered, what became of it, its saga, what payments holds of it.
+    /// Show an order: its items, its status history, its saga, and its transaction at payments.
     #[command(
         after_help = "Examples:\n  shopctl order show 01996e0e-0000-7000-8000-000000000001\n  \
                             shopctl order show 01996e0e-0000-7000-8000-000000000001 -o json"

@@ -11,23 +11,23 @@ use sqlx::PgPool;
 
 use crate::{Common, exit::Failure, output};
 
-/// Most that are sent again at once.
+/// Maximum number of entries that one command lists or retries.
 const MOST: i64 = 10_000;
 
 #[derive(Subcommand)]
 pub(crate) enum Outbox {
-    /// List what must still happen outside the database, the oldest due first.
+    /// List outbox entries, which must still happen outside the database; the earliest due first.
     #[command(
         after_help = "Examples:\n  shopctl outbox list\n  shopctl outbox list --kind message --parked\n  shopctl outbox list -o json"
     )]
     List(List),
-    /// Have messages published now; their attempts are counted anew.
+    /// Make messages due now; their attempts are counted from zero again.
     #[command(
         after_help = "Examples:\n  shopctl outbox retry 01996e0e-0000-7000-8000-000000000001 --reason 'the exchange is back'\n  \
                             shopctl outbox retry --parked --reason 'the exchange is back'"
     )]
     Retry(Retry),
-    /// Take a message out of the relay's sight.
+    /// Park a message: the relay skips it until it is retried.
     #[command(
         after_help = "Examples:\n  shopctl outbox park 01996e0e-0000-7000-8000-000000000001 --reason 'a wrong address'"
     )]
@@ -39,10 +39,10 @@ pub(crate) struct List {
     /// Only this kind.
     #[arg(long, value_parser = ["step", "timer", "message"])]
     kind: Option<String>,
-    /// Only what is parked.
+    /// Only parked entries.
     #[arg(long)]
     parked: bool,
-    /// At most so many.
+    /// Maximum number of entries.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=MOST))]
     limit: i64,
 }
@@ -52,10 +52,10 @@ pub(crate) struct Retry {
     /// The entries.
     #[arg(required_unless_present = "parked", conflicts_with = "parked")]
     ids: Vec<EntryId>,
-    /// All that are parked.
+    /// All parked messages.
     #[arg(long)]
     parked: bool,
-    /// Why; kept in the audit.
+    /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Retry {
 pub(crate) struct Park {
     /// The entry.
     id: EntryId,
-    /// Why; kept in the audit.
+    /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
 }
@@ -79,7 +79,7 @@ impl Outbox {
     }
 }
 
-/// An entry, and whose it is.
+/// An entry, and the outbox that holds it.
 #[derive(Serialize)]
 struct Line {
     of: &'static str,
@@ -87,7 +87,7 @@ struct Line {
     entry: Entry,
 }
 
-/// The entries of both outboxes; of payments' as far as it can be seen.
+/// The entries of both outboxes; those of payments' only if it can be read.
 async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<Line>> {
     let mut conn = common.shop()?.acquire().await?;
     let ours = outbox::list(&mut conn, filter, limit).await?;
@@ -188,10 +188,10 @@ impl Retry {
         for id in ids {
             match retry(&shop, payments.as_ref(), id, &actor).await {
                 Ok(line) => retried.push(line),
-                // published in the meantime, which is what was wanted
+                // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
                 Err(error) => {
-                    // what went before is done
+                    // the entries before this one are done
                     if !retried.is_empty() {
                         table(common, &retried)?;
                     }
@@ -208,7 +208,7 @@ impl Retry {
     }
 }
 
-/// In the shop's outbox or, if it is not there, in payments'.
+/// Retries an entry of the shop's outbox or, if it is not there, of payments'.
 async fn retry(
     shop: &PgPool,
     payments: Option<&PgPool>,
@@ -252,7 +252,7 @@ impl Park {
     }
 }
 
-/// `verb` is what to do to a saga instead.
+/// For an entry of a saga, the hint suggests `shopctl saga` with this `verb` instead.
 fn failure(error: OutboxError, verb: &str) -> anyhow::Error {
     let message = error.to_string();
     match error {

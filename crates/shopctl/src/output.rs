@@ -1,4 +1,4 @@
-//! stdout is data, stderr is talk.
+//! Data goes to stdout, messages go to stderr.
 
 use std::io::{IsTerminal, Write};
 
@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
-/// How results are printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
+    /// A table, for people.
     Table,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -36,16 +36,16 @@ const RED: &str = "\u{1b}[1;31m";
 const CYAN: &str = "\u{1b}[36m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// An error and what to do about it; in colour on a terminal, unless `NO_COLOR` says otherwise.
+/// Prints an error and a hint; in colour on a terminal, unless `NO_COLOR` is set.
 pub(crate) fn error(message: &str, hint: &str) {
     anstream::eprintln!("{RED}error:{PLAIN} {message}\n{CYAN}hint:{PLAIN} {hint}");
 }
 
-/// How far something long has come; seen on a terminal only.
+/// Progress bar of a long operation; shown on a terminal only.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar of `total` parts, each of them `what`.
+    /// A bar of `total` parts; `what` names them.
     pub(crate) fn new(total: u64, what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}");
@@ -56,7 +56,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many parts are done.
+    /// Sets the number of finished parts.
     pub(crate) fn set(&self, done: u64) {
         self.0.set_position(done);
     }
@@ -68,7 +68,7 @@ impl Drop for Progress {
     }
 }
 
-/// Prints rows as a table with this header, or as one object a line.
+/// Prints rows as a table with this header, or as one JSON object per line.
 pub(crate) fn rows<T: Serialize>(
     output: Output,
     header: &[&str],
@@ -94,7 +94,7 @@ pub(crate) fn rows<T: Serialize>(
     Ok(())
 }
 
-/// Says what will happen and asks, unless told not to; without a terminal the answer is no.
+/// Asks for confirmation, unless `yes` is set; without a terminal, the answer is no.
 pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
     if yes {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Asks a process whether it is ready: for the health checks of images that have no shell and no curl.
+//! Checks whether a process is ready, for the health checks of images that have no shell and no
+//! curl.
 
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use tokio::{
 
 use crate::{exit::Failure, output};
 
-/// Longer than a readiness check may take itself.
+/// Timeout of a probe; longer than a readiness check may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Most of an answer that is read.
+/// Maximum number of bytes read of an answer.
 const MOST: u64 = 64 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Probe {
-    /// A page of an admin port, such as http://127.0.0.1:9080/readyz.
+    /// URL on an admin port, such as http://127.0.0.1:9080/readyz.
     url: String,
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use crate::exit::Failure;
 
-/// What a profile may say.
+/// The settings that a profile may contain.
 const NAMES: [&str; 7] = [
     "SHOP_DATABASE_URL",
     "PAYMENTS_DATABASE_URL",
@@ -20,15 +20,16 @@ const NAMES: [&str; 7] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
-/// What the profile says; read when it is first needed.
+/// The profile's settings; read on first use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profile(OnceLock<Vec<(String, String)>>);
 
 impl Profile {
-    /// A setting: the environment's word, or that of the file which it names, else the profile's.
+    /// A setting's value: from the environment, or from the file that the environment names, or
+    /// else from the profile.
     ///
     /// # Errors
-    /// When there is a file or a profile that cannot be used.
+    /// When the named file or the profile cannot be used.
     pub(crate) fn find(&self, name: &str) -> Result<Option<String>, Failure> {
         let told = settings::secret(name, |name| env::var_os(name));
         let told = told.map_err(|error| Failure::usage(format!("{error:#}")))?;
@@ -47,7 +48,7 @@ impl Profile {
         Ok(named.map(|(_, value)| value.clone()))
     }
 
-    /// As [`Profile::find`], and an error that says where it can be set.
+    /// Like [`Profile::find`], but an unset setting is an error that says where to set it.
     pub(crate) fn get(&self, name: &str) -> Result<String, Failure> {
         self.find(name)?.ok_or_else(|| {
             let file = usual().map(|path| path.display().to_string());
@@ -63,14 +64,15 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The profile that is used when none is named.
+/// The path of the default profile.
 fn usual() -> Option<PathBuf> {
     let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")))?;
     Some(config.join("shopctl").join("profile.env"))
 }
 
-/// The profile to be read: the one that is named, or the usual one if it is there.
+/// The path of the profile to read: the one that SHOPCTL_PROFILE names, or the default one if it
+/// exists.
 fn path() -> Result<Option<PathBuf>, Failure> {
     match variable("SHOPCTL_PROFILE").map(PathBuf::from) {
         Some(named) if named.exists() => Ok(Some(named)),
@@ -104,7 +106,7 @@ fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     })
 }
 
-/// `NAME=value` lines, as a shell would source them: `export` and quotes may stand there.
+/// Parses `NAME=value` lines as a shell would source them; `export` and quotes are allowed.
 fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut settings = Vec::new();
     for (at, line) in text.lines().enumerate() {

@@ -28,53 +28,55 @@ use crate::Common;
 
 #[derive(Subcommand)]
 pub(crate) enum Saga {
-    /// List sagas, oldest first: those that are not at rest, unless a filter says otherwise.
+    /// List sagas, oldest first; sagas at rest only with --state, --order or --user.
     #[command(
         after_help = "Examples:\n  shopctl saga list\n  shopctl saga list --state compensating --older-than 15m\n  \
                             shopctl saga list --order 01996e0e-0000-7000-8000-000000000001 -o json"
     )]
     List(list::List),
-    /// Show one saga's whole life: steps, attempts, errors, signals, operators' acts, what is next.
+    /// Show a saga's full history: steps, attempts, errors, signals, operators' actions, and what
+    /// is next.
     #[command(after_help = "Examples:\n  shopctl saga show 01996e0e-0000-7000-8000-000000000001")]
     Show(show::Show),
-    /// Tell why it stands where it stands: the cause, what speaks for it, what to do. Exit code 1 if
+    /// Explain why a saga is where it is: the cause, the evidence, and what to do. Exit code 1 if
     /// it is stuck.
     #[command(after_help = "Examples:\n  shopctl saga why 01996e0e-0000-7000-8000-000000000001")]
     Why(why::WhyArgs),
-    /// Print where its trace is; TRACE_URL says where traces are shown.
+    /// Print the link to a saga's trace, made from TRACE_URL; without TRACE_URL, the trace id.
     #[command(
         after_help = "Examples:\n  shopctl saga trace 01996e0e-0000-7000-8000-000000000001\n  \
                       shopctl saga trace 01996e0e-0000-7000-8000-000000000001 --reemit"
     )]
     Trace(trace::Trace),
-    /// Run the current work now; its retry budget begins again.
+    /// Run the current step or undo now, with a new retry budget.
     #[command(
         after_help = "Examples:\n  shopctl saga retry 01996e0e-0000-7000-8000-000000000001 --reason 'payments is back'\n  \
                             shopctl saga retry --step init_payment --dry-run --reason 'payments is back'"
     )]
     Retry(act::Many),
-    /// Run nothing more of it; signals are kept.
+    /// Pause a saga: nothing more of it runs; signals are kept.
     #[command(
         after_help = "Examples:\n  shopctl saga pause 01996e0e-0000-7000-8000-000000000001 --reason 'looking into it'"
     )]
     Pause(act::Many),
-    /// Apply what was kept while it was paused, then go on.
+    /// Resume a paused saga: apply the kept signals, then continue.
     #[command(
         after_help = "Examples:\n  shopctl saga resume 01996e0e-0000-7000-8000-000000000001 --reason 'looked into it'"
     )]
     Resume(act::Many),
-    /// Have it undone: its order is canceled, unless it is paid before payments hears of it.
+    /// Undo a saga: its order is canceled, unless it is paid before the cancellation reaches
+    /// payments.
     #[command(
         after_help = "Examples:\n  shopctl saga cancel 01996e0e-0000-7000-8000-000000000001 --reason 'the customer called'\n  \
                             shopctl saga cancel --state waiting --older-than 1d --dry-run --reason 'the sale is over'"
     )]
     Cancel(act::Many),
-    /// Tell it what payments has decided and it has not heard. Payments must bear it out.
+    /// Give a saga a signal that it missed: payments' decision. Payments must confirm it.
     #[command(
         after_help = "Examples:\n  shopctl saga signal 01996e0e-0000-7000-8000-000000000001 transaction_completed --reason 'the event is gone'"
     )]
     Signal(act::Signal),
-    /// Say that the current step is done, or undone. Payments must bear it out.
+    /// Declare the current step done or undone. Payments must confirm it.
     #[command(
         after_help = "Examples:\n  shopctl saga resolve 01996e0e-0000-7000-8000-000000000001 --step init_payment --as undone \\\n    \
                             --evidence 'canceled at payments, ticket 4711' --reason 'its answer is lost'"
@@ -90,21 +92,21 @@ pub(crate) enum Saga {
         after_help = "Examples:\n  shopctl saga stats\n  shopctl saga stats --by cause\n  shopctl saga stats -o json"
     )]
     Stats(stats::Stats),
-    /// Tell what changes, until all are at rest.
+    /// Print each change, until all sagas are at rest.
     #[command(
         after_help = "Examples:\n  shopctl saga watch 01996e0e-0000-7000-8000-000000000001\n  \
                             shopctl saga watch --state compensating --timeout 1h"
     )]
     Watch(watch::Watch),
-    /// Whether this binary works on every live saga; exit code 1 if some would be left alone.
+    /// Check whether this binary runs every live saga; exit code 1 if it would leave some alone.
     #[command(after_help = "Examples:\n  shopctl saga check-compat")]
     CheckCompat(plan::CheckCompat),
-    /// Print one saga as a file without names, addresses and user ids; other ids are hashed.
+    /// Print an export of one saga, without names, addresses and user ids; other ids are hashed.
     #[command(
         after_help = "Examples:\n  shopctl saga export 01996e0e-0000-7000-8000-000000000001 > saga.json"
     )]
     Export(export::ExportOne),
-    /// Run the machine over an exported saga, step by step; needs no server.
+    /// Replay an exported saga through the state machine, step by step; needs no server.
     #[command(after_help = "Examples:\n  shopctl saga replay saga.json")]
     Replay(export::Replay),
 }
@@ -132,34 +134,34 @@ impl Saga {
     }
 }
 
-/// Which sagas.
+/// A filter on sagas.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Which {
-    /// Only those in this state: running, waiting, compensating, completed, compensated.
+    /// Only sagas in this state: running, waiting, compensating, completed, compensated.
     #[arg(long, value_parser = ["running", "waiting", "compensating", "completed", "compensated"])]
     state: Option<String>,
-    /// Only those of this plan.
+    /// Only sagas of this plan.
     #[arg(long)]
     plan: Option<String>,
-    /// Only those at this step.
+    /// Only sagas at this step.
     #[arg(long)]
     step: Option<String>,
-    /// Only those that have not moved for so long: 90s, 15m, 2h, 1d.
+    /// Only sagas unchanged for this long: 90s, 15m, 2h, 1d.
     #[arg(long, value_parser = duration)]
     older_than: Option<Duration>,
     /// Only the saga of this order.
     #[arg(long)]
     order: Option<OrderId>,
-    /// Only those of this user's orders.
+    /// Only the sagas of this user's orders.
     #[arg(long)]
     user: Option<UserId>,
-    /// Only those with this in their last error, or in the reason of their compensation.
+    /// Only sagas with this text in their last error or in the reason of their compensation.
     #[arg(long)]
     text: Option<String>,
-    /// Only those with this cause, as `saga why` names it.
+    /// Only sagas with this cause, as `saga why` names it.
     #[arg(long)]
     cause: Option<Code>,
-    /// Only those that are stuck: that do not go on by themselves.
+    /// Only stuck sagas: those that do not continue by themselves.
     #[arg(long)]
     stuck: bool,
 }
@@ -179,12 +181,12 @@ impl Which {
         }
     }
 
-    /// Whether anything is said: no act is meant for all sagas by accident.
+    /// Whether no filter is set: no action may apply to all sagas by accident.
     pub(crate) fn says_nothing(&self) -> bool {
         self.filter() == Filter::default() && self.cause.is_none() && !self.stuck
     }
 
-    /// The sagas, oldest first, at most `limit`, each with its cause if that was asked for.
+    /// Up to `limit` sagas, oldest first, each with its cause if a filter is about causes.
     pub(crate) async fn find(
         &self,
         common: &Common,
@@ -205,7 +207,7 @@ impl Which {
         Ok(found.map(|(saga, why)| (saga, Some(why))).collect())
     }
 
-    /// Up to `limit` of these sagas whose causes are `wanted`, oldest first.
+    /// Up to `limit` of these sagas whose causes match `wanted`, oldest first.
     async fn judged(
         &self,
         common: &Common,
@@ -219,7 +221,7 @@ impl Which {
     }
 }
 
-/// `90s`, `15m`, `2h`, `1d`.
+/// Parses a duration such as `90s`, `15m`, `2h` or `1d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let says = || format!("`{text}` is no duration: say it like 90s, 15m, 2h or 1d");
     let (number, unit) = text
@@ -241,7 +243,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(says)
 }
 
-/// What operators see and do, from here.
+/// The operator's view and actions, with the data sources that are configured here.
 pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operator> {
     let payments = match common.payments()? {
         Some(pool) => PaymentsSight::Database(pool),
@@ -259,7 +261,7 @@ pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operato
     ))
 }
 
-/// An engine that decides and stores: workers run steps.
+/// An engine that decides and stores transitions; the workers run the steps.
 pub(crate) fn engine(common: &Common, pool: &PgPool) -> anyhow::Result<Engine> {
     let (config, wakeup) = (EngineConfig::default(), Wakeup::default());
     Ok(Engine::new(&common.registry, pool.clone(), config, wakeup)?)

@@ -1,4 +1,4 @@
-//! What a shell and a manual want to know of the command line.
+//! Shell completions and manual pages of the command line.
 
 use std::{io, path::PathBuf};
 
@@ -9,7 +9,7 @@ use crate::output;
 
 #[derive(clap::Args)]
 pub(crate) struct Completions {
-    /// For which shell.
+    /// The shell to complete for.
     shell: Completed,
 }
 

@@ -1,4 +1,4 @@
-//! The command line, held to what its own help and the documents say of it.
+//! Tests the command line against its own help and the documents.
 
 use std::{
     fs,
@@ -9,10 +9,10 @@ use clap::{Command, FromArgMatches};
 
 use crate::{Cli, command};
 
-/// Where a shell takes over.
+/// Words at which shell syntax begins.
 const SHELL: [&str; 7] = ["|", ">", ">>", "<", "&&", ";", "#"];
 
-/// Whether a line, as typed into a shell, is understood.
+/// Parses a line as typed into a shell.
 fn parse(line: &str) -> Result<(), String> {
     let words = shlex::split(line).ok_or("its quotes do not fit")?;
     let words = words
@@ -32,7 +32,7 @@ fn parse(line: &str) -> Result<(), String> {
     }
 }
 
-/// Lines that begin with `shopctl`, those that end in a backslash joined to what follows.
+/// Lines that begin with `shopctl`; a line that ends in a backslash is joined to the next one.
 fn commands(text: &str) -> Vec<String> {
     text.replace("\\\n", " ")
         .lines()
@@ -98,7 +98,7 @@ fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What stands in blocks of `sh`.
+/// The contents of all `sh` code blocks.
 fn shell_blocks(text: &str) -> String {
     let mut inside = false;
     let mut blocks = String::new();

@@ -35,7 +35,7 @@ impl From<RoleArg> for Role {
 
 #[derive(Subcommand)]
 pub(crate) enum User {
-    /// Make an account; the password is read from stdin. One that is there stays as it is.
+    /// Create an account; the password is read from stdin. An existing account stays unchanged.
     #[command(
         after_help = "Examples:\n  shopctl user create --email ada@shop.example --name Ada --role operator --reason 'on call from Monday' < password"
     )]
@@ -43,13 +43,13 @@ pub(crate) enum User {
         /// E-mail address.
         #[arg(long)]
         email: String,
-        /// How the person wants to be called.
+        /// The person's display name.
         #[arg(long)]
         name: String,
-        /// What it may do beside shopping.
+        /// Additional role, beside shopping; may be repeated.
         #[arg(long)]
         role: Vec<RoleArg>,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
@@ -64,11 +64,11 @@ pub(crate) enum User {
         /// The role.
         #[arg(long)]
         role: RoleArg,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
-    /// Take a role from an account: what its sessions may change with it ends at once.
+    /// Take a role from an account; its sessions can change nothing with this role from then on.
     #[command(
         after_help = "Examples:\n  shopctl user revoke --email ada@shop.example --role operator --reason 'no longer on call'"
     )]
@@ -79,7 +79,7 @@ pub(crate) enum User {
         /// The role.
         #[arg(long)]
         role: RoleArg,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
@@ -101,11 +101,12 @@ pub(crate) enum User {
         /// Only this session.
         #[arg(long)]
         session: Option<Uuid>,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
-    /// End an account: nobody logs in to it any more, and its sessions end. A token that is out reads for ten minutes more.
+    /// Disable an account: logins are refused, and its sessions end. An issued token can still read
+    /// for ten minutes.
     #[command(
         after_help = "Examples:\n  shopctl user disable --email ada@shop.example --reason 'she has left'"
     )]
@@ -113,13 +114,13 @@ pub(crate) enum User {
         /// E-mail address.
         #[arg(long)]
         email: String,
-        /// Why; kept in the audit.
+        /// Reason; kept in the audit.
         #[arg(long)]
         reason: String,
     },
 }
 
-/// Accounts, as the api keeps them.
+/// Accounts, under the same rules as in the api.
 pub(crate) fn accounts(pool: &PgPool) -> anyhow::Result<Auth> {
     // no token is ever signed here
     let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
@@ -165,7 +166,7 @@ impl User {
     }
 }
 
-/// The accounts, and how a person talks to them.
+/// Runs the verbs of `shopctl user` on the accounts.
 struct Users<'a> {
     pool: PgPool,
     auth: Auth,
@@ -339,7 +340,7 @@ impl Users<'_> {
     }
 }
 
-/// The account with this address.
+/// The id of the account with this address.
 async fn account(conn: &mut PgConnection, email: &str) -> anyhow::Result<UserId> {
     let found = auth::find_user(conn, email).await?;
     found.ok_or_else(|| failure(AuthError::NotFound))

@@ -1,5 +1,6 @@
-//! Bindings of the queue of payment events. Payments is told of an event that reaches no queue, and not of one that reaches
-//! another system's queue instead of ours: somebody must look.
+//! Checks the bindings of the queue of payment events. RabbitMQ returns an unroutable event to
+//! payments, but not an event that reaches another system's queue instead of ours: only a check of
+//! the bindings detects that.
 
 use anyhow::Context;
 use contracts::topology::{BINDINGS, PAYMENTS_EVENTS_QUEUE};
@@ -9,10 +10,10 @@ use tracing::{debug, error, info, warn};
 
 use crate::config::BindingsConfig;
 
-/// Looks after the bindings of one queue.
+/// Restores missing bindings of the queue of payment events.
 pub(crate) struct Keeper {
     amqp_url: String,
-    /// None without the management API: bindings are then made again without a look.
+    /// None without the management API: bindings are then declared again without a check.
     look: Option<Bindings>,
     config: BindingsConfig,
     wanted: Vec<Binding<'static>>,
@@ -37,7 +38,7 @@ impl Keeper {
         })
     }
 
-    /// Looks until `shutdown`.
+    /// Checks the bindings at each interval until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             tokio::select! {

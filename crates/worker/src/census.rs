@@ -1,8 +1,8 @@
-//! How all sagas stand, as gauges: taken by one process at a time.
+//! The census: gauges of the state of all sagas, taken by one process at a time.
 //!
-//! Whoever gets the lock takes the census until it dies, loses its connection or falls silent; then another one
-//! does. Nobody else publishes these gauges, and those of a process that has stopped taking it
-//! vanish within a minute: `max` over the processes is the truth.
+//! The lock holder takes the census until it dies, loses its connection or falls silent; then
+//! another process takes over. No other process publishes these gauges, and those of a former lock
+//! holder vanish within a minute, so `max` over the processes is correct.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,25 +19,26 @@ use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// Names the lock.
+/// Key of the advisory lock.
 const LOCK: i64 = 0x7361_6761_6365_6e73;
-/// Sagas of each state that are judged: those that have not moved for the longest time.
+/// How many sagas of each state are diagnosed: those unchanged for the longest time.
 const JUDGED: [(&str, i64); 3] = [("running", 500), ("compensating", 500), ("waiting", 100)];
 const STATES: [&str; 3] = ["running", "waiting", "compensating"];
-/// Longest time that a holder of the lock says nothing to the database, in pauses and at least: the server then ends its
-/// session. A holder that is frozen, or whose machine is, would keep the lock for as long as its kernel answers.
+/// After this many pauses without a statement, and at least after [`SILENCE`], the server ends the
+/// lock holder's session. A frozen process or machine would otherwise keep the lock for as long as
+/// its kernel answers.
 const SILENT_PAUSES: u32 = 4;
 const SILENCE: Duration = Duration::from_secs(10);
 const ROLES: [&str; 5] = ["api", "saga", "payments", "async", "relay"];
 
-/// Takes the census every `pause`, whenever nobody else does, until `shutdown`.
+/// Takes the census every `pause`, unless another process takes it, until `shutdown`.
 pub(crate) async fn run(
     database_url: String,
     operator: Operator,
     pause: Duration,
     shutdown: CancellationToken,
 ) {
-    // what counts rows must not be planned like what looks for one
+    // not `by_key`: queries that count rows need other plans than lookups by key
     let pool = match db::connect(&database_url, &db::PoolConfig::new("worker census", 1)) {
         Ok(pool) => pool,
         Err(error) => {
@@ -60,9 +61,10 @@ pub(crate) async fn run(
     }
 }
 
-/// Returns when somebody else has the lock, or the connection that holds it is lost.
+/// Takes the census while this process holds the lock. Returns when another process holds it, or
+/// when this connection is lost.
 async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
-    // a session's lock: this connection goes back to no pool
+    // the session owns the lock: this connection must not return to the pool
     let mut conn = pool.acquire().await?.detach();
     let silence = (pause * SILENT_PAUSES).max(SILENCE);
     sqlx::query("select set_config('idle_session_timeout', $1, false)")
@@ -126,7 +128,7 @@ async fn take(
     Ok(())
 }
 
-/// `saga_stuck{cause}`, by the same judgement as `shopctl saga list --stuck`.
+/// Sets `saga_stuck{cause}`, by the same diagnosis as `shopctl saga list --stuck`.
 async fn judge(
     conn: &mut PgConnection,
     operator: &Operator,
@@ -159,7 +161,7 @@ async fn judge(
     Ok(())
 }
 
-/// Tells what stuck sagas that are not sampled have lived through, whenever there is more of it.
+/// Exports the spans of stuck sagas that are not sampled, again after each new revision.
 async fn tell(
     operator: &Operator,
     conn: &mut PgConnection,

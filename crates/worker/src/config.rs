@@ -1,4 +1,4 @@
-//! Configuration by environment; `worker --help` is its reference.
+//! Configuration from environment variables; `worker --help` is its reference.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,25 +9,25 @@ use messaging::relay::RelayConfig;
 use tokens::Signer;
 use workflows::settings::{CheckoutSettings, Retention, RetentionSettings};
 
-/// A role of a worker, with the settings that this role alone reads.
+/// A role of a worker, with the settings that only this role reads.
 #[derive(Clone)]
 pub(crate) enum Role {
     /// Advances sagas.
     Saga {
-        /// Attempts at once.
+        /// Number of concurrent attempts.
         concurrency: u32,
         unknown_plans: UnknownPlans,
     },
-    /// Takes payment events.
+    /// Consumes payment events.
     Payments {
         amqp_url: String,
         bindings: BindingsConfig,
     },
-    /// Takes commands, runs background jobs.
+    /// Consumes commands and runs background jobs.
     Async {
         amqp_url: String,
         mail: MailConfig,
-        /// Between two counts of all sagas.
+        /// Interval between two censuses of all sagas.
         census: Duration,
         retention: Retention,
     },
@@ -39,7 +39,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// As typed.
+    /// The role's name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Saga { .. } => "saga",
@@ -50,7 +50,7 @@ impl Role {
     }
 }
 
-/// How the payments role looks after the bindings of its queue.
+/// How the payments role checks the bindings of its queue.
 #[derive(Debug, Clone)]
 pub(crate) struct BindingsConfig {
     pub(crate) management_url: Option<String>,
@@ -63,20 +63,21 @@ enum Task {
     Payments,
     Async,
     Relay,
-    /// Prepare the databases and RabbitMQ, then end.
+    /// Prepare the databases and RabbitMQ, then exit.
     Migrate,
-    /// Archive and forget what is past its window, once, then end; the async role does it hourly.
+    /// Archive or delete data past its retention window once, then exit; the async role does this
+    /// every hour.
     Retention,
-    /// Print every setting, as a table (Markdown), then end.
+    /// Print every setting as a Markdown table, then exit.
     Settings,
 }
 
-/// What to do about live sagas that nobody would run.
+/// How to treat live sagas that no worker would run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum UnknownPlans {
-    /// Do not start.
+    /// Refuse to start.
     Refuse,
-    /// Start, and leave them.
+    /// Start, and leave these sagas where they are.
     Leave,
 }
 
@@ -84,7 +85,7 @@ pub(crate) enum UnknownPlans {
 #[derive(Parser, Clone)]
 #[command(name = "worker", version)]
 pub(crate) struct Args {
-    /// What to do: one role, several, or `migrate` alone.
+    /// Tasks to run: one or several roles, or one of `migrate`, `retention` and `settings` alone.
     #[arg(required = true)]
     tasks: Vec<Task>,
     /// Address of `/livez`, `/readyz` and `/metrics`.
@@ -108,59 +109,61 @@ pub(crate) struct Args {
         hide_env_values = true
     )]
     pub(crate) payments_database_url: Option<String>,
-    /// Most connections to the shop's database.
+    /// Maximum connections to the shop's database.
     #[arg(
         long = "shop-database-max-connections",
         env = "SHOP_DATABASE_MAX_CONNECTIONS",
         default_value_t = 16
     )]
     database_max_connections: u32,
-    /// RabbitMQ URL; the saga role alone needs none.
+    /// RabbitMQ URL; every role except `saga` needs it.
     #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: Option<String>,
-    /// RabbitMQ's management API, with user and password: for `migrate`, when it makes users, and for the payments role,
-    /// which sees by it whether its queue is bound.
+    /// URL of RabbitMQ's management API, with user and password: `migrate` creates users through
+    /// it, and the payments role checks through it whether its queue is bound.
     #[arg(
         long = "rabbitmq-management-url",
         env = "RABBITMQ_MANAGEMENT_URL",
         hide_env_values = true
     )]
     pub(crate) rabbitmq_management_url: Option<String>,
-    /// Milliseconds between two looks of the payments role at the bindings of its queue, which it makes again.
+    /// Interval at which the payments role checks the bindings of its queue and restores missing
+    /// ones, milliseconds.
     #[arg(
         long = "bindings-interval-ms",
         env = "BINDINGS_INTERVAL_MS",
         default_value_t = 20_000
     )]
     bindings_interval_ms: u64,
-    /// Folder with a password for each role, in a file of its name; only for `migrate`, which then
-    /// makes the roles of all processes at PostgreSQL and RabbitMQ, and grants them their work.
+    /// Folder with one password file per role, named after the role; only for `migrate`, which then
+    /// creates the roles of all processes in PostgreSQL and RabbitMQ and grants them their
+    /// privileges.
     #[arg(long = "roles-dir", env = "ROLES_DIR")]
     pub(crate) roles_dir: Option<PathBuf>,
-    /// Where payments is.
+    /// Base URL of the payments service.
     #[arg(
         long = "payments-url",
         env = "PAYMENTS_URL",
         default_value = "http://127.0.0.1:8081"
     )]
     payments_url: String,
-    /// File with the Ed25519 keys (PKCS#8 PEM) that calls to payments are signed with: the first signs. The
-    /// relay role alone needs none.
+    /// File with the Ed25519 keys (PKCS#8 PEM) that sign calls to payments: the first key signs.
+    /// Every role except `relay` needs it.
     #[arg(long = "service-signing-key-file", env = "SERVICE_SIGNING_KEY_FILE")]
     service_signing_key_file: Option<OsString>,
-    /// The same, from a release in which one key signed everything; read where SERVICE_SIGNING_KEY_FILE is
-    /// not set. Its key can make users' tokens: give a worker the other one.
+    /// Fallback while SERVICE_SIGNING_KEY_FILE is not set, from a release in which one key signed
+    /// everything. This key can sign users' tokens: give a worker SERVICE_SIGNING_KEY_FILE instead.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<OsString>,
-    /// Attempts that the saga role makes at once.
+    /// How many attempts the saga role makes at once.
     #[arg(
         long = "saga-concurrency",
         env = "SAGA_CONCURRENCY",
         default_value_t = 64
     )]
     saga_concurrency: u32,
-    /// Whether the saga role starts while live sagas are of a plan that neither it nor a living worker
-    /// knows: `leave` starts all the same, and they stay where they are.
+    /// Whether the saga role starts while live sagas have a plan that neither this binary nor a
+    /// live worker knows: `leave` starts anyway, and these sagas stay where they are.
     #[arg(
         long = "unknown-plans",
         env = "UNKNOWN_PLANS",
@@ -168,14 +171,14 @@ pub(crate) struct Args {
         default_value_t = UnknownPlans::Refuse
     )]
     unknown_plans: UnknownPlans,
-    /// Between two counts of all sagas, which one process of the async role takes, milliseconds.
+    /// Interval at which one process of the async role counts all sagas (the census), milliseconds.
     #[arg(
         long = "census-interval-ms",
         env = "CENSUS_INTERVAL_MS",
         default_value_t = 15_000
     )]
     census_interval_ms: u64,
-    /// For how long a claim gives the relay the right to publish, milliseconds.
+    /// How long a claim gives the relay the right to publish, in milliseconds.
     #[arg(
         long = "relay-lease-ms",
         env = "RELAY_LEASE_MS",
@@ -185,7 +188,7 @@ pub(crate) struct Args {
     /// SMTP server, such as `smtp://localhost:1025` or `smtps://user:password@mail.example`.
     #[arg(long = "smtp-url", env = "SMTP_URL", hide_env_values = true)]
     smtp_url: Option<String>,
-    /// Folder for mails as `.eml` files, in place of an SMTP server; in development.
+    /// Folder that receives mails as `.eml` files in place of an SMTP server; for development.
     #[arg(long = "mail-dir", env = "MAIL_DIR")]
     mail_dir: Option<PathBuf>,
     /// Sender of the mails.
@@ -195,15 +198,15 @@ pub(crate) struct Args {
         default_value = "Shop <shop@localhost>"
     )]
     mail_from: String,
-    /// Where people reach the storefront: links in mails lead there.
+    /// Public URL of the shop; links in mails lead there.
     #[arg(
         long = "public-url",
         env = "PUBLIC_URL",
         default_value = "http://localhost:8080"
     )]
     public_url: String,
-    /// First wait for a mail server that does not take a mail, milliseconds. Later waits are up to 120 times as long;
-    /// after three days the mail is in `failed`.
+    /// First wait before a retry after the mail server did not accept a mail, milliseconds. Later
+    /// waits are up to 120 times as long; after three days the mail goes to `failed`.
     #[arg(
         long = "mail-retry-ms",
         env = "MAIL_RETRY_MS",
@@ -225,14 +228,14 @@ pub(crate) struct Args {
     retention: RetentionSettings,
 }
 
-/// How mails leave.
+/// How mails are sent.
 #[derive(Clone)]
 pub(crate) struct MailConfig {
     pub(crate) transport: MailTransport,
     pub(crate) from: String,
-    /// Where people reach the storefront; without a slash at its end.
+    /// Public URL of the shop, without a trailing slash.
     pub(crate) public_url: String,
-    /// First wait for a mail server that does not take a mail.
+    /// First wait before a retry after the mail server did not accept a mail.
     pub(crate) retry: Duration,
 }
 
@@ -244,7 +247,7 @@ pub(crate) enum MailTransport {
     Files(PathBuf),
 }
 
-/// What a process needs to run checkouts: each role but `relay`.
+/// Settings of checkouts, which every role except `relay` needs.
 #[derive(Clone)]
 pub(crate) struct CheckoutConfig {
     pub(crate) payments_url: String,
@@ -253,14 +256,14 @@ pub(crate) struct CheckoutConfig {
     pub(crate) settings: CheckoutSettings,
 }
 
-/// A configuration that makes sense.
+/// A validated configuration.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) roles: Vec<Role>,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) database_url: String,
     pub(crate) database_max_connections: u32,
-    /// None for `relay` alone.
+    /// None if all roles are `relay`.
     pub(crate) checkout: Option<CheckoutConfig>,
     pub(crate) telemetry: telemetry::Config,
 }
@@ -274,7 +277,7 @@ impl Args {
         self.tasks == [Task::Settings]
     }
 
-    /// The shop's database and the windows, when all that is wanted is `retention`.
+    /// The URL of the shop's database and the retention windows, if `retention` is the only task.
     pub(crate) fn retains(&self) -> anyhow::Result<Option<(String, Retention)>> {
         if self.tasks != [Task::Retention] {
             return Ok(None);
@@ -294,10 +297,10 @@ impl Args {
         }
     }
 
-    /// The configuration of these roles. What none of them needs is not read.
+    /// Validates the settings that these roles need; no other setting is read.
     ///
     /// # Errors
-    /// A sentence that names the variable, when one is missing or makes no sense.
+    /// When a required variable is missing or a value is invalid; the error names the variable.
     pub(crate) fn checked(self) -> anyhow::Result<Config> {
         anyhow::ensure!(
             self.database_max_connections >= 2,

@@ -1,14 +1,14 @@
-//! Background jobs, carried by apalis with its PostgreSQL backend: the one file that names it.
+//! Background jobs, run by apalis with its PostgreSQL backend. Only this file names apalis.
 //!
-//! - Retention is queued once an hour, by whichever process comes first (the idempotency key is the
-//!   hour), and run by one.
-//! - An operator's batch is queued by whichever process first sees that it is to be applied, or that
-//!   whoever had it fell silent (the key is the batch, the time of its application, and how far it
-//!   came).
+//! - The first process in an hour queues the retention job (the idempotency key is the hour), and
+//!   one process runs it.
+//! - An operator's batch is queued by the first process that sees that it is to be applied, or that
+//!   its worker fell silent (the key is the batch, the time of its application, and its progress).
 //!
-//! What was learnt about the backend stands in `docs/decisions/0003-apalis.md`: a worker's name is
-//! unique to its incarnation, heartbeats are short, the NOTIFY trigger is off, and the handler
-//! guards itself, since a panic or time-out outside it leaves a job running for ever.
+//! `docs/decisions/0003-apalis.md` records the lessons about the backend: each incarnation of a
+//! worker has a unique name, heartbeats are short, the NOTIFY trigger is off, and the handler
+//! catches its own panics and time-outs, since one outside the handler leaves a job running for
+//! ever.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -27,16 +27,17 @@ const BATCHES: &str = "operator-batches";
 const HOUR: Duration = Duration::from_hours(1);
 /// Longest wait for the database to queue a job.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between looks for batches that are to be applied.
+/// Interval between polls for batches that are to be applied.
 const LOOK: Duration = Duration::from_millis(500);
-/// A batch without a result for so long has lost its worker: it is queued again. Should the worker
-/// live, both work on it, and no saga is acted on twice.
+/// A batch without a result for this long counts as abandoned and is queued again. If its worker is
+/// still alive, both work on the batch, and no saga is acted on twice.
 const SILENCE: Duration = Duration::from_secs(10);
-/// After a worker of jobs broke.
+/// Wait before a failed worker is replaced.
 const PAUSE: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Age of links and of requests for mails that are forgotten; longer than a mail waits for its server.
+/// Age at which mailed links and requests for mails are deleted; longer than a mail waits for its
+/// server.
 const MAIL_LINKS: Duration = Duration::from_hours(96);
 /// Sagas archived in one commit.
 const ARCHIVE_BATCH: i64 = 200;
@@ -44,7 +45,8 @@ const ARCHIVE_BATCH: i64 = 200;
 /// Prepares the backend's tables, as the owner of the database.
 pub(crate) async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     PostgresStorage::setup(pool).await?;
-    // NOTIFY at commit takes a lock of the whole database and ends group commit: jobs are polled
+    // NOTIFY takes a database-wide lock at commit and prevents group commit: jobs are polled
+    // instead
     sqlx::query("alter table apalis.jobs disable trigger notify_workers")
         .execute(pool)
         .await?;
@@ -80,7 +82,7 @@ pub(crate) async fn run(
     );
 }
 
-/// Runs the jobs of a queue. A broken worker is started anew, under a new name.
+/// Runs the jobs of a queue. A failed worker is replaced by one with a new name.
 async fn serve<W, R>(
     pool: &PgPool,
     queue: &'static str,
@@ -121,10 +123,10 @@ async fn serve<W, R>(
     }
 }
 
-/// Queues operators' batches that are to be applied, unless another process has.
+/// Queues operators' batches that are to be applied, unless another process has queued them.
 async fn watch(pool: &PgPool, shutdown: &CancellationToken) {
     loop {
-        // unchecked: the table is apalis', not ours
+        // no compile-time check: apalis owns this table
         let queued = sqlx::query(
             "insert into apalis.jobs (id, job_type, job, max_attempts, run_at, priority, idempotency_key)
              select apalis.generate_ulid(), $1, convert_to(to_jsonb(b.batch_id::text)::text, 'UTF8'), 5, now(), 0,
@@ -154,8 +156,8 @@ async fn watch(pool: &PgPool, shutdown: &CancellationToken) {
     }
 }
 
-/// Works through an operator's batch; one that is not done when the process has to stop fails here,
-/// and is run again by another one.
+/// Runs an operator's batch. If the process stops before the batch is done, the job fails here, and
+/// another process runs it again.
 async fn batch(
     operator: Operator,
     batch_id: String,
@@ -172,10 +174,11 @@ async fn batch(
     }
 }
 
-/// Queues this hour's job, unless another process has.
+/// Queues this hour's retention job, unless another process has queued it.
 async fn schedule(pool: &PgPool, shutdown: &CancellationToken) {
     loop {
-        // unchecked: the table is apalis', not ours. Its own push aborts the transaction on a repeat
+        // no compile-time check: apalis owns this table. Its own push aborts the transaction on a
+        // repeated key
         let queued = sqlx::query(
             "insert into apalis.jobs (id, job_type, job, max_attempts, run_at, priority, idempotency_key)
              select apalis.generate_ulid(), $1, convert_to(to_jsonb(hour)::text, 'UTF8'), 5, now(), 0, hour
@@ -195,7 +198,7 @@ async fn schedule(pool: &PgPool, shutdown: &CancellationToken) {
     }
 }
 
-/// Does now what is done every hour.
+/// Runs the hourly retention job once, now.
 pub(crate) async fn retain_once(database_url: &str, windows: Retention) -> anyhow::Result<()> {
     let pool = db::connect(database_url, &db::PoolConfig::new("worker retention", 2))
         .context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
@@ -203,7 +206,7 @@ pub(crate) async fn retain_once(database_url: &str, windows: Retention) -> anyho
     Ok(())
 }
 
-/// Archives and forgets what is past its window.
+/// Archives or deletes data past its retention window.
 async fn retention(pool: PgPool, windows: Retention) -> Result<(), BoxDynError> {
     let work = AssertUnwindSafe(retain(&pool, windows)).catch_unwind();
     match tokio::time::timeout(TIMEOUT, work).await {
@@ -213,7 +216,7 @@ async fn retention(pool: PgPool, windows: Retention) -> Result<(), BoxDynError> 
     }
 }
 
-/// In small commits, so that nothing is locked for long and a crash loses nothing.
+/// Works in small commits, so that no row is locked for long and a crash loses at most one commit.
 async fn retain(pool: &PgPool, windows: Retention) -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
     let (mut sagas, mut inbox, mut keys, mut tokens, mut counters, mut links) = (0, 0, 0, 0, 0, 0);

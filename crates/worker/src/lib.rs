@@ -1,17 +1,18 @@
-//! The shop's workers: roles of one binary, one or several at a time.
+//! The shop's workers: one binary that runs one or several roles.
 //!
 //! - `saga`: advances sagas: steps, undos, deadlines.
-//! - `payments`: takes payment events from RabbitMQ and signals the sagas.
-//! - `async`: takes commands from RabbitMQ and sends mails; runs the background jobs:
-//!   retention, operators' batches.
+//! - `payments`: consumes payment events from RabbitMQ and signals the sagas.
+//! - `async`: consumes commands from RabbitMQ and sends mails; runs the background jobs: retention
+//!   and operators' batches.
 //! - `relay`: publishes the outbox.
 //!
-//! `worker migrate` prepares both databases and RabbitMQ, once, before anything else starts;
-//! `worker retention` does now, once, what the async role does every hour; `worker settings` prints
-//! every setting.
+//! `worker migrate` prepares both databases and RabbitMQ once, before any other process starts;
+//! `worker retention` runs once the job that the async role runs every hour; `worker settings`
+//! prints every setting.
 //!
-//! Killed at any moment, nothing is lost: what a worker held goes to another one when its lease
-//! ends or its connection breaks. SIGTERM lets what is under way end first.
+//! A worker can be killed at any moment without loss: another worker takes over its claims when
+//! their leases expire, and its messages when its connection breaks. On SIGTERM, a worker finishes
+//! the work under way before it exits.
 
 mod bindings;
 mod census;
@@ -51,16 +52,16 @@ use crate::{
     sagas::Sagas,
 };
 
-/// How long a stopping worker waits for what is under way; longer than the longest attempt.
+/// How long a stopping worker waits for the work under way; longer than the longest attempt.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How long a batch of mails may take: some mail servers think long.
+/// How long a batch of mails may take: some mail servers respond slowly.
 const MAILS: Duration = Duration::from_mins(1);
-/// How long a statement of a role waits for a row that another session holds, at most.
+/// Longest wait of a role's statement for a row that another session has locked.
 const MAX_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Half a lease at most: timers that are due together wait together for a locked saga, then each alone, and
-/// all within the one lease under which they were claimed.
+/// At most half the lease: timers that are due together wait for a locked saga first in one
+/// transaction, then each in its own, all within the one lease under which they were claimed.
 fn lock_timeout(config: &Config) -> Duration {
     let checkout = config.checkout.as_ref();
     checkout.map_or(MAX_LOCK_TIMEOUT, |checkout| {
@@ -68,7 +69,8 @@ fn lock_timeout(config: &Config) -> Duration {
     })
 }
 
-/// How long these roles may take to end. Whoever stops the process must wait longer.
+/// How long these roles may take to end. A supervisor that stops the process must wait longer
+/// before it kills the process.
 fn grace(roles: &[Role]) -> Duration {
     if roles.iter().any(|role| matches!(role, Role::Async { .. })) {
         MAILS + GRACE
@@ -77,13 +79,14 @@ fn grace(roles: &[Role]) -> Duration {
     }
 }
 
-/// Makes the workflows that a worker runs.
+/// Builds the registry of the workflows that a worker runs.
 pub type Workflows = fn(&Settings) -> Registry;
 
-/// Runs a worker that knows these workflows, as its command line and its environment say.
+/// Runs a worker with these workflows, configured by the command line and the environment.
 ///
 /// # Errors
-/// When a setting is wrong, an address cannot be bound, or a role ends by itself: a sentence for people.
+/// When a setting is invalid, an address cannot be bound, the binary would orphan live sagas, or a
+/// role panics. The error is a sentence for people.
 #[tokio::main]
 pub async fn run(workflows: Workflows) -> anyhow::Result<()> {
     let args: Args = settings::parse()?;
@@ -183,12 +186,12 @@ async fn work(config: Config, workflows: Workflows) -> anyhow::Result<()> {
     broke.map_or(Ok(()), Err).context("a role broke")
 }
 
-/// The runner of sagas, and the participant that it calls.
+/// The saga runner, and the payments client that it calls.
 struct Checkouts {
     registry: Registry,
     runner: Runner,
     payments: Arc<dyn Payments>,
-    /// The keys that payments signs its events with.
+    /// Verify the signatures of payments' events.
     event_keys: Arc<EventKeys>,
 }
 
@@ -219,7 +222,8 @@ impl Checkouts {
     }
 }
 
-/// Does not let a binary take over that would leave sagas behind.
+/// Refuses to start a binary that would orphan live sagas: sagas whose plan neither this binary nor
+/// a live worker knows.
 async fn refuse_strangers(engine: &Engine) -> anyhow::Result<()> {
     let stranded = engine.stranded().await;
     let stranded = stranded.context("could not look for sagas of unknown plans")?;
@@ -247,8 +251,8 @@ fn heartbeat(roles: &[Role], checkout: Option<&Checkouts>) -> Heartbeat {
     Heartbeat::without_sagas(names, leases.max().unwrap_or_default())
 }
 
-/// Ready when the database answers and has our tables, and when each role that lives on RabbitMQ is connected
-/// to it.
+/// Ready when the database answers and has this binary's migrations, and when each role that needs
+/// RabbitMQ is connected to it.
 fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
     let (pool, broker) = (pool.clone(), broker.clone());
     Readiness::new(move || {
@@ -266,7 +270,7 @@ fn readiness(pool: &PgPool, broker: &BrokerHealth) -> Readiness {
 /// Starts a role's tasks.
 type Start = Box<dyn FnOnce(&mut JoinSet<()>, &CancellationToken)>;
 
-/// The parts that all roles of this process share.
+/// Resources that all roles of this process share.
 struct Shared<'a> {
     pool: &'a PgPool,
     database_url: &'a str,
@@ -275,7 +279,8 @@ struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// Makes what a role needs, so that a setting without sense ends the process before anything runs.
+    /// Builds the parts of a role, so that an invalid setting ends the process before any role
+    /// runs.
     fn prepare(&self, role: &Role, checkout: Option<&Checkouts>) -> anyhow::Result<Start> {
         let checkout = || checkout.context("this role cannot run without checkouts");
         match role {

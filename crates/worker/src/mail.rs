@@ -1,4 +1,4 @@
-//! Mails: over SMTP or, without a server, into files.
+//! Sends mails over SMTP or, without a server, writes them to files.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::config::{MailConfig, MailTransport};
 
 /// Longest wait for one answer of the mail server.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest dialogue about one mail: a server may fall silent in the middle of it.
+/// Longest SMTP dialogue about one mail: a server may stall in the middle of it.
 const DIALOGUE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a mail has not left.
+/// Why a mail was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotSent {
-    /// Trouble of the mail server, or with it: it may take the mail later.
+    /// The mail server failed or could not be reached; it may accept the mail later.
     Later(String),
     /// The mail server refuses this mail for good (5xx).
     Refused(String),
-    /// The mail could not be composed: an error of ours.
+    /// The mail could not be composed: our own error.
     Invalid(String),
 }
 
@@ -72,8 +72,9 @@ impl Mailer {
     /// Hands a mail to the mail server.
     ///
     /// # Errors
-    /// [`NotSent`]: later for what passes, such as a connection that fails or a temporary refusal (4xx); refused for a
-    /// 5xx. No text holds an address: it goes to the log.
+    /// [`NotSent::Later`] after a temporary failure, such as a failed connection or a temporary
+    /// refusal (4xx); [`NotSent::Refused`] after a permanent refusal (5xx); [`NotSent::Invalid`] if
+    /// the mail cannot be composed. The text contains no address, since it goes to the log.
     pub(crate) async fn send(&self, letter: &Letter<'_>) -> Result<(), NotSent> {
         let mail = self.compose(letter);
         let mail = mail.map_err(|error| NotSent::Invalid(format!("{error:#}")))?;
@@ -97,7 +98,7 @@ impl Mailer {
 
     fn compose(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
         let to: Email = letter.address.parse().context("the address")?;
-        // without a name: its bearer chose it, who need not be the address's owner
+        // without a display name: the user chose it, and need not own the address
         let to = Mailbox::new(None, to.as_str().parse().context("the address")?);
         let mail = Message::builder()
             .message_id(Some(format!("<{}@shop>", letter.id)))
@@ -110,7 +111,7 @@ impl Mailer {
     }
 }
 
-/// A refused password of ours (530 to 538) says nothing of the mail.
+/// A refused login of ours (530 to 538) says nothing about the mail, so it is not final.
 fn refusal(error: lettre::transport::smtp::Error) -> NotSent {
     let is_final = error.is_permanent()
         && !error
@@ -125,7 +126,8 @@ fn refusal(error: lettre::transport::smtp::Error) -> NotSent {
     }
 }
 
-/// Servers repeat the recipient in their answer; logs and reasons hold no addresses.
+/// Removes addresses: servers repeat the recipient in their answers, and logs and reasons must
+/// contain no addresses.
 fn without_addresses(text: &str) -> String {
     let words = text.split_whitespace();
     let words = words.map(|word| if word.contains('@') { "…" } else { word });

@@ -1,5 +1,6 @@
-//! The async role: commands become mails. Sent, then recorded, then acked: at least once, under a
-//! stable Message-ID. A crash between the first two sends a mail once more, and nothing else does.
+//! The async role: turns commands into mails. Each mail is sent, then recorded, then its command is
+//! acked: delivery is at least once, under a stable Message-ID. A mail is sent twice only after a
+//! crash between sending and recording, or when the mail server's answer is lost.
 
 mod letter;
 mod recorder;
@@ -23,7 +24,7 @@ use crate::{
     mail::{Letter, Mailer, NotSent},
 };
 
-/// A mail that was not taken for so long goes to `failed`.
+/// A mail that the mail server has not accepted for this long goes to `failed`.
 const LONGEST_WAIT: Duration = Duration::from_hours(72);
 
 pub(crate) struct Messages {
@@ -36,7 +37,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
-        metrics::counter!("mails_refused_total").increment(0); // the first refusal is an increase
+        metrics::counter!("mails_refused_total").increment(0); // so the first one is an increase
         Ok(Self {
             sent: Recorder::new(pool.clone()),
             pool,
@@ -65,7 +66,7 @@ impl Messages {
         command: &Command,
         delivery: &Delivery,
     ) -> sqlx::Result<Verdict> {
-        // sent before, when the database took no record of it
+        // already sent, but the database could not record it then
         if self.sent.is_pending(id) {
             return Ok(self.sent.record(id).await);
         }
@@ -99,7 +100,8 @@ impl Messages {
         match self.mailer.send(&letter).await {
             Ok(()) => {}
             Err(NotSent::Refused(why)) => {
-                // not to `failed`: any stranger can register an address whose server refuses it
+                // not to `failed`: any stranger can register an address whose mail server refuses
+                // mails
                 metrics::counter!("mails_refused_total").increment(1);
                 tracing::warn!(
                     message.id = id,
@@ -119,8 +121,8 @@ impl Messages {
         Ok(self.sent.record(id).await)
     }
 
-    /// Puts the command back into the outbox, due when the mail server is tried again: that may be hours away, and holds
-    /// up nothing meanwhile.
+    /// Puts the command back into the outbox, due at the next attempt. That may be hours away;
+    /// meanwhile the command blocks no other.
     async fn postpone(
         &self,
         id: &str,
@@ -157,7 +159,7 @@ impl Messages {
     }
 }
 
-/// Time since a message was made, by the times in its id and in a new one.
+/// Age of a message: the time in a new id minus the time in the message's id.
 fn age(id: EntryId) -> Duration {
     let made = |id: EntryId| {
         let (seconds, nanos) = id.uuid().get_timestamp()?.to_unix();
@@ -169,8 +171,9 @@ fn age(id: EntryId) -> Duration {
     age.unwrap_or_default()
 }
 
-/// How long a mail waits for a mail server that did not take it: `first` for the first ten times `first`, and then five,
-/// thirty and a hundred and twenty times as long. With a first wait of a minute, two hours are the longest.
+/// How long a mail waits after the mail server did not accept it. The wait is `first` until the
+/// mail is ten times `first` old, and then five, thirty and finally a hundred and twenty times as
+/// long. With a first wait of one minute, the longest wait is two hours.
 fn wait(age: Duration, first: Duration) -> Duration {
     let times = match age.as_secs_f64() / first.as_secs_f64().max(0.001) {
         ..10.0 => 1,
@@ -181,7 +184,7 @@ fn wait(age: Duration, first: Duration) -> Duration {
     first * times
 }
 
-/// What a database error means for a message.
+/// The verdict on a message after a database error.
 fn verdict(error: &sqlx::Error) -> Verdict {
     if db::is_unreachable(error) {
         Verdict::Unreachable(format!("the shop's database cannot be used: {error}"))

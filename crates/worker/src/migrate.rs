@@ -1,5 +1,5 @@
-//! The migrate step: brings both databases up to date, declares RabbitMQ's topology and, when told to,
-//! makes the roles of the processes. Running it again does nothing.
+//! The migrate step: migrates both databases, declares RabbitMQ's topology and, if `ROLES_DIR` is
+//! set, creates the roles of the processes. Running it again changes nothing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     rights::{self, Broker, Database, Passwords},
 };
 
-/// How long a database may take to come up.
+/// How long a database may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
@@ -83,14 +83,14 @@ async fn grant(
     }
 }
 
-/// A step that never ends tells nobody what is wrong.
+/// Waits for the database, with a time limit: a step that never ends reports no error.
 async fn answers(pool: &PgPool, what: &str) -> anyhow::Result<()> {
     tokio::time::timeout(PATIENCE, db::wait_until_it_answers(pool, what))
         .await
         .with_context(|| format!("{what} did not answer within {PATIENCE:?}"))
 }
 
-/// What our consumers read.
+/// The queues of our consumers, with their bindings.
 fn routes() -> [Route; 2] {
     let route = |exchange: &str, exchange_type, queue: &str| {
         let keys = names::BINDINGS.into_iter();

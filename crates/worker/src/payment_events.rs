@@ -1,8 +1,9 @@
-//! The payments role: payment events become signals to the sagas that wait for them.
+//! The payments role: turns payment events into signals to the sagas that wait for them.
 //!
-//! A batch is one transaction: inbox, signals, sagas, orders, entries. An event is believed when
-//! payments has signed it, or after payments was asked, about all of a batch in one call: [`proof`].
-//! Each way by which a message comes leads through here: first delivery, retry, redrive, edit.
+//! One transaction stores a batch: inbox, signals, sagas, orders and outbox entries. An event is
+//! accepted if payments has signed it or confirms it when asked; one call asks about all unsigned
+//! events of a batch: [`proof`]. Every message passes through here, be it a first delivery, a
+//! retry, a redrive or an edit.
 
 mod proof;
 
@@ -30,25 +31,25 @@ use sqlx::PgConnection;
 use tracing::{Instrument, info_span};
 use workflows::payments::Payments;
 
-/// Name in the inbox.
+/// This consumer's name in the inbox.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
 
-/// How long a fact that is stored alone waits for a lock: a batch was held up before, and the others are not to wait for
-/// each that is locked.
+/// How long a fact that is stored alone waits for a lock: the batch has been delayed already, and
+/// its other facts should not wait for each locked one.
 const ALONE_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
-/// Likewise, after another one of the batch was found locked: a hundred that need the same row must not wait for longer
-/// than a batch may take.
+/// The same wait once another fact of the batch met a lock: a hundred facts that need the same row
+/// must not wait for longer than a batch may take.
 const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 pub(crate) struct PaymentEvents {
     engine: Engine,
     payments: Arc<dyn Payments>,
     keys: Arc<EventKeys>,
-    /// A transaction that payments could not read when it was found away.
+    /// A transaction that payments could not read when payments was last found unavailable.
     unread: Mutex<Option<TransactionId>>,
 }
 
-/// An event with the amount that it stands for; a canceled transaction may have none.
+/// An event and the name of its source. The event of a canceled transaction may have no amount.
 #[derive(Debug, Clone)]
 struct Fact {
     event: PaymentEvent,
@@ -58,9 +59,9 @@ struct Fact {
 /// Why a batch did not commit.
 enum NotStored {
     Unreachable(Unreachable),
-    /// Another session holds a row that is needed.
+    /// Another session has locked a needed row.
     Locked(String),
-    /// Somebody moved a saga meanwhile, or a row refused.
+    /// A saga changed meanwhile, or the database refused a row.
     Failed(String),
 }
 
@@ -97,7 +98,7 @@ impl PaymentEvents {
         }
     }
 
-    /// Stores facts, together if that works, else one by one.
+    /// Stores facts in one transaction; if that fails, one by one.
     async fn store(&self, facts: &[Fact]) -> Result<Vec<Verdict>, Unreachable> {
         match self.commit(facts, None).await {
             Ok(verdicts) => return Ok(verdicts),
@@ -135,7 +136,8 @@ impl PaymentEvents {
         Ok(verdicts)
     }
 
-    /// Commits what facts mean; `lock_timeout` is how long a statement waits for a lock, if not as long as usual.
+    /// Commits the effects of facts; `lock_timeout` overrides how long a statement waits for a
+    /// lock.
     async fn commit(
         &self,
         facts: &[Fact],
@@ -173,7 +175,8 @@ impl PaymentEvents {
             .collect())
     }
 
-    /// Signals for the facts that the inbox has not seen: deduplicated by (transaction, outcome).
+    /// Signals for the facts that are new to the inbox, which deduplicates by (transaction,
+    /// outcome).
     async fn new_signals(
         &self,
         conn: &mut PgConnection,
@@ -286,7 +289,8 @@ fn decode(delivery: &Delivery) -> Result<Fact, String> {
     })
 }
 
-/// What the fact is about, when it fits the order in transaction, amount and currency.
+/// The payment terms of the fact's order, if the fact matches them in transaction, order, amount
+/// and currency.
 fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, String> {
     let id = fact.event.transaction_id;
     let terms = terms.iter().find(|terms| terms.transaction_id == id);

@@ -1,9 +1,10 @@
-//! The roles of the processes at PostgreSQL and RabbitMQ, and what each may do: its own work, and
-//! nothing else. The migrate step makes them when `ROLES_DIR` is set.
+//! The roles of the processes in PostgreSQL and RabbitMQ, and their privileges: each role may do
+//! its own work and nothing else. The migrate step creates the roles when `ROLES_DIR` is set.
 //!
-//! A role has the name of its process, its password is in the file of that name in the folder. What
-//! it may do in the databases is in [`shop.sql`](rights/shop.sql) and
-//! [`payments.sql`](rights/payments.sql), what at the broker in [`rabbitmq`]. No process owns a table.
+//! A role has the name of its process; the file of that name in the folder holds its password. Its
+//! privileges in the databases are in [`shop.sql`](rights/shop.sql) and
+//! [`payments.sql`](rights/payments.sql), its permissions at the broker in [`rabbitmq`]. No process
+//! owns a table.
 
 mod postgres;
 mod rabbitmq;
@@ -15,7 +16,7 @@ use anyhow::Context;
 pub(crate) use postgres::{Database, PAYMENTS, SHOP};
 pub(crate) use rabbitmq::Broker;
 
-/// Every role: the processes, who operates them by `shopctl`, and who only looks.
+/// All roles: the processes, the operator (through `shopctl`), and the read-only doctor.
 pub(crate) const ROLES: [&str; 8] = [
     "api",
     "payments",
@@ -31,7 +32,7 @@ pub(crate) const ROLES: [&str; 8] = [
 pub(crate) struct Passwords(BTreeMap<&'static str, String>);
 
 impl Passwords {
-    /// Reads them: one file a role.
+    /// Reads the passwords, from one file per role.
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let read = |role| {
             let path = folder.join(role);

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workflows::Runner;
 
-/// Between polls; up to as much again is added at random.
+/// Interval between polls; a random jitter of up to the same length is added.
 const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Sagas {
@@ -29,11 +29,12 @@ impl Sagas {
         }
     }
 
-    /// Works until `shutdown`; the attempts under way end first.
+    /// Claims entries and runs their attempts until `shutdown`, then waits for the attempts under
+    /// way.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let attempts = TaskTracker::new();
         while !shutdown.is_cancelled() {
-            // nobody claims more than it has free slots for
+            // claim no more entries than there are free slots
             let free = self.slots.available_permits();
             let claims = if free == 0 {
                 Vec::new()
@@ -66,7 +67,7 @@ impl Sagas {
             let mut conn = engine.pool().acquire().await?;
             outbox::claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
         };
-        // what it claims is anybody's after the lease: no answer is worth waiting for any longer
+        // after the lease, any worker may claim these entries: a later answer is worthless
         match tokio::time::timeout(lease, claimed).await {
             Ok(Ok(claims)) => claims,
             Ok(Err(error)) => {
@@ -80,7 +81,7 @@ impl Sagas {
         }
     }
 
-    /// Steps run each on their own; timers wait for nobody and are stored together.
+    /// Runs each step in a task of its own; timers call no participant and are stored together.
     fn hand_out(&self, claims: Vec<SagaClaim>, attempts: &TaskTracker) {
         let (timers, steps): (Vec<_>, Vec<_>) = claims
             .into_iter()

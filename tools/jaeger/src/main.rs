@@ -1,8 +1,9 @@
-//! Traces for development: a receiver of OTLP over gRPC with the Jaeger UI before it, all in memory.
+//! Traces for development: a receiver of OTLP over gRPC, with the Jaeger UI in front of it, all in
+//! memory.
 //!
-//! `JAEGER_UI_LISTEN` (127.0.0.1:16686) and `JAEGER_OTLP_LISTEN` (127.0.0.1:4317) say where. Its search
-//! does not look at tags; a trace is found by its id, service or name. For anything but development
-//! there is Jaeger itself.
+//! `JAEGER_UI_LISTEN` (127.0.0.1:16686) and `JAEGER_OTLP_LISTEN` (127.0.0.1:4317) are its
+//! addresses. Its search ignores tags; it finds a trace by id, service or name. For anything but
+//! development, use Jaeger itself.
 
 use std::{env, net::SocketAddr};
 
@@ -11,9 +12,9 @@ use tokio::net::TcpListener;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Traces kept, the newest.
+/// Number of traces that are kept, the newest ones.
 const TRACES: u32 = 20_000;
-/// Most memory that they may take, bytes.
+/// Maximum memory of the kept traces, in bytes.
 const MEMORY: usize = 128 << 20;
 
 #[tokio::main]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::SagaId;
 use saga::{
     Assertion, Complete, Local, LocalStep, LocalUndo, Outcome, Plan, Reasons, Remote, RemoteStep,
-    RemoteUndo, Saga, Signal, StepCx, Undo, VerifyError, WaitStep,
+    RemoteUndo, Saga, Signal, StepCx, Undo, VerifyError, Wait, WaitStep,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};

@@ -1,4 +1,4 @@
-//! The verbs of `shopctl saga` that change something.
+//! The verbs of `shopctl saga` that change sagas.
 
 use kernel::SagaId;
 use operator::{ActError, Actor, Effects, Operator};
@@ -12,7 +12,7 @@ use crate::{
     output::{self, Output},
 };
 
-/// An act on one saga, or a dry run of it on many.
+/// An action on one saga, or its dry run on many sagas.
 #[derive(clap::Args)]
 pub(crate) struct Many {
     /// The saga.
@@ -20,60 +20,60 @@ pub(crate) struct Many {
     id: Option<SagaId>,
     #[command(flatten)]
     which: Which,
-    /// Change nothing: say what it would do to each saga, and keep that as a numbered plan for
+    /// Change nothing: show the effects on each saga, and store them as a numbered plan for
     /// `shopctl apply`.
     #[arg(long)]
     dry_run: bool,
-    /// Why; kept in journal, audit and trace.
+    /// Reason; kept in the journal, the audit and the trace.
     #[arg(long)]
     reason: String,
 }
 
-/// A fact that the saga has not heard.
+/// A signal that the saga has missed.
 #[derive(clap::Args)]
 pub(crate) struct Signal {
     /// The saga.
     id: SagaId,
     /// `transaction_completed` or `transaction_canceled`.
     name: String,
-    /// What comes with it, for people.
+    /// Payload of the signal, as JSON, for people to read.
     #[arg(long, value_parser = json)]
     payload: Option<Value>,
-    /// Change nothing: say what it would do.
+    /// Change nothing: show the effects, and store them as a numbered plan for `shopctl apply`.
     #[arg(long)]
     dry_run: bool,
-    /// Why; kept in journal, audit and trace.
+    /// Reason; kept in the journal, the audit and the trace.
     #[arg(long)]
     reason: String,
 }
 
-/// How a step ended.
+/// The result of a step, as the operator knows it.
 #[derive(clap::Args)]
 pub(crate) struct Resolve {
     /// The saga.
     id: SagaId,
-    /// The step that it is at.
+    /// The saga's current step.
     #[arg(long)]
     step: String,
-    /// How it ended.
+    /// The result of the step.
     #[arg(long = "as")]
     to: To,
-    /// How you know.
+    /// Evidence for this result.
     #[arg(long)]
     evidence: String,
-    /// Change nothing: say what it would do.
+    /// Change nothing: show the effects, and store them as a numbered plan for `shopctl apply`.
     #[arg(long)]
     dry_run: bool,
-    /// Why; kept in journal, audit and trace.
+    /// Reason; kept in the journal, the audit and the trace.
     #[arg(long)]
     reason: String,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum To {
-    /// It took effect.
+    /// The step took effect.
     Done,
-    /// It did not, and cannot any more.
+    /// The step did not take effect, and no longer can.
     Undone,
 }
 
@@ -153,7 +153,7 @@ async fn by_hand(
     one(common, &operator, id, verb, &actor).await
 }
 
-/// Looks, asks, acts: only if the saga is still what was looked at.
+/// Shows the effects, asks for confirmation, and acts only if the saga is unchanged since then.
 async fn one(
     common: &Common,
     operator: &Operator,
@@ -175,7 +175,7 @@ async fn one(
     Ok(())
 }
 
-/// What will happen, spelled out.
+/// Describes the effects of the action.
 fn consequences(verb: &Verb, effects: &Effects) -> String {
     let Effects { from, to, then, .. } = effects;
     let id = effects.saga_id;

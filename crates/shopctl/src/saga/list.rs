@@ -10,12 +10,12 @@ use crate::{Common, output};
 pub(crate) struct List {
     #[command(flatten)]
     which: Which,
-    /// At most so many.
+    /// Maximum number of sagas.
     #[arg(long, default_value_t = 100)]
     limit: usize,
 }
 
-/// A saga, with its cause where that was asked for.
+/// A saga, with its cause if a filter is about causes.
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]

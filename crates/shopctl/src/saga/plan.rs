@@ -11,9 +11,9 @@ use crate::{Common, exit::Failure, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Plan {
-    /// Its name; all without.
+    /// The plan's name; without it, all plans.
     name: Option<String>,
-    /// As a Mermaid state diagram.
+    /// Print a Mermaid state diagram.
     #[arg(long)]
     mermaid: bool,
 }
@@ -92,7 +92,8 @@ fn undone(step: &StepShape) -> &'static str {
     }
 }
 
-/// As a state diagram: forward down to the end, compensation back from whatever may refuse.
+/// The plan as a state diagram: forward to the end, and compensation back from each step that may
+/// refuse.
 fn mermaid(shape: &Shape) -> String {
     let steps = &shape.steps;
     let mut text = format!(
@@ -115,7 +116,7 @@ fn mermaid(shape: &Shape) -> String {
     let mut before = "[*]".to_owned();
     for (at, step) in steps.iter().enumerate() {
         line(&before, step.name, "");
-        // what it has started is undone first
+        // compensation begins with the last compensable step that has started
         let highest = steps[..=at]
             .iter()
             .rfind(|step| step.role == Role::Compensable);

@@ -11,16 +11,16 @@ use crate::{Common, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Stats {
-    /// By what they are counted.
+    /// How to group the sagas.
     #[arg(long, value_enum, default_value_t = By::State)]
     by: By,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum By {
-    /// All that are not archived, by state.
+    /// All sagas that are not archived, by state.
     State,
-    /// Those that are not at rest, by cause.
+    /// Sagas that are not at rest, by cause.
     Cause,
 }
 

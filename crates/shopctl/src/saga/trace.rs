@@ -14,8 +14,8 @@ use crate::{
 pub(crate) struct Trace {
     /// The saga.
     id: SagaId,
-    /// Send its spans again, from its journal: under the same ids, so nothing is there twice. Where
-    /// to is OTEL_EXPORTER_OTLP_ENDPOINT.
+    /// Export the saga's spans again, from its journal, to OTEL_EXPORTER_OTLP_ENDPOINT. The ids are
+    /// the same, so that no span is stored twice.
     #[arg(long)]
     reemit: bool,
 }

@@ -15,10 +15,10 @@ use crate::{
     output::{self, Output},
 };
 
-/// Between looks.
+/// Interval between polls.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Most sagas that are watched at once.
+/// Maximum number of sagas watched at once.
 const MOST: usize = 1000;
 
 #[derive(clap::Args)]
@@ -28,12 +28,12 @@ pub(crate) struct Watch {
     id: Option<SagaId>,
     #[command(flatten)]
     which: Which,
-    /// Give up after so long.
+    /// Give up after this long.
     #[arg(long, default_value = "10m", value_parser = duration)]
     timeout: Duration,
 }
 
-/// What makes a difference to somebody who watches.
+/// The fields of a saga whose changes are printed.
 #[derive(PartialEq)]
 struct Seen {
     revision: i64,

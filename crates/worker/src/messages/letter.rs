@@ -1,5 +1,5 @@
-//! What the mails say. No text in them is of a user's choice: whoever registers an address of another person could write
-//! to that person by it.
+//! The texts of the mails. They contain no text that a user chose: by registering another person's
+//! address, a user could otherwise write to that person.
 
 use contracts::command::Command;
 use kernel::UserId;
@@ -13,15 +13,15 @@ pub(super) struct Draft {
     pub(super) body: String,
 }
 
-/// What a command comes to.
+/// The mail that a command leads to, if any.
 pub(super) enum Written {
     Mail(Draft),
-    /// There is nothing to send, and that is no failure.
+    /// Nothing to send; this is no failure.
     Nothing,
     UnknownUser(UserId),
 }
 
-/// Writes the mail of a command. `public_url` is where people reach the storefront.
+/// Writes the mail of a command. `public_url` is the public URL of the shop.
 pub(super) async fn write(
     conn: &mut PgConnection,
     command: &Command,
@@ -60,9 +60,9 @@ pub(super) async fn write(
     }))
 }
 
-/// Subject and text; none when the mail is about a link, and there is none any more.
+/// Subject and text; `None` if the mail is about a link that no longer exists.
 fn render(command: &Command, token: Option<&str>, url: &str) -> Option<(String, String)> {
-    // behind the `#`: browsers send it to no server
+    // after the `#`: browsers send this part to no server
     let verify = token.map(|token| format!("{url}/verify-email#token={token}"));
     let takeover = format!(
         "If it was not you who registered, set a password of your own, and the account is yours:\n\n\

@@ -1,4 +1,5 @@
-//! Records which mails were sent: each before it is acked, those that end at the same time in one commit.
+//! Records which mails were sent. Each mail is recorded before its command is acked; mails that are
+//! sent at the same time are recorded in one commit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +12,10 @@ use super::verdict;
 
 pub(super) struct Recorder {
     pool: PgPool,
-    /// Ids of mails that were sent and are not recorded.
+    /// Ids of mails that were sent but are not yet recorded.
     pending: Mutex<Vec<String>>,
-    /// Held by who records: all who wait for it find their ids recorded, or record the next ones.
+    /// Held by the task that records. Each waiting task then finds its id recorded, or records the
+    /// next ids.
     recording: tokio::sync::Mutex<()>,
 }
 
@@ -26,12 +28,12 @@ impl Recorder {
         }
     }
 
-    /// Whether this mail was sent and is not recorded.
+    /// Whether this mail was sent but is not yet recorded.
     pub(super) fn is_pending(&self, id: &str) -> bool {
         self.pending().iter().any(|pending| pending == id)
     }
 
-    /// Records that a mail was sent, with all others that are pending.
+    /// Records that a mail was sent, together with all other pending mails.
     pub(super) async fn record(&self, id: &str) -> Verdict {
         if !self.is_pending(id) {
             self.pending().push(id.to_owned());
@@ -39,7 +41,7 @@ impl Recorder {
         let _recording = self.recording.lock().await;
         let pending = self.pending().clone();
         if !pending.iter().any(|pending| pending == id) {
-            return Verdict::Done; // with those before
+            return Verdict::Done; // recorded by the task before
         }
         let recorded = async {
             let mut conn = self.pool.acquire().await?;
@@ -51,7 +53,8 @@ impl Recorder {
                 self.pending().retain(|id| !pending.contains(id));
                 Verdict::Done
             }
-            // whatever hinders it, the mail must not be sent again: it is held until this is recorded
+            // after any error, the mail must not be sent again: the command is held until it is
+            // recorded
             Err(error) => match verdict(&error) {
                 Verdict::Retry(why) => Verdict::Unreachable(why),
                 verdict => verdict,

@@ -1,4 +1,4 @@
-//! How an event's claim is proven: by the signature of payments over its bytes, else by asking.
+//! Proves an event's claim: by payments' signature over its bytes, or else by asking payments.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -19,13 +19,14 @@ use workflows::payments::{NoAnswer, find_each};
 
 use super::{Fact, NotStored, PaymentEvents, check};
 
-/// Between two fetches of payments' keys: a key that payments has withdrawn is believed for so long at most.
+/// Interval between two fetches of payments' keys. While payments can be reached, a withdrawn key
+/// is accepted for at most this long.
 const RENEW: Duration = Duration::from_mins(5);
-/// Between two tries to fetch them.
+/// Wait before the next fetch after one has failed.
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
 
-/// Keeps payments' keys fresh until `shutdown`. They are fetched at once, so that signed events are believed while
-/// payments is away.
+/// Renews payments' keys until `shutdown`. The first fetch happens at startup, so that signed
+/// events are accepted while payments is unavailable.
 pub(crate) async fn renew_keys(keys: Arc<EventKeys>, shutdown: CancellationToken) {
     loop {
         let pause = match keys.renew().await {
@@ -42,10 +43,11 @@ pub(crate) async fn renew_keys(keys: Arc<EventKeys>, shutdown: CancellationToken
     }
 }
 
-/// Most other transactions that payments is asked about when it could not read those of a batch.
+/// Maximum number of other transactions that payments is asked about when it could not read those
+/// of a batch.
 const OTHERS: u32 = 7;
 
-/// A fact of a batch, by its place in there, or what becomes of its message.
+/// A fact's index in its batch, with the confirmed fact or the verdict on its message.
 type Asked = (usize, Result<Fact, Verdict>);
 
 impl PaymentEvents {
@@ -70,8 +72,8 @@ impl PaymentEvents {
         }
     }
 
-    /// Asks payments about claims, about all in one call, and believes what it says. A claim that
-    /// contradicts the order is not asked about.
+    /// Asks payments about all claims in one call and accepts its answers. A claim that contradicts
+    /// its order is refused without asking.
     pub(super) async fn ask(&self, claims: Vec<(usize, Fact)>) -> Result<Vec<Asked>, Unreachable> {
         if claims.is_empty() {
             return Ok(Vec::new());
@@ -113,7 +115,7 @@ impl PaymentEvents {
         Ok(refused.into_iter().chain(asked).collect())
     }
 
-    /// Claims that contradict their order, and the rest.
+    /// Separates the claims that contradict their order from the rest.
     async fn contradicted(
         &self,
         claims: Vec<(usize, Fact)>,
@@ -146,14 +148,15 @@ impl PaymentEvents {
         Ok((refused, rest))
     }
 
-    /// Whether payments can be used again, if it was found away. The transaction that it could not read is the probe.
+    /// Whether payments is usable. After payments was found unavailable, the transaction that it
+    /// could not read is the probe.
     pub(super) async fn payments_answers(&self) -> bool {
         let unread = *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(unread) = unread else {
             return true;
         };
         let ids = [unread];
-        // that transaction alone may be unreadable for good: then payments reads others
+        // this transaction alone may be unreadable for good: payments then still reads others
         let (same, others) =
             tokio::join!(self.payments.find(unread, None), self.reads_others(&ids));
         let answers = same.is_ok() || others;
@@ -167,8 +170,9 @@ impl PaymentEvents {
         *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 
-    /// Whether payments reads a transaction that it must know, other than those that it could not read: then the trouble
-    /// is with these alone. An answer about an unknown transaction proves nothing, as payments reads no row for it.
+    /// Whether payments can read another transaction that it must know. If it can, only the
+    /// `unread` transactions are affected. An answer about an unknown transaction proves nothing,
+    /// since payments reads no row for it.
     async fn reads_others(&self, unread: &[TransactionId]) -> bool {
         match self.others(unread).await {
             Ok(others) => any_read(&find_each(&*self.payments, &others).await),
@@ -179,7 +183,7 @@ impl PaymentEvents {
         }
     }
 
-    /// The newest transactions that payments must know.
+    /// The newest transactions that payments must know, without those in `but`.
     async fn others(&self, but: &[TransactionId]) -> sqlx::Result<Vec<TransactionId>> {
         let limit = OTHERS + u32::try_from(but.len()).unwrap_or(OTHERS);
         let mut conn = self.engine.pool().acquire().await?;
@@ -198,12 +202,12 @@ impl PaymentEvents {
     }
 }
 
-/// Whether one of these answers names a transaction.
+/// Whether any of these answers contains a transaction.
 fn any_read(answers: &[Result<Option<Transaction>, NoAnswer>]) -> bool {
     answers.iter().any(|answer| matches!(answer, Ok(Some(_))))
 }
 
-/// The fact as payments has it, when that bears the claim out.
+/// The fact with payments' own data, if payments confirms the claim.
 fn confirmed(mut fact: Fact, found: Option<&Transaction>) -> Result<Fact, Verdict> {
     let id = fact.event.transaction_id;
     let found =
@@ -228,7 +232,8 @@ fn confirmed(mut fact: Fact, found: Option<&Transaction>) -> Result<Fact, Verdic
     Ok(fact)
 }
 
-/// Counts how a signature was found; `false`, as nothing else is proven.
+/// Counts the result of a signature check. Returns `false`: without a good signature, nothing is
+/// proven.
 fn counted(signature: &'static str) -> bool {
     metrics::counter!("payment_events_total", "signature" => signature).increment(1);
     false

@@ -5,15 +5,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use super::Passwords;
 
-/// A database, and who may do what in it.
+/// A database, with its roles and their privileges.
 pub(crate) struct Database {
-    /// Who may connect to it.
+    /// Roles that may connect to it.
     roles: &'static [&'static str],
-    /// What they may do.
+    /// SQL that grants their privileges.
     grants: &'static str,
 }
 
-/// The shop's.
+/// The shop's database.
 pub(crate) const SHOP: Database = Database {
     roles: &[
         "api",
@@ -27,19 +27,20 @@ pub(crate) const SHOP: Database = Database {
     grants: include_str!("shop.sql"),
 };
 
-/// Payments'.
+/// Payments' database.
 pub(crate) const PAYMENTS: Database = Database {
     roles: &["payments", "operator", "doctor"],
     grants: include_str!("payments.sql"),
 };
 
-/// Whoever migrates may do so one at a time.
+/// Serializes concurrent migrate steps.
 const LOCK: &str = "select pg_advisory_xact_lock(7230455)";
 
-/// Ends a transaction that lies idle, of a person at a prompt as well: it may hold the locks of orders.
+/// Ends a transaction that is left idle, even that of a person at a prompt: it may hold locks on
+/// orders.
 const IDLE: &str = "alter role %I set idle_in_transaction_session_timeout = '60s'";
 
-/// Takes the database from everybody, and from our roles what they were granted before.
+/// Revokes access to the database from `public`, and all earlier grants from our roles.
 const REVOKE: &str = r"
 do $$
 declare
@@ -61,8 +62,8 @@ $$;
 ";
 
 impl Database {
-    /// Makes the roles that are missing, sets all their passwords, and lets them do what the file of
-    /// grants says and nothing else; in one transaction, so that nobody at work is ever without.
+    /// Creates missing roles, sets all passwords, and grants exactly the privileges in the file of
+    /// grants. All of it is one transaction, so that a running process never lacks its privileges.
     pub(crate) async fn grant(&self, pool: &PgPool, passwords: &Passwords) -> anyhow::Result<()> {
         let mut conn = pool.acquire().await?;
         let mut tx = conn.begin().await?;
@@ -74,7 +75,7 @@ impl Database {
                     .fetch_one(&mut *tx)
                     .await?;
             let verb = if made { "alter" } else { "create" };
-            // roles take no parameters: PostgreSQL itself quotes name and password
+            // statements about roles take no parameters: PostgreSQL itself quotes name and password
             let statement: String =
                 sqlx::query_scalar("select format($1 || ' role %I login password %L', $2, $3)")
                     .bind(verb)
@@ -103,7 +104,7 @@ impl Database {
     }
 }
 
-/// Statements of ours, none of which holds a word from outside that PostgreSQL has not quoted.
+/// Runs statements of our own; PostgreSQL has quoted every value in them that comes from outside.
 async fn run(conn: &mut PgConnection, statements: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
         .execute(conn)

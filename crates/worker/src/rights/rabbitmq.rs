@@ -1,4 +1,4 @@
-//! Users at RabbitMQ, by its management API: AMQP itself cannot make them.
+//! Users in RabbitMQ, created through its management API: AMQP itself cannot create users.
 
 use std::time::Duration;
 
@@ -9,24 +9,25 @@ use serde_json::json;
 
 use super::Passwords;
 
-/// Longest time of one call.
+/// Timeout of one call.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who may do what. Nobody may declare anything: the migrate step has.
+/// The permissions of one role. No role may declare anything: the migrate step has declared the
+/// topology.
 struct Permission {
     role: &'static str,
     /// Exchanges that it may publish to.
     write: Vec<String>,
-    /// Queues that it may take from.
+    /// Queues that it may consume from.
     read: Vec<String>,
-    /// What it may see by the management API.
+    /// User tags, which grant access to the management API.
     tags: &'static str,
 }
 
-/// Only payments may publish payment events. Nobody may publish to the default exchange, which leads
-/// into any queue. Operators, by `shopctl` or by the api, send messages again through an exchange that
-/// leads into the consumers' queues, whose consumers believe no message for where it comes from. Only
-/// operators read `failed`.
+/// Only payments may publish payment events. No role may publish to the default exchange, which
+/// routes into any queue. Operators redrive messages, by `shopctl` or through the api, via an
+/// exchange that routes into the consumers' queues; these consumers trust no message because of its
+/// origin. Only operators read `failed`.
 fn permissions() -> [Permission; 7] {
     let may = |role, write: &[&str], read: &[&str]| Permission {
         role,
@@ -37,8 +38,8 @@ fn permissions() -> [Permission; 7] {
     let consumer = |role, queue: &str| may(role, &[&delay_exchange(queue), FAILED], &[queue]);
     [
         may("payments", &[PAYMENTS_EVENTS], &[]),
-        // it may bind its own queue to the exchange of payments' events, when that binding was lost
-        // and see by the management API whether it was
+        // it may bind its own queue to the exchange of payment events when that binding was lost,
+        // and check through the management API whether it was lost
         Permission {
             tags: "management",
             ..may(
@@ -62,7 +63,7 @@ fn permissions() -> [Permission; 7] {
     ]
 }
 
-/// A pattern that these names match, and no others.
+/// A pattern that matches exactly these names.
 fn pattern(names: &[String]) -> String {
     let names: Vec<_> = names.iter().map(|name| name.replace('.', r"\.")).collect();
     format!("^({})$", names.join("|"))
@@ -72,12 +73,12 @@ fn pattern(names: &[String]) -> String {
 pub(crate) struct Broker {
     http: reqwest::Client,
     url: String,
-    /// As it stands in a URL.
+    /// The vhost, as encoded in a URL.
     vhost: String,
 }
 
 impl Broker {
-    /// The one behind `management_url` (with user and password), and the vhost of `amqp_url`.
+    /// The API at `management_url` (with user and password), for the vhost of `amqp_url`.
     pub(crate) fn new(management_url: &str, amqp_url: &str) -> anyhow::Result<Self> {
         anyhow::ensure!(
             management_url.starts_with("http://") || management_url.starts_with("https://"),
@@ -92,7 +93,7 @@ impl Broker {
         })
     }
 
-    /// Makes the users that are missing, sets all their passwords and permissions.
+    /// Creates missing users and sets all passwords and permissions.
     pub(crate) async fn grant(&self, passwords: &Passwords) -> anyhow::Result<()> {
         for permission in permissions() {
             let role = permission.role;
@@ -115,7 +116,7 @@ impl Broker {
             .send()
             .await
             .and_then(reqwest::Response::error_for_status);
-        // its own words would repeat the URL, which holds a password
+        // the error's own text would repeat the URL, which holds a password
         answer
             .map_err(reqwest::Error::without_url)
             .map(drop)

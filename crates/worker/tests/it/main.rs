@@ -1,7 +1,8 @@
-//! The worker's configuration, as a process sees it.
+//! Tests the worker's configuration through the process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
-/// Starts a worker with these variables beside sensible ones; it must refuse. Returns what it says.
+/// Starts a worker with valid settings, overridden by these variables. It must refuse to start.
+/// Returns its error output.
 fn refused(roles: &[&str], variables: &[(&str, &str)]) -> String {
     let key = std::env::temp_dir().join(format!("worker-key-{}.pem", std::process::id()));
     std::fs::write(&key, tokens::generate_key_pem()).unwrap();
@@ -69,7 +70,7 @@ fn a_worker_that_sends_mails_has_no_default_for_their_way() {
 
 #[test]
 fn a_role_does_not_read_the_settings_of_others() {
-    // each of these alone ends a process whose role reads it
+    // each of these alone makes a process refuse to start if its role reads the setting
     let of_checkout = [
         ("PAYMENTS_URL", "nowhere"),
         ("SERVICE_SIGNING_KEY_FILE", "/nowhere/key.pem"),
@@ -100,7 +101,7 @@ fn a_role_does_not_read_the_settings_of_others() {
         if role == "async" {
             variables.push(("MAIL_DIR", "/tmp"));
         }
-        // the first thing that a process with sensible settings misses is the address of its admin port
+        // with otherwise valid settings, binding the admin port is the first step to fail
         variables.push(("WORKER_ADMIN_LISTEN", "192.0.2.1:9"));
         let said = refused(&[role], &variables);
         assert!(said.contains("WORKER_ADMIN_LISTEN"), "{role}: {said}");
