@@ -58,8 +58,17 @@ pub struct Explored {
 /// effect twice, or is not undone in reverse; a completed saga lacks a step; a compensated one has an effect left; a
 /// contradiction arises from participants that keep to the rules; a saga cannot come to rest.
 pub fn check(shape: &Shape) -> Result<Explored, String> {
+    check_among(shape, shape)
+}
+
+/// As [`check`], among participants that keep to the rules of another plan: what a false declaration leads to.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_among(shape: &Shape, truth: &Shape) -> Result<Explored, String> {
     Check {
         shape,
+        truth,
         cancel: shape.signals.len(),
     }
     .run()
@@ -67,6 +76,8 @@ pub fn check(shape: &Shape) -> Result<Explored, String> {
 
 struct Check<'a> {
     shape: &'a Shape,
+    /// The plan that participants keep to.
+    truth: &'a Shape,
     /// The number by which a request to cancel is kept among the signals.
     cancel: usize,
 }
@@ -219,8 +230,8 @@ impl Check<'_> {
 
     /// Whether the pivot was decided forward by the participant of this step.
     fn is_decided_by(&self, world: &World, step: usize) -> bool {
-        let pivot = Some(self.shape.pivot());
-        self.shape.signals.iter().any(|signal| {
+        let pivot = Some(self.truth.pivot());
+        self.truth.signals.iter().any(|signal| {
             let meaning = signal.meaning;
             (meaning.class, meaning.wait, meaning.proves) == (Class::Proceed, pivot, Some(step))
                 && world.closed.contains(&self.number(signal.name))
@@ -228,7 +239,7 @@ impl Check<'_> {
     }
 
     fn number(&self, name: &str) -> usize {
-        let mut signals = self.shape.signals.iter();
+        let mut signals = self.truth.signals.iter();
         signals
             .position(|signal| signal.name == name)
             .unwrap_or(self.cancel)
@@ -236,9 +247,9 @@ impl Check<'_> {
 
     /// The participants of waits decide, each once, when the step that their signal proves has taken effect.
     fn decisions(&self, world: &World, next: &mut Vec<Step>) {
-        for (number, signal) in self.shape.signals.iter().enumerate() {
+        for (number, signal) in self.truth.signals.iter().enumerate() {
             let meaning = signal.meaning;
-            let wait_of = |other: &usize| self.shape.signals[*other].meaning.wait;
+            let wait_of = |other: &usize| self.truth.signals[*other].meaning.wait;
             let closed = world
                 .closed
                 .iter()
@@ -380,15 +391,15 @@ impl Check<'_> {
     /// Whether a decision may come after an undo: only if the pivot is a wait whose decision the undo of the step
     /// right before it does not prevent.
     fn may_contradict(&self) -> bool {
-        let pivot = self.shape.pivot();
-        let last = self.shape.steps[..pivot]
+        let pivot = self.truth.pivot();
+        let last = self.truth.steps[..pivot]
             .iter()
             .rposition(saga::StepShape::has_an_effect);
         let of_others = |signal: &&saga::SignalShape| {
             let meaning = signal.meaning;
             meaning.wait >= Some(pivot) && (meaning.proves.is_none() || meaning.proves != last)
         };
-        self.shape.signals.iter().any(|signal| of_others(&signal))
+        self.truth.signals.iter().any(|signal| of_others(&signal))
             || self
                 .shape
                 .signals

@@ -29,6 +29,17 @@ pub struct SystemOptions {
     pub proxies: bool,
     /// Dumps to restore both databases from, the shop's first; without them, fresh databases.
     pub dumps: Option<[&'static str; 2]>,
+    /// Another release than this checkout's; payments is this checkout's in each case.
+    pub release: Option<Release>,
+}
+
+/// A release of the shop's programs.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The folder that its programs are in.
+    pub programs: PathBuf,
+    /// The plans that it knows.
+    pub plans: Vec<saga::Shape>,
 }
 
 /// Servers that only one system uses.
@@ -59,6 +70,7 @@ pub struct System {
     pub(crate) links: Option<Links>,
     pub(crate) running: Mutex<HashMap<String, Running>>,
     pub(crate) dir: PathBuf,
+    release: Option<Release>,
 }
 
 impl System {
@@ -158,6 +170,7 @@ impl System {
             links: options.proxies.then(Links::default),
             running: Mutex::default(),
             dir,
+            release: options.release,
         };
         for key in [key, service_key, event_key] {
             let made = system.run("shopctl", &["keygen"]);
@@ -229,7 +242,14 @@ impl System {
 
     /// A command for one of our programs, with this system's settings.
     pub fn command(&self, binary: &str) -> Command {
-        let mut command = Command::new(PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
+        let release = self
+            .release
+            .as_ref()
+            .map(|release| release.programs.join(binary));
+        let program = release.filter(|program| program.exists());
+        let program =
+            program.unwrap_or_else(|| PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
+        let mut command = Command::new(program);
         command.envs(&self.env).stdin(Stdio::null());
         // as in production: a process gets only the keys that it signs with
         let name = std::path::Path::new(binary).file_name();
@@ -318,7 +338,8 @@ impl System {
     /// # Errors
     /// When a database cannot be read.
     pub async fn examine(&self, grace: Duration) -> sqlx::Result<doctor::Report> {
-        let plans = workflows::plans();
+        let release = self.release.as_ref();
+        let plans = release.map_or_else(workflows::plans, |release| release.plans.clone());
         doctor::examine(&self.shop, Some(&self.payments), &plans, grace).await
     }
 

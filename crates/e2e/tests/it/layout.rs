@@ -96,6 +96,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "contracts",
             "db",
             "doctor",
+            "saga",
             "servers",
             "tokens",
             "workflows",
@@ -125,7 +126,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "workflows",
         ],
     ),
-    ("e2e", &[]),
+    ("e2e", &["saga", "workflows", "api", "worker", "shopctl"]),
 ];
 
 /// The crates that the shop's processes may use: all but payments, one another and test tools.

@@ -20,6 +20,7 @@ mod observability;
 mod operating;
 mod orders;
 mod outages;
+mod parcel;
 mod platform;
 mod restore;
 mod retention;
@@ -36,8 +37,15 @@ mod trust;
 mod unknown;
 mod upgrade;
 
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
 use serde_json::Value;
-use testkit::{System, SystemOptions};
+use testkit::{Release, System, SystemOptions};
 use uuid::Uuid;
 
 /// A text field.
@@ -86,4 +94,22 @@ fn impatient() -> SystemOptions {
         .env
         .insert("SAGA_RETRY_BUDGET_MS", "1000".to_owned());
     options
+}
+
+/// The release that follows this one: all its programs are one file, by different names.
+fn next_release() -> Release {
+    static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
+        let dev = std::env::var_os("TEST_DEV_DIR").expect("run the tests with `cargo xtask test`");
+        let name = format!("next-{}", Uuid::new_v4().simple());
+        let dir = Path::new(&dev).join("run").join(name);
+        fs::create_dir_all(&dir).unwrap();
+        for program in ["api", "worker", "shopctl"] {
+            symlink(env!("CARGO_BIN_EXE_next"), dir.join(program)).unwrap();
+        }
+        dir
+    });
+    Release {
+        programs: PROGRAMS.clone(),
+        plans: e2e::registry(&workflows::Settings::default()).shapes(),
+    }
 }

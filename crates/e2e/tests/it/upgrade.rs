@@ -1,9 +1,6 @@
 //! A release with another plan is rolled out under load and rolled back, with its own binaries.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Output},
-};
+use std::process::{Child, Command, Output};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -12,14 +9,13 @@ use nix::{
 use serde_json::Value;
 use testkit::{Buyer, System, ended, eventually};
 
-use crate::{hurried, saga_of, text};
+use crate::{hurried, next_release, saga_of, text};
 
 const WORKER: [&str; 4] = ["saga", "payments", "async", "relay"];
 
 /// A program of the next release.
 fn next(system: &System, program: &str) -> Command {
-    let folder = std::env::var_os("TEST_NEXT_BIN_DIR").expect("`cargo xtask test` sets it");
-    let path = Path::new(&folder).join(program);
+    let path = next_release().programs.join(program);
     system.command(path.to_str().unwrap())
 }
 
