@@ -172,6 +172,7 @@ fn settings(mode: Mode) -> SystemOptions {
         own_servers: true,
         proxies: matches!(mode, Mode::Safety | Mode::Liveness | Mode::Outages),
         dumps: None,
+        release: None,
     }
 }
 

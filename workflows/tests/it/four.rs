@@ -15,7 +15,7 @@ use crate::{
     shop::quick,
 };
 
-const WELL: Fault = Fault {
+pub(crate) const WELL: Fault = Fault {
     step: usize::MAX,
     undo: false,
     how: How::Well,
@@ -25,15 +25,15 @@ const WELL: Fault = Fault {
 /// Longer than any backoff doubles.
 const LONG: i64 = 25;
 
-struct Bench<S: Subject> {
-    pool: PgPool,
-    engine: Engine,
+pub(crate) struct Bench<S: Subject> {
+    pub(crate) pool: PgPool,
+    pub(crate) engine: Engine,
     runner: Runner<PgPool>,
     plan: PhantomData<S>,
 }
 
 impl<S: Subject> Bench<S> {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let pool = testkit::shop_db().await;
         sqlx::raw_sql(BOOKS).execute(&pool).await.unwrap();
         let registry = Registry::<_, ()>::default().with(S::new());
@@ -56,7 +56,7 @@ impl<S: Subject> Bench<S> {
     }
 
     /// A saga with this fault; a start that the database refuses is tried again.
-    async fn start(&self, fault: Fault) -> SagaId {
+    pub(crate) async fn start(&self, fault: Fault) -> SagaId {
         sqlx::query("alter sequence four.tries restart")
             .execute(&self.pool)
             .await
@@ -80,7 +80,7 @@ impl<S: Subject> Bench<S> {
         panic!("it does not start");
     }
 
-    async fn signal(&self, saga_id: SagaId, name: &str) {
+    pub(crate) async fn signal(&self, saga_id: SagaId, name: &str) {
         for _ in 0..=LONG {
             let signal = NewSignal {
                 id: SignalId::new(),
@@ -99,7 +99,7 @@ impl<S: Subject> Bench<S> {
         panic!("the signal {name} is not taken");
     }
 
-    async fn state(&self, saga_id: SagaId) -> String {
+    pub(crate) async fn state(&self, saga_id: SagaId) -> String {
         sqlx::query_scalar("select state from saga.saga where saga_id = $1")
             .bind(saga_id.uuid())
             .fetch_one(&self.pool)
@@ -125,7 +125,7 @@ impl<S: Subject> Bench<S> {
     }
 
     /// Works until the saga has come to this state.
-    async fn until(&self, saga_id: SagaId, state: &str, times: usize) {
+    pub(crate) async fn until(&self, saga_id: SagaId, state: &str, times: usize) {
         for _ in 0..=LONG + 10 {
             if self.state(saga_id).await == state {
                 return;
@@ -255,7 +255,7 @@ impl<S: Subject> Bench<S> {
     }
 }
 
-fn fault(step: usize, undo: bool, how: How, tries: i64) -> Fault {
+pub(crate) fn fault(step: usize, undo: bool, how: How, tries: i64) -> Fault {
     Fault {
         step,
         undo,

@@ -249,6 +249,8 @@ subject!(
         .retryable(Local(L::<3>))
 );
 
+subject!(Zones, "zones", crate::zones::plan());
+
 /// What the books say of a saga.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Books {

@@ -15,3 +15,4 @@ mod long_life;
 mod outcomes;
 mod shop;
 mod signals;
+mod zones;
