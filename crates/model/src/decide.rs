@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use commerce::order::{PaymentTerms, verify_payment};
 use contracts::topology;
 use kernel::{Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, TransactionId};
-use messaging::outbox::{Kind as EntryKind, SagaClaim};
 use rustc_hash::FxHashMap;
+use saga::claim::{EntryKind, SagaClaim};
 use saga::{
     CANCEL, Class, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, Undo, Verb,
     Verdict,

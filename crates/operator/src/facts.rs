@@ -8,10 +8,9 @@ use futures::future::try_join_all;
 use kernel::{Currency, Money, OrderId, SagaId, TransactionId};
 use messaging::{
     failed,
-    outbox::PlanKey,
     topology::{self, LADDER, delay_queue},
 };
-use saga::heartbeat;
+use saga::{claim::PlanKey, heartbeat};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row as _};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use kernel::{Money, OrderId, SagaId, TransactionId};
-use messaging::outbox::PlanKey;
+use saga::claim::PlanKey;
 use saga::{heartbeat::Process, journal::JournalFact};
 use serde::Serialize;
 

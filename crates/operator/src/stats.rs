@@ -1,6 +1,6 @@
 //! Counts of sagas by state, and of live sagas by plan.
 
-use messaging::outbox::PlanKey;
+use saga::claim::PlanKey;
 use serde::Serialize;
 use sqlx::PgConnection;
 

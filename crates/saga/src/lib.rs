@@ -1,22 +1,19 @@
 //! The saga engine: durable multi-step jobs that end whole or undone, never in between.
 //!
 //! ```text
-//!  plan.rs ──shape──▶ machine.rs   pure: (state, event, kept signals) → decision
-//!     │               progress.rs  pure: the fold over all that happens to one saga; replay.rs runs it again
-//!     │                   │
-//!     │ code of steps     ▼
-//!     └────────▶ transition.rs     pure: what a decision means for rows and entries
-//!                         │
-//!  transact.rs  ──────────┘        the body of each transaction that moves sagas, and its local steps
-//!  runner.rs              │        one attempt: run the remote step, then commit its outcome
-//!  engine.rs, operate.rs  │        create, signal, an operator's verbs: the other ways in
-//!                         │
-//!                         ▼
-//!                     store.rs     all SQL; `save` is the only way in which a saga moves
-//!  journal.rs                      what a row of the journal is about
-//!  stored.rs                       how a state is written down there, and read back
-//!  registry.rs, stranded.rs        the plan versions that a binary knows, and live sagas of unknown ones
-//!  heartbeat.rs                    which processes are there, for people
+//! define/   what a workflow's author writes: plan.rs (a saga and its plan), step.rs (its kinds of steps),
+//!    │      registry.rs (the workflows of a program; types erased from here on)
+//!    │ shapes, without code
+//!    ▼
+//! decide/   pure: machine.rs (state, event, pending signals → decision), progress.rs (the fold over all that
+//!    ▲      happens to one saga), transition.rs (what that means for rows), replay.rs (the fold again, over the
+//!    │      journal), journal.rs, signal.rs, shape.rs
+//!    │
+//! run/      engine.rs (create, signal), operate.rs (an operator's verbs), transact.rs (the body of every
+//!    │      transaction that moves sagas), runner.rs (one attempt at a remote step), worker.rs (claims due work)
+//!    ▼
+//! store/    all SQL: store.rs (`save` is the only way in which a saga moves), claim.rs (leases on entries),
+//!           stored.rs (how a state is written), story.rs (traces), heartbeat.rs, stranded.rs
 //! ```
 //!
 //! - **The row is the truth, the entry is the right to act.** `saga.saga` says where a saga
@@ -29,32 +26,21 @@
 //!
 //! Start with [`Saga`] and [`Plan`] to write one, with [`machine`] to understand one.
 
-mod engine;
-mod erased;
-pub mod heartbeat;
-pub mod journal;
-pub mod machine;
-mod operate;
-mod plan;
-mod preview;
-pub mod progress;
-mod registry;
-pub mod replay;
-mod runner;
-mod shape;
-mod signal;
-mod step;
+mod decide;
+mod define;
+mod run;
 pub mod store;
-pub mod stored;
-pub mod story;
-mod stranded;
-mod transact;
-pub mod transition;
 
+pub use decide::{journal, machine, progress, replay, transition};
+use decide::{preview, shape, signal};
+use define::{plan, registry, step};
+use run::{engine, operate, runner, transact};
+pub use store::{claim, heartbeat, stored, story};
+
+pub use define::PlanStep;
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };
-pub use erased::PlanStep;
 pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Complete, IntoCompensable, IntoPivot, IntoRetryable, Local, Plan, Remote, Saga,
@@ -62,6 +48,7 @@ pub use plan::{
 };
 pub use preview::{Assertion, Description, PlannedEffect, VerifyError};
 pub use registry::{PlanVersion, Registry};
+pub use run::worker::Worker;
 pub use runner::Runner;
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
 pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
@@ -69,5 +56,5 @@ pub use step::{
     FirstStep, FirstStepError, LocalStep, LocalUndo, Outcome, Refusal, RemoteStep, RemoteUndo,
     Signal, SleepStep, StepCx, Undo, WaitStep,
 };
-pub use stranded::Stranded;
+pub use store::stranded::Stranded;
 pub use transact::{AfterCommit, Signaled};

@@ -3,6 +3,12 @@
 //! Lock order, everywhere: saga rows by id, then their entries, then what the local steps lock
 //! (orders, then stock by product id). A claim takes entries in a commit of its own.
 
+pub mod claim;
+pub mod heartbeat;
+pub mod stored;
+pub mod story;
+pub(crate) mod stranded;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};

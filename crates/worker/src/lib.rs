@@ -23,7 +23,6 @@ mod messages;
 mod migrate;
 mod payment_events;
 mod rights;
-mod sagas;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +48,6 @@ use crate::{
     config::{Args, CheckoutConfig, Config, Role, UnknownPlans},
     messages::Messages,
     payment_events::PaymentEvents,
-    sagas::Sagas,
 };
 
 /// How long a stopping worker waits for the work under way; longer than the longest attempt.
@@ -286,7 +284,7 @@ impl Shared<'_> {
         match role {
             Role::Saga { concurrency, .. } => {
                 let runner = checkout()?.runner.clone();
-                let sagas = Sagas::new(runner, self.wakeup.clone(), *concurrency);
+                let sagas = saga::Worker::new(runner, self.wakeup.clone(), *concurrency);
                 Ok(Box::new(|running, stop| {
                     let stop = stop.clone();
                     running.spawn(async move { sagas.run(stop).await });

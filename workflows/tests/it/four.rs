@@ -5,8 +5,8 @@
 use std::marker::PhantomData;
 
 use kernel::{SagaId, SignalId, TraceRef};
-use messaging::{Wakeup, outbox};
-use saga::{CANCEL, Engine, Kind, NewSaga, NewSignal, Registry, Role, Runner};
+use messaging::Wakeup;
+use saga::{CANCEL, Engine, Kind, NewSaga, NewSignal, Registry, Role, Runner, claim::claim_sagas};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -116,7 +116,7 @@ impl<S: Subject> Bench<S> {
         let plans = self.engine.plan_keys();
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
-        let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
+        let claims = claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
         for claim in claims.unwrap() {
             for _ in 0..times {
                 self.runner.attempt(&claim).await;

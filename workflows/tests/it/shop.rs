@@ -2,11 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use commerce::order::{self, Item, Order};
 use kernel::{OrderId, ProductId, RetryPolicy, SagaId, SignalId, TraceRef, UserId};
-use messaging::{
-    Wakeup,
-    outbox::{self, Kind, SagaClaim},
+use messaging::Wakeup;
+use saga::{
+    Engine, EngineConfig, NewSignal, Verb, Verdict,
+    claim::{EntryKind, SagaClaim, claim_sagas},
 };
-use saga::{Engine, EngineConfig, NewSignal, Verb, Verdict};
 use serde_json::Value;
 use sqlx::PgPool;
 use testkit::FakePayments;
@@ -133,7 +133,7 @@ impl Shop {
         let plans = self.engine.plan_keys();
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
-        outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
+        claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
             .await
             .unwrap()
     }
@@ -143,8 +143,8 @@ impl Shop {
         let claims = self.claim().await;
         for claim in &claims {
             match claim.kind {
-                Kind::Step => self.runner.attempt(claim).await,
-                Kind::Timer => self.engine.timers(std::slice::from_ref(claim)).await,
+                EntryKind::Step => self.runner.attempt(claim).await,
+                EntryKind::Timer => self.engine.timers(std::slice::from_ref(claim)).await,
             }
         }
         claims.len()

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use kernel::SagaId;
-use messaging::outbox::{self, Kind};
-use saga::{CANCEL, Complete, Local, Plan, Remote, Saga, Signal, Sleep, SleepStep, Wait, WaitStep};
+use saga::{
+    CANCEL, Complete, Local, Plan, Remote, Saga, Signal, Sleep, SleepStep, Wait, WaitStep,
+    claim::{EntryKind, claim_sagas},
+};
 
 use crate::{
     four::{Bench, WELL, fault},
@@ -68,11 +70,11 @@ impl Bench<Zones> {
         let plans = self.engine.plan_keys();
         let mut conn = self.pool.acquire().await.unwrap();
         let lease = self.engine.config().lease;
-        let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
+        let claims = claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10).await;
         let timers: Vec<_> = claims
             .unwrap()
             .into_iter()
-            .filter(|it| it.kind == Kind::Timer)
+            .filter(|it| it.kind == EntryKind::Timer)
             .collect();
         assert_eq!(timers.len(), 1);
         self.engine.timers(&timers).await;

@@ -13,12 +13,12 @@ use commerce::{client::CreateClientOnRegistration, order::OrderLimits};
 use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
 use db::Bus;
 use kernel::{Clock, OrderId, ProductId, RetryPolicy, SagaId, SignalId, UserId};
-use messaging::{
-    Wakeup,
-    outbox::{self, Kind},
-};
+use messaging::Wakeup;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
-use saga::{Engine, EngineConfig, NewSignal, Verdict};
+use saga::{
+    Engine, EngineConfig, NewSignal, Verdict,
+    claim::{EntryKind, claim_sagas},
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use testkit::FakePayments;
@@ -285,12 +285,12 @@ impl Shop {
         let plans = self.engine.plan_keys();
         let lease = self.engine.config().lease;
         let mut conn = self.pool.acquire().await.unwrap();
-        let claims = outbox::claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
+        let claims = claim_sagas(&mut conn, self.engine.holder(), &plans, lease, 10)
             .await
             .unwrap();
         drop(conn);
         for claim in &claims {
-            assert_eq!(claim.kind, Kind::Step);
+            assert_eq!(claim.kind, EntryKind::Step);
             self.runner.attempt(claim).await;
         }
         claims.len()

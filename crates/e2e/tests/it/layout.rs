@@ -258,8 +258,12 @@ fn no_crate_names_a_workflow() {
     let workflow = Regex::new(r"\bCheckout(Input)?\b").unwrap();
     let mut files = Vec::new();
     let crates = fs::read_dir(root().join("crates")).unwrap();
-    let folders = crates.map(|entry| entry.unwrap().path().join("src"));
-    for folder in folders.filter(|folder| folder.is_dir()) {
+    let crates = crates.map(|entry| entry.unwrap().path());
+    let ours = crates.filter(|path| !path.ends_with("e2e")); // its next release has one of its own
+    for folder in ours
+        .map(|path| path.join("src"))
+        .filter(|path| path.is_dir())
+    {
         sources(&folder, &mut files);
     }
     assert!(files.len() > 100, "they are elsewhere now");

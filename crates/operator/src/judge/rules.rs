@@ -84,7 +84,7 @@ impl Case<'_> {
         if let Some(what) = self.contradiction() {
             return Some(self.mismatched(what));
         }
-        let payments = if facts.payment.seen().is_some() {
+        let payments = if facts.payment.seen().is_some() || facts.transaction_id.is_none() {
             Sure::Certain
         } else {
             Sure::Likely
@@ -120,7 +120,7 @@ impl Case<'_> {
         if known_here || known_there {
             return None;
         }
-        let same = |known: &&messaging::outbox::PlanKey| known.name == plan.name;
+        let same = |known: &&saga::claim::PlanKey| known.name == plan.name;
         let here = world.plans.iter().filter(same);
         let here: Vec<_> = here.map(saga::heartbeat::plan_name).collect();
         let own = [
@@ -156,7 +156,8 @@ impl Case<'_> {
             return Some(mismatch.clone());
         }
         let Some(payment) = facts.payment.seen()? else {
-            return (facts.state == "waiting")
+            let is_paid_for = facts.transaction_id.is_some();
+            return (facts.state == "waiting" && is_paid_for)
                 .then(|| "payments knows no transaction of this order".to_owned());
         };
         self.differs(payment)

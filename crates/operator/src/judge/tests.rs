@@ -287,6 +287,8 @@ fn what_was_paid_must_be_what_was_ordered() {
     let mut facts = waiting("pending", None);
     facts.payment = Seen::Seen(None);
     certainly(Code::PaymentMismatch, &facts, &world()); // the transaction existed before
+    facts.transaction_id = None; // of a workflow that no payment belongs to
+    certainly(Code::WaitingForSignal, &facts, &world());
     let facts = running(30, 2, &["lost", "contradicted"]);
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut facts = waiting("paid", Some(60));

@@ -2,10 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use crate::store::claim::{EntryKind, SagaClaim};
 use crashpoint::crash_point;
 use futures::{FutureExt, future::join_all};
 use kernel::{SagaId, TraceRef};
-use messaging::outbox::{Kind as EntryKind, SagaClaim};
 use tokio::task::JoinHandle;
 use tracing::{Instrument, debug, error, info_span, warn};
 

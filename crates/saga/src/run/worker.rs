@@ -3,25 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
-use messaging::{
-    Wakeup,
-    outbox::{self, Kind, SagaClaim},
-};
+use messaging::Wakeup;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::Runner;
+
+use crate::{
+    runner::Runner,
+    store::claim::{EntryKind, SagaClaim, claim_sagas},
+};
 
 /// Interval between polls; a random jitter of up to the same length is added.
 const POLL: Duration = Duration::from_millis(100);
 
-pub(crate) struct Sagas {
-    runner: Runner,
+/// Works on due entries, as many at a time as it has slots.
+pub struct Worker<P> {
+    runner: Runner<P>,
     wakeup: Wakeup,
     slots: Arc<Semaphore>,
 }
 
-impl Sagas {
-    pub(crate) fn new(runner: Runner, wakeup: Wakeup, concurrency: u32) -> Self {
+impl<P: Send + Sync + 'static> Worker<P> {
+    /// A worker with this many slots; `wakeup` tells of entries that this process wrote.
+    pub fn new(runner: Runner<P>, wakeup: Wakeup, concurrency: u32) -> Self {
         Self {
             runner,
             wakeup,
@@ -31,7 +34,7 @@ impl Sagas {
 
     /// Claims entries and runs their attempts until `shutdown`, then waits for the attempts under
     /// way.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(self, shutdown: CancellationToken) {
         let attempts = TaskTracker::new();
         while !shutdown.is_cancelled() {
             // claim no more entries than there are free slots
@@ -65,7 +68,7 @@ impl Sagas {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed = async {
             let mut conn = engine.pool().acquire().await?;
-            outbox::claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
+            claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
         };
         // after the lease, any worker may claim these entries: a later answer is worthless
         match tokio::time::timeout(lease, claimed).await {
@@ -85,7 +88,7 @@ impl Sagas {
     fn hand_out(&self, claims: Vec<SagaClaim>, attempts: &TaskTracker) {
         let (timers, steps): (Vec<_>, Vec<_>) = claims
             .into_iter()
-            .partition(|claim| claim.kind == Kind::Timer);
+            .partition(|claim| claim.kind == EntryKind::Timer);
         for claim in steps {
             if let Some(lost) = &claim.lost {
                 metrics::counter!("saga_recoveries_total").increment(1);

@@ -2,15 +2,15 @@
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
+use crate::store::claim::PlanKey;
 use futures::future::BoxFuture;
 use kernel::{SagaId, TraceRef};
-use messaging::outbox::PlanKey;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::erased::Body;
 use crate::{
     engine::{EngineError, StartError},
-    erased::Body,
     machine::Op,
     plan::{Complete, Plan, Saga},
     preview::{Assertion, Description, PlannedEffect, VerifyError},

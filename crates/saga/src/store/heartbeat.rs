@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use crate::store::claim::PlanKey;
 use chrono::{DateTime, Utc};
-use messaging::outbox::PlanKey;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use messaging::outbox::PlanKey;
+use crate::store::claim::PlanKey;
 use sha2::{Digest, Sha256};
 
 use crate::signal::{CANCEL, Class, Meaning};

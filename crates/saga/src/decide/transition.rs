@@ -1,9 +1,9 @@
 //! What a decision means for rows and entries: pure, like the machine, but in terms of what is
 //! stored.
 
+use crate::store::claim::{SagaClaim, span_id};
 use chrono::{DateTime, Utc};
 use kernel::RetryPolicy;
-use messaging::outbox::{SagaClaim, span_id};
 use uuid::Uuid;
 
 use crate::{

@@ -7,8 +7,8 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
+use super::erased::{Body, DynLocal, DynLocalUndo, DynRemote, DynRemoteUndo, PlanStep};
 use crate::{
-    erased::{Body, DynLocal, DynLocalUndo, DynRemote, DynRemoteUndo, PlanStep},
     preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::{Reasons, Role, Shape, SignalShape, StepShape},
     signal::Meaning,

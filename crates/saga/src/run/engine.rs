@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kernel::{EntryId, RetryPolicy, RetryPolicyError, SagaId, TraceRef};
-use messaging::{
-    Wakeup,
-    outbox::{Kind as EntryKind, PlanKey, SagaClaim},
-};
+use messaging::Wakeup;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
@@ -22,7 +19,10 @@ use crate::{
     shape::Shape,
     signal::NewSignal,
     step::Refusal,
-    store,
+    store::{
+        self,
+        claim::{EntryKind, PlanKey, SagaClaim},
+    },
     stored::{Unreadable, encode_state, entry_of},
     story::{Chapter, Subject},
     transact::{Signaled, transact},

@@ -1,0 +1,8 @@
+//! Defining a workflow: its plan, its steps, and the registry of those that a program knows.
+
+mod erased;
+pub(crate) mod plan;
+pub(crate) mod registry;
+pub(crate) mod step;
+
+pub use erased::PlanStep;
