@@ -21,6 +21,13 @@ pub struct Ports {
     pub payments: Arc<dyn Payments>,
 }
 
+impl Ports {
+    /// Ports with these clients.
+    pub fn new(payments: Arc<dyn Payments>) -> Self {
+        Self { payments }
+    }
+}
+
 /// Settings of the workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {

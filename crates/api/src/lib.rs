@@ -127,9 +127,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let registry = workflows(&config.checkout.workflows());
     let engine_config = config.checkout.engine_config()?;
     let engine = Engine::new(&registry, hot, engine_config, Wakeup::default())?;
-    let ports = Ports {
-        payments: Arc::clone(&payments),
-    };
+    let ports = Ports::new(Arc::clone(&payments));
     let runner = Runner::new(engine.clone(), &registry, ports);
     let gone = CancellationToken::new();
     // the API makes first attempts, so it may hold leases

@@ -208,9 +208,7 @@ impl Checkouts {
         let payments: Arc<dyn Payments> = Arc::new(client);
         let registry = workflows(&config.settings.workflows());
         let engine = Engine::new(&registry, pool, config.settings.engine_config()?, wakeup)?;
-        let ports = Ports {
-            payments: Arc::clone(&payments),
-        };
+        let ports = Ports::new(Arc::clone(&payments));
         Ok(Self {
             runner: Runner::new(engine, &registry, ports),
             registry,
