@@ -59,6 +59,8 @@ cargo xtask test containers
     part of --wide, needs root.
 cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
+cargo xtask drill --cause CODE [--email ADDRESS] [--hold SECONDS]
+    Place an order on the running system and make its saga stuck, to practise; Ctrl-C ends what it holds.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--attacked]
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Some(shipped::INSIDE) if rest.len() == 1 => shipped::play(rest[0].as_ref()),
         Some("test") => test::run(rest),
         Some("demo") if rest.is_empty() => demo::run(),
+        Some("drill") => roles::drill(rest),
         Some("bench") => bench::run(rest),
         Some("nemesis") => nemesis::run(rest),
         Some("model") => model::run(rest),

@@ -111,6 +111,16 @@ impl Role {
     }
 }
 
+/// Runs a drill against the running system.
+pub(crate) fn drill(arguments: &[String]) -> Result<()> {
+    let mut drill = cargo::cargo(&["run", "--quiet", "--package", "drill", "--"]);
+    drill.args(arguments);
+    for (name, value) in Env::read().iter() {
+        drill.env(name, value);
+    }
+    cargo::run(drill, "the drill")
+}
+
 /// A command for one of our programs with these settings, which also name its path.
 pub(crate) fn command(env: &Env, binary: &str) -> Command {
     let mut command = Command::new(env.get(&format!("{}_BIN", binary.to_uppercase())));

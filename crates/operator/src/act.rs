@@ -130,8 +130,12 @@ impl Operator {
         Ok(effects)
     }
 
-    /// Executes one action in the caller's transaction, as a part of a batch.
-    pub(crate) async fn act_in(
+    /// Executes one action in the caller's transaction, perhaps as a part of a batch. After the commit, call
+    /// [`AfterCommit::emit`].
+    ///
+    /// # Errors
+    /// As [`Operator::act`].
+    pub async fn act_in(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,

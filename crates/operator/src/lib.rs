@@ -21,7 +21,6 @@ mod actor;
 pub mod audit;
 pub mod batch;
 pub mod cause;
-pub mod demo;
 mod effects;
 pub mod export;
 mod facts;

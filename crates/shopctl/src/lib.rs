@@ -6,7 +6,6 @@
 
 mod audit;
 mod batch;
-mod demo;
 mod doctor_cmd;
 mod exit;
 mod failed;
@@ -100,9 +99,6 @@ enum Noun {
     /// Check every invariant (I1–I11); read-only.
     #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
     Doctor(doctor_cmd::Doctor),
-    /// Run drills, on a development system only.
-    #[command(subcommand)]
-    Demo(demo::Demo),
     /// Check whether a process is ready, as a health check: exit code 0 if it is.
     #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
     Probe(probe::Probe),
@@ -235,7 +231,6 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::User(verb) => verb.run(common).await,
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
-        Noun::Demo(verb) => verb.run(common).await,
         Noun::Probe(probe) => probe.run().await,
         Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {

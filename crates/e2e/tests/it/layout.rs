@@ -114,6 +114,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "workflows",
         ],
     ),
+    (
+        "drill",
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "messaging",
+            "tokens",
+            "saga",
+            "auth",
+            "commerce",
+            "workflows",
+            "operator",
+        ],
+    ),
     ("nemesis", &["kernel", "testkit"]),
     (
         "model",

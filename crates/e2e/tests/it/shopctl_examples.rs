@@ -21,7 +21,6 @@ fn is_left_out(example: &str) -> bool {
         "shopctl apply",
         "shopctl batch sh",
         "shopctl batch st",
-        "shopctl demo",
         "shopctl probe",
         "> /etc",
         "~/",

@@ -1,4 +1,4 @@
-//! `shopctl demo stuck` creates each situation on a running system; `why` names it, and its advice
+//! `cargo xtask drill` creates each situation on a running system; `why` names it, and its advice
 //! makes the saga continue.
 
 use std::{
@@ -23,8 +23,8 @@ const NOBODY: [Code; 2] = [Code::NoWorker, Code::QueueWithoutConsumer];
 /// Makes a saga stick; if the drill locks the saga's entry, it runs until it is ended.
 fn drill(system: &System, code: Code) -> (String, Child) {
     let mut child = system
-        .command("shopctl")
-        .args(["demo", "stuck", "--cause", code.as_str()])
+        .command("drill")
+        .args(["--cause", code.as_str()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -64,8 +64,8 @@ async fn each_cause_can_be_drilled_and_its_advice_gets_the_saga_going() {
     for code in Code::ALL {
         if NOBODY.contains(&code) {
             let refused = system
-                .command("shopctl")
-                .args(["demo", "stuck", "--cause", code.as_str()])
+                .command("drill")
+                .args(["--cause", code.as_str()])
                 .output()
                 .unwrap();
             let said = String::from_utf8(refused.stderr).unwrap();
@@ -121,8 +121,8 @@ async fn causes_of_absence_are_drilled_while_nobody_is_there() {
 async fn nothing_is_drilled_where_people_really_buy() {
     let system = System::prepare(with(&[], false)).await;
     let refused = system
-        .command("shopctl")
-        .args(["demo", "stuck", "--cause", "job-lost"])
+        .command("drill")
+        .args(["--cause", "job-lost"])
         .env_remove("SHOP_DEV")
         .output()
         .unwrap();

@@ -164,7 +164,7 @@ async fn what_breaks_raises_its_alert() {
 
     let (_broker, channel) = foreign_client(&system.amqp_url).await;
     for cause in ["paused-by", "compensation-overdue"] {
-        system.run("shopctl", &["demo", "stuck", "--cause", cause]);
+        system.run("drill", &["--cause", cause]);
     }
     prometheus.raises("SagaPaused", &[]).await;
     prometheus.raises("CompensationOverdue", &[]).await;

@@ -2,13 +2,13 @@
 
 use contracts::{payment_event::Outcome, payment_event::PaymentEvent, topology};
 use kernel::{Money, OrderId, SagaId, TransactionId};
+use operator::{Actor, Operator, cause::Code};
 use saga::{AfterCommit, Verb};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool, Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
-use super::DemoError;
-use crate::{Actor, Operator, cause::Code};
+use super::DrillError;
 
 /// Far enough in the future to leave time for inspection, in seconds.
 const LONG: f64 = 3600.0;
@@ -26,7 +26,7 @@ pub(super) async fn entry(
     conn: &mut PgConnection,
     saga_id: SagaId,
     code: Code,
-) -> Result<(), DemoError> {
+) -> Result<(), DrillError> {
     let nobody = "no answer: connection refused";
     let silence = "no answer within 3s";
     match code {
@@ -92,7 +92,7 @@ async fn act(
     conn: &mut PgConnection,
     saga_id: SagaId,
     verb: Verb,
-) -> Result<(), DemoError> {
+) -> Result<(), DrillError> {
     let actor = Actor::new("drill", "made to stick").expect("a name and a reason");
     let (_, after): (_, AfterCommit) = operator
         .act_in(conn, saga_id, verb, &actor, None, None)
@@ -194,7 +194,7 @@ pub(super) async fn decision(
     payments: &PgPool,
     order_id: OrderId,
     code: Code,
-) -> Result<(), DemoError> {
+) -> Result<(), DrillError> {
     let mut tx = db::begin(payments).await?;
     if code == Code::PaymentMismatch {
         sqlx::query("update payments.transaction set amount = amount + 1 where order_id = $1")

@@ -1,5 +1,5 @@
-//! Makes sagas stick, one way for each cause: for drills on a development system, and for the tests
-//! of [`mod@crate::judge`].
+//! Makes sagas stick, one way for each cause: for drills on a development system, and for the tests of
+//! [`operator::why`].
 //!
 //! An order is placed as the API places it. Then the traces of the cause are planted in the
 //! databases; where a worker would otherwise be faster, in the commit that places the order.
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use workflows::submit::{Submit, SubmitError, submit_in};
 
-use crate::{ActError, Operator, PaymentsSight, cause::Code, why};
+use operator::{ActError, Operator, PaymentsSight, cause::Code, why};
 
 /// Longest time until a planted cause is diagnosed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -26,18 +26,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A saga that sticks.
 #[derive(Debug)]
-pub struct Stuck {
+pub(crate) struct Stuck {
     /// The saga.
-    pub saga_id: SagaId,
+    pub(crate) saga_id: SagaId,
     /// Its order.
-    pub order_id: OrderId,
+    pub(crate) order_id: OrderId,
     /// Locks the saga's outbox entry, so that no worker repairs the saga at once.
     held: Option<Transaction<'static, Postgres>>,
 }
 
 impl Stuck {
     /// Whether the saga stays stuck only until [`Stuck::release`].
-    pub const fn is_held(&self) -> bool {
+    pub(crate) const fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
@@ -45,7 +45,7 @@ impl Stuck {
     ///
     /// # Errors
     /// When the database fails, which unlocks the entry, too.
-    pub async fn release(self) -> sqlx::Result<()> {
+    pub(crate) async fn release(self) -> sqlx::Result<()> {
         match self.held {
             Some(held) => held.rollback().await,
             None => Ok(()),
@@ -55,7 +55,7 @@ impl Stuck {
 
 /// Why no saga was made to stick.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DrillError {
     /// The cause requires that no process has the role, and one has.
     #[error("{code} needs that no process has the role {role}; there is {processes}")]
     Alive {
@@ -93,7 +93,7 @@ pub enum DemoError {
     Db(#[from] sqlx::Error),
 }
 
-impl From<SubmitError> for DemoError {
+impl From<SubmitError> for DrillError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Db(error) => Self::Db(error),
@@ -105,16 +105,20 @@ impl From<SubmitError> for DemoError {
 /// Places an order of `user_id`, makes its saga stick, and waits until `why` reports the cause.
 ///
 /// # Errors
-/// See [`DemoError`]. Changes planted before the error stay.
-pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<Stuck, DemoError> {
+/// See [`DrillError`]. Changes planted before the error stay.
+pub(crate) async fn stick(
+    operator: &Operator,
+    user_id: UserId,
+    code: Code,
+) -> Result<Stuck, DrillError> {
     nobody_there(operator, code).await?;
-    let payments = match (&operator.sight.payments, at_payments(code)) {
+    let payments = match (&operator.sight().payments, at_payments(code)) {
         (PaymentsSight::Database(pool), true) => Some(pool.clone()),
-        (_, true) => return Err(DemoError::NoPayments(code)),
+        (_, true) => return Err(DrillError::NoPayments(code)),
         (_, false) => None,
     };
-    let mut tx = db::begin(operator.engine.pool()).await?;
-    let item = anything(&mut tx).await?.ok_or(DemoError::NothingToOrder)?;
+    let mut tx = db::begin(operator.engine().pool()).await?;
+    let item = anything(&mut tx).await?.ok_or(DrillError::NothingToOrder)?;
     let request = Submit {
         user_id,
         idempotency_key: &Uuid::new_v4().to_string(),
@@ -126,19 +130,19 @@ pub async fn stick(operator: &Operator, user_id: UserId, code: Code) -> Result<S
         exported: false,
         eager: false,
     };
-    let (order_id, started) = submit_in(&operator.engine, &mut tx, request).await?;
+    let (order_id, started) = submit_in(operator.engine(), &mut tx, request).await?;
     let started = started.expect("a key that was never used repeats nothing");
     let saga_id = started.saga_id();
     plant::entry(operator, &mut tx, saga_id, code).await?;
     tx.commit().await?;
-    operator.engine.announce(&started);
+    operator.engine().announce(&started);
     let mut stuck = Stuck {
         saga_id,
         order_id,
         held: None,
     };
     if plant::is_held(code) {
-        stuck.held = Some(plant::hold(operator.engine.pool(), saga_id).await?);
+        stuck.held = Some(plant::hold(operator.engine().pool(), saga_id).await?);
     }
     if let Some(payments) = payments {
         arrive(operator, &stuck, code, Code::WaitingForSignal).await?;
@@ -162,13 +166,13 @@ const fn at_payments(code: Code) -> bool {
     )
 }
 
-async fn nobody_there(operator: &Operator, code: Code) -> Result<(), DemoError> {
+async fn nobody_there(operator: &Operator, code: Code) -> Result<(), DrillError> {
     let role = match code {
         Code::NoWorker => "saga",
         Code::QueueWithoutConsumer => "payments",
         _ => return Ok(()),
     };
-    let mut conn = operator.engine.pool().acquire().await?;
+    let mut conn = operator.engine().pool().acquire().await?;
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
         .fetch_one(&mut *conn)
         .await?;
@@ -186,7 +190,7 @@ async fn nobody_there(operator: &Operator, code: Code) -> Result<(), DemoError> 
     if there.is_empty() {
         return Ok(());
     }
-    Err(DemoError::Alive {
+    Err(DrillError::Alive {
         code,
         role,
         processes: there.join(", "),
@@ -219,7 +223,7 @@ async fn arrive(
     stuck: &Stuck,
     wanted: Code,
     goal: Code,
-) -> Result<(), DemoError> {
+) -> Result<(), DrillError> {
     let end = Instant::now() + PATIENCE;
     loop {
         let why = why(operator, &[stuck.saga_id]).await?.pop();
@@ -230,7 +234,7 @@ async fn arrive(
             return Ok(());
         }
         if Instant::now() > end {
-            return Err(DemoError::Missed {
+            return Err(DrillError::Missed {
                 saga_id: stuck.saga_id,
                 wanted,
                 found: found.map_or_else(|| "vanished".to_owned(), |code| code.to_string()),
