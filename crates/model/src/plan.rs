@@ -339,7 +339,7 @@ impl Check<'_> {
         let name = |step: usize| self.shape.steps[step].name;
         match op {
             Op::Run(step) if world.effects[step] == Effect::None => {
-                world.effects[step] = Effect::Done
+                world.effects[step] = Effect::Done;
             }
             Op::Run(step) => return Err(format!("{} runs twice", name(step))),
             Op::Undo(step) if world.effects[step] == Effect::Done => {

@@ -39,9 +39,11 @@ impl Books {
     fn answer(&mut self, method: &Method, what: &str, parcel: Uuid) -> StatusCode {
         let entry = (what.to_owned(), parcel);
         if method == Method::GET {
-            return match self.entries.contains(&entry) {
-                true => StatusCode::OK,
-                false => StatusCode::NOT_FOUND,
+            let is_there = self.entries.contains(&entry);
+            return if is_there {
+                StatusCode::OK
+            } else {
+                StatusCode::NOT_FOUND
             };
         }
         let canceled = self.has("cancellations", parcel);
