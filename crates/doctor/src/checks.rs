@@ -26,6 +26,53 @@ pub enum Reads {
     Management,
 }
 
+impl Reads {
+    /// The source that the check needs besides the shop's database.
+    pub const fn source(self) -> Option<Source> {
+        match self {
+            Self::Shop => None,
+            Self::Both => Some(Source::Payments),
+            Self::Broker => Some(Source::RabbitMq),
+            Self::Management => Some(Source::Bindings),
+        }
+    }
+}
+
+/// A source besides the shop's database; a run can leave it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Payments' database.
+    Payments,
+    /// RabbitMQ's queues.
+    RabbitMq,
+    /// RabbitMQ's bindings, which only its management API shows.
+    Bindings,
+}
+
+impl Source {
+    /// All sources.
+    pub const ALL: [Self; 3] = [Self::Payments, Self::RabbitMq, Self::Bindings];
+
+    /// The name as typed: `payments`, `rabbitmq` or `bindings`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::RabbitMq => "rabbitmq",
+            Self::Bindings => "bindings",
+        }
+    }
+
+    /// The name in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Payments => "payments' database",
+            Self::RabbitMq => "RabbitMQ",
+            Self::Bindings => "RabbitMQ's bindings",
+        }
+    }
+}
+
 /// A check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Check {

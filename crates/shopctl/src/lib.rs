@@ -37,7 +37,7 @@ use crate::{exit::Failure, output::Output};
 /// profile: the file that SHOPCTL_PROFILE names, or else ~/.config/shopctl/profile.env. Actions are
 /// recorded under the name in SHOPCTL_ACTOR, or else in USER.
 ///
-/// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable.
+/// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable or not checked.
 #[derive(Parser)]
 #[command(
     name = "shopctl",
@@ -98,7 +98,10 @@ enum Noun {
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Check every invariant (I1–I11); read-only.
-    #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
+    #[command(
+        after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json\n  \
+                      shopctl doctor --without payments,rabbitmq,bindings"
+    )]
     Doctor(doctor_cmd::Doctor),
     /// Run drills, on a development system only.
     #[command(subcommand)]
