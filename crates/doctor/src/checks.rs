@@ -125,7 +125,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 26] = [
+pub const CHECKS: [Check; 27] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -158,8 +158,8 @@ pub const CHECKS: [Check; 26] = [
         "I5",
         Reads::Both,
         "every outcome is published, and takes effect once",
-        "an outcome waits at payments, or a signal took effect twice or never",
-        "is payments running and RabbitMQ up? then `shopctl saga show` of the saga named",
+        "payments gave an outcome up, or a signal took effect twice or never",
+        "`shopctl outbox list` shows the outcome and the reason; `shopctl saga show` what became of the signal",
     ),
     invariant(
         "I6",
@@ -218,9 +218,16 @@ pub const CHECKS: [Check; 26] = [
         "`worker migrate` declares what is missing; then send it again",
     ),
     hygiene(
+        "late-outcomes",
+        Reads::Both,
+        "every decision of payments reaches its order in time",
+        "its event waits in an outbox or a queue, or was lost: the saga asks payments at its deadline at the latest",
+        "`shopctl saga list --stuck` names the cause, and `shopctl saga why` the command that helps",
+    ),
+    hygiene(
         "late-work",
         Reads::Shop,
-        "no overdue steps or deadlines",
+        "no overdue steps, deadlines or signals",
         "no worker of the saga role runs, none knows the plan, or all are busy",
         "is worker-saga running, and of this version? scale it out if it is busy",
     ),

@@ -1,9 +1,10 @@
 //! Every invariant (I1–I11, see ARCHITECTURE.md) and every rule of hygiene as a named, read-only
 //! check.
 //!
-//! Some invariants hold at every instant, others only once the system has settled. A check of the
-//! second kind skips objects that moved within the grace period, so that `doctor` may run beside
-//! live traffic; tests wait until all sagas are at rest and set no grace period.
+//! Some invariants hold at every instant, others only once an order has settled. Whether it has is
+//! read from its saga: a saga that is not at rest is at work, however long an outage lasts, and its
+//! order violates nothing by being unfinished. So `doctor` may run beside live traffic, and a
+//! violation is false however long one waits. Slowness is a warning.
 //!
 //! - `checks`: each check, its meaning and the remedy.
 //! - `shop`, `journals`, `across`: the invariants. `hygiene`: late work, and work that waits for an
@@ -57,7 +58,7 @@ pub struct Sources<'a> {
 /// The limits after which something counts as late.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Grace period: objects that moved within it are exempt from checks of settled state.
+    /// Grace period: a decision of payments that has not reached its saga within it is late.
     pub grace: Duration,
     /// A message, step or deadline that waits longer than this is late.
     pub late: Duration,
@@ -103,7 +104,7 @@ pub async fn examine(
     plans: &[Shape],
     grace: Duration,
 ) -> sqlx::Result<Report> {
-    let mut violations = shop::examine(shop, plans, grace, None).await?;
+    let mut violations = shop::examine(shop, plans, None).await?;
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
@@ -118,8 +119,7 @@ pub async fn examine(
 /// # Errors
 /// When the shop's database cannot be read: without it no report is possible.
 pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
-    let (grace, journals) = (limits.grace, limits.journals);
-    let mut found = shop::examine(sources.shop, sources.plans, grace, journals).await?;
+    let mut found = shop::examine(sources.shop, sources.plans, limits.journals).await?;
     found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
     let reads = |source| !sources.without.contains(&source);
     let mut unavailable = Vec::new();

@@ -191,7 +191,7 @@ mod tests {
         assert!(!report.is_complete());
         assert_eq!(
             report.summary(),
-            "8 of 11 invariants hold, 3 not checked, 3 rules of hygiene not checked: \
+            "8 of 11 invariants hold, 3 not checked, 4 rules of hygiene not checked: \
              payments' database: connection refused"
         );
     }

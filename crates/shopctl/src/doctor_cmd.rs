@@ -10,7 +10,7 @@ use crate::{Common, exit::Failure, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
-    /// Check invariants of settled rows only on rows unchanged for this many seconds.
+    /// Warn of a payment's decision or a signal that has not taken effect for this many seconds.
     #[arg(long, default_value_t = 300)]
     grace: u64,
     /// Replay the journals of all sagas, not only of 1,000 live ones and the 1,000 newest ones.

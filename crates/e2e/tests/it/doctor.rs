@@ -55,7 +55,7 @@ const fn payments(check: &'static str, subject: &'static str, payments: &'static
 /// No check at all.
 const NONE: &str = "none";
 
-const PLANTS: [Plant; 29] = [
+const PLANTS: [Plant; 30] = [
     shop(NONE, "", ""),
     shop("I11", "saga {canceled_saga}", "{longer}"),
     shop(
@@ -100,15 +100,17 @@ const PLANTS: [Plant; 29] = [
          select gen_random_uuid(), saga_id, name, 'applied', 'planted'
          from saga.signal where saga_id = '{completed_saga}' and verdict = 'applied'",
     ),
-    Plant {
-        also: &["late-messages"],
-        ..payments(
-            "I5",
-            "message 00000000-0000-7000-8000-000000000001",
-            "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, since)
-             values ('00000000-0000-7000-8000-000000000001', 'message', 'e', 'k', 't', '{}', now() - interval '1 hour')",
-        )
-    },
+    payments(
+        "late-messages",
+        "message 00000000-0000-7000-8000-000000000001",
+        "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, since)
+         values ('00000000-0000-7000-8000-000000000001', 'message', 'e', 'k', 't', '{}', now() - interval '1 hour')",
+    ),
+    payments(
+        "late-outcomes",
+        "order {waiting}",
+        "update payments.transaction set status = 'paid', completed_at = now() where order_id = '{waiting}'",
+    ),
     untold(
         "I6",
         "saga {canceled_saga}",

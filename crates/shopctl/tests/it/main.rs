@@ -2,4 +2,5 @@
 //! are in `crates/e2e`.
 
 mod doctor;
+mod outage;
 mod place;

@@ -52,6 +52,16 @@ impl Place {
         command
     }
 
+    /// Places an order whose saga has this cause, and returns the saga's id.
+    pub(crate) fn stuck(&self, cause: &str) -> String {
+        let seeded = self.run(&["seed"]);
+        assert_eq!(seeded.code, Some(0), "{seeded:?}");
+        let mut command = self.command(&["demo", "stuck", "--cause", cause]);
+        let stuck = ran(command.env("SHOP_DEV", "1"));
+        assert_eq!(stuck.code, Some(0), "{stuck:?}");
+        stuck.out.trim().to_owned()
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         ran(&mut self.command(arguments))
     }
