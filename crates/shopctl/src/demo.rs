@@ -26,7 +26,7 @@ pub(crate) enum Demo {
     )]
     Stuck {
         /// The cause that `saga why` should report.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::causes())]
         cause: Code,
         /// The account that places the order; created if it does not exist.
         #[arg(long, default_value = "user@shop.example")]
@@ -62,7 +62,7 @@ impl Demo {
         let stuck = demo::stick(&operator, buyer.id, *cause)
             .await
             .map_err(refused)?;
-        output::data(&stuck.saga_id.to_string());
+        output::data(&stuck.saga_id.to_string())?;
         output::talk(&format!(
             "The saga of order {} has the cause {cause}.\n  shopctl saga why {}",
             stuck.order_id, stuck.saga_id

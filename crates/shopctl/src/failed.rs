@@ -216,8 +216,7 @@ async fn show(common: &Common, id: &str) -> anyhow::Result<()> {
     output::data(&match common.output {
         Output::Table => serde_json::to_string_pretty(&message)?,
         Output::Json => serde_json::to_string(&message)?,
-    });
-    Ok(())
+    })
 }
 
 fn missing(what: &str) -> Failure {

@@ -16,8 +16,10 @@ mod outbox;
 mod output;
 mod probe;
 mod profile;
+mod runbook;
 mod saga;
 mod shell;
+mod subject;
 mod users;
 
 #[cfg(test)]
@@ -25,7 +27,10 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use sqlx::PgPool;
 use workflows::{Registry, Settings};
 
@@ -70,6 +75,32 @@ struct Common {
 
 #[derive(Subcommand)]
 enum Noun {
+    /// Explain why an order or saga is where it is: the cause, the evidence, and what to do. Exit
+    /// code 1 if it is stuck.
+    #[command(
+        after_help = "Examples:\n  shopctl why 1C1FB183\n  shopctl why 01996e0e-0000-7000-8000-000000000001"
+    )]
+    Why(saga::WhyArgs),
+    /// Show an order: its items, its status history, its saga, its transaction at payments, and the
+    /// cause with the next command.
+    #[command(
+        after_help = "Examples:\n  shopctl show 1C1FB183\n  shopctl show 01996e0e-0000-7000-8000-000000000001 -o json"
+    )]
+    Show(order::Show),
+    /// Run the current step or undo of a saga now, with a new retry budget.
+    #[command(after_help = "Examples:\n  shopctl retry 1C1FB183 --reason 'payments is back'")]
+    Retry(saga::Many),
+    /// Print each change of a saga, until it is at rest.
+    #[command(after_help = "Examples:\n  shopctl watch 1C1FB183")]
+    Watch(saga::Watch),
+    /// Print the link to the trace of an order or saga.
+    #[command(after_help = "Examples:\n  shopctl trace 1C1FB183")]
+    Trace(saga::Trace),
+    /// Print the page about a cause, with the ids of a saga filled in.
+    #[command(
+        after_help = "Examples:\n  shopctl runbook job-lost\n  shopctl runbook job-lost 01996e0e-0000-7000-8000-000000000001"
+    )]
+    Runbook(runbook::Runbook),
     /// Inspect sagas, diagnose them, and act on them.
     #[command(subcommand)]
     Saga(saga::Saga),
@@ -182,6 +213,12 @@ fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
     })
 }
 
+/// Parses a cause; help and completions list all of them.
+fn causes() -> impl TypedValueParser<Value = operator::cause::Code> {
+    PossibleValuesParser::new(operator::cause::Code::ALL.map(operator::cause::Code::as_str))
+        .try_map(|code| code.parse())
+}
+
 /// The command line; each `--help` shows its examples first.
 fn command() -> Command {
     examples_first(Cli::command())
@@ -229,6 +266,12 @@ pub async fn run(workflows: fn(&Settings) -> Registry) -> ExitCode {
 async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
     let common = &cli.common;
     match &cli.noun {
+        Noun::Why(why) => why.run(common).await,
+        Noun::Show(show) => show.run(common).await,
+        Noun::Retry(act) => act.run(common, ::saga::Verb::Retry).await,
+        Noun::Watch(watch) => watch.run(common).await,
+        Noun::Trace(trace) => trace.run(common).await,
+        Noun::Runbook(runbook) => runbook.run(common).await,
         Noun::Saga(verb) => verb.run(common).await,
         Noun::Apply(apply) => apply.run(common).await,
         Noun::Batch(verb) => verb.run(common).await,
@@ -251,7 +294,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
             Ok(())
         }
         Noun::Keygen => {
-            output::data(tokens::generate_key_pem().trim_end());
+            output::data(tokens::generate_key_pem().trim_end())?;
             Ok(())
         }
         Noun::Completions(completions) => completions.run(command()),

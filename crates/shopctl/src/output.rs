@@ -18,9 +18,9 @@ pub(crate) enum Output {
     Json,
 }
 
-#[expect(clippy::print_stdout, reason = "stdout is where data goes")]
-pub(crate) fn data(line: &str) {
-    println!("{line}");
+/// Writes a line of data.
+pub(crate) fn data(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 pub(crate) fn talk(line: &str) {
@@ -78,7 +78,7 @@ pub(crate) fn rows<T: Serialize>(
     match output {
         Output::Json => {
             for row in rows {
-                data(&serde_json::to_string(row)?);
+                data(&serde_json::to_string(row)?)?;
             }
         }
         Output::Table => {
@@ -88,10 +88,15 @@ pub(crate) fn rows<T: Serialize>(
             for row in rows {
                 table.add_row(cells(row));
             }
-            data(&table.to_string());
+            data(&table.to_string())?;
         }
     }
     Ok(())
+}
+
+/// Prints one JSON object on a line.
+pub(crate) fn object<T: Serialize>(object: &T) -> anyhow::Result<()> {
+    data(&serde_json::to_string(object)?)
 }
 
 /// Asks for confirmation, unless `yes` is set; without a terminal, the answer is no.

@@ -38,7 +38,7 @@ impl Probe {
         };
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         if head.split(' ').nth(1) == Some("200") {
-            output::data(body.trim_end());
+            output::data(body.trim_end())?;
             return Ok(());
         }
         Err(Failure::not_done(format!("{} is not ready: {}", self.url, body.trim_end())).into())

@@ -39,7 +39,7 @@ impl Completions {
         };
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut command, "shopctl", &mut script);
-        output::data(String::from_utf8(script)?.trim_end());
+        output::data(String::from_utf8(script)?.trim_end())?;
         Ok(())
     }
 }
@@ -58,7 +58,7 @@ impl Man {
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page as &mut dyn io::Write)?;
-        output::data(String::from_utf8(page)?.trim_end());
+        output::data(String::from_utf8(page)?.trim_end())?;
         Ok(())
     }
 }

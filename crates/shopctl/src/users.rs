@@ -199,7 +199,7 @@ impl Users<'_> {
             record(&mut tx, "user create", &profile, None, after, &actor).await?;
         }
         tx.commit().await?;
-        output::data(&profile.id.to_string());
+        output::data(&profile.id.to_string())?;
         if !new {
             output::talk("It is there already, and stays as it is.");
         }

@@ -97,7 +97,12 @@ async fn the_examples_of_each_help_run() {
     let management = std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap();
     let mut ran = 0;
     for example in all.iter().filter(|example| !is_left_out(example)) {
-        let line = if example.contains("--order") || example.contains("shopctl order") {
+        let by_any_id = ["why", "show", "trace", "watch", "runbook"]
+            .iter()
+            .any(|verb| example.starts_with(&format!("shopctl {verb} ")));
+        let line = if by_any_id {
+            example.replace(SHOWN, &saga).replace("1C1FB183", order)
+        } else if example.contains("--order") || example.contains("shopctl order") {
             example.replace(SHOWN, order)
         } else if example.contains("shopctl saga") || example.contains("--saga") {
             example.replace(SHOWN, &saga)

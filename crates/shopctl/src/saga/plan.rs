@@ -49,7 +49,7 @@ impl Plan {
         }
         if self.mermaid {
             for shape in &shapes {
-                output::data(mermaid(shape).trim_end());
+                output::data(mermaid(shape).trim_end())?;
             }
             return Ok(());
         }
