@@ -15,7 +15,8 @@ use crate::{Operator, PaymentsSight};
 /// An id as an operator types it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnyId {
-    /// The short number of an order.
+    /// The short number of an order, or the last eight digits of a saga's id, as narrow tables show
+    /// it.
     Short(String),
     /// The id of a saga, an order, a transaction or a message.
     Whole(Uuid),
@@ -132,7 +133,20 @@ async fn numbered(
         unavailable: Vec::new(),
     };
     match orders.as_slice() {
-        [] => Err(not_found()),
+        [] => sqlx::query_as!(
+            Subject,
+            r#"
+            select saga_id as "saga_id: SagaId", (input->>'order_id')::uuid as "order_id: OrderId"
+            from saga.saga
+            where right(saga_id::text, 8) = $1
+            order by created_at desc
+            limit 1
+            "#,
+            short,
+        )
+        .fetch_optional(conn)
+        .await?
+        .ok_or_else(not_found),
         [order] => in_shop(conn, order.uuid()).await?.ok_or_else(not_found),
         _ => Err(SubjectError::Ambiguous {
             id: id.clone(),

@@ -62,7 +62,10 @@ impl Demo {
         let stuck = demo::stick(&operator, buyer.id, *cause)
             .await
             .map_err(refused)?;
-        output::data(&stuck.saga_id.to_string())?;
+        let object = serde_json::json!({
+            "saga_id": stuck.saga_id, "order_id": stuck.order_id, "cause": cause,
+        });
+        output::either(common.output, &object, &stuck.saga_id.to_string())?;
         output::talk(&format!(
             "The saga of order {} has the cause {cause}.\n  shopctl saga why {}",
             stuck.order_id, stuck.saga_id

@@ -20,6 +20,7 @@ mod runbook;
 mod saga;
 mod shell;
 mod subject;
+mod table;
 mod users;
 
 #[cfg(test)]
@@ -60,7 +61,8 @@ struct Cli {
 
 #[derive(clap::Args)]
 struct Common {
-    /// Output format; `json` prints one object per line and is a stable contract.
+    /// Output format; `json` prints one object per line and is a stable contract, `wide` a table
+    /// with everything in it.
     #[arg(short, long, global = true, default_value = "table")]
     output: Output,
     /// Make changes without asking for confirmation.
@@ -282,7 +284,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Demo(verb) => verb.run(common).await,
-        Noun::Probe(probe) => probe.run().await,
+        Noun::Probe(probe) => probe.run(common).await,
         Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
@@ -290,14 +292,18 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
                 .await
                 .map_err(|error| Failure::not_done(error.to_string()))?;
             tx.commit().await?;
+            if common.output == Output::Json {
+                return output::object(&serde_json::json!({ "added": added }));
+            }
             output::talk(&format!("Added {added} products."));
             Ok(())
         }
         Noun::Keygen => {
-            output::data(tokens::generate_key_pem().trim_end())?;
-            Ok(())
+            let key = tokens::generate_key_pem();
+            let key = key.trim_end();
+            output::either(common.output, &serde_json::json!({ "key": key }), key)
         }
-        Noun::Completions(completions) => completions.run(command()),
-        Noun::Man(man) => man.run(command()),
+        Noun::Completions(completions) => completions.run(common, command()),
+        Noun::Man(man) => man.run(common, command()),
     }
 }

@@ -70,7 +70,7 @@ impl Show {
             return output::object(&Shown { known, why });
         }
         head(&known);
-        history(&known)?;
+        history(common.output, &known)?;
         for unseen in &known.could_not_see {
             output::talk(&format!("Not all was seen: {unseen}"));
         }
@@ -133,9 +133,9 @@ fn head(known: &Known) {
     }
 }
 
-fn history(known: &Known) -> anyhow::Result<()> {
+fn history(output: Output, known: &Known) -> anyhow::Result<()> {
     output::rows(
-        Output::Table,
+        output,
         &["AT", "STATUS", "REASON"],
         &known.history,
         |change| {

@@ -30,8 +30,8 @@ impl ExportOne {
         let mut conn = pool.acquire().await?;
         let export = export::export(&mut conn, found.saga_id).await?;
         let export = export.ok_or_else(|| subject::archived(found))?;
-        output::data(&serde_json::to_string_pretty(&export)?)?;
-        Ok(())
+        let pretty = serde_json::to_string_pretty(&export)?;
+        output::either(common.output, &export, &pretty)
     }
 }
 

@@ -31,7 +31,7 @@ impl Show {
             return Ok(());
         }
         head(&life);
-        timeline(&life)
+        timeline(common.output, &life)
     }
 }
 
@@ -95,9 +95,9 @@ fn head(life: &Life) {
     }
 }
 
-fn timeline(life: &Life) -> anyhow::Result<()> {
+fn timeline(output: Output, life: &Life) -> anyhow::Result<()> {
     output::rows(
-        Output::Table,
+        output,
         &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"],
         &life.timeline,
         |moment| {

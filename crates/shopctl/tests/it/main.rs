@@ -5,4 +5,5 @@
 mod doctor;
 mod ids;
 mod outage;
+mod pipes;
 mod place;
