@@ -254,11 +254,11 @@ impl Demo {
             (0, []) => "none was checked".to_owned(),
             (_, []) => "all of them".to_owned(),
             (_, fail) => {
-                fail.iter()
-                    .map(|check| check["id"].to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-                    + " fail"
+                let result = |check: &&Value| {
+                    let text = |field: &str| check[field].as_str().unwrap_or_default().to_owned();
+                    format!("{}: {}", text("id"), text("result"))
+                };
+                fail.iter().map(result).collect::<Vec<_>>().join(", ")
             }
         };
         self.expect(

@@ -26,6 +26,53 @@ pub enum Reads {
     Management,
 }
 
+impl Reads {
+    /// The source that the check needs besides the shop's database.
+    pub const fn source(self) -> Option<Source> {
+        match self {
+            Self::Shop => None,
+            Self::Both => Some(Source::Payments),
+            Self::Broker => Some(Source::RabbitMq),
+            Self::Management => Some(Source::Bindings),
+        }
+    }
+}
+
+/// A source besides the shop's database; a run can leave it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Payments' database.
+    Payments,
+    /// RabbitMQ's queues.
+    RabbitMq,
+    /// RabbitMQ's bindings, which only its management API shows.
+    Bindings,
+}
+
+impl Source {
+    /// All sources.
+    pub const ALL: [Self; 3] = [Self::Payments, Self::RabbitMq, Self::Bindings];
+
+    /// The name as typed: `payments`, `rabbitmq` or `bindings`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::RabbitMq => "rabbitmq",
+            Self::Bindings => "bindings",
+        }
+    }
+
+    /// The name in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Payments => "payments' database",
+            Self::RabbitMq => "RabbitMQ",
+            Self::Bindings => "RabbitMQ's bindings",
+        }
+    }
+}
+
 /// A check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Check {
@@ -78,7 +125,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 26] = [
+pub const CHECKS: [Check; 27] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -111,8 +158,8 @@ pub const CHECKS: [Check; 26] = [
         "I5",
         Reads::Both,
         "every outcome is published, and takes effect once",
-        "an outcome waits at payments, or a signal took effect twice or never",
-        "is payments running and RabbitMQ up? then `shopctl saga show` of the saga named",
+        "payments gave an outcome up, or a signal took effect twice or never",
+        "`shopctl outbox list` shows the outcome and the reason; `shopctl saga show` what became of the signal",
     ),
     invariant(
         "I6",
@@ -171,9 +218,16 @@ pub const CHECKS: [Check; 26] = [
         "`worker migrate` declares what is missing; then send it again",
     ),
     hygiene(
+        "late-outcomes",
+        Reads::Both,
+        "every decision of payments reaches its order in time",
+        "its event waits in an outbox or a queue, or was lost: the saga asks payments at its deadline at the latest",
+        "`shopctl saga list --stuck` names the cause, and `shopctl saga why` the command that helps",
+    ),
+    hygiene(
         "late-work",
         Reads::Shop,
-        "no overdue steps or deadlines",
+        "no overdue steps, deadlines or signals",
         "no worker of the saga role runs, none knows the plan, or all are busy",
         "is worker-saga running, and of this version? scale it out if it is busy",
     ),

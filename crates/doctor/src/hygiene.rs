@@ -62,7 +62,8 @@ async fn outbox(
     Ok(rows.into_iter().map(violation).collect())
 }
 
-/// Entries that no worker takes, or that are due too late to be of use.
+/// Entries that no worker takes, entries that are due too late to be of use, and signals that no
+/// transition takes up.
 async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
     let late = violations!(
         conn,
@@ -90,7 +91,23 @@ async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
         "#,
         limits.nap.as_secs_f64()
     );
-    Ok(late.chain(asleep).collect())
+    let unheard = violations!(
+        conn,
+        "late-work",
+        r#"
+        select 'saga ' || g.saga_id as "subject!",
+               'its signal ' || g.name || ' waits since ' || g.received_at as "what!"
+        from saga.signal g join saga.saga s using (saga_id)
+        where (g.verdict is null or g.verdict = 'early')
+          and s.state in ('running', 'waiting', 'compensating')
+          and not s.paused
+          and g.received_at < clock_timestamp() - make_interval(secs => $1)
+        order by g.received_at
+        limit 100
+        "#,
+        limits.grace.as_secs_f64()
+    );
+    Ok(late.chain(asleep).chain(unheard).collect())
 }
 
 /// Live sagas that are too old, have an unknown plan, or have been compensating or paused for too

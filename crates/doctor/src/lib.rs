@@ -1,9 +1,10 @@
 //! Every invariant (I1–I11, see ARCHITECTURE.md) and every rule of hygiene as a named, read-only
 //! check.
 //!
-//! Some invariants hold at every instant, others only once the system has settled. A check of the
-//! second kind skips objects that moved within the grace period, so that `doctor` may run beside
-//! live traffic; tests wait until all sagas are at rest and set no grace period.
+//! Some invariants hold at every instant, others only once an order has settled. Whether it has is
+//! read from its saga: a saga that is not at rest is at work, however long an outage lasts, and its
+//! order violates nothing by being unfinished. So `doctor` may run beside live traffic, and a
+//! violation is false however long one waits. Slowness is a warning.
 //!
 //! - `checks`: each check, its meaning and the remedy.
 //! - `shop`, `journals`, `across`: the invariants. `hygiene`: late work, and work that waits for an
@@ -14,6 +15,7 @@ mod broker;
 mod checks;
 mod hygiene;
 mod journals;
+mod report;
 mod shop;
 
 use std::time::Duration;
@@ -22,7 +24,8 @@ use saga::Shape;
 use serde::Serialize;
 use sqlx::PgPool;
 
-pub use checks::{CHECKS, Check, Reads, Severity};
+pub use checks::{CHECKS, Check, Reads, Severity, Source};
+pub use report::{CheckResult, Report, Unavailable};
 
 /// A violation of a check's promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,21 +36,6 @@ pub struct Violation {
     pub subject: String,
     /// The fault.
     pub what: String,
-}
-
-/// The result of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The checks that ran.
-    pub made: Vec<&'static str>,
-    /// The checks that could not run; their results are unknown.
-    pub skipped: Vec<&'static str>,
-    /// The sources that could not be read, and why.
-    pub unseen: Vec<String>,
-    /// Broken promises; the first hundred of each kind.
-    pub violations: Vec<Violation>,
-    /// Late work, and work that waits for an operator; the first hundred of each kind.
-    pub warnings: Vec<Violation>,
 }
 
 /// The sources to read.
@@ -61,6 +49,8 @@ pub struct Sources<'a> {
     pub amqp_url: Option<&'a str>,
     /// RabbitMQ's management API.
     pub management_url: Option<&'a str>,
+    /// The sources that the caller leaves out on purpose; they are not read.
+    pub without: &'a [Source],
     /// The plans that this release knows.
     pub plans: &'a [Shape],
 }
@@ -68,7 +58,7 @@ pub struct Sources<'a> {
 /// The limits after which something counts as late.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Grace period: objects that moved within it are exempt from checks of settled state.
+    /// Grace period: a decision of payments that has not reached its saga within it is late.
     pub grace: Duration,
     /// A message, step or deadline that waits longer than this is late.
     pub late: Duration,
@@ -114,13 +104,14 @@ pub async fn examine(
     plans: &[Shape],
     grace: Duration,
 ) -> sqlx::Result<Report> {
-    let mut violations = shop::examine(shop, plans, grace, None).await?;
+    let mut violations = shop::examine(shop, plans, None).await?;
     if let Some(payments) = payments {
         violations.extend(across::examine(shop, payments, grace).await?);
     }
-    let wanted = |check: &&Check| check.severity == Severity::Violation;
-    let seen = |check: &Check| payments.is_some() || check.reads == Reads::Shop;
-    Ok(report(wanted, seen, violations, Vec::new()))
+    let made = |check: &Check| payments.is_some() || check.reads == Reads::Shop;
+    let checks = CHECKS.iter();
+    let invariants = checks.filter(|check| check.severity == Severity::Violation);
+    Ok(Report::new(invariants, made, violations))
 }
 
 /// Runs every check. The report names each source that is not configured or does not answer.
@@ -128,75 +119,64 @@ pub async fn examine(
 /// # Errors
 /// When the shop's database cannot be read: without it no report is possible.
 pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<Report> {
-    let (grace, journals) = (limits.grace, limits.journals);
-    let mut found = shop::examine(sources.shop, sources.plans, grace, journals).await?;
+    let mut found = shop::examine(sources.shop, sources.plans, limits.journals).await?;
     found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
-    let mut unseen = Vec::new();
-    let payments = match sources.payments {
-        None => Err("PAYMENTS_DATABASE_URL is not set".to_owned()),
-        Some(payments) => both(sources.shop, payments, limits)
-            .await
-            .map_err(|error| error.to_string()),
-    };
-    let broker = match sources.amqp_url {
-        None => Err("AMQP_URL is not set".to_owned()),
-        Some(url) => broker::examine(url)
-            .await
-            .map_err(|error| error.to_string()),
-    };
-    let bindings = match (sources.management_url, sources.amqp_url) {
-        (Some(management), Some(amqp)) => broker::bindings(management, amqp)
-            .await
-            .map_err(|error| error.to_string()),
-        _ => Err("RABBITMQ_MANAGEMENT_URL is not set".to_owned()),
-    };
-    let (sees_payments, sees_broker) = (payments.is_ok(), broker.is_ok());
-    let sees_bindings = bindings.is_ok();
-    for (name, seen) in [
-        ("payments' database", payments),
-        ("RabbitMQ", broker),
-        ("RabbitMQ's bindings", bindings),
-    ] {
-        match seen {
-            Ok(more) => found.extend(more),
-            Err(why) => unseen.push(format!("{name}: {why}")),
-        }
+    let reads = |source| !sources.without.contains(&source);
+    let mut unavailable = Vec::new();
+    if reads(Source::Payments) {
+        let seen = match sources.payments {
+            None => Err("PAYMENTS_DATABASE_URL is not set".to_owned()),
+            Some(payments) => both(sources.shop, payments, limits)
+                .await
+                .map_err(|error| error.to_string()),
+        };
+        note(Source::Payments, seen, &mut found, &mut unavailable);
     }
-    let seen = |check: &Check| match check.reads {
-        Reads::Shop => true,
-        Reads::Both => sees_payments,
-        Reads::Broker => sees_broker,
-        Reads::Management => sees_bindings,
+    if reads(Source::RabbitMq) {
+        let seen = match sources.amqp_url {
+            None => Err("AMQP_URL is not set".to_owned()),
+            Some(url) => broker::examine(url)
+                .await
+                .map_err(|error| error.to_string()),
+        };
+        note(Source::RabbitMq, seen, &mut found, &mut unavailable);
+    }
+    if reads(Source::Bindings) {
+        let seen = match (sources.management_url, sources.amqp_url) {
+            (Some(management), Some(amqp)) => broker::bindings(management, amqp)
+                .await
+                .map_err(|error| error.to_string()),
+            (Some(_), None) => Err("AMQP_URL is not set".to_owned()),
+            (None, _) => Err("RABBITMQ_MANAGEMENT_URL is not set".to_owned()),
+        };
+        note(Source::Bindings, seen, &mut found, &mut unavailable);
+    }
+    let missing: Vec<_> = unavailable.iter().map(|missing| missing.source).collect();
+    let made = |check: &Check| {
+        let source = check.reads.source();
+        source.is_none_or(|source| reads(source) && !missing.contains(&source))
     };
-    Ok(report(|_| true, seen, found, unseen))
+    let mut report = Report::new(CHECKS.iter(), made, found);
+    report.leave_out(sources.without);
+    report.unavailable = unavailable;
+    Ok(report)
+}
+
+/// Adds the findings of a source, or the reason why it could not be read.
+fn note(
+    source: Source,
+    seen: Result<Vec<Violation>, String>,
+    found: &mut Vec<Violation>,
+    unavailable: &mut Vec<Unavailable>,
+) {
+    match seen {
+        Ok(more) => found.extend(more),
+        Err(reason) => unavailable.push(Unavailable { source, reason }),
+    }
 }
 
 async fn both(shop: &PgPool, payments: &PgPool, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
     let mut found = across::examine(shop, payments, limits.grace).await?;
     found.extend(hygiene::payments(payments, limits).await?);
     Ok(found)
-}
-
-fn report(
-    wanted: impl Fn(&&Check) -> bool,
-    seen: impl Fn(&Check) -> bool,
-    mut found: Vec<Violation>,
-    unseen: Vec<String>,
-) -> Report {
-    let place = |id| CHECKS.iter().position(|check| check.id == id);
-    found.sort_by_key(|violation| place(violation.check));
-    let (made, skipped): (Vec<_>, Vec<_>) =
-        CHECKS.iter().filter(wanted).partition(|check| seen(check));
-    let ids = |checks: Vec<&Check>| checks.into_iter().map(|check| check.id).collect();
-    let is_warning = |violation: &Violation| {
-        place(violation.check).is_some_and(|at| CHECKS[at].severity == Severity::Warning)
-    };
-    let (warnings, violations) = found.into_iter().partition(is_warning);
-    Report {
-        made: ids(made),
-        skipped: ids(skipped),
-        unseen,
-        violations,
-        warnings,
-    }
 }

@@ -11,6 +11,7 @@
 //! - [`judged`] lists sagas with their causes: the stuck ones, or those of one cause.
 //! - [`audit`] records every write of an operator, in the transaction that made it.
 //! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
+//! - [`subject`] finds the saga that an id is about.
 //! - [`stats`] counts sagas; [`export`] writes one saga to a redacted file; [`replay`] runs the
 //!   state machine over that file.
 //!
@@ -34,6 +35,7 @@ pub mod sagas;
 mod sight;
 pub mod stats;
 pub mod story;
+pub mod subject;
 mod truth;
 
 pub use act::{ActError, Operator};

@@ -1,10 +1,10 @@
 //! Exit codes, and errors with hints.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use serde::Serialize;
 
-use crate::output::{self, Output};
+use crate::output::{self, Output, WriteError};
 
 /// Exit codes are a contract: scripts branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -90,8 +90,24 @@ struct Told<'a> {
     hint: &'a str,
 }
 
+/// The exit code of a program that SIGPIPE ended, as a shell reports it.
+const SIGPIPE: u8 = 128 + 13;
+
+/// Ends quietly if the reader of stdout is gone, as other tools do; else reports the error.
+fn unwritten(error: &std::io::Error, output: Output) -> ExitCode {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return ExitCode::from(SIGPIPE);
+    }
+    let message = format!("cannot write the output: {error}");
+    let hint = "free space on the disk, or write elsewhere; what the command did is done";
+    tell(Code::NotDone, &message, hint, output)
+}
+
 /// Prints an error with a hint and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
+    if let Some(WriteError(error)) = error.downcast_ref() {
+        return unwritten(error, output);
+    }
     let failure = error.downcast_ref::<Failure>();
     let unreachable = unreachable(error);
     let code = match failure {
@@ -121,9 +137,10 @@ fn unreachable(error: &anyhow::Error) -> Option<&'static str> {
 /// Prints clap's error about an invalid command line, or the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
     if !error.use_stderr() {
-        return match error.print() {
+        let printed = error.print().and_then(|()| std::io::stdout().flush());
+        return match printed {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE, // stdout is closed
+            Err(error) => unwritten(&error, output),
         };
     }
     let text = error.render().to_string();
@@ -146,7 +163,7 @@ fn tell(code: Code, message: &str, hint: &str, output: Output) -> ExitCode {
             let line = serde_json::to_string(&told).unwrap_or_else(|_| message.to_owned());
             output::talk(&line);
         }
-        Output::Table => output::error(message, hint),
+        Output::Table | Output::Wide => output::error(message, hint),
     }
     ExitCode::from(exit_code)
 }

@@ -7,7 +7,7 @@
 use std::{io::Read, time::Duration};
 
 use clap::{Args, Subcommand};
-use contracts::topology::CONSUMERS;
+use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
 use operator::failed::{Decided, FailedError};
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::{
     exit::Failure,
     output::{self, Output, Progress},
 };
+
+/// The queues whose messages can end in `failed`.
+const QUEUES: [&str; 2] = [PAYMENTS_EVENTS_QUEUE, MESSAGES];
 
 #[derive(Subcommand)]
 pub(crate) enum Failed {
@@ -79,7 +82,7 @@ pub(crate) struct List {
 #[derive(Args, Clone, Default)]
 struct InGroup {
     /// Only messages that came from this queue.
-    #[arg(long)]
+    #[arg(long, value_parser = QUEUES)]
     queue: Option<String>,
     /// Only messages with this text in their reason, type or body.
     #[arg(long)]
@@ -97,7 +100,7 @@ pub(crate) struct Retry {
     #[arg(long, conflicts_with_all = ["queue", "text"])]
     all: bool,
     /// The queue to send them to, instead of the one that the consumer recorded.
-    #[arg(long, value_name = "QUEUE")]
+    #[arg(long, value_name = "QUEUE", value_parser = QUEUES)]
     to: Option<String>,
     /// Reason; kept in the audit.
     #[arg(long)]
@@ -109,7 +112,7 @@ pub(crate) struct Edit {
     /// The message's id.
     id: String,
     /// The queue to send it to, instead of the one that the consumer recorded.
-    #[arg(long, value_name = "QUEUE")]
+    #[arg(long, value_name = "QUEUE", value_parser = QUEUES)]
     to: Option<String>,
     /// File with the new body, as JSON; `-` reads stdin.
     #[arg(long)]
@@ -169,7 +172,7 @@ impl List {
         messages.retain(|message| self.group.has(message));
         let groups = failed::groups(&messages);
         match common.output {
-            Output::Table if !self.each => grouped(&groups)?,
+            output @ (Output::Table | Output::Wide) if !self.each => grouped(output, &groups)?,
             output => each(output, &messages)?,
         }
         let more = if listed.more {
@@ -184,9 +187,9 @@ impl List {
     }
 }
 
-fn grouped(groups: &[Group]) -> anyhow::Result<()> {
+fn grouped(output: Output, groups: &[Group]) -> anyhow::Result<()> {
     let header = ["QUEUE", "COUNT", "REASON", "OLDEST"];
-    output::rows(Output::Table, &header, groups, |group| {
+    output::rows(output, &header, groups, |group| {
         vec![
             group.queue.clone().unwrap_or_else(|| "?".to_owned()),
             group.count.to_string(),
@@ -214,10 +217,9 @@ async fn show(common: &Common, id: &str) -> anyhow::Result<()> {
     let message = failed::find(&common.amqp()?, id, usize::MAX).await?;
     let message = message.ok_or_else(|| missing(id))?;
     output::data(&match common.output {
-        Output::Table => serde_json::to_string_pretty(&message)?,
+        Output::Table | Output::Wide => serde_json::to_string_pretty(&message)?,
         Output::Json => serde_json::to_string(&message)?,
-    });
-    Ok(())
+    })
 }
 
 fn missing(what: &str) -> Failure {

@@ -15,8 +15,11 @@ mod outbox;
 mod output;
 mod probe;
 mod profile;
+mod runbook;
 mod saga;
 mod shell;
+mod subject;
+mod table;
 mod users;
 
 #[cfg(test)]
@@ -24,7 +27,10 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use sqlx::PgPool;
 use workflows::{Registry, Settings};
 
@@ -36,7 +42,7 @@ use crate::{exit::Failure, output::Output};
 /// profile: the file that SHOPCTL_PROFILE names, or else ~/.config/shopctl/profile.env. Actions are
 /// recorded under the name in SHOPCTL_ACTOR, or else in USER.
 ///
-/// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable.
+/// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable or not checked.
 #[derive(Parser)]
 #[command(
     name = "shopctl",
@@ -54,7 +60,8 @@ struct Cli {
 
 #[derive(clap::Args)]
 struct Common {
-    /// Output format; `json` prints one object per line and is a stable contract.
+    /// Output format; `json` prints one object per line and is a stable contract, `wide` a table
+    /// with everything in it.
     #[arg(short, long, global = true, default_value = "table")]
     output: Output,
     /// Make changes without asking for confirmation.
@@ -69,6 +76,32 @@ struct Common {
 
 #[derive(Subcommand)]
 enum Noun {
+    /// Explain why an order or saga is where it is: the cause, the evidence, and what to do. Exit
+    /// code 1 if it is stuck.
+    #[command(
+        after_help = "Examples:\n  shopctl why 1C1FB183\n  shopctl why 01996e0e-0000-7000-8000-000000000001"
+    )]
+    Why(saga::WhyArgs),
+    /// Show an order: its items, its status history, its saga, its transaction at payments, and the
+    /// cause with the next command.
+    #[command(
+        after_help = "Examples:\n  shopctl show 1C1FB183\n  shopctl show 01996e0e-0000-7000-8000-000000000001 -o json"
+    )]
+    Show(order::Show),
+    /// Run the current step or undo of a saga now, with a new retry budget.
+    #[command(after_help = "Examples:\n  shopctl retry 1C1FB183 --reason 'payments is back'")]
+    Retry(saga::Many),
+    /// Print each change of a saga, until it is at rest.
+    #[command(after_help = "Examples:\n  shopctl watch 1C1FB183")]
+    Watch(saga::Watch),
+    /// Print the link to the trace of an order or saga.
+    #[command(after_help = "Examples:\n  shopctl trace 1C1FB183")]
+    Trace(saga::Trace),
+    /// Print the page about a cause, with the ids of a saga filled in.
+    #[command(
+        after_help = "Examples:\n  shopctl runbook job-lost\n  shopctl runbook job-lost 01996e0e-0000-7000-8000-000000000001"
+    )]
+    Runbook(runbook::Runbook),
     /// Inspect sagas, diagnose them, and act on them.
     #[command(subcommand)]
     Saga(saga::Saga),
@@ -97,7 +130,10 @@ enum Noun {
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Check every invariant (I1–I11); read-only.
-    #[command(after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json")]
+    #[command(
+        after_help = "Examples:\n  shopctl doctor\n  shopctl doctor --grace 0 -o json\n  \
+                      shopctl doctor --without payments,rabbitmq,bindings"
+    )]
     Doctor(doctor_cmd::Doctor),
     /// Check whether a process is ready, as a health check: exit code 0 if it is.
     #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
@@ -175,6 +211,12 @@ fn actor(reason: &str) -> anyhow::Result<operator::Actor> {
     })
 }
 
+/// Parses a cause; help and completions list all of them.
+fn causes() -> impl TypedValueParser<Value = operator::cause::Code> {
+    PossibleValuesParser::new(operator::cause::Code::ALL.map(operator::cause::Code::as_str))
+        .try_map(|code| code.parse())
+}
+
 /// The command line; each `--help` shows its examples first.
 fn command() -> Command {
     examples_first(Cli::command())
@@ -222,6 +264,12 @@ pub async fn run(workflows: fn(&Settings) -> Registry) -> ExitCode {
 async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
     let common = &cli.common;
     match &cli.noun {
+        Noun::Why(why) => why.run(common).await,
+        Noun::Show(show) => show.run(common).await,
+        Noun::Retry(act) => act.run(common, ::saga::Verb::Retry).await,
+        Noun::Watch(watch) => watch.run(common).await,
+        Noun::Trace(trace) => trace.run(common).await,
+        Noun::Runbook(runbook) => runbook.run(common).await,
         Noun::Saga(verb) => verb.run(common).await,
         Noun::Apply(apply) => apply.run(common).await,
         Noun::Batch(verb) => verb.run(common).await,
@@ -231,7 +279,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::User(verb) => verb.run(common).await,
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
-        Noun::Probe(probe) => probe.run().await,
+        Noun::Probe(probe) => probe.run(common).await,
         Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {
             let mut tx = common.shop()?.begin().await?;
@@ -239,14 +287,18 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
                 .await
                 .map_err(|error| Failure::not_done(error.to_string()))?;
             tx.commit().await?;
+            if common.output == Output::Json {
+                return output::object(&serde_json::json!({ "added": added }));
+            }
             output::talk(&format!("Added {added} products."));
             Ok(())
         }
         Noun::Keygen => {
-            output::data(tokens::generate_key_pem().trim_end());
-            Ok(())
+            let key = tokens::generate_key_pem();
+            let key = key.trim_end();
+            output::either(common.output, &serde_json::json!({ "key": key }), key)
         }
-        Noun::Completions(completions) => completions.run(command()),
-        Noun::Man(man) => man.run(command()),
+        Noun::Completions(completions) => completions.run(common, command()),
+        Noun::Man(man) => man.run(common, command()),
     }
 }

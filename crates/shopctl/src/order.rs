@@ -1,50 +1,97 @@
 //! `shopctl order`.
 
 use clap::Subcommand;
-use kernel::OrderId;
-use operator::order::{self, Known};
+use operator::{
+    Why,
+    order::{self, Known},
+    subject::AnyId,
+};
+use serde::Serialize;
 
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
-    saga::operator,
+    saga::{operator, print_next},
+    subject,
 };
 
 #[derive(Subcommand)]
 pub(crate) enum Order {
-    /// Show an order: its items, its status history, its saga, and its transaction at payments.
+    /// Show an order: its items, its status history, its saga, its transaction at payments, and the
+    /// cause with the next command.
     #[command(
         after_help = "Examples:\n  shopctl order show 01996e0e-0000-7000-8000-000000000001\n  \
                             shopctl order show 01996e0e-0000-7000-8000-000000000001 -o json"
     )]
-    Show {
-        /// The order.
-        id: OrderId,
-    },
+    Show(Show),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Show {
+    /// An order, by its id or number, or its saga, transaction or message.
+    id: AnyId,
+}
+
+/// An order, with the diagnosis of its saga.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    known: Known,
+    /// Absent once the saga is archived.
+    why: Option<Why>,
 }
 
 impl Order {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let Self::Show { id } = self;
+        let Self::Show(show) = self;
+        show.run(common).await
+    }
+}
+
+impl Show {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let operator = operator(common, &pool)?;
+        let found = subject::find(&operator, &self.id).await?;
+        let order_id = found.order_id.ok_or_else(|| {
+            Failure::not_found(format!("saga {} has no order", found.saga_id))
+                .hint(format!("`shopctl saga show {}` shows it", found.saga_id))
+        })?;
         let mut conn = pool.acquire().await?;
-        let known = order::look(&mut conn, &operator.sight().payments, *id).await?;
+        let known = order::look(&mut conn, &operator.sight().payments, order_id).await?;
+        drop(conn);
         let known = known.ok_or_else(|| {
-            Failure::not_found(format!("there is no order {id}"))
+            Failure::not_found(format!("there is no order {order_id}"))
                 .hint("`shopctl saga list --user USER` tells a user's orders")
         })?;
+        let why = operator::why(&operator, &[found.saga_id]).await?.pop();
         if common.output == Output::Json {
-            output::data(&serde_json::to_string(&known)?);
-        } else {
-            head(&known);
-            history(&known)?;
+            return output::object(&Shown { known, why });
         }
+        head(&known);
+        history(common.output, &known)?;
         for unseen in &known.could_not_see {
             output::talk(&format!("Not all was seen: {unseen}"));
         }
+        if let Some(why) = &why {
+            cause(why);
+        }
         Ok(())
+    }
+}
+
+/// The cause, and the first command that helps.
+fn cause(why: &Why) {
+    let judgement = &why.judgement;
+    output::talk(&format!(
+        "Cause: {}, {} ({}).",
+        judgement.code,
+        judgement.title,
+        judgement.sure.as_str()
+    ));
+    if let Some(next) = judgement.next.first() {
+        print_next(next);
     }
 }
 
@@ -86,9 +133,9 @@ fn head(known: &Known) {
     }
 }
 
-fn history(known: &Known) -> anyhow::Result<()> {
+fn history(output: Output, known: &Known) -> anyhow::Result<()> {
     output::rows(
-        Output::Table,
+        output,
         &["AT", "STATUS", "REASON"],
         &known.history,
         |change| {

@@ -3,28 +3,44 @@
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
-use comfy_table::{Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::{exit::Failure, table};
 
 /// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// A table, for people.
+    /// A table, for people, as wide as the terminal (or COLUMNS) at most.
     Table,
+    /// A table with everything in it, however wide.
+    Wide,
     /// One JSON object per line.
     Json,
 }
 
-#[expect(clippy::print_stdout, reason = "stdout is where data goes")]
-pub(crate) fn data(line: &str) {
-    println!("{line}");
+/// stdout did not take the data.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub(crate) struct WriteError(#[from] pub(crate) std::io::Error);
+
+/// Writes a line of data.
+pub(crate) fn data(line: &str) -> anyhow::Result<()> {
+    let written = writeln!(std::io::stdout(), "{line}");
+    written.map_err(|error| WriteError(error).into())
 }
 
+/// Writes a line for people. Whether anybody reads it changes nothing.
 pub(crate) fn talk(line: &str) {
-    eprintln!("{line}");
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Prints one JSON object on a line with `-o json`, else this text.
+pub(crate) fn either(output: Output, object: &impl Serialize, text: &str) -> anyhow::Result<()> {
+    match output {
+        Output::Json => self::object(object),
+        Output::Table | Output::Wide => data(text),
+    }
 }
 
 /// `1 message`, `2 messages`.
@@ -38,7 +54,11 @@ const PLAIN: &str = "\u{1b}[0m";
 
 /// Prints an error and a hint; in colour on a terminal, unless `NO_COLOR` is set.
 pub(crate) fn error(message: &str, hint: &str) {
-    anstream::eprintln!("{RED}error:{PLAIN} {message}\n{CYAN}hint:{PLAIN} {hint}");
+    writeln!(
+        anstream::stderr(),
+        "{RED}error:{PLAIN} {message}\n{CYAN}hint:{PLAIN} {hint}"
+    )
+    .ok();
 }
 
 /// Progress bar of a long operation; shown on a terminal only.
@@ -68,6 +88,15 @@ impl Drop for Progress {
     }
 }
 
+/// The width of the terminal: COLUMNS, else what the terminal says; none if stdout is no terminal.
+fn width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok();
+    let columns = columns.and_then(|columns| columns.parse().ok());
+    columns
+        .filter(|columns| *columns > 0)
+        .or_else(|| comfy_table::Table::new().width().map(usize::from))
+}
+
 /// Prints rows as a table with this header, or as one JSON object per line.
 pub(crate) fn rows<T: Serialize>(
     output: Output,
@@ -78,20 +107,21 @@ pub(crate) fn rows<T: Serialize>(
     match output {
         Output::Json => {
             for row in rows {
-                data(&serde_json::to_string(row)?);
+                data(&serde_json::to_string(row)?)?;
             }
         }
-        Output::Table => {
-            let mut table = Table::new();
-            table.load_style(TableStyle::new());
-            table.set_header(header.to_vec());
-            for row in rows {
-                table.add_row(cells(row));
-            }
-            data(&table.to_string());
+        Output::Table | Output::Wide => {
+            let width = (output == Output::Table).then(width).flatten();
+            let rows = rows.iter().map(cells).collect();
+            data(&table::render(header, rows, width))?;
         }
     }
     Ok(())
+}
+
+/// Prints one JSON object on a line.
+pub(crate) fn object<T: Serialize>(object: &T) -> anyhow::Result<()> {
+    data(&serde_json::to_string(object)?)
 }
 
 /// Asks for confirmation, unless `yes` is set; without a terminal, the answer is no.
@@ -107,7 +137,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
         .hint("say --yes")
         .into());
     }
-    eprint!("{question} Continue? [y/N] ");
+    write!(std::io::stderr(), "{question} Continue? [y/N] ").ok();
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{exit::Failure, output};
+use crate::{Common, exit::Failure, output};
 
 /// Timeout of a probe; longer than a readiness check may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) async fn run(&self) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let (authority, path) = self.parts()?;
         let asked = tokio::time::timeout(PATIENCE, ask(authority, path)).await;
         let answer = match asked {
@@ -38,8 +38,8 @@ impl Probe {
         };
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         if head.split(' ').nth(1) == Some("200") {
-            output::data(body.trim_end());
-            return Ok(());
+            let body = body.trim_end();
+            return output::either(common.output, &serde_json::json!({ "body": body }), body);
         }
         Err(Failure::not_done(format!("{} is not ready: {}", self.url, body.trim_end())).into())
     }

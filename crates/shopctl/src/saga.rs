@@ -26,6 +26,13 @@ use sqlx::PgPool;
 
 use crate::Common;
 
+pub(crate) use self::{
+    act::Many,
+    trace::Trace,
+    watch::Watch,
+    why::{WhyArgs, print_next},
+};
+
 #[derive(Subcommand)]
 pub(crate) enum Saga {
     /// List sagas, oldest first; sagas at rest only with --state, --order or --user.
@@ -159,7 +166,7 @@ pub(crate) struct Which {
     #[arg(long)]
     text: Option<String>,
     /// Only sagas with this cause, as `saga why` names it.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::causes())]
     cause: Option<Code>,
     /// Only stuck sagas: those that do not continue by themselves.
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::output;
+use crate::{Common, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Completions {
@@ -31,7 +31,7 @@ pub(crate) struct Man {
 }
 
 impl Completions {
-    pub(crate) fn run(&self, mut command: Command) -> anyhow::Result<()> {
+    pub(crate) fn run(&self, common: &Common, mut command: Command) -> anyhow::Result<()> {
         let shell = match self.shell {
             Completed::Bash => Shell::Bash,
             Completed::Zsh => Shell::Zsh,
@@ -39,13 +39,14 @@ impl Completions {
         };
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut command, "shopctl", &mut script);
-        output::data(String::from_utf8(script)?.trim_end());
-        Ok(())
+        let script = String::from_utf8(script)?;
+        let object = serde_json::json!({ "script": script });
+        output::either(common.output, &object, script.trim_end())
     }
 }
 
 impl Man {
-    pub(crate) fn run(&self, command: Command) -> anyhow::Result<()> {
+    pub(crate) fn run(&self, common: &Common, command: Command) -> anyhow::Result<()> {
         if let Some(dir) = &self.dir {
             std::fs::create_dir_all(dir)?;
             clap_mangen::generate_to(command, dir)?;
@@ -58,7 +59,8 @@ impl Man {
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page as &mut dyn io::Write)?;
-        output::data(String::from_utf8(page)?.trim_end());
-        Ok(())
+        let page = String::from_utf8(page)?;
+        let object = serde_json::json!({ "page": page });
+        output::either(common.output, &object, page.trim_end())
     }
 }

@@ -199,7 +199,8 @@ impl Users<'_> {
             record(&mut tx, "user create", &profile, None, after, &actor).await?;
         }
         tx.commit().await?;
-        output::data(&profile.id.to_string());
+        let object = json!({ "user_id": profile.id, "created": new });
+        output::either(self.common.output, &object, &profile.id.to_string())?;
         if !new {
             output::talk("It is there already, and stays as it is.");
         }

@@ -1,5 +1,5 @@
 use axum::extract::State;
-use doctor::{CHECKS, Limits, Severity, Sources, Violation};
+use doctor::{CHECKS, CheckResult, Limits, Severity, Sources, Violation};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{CallerProblems, Json, Operator, Problem};
@@ -9,8 +9,10 @@ use super::App;
 /// Results of the checks of the shop's database and, if it is reachable, of RabbitMQ.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Report {
-    /// Whether no invariant is violated, as far as this process can see.
+    /// Whether every invariant was checked and holds.
     well: bool,
+    /// The result in one sentence: how many invariants hold, and why others were not checked.
+    summary: String,
     checks: Vec<Check>,
     /// Sources that this process could not read; `shopctl doctor` reads more.
     unseen: Vec<String>,
@@ -51,6 +53,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         payments: None,
         amqp_url: app.operator.sight().amqp_url.as_deref(),
         management_url: None,
+        without: &[],
         plans: &app.operator.registry().shapes(),
     };
     let report = doctor::examine_all(sources, &Limits::default()).await?;
@@ -63,12 +66,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         Check {
             id: check.id,
             promise: check.promise,
-            result: match (found.is_empty(), check.severity) {
-                (false, Severity::Violation) => "violated",
-                (false, Severity::Warning) => "warning",
-                (true, _) if report.made.contains(&check.id) => "holds",
-                (true, _) => "not checked",
-            },
+            result: report.result(check).as_str(),
             explanation: check.explanation,
             hint: check.hint,
             found: found
@@ -80,9 +78,13 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
                 .collect(),
         }
     });
+    let mut invariants = CHECKS
+        .iter()
+        .filter(|check| check.severity == Severity::Violation);
     Ok(Json(Report {
-        well: report.violations.is_empty(),
+        well: invariants.all(|check| report.result(check) == CheckResult::Holds),
+        summary: report.summary(),
         checks: checks.collect(),
-        unseen: report.unseen.clone(),
+        unseen: report.unavailable.iter().map(ToString::to_string).collect(),
     }))
 }

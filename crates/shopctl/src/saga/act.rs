@@ -1,7 +1,7 @@
 //! The verbs of `shopctl saga` that change sagas.
 
 use kernel::SagaId;
-use operator::{ActError, Actor, Effects, Operator};
+use operator::{ActError, Actor, Effects, Operator, subject::AnyId};
 use saga::{Resolution, Verb};
 use serde_json::Value;
 
@@ -10,14 +10,15 @@ use crate::{
     Common, batch,
     exit::Failure,
     output::{self, Output},
+    subject,
 };
 
 /// An action on one saga, or its dry run on many sagas.
 #[derive(clap::Args)]
 pub(crate) struct Many {
-    /// The saga.
+    /// A saga, or the order, transaction or message that it is about.
     #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text", "cause", "stuck"])]
-    id: Option<SagaId>,
+    id: Option<AnyId>,
     #[command(flatten)]
     which: Which,
     /// Change nothing: show the effects on each saga, and store them as a numbered plan for
@@ -32,8 +33,8 @@ pub(crate) struct Many {
 /// A signal that the saga has missed.
 #[derive(clap::Args)]
 pub(crate) struct Signal {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
     /// `transaction_completed` or `transaction_canceled`.
     name: String,
     /// Payload of the signal, as JSON, for people to read.
@@ -50,8 +51,8 @@ pub(crate) struct Signal {
 /// The result of a step, as the operator knows it.
 #[derive(clap::Args)]
 pub(crate) struct Resolve {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
     /// The saga's current step.
     #[arg(long)]
     step: String,
@@ -82,14 +83,18 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 impl Many {
-    pub(super) async fn run(&self, common: &Common, verb: Verb) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, common: &Common, verb: Verb) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let pool = common.shop()?;
         let operator = operator(common, &pool)?;
-        if let (Some(id), false) = (self.id, self.dry_run) {
+        let named = match &self.id {
+            Some(id) => Some(subject::find(&operator, id).await?.saga_id),
+            None => None,
+        };
+        if let (Some(id), false) = (named, self.dry_run) {
             return one(common, &operator, id, verb, &actor).await;
         }
-        let sagas = match self.id {
+        let sagas = match named {
             Some(id) => vec![id],
             None if self.which.says_nothing() => {
                 return Err(Failure::usage("which sagas?")
@@ -120,7 +125,7 @@ impl Signal {
             name: self.name.clone(),
             payload: self.payload.clone().unwrap_or_default(),
         };
-        by_hand(common, self.id, verb, &self.reason, self.dry_run).await
+        by_hand(common, &self.id, verb, &self.reason, self.dry_run).await
     }
 }
 
@@ -134,19 +139,20 @@ impl Resolve {
             },
             evidence: self.evidence.clone(),
         };
-        by_hand(common, self.id, verb, &self.reason, self.dry_run).await
+        by_hand(common, &self.id, verb, &self.reason, self.dry_run).await
     }
 }
 
 async fn by_hand(
     common: &Common,
-    id: SagaId,
+    id: &AnyId,
     verb: Verb,
     reason: &str,
     dry_run: bool,
 ) -> anyhow::Result<()> {
     let actor = crate::actor(reason)?;
     let operator = operator(common, &common.shop()?)?;
+    let id = subject::find(&operator, id).await?.saga_id;
     if dry_run {
         return batch::plan(common, &operator, &[id], &verb, &actor).await;
     }
@@ -166,7 +172,7 @@ async fn one(
     let done = operator.act(id, verb, actor, Some(shown.revision)).await;
     let done = done.map_err(failure)?;
     if common.output == Output::Json {
-        output::data(&serde_json::to_string(&done)?);
+        output::data(&serde_json::to_string(&done)?)?;
     }
     output::talk(&format!(
         "Done: {} → {}. `shopctl saga show {id}` tells what comes of it.",

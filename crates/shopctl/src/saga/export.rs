@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use kernel::SagaId;
 use operator::{
     export::{self, Export},
     replay::{self, ReplayError},
+    subject::AnyId,
 };
 
-use crate::{Common, exit::Failure, output};
+use super::operator;
+use crate::{Common, exit::Failure, output, subject};
 
 #[derive(clap::Args)]
 pub(crate) struct ExportOne {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
 }
 
 #[derive(clap::Args)]
@@ -24,14 +25,13 @@ pub(crate) struct Replay {
 
 impl ExportOne {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let mut conn = common.shop()?.acquire().await?;
-        let export = export::export(&mut conn, self.id).await?;
-        let export = export.ok_or_else(|| {
-            Failure::not_found(format!("there is no saga {}", self.id))
-                .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
-        })?;
-        output::data(&serde_json::to_string_pretty(&export)?);
-        Ok(())
+        let pool = common.shop()?;
+        let found = subject::find(&operator(common, &pool)?, &self.id).await?;
+        let mut conn = pool.acquire().await?;
+        let export = export::export(&mut conn, found.saga_id).await?;
+        let export = export.ok_or_else(|| subject::archived(found))?;
+        let pretty = serde_json::to_string_pretty(&export)?;
+        output::either(common.output, &export, &pretty)
     }
 }
 

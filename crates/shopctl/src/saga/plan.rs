@@ -49,7 +49,11 @@ impl Plan {
         }
         if self.mermaid {
             for shape in &shapes {
-                output::data(mermaid(shape).trim_end());
+                let diagram = mermaid(shape);
+                let object = serde_json::json!({
+                    "plan": shape.name, "version": shape.version, "mermaid": diagram,
+                });
+                output::either(common.output, &object, diagram.trim_end())?;
             }
             return Ok(());
         }

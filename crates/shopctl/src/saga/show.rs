@@ -1,37 +1,37 @@
 //! `shopctl saga show`.
 
-use kernel::SagaId;
-use operator::sagas::{self, Life};
+use operator::{
+    sagas::{self, Life},
+    subject::AnyId,
+};
 
-use super::engine;
+use super::{engine, operator};
 use crate::{
     Common,
-    exit::Failure,
     output::{self, Output},
+    subject,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Show {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
 }
 
 impl Show {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let engine = engine(common, &pool)?;
+        let found = subject::find(&operator(common, &pool)?, &self.id).await?;
         let mut conn = pool.acquire().await?;
-        let life = sagas::life(&mut conn, self.id, &engine).await?;
-        let life = life.ok_or_else(|| {
-            Failure::not_found(format!("there is no saga {}", self.id))
-                .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
-        })?;
+        let life = sagas::life(&mut conn, found.saga_id, &engine).await?;
+        let life = life.ok_or_else(|| subject::archived(found))?;
         if common.output == Output::Json {
-            output::data(&serde_json::to_string(&life)?);
+            output::data(&serde_json::to_string(&life)?)?;
             return Ok(());
         }
         head(&life);
-        timeline(&life)
+        timeline(common.output, &life)
     }
 }
 
@@ -95,9 +95,9 @@ fn head(life: &Life) {
     }
 }
 
-fn timeline(life: &Life) -> anyhow::Result<()> {
+fn timeline(output: Output, life: &Life) -> anyhow::Result<()> {
     output::rows(
-        Output::Table,
+        output,
         &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"],
         &life.timeline,
         |moment| {

@@ -1,19 +1,20 @@
 //! `shopctl saga trace`.
 
 use kernel::SagaId;
-use operator::story;
+use operator::{story, subject::AnyId};
 use serde::Serialize;
 
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
+    subject,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Trace {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
     /// Export the saga's spans again, from its journal, to OTEL_EXPORTER_OTLP_ENDPOINT. The ids are
     /// the same, so that no span is stored twice.
     #[arg(long)]
@@ -30,21 +31,20 @@ struct Found {
 }
 
 impl Trace {
-    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
+        let found = subject::find(&super::operator(common, &pool)?, &self.id).await?;
+        let saga_id = found.saga_id;
         let story = story::of(
             &super::engine(common, &pool)?,
             &mut *pool.acquire().await?,
-            self.id,
+            saga_id,
         )
         .await?;
-        let story = story.ok_or_else(|| {
-            Failure::not_found(format!("there is no saga {}", self.id))
-                .hint("`shopctl saga list --order ORDER` finds one")
-        })?;
+        let story = story.ok_or_else(|| subject::archived(found))?;
         let url = common.profile.find("TRACE_URL")?;
         let found = Found {
-            saga_id: self.id,
+            saga_id,
             url: url.map(|url| url.replace("{trace_id}", &story.trace_id)),
             trace_id: story.trace_id,
             spans: story.spans.len(),
@@ -69,9 +69,9 @@ impl Trace {
             output::talk(&format!("Sent {} spans again.", found.spans));
         }
         if common.output == Output::Json {
-            output::data(&serde_json::to_string(&found)?);
+            output::data(&serde_json::to_string(&found)?)?;
         } else {
-            output::data(found.url.as_deref().unwrap_or(&found.trace_id));
+            output::data(found.url.as_deref().unwrap_or(&found.trace_id))?;
             if found.url.is_none() {
                 output::talk(
                     "That is its trace id; TRACE_URL, with {trace_id} in it, makes a link of it.",

@@ -5,14 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kernel::SagaId;
-use operator::sagas::{self, Line};
+use operator::{
+    sagas::{self, Line},
+    subject::AnyId,
+};
 
-use super::{Which, duration};
+use super::{Which, duration, operator};
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
+    subject,
 };
 
 /// Interval between polls.
@@ -23,9 +26,9 @@ const MOST: usize = 1000;
 
 #[derive(clap::Args)]
 pub(crate) struct Watch {
-    /// The saga.
+    /// A saga, or the order, transaction or message that it is about.
     #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text", "cause", "stuck"])]
-    id: Option<SagaId>,
+    id: Option<AnyId>,
     #[command(flatten)]
     which: Which,
     /// Give up after this long.
@@ -42,10 +45,14 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let mut watched = if let Some(id) = self.id {
-            vec![id]
+        let named = match &self.id {
+            Some(id) => Some(subject::find(&operator(common, &pool)?, id).await?),
+            None => None,
+        };
+        let mut watched = if let Some(found) = named {
+            vec![found.saga_id]
         } else {
             let found = self.which.find(common, &pool, MOST).await?;
             found.iter().map(|(saga, _)| saga.saga_id).collect()
@@ -60,8 +67,8 @@ impl Watch {
             let mut conn = pool.acquire().await?;
             let now = sagas::find(&mut conn, &watched).await?;
             drop(conn);
-            if let (Some(id), true) = (self.id, now.is_empty()) {
-                return Err(missing(id).into());
+            if let (Some(found), true) = (named, now.is_empty()) {
+                return Err(subject::archived(found).into());
             }
             let mut still = Vec::with_capacity(now.len());
             for saga in now {
@@ -107,14 +114,9 @@ impl Seen {
     }
 }
 
-fn missing(id: SagaId) -> Failure {
-    Failure::not_found(format!("there is no saga {id}"))
-        .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
-}
-
 fn print(output: Output, saga: &Line) -> anyhow::Result<()> {
     if output == Output::Json {
-        output::data(&serde_json::to_string(saga)?);
+        output::data(&serde_json::to_string(saga)?)?;
         return Ok(());
     }
     let paused = if saga.paused { " (paused)" } else { "" };
@@ -137,6 +139,6 @@ fn print(output: Output, saga: &Line) -> anyhow::Result<()> {
         saga.updated_at.format("%F %T%.3f"),
         saga.saga_id,
         saga.state
-    ));
+    ))?;
     Ok(())
 }

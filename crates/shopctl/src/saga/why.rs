@@ -1,40 +1,38 @@
 //! `shopctl saga why`.
 
-use kernel::SagaId;
-use operator::Why;
+use operator::{Why, judge::NextStep, subject::AnyId};
 
 use super::operator;
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
+    runbook, subject,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct WhyArgs {
-    /// The saga.
-    id: SagaId,
+    /// A saga, or the order, transaction or message that it is about.
+    id: AnyId,
 }
 
 impl WhyArgs {
-    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let operator = operator(common, &common.shop()?)?;
-        let mut found = operator::why(&operator, &[self.id]).await?;
-        let why = found.pop().ok_or_else(|| {
-            Failure::not_found(format!("there is no saga {}", self.id))
-                .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
-        })?;
+        let found = subject::find(&operator, &self.id).await?;
+        let why = operator::why(&operator, &[found.saga_id]).await?.pop();
+        let why = why.ok_or_else(|| subject::archived(found))?;
         if common.output == Output::Json {
-            output::data(&serde_json::to_string(&why)?);
+            output::data(&serde_json::to_string(&why)?)?;
         } else {
             tell(common, &why)?;
         }
         if why.judgement.stuck {
             return Err(Failure::not_done(format!(
                 "saga {} is stuck: {}",
-                self.id, why.judgement.code
+                why.saga_id, why.judgement.code
             ))
-            .hint(format!("{} tells more", why.judgement.runbook))
+            .hint(format!("`{}` prints its page", runbook::command(&why)))
             .into());
         }
         Ok(())
@@ -63,8 +61,18 @@ fn tell(common: &Common, why: &Why) -> anyhow::Result<()> {
     for what in &judgement.could_not_see {
         output::talk(&format!("Not seen: {what}"));
     }
-    for next in &judgement.next {
-        output::talk(&format!("To {}:\n  {}", next.title, next.command));
-    }
+    judgement.next.iter().for_each(print_next);
     Ok(())
+}
+
+/// Prints a next step: its purpose, and the command to paste.
+pub(crate) fn print_next(next: &NextStep) {
+    let mut title = next.title.chars();
+    let first = title.next().map(|first| first.to_uppercase().to_string());
+    output::talk(&format!(
+        "{}{}:\n  {}",
+        first.unwrap_or_default(),
+        title.as_str(),
+        next.command
+    ));
 }

@@ -3,8 +3,8 @@
 //!
 //! Only waiting times are shortened: those in the rules (see [`Prometheus`]), the age of a message
 //! or its number of refusals, a relay's lease; `shopctl`'s own drills make sagas held or overdue.
-//! The half of `InvariantBroken` that asks Kubernetes for failed jobs cannot fire here, without
-//! Kubernetes; the rule test covers it.
+//! The half of `InvariantBroken` that asks Kubernetes for failed jobs, and `InvariantsUnchecked`,
+//! cannot fire here, without Kubernetes; the rule test covers them.
 
 use std::{
     collections::BTreeSet,
@@ -49,6 +49,8 @@ const BREAKS: [&str; 18] = [
     "SagaStuck",
     "TelemetryLost",
 ];
+/// Asks Kubernetes alone.
+const KUBERNETES: [&str; 1] = ["InvariantsUnchecked"];
 /// Raised by [`who_wakes_too_late_raises_the_alert`].
 const FENCES: [&str; 2] = ["SagasFenced", "RelayFenced"];
 
@@ -58,7 +60,7 @@ const PAID: &str = "transaction_completed";
 
 #[test]
 fn each_alert_has_fired_live() {
-    let live = BREAKS.iter().chain(&FENCES);
+    let live = BREAKS.iter().chain(&FENCES).chain(&KUBERNETES);
     assert_eq!(
         live.map(ToString::to_string).collect::<BTreeSet<_>>(),
         alerts()

@@ -1207,9 +1207,11 @@ export interface components {
         /** @description What the checks of the shop's database, and of RabbitMQ if it can be seen, found. */
         Report: {
             checks: components["schemas"]["Check"][];
-            /** @description What could not be seen from here; `shopctl doctor` sees more. */
+            /** @description The result in one sentence: how many invariants hold, and why others were not checked. */
+            summary: string;
+            /** @description Sources that this process could not read; `shopctl doctor` reads more. */
             unseen: string[];
-            /** @description Whether no invariant is violated, as far as could be seen from here. */
+            /** @description Whether every invariant was checked and holds. */
             well: boolean;
         };
         /** @description The account whose password is forgotten. */
