@@ -152,7 +152,14 @@ impl Report {
             (invariants(CheckResult::Violated), "violated"),
             (invariants(CheckResult::LeftOut), "left out"),
             (invariants(CheckResult::NotChecked), "not checked"),
-            (rules, "rules of hygiene not checked"),
+            (
+                rules,
+                if rules == 1 {
+                    "rule of hygiene not checked"
+                } else {
+                    "rules of hygiene not checked"
+                },
+            ),
         ] {
             if number > 0 {
                 parts.push(format!("{number} {what}"));
