@@ -42,7 +42,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at a product and its stock. */
+        /** Read a product and its stock. */
         get: operations["find_stocked_product"];
         put?: never;
         post?: never;
@@ -59,7 +59,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check every invariant and rule of hygiene that can be seen in the shop's database and in RabbitMQ. */
+        /** Check every invariant and hygiene rule of the shop's database and RabbitMQ. */
         get: operations["doctor"];
         put?: never;
         post?: never;
@@ -76,7 +76,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Messages that could not be handled, grouped by queue and reason. They stay where they are. */
+        /** Messages that could not be handled, grouped by queue and reason. They stay in `failed`. */
         get: operations["list_failed"];
         put?: never;
         post?: never;
@@ -93,7 +93,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A message that could not be handled, whole. It stays where it is. */
+        /** A message that could not be handled, with its body. It stays in `failed`. */
         get: operations["find_failed"];
         put?: never;
         post?: never;
@@ -195,13 +195,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My orders, newest first. */
+        /** The caller's orders, newest first. */
         get: operations["list_orders"];
         put?: never;
         /**
          * Place an order.
-         * @description The same `Idempotency-Key` makes the same order, once: a repeat is answered from the order as
-         *     it is by then. `Prefer: respond-async` asks for 202 at once.
+         * @description Requests with the same `Idempotency-Key` make one order: a repeat is answered with the current
+         *     state of that order. `Prefer: respond-async` asks for 202 at once.
          */
         post: operations["create_order"];
         delete?: never;
@@ -217,7 +217,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at an order. */
+        /** Read an order. */
         get: operations["find_order"];
         put?: never;
         post?: never;
@@ -238,7 +238,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for an order to be canceled.
-         * @description Payments decides: an order that is paid meanwhile completes all the same. The body may be missing.
+         * @description Payments decides: an order that is paid in the meantime still completes. The body is optional.
          */
         post: operations["cancel_order"];
         delete?: never;
@@ -255,10 +255,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch an order: server-sent events, one a change of its status.
-         * @description An event is called `status`; its `id` is the change's number, its data what the order's
-         *     `history` says. The stream begins with the first change, or behind `Last-Event-ID`, and ends
-         *     after the last one, and when the session is over; 204 says that the last one was seen already.
+         * Watch an order: one server-sent event per change of its status.
+         * @description An event is called `status`; its `id` is the change's number, its data the entry of the order's
+         *     `history`. The stream begins with the first change, or after `Last-Event-ID`. It ends after the
+         *     last change, and when the session is over; 204 says that the client has already seen the last
+         *     change.
          */
         get: operations["watch_order"];
         put?: never;
@@ -278,7 +279,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change the password. All sessions of the account end; the answer is a new one. The owner gets a mail. */
+        /**
+         * Change the password.
+         * @description All sessions of the account end; the answer is a new one. The owner gets a mail.
+         */
         post: operations["change_password"];
         delete?: never;
         options?: never;
@@ -295,7 +299,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask for a mail by which a forgotten password is reset. The answer is the same whether or not there is an account. */
+        /**
+         * Ask for a mail to reset a forgotten password.
+         * @description The answer is the same whether or not the address has an account.
+         */
         post: operations["request_password_reset"];
         delete?: never;
         options?: never;
@@ -312,7 +319,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Set a new password by the token of a mailed link, once. All sessions of the account end. */
+        /** Set a new password with the token of a mailed link, once. All sessions of the account end. */
         post: operations["reset_password"];
         delete?: never;
         options?: never;
@@ -327,7 +334,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read about a problem: what happened, and what to do. Every problem's `type` leads here. */
+        /** Read about a problem: its meaning and its remedy. Every problem's `type` leads here. */
         get: operations["find_problem"];
         put?: never;
         post?: never;
@@ -362,12 +369,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at a product. */
+        /** Read a product. */
         get: operations["find_product"];
-        /** Edit a product; its slug stays. */
+        /** Edit a product; its slug does not change. */
         put: operations["update_product"];
         post?: never;
-        /** Take a product out of the catalog; orders keep what they have. */
+        /** Remove a product from the catalog; existing orders keep their lines. */
         delete: operations["delete_product"];
         options?: never;
         head?: never;
@@ -400,7 +407,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account. The answer is the same where there is one for the address; its owner gets a mail then. */
+        /**
+         * Create an account.
+         * @description The answer is the same if the address already has an account; in that case its owner gets a
+         *     mail.
+         */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -415,7 +426,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What to do about a cause: its page of docs/runbooks, as Markdown. It tells nothing of any saga. */
+        /**
+         * The runbook of a cause: its page of docs/runbooks, as Markdown. It reveals nothing about any
+         *     saga.
+         */
         get: operations["find_runbook"];
         put?: never;
         post?: never;
@@ -433,9 +447,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Sagas, oldest first: those that are not at rest, unless a state, an order or a user is named.
-         * @description A cause is judged when it is asked for, and for some hundred sagas a call: with `cause` or `stuck`
-         *     a page may hold fewer than fit, or none, and there is more as long as it has a `next_cursor`.
+         * Sagas, oldest first: those not at rest, unless a state, an order or a user is given.
+         * @description Causes are diagnosed on request, for at most some hundred sagas per call: with `cause` or
+         *     `stuck` a page may hold fewer items than fit, or none. There are more pages as long as
+         *     `next_cursor` is present.
          */
         get: operations["list_sagas"];
         put?: never;
@@ -453,7 +468,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A saga's whole life: steps, attempts, errors, signals, operators' acts, what is next. */
+        /** A saga's whole life: steps, attempts, errors, signals, operators' acts, and the next step. */
         get: operations["find_saga"];
         put?: never;
         post?: never;
@@ -472,7 +487,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Have it undone: its order is canceled, unless it is paid before payments hears of it. */
+        /** Compensate the saga: its order is canceled, unless it is paid before payments processes this. */
         post: operations["cancel_saga"];
         delete?: never;
         options?: never;
@@ -489,7 +504,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run nothing more of it; signals are kept. */
+        /** Stop running the saga; signals are kept. */
         post: operations["pause_saga"];
         delete?: never;
         options?: never;
@@ -506,7 +521,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say that its current step is done, or undone. For admins. */
+        /** Declare the saga's current step done or undone. For admins. */
         post: operations["resolve_saga"];
         delete?: never;
         options?: never;
@@ -523,7 +538,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Apply what was kept while it was paused, then go on. */
+        /** Apply the signals that were kept during the pause, then continue. */
         post: operations["resume_saga"];
         delete?: never;
         options?: never;
@@ -540,7 +555,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run the current work now; its retry budget begins again. */
+        /** Run the saga's current work now; its retry budget starts again. */
         post: operations["retry_saga"];
         delete?: never;
         options?: never;
@@ -557,7 +572,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tell it what payments has decided and it has not heard. */
+        /** Give the saga a decision of payments that it has not received. */
         post: operations["signal_saga"];
         delete?: never;
         options?: never;
@@ -575,8 +590,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a saga's trace again, from its journal: a viewer that forgot it shows it again.
-         * @description The spans have the ids that they had before.
+         * Send a saga's trace again, from its journal, so that a viewer that lost it shows it again.
+         * @description The spans keep their original ids.
          */
         post: operations["send_trace"];
         delete?: never;
@@ -593,9 +608,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Why a saga stands where it stands: the cause, what speaks for it, and the safe next command.
-         * @description From here payments is seen by its API, so that its outbox is not: `shopctl saga why` sees more.
-         *     What could not be seen is said.
+         * Why a saga is in its current state: the cause, the evidence, and the safe next command.
+         * @description This process reads payments through its API and so cannot read its outbox: `shopctl saga why`
+         *     sees more. The answer lists the sources that could not be read.
          */
         get: operations["why_saga"];
         put?: never;
@@ -613,7 +628,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the token's session is live: what a service asks before it changes something for a user. */
+        /** Check whether the token's session is live. Services ask this before they change a user's data. */
         get: operations["check_session"];
         put?: never;
         post?: never;
@@ -634,7 +649,7 @@ export interface paths {
         get: operations["list_sessions"];
         put?: never;
         post?: never;
-        /** End all of the caller's sessions but the one of this request. */
+        /** End all of the caller's sessions except the one of this request. */
         delete: operations["end_other_sessions"];
         options?: never;
         head?: never;
@@ -665,7 +680,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a storefront has to know before it starts. */
+        /** Settings that the storefront needs before it starts. */
         get: operations["settings"];
         put?: never;
         post?: never;
@@ -684,7 +699,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Verify an account's e-mail address by the token of a mailed link, once. */
+        /** Verify an account's e-mail address with the token of a mailed link, once. */
         post: operations["verify_email"];
         delete?: never;
         options?: never;
@@ -701,7 +716,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask for another mail by which the address is verified. */
+        /** Ask for another mail to verify the address. */
         post: operations["send_verification"];
         delete?: never;
         options?: never;
@@ -713,89 +728,90 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An act. */
+        /** @description An operator's act. */
         Act: {
-            /** @description Change nothing: say what it would do. */
+            /** @description Change nothing; only report what the act would do. */
             dry_run?: boolean;
-            /** @description Why: kept in journal, audit and trace. */
+            /** @description Reason: kept in journal, audit and trace. */
             reason: components["schemas"]["Reason"];
             /**
              * Format: int64
-             * @description Only if the saga is still at this revision.
+             * @description Act only if the saga is still at this revision.
              */
             revision?: number | null;
         };
-        /** @description What an act did, or would do. */
+        /** @description The effects of an act, or of its dry run. */
         Acted: components["schemas"]["Effects"] & {
-            /** @description Whether nothing was changed. */
+            /** @description Whether the act was only simulated. */
             dry_run: boolean;
         };
         /** @description A row of the audit. */
         AuditRow: {
-            /** @description Who. */
+            /** @description The actor: a user id or a login name. */
             actor: string;
-            /** @description After. */
+            /** @description State after the action. */
             after?: unknown;
             /**
              * Format: date-time
-             * @description When.
+             * @description When the action was taken.
              */
             at: string;
             /**
              * Format: uuid
-             * @description Its id.
+             * @description The row's id.
              */
             audit_id: string;
             /**
              * Format: int64
-             * @description Part of this batch.
+             * @description The batch that the action was a part of.
              */
             batch_id?: number | null;
-            /** @description Before. */
+            /** @description State before the action. */
             before?: unknown;
-            /** @description Why. */
+            /** @description The reason given. */
             reason: string;
-            /** @description Id of it. */
+            /** @description Id of the subject. */
             subject_id: string;
             /** @description `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`. */
             subject_kind: string;
-            /** @description What was done. */
+            /** @description The action, with its noun: `saga retry`. */
             verb: string;
         };
-        /** @description Why an order is to be canceled. */
+        /** @description The reason for canceling an order. */
         CancelOrder: {
             /** @description Kept in the audit. An admin must give one for another user's order. */
             reason?: string | null;
         };
         /**
-         * @description A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same.
+         * @description A cause. `saga why`, `saga list --stuck`, the HTTP API and the metric `saga_stuck` use the same
+         *     codes.
          * @enum {string}
          */
         Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
-        /** @description A password and the one in its place. */
+        /** @description The current password and its replacement. */
         ChangePassword: {
             current_password: string;
             new_password: string;
         };
         /** @description One check. */
         Check: {
-            /** @description What it means. */
+            /** @description Meaning of the check. */
             explanation: string;
             found: components["schemas"]["Found"][];
-            /** @description What to do. */
+            /** @description Recommended action. */
             hint: string;
             id: string;
-            /** @description What is promised. */
+            /** @description The promise that the check verifies. */
             promise: string;
             /** @description `holds`, `violated`, `warning` or `not checked`. */
             result: string;
         };
-        /** @description Of what, and how many. The price is the catalog's. */
+        /** @description A product and its quantity. The price is the catalog's. */
         CreateLine: {
             product_id: components["schemas"]["ProductId"];
             quantity: components["schemas"]["Quantity"];
         };
-        /** @description What is ordered. */
+        /** @description The items of an order. */
         CreateOrder: {
             expected_total?: components["schemas"]["Money"] | null;
             items: components["schemas"]["CreateLine"][];
@@ -805,7 +821,7 @@ export interface components {
          * @example EUR
          */
         Currency: string;
-        /** @description Who ordered. */
+        /** @description The customer of an order. */
         Customer: {
             /** @description Absent when the account is gone. */
             email?: string | null;
@@ -813,33 +829,33 @@ export interface components {
             name?: string | null;
             user_id: components["schemas"]["UserId"];
         };
-        /** @description What became of one message. */
+        /** @description The result for one message. */
         Decided: {
-            /** @description Why it stays. */
+            /** @description Why the message stays. */
             detail?: string | null;
-            /** @description What it is called. */
+            /** @description The message's id. */
             id: string;
-            /** @description Where it came from. */
+            /** @description The queue that the message came from. */
             queue?: string | null;
             /** @description `sent again`, `dropped` or `stays`. */
             result: string;
         };
-        /** @description A decision. */
+        /** @description A decision to drop. */
         Decision: {
             /**
-             * @description Decide on all that failed alike, of the same queue and for the same reason: how many those are,
-             *     as the list told. If they are more or fewer by now, nothing is done.
+             * @description Decide on all messages of the same queue and reason. The value is their count, as listed; if
+             *     there are more or fewer by now, nothing is done.
              */
             alike?: number | null;
-            /** @description Why: kept in the audit. */
+            /** @description Reason: kept in the audit. */
             reason: components["schemas"]["Reason"];
         };
-        /** @description What became of messages. */
+        /** @description Results of a decision, by message. */
         Decisions: {
             /** @description `sent again`, `dropped`, or `stays` with the reason in `detail`. */
             decided: components["schemas"]["Decided"][];
         };
-        /** @description A product as it shall be. */
+        /** @description The desired state of a product. */
         EditProduct: {
             description: components["schemas"]["ProductDescription"];
             name: components["schemas"]["ProductName"];
@@ -847,27 +863,27 @@ export interface components {
             stock?: components["schemas"]["Stock"] | null;
             stock_seen?: components["schemas"]["Stock"] | null;
         };
-        /** @description What an act does, or would do, to one saga and its order. */
+        /** @description The actual or predicted effects of an action on one saga and its order. */
         Effects: {
-            /** @description Where the saga stands. */
+            /** @description The saga's state before the action. */
             from: string;
-            /** @description What of the order, its stock and its money moves until then. */
+            /** @description Changes to the order, its stock and its money until then. */
             moves: string[];
-            /** @description What else one should know. */
+            /** @description Further remarks for the operator. */
             notes: string[];
             order_id?: components["schemas"]["OrderId"] | null;
             /**
              * Format: int64
-             * @description The revision that this was worked out on.
+             * @description The revision from which the effects were computed.
              */
             revision: number;
             /** @description The saga. */
             saga_id: components["schemas"]["SagaId"];
-            /** @description What is sent to others until then. */
+            /** @description Messages and requests sent to other services until then. */
             sends: string[];
-            /** @description Where it comes to rest, or waits, if every answer is a good one. */
+            /** @description The state in which the saga comes to rest, or waits, if every answer is positive. */
             then: string;
-            /** @description Where it stands right after the act. */
+            /** @description The saga's state right after the action. */
             to: string;
         };
         /**
@@ -876,110 +892,110 @@ export interface components {
          */
         Email: string;
         /**
-         * @description How a step ended.
+         * @description The result of a step.
          * @enum {string}
          */
         Ended: "done" | "undone";
-        /** @description One thing that speaks for a judgement. */
+        /** @description One piece of evidence for a diagnosis. */
         Evidence: {
-            /** @description Its name; see [`crate::cause::About::evidence`]. */
+            /** @description Name of the evidence; see [`crate::cause::About::evidence`]. */
             name: string;
-            /** @description Its value, for people. */
+            /** @description Value of the evidence, for people. */
             value: string;
         };
         /** @description Messages that could not be handled. */
         Failed: {
-            /** @description How many are on this page. */
+            /** @description Number of messages on this page. */
             count: number;
             /** @description By queue and reason, in the order of their first messages. */
             groups: components["schemas"]["FailedGroup"][];
-            /** @description Whether there are others beside them. */
+            /** @description Whether there are messages beyond this page. */
             more: boolean;
         };
-        /** @description Messages that failed alike. */
+        /** @description Messages that failed in the same queue for the same reason. */
         FailedGroup: {
-            /** @description How many. */
+            /** @description Number of messages. */
             count: number;
-            /** @description All of them, in the order that was asked for. */
+            /** @description All of them, in the requested order. */
             messages: components["schemas"]["FailedLine"][];
-            /** @description The queue that they could not be handled from. */
+            /** @description The queue whose consumer could not handle them. */
             queue?: string | null;
-            /** @description Why, with ids and numbers as `…`. */
+            /** @description Reason of the failure, with ids and numbers as `…`. */
             reason: string;
         };
-        /** @description A message that could not be handled; what it says is shown by its own address only. */
+        /** @description A message that could not be handled; only its own address shows its body. */
         FailedLine: {
             /**
              * Format: int32
              * @description Attempts made.
              */
             attempts: number;
-            /** @description What to call it: its message id or, without one, `sha:` and a hash of what it says. */
+            /** @description Its message id or, without one, `sha:` and a hash of its body. */
             id: string;
             /** @description AMQP `type`. */
             message_type?: string | null;
-            /** @description Why it is here. */
+            /** @description Why it is in `failed`. */
             reason?: string | null;
-            /** @description The key that it was first published under. */
+            /** @description The routing key of its first publication. */
             routing_key: string;
             /** @description The trace that it belongs to. */
             trace_id?: string | null;
         };
-        /** @description A message that could not be handled, whole. */
+        /** @description A message that could not be handled, with its body. */
         FailedMessage: components["schemas"]["FailedLine"] & {
-            /** @description What it says; what is not UTF-8, or NUL, is shown as replacement characters. */
+            /** @description Its body; replacement characters stand for NUL and for bytes that are not UTF-8. */
             body: string;
-            /** @description What it says, if that is not UTF-8 or holds a NUL character. */
+            /** @description Its body, if it is not UTF-8 or holds a NUL character. */
             body_base64?: string | null;
-            /** @description Length of what it says, bytes. */
+            /** @description Length of the body, bytes. */
             body_bytes: number;
-            /** @description Whether that goes on behind what is shown, the first MiB: `shopctl failed show` has all of it. */
+            /** @description Whether the body exceeds the shown first MiB: `shopctl failed show` prints all of it. */
             body_cut: boolean;
-            /** @description The exchange that it was first published to. */
+            /** @description The exchange of its first publication. */
             exchange: string;
-            /** @description The queue that it could not be handled from. */
+            /** @description The queue whose consumer could not handle it. */
             queue?: string | null;
         };
-        /** @description What is wrong with one field. */
+        /** @description An error in one field. */
         FieldError: {
-            /** @description For programs. */
+            /** @description Code for programs. */
             code: string;
             /** @description Path of the field, such as `items[0].quantity`. */
             field: string;
-            /** @description For people. */
+            /** @description Message for people. */
             message: string;
         };
-        /** @description What a check found. */
+        /** @description A finding of a check. */
         Found: {
-            /** @description Of what. */
+            /** @description The affected object. */
             subject: string;
-            /** @description What is wrong with it. */
+            /** @description The problem with the object. */
             what: string;
         };
-        /** @description Why a saga stands where it stands. */
+        /** @description The diagnosis of a saga: why it is in its current state. */
         Judgement: {
             /** @description The cause. */
             code: components["schemas"]["Cause"];
-            /** @description What could not be looked at, and why. */
+            /** @description The sources that could not be read, and why. */
             could_not_see: string[];
-            /** @description What speaks for it. */
+            /** @description The evidence for the cause. */
             evidence: components["schemas"]["Evidence"][];
-            /** @description What the cause means. */
+            /** @description The meaning of the cause. */
             explanation: string;
-            /** @description What to do, the best first. */
+            /** @description Next steps, the best first. */
             next: components["schemas"]["NextStep"][];
-            /** @description The page that tells more. */
+            /** @description The path of the cause's runbook. */
             runbook: string;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when the cause has applied.
              */
             since: string;
-            /** @description Whether it does not go on by itself. */
+            /** @description Whether the saga does not continue by itself. */
             stuck: boolean;
-            /** @description How sure this is. */
+            /** @description How certain the diagnosis is. */
             sure: components["schemas"]["Sure"];
-            /** @description In a few words. */
+            /** @description The cause in a few words. */
             title: string;
         };
         /** @description A line of an order. */
@@ -990,7 +1006,7 @@ export interface components {
             quantity: number;
             unit_price: components["schemas"]["Money"];
         };
-        /** @description Who wants in. */
+        /** @description A request to log in. */
         Login: {
             email: string;
             password: string;
@@ -1006,11 +1022,11 @@ export interface components {
             /** @description ISO 4217 code. */
             currency: components["schemas"]["Currency"];
         };
-        /** @description A safe thing to do next. */
+        /** @description A next step that is safe to take. */
         NextStep: {
-            /** @description To be pasted as it is. */
+            /** @description The command, ready to be pasted. */
             command: string;
-            /** @description What for. */
+            /** @description The purpose of the step. */
             title: string;
         };
         /** @description A live session of the account. */
@@ -1021,12 +1037,12 @@ export interface components {
             id: string;
             /**
              * Format: date-time
-             * @description When its last token was issued.
+             * @description Time at which its last token was issued.
              */
             renewed_at: string;
             /**
              * Format: date-time
-             * @description When its login was.
+             * @description Time of its login.
              */
             started_at: string;
             /** @description The browser's `User-Agent` at the login. */
@@ -1034,12 +1050,12 @@ export interface components {
         };
         /** @description The live sessions of an account. */
         OpenSessions: {
-            /** @description The one that was renewed last comes first. */
+            /** @description The most recently renewed session comes first. */
             items: components["schemas"]["OpenSession"][];
         };
         /** @description An order. */
         Order: {
-            /** @description Whether it is being undone. */
+            /** @description Whether the order is being canceled. */
             canceling: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1049,9 +1065,9 @@ export interface components {
             /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
             status: string;
             total: components["schemas"]["Money"];
-            /** @description The one trace of its whole life. */
+            /** @description The trace of the order's whole life. */
             trace_id: string;
-            /** @description The transaction to pay; there once the order is awaiting payment. */
+            /** @description The transaction to pay; it exists once the order is awaiting payment. */
             transaction_id: components["schemas"]["TransactionId"];
         };
         /**
@@ -1059,10 +1075,10 @@ export interface components {
          * @description An order.
          */
         OrderId: string;
-        /** @description Some items, and where the next ones begin. */
+        /** @description Some items, and the cursor of the next ones. */
         Page_Order: {
             items: {
-                /** @description Whether it is being undone. */
+                /** @description Whether the order is being canceled. */
                 canceling: boolean;
                 /** Format: date-time */
                 created_at: string;
@@ -1072,20 +1088,20 @@ export interface components {
                 /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
                 status: string;
                 total: components["schemas"]["Money"];
-                /** @description The one trace of its whole life. */
+                /** @description The trace of the order's whole life. */
                 trace_id: string;
-                /** @description The transaction to pay; there once the order is awaiting payment. */
+                /** @description The transaction to pay; it exists once the order is awaiting payment. */
                 transaction_id: components["schemas"]["TransactionId"];
             }[];
-            /** @description Send it as `cursor` for the next page; absent at the end. */
+            /** @description Send this as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
-        /** @description Some items, and where the next ones begin. */
+        /** @description Some items, and the cursor of the next ones. */
         Page_Product: {
             items: {
                 /**
                  * Format: int64
-                 * @description Units that can be ordered now, at most 99 are told.
+                 * @description Units that can be ordered now; 99 stands for 99 or more.
                  */
                 available: number;
                 description: string;
@@ -1096,36 +1112,36 @@ export interface components {
                 slug: string;
                 /**
                  * Format: int64
-                 * @description What `If-Match` compares.
+                 * @description The version that `If-Match` compares.
                  */
                 version: number;
             }[];
-            /** @description Send it as `cursor` for the next page; absent at the end. */
+            /** @description Send this as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
-        /** @description Some items, and where the next ones begin. */
+        /** @description Some items, and the cursor of the next ones. */
         Page_SagaInList: {
             items: (components["schemas"]["Saga"] & {
                 cause?: components["schemas"]["Cause"] | null;
-                /** @description Whether it does not go on by itself. */
+                /** @description Whether the saga does not continue by itself. */
                 stuck?: boolean | null;
             })[];
-            /** @description Send it as `cursor` for the next page; absent at the end. */
+            /** @description Send this as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
-        /** @description Some items, and where the next ones begin. */
+        /** @description Some items, and the cursor of the next ones. */
         Page_StaffOrder: {
             items: (components["schemas"]["Order"] & {
                 customer: components["schemas"]["Customer"];
                 /** @description The saga that drives it. */
                 saga_id: components["schemas"]["SagaId"];
             })[];
-            /** @description Send it as `cursor` for the next page; absent at the end. */
+            /** @description Send this as `cursor` for the next page; absent at the end. */
             next_cursor?: string | null;
         };
         /** @description The name of a person. */
         PersonName: string;
-        /** @description An amount of money in minor units (cents), more than nothing. */
+        /** @description An amount of money in minor units (cents), greater than zero. */
         Price: {
             /** Format: int32 */
             amount: number;
@@ -1133,16 +1149,16 @@ export interface components {
         };
         /** @description A problem document (RFC 9457), as documented. */
         ProblemBody: {
-            /** @description What happened here, and what to do. */
+            /** @description An explanation of this occurrence, and what to do. */
             detail?: string | null;
-            /** @description What is wrong with which field. */
+            /** @description Errors in single fields. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: int32
              * @description The HTTP status.
              */
             status: number;
-            /** @description The same for every problem of the kind. */
+            /** @description The title, the same for every problem of the kind. */
             title: string;
             /** @description The request's trace. */
             trace_id?: string | null;
@@ -1153,7 +1169,7 @@ export interface components {
         Product: {
             /**
              * Format: int64
-             * @description Units that can be ordered now, at most 99 are told.
+             * @description Units that can be ordered now; 99 stands for 99 or more.
              */
             available: number;
             description: string;
@@ -1164,7 +1180,7 @@ export interface components {
             slug: string;
             /**
              * Format: int64
-             * @description What `If-Match` compares.
+             * @description The version that `If-Match` compares.
              */
             version: number;
         };
@@ -1182,29 +1198,35 @@ export interface components {
          * @description Pieces of a product.
          */
         Quantity: number;
-        /** @description An explanation: kept in the audit. */
+        /** @description A reason: kept in the audit. */
         Reason: string;
         /** @description A decision to send again. */
         Redrive: {
-            /** @description Decide on all that failed alike, as for a drop. */
+            /**
+             * @description Decide on all messages of the same queue and reason, as for a drop. The value is their
+             *     count.
+             */
             alike?: number | null;
-            /** @description The queue to send to, when the message's own record does not count: its consumer did not make it. */
+            /**
+             * @description The queue to send to, if the message's own record is not trusted because its consumer did
+             *     not write it.
+             */
             queue?: string | null;
-            /** @description Why: kept in the audit. */
+            /** @description Reason: kept in the audit. */
             reason: components["schemas"]["Reason"];
         };
-        /** @description Who wants an account. */
+        /** @description A request for an account. */
         Register: {
             email: components["schemas"]["Email"];
             name: components["schemas"]["PersonName"];
             password: string;
         };
-        /** @description A registration that was taken. */
+        /** @description An accepted registration. */
         RegistrationAccepted: {
             /** @description The address that a mail goes to. */
             email: string;
         };
-        /** @description What the checks of the shop's database, and of RabbitMQ if it can be seen, found. */
+        /** @description Results of the checks of the shop's database and, if it is reachable, of RabbitMQ. */
         Report: {
             checks: components["schemas"]["Check"][];
             /** @description The result in one sentence: how many invariants hold, and why others were not checked. */
@@ -1214,29 +1236,29 @@ export interface components {
             /** @description Whether every invariant was checked and holds. */
             well: boolean;
         };
-        /** @description The account whose password is forgotten. */
+        /** @description The address of the account whose password is forgotten. */
         RequestReset: {
             email: string;
         };
-        /** @description A new password, by a mailed link. */
+        /** @description A new password, with the token of a mailed link. */
         ResetPassword: {
             new_password: string;
-            /** @description Of the link, behind `#token=`. */
+            /** @description The link's token, found after `#token=`. */
             token: string;
         };
-        /** @description How the current step ended. */
+        /** @description The result of the current step. */
         ResolveAct: {
-            /** @description How it ended; payments must bear it out. */
+            /** @description The step's result; the state of payments must confirm it. */
             as: components["schemas"]["Ended"];
-            /** @description Change nothing: say what it would do. */
+            /** @description Change nothing; only report what the act would do. */
             dry_run?: boolean;
-            /** @description How that is known. */
+            /** @description How the operator knows the result. */
             evidence: components["schemas"]["Reason"];
-            /** @description Why: kept in journal, audit and trace. */
+            /** @description Reason: kept in journal, audit and trace. */
             reason: components["schemas"]["Reason"];
             /**
              * Format: int64
-             * @description Only if the saga is still at this revision.
+             * @description Act only if the saga is still at this revision.
              */
             revision?: number | null;
             /** @description The step that the saga is at. */
@@ -1256,45 +1278,45 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description Until when it waits.
+             * @description When the saga's wait ends.
              */
             deadline?: string | null;
             /**
              * Format: date-time
-             * @description When it acts next; while it acts, the end of the lease.
+             * @description When the saga acts next; during an attempt, the end of the lease.
              */
             due_at?: string | null;
-            /** @description What the last attempt said. */
+            /** @description The error of the last attempt. */
             last_error?: string | null;
-            /** @description The order that it drives. */
+            /** @description The order that the saga drives. */
             order_id?: string | null;
-            /** @description Whether an operator holds it. */
+            /** @description Whether an operator has paused the saga. */
             paused: boolean;
-            /** @description Its plan. */
+            /** @description The saga's plan. */
             plan: string;
             /**
              * Format: int32
-             * @description Its plan's version.
+             * @description The plan's version.
              */
             plan_version: number;
-            /** @description Why it is, or was, compensated. */
+            /** @description Why the saga is, or was, compensated. */
             reason?: string | null;
             /**
              * Format: int64
-             * @description Raised by every write.
+             * @description Incremented by every write.
              */
             revision: number;
             /** @description The saga. */
             saga_id: components["schemas"]["SagaId"];
             /** @description `running`, `waiting`, `compensating`, `completed`, `compensated`. */
             state: string;
-            /** @description What its entry is for: a step, or `<step>/undo`. */
+            /** @description The step of its outbox entry, or `<step>/undo`. */
             step?: string | null;
-            /** @description Its one trace. */
+            /** @description The id of the saga's single trace. */
             trace_id: string;
             /**
              * Format: date-time
-             * @description When it moved last.
+             * @description When the saga last moved.
              */
             updated_at: string;
         };
@@ -1303,104 +1325,107 @@ export interface components {
          * @description A saga.
          */
         SagaId: string;
-        /** @description A saga in a list, with its cause if that was asked for. */
+        /** @description A saga in a list, with its cause if that was requested. */
         SagaInList: components["schemas"]["Saga"] & {
             cause?: components["schemas"]["Cause"] | null;
-            /** @description Whether it does not go on by itself. */
+            /** @description Whether the saga does not continue by itself. */
             stuck?: boolean | null;
         };
-        /** @description The whole life of a saga. */
+        /** @description A saga with its complete history. */
         SagaLife: components["schemas"]["Saga"] & {
-            /** @description What operators did, newest first. */
+            /** @description The operators' actions, newest first. */
             acts: components["schemas"]["AuditRow"][];
-            /** @description What came in from outside. */
+            /** @description The signals received. */
             signals: components["schemas"]["SagaSignal"][];
-            /** @description Its plan, step by step; empty if its plan is not this binary's. */
+            /** @description The plan's steps; empty if this binary does not know the plan. */
             steps: components["schemas"]["SagaStep"][];
-            /** @description What happened, in sequence. */
+            /** @description The journal, in sequence. */
             timeline: components["schemas"]["SagaMoment"][];
         };
-        /** @description One thing that happened. */
+        /** @description One event in a saga's history. */
         SagaMoment: {
-            /** @description Who did it, of an act or a signal. */
+            /** @description The actor of an operator's action, or the source of a signal. */
             actor?: string | null;
             /**
              * Format: date-time
-             * @description When.
+             * @description When the event happened.
              */
             at: string;
             /**
              * Format: int32
-             * @description In which attempt.
+             * @description The attempt.
              */
             attempt?: number | null;
-            /** @description Error, verdict or reason. */
+            /** @description The error, verdict or reason. */
             detail?: string | null;
-            /** @description What: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, … */
+            /** @description The kind of event: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, … */
             kind: string;
             /**
              * Format: int64
-             * @description The revision that it made.
+             * @description The revision that the event created.
              */
             revision: number;
-            /** @description The saga's state after it. */
+            /** @description The saga's state after the event. */
             state: string;
-            /** @description At which step. */
+            /** @description The step. */
             step?: string | null;
         };
         /** @description A signal with its verdict. */
         SagaSignal: {
-            /** @description Its name. */
+            /** @description The signal's name. */
             name: string;
             /**
              * Format: date-time
-             * @description When it came in.
+             * @description When the signal arrived.
              */
             received_at: string;
             /**
              * Format: uuid
-             * @description Its id.
+             * @description The signal's id.
              */
             signal_id: string;
-            /** @description Where it came from. */
+            /** @description The signal's source. */
             source: string;
-            /** @description `applied`, `duplicate`, `early`, `late`; none while nobody has decided on it. */
+            /** @description `applied`, `duplicate`, `early`, `late`; none until the signal is decided on. */
             verdict?: string | null;
         };
-        /** @description A step of the plan, with what became of it. */
+        /** @description A step of the plan, with its progress. */
         SagaStep: {
             /** @description `local`, `remote` or `wait`. */
             kind: string;
-            /** @description Its name. */
+            /** @description The step's name. */
             name: string;
             /** @description `untouched`, `running`, `waiting`, `done`, `undoing`, `undone`. */
             status: string;
         };
-        /** @description Where a storefront finds what is not under its own address. */
+        /** @description Addresses that the storefront needs and that are not under its own origin. */
         Settings: {
-            /** @description Where faults can be made, in development. */
+            /** @description URL at which faults can be injected, in development. */
             demo_url?: string | null;
             /**
-             * @description Where browsers reach payments.
+             * @description URL at which browsers reach payments.
              * @example http://localhost:8081
              */
             payments_url: string;
-            /** @description Page of a trace, `{trace_id}` standing for its id, if there is a place for traces. */
+            /**
+             * @description URL template of a trace's page, with `{trace_id}` for the id, if a trace viewer is
+             *     configured.
+             */
             trace_url?: string | null;
         };
-        /** @description What payments has decided, and the saga has not heard. */
+        /** @description A decision of payments that the saga has not received. */
         SignalAct: {
-            /** @description Change nothing: say what it would do. */
+            /** @description Change nothing; only report what the act would do. */
             dry_run?: boolean;
-            /** @description `transaction_completed` or `transaction_canceled`; payments must bear it out. */
+            /** @description `transaction_completed` or `transaction_canceled`; the state of payments must confirm it. */
             name: components["schemas"]["Reason"];
-            /** @description A note for people that comes with it; U+FFFD replaces a NUL character. */
+            /** @description A note for people, stored with the signal; U+FFFD replaces a NUL character. */
             payload?: unknown;
-            /** @description Why: kept in journal, audit and trace. */
+            /** @description Reason: kept in journal, audit and trace. */
             reason: components["schemas"]["Reason"];
             /**
              * Format: int64
-             * @description Only if the saga is still at this revision.
+             * @description Act only if the saga is still at this revision.
              */
             revision?: number | null;
         };
@@ -1415,7 +1440,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             reason?: string | null;
-            /** @description The new status; `canceling` when it began to be undone. */
+            /** @description The new status; `canceling` when compensation began. */
             status: string;
         };
         /**
@@ -1431,23 +1456,23 @@ export interface components {
             price: components["schemas"]["Money"];
             /**
              * Format: int64
-             * @description Pieces that orders hold which are not paid yet.
+             * @description Pieces reserved by orders that are not paid yet.
              */
             reserved: number;
             slug: string;
             /**
              * Format: int64
-             * @description Pieces that lie in stock, those held by orders included.
+             * @description Pieces physically in stock, including those reserved by orders.
              */
             stock: number;
             /**
              * Format: int64
-             * @description What `If-Match` compares.
+             * @description The version that `If-Match` compares.
              */
             version: number;
         };
         /**
-         * @description How sure a judgement is.
+         * @description How certain a diagnosis is.
          * @enum {string}
          */
         Sure: "certain" | "likely";
@@ -1465,7 +1490,7 @@ export interface components {
         };
         /** @description The result of sending a trace again. */
         TraceSent: {
-            /** @description Spans of the saga. Those of the requests and calls around it are not kept. */
+            /** @description Number of the saga's spans. Spans of the requests and calls around it are not kept. */
             spans: number;
             trace_id: string;
         };
@@ -1488,17 +1513,17 @@ export interface components {
          * @description An account.
          */
         UserId: string;
-        /** @description A mailed link. */
+        /** @description The token of a mailed link. */
         VerifyEmail: {
-            /** @description Of the link, behind `#token=`. */
+            /** @description The link's token, found after `#token=`. */
             token: string;
         };
-        /** @description Why a saga stands where it stands. */
+        /** @description The diagnosis of a saga: why it is in its current state. */
         Why: components["schemas"]["Judgement"] & {
             order_id?: components["schemas"]["OrderId"] | null;
             /** @description The saga. */
             saga_id: components["schemas"]["SagaId"];
-            /** @description Its state. */
+            /** @description The saga's state. */
             state: string;
         };
         /** @description A new product. */
@@ -1521,15 +1546,15 @@ export interface operations {
     list_all_orders: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description An order's number or id, its transaction's id, or its customer's e-mail address. */
                 find?: string;
-                /** @description Items a page; 20 by default. */
+                /** @description Items per page; 20 by default. */
                 limit?: number;
-                /** @description Where it stands. */
+                /** @description Status of the orders. */
                 status?: "pending" | "awaiting_payment" | "completed" | "canceled";
-                /** @description Whose. */
+                /** @description The customer. */
                 user_id?: components["schemas"]["UserId"];
             };
             header?: never;
@@ -1780,11 +1805,11 @@ export interface operations {
     list_failed: {
         parameters: {
             query?: {
-                /** @description How many of them, 1 to 1000. */
+                /** @description Maximum messages on the page, 1 to 1000. */
                 limit?: number;
                 /** @description `oldest` (the default) or `newest` first. */
                 order?: "oldest" | "newest";
-                /** @description How many to leave out before them. */
+                /** @description Messages to skip before the page. */
                 skip?: number;
             };
             header?: never;
@@ -2306,9 +2331,9 @@ export interface operations {
     list_orders: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items a page; 20 by default. */
+                /** @description Items per page; 20 by default. */
                 limit?: number;
             };
             header?: never;
@@ -3056,11 +3081,11 @@ export interface operations {
     search_products: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items a page; 20 by default. */
+                /** @description Items per page; 20 by default. */
                 limit?: number;
-                /** @description Words, their beginnings, typing mistakes included. */
+                /** @description Words or prefixes of words; typing mistakes are tolerated. */
                 search?: string;
             };
             header?: never;
@@ -3656,34 +3681,34 @@ export interface operations {
     list_sagas: {
         parameters: {
             query?: {
-                /** @description Only those with this cause, as `why` names it. */
+                /** @description Only sagas with this cause, as `why` names it. */
                 cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
-                /** @description Tell each one's cause, as with `cause` and `stuck`. */
+                /** @description Report each saga's cause, as with `cause` and `stuck`. */
                 causes?: boolean;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
                 /**
-                 * @description The saga of this order: its number, its id or its transaction's; or the sagas of the orders of
-                 *     the customer with this e-mail address.
+                 * @description The saga of this order: its number, its id or its transaction's id; or the sagas of the
+                 *     orders of the customer with this e-mail address.
                  */
                 find?: string;
-                /** @description Items a page; 20 by default. */
+                /** @description Items per page; 20 by default. */
                 limit?: number;
-                /** @description Seconds since it last moved, at least. */
+                /** @description Minimum seconds since the saga last moved. */
                 older_than?: number;
                 /** @description The saga of this order. */
                 order?: components["schemas"]["OrderId"];
-                /** @description Plan, such as `checkout`. */
+                /** @description Name of the plan, such as `checkout`. */
                 plan?: string;
-                /** @description Where it stands. */
+                /** @description State of the saga. */
                 state?: "running" | "waiting" | "compensating" | "completed" | "compensated";
-                /** @description Step that it is at. */
+                /** @description Current step. */
                 step?: string;
-                /** @description Only those that are stuck: that do not go on by themselves. */
+                /** @description Only stuck sagas: those that do not continue by themselves. */
                 stuck?: boolean;
-                /** @description Part of the last error, or of the reason of the compensation. */
+                /** @description Part of the last error, or of the reason for compensating. */
                 text?: string;
-                /** @description Those of this user's orders. */
+                /** @description The sagas of this user's orders. */
                 user?: components["schemas"]["UserId"];
             };
             header?: never;

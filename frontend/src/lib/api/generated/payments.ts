@@ -9,9 +9,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The keys that events are signed with.
-         * @description An event of ours carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
-         *     `b64: false`, EdDSA) over the bytes of its body. Empty when events are not signed.
+         * Get the keys that verify events.
+         * @description A signed event carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
+         *     `b64: false`, EdDSA) over the bytes of its body. The set is empty when events are not signed.
          */
         get: operations["keys"];
         put?: never;
@@ -29,12 +29,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at an order's transaction. */
+        /** Find an order's transaction. */
         get: operations["find_by_order"];
         put?: never;
         /**
          * Create a transaction.
-         * @description For the shop. Idempotent by order: a repeat is answered with the transaction that is there.
+         * @description For the shop. Idempotent by order: a repeated call returns the existing transaction.
          */
         post: operations["init"];
         delete?: never;
@@ -50,7 +50,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at a transaction. */
+        /** Get a transaction. */
         get: operations["find"];
         put?: never;
         post?: never;
@@ -70,9 +70,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel.
-         * @description A simulator of a payment provider: people can call it only with `PAYMENTS_SIMULATOR=1`.
-         *     Repeating it is 200; of a paid transaction it is 409.
+         * Cancel a transaction.
+         * @description Simulates a payment provider: users can call it only with `PAYMENTS_SIMULATOR=1`. A repeated
+         *     call returns 200; canceling a paid transaction returns 409.
          */
         post: operations["cancel"];
         delete?: never;
@@ -92,8 +92,8 @@ export interface paths {
         put?: never;
         /**
          * Make sure that an order is never paid.
-         * @description For the shop. Cancels the order's transaction; where none has arrived yet, leaves a tombstone
-         *     that refuses the late one.
+         * @description For the shop. Cancels the order's transaction. If the transaction has not been created yet,
+         *     leaves a tombstone that refuses the late creation.
          */
         post: operations["cancel_by_order"];
         delete?: never;
@@ -112,9 +112,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Pay.
-         * @description A simulator of a payment provider: people can call it only with `PAYMENTS_SIMULATOR=1`.
-         *     Repeating it is 200; of a canceled transaction it is 409.
+         * Pay a transaction.
+         * @description Simulates a payment provider: users can call it only with `PAYMENTS_SIMULATOR=1`. A repeated
+         *     call returns 200; paying a canceled transaction returns 409.
          */
         post: operations["complete"];
         delete?: never;
@@ -133,9 +133,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Look at many transactions at once.
-         * @description For the shop, which asks about events that it cannot verify. A transaction that is not in the
-         *     answer is not known.
+         * Look up several transactions.
+         * @description For the shop, which asks about events that it cannot verify. The response omits unknown
+         *     transactions.
          */
         post: operations["lookup"];
         delete?: never;
@@ -159,18 +159,18 @@ export interface components {
          * @example EUR
          */
         Currency: string;
-        /** @description What is wrong with one field. */
+        /** @description An error in one field. */
         FieldError: {
-            /** @description For programs. */
+            /** @description Code for programs. */
             code: string;
             /** @description Path of the field, such as `items[0].quantity`. */
             field: string;
-            /** @description For people. */
+            /** @description Message for people. */
             message: string;
         };
-        /** @description The result of a look-up. A transaction that is not here is not known. */
+        /** @description The result of a lookup, which omits unknown transactions. */
         Found: {
-            /** @description The transactions, in no order. */
+            /** @description The transactions, in no particular order. */
             transactions: components["schemas"]["Transaction"][];
         };
         /** @description Creates a transaction; idempotent by `order_id`. */
@@ -184,12 +184,12 @@ export interface components {
             /** @description The order to be paid. */
             order_id: components["schemas"]["OrderId"];
             transaction_id?: components["schemas"]["TransactionId"] | null;
-            /** @description Who pays it. */
+            /** @description The user who pays. */
             user_id: components["schemas"]["UserId"];
         };
-        /** @description Asks for transactions. */
+        /** @description Looks up transactions. */
         Lookup: {
-            /** @description Which ones: 1 to 100. */
+            /** @description The ids, 1 to 100. */
             transaction_ids: components["schemas"]["TransactionId"][];
         };
         /** @description An amount of money in minor units (cents), never a float. */
@@ -210,16 +210,16 @@ export interface components {
         OrderId: string;
         /** @description A problem document (RFC 9457), as documented. */
         ProblemBody: {
-            /** @description What happened here, and what to do. */
+            /** @description An explanation of this occurrence, and what to do. */
             detail?: string | null;
-            /** @description What is wrong with which field. */
+            /** @description Errors in single fields. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: int32
              * @description The HTTP status.
              */
             status: number;
-            /** @description The same for every problem of the kind. */
+            /** @description The title, the same for every problem of the kind. */
             title: string;
             /** @description The request's trace. */
             trace_id?: string | null;
@@ -227,11 +227,11 @@ export interface components {
             type: string;
         };
         /**
-         * @description State of a transaction. The only arrows are pending → paid and pending → canceled.
+         * @description State of a transaction. The only transitions are pending → paid and pending → canceled.
          * @enum {string}
          */
         Status: "pending" | "paid" | "canceled";
-        /** @description A transaction as payments shows it. A tombstone has neither payer nor amount. */
+        /** @description A transaction as payments returns it. A tombstone has neither payer nor amount. */
         Transaction: {
             amount?: components["schemas"]["Money"] | null;
             /**
@@ -249,11 +249,11 @@ export interface components {
              * @description When it was created (or tombstoned).
              */
             created_at: string;
-            /** @description The order it pays. */
+            /** @description The order that the transaction pays. */
             order_id: components["schemas"]["OrderId"];
-            /** @description Where it stands. */
+            /** @description The state of the transaction. */
             status: components["schemas"]["Status"];
-            /** @description Its id. */
+            /** @description The transaction's id. */
             transaction_id: components["schemas"]["TransactionId"];
             user_id?: components["schemas"]["UserId"] | null;
         };
@@ -304,7 +304,7 @@ export interface operations {
     find_by_order: {
         parameters: {
             query: {
-                /** @description The order that it pays. */
+                /** @description The order that the transaction pays. */
                 order_id: components["schemas"]["OrderId"];
             };
             header?: never;
