@@ -30,7 +30,7 @@ pub(crate) fn data(line: &str) -> anyhow::Result<()> {
     written.map_err(|error| WriteError(error).into())
 }
 
-/// Writes a line for people. Whether anybody reads it changes nothing.
+/// Writes a line for people. A closed stderr is ignored: the exit code has the result.
 pub(crate) fn talk(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
