@@ -70,7 +70,7 @@ pub const POINTS: &[(&str, &str)] = &[
     ),
     (
         "saga.timer.before_commit",
-        "deadlines have passed, nothing is committed yet",
+        "deadlines have passed, nothing is stored yet",
     ),
     ("saga.timer.after_commit", "passed deadlines are committed"),
     (

@@ -5,22 +5,22 @@
 //!    │      steps), registry.rs (the workflows of a program; types erased from here on)
 //!    │ shapes, without code
 //!    ▼
-//! decide/   pure: machine.rs (state, event, pending signals → decision), progress.rs (the fold over
-//!    ▲      every input of one saga), transition.rs (turns decisions into rows), replay.rs (the same
-//!    │      fold over the journal), journal.rs, signal.rs, shape.rs
+//! decide/   pure: machine.rs (state, event, pending signals → decision), progress.rs (the fold
+//!    ▲      over every input of one saga), transition.rs (turns decisions into rows), replay.rs
+//!    │      (the same fold over the journal), journal.rs, signal.rs, shape.rs
 //!    │
-//! run/      engine.rs (create, signal), operate.rs (operators' verbs), transact.rs (the body of every
-//!    │      transaction that moves sagas), runner.rs (one attempt at a remote step), worker.rs
-//!    │      (claims due work)
+//! run/      engine.rs (create, signal), operate.rs (operators' verbs), transact.rs (the body of
+//!    │      every transaction that moves sagas), runner.rs (one attempt at a remote step),
+//!    │      worker.rs (claims due work)
 //!    ▼
 //! store/    all SQL: store.rs (only `save` moves a stored saga), claim.rs (leases on entries),
 //!           stored.rs (encoding of states), story.rs (traces), heartbeat.rs, stranded.rs
 //! ```
 //!
 //! - **The row holds the state, the entry grants the right to act.** `saga.saga` stores a saga's
-//!   position (state, revision, deadline). The saga's one entry in `messaging.outbox` stores when to
-//!   act next and, by its epoch, which worker may write. A worker that has lost its lease cannot
-//!   write.
+//!   position (state, revision, deadline). The saga's one entry in `messaging.outbox` stores when
+//!   to act next and, by its epoch, which worker may write. A worker that has lost its lease
+//!   cannot write.
 //! - **Unknown is not failed.** A time-out is [`Outcome::Unknown`]: the step is retried under the
 //!   same effect key, and is compensated whether or not an answer ever came.
 //! - **Every signal is kept**, with a verdict; every transition applies the signals that are

@@ -187,8 +187,8 @@ fn recorded_lives_replay() {
 
 type Corruption = (&'static str, fn(&mut Vec<StoredRow>));
 
-/// Rows of [`canceled`]: 0 begun, 1 unknown, 2 pause, 3 signal, 4 resume, 5 signal decided, 6 compensation,
-/// 7 transient, 8 undone.
+/// Rows of [`canceled`]: 0 begun, 1 unknown, 2 pause, 3 signal, 4 resume, 5 signal decided,
+/// 6 compensation, 7 transient, 8 undone.
 const CORRUPTIONS: [Corruption; 15] = [
     ("a row is missing", |rows| drop(rows.remove(1))),
     ("the last row is missing", |rows| drop(rows.pop())),
