@@ -1,7 +1,7 @@
 //! Checkout: from a submitted basket to a paid order.
 //!
-//! Ends `completed` (transaction paid, stock sold) or `compensated` (order canceled, nothing held,
-//! nothing owed). Safe to run twice at any point.
+//! Ends `completed` (transaction paid, stock sold) or `compensated` (order canceled, no stock
+//! reserved, no payment due). Safe to run twice at any point.
 
 use std::time::Duration;
 
@@ -31,18 +31,18 @@ pub struct Checkout {
     pub payment_deadline: Duration,
 }
 
-/// What is chosen before anything leaves.
+/// The values that are chosen before any call leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckoutInput {
     /// The order.
     pub order_id: OrderId,
-    /// The saga, as the order remembers it.
+    /// The saga's id, which the order stores as well.
     pub saga_id: SagaId,
-    /// Who ordered.
+    /// The user who ordered.
     pub user_id: UserId,
-    /// The transaction that the order will be paid through.
+    /// The transaction through which the order will be paid.
     pub transaction_id: TransactionId,
-    /// What it costs.
+    /// The order's total.
     pub total: Money,
     /// The order's trace.
     pub trace_id: String,
@@ -115,7 +115,7 @@ impl Saga for Checkout {
         Ok(told)
     }
 
-    /// Payments decides, also at three in the morning.
+    /// Verifies with payments, which always decides, in operators' actions too.
     async fn verify(
         payments: &Self::View,
         input: &CheckoutInput,
@@ -128,7 +128,7 @@ impl Saga for Checkout {
                 &[Status::Canceled]
             }
             Assertion::Done(_) => &[Status::Paid, Status::Pending],
-            Assertion::Signal(_) => return Ok(()), // no signal of the plan: it moves nothing
+            Assertion::Signal(_) => return Ok(()), // not a signal of this plan: it moves no saga
         };
         let found = payments.transaction(id, input.transaction_id).await;
         let found = found.map_err(VerifyError::Unavailable)?.ok_or_else(|| {
@@ -232,7 +232,7 @@ impl FirstStep<Checkout> for PlaceOrder {
     }
 }
 
-/// Asks payments for the transaction that this order is paid through.
+/// Asks payments to create the transaction through which this order is paid.
 pub struct InitPayment;
 
 impl RemoteStep<Checkout> for InitPayment {
@@ -253,12 +253,12 @@ impl RemoteStep<Checkout> for InitPayment {
         };
         match cx.ports().payments.init(call, request).await {
             Ok(()) => Outcome::Done,
-            Err(InitError::Refused(why)) => Outcome::Refused(why), // business no: compensate
+            Err(InitError::Refused(why)) => Outcome::Refused(why), // a business refusal: compensate
             Err(InitError::NoAnswer(why @ NoAnswer::Unreachable(_))) => {
-                Outcome::Transient(why.to_string()) // never left: try again
+                Outcome::Transient(why.to_string()) // the request never left: try again
             }
             Err(InitError::NoAnswer(why @ NoAnswer::Unknown(_))) => {
-                Outcome::Unknown(why.to_string()) // may have happened: ask again
+                Outcome::Unknown(why.to_string()) // it may have taken effect: ask again
             }
         }
     }
@@ -277,7 +277,8 @@ impl RemoteStep<Checkout> for InitPayment {
 }
 
 impl RemoteUndo<Checkout> for InitPayment {
-    /// Keyed by the order, which we knew before we asked: it works whether or not an answer came.
+    /// Keyed by the order, which is known before the call, so the undo works whether or not an
+    /// answer came.
     async fn undo(&self, cx: &StepCx<'_, Checkout>) -> Undo {
         let input = cx.input();
         let call = Call {
@@ -293,7 +294,7 @@ impl RemoteUndo<Checkout> for InitPayment {
         {
             Ok(Cancellation::Canceled) => Undo::Done,
             Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
-                Ok(()) => Undo::Overtaken, // the user was faster: forward
+                Ok(()) => Undo::Overtaken, // the user paid first: turn forward
                 Err(mismatch) => Undo::Contradicted(mismatch),
             },
             Err(why @ NoAnswer::Unreachable(_)) => Undo::Transient(why.to_string()),
@@ -302,12 +303,12 @@ impl RemoteUndo<Checkout> for InitPayment {
     }
 }
 
-/// Waits for what payments says of the transaction; payments decides, not the shop.
+/// Waits for payments' event about the transaction; payments decides, not the shop.
 pub struct AwaitPayment;
 
 impl WaitStep<Checkout> for AwaitPayment {
     const NAME: &'static str = "await_payment";
-    // a transaction that is paid or canceled was created
+    // a transaction that is paid or canceled must have been created
     const SIGNALS: &'static [Signal] = &[
         Signal::proceed(topology::TRANSACTION_COMPLETED).proving::<Checkout, InitPayment>(),
         Signal::abort(topology::TRANSACTION_CANCELED).proving::<Checkout, InitPayment>(),
@@ -338,10 +339,10 @@ impl LocalStep<Checkout> for CompleteOrder {
 }
 
 impl CheckoutInput {
-    /// Checks a paid transaction, from whatever source, against the order.
+    /// Checks a paid transaction against the order, regardless of its source.
     ///
     /// # Errors
-    /// What does not fit, beginning with `payment-mismatch`.
+    /// The mismatch, beginning with `payment-mismatch`.
     pub fn verify(&self, paid: &Transaction) -> Result<(), String> {
         let terms = PaymentTerms {
             order_id: self.order_id,
@@ -358,7 +359,7 @@ impl CheckoutInput {
     }
 }
 
-/// The change to the stock of each line, for people.
+/// The stock change of each line, for people.
 async fn lines(
     conn: &mut PgConnection,
     input: &CheckoutInput,
@@ -399,7 +400,7 @@ mod tests {
              transaction_completed: proceed, proves init_payment\n\
              transaction_canceled: abort, proves init_payment\n"
         );
-        // stored with every saga: a binary whose plan hashes otherwise leaves these sagas alone
+        // stored with every saga: a binary whose plan has another hash does not claim these sagas
         assert_eq!(shape.hash(), "a3de0481ed7ce1d7");
     }
 }

@@ -1,9 +1,9 @@
-//! The shop's sagas, one file each: open it and the whole life is there.
+//! The shop's sagas, one file per saga, which holds the saga's whole life.
 //!
 //! - [`checkout`]: from a submitted basket to a paid order.
-//! - [`registry`]: all of them; a new one is a line there.
-//! - [`settings`]: how they run, by environment.
-//! - [`payments`]: the port through which sagas talk to payments; `payments-client` is its HTTP
+//! - [`registry`]: all workflows; adding one takes one line there.
+//! - [`settings`]: their settings, from the environment.
+//! - [`payments`]: the port through which sagas call payments; `payments-client` is its HTTP
 //!   adapter.
 
 pub mod checkout;

@@ -1,4 +1,4 @@
-//! The payments port: what the shop's sagas need from payments, and how its answers differ.
+//! The payments port: the calls that the shop's sagas make to payments, and the kinds of answers.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,17 @@ use contracts::payments::{InitTransaction, Transaction};
 use futures::{StreamExt, future::BoxFuture, stream};
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
 
-/// What payments is asked to do. Every call names its effect, so that asking twice does it once.
+/// The requests that sagas make to payments. Every call with an effect names that effect, so that
+/// repeating the call has the effect only once.
 pub trait Payments: Send + Sync + 'static {
-    /// Creates the transaction, or finds the one created before.
+    /// Creates the transaction, or returns the one created before.
     fn init<'a>(
         &'a self,
         call: Call<'a>,
         request: InitTransaction,
     ) -> BoxFuture<'a, Result<(), InitError>>;
 
-    /// Makes sure that the order is never paid: cancels its transaction or leaves a tombstone.
+    /// Ensures that the order is never paid: cancels its transaction or leaves a tombstone.
     fn cancel_by_order<'a>(
         &'a self,
         call: Call<'a>,
@@ -23,15 +24,15 @@ pub trait Payments: Send + Sync + 'static {
         transaction_id: TransactionId,
     ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>>;
 
-    /// Reads a transaction, without naming a user; `None` when payments does not know it.
+    /// Reads a transaction, without naming a user; `None` if payments does not know it.
     fn find<'a>(
         &'a self,
         transaction_id: TransactionId,
         trace: Option<&'a TraceRef>,
     ) -> BoxFuture<'a, Result<Option<Transaction>, NoAnswer>>;
 
-    /// Reads many transactions; answers in the order of `ids`. One that is not answered leaves the
-    /// others answered.
+    /// Reads many transactions; the answers are in the order of `ids`. A failed read does not
+    /// affect the other answers.
     fn find_many<'a>(
         &'a self,
         ids: &'a [TransactionId],
@@ -40,12 +41,12 @@ pub trait Payments: Send + Sync + 'static {
     }
 }
 
-/// Read access to payments for those who operate: its API, or its database.
+/// Read access to payments for operators, through its API or its database.
 pub trait PaymentsView: Send + Sync {
-    /// The order's transaction, or the tombstone in its place; nothing when there is neither.
+    /// The order's transaction, or the tombstone in its place; `None` if neither exists.
     ///
     /// # Errors
-    /// Why payments could not be asked, for people.
+    /// Why payments could not be reached, for people.
     fn transaction(
         &self,
         order_id: OrderId,
@@ -53,13 +54,14 @@ pub trait PaymentsView: Send + Sync {
     ) -> BoxFuture<'_, Result<Option<Transaction>, String>>;
 }
 
-/// Single reads under way at once, where payments offers no bulk read.
+/// Number of concurrent single reads, where payments offers no bulk read.
 pub const READS_AT_ONCE: usize = 8;
-/// How long new ones begin.
+/// How long after the first read new reads may begin.
 const READS_BEGIN: Duration = Duration::from_secs(8);
 
-/// Reads transactions one by one, some at once. When that takes long, the last are not asked for any
-/// more and count as unreachable, so that the answers of the first are of use.
+/// Reads transactions one by one, several concurrently. After `READS_BEGIN`, the remaining
+/// transactions are not read and count as unreachable, so that the caller gets the first answers in
+/// time.
 pub async fn find_each<P: Payments + ?Sized>(
     payments: &P,
     ids: &[TransactionId],
@@ -76,30 +78,30 @@ pub async fn find_each<P: Payments + ?Sized>(
     each.buffered(READS_AT_ONCE).collect().await
 }
 
-/// What goes with a call that has an effect.
+/// The context of a call that has an effect.
 #[derive(Debug, Clone)]
 pub struct Call<'a> {
-    /// Names the effect, the same for all attempts: sent as `Idempotency-Key`.
+    /// The name of the effect, the same for all attempts: sent as `Idempotency-Key`.
     pub effect_key: String,
-    /// Whose order it is: payments touches no other user's transaction.
+    /// The order's user: payments touches no other user's transaction.
     pub user_id: UserId,
-    /// The attempt's place in the saga's trace.
+    /// The saga's trace, under the span of the attempt.
     pub trace: &'a TraceRef,
 }
 
-/// What came of [`Payments::cancel_by_order`].
+/// The result of [`Payments::cancel_by_order`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
-    /// It is canceled, or was never created and cannot be any more.
+    /// The transaction is canceled, or was never created and no longer can be.
     Canceled,
-    /// The payer was faster.
+    /// The user paid first.
     AlreadyPaid(Box<Transaction>),
 }
 
 /// Why a transaction was not created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InitError {
-    /// Payments says no, and will say so again.
+    /// Payments refused, and would refuse again.
     #[error("payments refused: {0}")]
     Refused(String),
     /// No usable answer.
@@ -110,10 +112,11 @@ pub enum InitError {
 /// No usable answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// The request never left: only a connect error is that. Of a read, also that payments throttles us.
+    /// The request never left, which only a connect error proves. For a read, also that payments
+    /// throttles the caller.
     #[error("payments cannot be reached: {0}")]
     Unreachable(String),
-    /// It may have been heard: a time-out, a cut connection, an answer that makes no sense.
+    /// The request may have arrived: a time-out, a cut connection or a malformed answer.
     #[error("payments gave no usable answer: {0}")]
     Unknown(String),
 }

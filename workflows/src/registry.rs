@@ -1,4 +1,4 @@
-//! Every workflow of this shop: one line each.
+//! Every workflow of this shop, one line per workflow.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
 /// The workflows of this shop.
 pub type Registry = saga::Registry<Ports, dyn PaymentsView>;
 
-/// Runs their remote steps.
+/// The runner of their remote steps.
 pub type Runner = saga::Runner<Ports>;
 
-/// The clients by which remote steps call their participants.
+/// The clients through which remote steps call their participants.
 pub struct Ports {
     /// Payments.
     pub payments: Arc<dyn Payments>,
@@ -49,7 +49,8 @@ pub fn registry(settings: &Settings) -> Registry {
     Registry::default().with(Checkout { payment_deadline })
 }
 
-/// Their plans: those of new sagas, and earlier ones whose sagas this release brings to their end.
+/// Their plans: the plans of new sagas, and the earlier plans whose sagas this release still
+/// completes.
 pub fn plans() -> Vec<Shape> {
     registry(&Settings::default()).shapes()
 }

@@ -1,4 +1,4 @@
-//! How checkout runs, by environment: the same settings for every process that runs it.
+//! Checkout's settings from the environment, the same for every process that runs it.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use clap::Args;
 use kernel::RetryPolicy;
 use saga::{EngineConfig, EngineConfigError};
 
-/// A year: whoever waits longer than that means something else.
+/// A year: a longer deadline is a mistake.
 const LONGEST_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 
-/// What the environment says of checkout.
+/// Checkout's settings from the environment.
 #[derive(Args, Debug, Clone)]
 pub struct CheckoutSettings {
-    /// For how long a claim gives the right to act on a saga, milliseconds.
+    /// How long a claim gives the right to act on a saga, milliseconds.
     #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000)]
     saga_lease_ms: u64,
     /// Longest time of one call to payments, milliseconds.
@@ -27,7 +27,7 @@ pub struct CheckoutSettings {
     /// Longest delay between attempts, milliseconds.
     #[arg(long, env = "SAGA_RETRY_CAP_MS", default_value_t = 30_000)]
     saga_retry_cap_ms: u64,
-    /// For how long a step is tried before the saga compensates, milliseconds.
+    /// How long a step is tried before the saga compensates, milliseconds.
     #[arg(long, env = "SAGA_RETRY_BUDGET_MS", default_value_t = 900_000)]
     saga_retry_budget_ms: u64,
     /// How long an order waits for its payment, milliseconds.
@@ -36,11 +36,11 @@ pub struct CheckoutSettings {
 }
 
 impl CheckoutSettings {
-    /// How the engine runs.
+    /// The engine's configuration.
     ///
     /// # Errors
-    /// When lease, time-out and margin do not fit, the delays contradict themselves, or no order
-    /// could be paid in time.
+    /// When lease, time-out and margin do not fit together, the retry delays contradict each other,
+    /// or the payment deadline is out of range.
     pub fn engine_config(&self) -> Result<EngineConfig, SettingsError> {
         if !(1..=LONGEST_MS).contains(&self.payment_deadline_ms) {
             return Err(SettingsError::Deadline);
@@ -67,7 +67,7 @@ impl CheckoutSettings {
         Duration::from_millis(self.saga_call_timeout_ms)
     }
 
-    /// For how long a claim gives the right to act.
+    /// How long a claim gives the right to act.
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.saga_lease_ms)
     }
@@ -85,13 +85,13 @@ impl CheckoutSettings {
     }
 }
 
-/// What is forgotten or archived, and when, by environment.
+/// Retention periods from the environment.
 #[derive(Args, Debug, Clone)]
 pub struct RetentionSettings {
-    /// Days after which a saga at rest is moved, with journal and signals, into the archive.
+    /// Days after which a saga at rest is archived, with its journal and signals.
     #[arg(long, env = "RETENTION_SAGAS_DAYS", default_value_t = 30)]
     retention_sagas_days: u64,
-    /// Days for which a message is told from its repeat.
+    /// Days for which a repeated message is recognized.
     #[arg(long, env = "RETENTION_INBOX_DAYS", default_value_t = 30)]
     retention_inbox_days: u64,
     /// Days for which an order's idempotency key is remembered.
@@ -99,23 +99,23 @@ pub struct RetentionSettings {
     retention_keys_days: u64,
 }
 
-/// For how long things are kept.
+/// Retention periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Sagas at rest, before they are archived.
+    /// How long sagas stay at rest before they are archived.
     pub sagas: Duration,
-    /// What the inbox has seen.
+    /// How long the inbox remembers a message.
     pub inbox: Duration,
-    /// Idempotency keys, and refresh tokens after their end.
+    /// How long idempotency keys are kept, and refresh tokens after their end.
     pub keys: Duration,
 }
 
 impl RetentionSettings {
-    /// For how long things are kept.
+    /// Checks the retention periods.
     ///
     /// # Errors
-    /// When the inbox would forget, or the archive take, what a saga that is still alive may need:
-    /// a window must be longer than the retry budget and the payment deadline together.
+    /// When the inbox would forget, or the archive remove, data that a live saga may still need. A
+    /// period must be longer than the retry budget and the payment deadline together.
     pub fn checked(&self, checkout: &CheckoutSettings) -> Result<Retention, SettingsError> {
         let life =
             Duration::from_millis(checkout.saga_retry_budget_ms) + checkout.payment_deadline();
@@ -135,28 +135,28 @@ impl RetentionSettings {
     }
 }
 
-/// Settings that make no sense.
+/// Invalid settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Whoever calls would still be calling when its lease ends.
+    /// The lease holder would still be calling when its lease ends.
     #[error(
         "SAGA_CALL_TIMEOUT_MS must be at least 1 and, with SAGA_LEASE_MARGIN_MS added, fit into SAGA_LEASE_MS"
     )]
     Lease,
-    /// No order could be paid in time, or none would ever be canceled.
+    /// No order could be paid in time, or no unpaid order would ever be canceled.
     #[error("PAYMENT_DEADLINE_MS must be at least 1 and at most a year")]
     Deadline,
-    /// Something would be forgotten while a saga may still need it.
+    /// Data would be forgotten while a saga may still need them.
     #[error(
         "{variable} must be longer than a saga's life, {life:?} (SAGA_RETRY_BUDGET_MS and PAYMENT_DEADLINE_MS)"
     )]
     Retention {
-        /// Which window.
+        /// The variable of the retention period.
         variable: &'static str,
         /// The longest that a saga waits before it is undone.
         life: Duration,
     },
-    /// The delays contradict themselves.
+    /// The retry delays contradict each other.
     #[error("SAGA_RETRY_BASE_MS, SAGA_RETRY_CAP_MS: {0}")]
     Retry(String),
 }

@@ -1,5 +1,5 @@
-//! The way into checkout: one commit for the idempotency key, the order, its stock, its saga, the
-//! journal and the entry of its first step (I1).
+//! The entry point of checkout: one commit for the idempotency key, the order, its stock, its saga,
+//! the journal and the entry of its first step (I1).
 
 use commerce::{
     idempotency::{self, Claim, ClaimError},
@@ -19,61 +19,61 @@ use crate::{
 /// A basket to be ordered.
 #[derive(Debug, Clone)]
 pub struct Submit<'a> {
-    /// Who orders.
+    /// The user who orders.
     pub user_id: UserId,
     /// The caller's name for this intent.
     pub idempotency_key: &'a str,
-    /// SHA-256 of what is asked for.
+    /// SHA-256 of the request.
     pub request_hash: &'a [u8; 32],
-    /// What is ordered.
+    /// The items ordered.
     pub items: &'a [Item],
-    /// How much the account may order.
+    /// Limits on the account's orders.
     pub limits: OrderLimits,
     /// The total that the customer agreed to; `None` accepts any.
     pub expected_total: Option<&'a Money>,
-    /// The order's one trace, and where the request stands in it.
+    /// The trace of the whole order, and the request's span in it.
     pub trace: TraceRef,
-    /// Whether the request's own span is exported: the order's spans hang below it then.
+    /// Whether the request's own span is exported; if so, it is the parent of the order's spans.
     pub exported: bool,
-    /// Whether this process makes the first attempt at payment itself, at once.
+    /// Whether this process makes the first attempt at the payment step itself, at once.
     pub eager: bool,
 }
 
-/// What came of a [`Submit`].
+/// The result of a [`Submit`].
 #[derive(Debug)]
 pub enum Submitted {
     /// A new order.
     New {
         /// The order.
         order_id: OrderId,
-        /// The first attempt at its payment, when this process makes it.
+        /// The first attempt at its payment step, if this process makes it.
         attempt: Option<JoinHandle<()>>,
     },
-    /// The order that this key made before.
+    /// The order that an earlier request with this key created.
     Repeat {
         /// The order.
         order_id: OrderId,
     },
 }
 
-/// Why nothing was ordered. Nothing is left behind.
+/// Why no order was placed. Nothing is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// The key stands for another request, or its first use has not committed yet.
+    /// The key belongs to another request, or its first use has not committed yet.
     #[error(transparent)]
     Key(ClaimError),
-    /// The account has ordered as much as it may.
+    /// The account has reached its order limit.
     #[error(transparent)]
     Limit(LimitError),
     /// The basket cannot be priced.
     #[error(transparent)]
     Price(PriceError),
-    /// The catalog's prices add up to another total than the customer agreed to.
+    /// The total at catalog prices differs from the total that the customer agreed to.
     #[error("the order costs {total}, {expected} was agreed to")]
     PriceChanged {
-        /// As agreed to.
+        /// The total agreed to.
         expected: Money,
-        /// By the catalog's prices of now.
+        /// The total at present catalog prices.
         total: Money,
     },
     /// The order cannot be placed.
@@ -90,14 +90,14 @@ pub enum SubmitError {
 /// Places an order, whole or not at all.
 ///
 /// # Errors
-/// [`SubmitError`]; the transaction has rolled back then.
+/// [`SubmitError`]; the transaction has then been rolled back.
 pub async fn submit(runner: &Runner, request: Submit<'_>) -> Result<Submitted, SubmitError> {
     let engine = runner.engine();
     let mut tx = db::begin(engine.pool()).await?;
     match submit_in(engine, &mut tx, request).await {
         Ok((order_id, Some(started))) => {
-            // a task of its own: a client that hangs up now must not leave a saga whose attempt was claimed
-            // by the commit and is begun by nobody
+            // a separate task: the commit claims the first attempt for this process, so a client
+            // that disconnects now must not prevent the attempt
             let runner = runner.clone();
             let gone_on = engine.detach(async move {
                 crash_point!("submit.before_commit");
@@ -110,7 +110,7 @@ pub async fn submit(runner: &Runner, request: Submit<'_>) -> Result<Submitted, S
                 .unwrap_or_else(|broke| Err(sqlx::Error::Io(std::io::Error::other(broke))))?;
             Ok(Submitted::New { order_id, attempt })
         }
-        // rolled back before the answer: until then the key counts as under way
+        // rolled back before the answer, because the key counts as in progress until then
         Ok((order_id, None)) => {
             tx.rollback().await?;
             Ok(Submitted::Repeat { order_id })
@@ -124,11 +124,12 @@ pub async fn submit(runner: &Runner, request: Submit<'_>) -> Result<Submitted, S
     }
 }
 
-/// The same in the caller's transaction: the order of this key, with the start of its saga unless
-/// it is a repeat. After the commit, hand that to [`saga::Runner::launch`].
+/// Places an order in the caller's transaction. Returns the order of this key, with the start of
+/// its saga unless the request is a repeat. After the commit, pass the start to
+/// [`saga::Runner::launch`].
 ///
 /// # Errors
-/// [`SubmitError`]; the transaction must roll back then.
+/// [`SubmitError`]; the transaction must then roll back.
 pub async fn submit_in(
     engine: &Engine,
     conn: &mut PgConnection,
@@ -205,10 +206,11 @@ fn refused(error: StartError) -> SubmitError {
     }
 }
 
-/// Asks for an order to be canceled, in one commit with what `tx` holds already. Payments decides: an order that is paid
-/// meanwhile completes.
+/// Requests the cancellation of an order, in one commit with the other changes of `tx`. Payments
+/// decides: an order that is paid meanwhile completes.
 ///
-/// No verdict means that nobody could decide: the saga is paused, of another version, or archived.
+/// Without a verdict, the signal was not decided: the saga is paused, of another version, or
+/// archived.
 ///
 /// # Errors
 /// When the saga cannot be moved; see [`EngineError`].

@@ -4,24 +4,27 @@ pub const POINTS: &[(&str, &str)] = &[
     // api
     (
         "auth.register.before_commit",
-        "user, client and welcome mail are written",
+        "user, client and welcome mail are written, not committed",
     ),
     (
         "auth.register.after_commit",
-        "the account is committed, nobody has been told",
+        "the account is committed, no answer is sent",
     ),
-    ("auth.login.before_commit", "the session is written"),
+    (
+        "auth.login.before_commit",
+        "the session is written, not committed",
+    ),
     (
         "auth.login.after_commit",
-        "the session is committed, nobody has been told",
+        "the session is committed, no answer is sent",
     ),
     (
         "api.register.before_answer",
-        "the answer to a registration is made, not sent",
+        "the answer to a registration is built, not sent",
     ),
     (
         "submit.before_commit",
-        "key, order, stock, saga, journal and entry are written",
+        "key, order, stock, saga, journal and entry are written, not committed",
     ),
     (
         "submit.after_commit",
@@ -29,44 +32,47 @@ pub const POINTS: &[(&str, &str)] = &[
     ),
     (
         "api.order.before_answer",
-        "the answer to an order is made, not sent",
+        "the answer to an order is built, not sent",
     ),
-    ("cancel.before_commit", "the signal `cancel` is written"),
+    (
+        "cancel.before_commit",
+        "the signal `cancel` is written, not committed",
+    ),
     (
         "cancel.after_commit",
-        "the signal `cancel` is committed, nobody has been told",
+        "the signal `cancel` is committed, no answer is sent",
     ),
     (
         "api.cancel.before_answer",
-        "the answer to a cancellation is made, not sent",
+        "the answer to a cancellation is built, not sent",
     ),
     // the engine, in api and worker
     (
         "saga.step.before_call",
-        "a remote step is about to be asked for",
+        "a remote step is about to be called",
     ),
     (
         "saga.step.after_call",
-        "its answer is there, its outcome not stored",
+        "the participant has answered, the outcome is not stored",
     ),
-    ("saga.undo.before_call", "an undo is about to be asked for"),
+    ("saga.undo.before_call", "an undo is about to be called"),
     (
         "saga.undo.after_call",
-        "its answer is there, its outcome not stored",
+        "the participant has answered, the outcome is not stored",
     ),
-    ("saga.outcome.before_commit", "a transition is written"),
+    (
+        "saga.outcome.before_commit",
+        "a transition is written, not committed",
+    ),
     (
         "saga.outcome.after_commit",
-        "a transition is committed, nobody has been rung",
+        "a transition is committed, no worker is woken",
     ),
     (
         "saga.timer.before_commit",
-        "deadlines were due, nothing is stored yet",
+        "deadlines have passed, nothing is stored yet",
     ),
-    (
-        "saga.timer.after_commit",
-        "deadlines were due and are stored",
-    ),
+    ("saga.timer.after_commit", "passed deadlines are committed"),
     (
         "saga.claim.after_commit",
         "due entries are claimed, no work on them has begun",
@@ -78,11 +84,11 @@ pub const POINTS: &[(&str, &str)] = &[
     ),
     (
         "relay.publish.before_confirm",
-        "messages are published, no confirm has been awaited",
+        "messages are published, no confirm is awaited yet",
     ),
     (
         "relay.publish.after_confirm",
-        "the broker has confirmed, the rows are there",
+        "the broker has confirmed, the rows are not deleted",
     ),
     (
         "relay.delete.after_commit",
@@ -91,31 +97,37 @@ pub const POINTS: &[(&str, &str)] = &[
     // the consumers, in worker
     (
         "consumer.receive.before_handle",
-        "a batch has arrived, nothing of it is handled",
+        "a batch has arrived, none of its messages is handled",
     ),
     (
         "consumer.handle.before_ack",
-        "a batch is handled, nothing of it is acked",
+        "a batch is handled, none of its messages is acked",
     ),
     ("consumer.ack.after_send", "one message of a batch is acked"),
     (
         "ladder.publish.before_send",
-        "a message is to be put on a rung of the ladder",
+        "a message is about to be published to a retry queue",
     ),
     (
         "ladder.publish.after_confirm",
-        "it is on the rung, and still in its queue",
+        "the message is in a retry queue, and still in its own queue",
     ),
-    ("ladder.ack.after_send", "it is on the rung, and acked"),
+    (
+        "ladder.ack.after_send",
+        "the message is in a retry queue, and acked",
+    ),
     (
         "failed.publish.before_send",
-        "a message is to be put into `failed`",
+        "a message is about to be published to `failed`",
     ),
     (
         "failed.publish.after_confirm",
-        "it is in `failed`, and still in its queue",
+        "the message is in `failed`, and still in its queue",
     ),
-    ("failed.ack.after_send", "it is in `failed`, and acked"),
+    (
+        "failed.ack.after_send",
+        "the message is in `failed`, and acked",
+    ),
     (
         "events.verify.before_call",
         "payments is about to be asked about a minimal event",
@@ -126,44 +138,44 @@ pub const POINTS: &[(&str, &str)] = &[
     ),
     (
         "events.before_commit",
-        "inbox, signals, sagas and orders of a batch are written",
+        "inbox, signals, sagas and orders of a batch are written, not committed",
     ),
     (
         "events.after_commit",
-        "they are committed, no message is acked",
+        "the batch's changes are committed, no message is acked",
     ),
     ("mail.send.before_send", "a mail is about to be sent"),
     (
         "mail.send.after_send",
-        "a mail is sent, that is not recorded",
+        "a mail is sent, the sending is not recorded",
     ),
     (
         "mail.record.after_commit",
-        "the mails sent are recorded, no message is acked",
+        "the sent mails are recorded, no message is acked",
     ),
     // payments
     (
         "payments.init.before_insert",
-        "a creation has arrived, nothing is written",
+        "a request to create a transaction has arrived, nothing is written",
     ),
     (
         "payments.init.after_insert",
-        "the transaction is committed, nobody has been told",
+        "the transaction is committed, no answer is sent",
     ),
     (
         "payments.decide.before_commit",
-        "the move and its event are written",
+        "the new status and its event are written, not committed",
     ),
     (
         "payments.decide.after_commit",
-        "the move and its event are committed, nobody has been told",
+        "the new status and its event are committed, no answer is sent",
     ),
     (
         "payments.entomb.before_insert",
-        "an order without transaction is canceled, nothing is written",
+        "an order without a transaction is to be canceled, nothing is written",
     ),
     (
         "payments.entomb.after_insert",
-        "the tombstone is committed, nobody has been told",
+        "the tombstone is committed, no answer is sent",
     ),
 ];

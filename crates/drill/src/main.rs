@@ -1,5 +1,5 @@
-//! `cargo xtask drill`: places an order and makes its saga stuck with one cause, to practise diagnosis and repair.
-//! For development systems only; no image contains it.
+//! `cargo xtask drill`: places an order and makes its saga stuck with one cause, to practise
+//! diagnosis and repair. For development systems only; no image contains it.
 
 mod stick;
 
@@ -22,7 +22,8 @@ use workflows::Settings;
 
 use crate::stick::DrillError;
 
-/// Place an order and make its saga stuck with one cause. Needs SHOP_DEV=1, which `cargo xtask up` sets.
+/// Place an order and make its saga stuck with one cause. Needs SHOP_DEV=1, which `cargo xtask up`
+/// sets.
 ///
 /// Exit codes: 0 ok, 1 not done, 2 usage, 4 a process is in the way.
 #[derive(Parser)]
@@ -34,8 +35,8 @@ struct Args {
     /// The account that places the order; created if it does not exist.
     #[arg(long, default_value = "user@shop.example")]
     email: String,
-    /// Seconds for which workers are kept from the saga, for causes that they would repair at once; Ctrl-C ends
-    /// this early.
+    /// Seconds for which workers are kept from the saga, for causes that workers would repair at
+    /// once; Ctrl-C ends this period early.
     #[arg(long, default_value_t = 300)]
     hold: u64,
     /// `1` on a development system.
@@ -83,7 +84,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         reads_failed: true,
     };
     let operator = Operator::new(engine, registry, sight);
-    // from here on, Ctrl-C is handled: it must not leave a saga held
+    // from here on, Ctrl-C is handled, because it must not leave a saga locked
     let mut interrupted = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
     let stuck = stick::stick(&operator, buyer, args.cause).await?;
     say(&stuck.saga_id.to_string());
@@ -112,7 +113,7 @@ fn say(line: &str) {
 
 /// The account with this address; created if it does not exist.
 async fn buyer(shop: &PgPool, email: &str) -> anyhow::Result<UserId> {
-    // no token is ever signed here
+    // the signer never signs a token here
     let signer = Signer::from_pem(&tokens::generate_key_pem(), Clock::System)?;
     let bus = Bus::default().with(CreateClientOnRegistration);
     let hasher = Hasher::new(1)?;

@@ -1,10 +1,10 @@
-//! Makes sagas stick, one way for each cause: for drills on a development system, and for the tests of
-//! [`operator::why`].
+//! Makes sagas stuck, one way for each cause, for drills on a development system and for the tests
+//! of [`operator::why`].
 //!
-//! An order is placed as the API places it. Then the traces of the cause are planted in the
-//! databases; where a worker would otherwise be faster, in the commit that places the order.
-//! Messages really pass through the broker. So `why` must diagnose the planted fault like a real
-//! one, and its advice really makes the saga continue.
+//! The drill places an order as the API does. Then it plants the traces of the cause in the
+//! databases; if a worker would otherwise repair the saga first, it plants them in the commit that
+//! places the order. Messages pass through the real broker. So `why` must diagnose the planted
+//! fault like a real one, and its advice must make the saga continue.
 
 mod plant;
 
@@ -31,7 +31,7 @@ pub(crate) struct Stuck {
     pub(crate) saga_id: SagaId,
     /// Its order.
     pub(crate) order_id: OrderId,
-    /// Locks the saga's outbox entry, so that no worker repairs the saga at once.
+    /// A lock on the saga's outbox entry, so that no worker repairs the saga at once.
     held: Option<Transaction<'static, Postgres>>,
 }
 
@@ -44,7 +44,7 @@ impl Stuck {
     /// Unlocks the saga's entry for the workers.
     ///
     /// # Errors
-    /// When the database fails, which unlocks the entry, too.
+    /// When the database fails; the entry is then unlocked as well.
     pub(crate) async fn release(self) -> sqlx::Result<()> {
         match self.held {
             Some(held) => held.rollback().await,
@@ -53,10 +53,10 @@ impl Stuck {
     }
 }
 
-/// Why no saga was made to stick.
+/// Why no saga was made stuck.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DrillError {
-    /// The cause requires that no process has the role, and one has.
+    /// The cause requires that no process has the role, but one does.
     #[error("{code} needs that no process has the role {role}; there is {processes}")]
     Alive {
         /// The cause.
@@ -152,7 +152,8 @@ pub(crate) async fn stick(
     Ok(stuck)
 }
 
-/// Whether the cause is planted at payments, once the saga waits for its decision.
+/// Whether the cause is planted at payments, after the saga has begun to wait for payments'
+/// decision.
 const fn at_payments(code: Code) -> bool {
     matches!(
         code,

@@ -1,6 +1,6 @@
-//! A release that follows this one: what the end-to-end tests roll out beside it, and back again.
+//! The next release, which the end-to-end tests roll out beside the present one, and roll back.
 //!
-//! Its checkout has a step more, and it has a second workflow.
+//! Its checkout has an additional step, and it has a second workflow.
 
 pub mod parcel;
 
@@ -22,7 +22,7 @@ pub fn registry(settings: &Settings) -> Registry {
         .with(Parcel)
 }
 
-/// Checkout's plan as it is today.
+/// The present plan of checkout.
 fn checkout() -> Plan<Checkout, Complete> {
     Plan::first(PlaceOrder)
         .compensable(Remote(InitPayment))

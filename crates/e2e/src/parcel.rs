@@ -1,6 +1,7 @@
-//! Parcel: a courier is booked, the label bought, and the saga waits until the parcel is delivered.
+//! Parcel: books a courier, buys the label, and waits until the parcel is delivered.
 //!
-//! Ends `completed` (delivered) or `compensated` (no label was bought, and the courier is free again).
+//! Ends `completed` (delivered) or `compensated` (no label was bought, and the booking is
+//! canceled).
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use workflows::{Ports, payments::PaymentsView};
 
-/// The signal that the parcel is delivered.
+/// The signal that the parcel was delivered.
 pub const DELIVERED: &str = "parcel_delivered";
 
 static HTTP: LazyLock<Client> = LazyLock::new(Client::new);
@@ -31,7 +32,7 @@ pub struct ParcelInput {
 }
 
 impl ParcelInput {
-    /// Calls the courier; no answer within a second is none.
+    /// Calls the courier; after a second without an answer, the call fails.
     async fn call(&self, method: Method, what: &str) -> reqwest::Result<StatusCode> {
         let url = format!("{}/{what}/{}", self.courier, self.parcel);
         let request = HTTP.request(method, url).timeout(Duration::from_secs(1));
@@ -74,7 +75,7 @@ impl Saga for Parcel {
             Assertion::Done(BuyLabel::NAME) => "labels",
             Assertion::Done(_) => "bookings",
             Assertion::Undone(_) => "cancellations",
-            Assertion::Signal(_) => return Ok(()), // no signal of the plan: it moves nothing
+            Assertion::Signal(_) => return Ok(()), // not a signal of this plan: it moves no saga
         };
         match input.call(Method::GET, what).await {
             Ok(StatusCode::OK) => Ok(()),
@@ -110,7 +111,7 @@ impl RemoteUndo<Parcel> for BookCourier {
     }
 }
 
-/// Buys the label: the courier takes none back.
+/// Buys the label, which the courier does not take back.
 struct BuyLabel;
 
 impl RemoteStep<Parcel> for BuyLabel {

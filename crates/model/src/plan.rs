@@ -1,9 +1,10 @@
-//! A model check of any plan: the machine of [`saga::machine`] with participants that keep to the rules.
+//! A model check of any plan: the machine of [`saga::machine`] with participants that keep to the
+//! rules.
 //!
-//! Where [`crate::explore`] checks checkout with its rows, workers and faults, this checks what a plan itself
-//! can get wrong: its order of steps, waits and signals. Participants do what is asked at most once, refuse,
-//! do not answer, or answer too late; each wait's participant decides once, and each decision arrives at any
-//! time after that; a request to cancel comes at any time.
+//! [`crate::explore`] checks checkout with its rows, workers and faults. This module checks a
+//! plan's own possible mistakes: its order of steps, waits and signals. Participants take effect at
+//! most once, refuse, do not answer, or answer too late. The participant of each wait decides once,
+//! and each decision arrives at any time after that. A request to cancel comes at any time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -12,12 +13,12 @@ use saga::{
     machine::{self, Event, Kept, Op, State},
 };
 
-/// What became of a step's effect.
+/// The state of a step's effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Effect {
     None,
     Done,
-    /// Undone, or closed before it was done: it cannot be done any more.
+    /// Undone, or prevented before it happened: the step can no longer take effect.
     Undone,
 }
 
@@ -26,15 +27,15 @@ enum Effect {
 struct World {
     state: State,
     effects: Vec<Effect>,
-    /// Signals that their participants have decided on and that have not arrived.
+    /// Signals that their participants have decided on but that have not arrived.
     decided: Vec<usize>,
     /// Signals without a final verdict.
     pending: Vec<usize>,
-    /// Waits whose participant has decided.
+    /// Signals that their participants have decided on: one per wait, arrived or not.
     closed: Vec<usize>,
     /// Whether a request to cancel may still come.
     may_cancel: bool,
-    /// A fact contradicted what was decided: an operator has to look.
+    /// A fact contradicted an earlier decision: an operator must investigate.
     breach: bool,
 }
 
@@ -43,7 +44,7 @@ struct World {
 pub struct Explored {
     /// Distinct states.
     pub states: usize,
-    /// Ways from one to the next.
+    /// Transitions between states.
     pub transitions: usize,
     /// States in which the saga is completed.
     pub completed: usize,
@@ -54,17 +55,19 @@ pub struct Explored {
 /// Explores every interleaving of a plan.
 ///
 /// # Errors
-/// The first rule that does not hold, with the way to it: a step runs before the ones above it are done, takes
-/// effect twice, or is not undone in reverse; a completed saga lacks a step; a compensated one has an effect left; a
-/// contradiction arises from participants that keep to the rules; a saga cannot come to rest.
+/// The first rule that is violated, with the events that lead to it: a step runs before the steps
+/// above it are done, takes effect twice, or is not undone in reverse; a completed saga lacks a
+/// step; a compensated saga has an effect left; a contradiction arises although participants keep
+/// to the rules; a saga cannot come to rest.
 pub fn check(shape: &Shape) -> Result<Explored, String> {
     check_among(shape, shape)
 }
 
-/// As [`check`], among participants that keep to the rules of another plan: what a false declaration leads to.
+/// Like [`check`], but the participants keep to the rules of another plan. This shows the result of
+/// a false declaration.
 ///
 /// # Errors
-/// As [`check`].
+/// See [`check`].
 pub fn check_among(shape: &Shape, truth: &Shape) -> Result<Explored, String> {
     Check {
         shape,
@@ -78,7 +81,7 @@ struct Check<'a> {
     shape: &'a Shape,
     /// The plan that participants keep to.
     truth: &'a Shape,
-    /// The number by which a request to cancel is kept among the signals.
+    /// The number that identifies a request to cancel among the signals.
     cancel: usize,
 }
 
@@ -153,7 +156,7 @@ impl Check<'_> {
         })
     }
 
-    /// Everything that can happen.
+    /// Every event that can happen.
     fn next(&self, world: &World) -> Vec<Step> {
         let mut next = match world.state {
             State::Running { step } => self.called(world, step),
@@ -228,7 +231,7 @@ impl Check<'_> {
         next
     }
 
-    /// Whether the pivot was decided forward by the participant of this step.
+    /// Whether this step's participant has decided the pivot forward.
     fn is_decided_by(&self, world: &World, step: usize) -> bool {
         let pivot = Some(self.truth.pivot());
         self.truth.signals.iter().any(|signal| {
@@ -245,7 +248,8 @@ impl Check<'_> {
             .unwrap_or(self.cancel)
     }
 
-    /// The participants of waits decide, each once, when the step that their signal proves has taken effect.
+    /// The participants of waits decide, each once, after the step that their signal proves has
+    /// taken effect.
     fn decisions(&self, world: &World, next: &mut Vec<Step>) {
         for (number, signal) in self.truth.signals.iter().enumerate() {
             let meaning = signal.meaning;
@@ -266,7 +270,7 @@ impl Check<'_> {
             after.decided.push(number);
             after.decided.sort_unstable();
             if let (Class::Abort, Some(step)) = (meaning.class, meaning.proves) {
-                after.effects[step] = Effect::Undone; // the participant takes it back itself
+                after.effects[step] = Effect::Undone; // the participant reverts its effect itself
             }
             next.push((format!("{} is decided", signal.name), Ok(after)));
         }
@@ -358,7 +362,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What holds in every state.
+    /// The rules that hold in every state.
     fn hold(&self, world: &World) -> Result<(), String> {
         let steps = || self.shape.steps.iter().zip(&world.effects);
         let effects =
@@ -388,8 +392,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Whether a decision may come after an undo: only if the pivot is a wait whose decision the undo of the step
-    /// right before it does not prevent.
+    /// Whether a decision may contradict an undo. A signal of the pivot or of a later wait may,
+    /// unless it proves the last step with an effect before the pivot. So may an abort of an
+    /// earlier wait.
     fn may_contradict(&self) -> bool {
         let pivot = self.truth.pivot();
         let last = self.truth.steps[..pivot]

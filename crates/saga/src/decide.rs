@@ -1,7 +1,7 @@
-//! Deciding: pure functions that know of no database, time or network.
+//! Deciding: pure functions without a database, a clock or a network.
 //!
-//! [`machine`] decides on one event, [`progress`] on everything that happens to one saga, [`transition`] says what
-//! that means for rows; [`replay`] feeds the journal to the same fold.
+//! [`machine`] decides on one event; [`progress`] decides on every input of one saga;
+//! [`transition`] turns a decision into rows; [`replay`] feeds the journal to the same fold.
 
 pub mod journal;
 pub mod machine;

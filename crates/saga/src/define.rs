@@ -1,4 +1,5 @@
-//! Defining a workflow: its plan, its steps, and the registry of those that a program knows.
+//! Defining a workflow: its plan, its steps, and the registry of the workflows that a program
+//! knows.
 
 mod erased;
 pub(crate) mod plan;

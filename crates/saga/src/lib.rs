@@ -1,30 +1,33 @@
-//! The saga engine: durable multi-step jobs that end whole or undone, never in between.
+//! The saga engine: durable jobs of several steps that end either complete or fully undone.
 //!
 //! ```text
-//! define/   what a workflow's author writes: plan.rs (a saga and its plan), step.rs (its kinds of steps),
-//!    │      registry.rs (the workflows of a program; types erased from here on)
+//! define/   the author's part of a workflow: plan.rs (a saga and its plan), step.rs (the kinds of
+//!    │      steps), registry.rs (the workflows of a program; types erased from here on)
 //!    │ shapes, without code
 //!    ▼
-//! decide/   pure: machine.rs (state, event, pending signals → decision), progress.rs (the fold over all that
-//!    ▲      happens to one saga), transition.rs (what that means for rows), replay.rs (the fold again, over the
-//!    │      journal), journal.rs, signal.rs, shape.rs
+//! decide/   pure: machine.rs (state, event, pending signals → decision), progress.rs (the fold
+//!    ▲      over every input of one saga), transition.rs (turns decisions into rows), replay.rs
+//!    │      (the same fold over the journal), journal.rs, signal.rs, shape.rs
 //!    │
-//! run/      engine.rs (create, signal), operate.rs (an operator's verbs), transact.rs (the body of every
-//!    │      transaction that moves sagas), runner.rs (one attempt at a remote step), worker.rs (claims due work)
+//! run/      engine.rs (create, signal), operate.rs (operators' verbs), transact.rs (the body of
+//!    │      every transaction that moves sagas), runner.rs (one attempt at a remote step),
+//!    │      worker.rs (claims due work)
 //!    ▼
-//! store/    all SQL: store.rs (`save` is the only way in which a saga moves), claim.rs (leases on entries),
-//!           stored.rs (how a state is written), story.rs (traces), heartbeat.rs, stranded.rs
+//! store/    all SQL: store.rs (only `save` moves a stored saga), claim.rs (leases on entries),
+//!           stored.rs (encoding of states), story.rs (traces), heartbeat.rs, stranded.rs
 //! ```
 //!
-//! - **The row is the truth, the entry is the right to act.** `saga.saga` says where a saga
-//!   stands (state, revision, deadline); its one entry in `messaging.outbox` says when to act
-//!   next and, by its epoch, who may write. A worker that lost its lease writes nothing.
-//! - **Unknown is not failed.** A time-out is [`Outcome::Unknown`]: the step is asked again under
-//!   the same effect key, and compensated whether or not an answer ever came.
-//! - **Signals are kept, always**, with a verdict; every transition takes up those that waited.
+//! - **The row holds the state, the entry grants the right to act.** `saga.saga` stores a saga's
+//!   position (state, revision, deadline). The saga's one entry in `messaging.outbox` stores when
+//!   to act next and, by its epoch, which worker may write. A worker that has lost its lease
+//!   cannot write.
+//! - **Unknown is not failed.** A time-out is [`Outcome::Unknown`]: the step is retried under the
+//!   same effect key, and is compensated whether or not an answer ever came.
+//! - **Every signal is kept**, with a verdict; every transition applies the signals that are
+//!   pending.
 //! - **Local steps join the transition's transaction**, so they take effect exactly once.
 //!
-//! Start with [`Saga`] and [`Plan`] to write one, with [`machine`] to understand one.
+//! Start with [`Saga`] and [`Plan`] to write a workflow, with [`machine`] to understand the engine.
 
 mod decide;
 mod define;

@@ -1,4 +1,4 @@
-//! Running: the transactions that move sagas, and the attempts at their remote steps.
+//! Execution: the transactions that move sagas, and the attempts at their remote steps.
 
 pub(crate) mod engine;
 pub(crate) mod operate;

@@ -1,7 +1,8 @@
 //! All SQL of the engine.
 //!
-//! Lock order, everywhere: saga rows by id, then their entries, then what the local steps lock
-//! (orders, then stock by product id). A claim takes entries in a commit of its own.
+//! Every transaction locks in the same order: saga rows by id, then their entries, then the rows
+//! that the local steps lock (orders, then stock by product id). A claim takes entries in a commit
+//! of its own.
 
 pub mod claim;
 pub mod heartbeat;
@@ -39,29 +40,29 @@ pub struct Row {
     pub step: i16,
     /// Index of the highest step that had started when compensation began.
     pub undo_from: Option<i16>,
-    /// Whether an operator holds it.
+    /// Whether an operator has paused it.
     pub paused: bool,
-    /// Raised by every write.
+    /// Incremented by every write.
     pub revision: i64,
-    /// Absolute end of the wait.
+    /// The absolute time at which the wait ends.
     pub deadline: Option<DateTime<Utc>>,
-    /// Why it is compensated.
+    /// Why the saga is compensated.
     pub reason: Option<String>,
-    /// Signals that wait to be taken up.
+    /// Number of signals without a final verdict.
     pub kept: i32,
-    /// What was chosen before anything left.
+    /// The values that were chosen before any call left.
     pub input: Value,
-    /// Its one trace.
+    /// The trace of the whole saga.
     pub trace_id: String,
-    /// The trace's root.
+    /// Span id of the trace's root.
     pub root_span_id: String,
-    /// Since when it is in its state, at its step.
+    /// Since when the saga has been in its state, at its step.
     pub state_since: DateTime<Utc>,
-    /// Database time of the read.
+    /// The database's time of this read.
     pub now: DateTime<Utc>,
 }
 
-/// Locks sagas, ordered by id. Those that do not exist are missing from the answer.
+/// Locks sagas, ordered by id. The result omits sagas that do not exist.
 pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
@@ -100,7 +101,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row
 /// A signal without a final verdict.
 #[derive(Debug, Clone)]
 pub struct KeptRow {
-    /// Which saga's.
+    /// The saga that received it.
     pub saga_id: SagaId,
     /// Its id.
     pub signal_id: SignalId,
@@ -112,7 +113,7 @@ pub struct KeptRow {
 
 /// The signals kept for sagas that the caller has locked, oldest first.
 ///
-/// A statement of its own: what `lock` waited for is visible only to a later snapshot.
+/// A separate statement: rows committed while `lock` waited are visible only to a later snapshot.
 pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<KeptRow>> {
     sqlx::query_as!(
         KeptRow,
@@ -129,7 +130,7 @@ pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
     .await
 }
 
-/// The journals of sagas that are not archived, each in its order.
+/// The journals of sagas that are not archived, each in journal order.
 pub async fn journals(
     conn: &mut PgConnection,
     ids: &[Uuid],
@@ -185,19 +186,19 @@ pub struct Create<'a> {
     pub trace_id: &'a str,
     /// Root span id.
     pub root_span_id: &'a str,
-    /// Kind and step of the entry; none when the saga is at rest at once.
+    /// Kind and step of the entry; absent when the saga is at rest at once.
     pub entry: Option<EntryWrite<'a>>,
-    /// Seconds until the entry is due; of a leased one, the lease.
+    /// Seconds until the entry is due; for a leased entry, the length of the lease.
     pub due_in: f64,
-    /// Who holds it, when it is inserted as claimed: epoch 1, attempt 1.
+    /// The lease holder, when the entry is inserted as claimed, with epoch 1 and attempt 1.
     pub holder: Option<&'a str>,
     /// The local steps that run in the same transaction.
     pub ran: &'a [String],
-    /// The span below which the trace's root hangs.
+    /// The span that is the parent of the trace's root.
     pub parent_span: Option<&'a str>,
 }
 
-/// What an entry is for.
+/// The work that an entry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryWrite<'a> {
     /// `step` or `timer`.
@@ -206,8 +207,8 @@ pub struct EntryWrite<'a> {
     pub step: std::borrow::Cow<'a, str>,
 }
 
-/// Inserts the saga, its journal's first rows and its entry, in one statement. Returns the entry's
-/// id and database time.
+/// Inserts the saga, the first rows of its journal and its entry in one statement. Returns the
+/// entry's id and the database's time.
 pub async fn create(
     conn: &mut PgConnection,
     new: &Create<'_>,
@@ -264,7 +265,7 @@ pub struct Save {
     pub saga_id: Uuid,
     /// The revision that the decision was made on.
     pub revision: i64,
-    /// When it was made, database time.
+    /// When the decision was made, by the database's clock.
     pub at: DateTime<Utc>,
     /// New state.
     pub state: &'static str,
@@ -278,9 +279,9 @@ pub struct Save {
     pub deadline: Option<DateTime<Utc>>,
     /// New reason.
     pub reason: Option<String>,
-    /// New count of kept signals.
+    /// New number of kept signals.
     pub kept: i32,
-    /// What becomes of the entry.
+    /// The change to the entry.
     pub entry: EntryChange,
     /// Plan, for a new entry.
     pub plan: String,
@@ -296,8 +297,8 @@ pub struct Save {
     pub verdicts: Vec<VerdictRow>,
 }
 
-/// The claim that a write depends on. The epoch alone would not do: pausing removes the entry, and
-/// the one that resuming writes counts from the beginning.
+/// The claim that a write depends on. The epoch alone is not enough: pausing removes the entry, and
+/// resuming writes a new entry whose epochs start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Fence {
     /// The entry claimed.
@@ -306,65 +307,67 @@ pub struct Fence {
     pub epoch: i64,
 }
 
-/// What becomes of a saga's entry.
+/// The change to a saga's entry.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum EntryChange {
-    /// Nothing.
+    /// The entry stays as it is.
     Unchanged,
-    /// The same work again.
+    /// The same work is due again.
     Retry {
-        /// Under this claim only.
+        /// Only under this claim.
         #[serde(flatten)]
         fence: Fence,
-        /// When.
+        /// When the work is due.
         due_at: DateTime<Utc>,
-        /// What the attempt said.
+        /// The attempt's error.
         error: String,
     },
     /// Other work, under the next epoch.
     Replace {
-        /// Under this claim only.
+        /// Only under this claim.
         #[serde(flatten)]
         fence: Fence,
         /// `step` or `timer`.
         kind: &'static str,
         /// Step name, or `<step>/undo`.
         step: String,
-        /// When.
+        /// When the work is due.
         due_at: DateTime<Utc>,
     },
-    /// None any more.
+    /// The entry is removed.
     Remove {
-        /// Under this claim only; without it, whoever holds the entry is fenced out.
+        /// Only under this claim; without a claim, the removal fences out the current lease holder.
         #[serde(flatten)]
         fence: Option<Fence>,
     },
-    /// Due at once, whoever holds it: for a binary that can decide what this one cannot.
+    /// The entry is due at once, even if it is leased: another binary may be able to decide on a
+    /// signal that this one cannot.
     DueNow,
-    /// This work, whether or not there is an entry: whoever holds it is fenced out.
+    /// The entry asks for this work, and is inserted if it is missing. This fences out the current
+    /// lease holder.
     Ensure {
         /// `step` or `timer`.
         kind: &'static str,
         /// Step name, or `<step>/undo`.
         step: String,
-        /// When.
+        /// When the work is due.
         due_at: DateTime<Utc>,
     },
 }
 
-/// A signal to keep.
+/// A signal to be kept.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SignalRow {
     /// Its id.
     pub signal_id: Uuid,
     /// Its name.
     pub name: String,
-    /// The verdict, if there is one yet.
+    /// The verdict, absent while the signal is undecided.
     pub verdict: Option<&'static str>,
-    /// What came with it.
+    /// The signal's data.
     pub payload: Value,
-    /// Where it came from.
+    /// The sender: a message id, a user or an operator.
     pub source: String,
 }
 
@@ -377,20 +380,20 @@ pub struct VerdictRow {
     pub verdict: &'static str,
 }
 
-/// How many rows a [`save`] moved.
+/// The number of rows that a [`save`] changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Saved {
     /// Saga rows.
     pub sagas: i64,
-    /// Entries retried, replaced, removed, made due or ensured; of a removal that names no claim
-    /// none has to be there.
+    /// Entries retried, replaced, removed, made due or ensured. A removal without a claim counts
+    /// even if the saga has no entry.
     pub entries: i64,
 }
 
-/// Stores transitions, all or none, in one statement: the only way in which a stored saga moves.
+/// Stores transitions, all or none, in one statement. A stored saga changes in no other way.
 ///
-/// The caller compares [`Saved`] with what it asked for; fewer rows mean that somebody else moved
-/// first, and it rolls back.
+/// The caller compares [`Saved`] with the number of changes that it requested. Fewer rows mean that
+/// another transaction moved a saga first, and the caller rolls back.
 pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved> {
     sqlx::query_as!(
         Saved,
@@ -493,7 +496,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
 }
 
 /// Moves sagas that came to rest longer than `age` ago into the archive, with journal and signals:
-/// the oldest, at most `limit`. Returns how many.
+/// the oldest, at most `limit`. Returns the number of archived sagas.
 ///
 /// Live and paused sagas are never touched, however old they are.
 pub async fn archive(

@@ -1,4 +1,4 @@
-//! What a checkout costs the shop's database, by PostgreSQL's own statistics.
+//! The cost of a checkout for the shop's database, by PostgreSQL's own statistics.
 
 use contracts::topology::TRANSACTION_COMPLETED;
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -6,7 +6,7 @@ use workflows::submit::Submitted;
 
 use crate::shop::{Shop, quick};
 
-/// Transactions that this database has committed, those of this look included.
+/// Number of transactions that this database has committed, including those of this query.
 async fn commits(pool: &PgPool) -> i64 {
     sqlx::query("select pg_stat_force_next_flush()")
         .execute(pool)
@@ -50,11 +50,11 @@ async fn alone() -> Shop {
 #[tokio::test]
 async fn a_checkout_takes_three_durable_commits() {
     let shop = alone().await;
-    commits(&shop.pool).await; // its own statements are prepared: that counts, too
+    commits(&shop.pool).await; // prepares the query's own statements, which counts, too
     let first = commits(&shop.pool).await;
     let looking = commits(&shop.pool).await - first;
     checkout(&shop, "counted").await;
-    let finding = 1; // the test itself looks for the newest saga
+    let finding = 1; // the test itself looks up the newest saga
     let counted = commits(&shop.pool).await - first - 2 * looking - finding;
     assert_eq!(counted, 3, "created; payment initialised; completed");
 }
@@ -78,8 +78,8 @@ async fn a_checkout_takes_few_statements() {
     .await
     .unwrap();
     let calls: i64 = statements.iter().map(|(_, calls)| calls).sum();
-    // begin, lock of the key, key, prices, saga, stock, order, commit; begin, lock, save, order, commit;
-    // begin, lock, save, order, stock, mail, commit; and the test's own look for the saga
+    // begin, lock of the key, key, prices, saga, stock, order, commit; begin, lock, save, order,
+    // commit; begin, lock, save, order, stock, mail, commit; and the test's own lookup of the saga
     assert!(calls <= 21, "{calls}: {statements:#?}");
     assert!(calls >= 10, "they are counted: {statements:#?}");
 }

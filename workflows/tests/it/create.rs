@@ -110,12 +110,13 @@ async fn a_client_that_hangs_up_cancels_nothing() {
     );
 }
 
-/// Nobody works here but whoever submits: an attempt that was claimed and not begun would never be made.
+/// No worker runs here; only the submitter makes attempts. An attempt that was claimed and not
+/// begun would never be made.
 #[tokio::test]
 async fn wherever_a_client_hangs_up_what_was_committed_is_begun() {
     let shop = Shop::open(quick()).await;
     let (mut answered, mut committed) = (0, 0);
-    // how often a request pauses differs from time to time
+    // the number of a request's pauses varies
     for round in 0..10 {
         for pause in 0..100 {
             let key = format!("{round} {pause}");

@@ -10,7 +10,7 @@ async fn a_worker_that_lost_its_lease_cannot_write() {
     let order = shop.submit().await;
     let slow = shop.claim().await.pop().unwrap();
     shop.hasten().await; // the lease ends
-    shop.work().await; // another takes over and finishes
+    shop.work().await; // another worker takes over and finishes
     let before = shop.journal(order.saga_id).await;
     shop.runner.attempt(&slow).await;
     assert_eq!(shop.journal(order.saga_id).await, before);
@@ -61,7 +61,7 @@ async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_re
     shop.runner.attempt(&slow).await;
     assert_eq!(shop.journal(order.saga_id).await, paused, "it is paused");
 
-    // the new entry counts its epochs from the beginning, and is still another entry
+    // the new entry's epochs start again, but its id differs
     shop.operate(order.saga_id, Verb::Resume).await.unwrap();
     let fresh = shop.claim().await.pop().unwrap();
     assert_eq!(fresh.epoch, slow.epoch);

@@ -1,6 +1,7 @@
-//! Four tests that any plan must pass, after those that Oxide's omicron makes of each of its sagas
-//! (nexus/src/app/sagas/test_helpers.rs): every step twice, every undo twice, every step failing
-//! once, every undo failing for long. On plans of every kind here, on checkout in `four_checkout`.
+//! Four tests that any plan must pass, modeled on the tests that Oxide's omicron runs on each of
+//! its sagas (nexus/src/app/sagas/test_helpers.rs): every step twice, every undo twice, every step
+//! failing once, every undo failing for a long time. Here they run on plans of every kind, in
+//! `four_checkout` on checkout.
 
 use std::marker::PhantomData;
 
@@ -22,7 +23,7 @@ pub(crate) const WELL: Fault = Fault {
     tries: 0,
 };
 
-/// Longer than any backoff doubles.
+/// More failures than the backoff takes to reach its cap.
 const LONG: i64 = 25;
 
 pub(crate) struct Bench<S: Subject> {
@@ -55,7 +56,7 @@ impl<S: Subject> Bench<S> {
             .collect()
     }
 
-    /// A saga with this fault; a start that the database refuses is tried again.
+    /// Starts a saga with this fault; a start that the database refuses is retried.
     pub(crate) async fn start(&self, fault: Fault) -> SagaId {
         sqlx::query("alter sequence four.tries restart")
             .execute(&self.pool)
@@ -107,7 +108,7 @@ impl<S: Subject> Bench<S> {
             .unwrap()
     }
 
-    /// Does what is due, each claim as often as said: whoever comes second must change nothing.
+    /// Does the due work, running each claim `times` times; a repeat must change nothing.
     async fn work(&self, times: usize) {
         sqlx::query("update messaging.outbox set due_at = clock_timestamp() where kind = 'step'")
             .execute(&self.pool)
@@ -124,7 +125,7 @@ impl<S: Subject> Bench<S> {
         }
     }
 
-    /// Works until the saga has come to this state.
+    /// Works until the saga reaches this state.
     pub(crate) async fn until(&self, saga_id: SagaId, state: &str, times: usize) {
         for _ in 0..=LONG + 10 {
             if self.state(saga_id).await == state {
@@ -135,7 +136,7 @@ impl<S: Subject> Bench<S> {
         panic!("{} is {}, not {state}", S::NAME, self.state(saga_id).await);
     }
 
-    /// All steps that have an effect took it once, in order, and none was undone.
+    /// Checks that all steps with an effect took it once, in order, and that none was undone.
     async fn assert_forward(&self, saga_id: SagaId) {
         let steps = Self::steps(|_, kind| kind != Kind::Wait);
         let books = Books::of(&self.pool, saga_id.uuid()).await;
@@ -143,7 +144,8 @@ impl<S: Subject> Bench<S> {
         assert!(books.undone.is_empty(), "{}", S::NAME);
     }
 
-    /// These steps were undone, each once and in reverse; nothing after the pivot took effect.
+    /// Checks that these steps were undone, each once and in reverse, and that nothing after the
+    /// pivot took effect.
     async fn assert_undone(&self, saga_id: SagaId, started: &[usize]) {
         let books = Books::of(&self.pool, saga_id.uuid()).await;
         let mut reverse = indices(started);
@@ -161,7 +163,7 @@ impl<S: Subject> Bench<S> {
         self.assert_forward(saga).await;
     }
 
-    /// Is undone from the wait on.
+    /// Runs a saga to its wait, where a signal compensates it.
     async fn backward(&self, fault: Fault, word: &str, times: usize) {
         let saga = self.start(fault).await;
         self.until(saga, "waiting", times).await;
@@ -213,7 +215,7 @@ impl<S: Subject> Bench<S> {
                 self.forward(fault(step, false, how, 1), 1).await;
             }
         }
-        // what business refuses is undone, it and all before it
+        // a refused step compensates itself and every step before it
         for step in Self::undoable(Kind::Remote) {
             let saga = self.start(fault(step, false, How::Refused, 1)).await;
             self.until(saga, "compensated", 1).await;
@@ -243,7 +245,7 @@ impl<S: Subject> Bench<S> {
                     );
                     self.work(1).await;
                 }
-                self.until(saga, "compensated", 1).await; // it is back
+                self.until(saga, "compensated", 1).await; // the participant is reachable again
                 let all = Self::steps(|role, _| role == Role::Compensable);
                 self.assert_undone(saga, &all).await;
             }

@@ -7,7 +7,7 @@ use testkit::Mode;
 
 use crate::shop::{Shop, quick};
 
-/// How a call goes wrong once, or for long.
+/// The ways in which a call fails, once or for a long time.
 const FAILURES: [Mode; 4] = [
     Mode::DoneButUnknown,
     Mode::Unreachable,
@@ -32,7 +32,7 @@ async fn init_payment_twice_or_failing_once_makes_one_transaction_and_a_complete
         shop.work_again().await;
         assert!(shop.payments.pay(order.id));
         for _ in 0..2 {
-            shop.signal(order.saga_id, TRANSACTION_COMPLETED).await; // complete_order twice
+            shop.signal(order.saga_id, TRANSACTION_COMPLETED).await; // complete_order runs twice
         }
         assert_ended(&shop, order.id, "completed").await;
     }
@@ -59,7 +59,7 @@ async fn its_undo_twice_or_failing_for_long_is_never_given_up_and_cancels_once()
     }
 }
 
-/// Lets the n-th write to an order from now on be rolled back, as by a serialization failure.
+/// Rolls back the n-th write to an order from now on, as a serialization failure would.
 async fn roll_back(shop: &Shop, nth: i64) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         r#"
@@ -90,7 +90,7 @@ async fn tripped(shop: &Shop, nth: i64) -> bool {
     writes >= nth
 }
 
-/// Sends a signal until it is stored, as a message that is not acked comes again.
+/// Sends a signal until it is stored, as the broker redelivers an unacked message.
 async fn insist(shop: &Shop, saga: kernel::SagaId, name: &str) {
     for _ in 0..3 {
         let mut tx = shop.pool.begin().await.unwrap();
@@ -110,8 +110,8 @@ async fn insist(shop: &Shop, saga: kernel::SagaId, name: &str) {
     panic!("{name} is not taken");
 }
 
-/// Each write of each local step and undo is rolled back once after the steps before it ran, and
-/// made again.
+/// Each write of each local step and undo is rolled back once, after the steps before it ran, and
+/// is then repeated.
 #[tokio::test]
 async fn every_local_step_and_undo_rolled_back_once_is_made_again_and_takes_effect_once() {
     for (word, ends) in [(TRANSACTION_COMPLETED, "completed"), (CANCEL, "canceled")] {

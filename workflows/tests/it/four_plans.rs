@@ -1,4 +1,5 @@
-//! Plans of every kind, for rules that hold for any plan: their participants keep books in tables.
+//! Plans of every kind, for rules that hold for any plan. Their participants record effects in
+//! tables.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// What goes wrong, and for how many tries.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum How {
-    /// Nothing.
+    /// No fault.
     Well,
-    /// It is done, and the answer is lost.
+    /// The effect happens, and the answer is lost.
     Lost,
-    /// It never left.
+    /// The request never leaves.
     NeverLeft,
-    /// It is not done, and there is no answer.
+    /// The effect does not happen, and no answer comes.
     NoAnswer,
     /// The code panics.
     Panic,
-    /// Business says no.
+    /// A business refusal.
     Refused,
     /// A local step is rolled back after it ran.
     Conflict,
@@ -45,8 +46,8 @@ pub(crate) struct Input {
     pub(crate) fault: Fault,
 }
 
-/// The books: what took effect, and what was undone, in order. A local effect that happened twice
-/// violates a key; a participant knows its keys and does nothing the second time.
+/// The books: the effects and the undos, in order. A repeated local effect violates a key; a
+/// participant recognizes its keys and does nothing the second time.
 pub(crate) const BOOKS: &str = "
     create schema four;
     create table four.call (saga_id uuid, step int, undo bool, n bigserial);
@@ -68,7 +69,7 @@ pub(crate) struct L<const N: usize>;
 pub(crate) struct R<const N: usize>;
 pub(crate) struct W<const N: usize>;
 
-/// Counts a try of a local step, and rolls it back as a database would while tries are to fail.
+/// Counts a try of a local step, and rolls it back as a database would while its tries are to fail.
 async fn local(
     conn: &mut PgConnection,
     input: &Input,
@@ -96,7 +97,8 @@ async fn local(
     Ok(())
 }
 
-/// A call that reaches its participant, or not; true when it is answered.
+/// Calls the participant; the fault decides whether the call takes effect. Returns how the call
+/// went.
 async fn call(pool: &PgPool, input: &Input, step: usize, undo: bool) -> How {
     let bind = i32::try_from(step).unwrap();
     let tried: i64 = sqlx::query_scalar(
@@ -251,7 +253,7 @@ subject!(
 
 subject!(Zones, "zones", crate::zones::plan());
 
-/// What the books say of a saga.
+/// The record of a saga in the books.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Books {
     /// Steps that took effect, in order.

@@ -1,4 +1,4 @@
-//! Whoever may act on a saga stands in its entry, by the name that its heartbeat gives.
+//! The entry of a saga names its lease holder, as the holder's heartbeat names it.
 
 use saga::heartbeat::{self, Heartbeat};
 use tokio_util::sync::CancellationToken;

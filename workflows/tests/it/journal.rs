@@ -4,7 +4,7 @@ use testkit::Mode;
 
 use crate::shop::{Shop, hasty, quick};
 
-/// As the release before wrote them: a row's facts stand in its sentence alone.
+/// Rewrites rows to the previous release's form: a row's facts are in its text alone.
 const UNTYPED: &str = r"
     set session_replication_role = replica;
     update saga.journal
@@ -12,7 +12,7 @@ const UNTYPED: &str = r"
         signal = null, verdict = null, verb = null, cause = null, budget_spent = null;
     set session_replication_role = origin";
 
-/// Lives with every fact that the release before told in words.
+/// Sagas with every fact that the previous release recorded as text.
 async fn lives() -> Shop {
     let shop = Shop::open(hasty()).await;
     let paid = shop.awaiting().await;

@@ -1,4 +1,4 @@
-//! Finished sagas do not slow live ones down: no statement of a checkout scans what has gathered.
+//! Finished sagas do not slow live ones down: no statement of a checkout scans accumulated rows.
 
 use contracts::topology::{TRANSACTION_CANCELED, TRANSACTION_COMPLETED};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::shop::{Shop, quick};
 
-/// Tables that grow for ever.
+/// Tables that grow without limit.
 const GROWING: [&str; 8] = [
     "saga",
     "journal",
@@ -49,7 +49,7 @@ const FILL: &str = r#"
     analyze;
 "#;
 
-/// A full shop, with the settings of the processes' own pools and one session.
+/// A shop with many rows, with one session and the settings of the processes' own pools.
 async fn full() -> Shop {
     let url = testkit::database("shop", &db::SHOP).await;
     let one = db::connect(&url, &db::PoolConfig::new("test", 1).by_key()).unwrap();
@@ -60,7 +60,7 @@ async fn full() -> Shop {
 #[tokio::test]
 async fn no_statement_of_a_checkout_scans_what_has_gathered() {
     let shop = full().await;
-    // one that completes, one that is canceled, and every look at them
+    // one order that completes, one that is canceled, and every query about them
     let paid = shop.awaiting().await;
     shop.signal_newest(TRANSACTION_COMPLETED).await;
     shop.awaiting().await;

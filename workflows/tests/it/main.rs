@@ -1,6 +1,6 @@
-//! Checkout on the engine, on a real database, with a payments that misbehaves on demand.
+//! Checkout on the engine, with a real database and a payments double that fails on demand.
 //!
-//! Each test is named after the rule that it holds.
+//! Each test is named after its rule.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod budget;

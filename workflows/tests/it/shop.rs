@@ -16,7 +16,7 @@ use workflows::{
     submit::{Submit, SubmitError, Submitted, submit},
 };
 
-/// A shop with one database, one engine and no worker: tests do the work step by step.
+/// A shop with one database, one engine and no worker: the tests do the work step by step.
 pub(crate) struct Shop {
     pub(crate) pool: PgPool,
     pub(crate) engine: Engine,
@@ -38,7 +38,7 @@ pub(crate) fn quick() -> EngineConfig {
     }
 }
 
-/// The first failure is the last one.
+/// The first failed attempt uses up the retry budget.
 pub(crate) fn hasty() -> EngineConfig {
     let retry = RetryPolicy {
         budget: Duration::ZERO,
@@ -102,7 +102,7 @@ impl Shop {
         submit(&self.runner, request).await
     }
 
-    /// An order whose first attempt nobody has made yet.
+    /// An order whose first attempt has not been made.
     pub(crate) async fn submit(&self) -> Order {
         let key = Uuid::new_v4().to_string();
         match self.try_submit(1, &key, false).await.unwrap() {
@@ -136,7 +136,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// Does all work that is due now, once; returns how much that was.
+    /// Does all work that is due now, once; returns the number of claims.
     pub(crate) async fn work(&self) -> usize {
         let claims = self.claim().await;
         for claim in &claims {
@@ -148,7 +148,7 @@ impl Shop {
         claims.len()
     }
 
-    /// Makes everything due: leases, backoffs and deadlines end now.
+    /// Makes all work due: leases, backoffs and deadlines end now.
     pub(crate) async fn hasten(&self) {
         sqlx::query("update messaging.outbox set due_at = clock_timestamp() where kind in ('step', 'timer')")
             .execute(&self.pool)
@@ -215,7 +215,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// Kinds of the saga's journal, in order.
+    /// The kinds of the saga's journal rows, in order.
     pub(crate) async fn journal(&self, saga_id: SagaId) -> Vec<String> {
         sqlx::query_scalar("select kind from saga.journal where saga_id = $1 order by revision, n")
             .bind(saga_id.uuid())
@@ -250,7 +250,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// What the shop's database alone can tell of the invariants.
+    /// Checks the invariants that the shop's database alone can show.
     pub(crate) async fn assert_whole(&self) {
         let report = doctor::examine(&self.pool, None, &workflows::plans(), Duration::ZERO)
             .await

@@ -57,7 +57,7 @@ async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let claim = shop.claim().await.pop().unwrap();
-    // payments has created it, its answer is on the way, and the user has paid already
+    // payments has created the transaction, its answer is under way, and the user has already paid
     assert_eq!(
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
         Some(Verdict::Early)
@@ -119,7 +119,7 @@ async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way
         Some(Verdict::Applied)
     );
     let before = shop.journal(order.saga_id).await;
-    shop.runner.attempt(&claim).await; // its holder knows nothing of it
+    shop.runner.attempt(&claim).await; // the lease holder does not know of the cancellation
     assert_eq!(shop.journal(order.saga_id).await, before, "fenced out");
     shop.work().await;
     assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
@@ -252,7 +252,7 @@ async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
         0,
         "this binary claims only what it knows"
     );
-    version(1).await; // as a binary sees it that knows the plan
+    version(1).await; // as a binary that knows the plan sees it
     assert_eq!(
         shop.work().await,
         1,

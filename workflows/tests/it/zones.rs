@@ -58,7 +58,7 @@ impl<S: Subject, const N: usize> SleepStep<S> for Pause<N> {
 }
 
 impl Bench<Zones> {
-    /// Lets the time of the wait or the sleep pass, and its timer be due.
+    /// Lets the time of the wait or the sleep pass, so that its timer is due.
     async fn time_passes(&self, saga: SagaId) {
         for due in [
             "update saga.saga set deadline = clock_timestamp() - interval '1 s' where saga_id = $1",
@@ -88,7 +88,7 @@ impl Bench<Zones> {
             .unwrap()
     }
 
-    /// A saga that was approved and has slept: its remote steps are due.
+    /// A saga that was approved and has slept, so that its remote steps are due.
     async fn approved(&self, fault: crate::four_plans::Fault) -> SagaId {
         let saga = self.start(fault).await;
         self.signal(saga, "approved").await;
@@ -100,7 +100,7 @@ impl Bench<Zones> {
         saga
     }
 
-    /// Every invariant holds, and each journal replays.
+    /// Checks that every invariant holds and that each journal replays.
     async fn assert_whole(&self) {
         let plans = [Zones::plan().shape()];
         let report = doctor::examine(&self.pool, None, &plans, Duration::ZERO)

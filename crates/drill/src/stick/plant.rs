@@ -203,7 +203,7 @@ pub(super) async fn decision(
             .await?;
         return Ok(tx.commit().await?);
     }
-    // long enough ago for the event to count as missing
+    // long enough ago that the event counts as missing
     let row = sqlx::query(
         "update payments.transaction set status = 'paid', completed_at = clock_timestamp() - interval '1 min'
          where order_id = $1

@@ -1,4 +1,5 @@
-//! The programs of the next release in one file: it runs as the program by whose name it is called.
+//! The programs of the next release in one file, which runs as the program that its file name
+//! names.
 
 use std::{path::Path, process::ExitCode};
 

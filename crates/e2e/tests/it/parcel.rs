@@ -1,4 +1,5 @@
-//! A second workflow: one file, one line of a registry, and everything that runs and shows sagas has it.
+//! A second workflow needs one file and one line of a registry; everything that runs and shows
+//! sagas then supports it.
 
 use std::{
     collections::BTreeSet,
@@ -25,13 +26,13 @@ use workflows::Settings;
 
 use crate::{hurried, next_release, text};
 
-/// The courier's service: what it was asked for, by parcel.
+/// The courier's service: the requests that it has accepted, by parcel.
 #[derive(Default)]
 struct Books {
     entries: BTreeSet<(String, Uuid)>,
-    /// Parcels that it sells no label for.
+    /// Parcels for which it sells no label.
     refused: BTreeSet<Uuid>,
-    /// Whether it answers 503 to what would change something.
+    /// Whether it answers 503 to every request that would change something.
     is_away: bool,
 }
 
@@ -104,7 +105,7 @@ impl Depot {
         }
     }
 
-    /// Begins a saga, as an API of parcels would.
+    /// Begins a saga, as an API for parcels would.
     async fn send(&self, parcel: Uuid) -> SagaId {
         let id = SagaId::new();
         let new = NewSaga::<Parcel> {
@@ -123,7 +124,7 @@ impl Depot {
         id
     }
 
-    /// The courier delivers, and a consumer of its news signals the saga.
+    /// The courier delivers, and a consumer of the courier's events signals the saga.
     async fn deliver(&self, saga_id: SagaId, parcel: Uuid) {
         let delivery = ("deliveries".to_owned(), parcel);
         self.courier.lock().unwrap().entries.insert(delivery);
@@ -159,7 +160,7 @@ impl Depot {
         self.courier.lock().unwrap().has(what, parcel)
     }
 
-    /// A verb of `shopctl saga` on this saga, in JSON.
+    /// Runs a verb of `shopctl saga` on this saga, and returns its JSON.
     fn shopctl(&self, verb: &str, saga: SagaId, rest: &[&str]) -> Value {
         let id = saga.to_string();
         let arguments = [&["saga", verb, &id, "-o", "json", "-y"], rest].concat();
@@ -277,7 +278,7 @@ async fn an_operators_word_on_a_second_workflow_is_verified_by_its_own_participa
 async fn a_second_workflow_is_retried_and_compensated() {
     let mut options = hurried();
     for setting in ["SAGA_RETRY_BASE_MS", "SAGA_RETRY_CAP_MS"] {
-        options.env.insert(setting, "60000".to_owned()); // an operator is faster
+        options.env.insert(setting, "60000".to_owned()); // the operator must act before the retry
     }
     let depot = Depot::open(options).await;
     depot.courier.lock().unwrap().is_away = true;
@@ -316,7 +317,8 @@ impl Depot {
         self.system.spawn_with(WORKER, &env).await;
     }
 
-    /// Sends one parcel that is delivered and one that gets no label, to the end; a dead worker is started again.
+    /// Sends one parcel that is delivered and one that gets no label, and runs both to their end; a
+    /// dead worker is started again.
     async fn play(&self, dir: &Path) {
         let (sold, refused) = (Uuid::new_v4(), Uuid::new_v4());
         self.courier.lock().unwrap().refused.insert(refused);

@@ -1,4 +1,4 @@
-//! The journal: the append-only record of each saga, one typed entry for each thing that happened.
+//! The journal: the append-only record of each saga, with one typed entry per event.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::signal::Verdict;
 
 /// The event that a journal row records, with the facts that replay, diagnosis and metrics read.
 ///
-/// Texts for people stand beside it, in [`JournalRow::detail`]; no code reads a meaning out of them.
-/// Variants and their fields are stored as columns of `saga.journal`: rename only with a migration.
+/// Texts for people are in [`JournalRow::detail`]; no code parses them. Variants and their fields
+/// are stored as columns of `saga.journal`: rename only with a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JournalFact {
@@ -23,27 +23,28 @@ pub enum JournalFact {
     Refused,
     /// An attempt never reached its participant.
     Transient {
-        /// Whether this attempt used up the step's retry budget; absent for an undo, which has none.
+        /// Whether this attempt used up the step's retry budget; absent for an undo, which has no
+        /// budget.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget_spent: Option<bool>,
     },
     /// An attempt may or may not have taken effect.
     Unknown {
-        /// As of [`JournalFact::Transient`].
+        /// See [`JournalFact::Transient`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget_spent: Option<bool>,
     },
-    /// The participant answered with something that contradicts the saga's input, such as another amount.
+    /// The participant's answer contradicts the saga's input, for example with another amount.
     Contradicted {
-        /// As of [`JournalFact::Transient`].
+        /// See [`JournalFact::Transient`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget_spent: Option<bool>,
     },
     /// A remote step was undone.
     Undone,
-    /// An undo found that the participant had decided the other way before.
+    /// The undo found that the participant had already decided the other way.
     Overtaken,
-    /// The process that made an attempt disappeared before it stored a result.
+    /// The process that made an attempt died before it stored a result.
     Lost,
     /// A wait ended without a signal.
     DeadlinePassed,
@@ -51,35 +52,36 @@ pub enum JournalFact {
     Woken,
     /// A signal arrived.
     Signal {
-        /// Its name.
+        /// The signal's name.
         signal: String,
-        /// Absent while it is kept undecided: the saga is paused, or its receiver did not know the plan.
+        /// Absent while the signal is kept undecided: the saga is paused, or the receiving process
+        /// did not know the plan.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
     },
-    /// A signal that was kept got its verdict.
+    /// A kept signal got its verdict.
     SignalDecided {
-        /// Its name.
+        /// The signal's name.
         signal: String,
-        /// The verdict.
+        /// The signal's verdict.
         verdict: Verdict,
     },
     /// An operator acted.
     Operator {
-        /// The operator's act.
+        /// The operator's action.
         verb: VerbKind,
     },
     /// Compensation began.
     CompensationBegun {
-        /// Why.
+        /// The reason.
         cause: CompensationCause,
     },
-    /// A fact contradicts what was already decided.
+    /// A fact contradicts an earlier decision.
     Breach,
 }
 
 impl JournalFact {
-    /// The stored kind.
+    /// The kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Begun => "begun",
@@ -101,7 +103,8 @@ impl JournalFact {
         }
     }
 
-    /// Whether something outside the decision caused it. All other facts follow from a decision.
+    /// Whether the fact was caused from outside the decision. All other facts follow from a
+    /// decision.
     pub const fn is_input(&self) -> bool {
         !matches!(
             self,
@@ -137,26 +140,26 @@ impl fmt::Display for JournalFact {
     }
 }
 
-/// An operator's act on a saga, without its arguments.
+/// An operator's action on a saga, without its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerbKind {
     /// Run the current work now.
     Retry,
-    /// Keep signals, run nothing.
+    /// Keep signals, and run no step.
     Pause,
-    /// Apply the kept signals, then go on.
+    /// Apply the kept signals, then continue.
     Resume,
-    /// Ask for compensation.
+    /// Request compensation.
     Cancel,
-    /// Assert what a participant has decided.
+    /// Assert a participant's decision.
     Signal,
-    /// Assert how the current step ended.
+    /// Assert the result of the current step.
     Resolve,
 }
 
 impl VerbKind {
-    /// As typed and stored.
+    /// The verb as typed and stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -179,14 +182,14 @@ pub enum CompensationCause {
     BudgetSpent,
     /// The deadline of the wait passed.
     DeadlinePassed,
-    /// A signal ended the wait with an abort.
+    /// A signal aborted the wait.
     Aborted,
-    /// A user or an operator canceled it.
+    /// A user or an operator canceled the saga.
     Canceled,
 }
 
 impl CompensationCause {
-    /// As stored.
+    /// The cause as stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -204,25 +207,25 @@ pub struct JournalRow {
     /// The event.
     #[serde(flatten)]
     pub fact: JournalFact,
-    /// At which step; `<step>/undo` for an undo.
+    /// The step's name; `<step>/undo` for an undo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// In which attempt.
+    /// The number of the attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<i32>,
-    /// Error, verdict or reason, for people.
+    /// The error, verdict or reason, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The author of an act, or the source of a signal that arrived.
+    /// The operator who acted, or the source of a signal that arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// When it began, of what took time.
+    /// When the event began, for events that take time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began_at: Option<DateTime<Utc>>,
-    /// Of an attempt: the span that its calls are children of.
+    /// For an attempt: the span that is the parent of its calls' spans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
-    /// Of an attempt: the process that made it.
+    /// For an attempt: the process that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<String>,
     /// Local steps, and undos as `<step>/undo`, that ran in the same transaction.
@@ -230,31 +233,31 @@ pub struct JournalRow {
     pub ran: Option<Vec<String>>,
 }
 
-/// A row as read back, maybe one that a newer release wrote.
+/// A stored row, possibly written by a newer release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredRow {
-    /// When.
+    /// When the row was written.
     pub at: DateTime<Utc>,
-    /// The revision that it made.
+    /// The revision that the write created.
     pub revision: i64,
-    /// A stored [`JournalFact`], if this binary knows it.
+    /// A stored [`JournalFact`]; this binary may not know it.
     pub fact: Value,
-    /// As of [`JournalRow::step`].
+    /// See [`JournalRow::step`].
     pub step: Option<String>,
-    /// As of [`JournalRow::attempt`].
+    /// See [`JournalRow::attempt`].
     pub attempt: Option<i32>,
-    /// The saga's state after it.
+    /// The saga's state after the row.
     pub state: String,
-    /// As of [`JournalRow::detail`].
+    /// See [`JournalRow::detail`].
     pub detail: Option<String>,
-    /// As of [`JournalRow::actor`].
+    /// See [`JournalRow::actor`].
     pub actor: Option<String>,
-    /// As of [`JournalRow::ran`].
+    /// See [`JournalRow::ran`].
     pub ran: Vec<String>,
 }
 
 impl JournalRow {
-    /// A row with nothing but its fact.
+    /// A row with only a fact.
     pub const fn new(fact: JournalFact) -> Self {
         Self {
             fact,

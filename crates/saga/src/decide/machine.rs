@@ -1,7 +1,7 @@
 //! Deciding, as a pure function: `(plan's shape, state, event, kept signals) → decision`.
 //!
-//! Nothing here knows of databases, time or networks. The same function runs in production, in
-//! model checks, in `why` and in dry runs; the engine does what it says, in one transaction.
+//! The module has no database, clock or network. The same function runs in production, in model
+//! checks, in `why` and in dry runs; the engine carries out the decision in one transaction.
 
 use crate::{
     journal::CompensationCause,
@@ -10,20 +10,20 @@ use crate::{
     signal::{Class, Meaning, Verdict},
 };
 
-/// Where a saga stands. Numbers are indices into the plan's steps.
+/// The state of a saga. Numbers are indices into the plan's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The remote step is to be run, or is running.
+    /// The remote step is due, or is running.
     Running {
-        /// That step.
+        /// The remote step.
         step: usize,
     },
     /// Waits for a signal, a deadline, or the end of a sleep.
     Waiting {
-        /// The wait or the sleep.
+        /// The wait or sleep step.
         step: usize,
     },
-    /// The remote step is to be undone, or is being undone; all started ones above it are.
+    /// The undo of the remote step is due, or is running; every started step above it is undone.
     Compensating {
         /// The step being undone.
         step: usize,
@@ -40,7 +40,7 @@ pub enum State {
 }
 
 impl State {
-    /// As stored and shown.
+    /// The state's name, as stored and shown.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running { .. } => "running",
@@ -51,13 +51,13 @@ impl State {
         }
     }
 
-    /// Whether nothing will ever happen to it again.
+    /// Whether the saga is finished: no further event changes it.
     pub const fn is_at_rest(self) -> bool {
         matches!(self, Self::Completed | Self::Compensated { .. })
     }
 }
 
-/// What has happened.
+/// An event of a saga.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The saga is being created.
@@ -66,84 +66,85 @@ pub enum Event {
     Done,
     /// The running step was refused for a business reason.
     Refused(String),
-    /// The running step did not end: it never left, or its answer is unknown.
+    /// The running step has no result: the request never left, or its answer is unknown.
     NotDone {
-        /// Whether the time for further attempts is used up.
+        /// Whether the retry budget is used up.
         budget_spent: bool,
     },
     /// The undo took effect.
     Undone,
     /// The undo found that the pivot had been decided the other way.
     Overtaken,
-    /// The undo did not end.
+    /// The undo has no result.
     NotUndone,
     /// The wait's deadline has passed.
     DeadlinePassed,
-    /// A worker looked at it for no other reason than kept signals.
+    /// A worker loaded the saga only because of kept signals.
     Woken,
-    /// A signal came in.
+    /// A signal arrived.
     Signal(Meaning),
 }
 
-/// Work to be done inside the transaction that stores the decision, in this order.
+/// Work inside the transaction that stores the decision, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Write down that the remote step took effect.
+    /// Record that the remote step took effect.
     Record(usize),
     /// Run the local step.
     Run(usize),
-    /// Say that the saga is being undone from now on.
+    /// Record that compensation begins.
     BeginCompensation,
     /// Undo the local step.
     Undo(usize),
 }
 
-/// What becomes of the saga's outbox entry.
+/// The change to the saga's outbox entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wake {
-    /// It stays as it is.
+    /// The entry stays as it is.
     Unchanged,
-    /// The same work again, after a backoff.
+    /// The same work is due again, after a backoff.
     Retry,
-    /// Run this remote step, now.
+    /// This remote step is due now.
     Step(usize),
-    /// Undo this remote step, now.
+    /// The undo of this remote step is due now.
     Undo(usize),
-    /// Wake at the deadline of this wait.
+    /// The entry is due at the deadline of this wait.
     Deadline(usize),
-    /// None: the saga is at rest.
+    /// No entry: the saga is at rest.
     Nothing,
 }
 
-/// A signal that was kept because nobody could decide on it, or because it came early.
+/// A signal that was kept because the process that received it could not decide on it, or because
+/// it came early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept<Id> {
-    /// Which one.
+    /// The signal's id.
     pub id: Id,
-    /// What it means.
+    /// The signal's meaning.
     pub meaning: Meaning,
 }
 
-/// What the machine wants to be done.
+/// The result of one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<Id> {
     /// The new state.
     pub state: State,
     /// Work inside the transaction.
     pub ops: Vec<Op>,
-    /// What becomes of the entry.
+    /// The change to the entry.
     pub wake: Wake,
-    /// Verdict on the event, when it was a signal.
+    /// The verdict on the event, if the event is a signal.
     pub verdict: Option<Verdict>,
-    /// Verdicts on kept signals, as far as they changed.
+    /// Changed verdicts on kept signals.
     pub taken_up: Vec<(Id, Verdict)>,
-    /// Why the saga is compensated, when compensation begins: for code, and for people.
+    /// Why compensation begins, if it does: the cause for code, and the text for people.
     pub reason: Option<(CompensationCause, String)>,
-    /// A fact arrived that contradicts what was already decided: an operator must look.
+    /// A fact contradicts an earlier decision: an operator must investigate.
     pub breach: bool,
 }
 
-/// Decides what `event` means for a saga in `state`, and takes up the signals kept for it.
+/// Decides on `event` for a saga in `state`, and consumes the signals kept for it.
 pub fn advance<Id: Copy + PartialEq>(
     shape: &Shape,
     state: State,
@@ -159,7 +160,7 @@ pub fn advance<Id: Copy + PartialEq>(
     machine.decision
 }
 
-/// The entry that a saga in `state` must own: what `resume` and `retry` write.
+/// The entry that a saga in `state` must have; `resume` and `retry` write it.
 pub fn wake_of(shape: &Shape, state: State) -> Wake {
     debug_assert!(shape.steps.len() < usize::from(u16::MAX));
     match state {
@@ -170,12 +171,12 @@ pub fn wake_of(shape: &Shape, state: State) -> Wake {
     }
 }
 
-/// Simulates a saga from `state` as if every answer were a good one: what it will do until it waits or is at rest,
-/// and where that is.
+/// Simulates a saga from `state`, assuming that every step succeeds: its effects until it waits or
+/// is at rest, and the state that it reaches.
 pub fn simulate(shape: &Shape, mut state: State) -> (Vec<PlannedEffect>, State) {
     let mut planned = Vec::new();
     let name = |step: usize| shape.steps[step].name;
-    // every round ends a step or undoes one
+    // every iteration ends a step or undoes one
     for _ in 0..2 * shape.steps.len() {
         let event = match state {
             State::Running { step } => {
@@ -233,7 +234,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             {
                 self.compensate(step, CompensationCause::Refused, why);
             }
-            // a pivot may have taken effect, and nothing undoes it: it is asked until it answers
+            // a pivot may have taken effect and has no undo, so it is retried until it answers
             (State::Running { step }, Event::NotDone { budget_spent: true })
                 if self.role(step) == Role::Compensable =>
             {
@@ -247,7 +248,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
-                // only the participant that decides the pivot can be faster than its undo
+                // only the participant that decides the pivot can decide before the undo reaches it
                 let decides = self.shape.decides_the_pivot(step);
                 if decides && self.may_turn_forward(step, from, Some(step)) {
                     self.turn_forward(from);
@@ -260,7 +261,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             (State::Waiting { step }, Event::DeadlinePassed) => {
                 match (self.shape.steps[step].kind, self.role(step)) {
                     (Kind::Sleep, _) => self.forward(step + 1),
-                    // nothing is given up after the pivot: the wait begins anew
+                    // no wait gives up after the pivot: the deadline starts again
                     (_, Role::Retryable) => self.decision.wake = Wake::Deadline(step),
                     _ => self.compensate(
                         step,
@@ -298,13 +299,13 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 if self.end_wait(wait) {
                     Verdict::Applied
                 } else {
-                    Verdict::Early // steps between the proven one and the wait are still to be run
+                    Verdict::Early // steps between the proven step and the wait must run first
                 }
             }
             State::Compensating { from, .. } | State::Compensated { from } if from > wait => {
                 Verdict::Duplicate
             }
-            // the pivot is decided, though a step is undone already: an operator has to look
+            // the pivot is decided, but a step is undone already: an operator must investigate
             State::Compensating { .. } | State::Compensated { .. } => {
                 self.decision.breach |= wait >= self.shape.pivot();
                 Verdict::Late
@@ -329,7 +330,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
 
     fn cancel(&mut self) -> Verdict {
         match self.decision.state {
-            State::Running { step } if self.role(step) == Role::Pivot => Verdict::Early, // its answer decides
+            // the pivot's answer decides
+            State::Running { step } if self.role(step) == Role::Pivot => Verdict::Early,
             State::Running { step } | State::Waiting { step }
                 if self.role(step) != Role::Retryable =>
             {
@@ -345,7 +347,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         }
     }
 
-    /// Feeds the kept signals until none of them changes anything any more.
+    /// Applies the kept signals until none of them changes anything.
     fn take_up(&mut self, kept: &[Kept<Id>]) {
         let mut open: Vec<_> = kept.to_vec();
         loop {
@@ -375,7 +377,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         self.forward(step + 1);
     }
 
-    /// Runs local steps until one needs the network or has to wait.
+    /// Runs local steps until a step needs the network or has to wait.
     fn forward(&mut self, first: usize) {
         for step in first..self.shape.steps.len() {
             let (state, wake) = match self.shape.steps[step].kind {
@@ -400,11 +402,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         self.undo_below(from + 1, from);
     }
 
-    /// Undoes what started below `above`, in reverse, until an undo needs the network.
+    /// Undoes the started steps below `above`, in reverse, until an undo needs the network.
     fn undo_below(&mut self, above: usize, from: usize) {
         for step in (0..above).rev() {
             match (self.role(step), self.shape.steps[step].kind) {
-                // a pivot that lets the saga be undone had no effect
+                // a saga is compensated only if its pivot had no effect
                 (Role::Pivot, _) | (_, Kind::Wait | Kind::Sleep) => {}
                 (_, Kind::Local) => self.decision.ops.push(Op::Undo(step)),
                 (_, Kind::Remote) => {
@@ -418,15 +420,15 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         self.decision.wake = Wake::Nothing;
     }
 
-    /// Legal only while nothing has been undone, and only when the last step that had started is done: the
-    /// saga had come to its wait, or the fact that overtook the undo proves that very step.
+    /// Allowed only while no step is undone and the last started step is done: the saga had reached
+    /// its wait, or the fact that overtook the undo proves that very step.
     fn may_turn_forward(&self, step: usize, from: usize, proven: Option<usize>) -> bool {
         let nothing_undone =
             (step + 1..=from).all(|above| !self.shape.steps[above].has_an_effect());
         nothing_undone && (from == self.shape.pivot() || proven == Some(from))
     }
 
-    /// Goes on where the saga stood when it began to be undone.
+    /// Continues from the point where compensation began.
     fn turn_forward(&mut self, from: usize) {
         if from < self.shape.pivot() {
             self.recorded(from);
@@ -435,7 +437,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         }
     }
 
-    /// Goes on behind this wait, if the saga stands at it.
+    /// Continues after this wait, if the saga is at it.
     fn end_wait(&mut self, wait: usize) -> bool {
         let at_it = self.decision.state == State::Waiting { step: wait };
         if at_it {

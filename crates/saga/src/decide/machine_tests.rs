@@ -22,7 +22,7 @@ fn checkout() -> Shape {
     shape(&steps, 1)
 }
 
-/// A longer plan: two remote steps before the pivot, a remote one after it.
+/// A longer plan: two remote steps before the pivot, and a remote step after it.
 fn voyage() -> Shape {
     let steps = [
         ("book", Kind::Local, Role::Compensable),
@@ -35,7 +35,7 @@ fn voyage() -> Shape {
     shape(&steps, 2)
 }
 
-/// Payments' step, then a second remote one, then the wait for payments.
+/// A step at payments, then a second remote step, then the wait for payments.
 fn shipped() -> Shape {
     let steps = [
         ("place_order", Kind::Local, Role::Compensable),
@@ -47,7 +47,7 @@ fn shipped() -> Shape {
     shape(&steps, 1)
 }
 
-/// A plan whose signals prove this step.
+/// A plan whose signals prove the step `proves`.
 fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
     let steps: Vec<_> = steps
         .iter()
@@ -76,7 +76,7 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
     }
 }
 
-/// What the plan's signal of this class means.
+/// The meaning of the plan's signal of this class.
 fn meaning(shape: &Shape, class: Class) -> Meaning {
     let name = match class {
         Class::Proceed => "yes",
@@ -167,7 +167,7 @@ fn a_kept_fact_proves_a_step_whose_answer_never_came() {
         );
         assert_eq!(decision.state, State::Completed);
     }
-    // but only the step right before the pivot
+    // only the step right before the pivot is proven
     let decision = with_kept(
         &voyage(),
         INIT,
@@ -266,7 +266,7 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
         (from_wait.state, from_wait.ops),
         (State::Completed, vec![Op::Run(3)])
     );
-    // init's answer never came: being paid proves it, so it is recorded on the way
+    // init's answer never came; the payment proves that init took effect, so it is recorded as well
     let from_init = advance_one(&checkout(), UNDOING, Event::Overtaken);
     assert_eq!(
         (from_init.state, from_init.ops),
@@ -343,7 +343,7 @@ fn a_woken_wait_writes_its_deadline_again() {
     );
 }
 
-/// Every state that can be reached by any sequence of events, with any signals kept.
+/// Every state that any sequence of events can reach, with any signals kept.
 fn explore(
     shape: &Shape,
     mut visit: impl FnMut(State, &Event, &[Class], &Decision<u8>),
@@ -451,7 +451,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
         let decision = with_kept(&shipped(), reserving, event, &[Class::Proceed]);
         assert!(!decision.ops.contains(&Op::Record(2)), "{decision:?}");
         assert_ne!(decision.state, State::Completed);
-        // paid, and it cannot be shipped: somebody must look
+        // the order is paid and cannot be shipped: an operator must investigate
         let undoing = matches!(decision.state, State::Compensating { .. });
         assert_eq!(decision.breach, undoing, "{decision:?}");
     }
@@ -467,7 +467,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
 #[test]
 fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     let reserving = State::Running { step: 2 };
-    // the answer of init never came, and it is paid
+    // init's answer never came, and the order is paid
     let not_done = Event::NotDone {
         budget_spent: false,
     };
@@ -477,7 +477,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
         (reserving, Wake::Step(2), vec![(0, Verdict::Early)])
     );
     assert_eq!(proven.ops, [Op::Record(1)]);
-    // it began to be undone, and turns
+    // compensation began, and the saga turns forward
     for decision in [
         told(&shipped(), UNDOING, Class::Proceed),
         advance_one(&shipped(), UNDOING, Event::Overtaken),
@@ -488,7 +488,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
         );
         assert!(!decision.breach && decision.verdict.is_none_or(|it| it == Verdict::Early));
     }
-    // from the wait on, all is done
+    // once the saga has reached the wait, every step before it is done
     let waited = State::Compensating { step: 2, from: 3 };
     let decision = told(&shipped(), waited, Class::Proceed);
     assert_eq!(
@@ -572,7 +572,7 @@ fn a_signal_ends_only_the_wait_that_lists_it() {
         );
         assert!(parcel_hears(state, "no").breach, "it was approved before");
     }
-    // the pivot is decided by another participant: a late approval turns nothing forward
+    // another participant decides the pivot: a late approval does not turn the saga forward
     let undoing = State::Compensating { step: 3, from: 3 };
     assert_eq!(
         parcel_hears(undoing, "yes").verdict,
@@ -641,7 +641,7 @@ fn a_wait_after_the_pivot_is_never_given_up() {
     assert_eq!(parcel_hears(DELIVERING, "delivered").state, HOLDING);
 }
 
-/// Changes a plan.
+/// A change to a plan.
 type Change = fn(&mut Shape);
 
 #[test]

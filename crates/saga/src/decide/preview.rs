@@ -1,18 +1,18 @@
-//! Previews for operators: the effects that a saga will have, and their descriptions.
+//! Previews for operators: the planned effects of a saga, and their descriptions.
 
 use crate::machine::Op;
 use crate::shape::Shape;
 
-/// Something that a saga will do. Steps are named as they are stored.
+/// A planned effect of a saga. Steps have their stored names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PlannedEffect {
-    /// It is recorded that compensation began.
+    /// The beginning of compensation is recorded.
     BeginCompensation,
     /// A remote step is called.
     Call(&'static str),
     /// The undo of a remote step is called.
     CallUndo(&'static str),
-    /// It is recorded that a remote step took effect.
+    /// The effect of a remote step is recorded.
     Record(&'static str),
     /// A local step runs.
     Run(&'static str),
@@ -20,7 +20,7 @@ pub enum PlannedEffect {
     Undo(&'static str),
 }
 
-/// Describes a planned effect, a sentence for each thing.
+/// A description of a planned effect, one sentence per item.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
     /// Calls and messages.
@@ -43,7 +43,7 @@ impl PlannedEffect {
         }
     }
 
-    /// In general words, for a workflow that has none of its own.
+    /// A generic description, for a workflow that has none of its own.
     pub fn describe(self) -> Description {
         let sends = |text: String| Description {
             sends: vec![text],
@@ -66,18 +66,18 @@ impl PlannedEffect {
 /// An operator's assertion about a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assertion<'a> {
-    /// It decided what this signal says.
+    /// The participant has decided what this signal reports.
     Signal(&'a str),
     /// This step took effect.
     Done(&'a str),
-    /// This step is undone, and cannot take effect any more.
+    /// This step is undone, and can no longer take effect.
     Undone(&'a str),
 }
 
-/// Why an operator's assertion does not count.
+/// Why an operator's assertion is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The participant says otherwise.
+    /// The participant's data contradict the assertion.
     #[error("{0}")]
     Contradicted(String),
     /// The participant could not be asked.

@@ -1,7 +1,8 @@
 //! Deciding for one saga, input by input: the one fold over its journal.
 //!
-//! Production feeds it events and stores its results; [`crate::replay`] feeds it the journal's events and compares
-//! its results with the journal. Like the machine, it knows of no database, time or network.
+//! Production feeds it events and stores its results; [`crate::replay`] feeds it the journal's
+//! events and compares its results with the journal. Like the machine, it has no database, clock or
+//! network.
 
 use crate::{
     journal::{JournalFact, VerbKind},
@@ -21,7 +22,7 @@ pub struct PendingSignal<Id> {
     pub verdict: Option<Verdict>,
 }
 
-/// Where a saga stands, as far as deciding is concerned.
+/// The part of a saga's state that decisions depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress<Id> {
     /// Its state.
@@ -32,10 +33,10 @@ pub struct Progress<Id> {
     pub pending: Vec<PendingSignal<Id>>,
 }
 
-/// Something that happens to a saga.
+/// An input of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input<Id> {
-    /// The machine decides on it: the saga begins, or an attempt or a timer ended.
+    /// An event that the machine decides on: the saga begins, or an attempt or a timer ended.
     Event {
         /// The machine's input.
         event: Event,
@@ -56,26 +57,28 @@ pub enum Input<Id> {
         /// Its name.
         name: String,
     },
-    /// An operator acted. The signal or the event that some acts are follows as an input of its own.
+    /// An operator acted. If the action sends a signal or asserts a result, that signal or event
+    /// follows as a separate input.
     Operator(VerbKind),
 }
 
 /// The result of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step<Id> {
-    /// Journal entries, in this order; exactly one is the input's own.
+    /// Journal entries, in this order; exactly one of them records the input.
     pub facts: Vec<JournalFact>,
     /// Work inside the transaction.
     pub ops: Vec<Op>,
     /// The change to the saga's outbox entry.
     pub wake: Wake,
-    /// Verdict on the signal that arrived; absent if it is kept undecided, or if the input was no signal.
+    /// Verdict on the signal that arrived; absent if the signal is kept undecided, or if the input
+    /// was no signal.
     pub verdict: Option<Verdict>,
-    /// Verdicts on pending signals, as far as they changed.
+    /// Changed verdicts on pending signals.
     pub decided: Vec<(Id, Verdict)>,
-    /// Why it is compensated, for people, when compensation begins.
+    /// Why the saga is compensated, for people, if compensation begins.
     pub reason: Option<String>,
-    /// Whether a fact contradicts what was already decided.
+    /// Whether a fact contradicts an earlier decision.
     pub breach: bool,
 }
 
@@ -115,7 +118,7 @@ impl<Id: Copy + PartialEq> Progress<Id> {
 
     fn signal(&mut self, shape: &Shape, id: Id, name: String, step: &mut Step<Id>) {
         let verdict = match shape.meaning(&name) {
-            // kept without a verdict: `resume` applies it first
+            // kept without a verdict: `resume` applies the signal first
             _ if self.paused => None,
             None => Some(Verdict::Late),
             Some(meaning) => self.decide(shape, &Event::Signal(meaning), step),
@@ -123,7 +126,8 @@ impl<Id: Copy + PartialEq> Progress<Id> {
         self.keep(id, name, verdict, step);
     }
 
-    /// Records a signal that arrived, and keeps it for a later input if this one could not settle it.
+    /// Records a signal that arrived, and keeps it for a later input if this input did not settle
+    /// it.
     fn keep(&mut self, id: Id, name: String, verdict: Option<Verdict>, step: &mut Step<Id>) {
         step.verdict = verdict;
         step.facts.push(JournalFact::Signal {
@@ -135,7 +139,7 @@ impl<Id: Copy + PartialEq> Progress<Id> {
         }
     }
 
-    /// Asks the machine, and consumes pending signals.
+    /// Runs the machine, and consumes pending signals.
     fn decide(&mut self, shape: &Shape, event: &Event, step: &mut Step<Id>) -> Option<Verdict> {
         let kept: Vec<_> = self
             .pending

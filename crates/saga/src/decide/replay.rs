@@ -1,7 +1,9 @@
-//! Replaying a journal: the fold that decides in production, fed with what the journal says happened.
+//! Replaying a journal: the fold that decides in production, fed with the inputs that the journal
+//! records.
 //!
-//! A journal replays when everything that follows from its inputs stands in it, and nothing else does, and when
-//! it ends where the saga's row stands. Every other journal is corrupt, or this binary decides differently.
+//! A journal replays if it contains exactly the facts that follow from its inputs, and if the fold
+//! ends in the state of the saga's row. Otherwise the journal is corrupt, or this binary decides
+//! differently.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +17,12 @@ use crate::{
     transition::ran,
 };
 
-/// Where a saga's row stands.
+/// The position of a saga's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// How often it was written.
+    /// How often the row was written.
     pub revision: i64,
-    /// Stored state.
+    /// The stored state.
     pub state: String,
     /// Index of the current step.
     pub step: i16,
@@ -33,7 +35,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Where this row stands.
+    /// The position of this row.
     pub fn of(row: &store::Row) -> Self {
         Self {
             revision: row.revision,
@@ -46,45 +48,45 @@ impl Position {
     }
 }
 
-/// One input and what it led to.
+/// One input and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplayedInput {
-    /// The revision that it made.
+    /// The revision that the input created.
     pub revision: i64,
     /// The event.
     pub event: String,
-    /// Where the saga stood.
+    /// The saga's state before the input.
     pub from: String,
-    /// Where it stood then.
+    /// The saga's state after the input.
     pub to: String,
     /// Local work in the same transaction.
     pub ops: Vec<String>,
 }
 
-/// The first difference between a journal and what the fold makes of it.
+/// The first difference between a journal and the fold's results.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// Both disagree.
+    /// The machine and the journal disagree.
     #[error("revision {revision}: the machine says {machine}, the journal {journal}")]
     Differs {
-        /// Where.
+        /// The revision.
         revision: i64,
         /// The machine's result.
         machine: String,
-        /// The journal's.
+        /// The journal's record.
         journal: String,
     },
     /// The journal has a row of a kind that this binary does not know.
     #[error("revision {revision}: {what} is not known to this binary")]
     UnknownFact {
-        /// Where.
+        /// The revision.
         revision: i64,
         /// The stored fact.
         what: String,
     },
 }
 
-/// Replays a journal, whose rows are in their order, to where its saga's row stands.
+/// Replays a journal, whose rows must be in journal order, up to the position of its saga's row.
 ///
 /// Returns the inputs up to the first difference.
 pub fn replay(
@@ -109,7 +111,7 @@ pub fn replay(
 struct Replay<'a> {
     shape: &'a Shape,
     progress: Progress<usize>,
-    /// How many signals have arrived: the next one's id.
+    /// The number of signals that have arrived, which is the next signal's id.
     signals: usize,
     inputs: Vec<ReplayedInput>,
 }
@@ -135,7 +137,7 @@ impl Replay<'_> {
         same(last, &reached, end)
     }
 
-    /// Applies the inputs of one write, and compares what followed.
+    /// Applies the inputs of one write, and compares the resulting facts with the journal.
     fn revision(&mut self, revision: i64, rows: &[StoredRow]) -> Result<(), ReplayError> {
         let recorded = facts(revision, rows)?;
         let results = recorded.iter().filter(|fact| is_result(fact)).count();
@@ -150,13 +152,14 @@ impl Replay<'_> {
         for (row, fact) in rows.iter().zip(&recorded) {
             self.check_step(row, fact)?;
             let Some(input) = self.input(row, fact) else {
-                // a lost attempt changes nothing, and nothing but its row tells of it
+                // a lost attempt changes nothing, and only its own row records it
                 followed.extend((*fact == JournalFact::Lost).then(|| fact.clone()));
                 continue;
             };
             let from = self.progress.state;
             let step = self.progress.apply(self.shape, input);
-            // production stores no result that decides nothing: it comes from a claim that is over
+            // production stores no result that decides nothing: such a result comes from an expired
+            // claim
             let stored = !is_result(fact) || step.wake != Wake::Unchanged;
             let first = *fact != JournalFact::Begun || revision == 1;
             if !(stored && first) {
@@ -185,7 +188,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// The input that a row records; none if the row follows from another one's.
+    /// The input that a row records; `None` if the row follows from another row's input.
     fn input(&mut self, row: &StoredRow, fact: &JournalFact) -> Option<Input<usize>> {
         let event = match fact {
             JournalFact::Begun => Event::Begun,
@@ -204,7 +207,8 @@ impl Replay<'_> {
             JournalFact::Signal { signal, verdict } => {
                 self.signals += 1;
                 let (id, name) = (self.signals, signal.clone());
-                // undecided though the saga is not paused: its receiver did not know the plan
+                // undecided although the saga is not paused: the receiving process did not know the
+                // plan
                 return Some(if verdict.is_none() && !self.progress.paused {
                     Input::UndecidedSignal { id, name }
                 } else {
@@ -221,7 +225,7 @@ impl Replay<'_> {
         Some(Input::Event { event, fact })
     }
 
-    /// An attempt can only be one at what the saga's state asks for.
+    /// An attempt must be at the step that the saga's state asks for.
     fn check_step(&self, row: &StoredRow, fact: &JournalFact) -> Result<(), ReplayError> {
         let name = |step: usize| self.shape.steps[step].name.to_owned();
         let current = match self.progress.state {
@@ -231,7 +235,7 @@ impl Replay<'_> {
         };
         if is_result(fact) || *fact == JournalFact::Lost {
             same(row.revision, &current, &row.step)?;
-            // a paused saga has no entry that could be claimed
+            // a paused saga has no entry to claim
             same(row.revision, &self.progress.paused, &false)?;
         }
         Ok(())
@@ -260,7 +264,7 @@ impl Replay<'_> {
     }
 }
 
-/// Whether it is how an attempt or a wait ended.
+/// Whether the fact is the result of an attempt or a wait.
 const fn is_result(fact: &JournalFact) -> bool {
     matches!(
         fact,
@@ -298,7 +302,7 @@ fn facts(revision: i64, rows: &[StoredRow]) -> Result<Vec<JournalFact>, ReplayEr
         | JournalFact::Contradicted { budget_spent } = fact
             && !undo
         {
-            // the release before did not record it; what followed tells
+            // the previous release did not record the budget; the facts that follow show it
             budget_spent.get_or_insert(spent);
         }
     }

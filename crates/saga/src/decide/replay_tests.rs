@@ -78,7 +78,7 @@ fn signal(id: usize, name: &str) -> Input<usize> {
     Input::Signal { id, name }
 }
 
-/// Records a life as production does: each of its writes has one or more inputs.
+/// Records a saga's life as production does: each of its writes has one or more inputs.
 fn record(shape: &Shape, writes: Vec<Vec<Input<usize>>>) -> (Vec<StoredRow>, Position) {
     let mut progress = Progress {
         state: State::Running { step: 0 },
@@ -133,7 +133,7 @@ fn record(shape: &Shape, writes: Vec<Vec<Input<usize>>>) -> (Vec<StoredRow>, Pos
     (rows, position)
 }
 
-/// A life with a retry, a pause, a signal that is kept, and compensation.
+/// A life with a retry, a pause, a kept signal, and compensation.
 fn canceled() -> Vec<Vec<Input<usize>>> {
     vec![
         vec![begun()],
@@ -187,8 +187,8 @@ fn recorded_lives_replay() {
 
 type Corruption = (&'static str, fn(&mut Vec<StoredRow>));
 
-/// Rows of [`canceled`]: 0 begun, 1 unknown, 2 pause, 3 signal, 4 resume, 5 signal decided, 6 compensation,
-/// 7 transient, 8 undone.
+/// Rows of [`canceled`]: 0 begun, 1 unknown, 2 pause, 3 signal, 4 resume, 5 signal decided,
+/// 6 compensation, 7 transient, 8 undone.
 const CORRUPTIONS: [Corruption; 15] = [
     ("a row is missing", |rows| drop(rows.remove(1))),
     ("the last row is missing", |rows| drop(rows.pop())),

@@ -1,4 +1,4 @@
-//! The shape of a plan: all that deciding needs to know of it.
+//! The shape of a plan: everything about the plan that decisions depend on.
 
 use std::collections::HashSet;
 
@@ -7,21 +7,21 @@ use sha2::{Digest, Sha256};
 
 use crate::signal::{CANCEL, Class, Meaning};
 
-/// Where a step's effect takes place.
+/// Where a step takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// In the transition's own transaction.
+    /// In the transaction of the saga's own transition.
     Local,
-    /// Somewhere else, over the network.
+    /// At a participant, over the network.
     Remote,
-    /// Nowhere: it waits for a signal.
+    /// Nowhere: the step waits for a signal.
     Wait,
-    /// Nowhere: it lets time pass.
+    /// Nowhere: the step lets time pass.
     Sleep,
 }
 
 impl Kind {
-    /// As rendered.
+    /// The kind, as rendered.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -32,20 +32,20 @@ impl Kind {
     }
 }
 
-/// What may still happen at a step. (Garcia-Molina and Salem, "Sagas", 1987; the names
-/// compensable, pivot and retryable are Mehrotra's and Richardson's.)
+/// Whether a step can be undone, decides the saga, or must succeed. (Garcia-Molina and Salem,
+/// "Sagas", 1987; the names compensable, pivot and retryable are Mehrotra's and Richardson's.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// It can be undone.
+    /// The step can be undone.
     Compensable,
     /// The last step that may end the other way.
     Pivot,
-    /// It must succeed in the end.
+    /// The step must succeed in the end.
     Retryable,
 }
 
 impl Role {
-    /// As rendered.
+    /// The role, as rendered.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Compensable => "compensable",
@@ -60,14 +60,14 @@ impl Role {
 pub struct StepShape {
     /// Stored name.
     pub name: &'static str,
-    /// Where it takes place.
+    /// Where the step takes effect.
     pub kind: Kind,
-    /// What may still happen there.
+    /// Whether the step can be undone, decides, or must succeed.
     pub role: Role,
 }
 
 impl StepShape {
-    /// Whether it changes something that an undo would have to revert.
+    /// Whether the step changes something that an undo would have to revert.
     pub fn has_an_effect(&self) -> bool {
         matches!(self.kind, Kind::Local | Kind::Remote)
     }
@@ -78,21 +78,21 @@ impl StepShape {
 pub struct SignalShape {
     /// Stored name.
     pub name: &'static str,
-    /// What it means.
+    /// The signal's meaning.
     pub meaning: Meaning,
 }
 
-/// Why a saga is undone, in the words that are stored with it and shown to its customer. A refused step brings
-/// its own.
+/// Why a saga is compensated, in the words that are stored with it and shown to its customer. A
+/// refused step supplies its own reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reasons {
-    /// The time for further attempts of a step is used up.
+    /// The retry budget of a step is used up.
     pub budget_spent: &'static str,
-    /// The deadline of its wait has passed.
+    /// The deadline of the wait has passed.
     pub deadline_passed: &'static str,
-    /// A signal ended its wait.
+    /// A signal aborted the wait.
     pub aborted: &'static str,
-    /// A request to cancel it came in.
+    /// A user or an operator requested cancellation.
     pub canceled: &'static str,
 }
 
@@ -101,13 +101,13 @@ pub struct Reasons {
 pub struct Shape {
     /// Stored name of the plan.
     pub name: &'static str,
-    /// Version, raised by whoever changes what a stored saga means.
+    /// Version. A change to the meaning of a stored saga increases it.
     pub version: i32,
     /// The steps in order; exactly one is the pivot.
     pub steps: Vec<StepShape>,
-    /// The signals that its wait knows; a request to cancel is known to every plan.
+    /// The signals that the plan's waits know; every plan knows a request to cancel.
     pub signals: Vec<SignalShape>,
-    /// Why its sagas are undone.
+    /// Why sagas of this plan are compensated.
     pub reasons: Reasons,
 }
 
@@ -120,7 +120,7 @@ impl Shape {
             .expect("the plan's typestate puts a pivot into every plan")
     }
 
-    /// What its sagas' rows and entries are marked with.
+    /// The key that marks the rows and entries of this plan's sagas.
     pub fn key(&self) -> PlanKey {
         PlanKey {
             name: self.name.to_owned(),
@@ -129,7 +129,8 @@ impl Shape {
         }
     }
 
-    /// Its steps, a line each. A plan's hash is made of it: never change its form.
+    /// The plan's steps, one per line. The plan's hash is computed from this text: never change its
+    /// form.
     fn table(&self) -> String {
         let head = format!("{} v{}\n", self.name, self.version);
         let steps = self.steps.iter().map(|step| {
@@ -139,7 +140,7 @@ impl Shape {
         std::iter::once(head).chain(steps).collect()
     }
 
-    /// What a signal means; nothing if the plan does not know it.
+    /// The meaning of a signal; `None` if the plan does not know it.
     pub fn meaning(&self, signal: &str) -> Option<Meaning> {
         if signal == CANCEL {
             return Some(Meaning {
@@ -152,14 +153,15 @@ impl Shape {
         known.map(|known| known.meaning)
     }
 
-    /// Whether a signal of the pivot proves that this step took effect: the step's participant decides the pivot.
+    /// Whether a signal of the pivot proves that this step took effect, so that the step's
+    /// participant decides the pivot.
     pub(crate) fn decides_the_pivot(&self, step: usize) -> bool {
         let pivot = self.pivot();
         let mut meanings = self.signals.iter().map(|signal| signal.meaning);
         meanings.any(|it| it.proves == Some(step) && it.wait == Some(pivot))
     }
 
-    /// Finds the rule that a plan breaks and that types cannot express.
+    /// Checks the rules that types cannot express.
     ///
     /// # Errors
     /// A sentence that names the step.
@@ -217,8 +219,8 @@ impl Shape {
         Ok(())
     }
 
-    /// Sixteen hex digits that change with any step's name, kind, role or place. Signals are no part of it:
-    /// whoever takes one up knows what it means.
+    /// Sixteen hex digits that change with any step's name, kind, role or position. Signals are not
+    /// part of the hash: each process interprets a stored signal with the plan that it has.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(self.table());
         digest[..8]
@@ -229,7 +231,8 @@ impl Shape {
 }
 
 impl std::fmt::Display for Shape {
-    /// The plan as a table, and its signals; snapshot-tested, so that a change of life shows up in review.
+    /// The plan as a table, with its signals; snapshot-tested, so that a change to the plan shows
+    /// up in review.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.table())?;
         for SignalShape { name, meaning } in &self.signals {

@@ -1,52 +1,53 @@
-//! Signals: input from outside, kept always, with a verdict.
+//! Signals: input from outside. Every signal is kept, with its verdict.
 
 use kernel::{SagaId, SignalId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Name of the signal by which a user or an operator asks for the saga to be undone.
+/// Name of the signal by which a user or an operator requests compensation.
 pub const CANCEL: &str = "cancel";
 
 /// The effect of a signal on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The wait ends: the saga goes on.
+    /// The wait ends, and the saga continues.
     Proceed,
-    /// The wait ends: the saga is compensated.
+    /// The wait ends, and the saga is compensated.
     Abort,
-    /// A customer or an operator requests compensation; the participant of the pivot still decides.
+    /// A customer or an operator requests compensation; the pivot's participant still decides.
     Cancel,
 }
 
 /// The meaning of a signal to a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Meaning {
-    /// Its effect.
+    /// The effect of the signal.
     pub class: Class,
-    /// Index of the wait that the signal ends; absent for a request to cancel, which ends none.
+    /// Index of the wait that the signal ends; absent for a request to cancel, which ends no wait.
     pub wait: Option<usize>,
-    /// Index of the step that must have taken effect for this signal to exist at all. A saga that lost
-    /// the answer of that step, and of no other, may go on as if the answer had come.
+    /// Index of the step that must have taken effect before this signal can exist. A saga that has
+    /// lost the answer of that step, and of no other step, may continue as if the answer had
+    /// arrived.
     pub proves: Option<usize>,
 }
 
-/// What became of a signal.
+/// The engine's verdict on a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Verdict {
-    /// It moved the saga.
+    /// The signal changed the saga's state.
     Applied,
-    /// It says what is already so.
+    /// The signal reports what the saga already knows.
     Duplicate,
-    /// It cannot act yet; the next transition takes it up.
+    /// The signal cannot act yet; a later transition applies it.
     Early,
-    /// It cannot act any more.
+    /// The signal can no longer act.
     Late,
 }
 
 impl Verdict {
-    /// As stored.
+    /// The verdict as stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -57,23 +58,23 @@ impl Verdict {
     }
 }
 
-/// A signal as it comes in.
+/// A signal that has arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSignal {
-    /// Its own id.
+    /// The signal's id.
     pub id: SignalId,
-    /// To whom.
+    /// The receiving saga.
     pub saga_id: SagaId,
-    /// What it is called; the plan's wait maps the name to a [`Class`].
+    /// The signal's name; the plan's wait maps it to a [`Class`].
     pub name: String,
-    /// What came with it, for people.
+    /// The signal's data, for people.
     pub payload: Value,
-    /// Where it came from: a message id, a user, an operator.
+    /// The sender: a message id, a user or an operator.
     pub source: String,
 }
 
 impl NewSignal {
-    /// A request to undo the saga.
+    /// A request to compensate the saga.
     pub fn cancel(saga_id: SagaId, source: impl Into<String>) -> Self {
         Self {
             id: SignalId::new(),

@@ -1,5 +1,4 @@
-//! What a decision means for rows and entries: pure, like the machine, but in terms of what is
-//! stored.
+//! Turns a decision into rows and entries: pure, like the machine, but in terms of stored data.
 
 use crate::store::claim::{SagaClaim, span_id};
 use chrono::{DateTime, Utc};
@@ -19,18 +18,18 @@ use crate::{
     stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
 
-/// Why a saga is looked at.
+/// The cause of a transition.
 #[derive(Debug, Clone)]
 pub enum Cause {
-    /// An entry's work has ended.
+    /// The work of an entry has ended.
     Attempt(SagaClaim, Ended),
-    /// Input from outside.
+    /// A signal arrived.
     Signal(NewSignal),
-    /// An operator's act. The signal of one that sends a signal follows as a cause of its own.
+    /// An operator acted. If the action sends a signal, that signal follows as a separate cause.
     Operator(Operation),
 }
 
-/// How an entry's work ended.
+/// The result of an entry's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// A step was run.
@@ -41,27 +40,28 @@ pub enum Ended {
     Timer,
 }
 
-/// What is to be stored for one saga, and done in the same transaction.
+/// The change to be stored for one saga, with the work in the same transaction.
 #[derive(Debug)]
 pub struct Transition {
     /// The rows.
     pub save: Save,
-    /// Where it stood.
+    /// The state before.
     pub before: State,
-    /// Where it stands now.
+    /// The state after.
     pub after: State,
-    /// What to do in the same transaction, in this order.
+    /// Work in the same transaction, in this order.
     pub ops: Vec<Op>,
-    /// Verdicts on the signals that came in now; none for one that is kept undecided.
+    /// Verdicts on the signals that have just arrived; `None` for a signal that is kept undecided.
     pub verdicts: Vec<(kernel::SignalId, Option<Verdict>)>,
-    /// A fact arrived that contradicts what was already decided.
+    /// A fact contradicts an earlier decision.
     pub breach: bool,
-    /// It comes from an attempt that this saga has left behind, and must not be stored.
+    /// The transition comes from an attempt that the saga has already moved past, and must not be
+    /// stored.
     pub stale: bool,
 }
 
 impl Transition {
-    /// Why it is compensated; empty while it is not.
+    /// Why the saga is compensated; empty while it is not.
     pub(crate) fn reason(&self) -> &str {
         self.save.reason.as_deref().unwrap_or_default()
     }
@@ -77,10 +77,10 @@ pub struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// Works out, one after the other, what `causes` mean for the locked `row`.
+    /// Computes the effect of `causes`, in their order, on the locked `row`.
     ///
     /// # Errors
-    /// When the row is of another plan, or does not fit it.
+    /// When the row belongs to another plan, or does not fit its plan.
     pub fn transition(
         &self,
         row: &Row,
@@ -129,7 +129,8 @@ impl Rules<'_> {
     }
 }
 
-/// Works out one saga's transition: [`Progress`] decides, this adds what storing needs.
+/// Computes one saga's transition: [`Progress`] decides, and the builder adds the data to be
+/// stored.
 struct TransitionBuilder<'a> {
     rules: &'a Rules<'a>,
     row: &'a Row,
@@ -141,7 +142,7 @@ struct TransitionBuilder<'a> {
     fence: Option<Fence>,
     retry_at: DateTime<Utc>,
     error: String,
-    /// An operator wants the entry written anew.
+    /// An operator's action requires that the entry is written again.
     rewrite: bool,
     journal: Vec<JournalRow>,
     signals: Vec<SignalRow>,
@@ -194,7 +195,8 @@ impl TransitionBuilder<'_> {
         self.decide(Input::Event { event, fact }, &own);
     }
 
-    /// The journal entry, the machine's event and the text for people of an attempt's result.
+    /// The journal entry, the machine's event and the text for people that belong to an attempt's
+    /// result.
     fn read_result(
         &self,
         ended: Ended,
@@ -284,13 +286,13 @@ impl TransitionBuilder<'_> {
                 };
                 self.decide(Input::Event { event, fact }, &own);
             }
-            // the signal decides, and what it does not change goes on as it was
+            // the signal decides; an entry that the signal does not change stays as it is
             Verb::Cancel | Verb::Signal { .. } => return,
         }
         self.rewrite = true;
     }
 
-    /// Lets [`Progress`] decide, and turns the facts that it returns into rows: `own` is the input's.
+    /// Lets [`Progress`] decide, and turns the resulting facts into rows; `own` is the input's row.
     fn decide(&mut self, input: Input<kernel::SignalId>, own: &JournalRow) -> Option<Verdict> {
         let before = self.progress.state;
         let anew = matches!(&input, Input::Event { event, .. } if *event == Event::DeadlinePassed);
@@ -321,7 +323,7 @@ impl TransitionBuilder<'_> {
         step.verdict
     }
 
-    /// Stores a verdict on a signal that arrived before, or earlier in this very transaction.
+    /// Stores a verdict on a signal that arrived earlier, or earlier in this same transaction.
     fn store_verdict(&mut self, id: kernel::SignalId, verdict: Verdict) {
         let mut new = self.signals.iter_mut();
         match new.find(|row| row.signal_id == id.uuid()) {
@@ -336,8 +338,7 @@ impl TransitionBuilder<'_> {
         }
     }
 
-    /// What the last row says beside its own: which local steps ran with it, and the wait that it
-    /// ended.
+    /// Adds to the last row the local steps that ran with it, and the wait that it ended.
     fn complete_journal(&mut self, before: State) {
         let ran = ran(self.rules.shape(), &self.ops);
         if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
@@ -362,8 +363,8 @@ impl TransitionBuilder<'_> {
     fn build(mut self, before: State) -> Transition {
         self.complete_journal(before);
         let entry = self.entry();
-        // whoever holds the entry has something to change in it: an outcome that changes nothing
-        // comes from somebody whose lease is over, after the saga has moved on
+        // a current lease holder always changes its entry; an outcome that changes nothing comes
+        // from a holder whose lease expired and whose saga has moved on
         let stale = self.fence.is_some() && entry == EntryChange::Unchanged;
         let (step, undo_from) = encode_state(self.rules.shape(), self.progress.state);
         let turned_forward = undo_from.is_none();
@@ -397,10 +398,10 @@ impl TransitionBuilder<'_> {
         }
     }
 
-    /// What becomes of the entry, in the end.
+    /// The final change to the entry.
     fn entry(&self) -> EntryChange {
         if self.progress.paused {
-            // pausing removes it; a paused saga has none that could change
+            // pausing removes the entry; a paused saga has no entry to change
             return if self.row.paused {
                 EntryChange::Unchanged
             } else {
@@ -441,7 +442,7 @@ impl TransitionBuilder<'_> {
     }
 }
 
-/// The text of a fact for people, if its own row has none.
+/// The text of a fact for people, if the fact's own row has none.
 fn text_of(fact: &JournalFact, reason: Option<&str>) -> Option<String> {
     match fact {
         JournalFact::Signal { signal, verdict } => {
@@ -470,8 +471,8 @@ pub(crate) fn ran(shape: &Shape, ops: &[Op]) -> Vec<String> {
     ops.iter().filter_map(name).collect()
 }
 
-/// What to store for a signal to a saga that this binary cannot decide on: the signal without a
-/// verdict, and the entry due now, for a binary that can.
+/// The change to be stored when this binary cannot decide on the saga: the signals without a
+/// verdict, and the entry due now, so that a binary that knows the plan decides.
 pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     let journal = signals.iter().map(|signal| JournalRow {
         detail: Some(format!(

@@ -45,7 +45,7 @@ pub(crate) enum Body<S: Saga> {
 }
 
 impl<S: Saga> Body<S> {
-    /// A remote step that nothing undoes.
+    /// A remote step without an undo.
     pub(crate) fn remote<T: RemoteStep<S>>(step: T) -> Self {
         let run = Arc::new(step);
         Self::Remote { run, undo: None }
@@ -71,7 +71,7 @@ impl<S: Saga> Body<S> {
         }
     }
 
-    /// How long it waits or sleeps; zero for the other kinds.
+    /// How long the step waits or sleeps; zero for the other kinds.
     pub(crate) fn waits(&self, saga: &S) -> Duration {
         match self {
             Self::Wait { deadline, .. } => deadline(saga),

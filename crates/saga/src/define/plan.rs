@@ -1,6 +1,6 @@
-//! Declaring a saga: its steps, what undoes them, and the order they come in.
+//! Declaring a saga: its steps, their undos, and their order.
 //!
-//! A [`Plan`] is a typestate: after `.pivot(..)` there is no `.compensable(..)` to call.
+//! A [`Plan`] is a typestate: after `.pivot(..)`, there is no method `.compensable(..)`.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -15,40 +15,41 @@ use crate::{
     step::{FirstStep, LocalStep, LocalUndo, RemoteStep, RemoteUndo, SleepStep, WaitStep},
 };
 
-/// A durable multi-step job. The value itself holds its settings.
+/// A durable job of several steps. The value itself holds the job's settings.
 pub trait Saga: Send + Sync + Sized + 'static {
     /// Stored name: rename only with a migration.
     const NAME: &'static str;
-    /// Raised whenever a stored saga would mean something else.
+    /// Increased whenever a stored saga would change its meaning.
     const VERSION: i32;
-    /// What was chosen before anything left: ids, amounts.
+    /// The values that are chosen before any call leaves: ids, amounts.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// Input of its [`FirstStep`] alone, not stored with the saga; `()` for none.
+    /// Input of the [`FirstStep`] alone, not stored with the saga; `()` for none.
     type Details: Send + Sync + 'static;
-    /// The clients by which its remote steps call their participants.
+    /// The clients through which remote steps call their participants.
     type Ports: Send + Sync + 'static;
-    /// Read access to its participants, by which assertions of operators are verified.
+    /// Read access to the participants, used to verify operators' assertions.
     type View: ?Sized + Send + Sync + 'static;
 
-    /// Why it is undone, in words for its customer. Stored with each saga that is.
+    /// Why the saga is compensated, in words for its customer. Stored with each compensated saga.
     const REASONS: Reasons;
 
     /// The steps.
     fn plan() -> Plan<Self, Complete>;
 
-    /// Earlier versions of the plan, whose sagas may still be under way: they are brought to their end,
-    /// and no new ones begin. A version may go once none of its sagas is live (`shopctl saga
+    /// Earlier versions of the plan, whose sagas may still be live: these sagas run to their end,
+    /// and no new ones begin. A version may be removed once none of its sagas is live (`shopctl
+    /// saga check-compat`); its input must still be readable as [`Saga::Input`].
     /// check-compat`); its input must still be readable as [`Saga::Input`].
     fn earlier() -> Vec<(i32, Plan<Self, Complete>)> {
         Vec::new()
     }
 
-    /// Attributes of its spans, such as `order.id`. No secrets: traces are read by many.
+    /// Attributes of the saga's spans, such as `order.id`. Never a secret: many people read traces.
     fn attributes(_input: &Self::Input) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Describes a planned effect to an operator who looks before acting: messages, stock, money.
+    /// Describes a planned effect to an operator who previews an action: messages, stock, money.
     fn describe(
         _conn: &mut PgConnection,
         _input: &Self::Input,
@@ -57,7 +58,8 @@ pub trait Saga: Send + Sync + Sized + 'static {
         async move { Ok(effect.describe()) }
     }
 
-    /// Verifies what an operator asserts against the participant: nothing that it does not bear out moves a saga.
+    /// Verifies an operator's assertion with the participant: an assertion that the participant
+    /// does not confirm moves no saga.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -67,8 +69,9 @@ pub trait Saga: Send + Sync + Sized + 'static {
         assertion: Assertion<'_>,
     ) -> impl Future<Output = Result<(), VerifyError>> + Send;
 
-    /// The message that says the same as an operator's assertion: its consumer, and the key that deduplicates it.
-    /// Recorded with the act, so that the message is a duplicate, should it still arrive.
+    /// The message that is equivalent to an operator's assertion: its consumer, and the key that
+    /// deduplicates it. Recorded with the action, so that the message counts as a duplicate if it
+    /// still arrives.
     fn message_of(
         _input: &Self::Input,
         _assertion: Assertion<'_>,
@@ -76,7 +79,7 @@ pub trait Saga: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Records, in the transaction that begins to compensate a saga, that it does.
+    /// Records that compensation begins, in the transaction that begins it.
     fn begin_compensation(
         _conn: &mut PgConnection,
         _input: &Self::Input,
@@ -85,7 +88,7 @@ pub trait Saga: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// As [`Saga::begin_compensation`], for all sagas of a batch, each with its reason.
+    /// Like [`Saga::begin_compensation`], for all sagas of a batch, each with its reason.
     fn begin_compensation_all(
         conn: &mut PgConnection,
         sagas: &[(&Self::Input, &str)],
@@ -110,7 +113,7 @@ pub struct Sleep<T>(pub T);
 
 /// Stage of a [`Plan`]: steps that can be undone.
 pub struct BeforePivot;
-/// Stage of a [`Plan`]: whole; more retryable steps may follow.
+/// Stage of a [`Plan`]: complete; more retryable steps may follow.
 pub struct Complete;
 
 /// The steps of a saga, in order.
@@ -120,7 +123,7 @@ pub struct Plan<S: Saga, Stage> {
 }
 
 impl<S: Saga> Plan<S, BeforePivot> {
-    /// A plan that begins with something other than a [`FirstStep`].
+    /// A plan that does not begin with a [`FirstStep`].
     pub fn start() -> Self {
         Self {
             steps: Vec::new(),
@@ -128,7 +131,7 @@ impl<S: Saga> Plan<S, BeforePivot> {
         }
     }
 
-    /// A plan that begins with this step.
+    /// A plan that begins with this [`FirstStep`].
     pub fn first<T: FirstStep<S>>(step: T) -> Self {
         let body = Body::First(Box::new(step));
         Self {
@@ -144,7 +147,8 @@ impl<S: Saga> Plan<S, BeforePivot> {
         self
     }
 
-    /// Adds the pivot: the step that decides. Only a pivot that did not take effect lets the saga be undone.
+    /// Adds the pivot, the step that decides. A saga can be compensated only if its pivot did not
+    /// take effect.
     #[must_use]
     pub fn pivot(mut self, step: impl IntoPivot<S>) -> Plan<S, Complete> {
         self.steps.push(step.into_step());
@@ -156,7 +160,7 @@ impl<S: Saga> Plan<S, BeforePivot> {
 }
 
 impl<S: Saga> Plan<S, Complete> {
-    /// Adds a step after the pivot: it must succeed in the end.
+    /// Adds a step after the pivot; the step must succeed in the end.
     #[must_use]
     pub fn retryable(mut self, step: impl IntoRetryable<S>) -> Self {
         self.steps.push(step.into_step());
@@ -166,12 +170,12 @@ impl<S: Saga> Plan<S, Complete> {
     /// The plan without its code.
     ///
     /// # Panics
-    /// When the plan breaks a rule that types cannot express: no process may start with it.
+    /// When the plan breaks a rule that types cannot express, so that no process starts with it.
     pub fn shape(&self) -> Shape {
         self.shape_as(S::VERSION)
     }
 
-    /// As [`Plan::shape`], of a plan of this version.
+    /// Like [`Plan::shape`], for a plan of this version.
     pub(crate) fn shape_as(&self, version: i32) -> Shape {
         let steps = self.steps.iter().map(|step| StepShape {
             name: step.name,
@@ -228,19 +232,20 @@ impl<S: Saga, Stage> fmt::Debug for Plan<S, Stage> {
     }
 }
 
-/// A step that may stand before the pivot: one that can be undone, or that has no effect.
+/// A step that may stand before the pivot: it can be undone, or has no effect.
 pub trait IntoCompensable<S: Saga> {
     #[doc(hidden)]
     fn into_step(self) -> PlanStep<S>;
 }
 
-/// A step that may be the pivot: [`Remote`], which decides by its answer, or [`Wait`], which is decided by a signal.
+/// A step that may be the pivot: [`Remote`], which decides by its answer, or [`Wait`], which a
+/// signal decides.
 pub trait IntoPivot<S: Saga> {
     #[doc(hidden)]
     fn into_step(self) -> PlanStep<S>;
 }
 
-/// A step that may stand after the pivot: any one but the first.
+/// A step that may stand after the pivot: any step but the first.
 pub trait IntoRetryable<S: Saga> {
     #[doc(hidden)]
     fn into_step(self) -> PlanStep<S>;
@@ -283,7 +288,7 @@ impl<S: Saga, T: RemoteStep<S>> IntoRetryable<S> for Remote<T> {
     }
 }
 
-/// Steps without an effect stand where they are put.
+/// Steps without an effect take the role of their zone.
 macro_rules! without_effect {
     ($marker:ident, $step:ident, $body:ident: $($zone:ident $role:ident),+) => {$(
         impl<S: Saga, T: $step<S>> $zone<S> for $marker<T> {

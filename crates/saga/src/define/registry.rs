@@ -20,8 +20,8 @@ use crate::{
     stored::Unreadable,
 };
 
-/// The workflows of a program, whose remote steps share the ports `P` and whose operators see participants through
-/// the view `V`. One line adds a workflow.
+/// The workflows of a program. Their remote steps share the ports `P`, and their operators see
+/// participants through the view `V`. Adding a workflow takes one line.
 pub struct Registry<P, V: ?Sized> {
     workflows: Vec<Arc<dyn Workflow<P, V>>>,
 }
@@ -51,7 +51,8 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
     /// Adds a workflow.
     ///
     /// # Panics
-    /// When it already has one of this name, or when a plan of it is wrong: no process may start with it.
+    /// When the registry already has a workflow of this name, or when a plan of the workflow is
+    /// invalid, so that no process starts with it.
     #[must_use]
     pub fn with<S: Saga<Ports = P, View = V>>(self, saga: S) -> Self {
         let mut plans = vec![(S::VERSION, S::plan())];
@@ -59,11 +60,11 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
         self.with_plans(saga, plans)
     }
 
-    /// As [`Registry::with`], with other plans than the workflow's own: that of new sagas first, then earlier ones.
-    /// So does a test of an upgrade stand in for the next release.
+    /// Like [`Registry::with`], with other plans than the workflow's own: the plan of new sagas
+    /// first, then earlier plans. A test of an upgrade builds the next release this way.
     ///
     /// # Panics
-    /// As [`Registry::with`].
+    /// See [`Registry::with`].
     #[must_use]
     pub fn with_plans<S: Saga<Ports = P, View = V>>(
         mut self,
@@ -76,13 +77,13 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
         self
     }
 
-    /// The versions of all plans: of each workflow the one of new sagas first, then earlier ones.
+    /// The versions of all plans; for each workflow, the version of new sagas comes first.
     pub fn versions(&self) -> Vec<PlanVersion> {
         let workflows = self.workflows.iter();
         workflows.flat_map(|it| it.versions().to_vec()).collect()
     }
 
-    /// The shapes of all plans: of each workflow the one of new sagas first, then earlier ones.
+    /// The shapes of all plans; for each workflow, the shape of new sagas comes first.
     pub fn shapes(&self) -> Vec<Shape> {
         let versions = self.workflows.iter().flat_map(|it| it.versions());
         versions.map(|version| version.shape.clone()).collect()
@@ -91,7 +92,8 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
     /// Verifies an operator's assertion about a saga of this plan with this stored input.
     ///
     /// # Errors
-    /// [`VerifyError`]; when the plan or its input is not known, [`VerifyError::Unavailable`].
+    /// [`VerifyError`]; when the plan is unknown or its input unreadable,
+    /// [`VerifyError::Unavailable`].
     pub async fn verify(
         &self,
         view: &V,
@@ -124,9 +126,9 @@ impl<P: Send + Sync + 'static, V: ?Sized + Send + Sync + 'static> Registry<P, V>
 pub struct PlanVersion {
     /// Its shape.
     pub shape: Shape,
-    /// Its shape's hash.
+    /// The hash of the shape.
     pub hash: String,
-    /// How long each step waits or sleeps; zero for one that does neither.
+    /// How long each step waits or sleeps; zero for a step that does neither.
     pub waits: Vec<Duration>,
 }
 
@@ -141,7 +143,7 @@ impl PlanVersion {
         }
     }
 
-    /// The key that marks its sagas' rows and entries.
+    /// The key that marks the rows and entries of its sagas.
     pub fn key(&self) -> PlanKey {
         PlanKey {
             name: self.shape.name.to_owned(),
@@ -150,7 +152,7 @@ impl PlanVersion {
         }
     }
 
-    /// Whether a row is of this version.
+    /// Whether a row belongs to this version.
     pub fn is_of(&self, row: &Row) -> bool {
         row.plan == self.shape.name
             && row.plan_version == self.shape.version
@@ -158,7 +160,7 @@ impl PlanVersion {
     }
 }
 
-/// A saga's input, its type erased: always that of its workflow.
+/// A saga's input with its type erased; its type is always that of the workflow.
 #[derive(Clone)]
 pub(crate) struct AnyInput(Arc<dyn Any + Send + Sync>);
 
@@ -183,7 +185,7 @@ impl fmt::Debug for AnyInput {
 /// Sagas of one batch, each with the reason of its compensation.
 pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a str)];
 
-/// The part of a workflow that deciding and storing needs.
+/// The part of a workflow that deciding and storing need.
 pub(crate) trait Definition: Send + Sync {
     fn name(&self) -> &'static str;
 
@@ -228,14 +230,14 @@ pub(crate) trait Definition: Send + Sync {
 
 /// The part of a workflow that running remote steps needs.
 pub(crate) trait Runs<P>: Definition {
-    /// One attempt at a remote step; nothing if the step is none.
+    /// Makes one attempt at a remote step; `None` if the step is not remote.
     fn run<'a>(&'a self, at: At<'a, P>) -> Option<BoxFuture<'a, Outcome>>;
 
-    /// One attempt at the undo of a remote step; nothing if the step has none.
+    /// Makes one attempt at the undo of a remote step; `None` if the step has no undo.
     fn undo<'a>(&'a self, at: At<'a, P>) -> Option<BoxFuture<'a, Undo>>;
 }
 
-/// Where an attempt is made.
+/// The context of an attempt.
 pub(crate) struct At<'a, P> {
     pub(crate) ports: &'a P,
     pub(crate) saga_id: SagaId,
@@ -246,7 +248,7 @@ pub(crate) struct At<'a, P> {
     pub(crate) trace: &'a TraceRef,
 }
 
-/// A workflow: all that a registry needs of it.
+/// A workflow: everything that a registry needs of it.
 trait Workflow<P, V: ?Sized>: Runs<P> {
     fn verify<'a>(
         &'a self,
@@ -260,7 +262,7 @@ trait Workflow<P, V: ?Sized>: Runs<P> {
 struct Defined<S: Saga> {
     saga: S,
     versions: Vec<PlanVersion>,
-    /// In the sequence of `versions`.
+    /// In the order of `versions`.
     plans: Vec<Plan<S, Complete>>,
 }
 

@@ -7,19 +7,19 @@ use sqlx::PgConnection;
 
 use crate::{plan::Saga, signal::Class};
 
-/// A business refusal: the saga must not, or can no longer, be done.
+/// A business refusal: the saga must not be done, or can no longer be done.
 #[derive(Debug)]
 pub struct Refusal {
-    /// For people.
+    /// The reason, for people.
     pub reason: String,
-    /// For callers that tell refusals apart: downcast it.
+    /// For callers that distinguish refusals: downcast it.
     pub cause: Box<dyn Any + Send>,
 }
 
-/// Why a saga's first step did not run, and nothing was created.
+/// Why a saga's first step did not run. No saga was created.
 #[derive(Debug)]
 pub enum FirstStepError {
-    /// Business says no.
+    /// The step was refused for a business reason.
     Refused(Refusal),
     /// The database failed; the transaction rolls back.
     Db(sqlx::Error),
@@ -31,39 +31,40 @@ impl From<sqlx::Error> for FirstStepError {
     }
 }
 
-/// How an attempt to run a remote step ended.
+/// The result of an attempt to run a remote step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It took effect.
+    /// The step took effect.
     Done,
-    /// Business says no: compensate.
+    /// The step was refused for a business reason: compensate.
     Refused(String),
-    /// It never left: only a connect error is that. Try again.
+    /// The request never left, which only a connect error proves. Try again.
     Transient(String),
-    /// It may have happened: ask again under the same key. A time-out is never anything else.
+    /// The step may have taken effect: ask again under the same key. A time-out is always this.
     Unknown(String),
-    /// The participant's answer contradicts the saga's input, such as another amount. It is asked again, since
-    /// a person may correct it there; meanwhile an operator has to look.
+    /// The participant's answer contradicts the saga's input, for example with another amount. The
+    /// step is retried, since a person may correct the participant's data; meanwhile an operator
+    /// must investigate.
     Contradicted(String),
 }
 
-/// How an attempt to undo a remote step ended.
+/// The result of an attempt to undo a remote step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undo {
-    /// It is undone, or was never done and cannot be any more.
+    /// The step is undone, or never took effect and no longer can.
     Done,
-    /// The participant had decided the other way before: the saga turns forward.
+    /// The participant had already decided the other way: the saga turns forward.
     Overtaken,
-    /// It never left. Try again.
+    /// The request never left. Try again.
     Transient(String),
-    /// It may have happened: ask again under the same key.
+    /// The undo may have taken effect: ask again under the same key.
     Unknown(String),
-    /// As of [`Outcome::Contradicted`]: neither direction is safe.
+    /// See [`Outcome::Contradicted`]: neither direction is safe.
     Contradicted(String),
 }
 
-/// The local step that a saga begins with. It joins the transaction that creates the saga, and is the only local
-/// step that may refuse: a saga that is refused was never there.
+/// The local step that a saga begins with. It joins the transaction that creates the saga, and is
+/// the only local step that may refuse: a refused saga is never created.
 pub trait FirstStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
@@ -76,7 +77,7 @@ pub trait FirstStep<S: Saga>: Send + Sync + 'static {
         details: &S::Details,
     ) -> impl Future<Output = Result<(), FirstStepError>> + Send;
 
-    /// Undoes it, for this reason.
+    /// Undoes the step, for this reason.
     fn undo(
         &self,
         conn: &mut PgConnection,
@@ -84,7 +85,7 @@ pub trait FirstStep<S: Saga>: Send + Sync + 'static {
         reason: &str,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// As [`FirstStep::undo`], for all sagas of a batch: with statements for many rows it is faster.
+    /// Like [`FirstStep::undo`], for all sagas of a batch: statements for many rows are faster.
     fn undo_all(
         &self,
         conn: &mut PgConnection,
@@ -99,8 +100,8 @@ pub trait FirstStep<S: Saga>: Send + Sync + 'static {
     }
 }
 
-/// A step whose effect is in the shop's own database: it joins the transition's transaction, so it takes effect
-/// exactly once.
+/// A step whose effect is in the shop's own database. It joins the transition's transaction, so it
+/// takes effect exactly once.
 pub trait LocalStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
@@ -112,7 +113,7 @@ pub trait LocalStep<S: Saga>: Send + Sync + 'static {
         input: &S::Input,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// As [`LocalStep::run`], for all sagas of a batch: with statements for many rows it is faster.
+    /// Like [`LocalStep::run`], for all sagas of a batch: statements for many rows are faster.
     fn run_all(
         &self,
         conn: &mut PgConnection,
@@ -129,7 +130,7 @@ pub trait LocalStep<S: Saga>: Send + Sync + 'static {
 
 /// Undoes a [`LocalStep`].
 pub trait LocalUndo<S: Saga>: LocalStep<S> {
-    /// Undoes it, for this reason.
+    /// Undoes the step, for this reason.
     fn undo(
         &self,
         conn: &mut PgConnection,
@@ -137,7 +138,7 @@ pub trait LocalUndo<S: Saga>: LocalStep<S> {
         reason: &str,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// As [`LocalUndo::undo`], for all sagas of a batch: with statements for many rows it is faster.
+    /// Like [`LocalUndo::undo`], for all sagas of a batch: statements for many rows are faster.
     fn undo_all(
         &self,
         conn: &mut PgConnection,
@@ -152,15 +153,15 @@ pub trait LocalUndo<S: Saga>: LocalStep<S> {
     }
 }
 
-/// A step whose effect is elsewhere.
+/// A step whose effect is at a participant.
 pub trait RemoteStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
 
-    /// One attempt. It is dropped at its time-out, which then counts as [`Outcome::Unknown`].
+    /// Makes one attempt. It is dropped at its time-out, which then counts as [`Outcome::Unknown`].
     fn run(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Outcome> + Send;
 
-    /// Records, in the commit that stores its result, that it took effect.
+    /// Records that the step took effect, in the commit that stores its result.
     fn record(
         &self,
         _conn: &mut PgConnection,
@@ -169,7 +170,7 @@ pub trait RemoteStep<S: Saga>: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// As [`RemoteStep::record`], for all sagas of a batch: with statements for many rows it is faster.
+    /// Like [`RemoteStep::record`], for all sagas of a batch: statements for many rows are faster.
     fn record_all(
         &self,
         conn: &mut PgConnection,
@@ -184,30 +185,32 @@ pub trait RemoteStep<S: Saga>: Send + Sync + 'static {
     }
 }
 
-/// Undoes a [`RemoteStep`], keyed by what was known before it ran: it works whether or not an
-/// answer ever came.
+/// Undoes a [`RemoteStep`]. Its key is known before the step runs, so the undo works whether or not
+/// an answer ever came.
 pub trait RemoteUndo<S: Saga>: RemoteStep<S> {
-    /// One attempt. Never given up.
+    /// Makes one attempt. The engine never gives up on an undo.
     fn undo(&self, cx: &StepCx<'_, S>) -> impl Future<Output = Undo> + Send;
 }
 
 /// A step that waits for a signal.
 ///
-/// Before the pivot and as the pivot, the saga is compensated when the deadline passes. After the pivot it is never
-/// given up: the deadline is then the time after which the journal records that the wait goes on.
+/// Before the pivot and as the pivot, the saga is compensated when the deadline passes. After the
+/// pivot, the wait never gives up: each time the deadline passes, the journal records that the wait
+/// goes on.
 pub trait WaitStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
 
-    /// The signals that end it. No other wait of the plan may list one of them; after the pivot, none may abort.
+    /// The signals that end the wait. No other wait of the plan may list one of them; after the
+    /// pivot, none may abort.
     const SIGNALS: &'static [Signal];
 
     /// How long it waits.
     fn deadline(saga: &S) -> Duration;
 }
 
-/// A step that lets time pass: the saga sleeps in the database, in no process. A request to cancel ends it early
-/// when it stands before the pivot.
+/// A step that lets time pass: the saga sleeps in the database, and occupies no process. Before the
+/// pivot, a request to cancel ends the sleep early.
 pub trait SleepStep<S: Saga>: Send + Sync + 'static {
     /// Stored name.
     const NAME: &'static str;
@@ -225,7 +228,7 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// A signal with this stored name that says: go on.
+    /// A signal with this stored name that continues the saga.
     pub const fn proceed(name: &'static str) -> Self {
         Self {
             name,
@@ -234,7 +237,7 @@ impl Signal {
         }
     }
 
-    /// A signal with this stored name that says: undo.
+    /// A signal with this stored name that compensates the saga.
     pub const fn abort(name: &'static str) -> Self {
         Self {
             name,
@@ -243,8 +246,9 @@ impl Signal {
         }
     }
 
-    /// The step `T` must have taken effect for this signal to exist, as an invoice that is paid must have been
-    /// made: the saga needs no other answer of `T`. It says nothing of any other step.
+    /// The signal can exist only if the step `T` took effect: a paid invoice must have been
+    /// created. So the saga needs no other answer of `T`. The signal proves nothing about any other
+    /// step.
     #[must_use]
     pub const fn proving<S: Saga, T: RemoteStep<S>>(self) -> Self {
         Self {
@@ -254,7 +258,7 @@ impl Signal {
     }
 }
 
-/// What a remote step may use.
+/// The values and clients that a remote step may use.
 pub struct StepCx<'a, S: Saga> {
     pub(crate) saga: &'a S,
     pub(crate) ports: &'a S::Ports,
@@ -271,17 +275,17 @@ impl<S: Saga> StepCx<'_, S> {
         self.saga
     }
 
-    /// The clients of its participants.
+    /// The clients of the saga's participants.
     pub fn ports(&self) -> &S::Ports {
         self.ports
     }
 
-    /// What was chosen before anything left.
+    /// The values that were chosen before any call left.
     pub fn input(&self) -> &S::Input {
         self.input
     }
 
-    /// The saga.
+    /// The saga's id.
     pub fn saga_id(&self) -> SagaId {
         self.saga_id
     }
@@ -296,12 +300,12 @@ impl<S: Saga> StepCx<'_, S> {
         self.trace
     }
 
-    /// Names the effect, the same for all attempts: sent as `Idempotency-Key`.
+    /// The name of the effect, the same for all attempts: sent as `Idempotency-Key`.
     pub fn effect_key(&self) -> String {
         format!("{}/{}", self.saga_id, self.step)
     }
 
-    /// Names the undo's effect.
+    /// The name of the undo's effect.
     pub fn undo_key(&self) -> String {
         format!("{}/{}/undo", self.saga_id, self.step)
     }

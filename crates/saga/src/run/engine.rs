@@ -1,4 +1,5 @@
-//! The engine, which decides and stores, and two ways in that are not an attempt: create and signal.
+//! The engine: decides and stores, with the two entry points that are not attempts, create and
+//! signal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,16 +30,16 @@ use crate::{
     transition::{Cause, Rules, ran},
 };
 
-/// How an engine runs.
+/// The engine's settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EngineConfig {
-    /// For how long a claim gives the right to act. Another worker takes over after it.
+    /// How long a claim gives the right to act. After the lease, another worker may take over.
     pub lease: Duration,
-    /// Longest time of one attempt at a remote step.
+    /// The longest time of one attempt at a remote step.
     pub call_timeout: Duration,
-    /// Time kept at the end of a lease for storing the outcome.
+    /// The time at the end of a lease that is reserved for storing the outcome.
     pub margin: Duration,
-    /// Delays and budget of attempts.
+    /// Delays and the retry budget of attempts.
     pub retry: RetryPolicy,
 }
 
@@ -53,10 +54,10 @@ impl Default for EngineConfig {
     }
 }
 
-/// A configuration that makes no sense.
+/// An invalid configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineConfigError {
-    /// The holder would still be calling when its lease ends.
+    /// The lease holder would still be calling when its lease ends.
     #[error(
         "the call time-out ({call_timeout:?}) plus {margin:?} must fit into the lease ({lease:?})"
     )]
@@ -68,16 +69,17 @@ pub enum EngineConfigError {
         /// Configured lease.
         lease: Duration,
     },
-    /// The retry policy would spin or contradicts itself.
+    /// The retry policy would retry without a delay, or contradicts itself.
     #[error(transparent)]
     Retry(#[from] RetryPolicyError),
 }
 
 impl EngineConfig {
-    /// Refuses nonsense.
+    /// Rejects an invalid configuration.
     ///
     /// # Errors
-    /// When the call time-out plus the margin is longer than the lease, or the retry policy is wrong.
+    /// When the call time-out plus the margin is longer than the lease, or the retry policy is
+    /// invalid.
     pub fn checked(self) -> Result<Self, EngineConfigError> {
         if self.call_timeout.is_zero() || self.call_timeout + self.margin > self.lease {
             return Err(EngineConfigError::TimeoutBeyondLease {
@@ -95,20 +97,20 @@ impl EngineConfig {
 pub struct NewSaga<'a, S: Saga> {
     /// Its id.
     pub id: SagaId,
-    /// What was chosen before anything leaves.
+    /// The values that are chosen before any call leaves.
     pub input: S::Input,
     /// Input of the first step alone, not stored with the saga.
     pub details: &'a S::Details,
-    /// Its one trace; the span id is the root span's.
+    /// The trace of the whole saga; the span id is the root span's.
     pub trace: TraceRef,
-    /// The span id of the exported request that began it: the root span hangs below it.
+    /// The span id of the exported request that began the saga; it becomes the root span's parent.
     pub parent_span: Option<String>,
 }
 
 /// Why a saga was not created. The caller's transaction must roll back.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its first step was refused by business.
+    /// The saga's first step was refused for a business reason.
     #[error("{}", .0.reason)]
     Refused(Refusal),
     /// The registry does not have its workflow.
@@ -125,29 +127,29 @@ pub enum StartError {
 /// Why a transition was not stored. The caller's transaction must roll back.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Somebody else moved the saga, or took over its entry, first.
+    /// Another transaction moved the saga, or took over its entry, first.
     #[error("somebody else moved a saga of this batch first")]
     Fenced,
-    /// There is no such saga.
+    /// The saga does not exist.
     #[error("there is no saga {0}")]
     NotFound(SagaId),
-    /// What an operator asks for does not fit the saga's state.
+    /// The operator's request does not fit the saga's state.
     #[error("saga {saga_id} {why}")]
     Conflict {
         /// The saga.
         saga_id: SagaId,
-        /// Why not, as the end of a sentence.
+        /// The reason, as the end of a sentence.
         why: String,
     },
-    /// A stored saga cannot be worked on by this binary.
+    /// This binary cannot process the stored saga.
     #[error("saga {saga_id}: {why}")]
     Unreadable {
         /// The saga.
         saga_id: SagaId,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The machine asked for something that the plan does not have: a fault of this binary.
+    /// The machine requested an operation that the plan does not have: a bug in this binary.
     #[error("the plan has no {op:?} for `{step}`")]
     NotInPlan {
         /// The operation.
@@ -180,8 +182,8 @@ impl Started {
     }
 }
 
-/// Decides on the sagas of the workflows that it knows, in the versions of their plans that it knows, and stores what
-/// was decided. It runs no remote step: a [`crate::Runner`] does.
+/// Decides on the sagas of the workflows and plan versions that it knows, and stores the decisions.
+/// It runs no remote step: a [`crate::Runner`] does.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
@@ -200,7 +202,7 @@ pub(crate) struct Inner {
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     pub(crate) workflow: &'a dyn Definition,
-    /// Its place among the workflow's versions.
+    /// Its index among the workflow's versions.
     pub(crate) version: usize,
     pub(crate) plan: &'a PlanVersion,
 }
@@ -212,7 +214,7 @@ impl Known<'_> {
 }
 
 impl Inner {
-    /// All that decides on sagas of this version.
+    /// The rules for deciding on sagas of this version.
     pub(crate) fn rules<'a>(&'a self, known: Known<'a>) -> Rules<'a> {
         Rules {
             plan: known.plan,
@@ -240,7 +242,7 @@ impl Inner {
         found.ok_or_else(|| Unreadable::of(row))
     }
 
-    /// As [`Engine::attributes`].
+    /// See [`Engine::attributes`].
     pub(crate) fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
         let read = self.current(plan).and_then(|known| {
             let input = known.workflow.read(input.clone()).ok()?;
@@ -249,7 +251,7 @@ impl Inner {
         read.unwrap_or_default()
     }
 
-    /// The version of new sagas of this workflow.
+    /// The plan version that new sagas of this workflow get.
     pub(crate) fn current(&self, name: &str) -> Option<Known<'_>> {
         let mut known = self.all_known();
         known.find(|known| known.workflow.name() == name)
@@ -260,7 +262,7 @@ impl Engine {
     /// An engine for the workflows of `registry`.
     ///
     /// # Errors
-    /// When the configuration makes no sense.
+    /// When the configuration is invalid.
     pub fn new<P, V>(
         registry: &Registry<P, V>,
         pool: PgPool,
@@ -281,7 +283,8 @@ impl Engine {
             tasks: TaskTracker::new(),
         };
         for workflow in &inner.workflows {
-            // a counter that is born with its first event shows no increase: these are there from the start
+            // a counter that first appears with its first event shows no increase: these start at
+            // zero
             metrics::counter!("saga_breaches_total", "plan" => workflow.name()).increment(0);
             metrics::counter!("saga_fenced_total", "plan" => workflow.name()).increment(0);
         }
@@ -303,15 +306,16 @@ impl Engine {
             .collect()
     }
 
-    /// Attributes for the traces of a saga of this plan with this stored input; none if it is not known.
+    /// Attributes for the traces of a saga of this plan with this stored input; empty if the plan
+    /// is unknown or the input is unreadable.
     pub fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
         self.inner.attributes(plan, input)
     }
 
-    /// Describes, with a saga's stored input, what a planned effect does in the world.
+    /// Describes the real-world effect of a planned effect, with a saga's stored input.
     ///
     /// # Errors
-    /// When the plan is not known, its input cannot be read, or the database fails.
+    /// When the plan is unknown, its input cannot be read, or the database fails.
     pub async fn describe(
         &self,
         conn: &mut PgConnection,
@@ -322,11 +326,11 @@ impl Engine {
         Ok(known.workflow.describe(conn, &input, effect).await?)
     }
 
-    /// The message that says the same as an operator's assertion about this saga: its consumer, and the key that
-    /// deduplicates it.
+    /// The message that is equivalent to an operator's assertion about this saga: its consumer, and
+    /// the key that deduplicates it.
     ///
     /// # Errors
-    /// When the plan is not known or its input cannot be read.
+    /// When the plan is unknown or its input cannot be read.
     pub fn message_of(
         &self,
         row: &store::Row,
@@ -345,7 +349,7 @@ impl Engine {
         })
     }
 
-    /// Who claims here: this process, as its heartbeat names it.
+    /// The lease holder's name in claims of this engine: this process, as its heartbeat names it.
     pub fn holder(&self) -> &str {
         &self.inner.holder
     }
@@ -360,7 +364,7 @@ impl Engine {
         self.inner.config
     }
 
-    /// Creates a saga in the caller's transaction: its row, its journal, its entry and the local
+    /// Creates a saga in the caller's transaction. Its row, its journal, its entry and the local
     /// steps that it begins with commit together, or not at all (I1).
     ///
     /// With `eager`, the entry is inserted as claimed by this process; after the commit,
@@ -466,13 +470,13 @@ impl Engine {
         })
     }
 
-    /// Records signals in the caller's transaction and moves their sagas, in the sequence given.
+    /// Records signals in the caller's transaction and moves their sagas, in the given order.
     ///
-    /// After the commit, call [`Signaled::after`]'s [`crate::AfterCommit::emit`].
+    /// After the commit, the caller emits [`Signaled::after`] with [`crate::AfterCommit::emit`].
     ///
     /// # Errors
-    /// When a saga cannot be moved. A signal to a saga that does not exist is no error: its
-    /// [`Signaled`] verdict is missing.
+    /// When a saga cannot be moved. A signal to a saga that does not exist is no error: it has no
+    /// verdict in [`Signaled`].
     pub async fn signal(
         &self,
         conn: &mut PgConnection,
@@ -485,8 +489,8 @@ impl Engine {
         transact(&self.inner, conn, causes).await
     }
 
-    /// Runs `work` as a task of its own, to its end, whatever becomes of whoever awaits it;
-    /// [`Engine::drain`] waits for it, too.
+    /// Runs `work` to its end as a separate task, even if the caller stops awaiting it.
+    /// [`Engine::drain`] waits for this task, too.
     pub fn detach<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -494,7 +498,7 @@ impl Engine {
         self.inner.tasks.spawn(work.in_current_span())
     }
 
-    /// Waits until the attempts that this process has begun are over.
+    /// Waits until the attempts and tasks that this process has begun are finished.
     pub async fn drain(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;

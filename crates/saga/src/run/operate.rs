@@ -1,5 +1,6 @@
-//! What operators do to a saga: looked at beforehand by the same pure function that then decides,
-//! done under the saga's lock, so that whoever holds its entry cannot finish against it.
+//! Operators' actions on a saga. A preview uses the same pure function that later decides. An
+//! action runs under the saga's lock, so that the lease holder of its entry cannot store a result
+//! against it.
 
 use std::fmt;
 
@@ -21,49 +22,51 @@ use crate::{
     transition::{Cause, Transition},
 };
 
-/// What an operator may do to a saga.
+/// An action that an operator may perform on a saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Verb {
-    /// Run the current work now; its retry budget begins again. A saga that has lost its entry
-    /// gets one.
+    /// Run the current work now; its retry budget starts again. A saga that has lost its entry gets
+    /// a new one.
     Retry,
-    /// Keep signals, run nothing.
+    /// Keep signals, and run no step.
     Pause,
-    /// Apply what was kept, then go on.
+    /// Apply the kept signals, then continue.
     Resume,
-    /// Ask for it to be undone; the participant still decides.
+    /// Request compensation; the participant still decides.
     Cancel,
-    /// Assert what a participant has decided. The caller verifies it ([`crate::Registry::verify`]).
+    /// Assert a participant's decision. The caller verifies the assertion
+    /// ([`crate::Registry::verify`]).
     Signal {
-        /// A name that the plan's wait knows.
+        /// A signal name that a wait of the plan knows.
         name: String,
-        /// What comes with it, for people.
+        /// The signal's data, for people.
         payload: Value,
     },
-    /// Assert how the step ended that is being run or undone. The caller verifies it ([`crate::Registry::verify`]).
+    /// Assert the result of the step that is being run or undone. The caller verifies the assertion
+    /// ([`crate::Registry::verify`]).
     Resolve {
-        /// The step, which must be the current one.
+        /// The step; it must be the current one.
         step: String,
-        /// How it ended.
+        /// The step's result.
         to: Resolution,
-        /// How the operator knows.
+        /// How the operator knows the result.
         evidence: String,
     },
 }
 
-/// How a step ended, by an operator's word.
+/// The result of a step, as asserted by an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// It took effect.
     Done,
-    /// It is undone, and cannot take effect any more.
+    /// It is undone, and can no longer take effect.
     Undone,
 }
 
 impl Verb {
-    /// Without its arguments.
+    /// The verb without its arguments.
     pub const fn kind(&self) -> VerbKind {
         match self {
             Self::Retry => VerbKind::Retry,
@@ -75,12 +78,12 @@ impl Verb {
         }
     }
 
-    /// As typed.
+    /// The verb as an operator types it.
     pub const fn as_str(&self) -> &'static str {
         self.kind().as_str()
     }
 
-    /// The assertion about a participant that it makes, if any.
+    /// The assertion about a participant that this verb makes, if any.
     pub fn assertion(&self) -> Option<Assertion<'_>> {
         match self {
             Self::Signal { name, .. } => Some(Assertion::Signal(name)),
@@ -94,7 +97,7 @@ impl Verb {
 }
 
 impl fmt::Display for Verb {
-    /// With what was said of it, for the journal.
+    /// The verb with its arguments, for the journal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal { name, .. } => write!(f, "signal {name}"),
@@ -110,19 +113,19 @@ impl fmt::Display for Verb {
     }
 }
 
-/// An operator's act on one saga.
+/// An operator's action on one saga.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// What.
+    /// The action.
     pub verb: Verb,
-    /// By whom.
+    /// The operator.
     pub actor: String,
-    /// Why.
+    /// The operator's reason.
     pub reason: String,
 }
 
 impl Operation {
-    /// What the machine is told: the act, and the signal that some acts are.
+    /// The inputs of the machine: the action, and the signal that some actions send.
     pub fn causes(self, saga_id: SagaId) -> Vec<Cause> {
         let source = format!("operator {}", self.actor);
         let signal = match &self.verb {
@@ -143,14 +146,14 @@ impl Operation {
     }
 }
 
-/// Where a saga stands, in words.
+/// The position of a saga, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Stored state.
     pub state: String,
-    /// The step that is run, waited at or undone.
+    /// The step that is being run, waited at or undone.
     pub step: Option<String>,
-    /// Whether an operator holds it.
+    /// Whether an operator has paused it.
     pub paused: bool,
 }
 
@@ -182,39 +185,41 @@ impl fmt::Display for Standing {
     }
 }
 
-/// What an act would do to a saga, or has done.
+/// The effect that an action would have on a saga, or has had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
     /// The saga.
     pub saga_id: SagaId,
-    /// The revision that this was worked out on.
+    /// The revision that the preview was computed from.
     pub revision: i64,
-    /// Where it stands.
+    /// The saga's position before the action.
     pub before: Standing,
-    /// Where it stands right after the act.
+    /// The saga's position right after the action.
     pub after: Standing,
-    /// The effects at once, and the later ones if every answer is a good one.
+    /// The immediate effects, and the later ones if every step succeeds.
     pub planned: Vec<PlannedEffect>,
-    /// Where that ends.
+    /// The position after those effects.
     pub ends: Standing,
-    /// Verdict on the act's signal; none when it is no signal or is kept undecided.
+    /// Verdict on the action's signal; absent if the action sends no signal, or the signal is kept
+    /// undecided.
     pub verdict: Option<Verdict>,
 }
 
-/// What became of an act.
+/// The result of an operator's action.
 #[derive(Debug)]
 pub struct Operated {
-    /// What it did.
+    /// The effects of the action.
     pub done: Preview,
     /// To be emitted after the commit.
     pub after: AfterCommit,
 }
 
 impl Engine {
-    /// What `verb` would do to a saga as it stands now. Changes nothing, locks nothing.
+    /// The effect that `verb` would have on the saga in its present state. Changes and locks no
+    /// row.
     ///
     /// # Errors
-    /// As of [`Engine::operate`].
+    /// As for [`Engine::operate`].
     pub async fn preview(
         &self,
         conn: &mut PgConnection,
@@ -226,12 +231,14 @@ impl Engine {
         self.work_out(conn, &row, verb).await
     }
 
-    /// Does what an operator asks for, in the caller's transaction, under the saga's lock: whoever
-    /// holds the saga's entry is fenced out. With `revision`, only if the saga has not moved since.
+    /// Performs an operator's action in the caller's transaction, under the saga's lock, which
+    /// fences out the lease holder of the saga's entry. With `revision`, only if the saga has not
+    /// moved since.
     ///
     /// # Errors
-    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the verb does not fit the state, or
-    /// the saga has moved; [`EngineError::Unreadable`] when its plan is not this binary's.
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the verb does not fit the state,
+    /// or the saga has moved; [`EngineError::Unreadable`] when this binary does not know the saga's
+    /// plan.
     pub async fn operate(
         &self,
         conn: &mut PgConnection,
@@ -314,7 +321,8 @@ fn preview(shape: &Shape, row: &Row, transition: &Transition, verdict: Option<Ve
     }
 }
 
-/// Whether the state admits the verb at all; if not, the end of a sentence that says why.
+/// Checks that the state permits the verb at all. The error is the end of a sentence that gives the
+/// reason.
 fn refuse(shape: &Shape, state: State, paused: bool, verb: &Verb) -> Result<(), String> {
     let no = |why: &str| Err(why.to_owned());
     let current = Standing::of(shape, state, paused).step.unwrap_or_default();
@@ -347,7 +355,7 @@ fn refuse(shape: &Shape, state: State, paused: bool, verb: &Verb) -> Result<(), 
     }
 }
 
-/// A signal that would change nothing is no act.
+/// Rejects a signal that would change nothing.
 fn ineffective(verb: &Verb, verdict: Verdict) -> Result<(), String> {
     let name = match verb {
         Verb::Signal { name, .. } => name,

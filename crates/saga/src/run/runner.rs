@@ -1,4 +1,4 @@
-//! The one place that runs a remote step: an entry's attempt, whose result is handed to [`transact`].
+//! Runs remote steps. Each attempt runs here, and its result goes to [`transact`].
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -21,9 +21,9 @@ use crate::{
     transition::{Cause, Ended},
 };
 
-/// Timers that are stored alone at the same time.
+/// Maximum number of timers that are stored one by one at the same time.
 const TIMERS_AT_ONCE: usize = 8;
-/// How long the outcome of an attempt is held while the database cannot be reached.
+/// Delay between tries to store an attempt's outcome while the database is unreachable.
 const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
 /// Runs the remote steps of the workflows that an engine decides on.
@@ -47,7 +47,8 @@ impl<P> Clone for Runner<P> {
 }
 
 impl<P: Send + Sync + 'static> Runner<P> {
-    /// Runs the workflows of `registry`, which is also that of `engine`, through `ports`.
+    /// A runner for the workflows of `registry`, which must be the registry of `engine`, with these
+    /// `ports`.
     pub fn new<V: ?Sized + Send + Sync + 'static>(
         engine: Engine,
         registry: &Registry<P, V>,
@@ -65,10 +66,11 @@ impl<P: Send + Sync + 'static> Runner<P> {
         &self.engine
     }
 
-    /// After the commit of [`Engine::start`]: exports the beginning of its trace and runs the first attempt as a task
-    /// of its own, so that a client that hangs up cancels nothing.
+    /// Call this after the commit of [`Engine::start`]. It exports the beginning of the saga's
+    /// trace, and runs the first attempt as a separate task, so that a client that disconnects
+    /// cancels nothing.
     ///
-    /// Without an eager claim it only wakes the workers of this process, and there is no task.
+    /// Without an eager claim, it only wakes the workers of this process and returns no task.
     pub fn launch(&self, started: Started) -> Option<JoinHandle<()>> {
         let inner = &self.engine.inner;
         export_start(&started);
@@ -91,9 +93,9 @@ impl<P: Send + Sync + 'static> Runner<P> {
         }))
     }
 
-    /// Does the work of one claimed entry and stores what came of it. No other code runs a step.
+    /// Does the work of one claimed entry and stores the result. No other code runs a step.
     ///
-    /// Never fails: what cannot be stored is left to whoever claims the entry after the lease.
+    /// Never fails: a result that cannot be stored is left to the next claim, after the lease.
     pub async fn attempt(&self, claim: &SagaClaim) {
         self.engine
             .with_timeout(Box::pin(self.try_attempt(claim)))
@@ -138,7 +140,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
 
     async fn attempt_known(&self, attempt: Attempt<'_>) {
         let Attempt { claim, plan, .. } = attempt;
-        // for the logs; what is exported is told from the journal, under the claim's own span id
+        // for the logs; the exported span is built from the journal, under the claim's own span id
         let span = info_span!(
             target: "saga::story",
             "saga.step",
@@ -199,7 +201,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
             attempt: claim.attempt,
             trace: &here,
         };
-        // the holder's clock runs from before the claim
+        // the holder's lease is measured from before the claim
         let config = self.engine.config();
         let left = config
             .lease
@@ -220,7 +222,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
         })
     }
 
-    /// Stores the outcome, for as long as the lease lasts.
+    /// Stores the outcome; retries until the lease ends.
     async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, ended: Ended) {
         if let Some(why) = failure(&ended) {
             tracing::Span::current().record("error", why);
@@ -255,7 +257,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
     }
 }
 
-/// An attempt whose saga was read.
+/// An attempt whose saga has been read.
 #[derive(Clone, Copy)]
 struct Attempt<'a> {
     claim: &'a SagaClaim,
@@ -267,14 +269,14 @@ struct Attempt<'a> {
 }
 
 impl Engine {
-    /// After the commit of [`Engine::start`], where no runner is at hand: exports the beginning of its trace and wakes
-    /// the workers of this process.
+    /// Call this after the commit of [`Engine::start`] where no runner is available. It exports the
+    /// beginning of the saga's trace and wakes the workers of this process.
     pub fn announce(&self, started: &Started) {
         export_start(started);
         self.inner.wakeup.notify();
     }
 
-    /// Stores that timers were due, in one transaction; should that fail, one by one.
+    /// Stores that timers were due, in one transaction; if that fails, one by one.
     pub async fn timers(&self, claims: &[SagaClaim]) {
         self.with_timeout(Box::pin(self.try_timers(claims))).await;
     }
@@ -291,7 +293,7 @@ impl Engine {
             crash_point!("saga.timer.after_commit");
             return;
         }
-        // beside each other: one whose saga is locked by another session holds up no other
+        // concurrently: a saga that another session has locked delays no other saga
         for some in claims.chunks(TIMERS_AT_ONCE) {
             let mut alone = Vec::with_capacity(some.len());
             for claim in some {
@@ -340,8 +342,8 @@ fn export_start(started: &Started) {
     metrics::counter!("saga_started_total", "plan" => started.plan).increment(1);
 }
 
-/// Awaits `work` for at most `limit`. A time-out and a panic are unknown outcomes: what was asked
-/// for may have happened.
+/// Awaits `work` for at most `limit`. A time-out and a panic are unknown outcomes: the call may
+/// have taken effect.
 async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Result<T, String> {
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(outcome)) => Ok(outcome),

@@ -1,4 +1,4 @@
-//! The body of every transaction that moves sagas, and what is said once it is committed.
+//! The body of every transaction that moves sagas, and the export that follows its commit.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
     transition::{Cause, Transition, keep_undecided},
 };
 
-/// What is to be said once a transaction is committed: spans, metrics, wake-ups.
+/// The work that follows a commit: spans, metrics and wake-ups.
 #[derive(Debug, Default)]
 #[must_use = "call `emit` after the commit"]
 pub struct AfterCommit {
@@ -35,12 +35,12 @@ struct Moved {
     before: State,
     after: State,
     breach: bool,
-    /// Why compensation began with it, as a class.
+    /// The class of the reason why compensation began with this write.
     compensated: Option<&'static str>,
 }
 
 impl AfterCommit {
-    /// Wakes this process' workers, counts what moved, and tells it to those who trace.
+    /// Wakes this process' workers, counts the transitions, and exports their spans.
     pub fn emit(self) {
         for (subject, chapter) in self.told {
             story::tell(subject, &chapter, self.pool.as_ref());
@@ -70,10 +70,10 @@ impl AfterCommit {
     }
 }
 
-/// What became of a batch of signals.
+/// The result of a batch of signals.
 #[derive(Debug)]
 pub struct Signaled {
-    /// Verdicts by signal; none for a signal that is kept undecided. Signals to sagas that do not
+    /// Verdicts by signal; `None` for a signal that is kept undecided. Signals to sagas that do not
     /// exist are missing.
     pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
     /// To be emitted after the commit.
@@ -87,8 +87,8 @@ struct Moving<'a> {
     transition: Transition,
 }
 
-/// Locks the sagas, works out what the causes mean, stores it and runs the local steps: the body
-/// of every transaction that moves sagas, one or a batch.
+/// Locks the sagas, computes their transitions from the causes, stores the transitions and runs the
+/// local steps: the body of every transaction that moves sagas, one or a batch.
 pub(crate) async fn transact(
     inner: &Inner,
     conn: &mut PgConnection,
@@ -152,7 +152,7 @@ pub(crate) async fn transact(
     Ok(signaled)
 }
 
-/// What there is to tell of a write, if anybody listens.
+/// The export of a write; `None` if telemetry is disabled or the stored trace is invalid.
 fn told_of(
     row: &store::Row,
     attributes: impl FnOnce() -> Vec<(&'static str, String)>,
@@ -243,7 +243,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
     }
 }
 
-/// Why compensation began, if this write began it, as a metric label.
+/// Why compensation began, as a metric label, if this write began it.
 fn why_compensated(save: &Save) -> Option<&'static str> {
     let cause = save.journal.iter().find_map(|row| match row.fact {
         JournalFact::CompensationBegun { cause } => Some(cause),
@@ -262,9 +262,9 @@ fn why_compensated(save: &Save) -> Option<&'static str> {
     })
 }
 
-/// Runs what the decisions ask for inside the transaction: forward steps in plan order, then the record of
-/// compensations that begin, then undos in reverse, each for all sagas of the batch at once, one version of a plan
-/// after the other.
+/// Runs the operations of the decisions inside the transaction: forward steps in plan order, then
+/// the record of each compensation that begins, then undos in reverse. Each runs for all sagas of
+/// the batch at once, one plan version after the other.
 async fn run_ops(
     inner: &Inner,
     conn: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! The saga role: claims due entries and hands each to the engine.
+//! The saga role: claims due entries and passes each to the engine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Interval between polls; a random jitter of up to the same length is added.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Works on due entries, as many at a time as it has slots.
+/// Processes due entries, as many at a time as it has slots.
 pub struct Worker<P> {
     runner: Runner<P>,
     wakeup: Wakeup,
@@ -23,7 +23,7 @@ pub struct Worker<P> {
 }
 
 impl<P: Send + Sync + 'static> Worker<P> {
-    /// A worker with this many slots; `wakeup` tells of entries that this process wrote.
+    /// A worker with this many slots; `wakeup` signals entries that this process has written.
     pub fn new(runner: Runner<P>, wakeup: Wakeup, concurrency: u32) -> Self {
         Self {
             runner,
@@ -32,8 +32,8 @@ impl<P: Send + Sync + 'static> Worker<P> {
         }
     }
 
-    /// Claims entries and runs their attempts until `shutdown`, then waits for the attempts under
-    /// way.
+    /// Claims entries and runs their attempts until `shutdown`, then waits for the running
+    /// attempts.
     pub async fn run(self, shutdown: CancellationToken) {
         let attempts = TaskTracker::new();
         while !shutdown.is_cancelled() {
@@ -70,7 +70,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
             let mut conn = engine.pool().acquire().await?;
             claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
         };
-        // after the lease, any worker may claim these entries: a later answer is worthless
+        // after the lease, any worker may claim these entries, so a later result is useless
         match tokio::time::timeout(lease, claimed).await {
             Ok(Ok(claims)) => claims,
             Ok(Err(error)) => {
@@ -84,7 +84,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
         }
     }
 
-    /// Runs each step in a task of its own; timers call no participant and are stored together.
+    /// Runs each step in its own task; timers call no participant and are stored together.
     fn hand_out(&self, claims: Vec<SagaClaim>, attempts: &TaskTracker) {
         let (timers, steps): (Vec<_>, Vec<_>) = claims
             .into_iter()

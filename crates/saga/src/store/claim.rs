@@ -1,4 +1,4 @@
-//! Claims: the right to act on a saga's entry in the outbox, for the time of a lease.
+//! Claims: the right to act on a saga's outbox entry until a lease ends.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,7 @@ pub enum EntryKind {
     Timer,
 }
 
-/// Identifies a plan that a worker knows: a worker claims entries only of sagas whose plan it
-/// knows.
+/// Identifies a plan that a worker knows. A worker claims only entries whose plan it knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanKey {
     /// The plan's stored name.
@@ -43,9 +42,9 @@ pub struct SagaClaim {
     pub epoch: i64,
     /// Number of this attempt, from 1.
     pub attempt: i32,
-    /// When this work was first due.
+    /// When this work first became due.
     pub since: DateTime<Utc>,
-    /// When the claim was sent, by this process' clock: the lease is measured from here.
+    /// When the claim was sent, by this process' clock; the lease is measured from here.
     pub claimed_at: Instant,
     /// When the claim was made, by the database's clock.
     pub began_at: DateTime<Utc>,

@@ -1,8 +1,9 @@
-//! Who is there: every process that runs sagas or takes messages says so, every two seconds.
+//! Heartbeats: every process that runs sagas or consumes messages writes its row every two seconds.
 //!
-//! No saga is decided on by it: a lease ends by its own time. It tells people by whom a lease is held,
-//! whether anybody is left who could take the next one, and a worker that starts whether the sagas
-//! whose plan it does not know have anybody else.
+//! No decision on a saga depends on heartbeats: a lease ends by its own time. Heartbeats show
+//! operators which process holds a lease, and whether a live process could take the next one. A
+//! starting worker also learns from them whether another process runs the sagas whose plan it does
+//! not know.
 
 use std::time::Duration;
 
@@ -15,16 +16,17 @@ use uuid::Uuid;
 
 use crate::Engine;
 
-/// Between two beats.
+/// Interval between two heartbeats.
 pub const BEAT: Duration = Duration::from_secs(2);
 
-/// A process that was not heard of for longer is taken for dead: four beats.
+/// A process without a heartbeat for longer than this counts as dead: four intervals.
 pub const SILENCE: Duration = Duration::from_secs(8);
 
-/// Rows of processes that ended without a word are kept for so long: "last seen" tells something.
+/// How long the rows of processes that ended without removing theirs are kept, so that operators
+/// can see when a process was last alive.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// A name for this process, new with every start: its program and eight hex digits.
+/// A name for this process, new at every start: the program's name and eight hex digits.
 pub(crate) fn process_name() -> String {
     let program = std::env::current_exe().ok();
     let program = program
@@ -43,7 +45,7 @@ pub fn plan_name(plan: &PlanKey) -> String {
     format!("{}/{}/{}", plan.name, plan.version, plan.hash)
 }
 
-/// What a process says of itself.
+/// The row that a process writes about itself.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     process: String,
@@ -54,7 +56,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Of a process that does `roles` and runs the sagas of `engine`.
+    /// The heartbeat of a process that has `roles` and runs the sagas of `engine`.
     pub fn new(engine: &Engine, roles: impl IntoIterator<Item = String>) -> Self {
         let config = engine.config();
         Self {
@@ -66,7 +68,7 @@ impl Heartbeat {
         }
     }
 
-    /// Of a process that advances no sagas, and whose claims last for `lease`.
+    /// The heartbeat of a process that runs no sagas, and whose claims last for `lease`.
     pub fn without_sagas(roles: impl IntoIterator<Item = String>, lease: Duration) -> Self {
         Self {
             process: process_name(),
@@ -77,7 +79,8 @@ impl Heartbeat {
         }
     }
 
-    /// Beats until `shutdown`, then says goodbye. A database that is away is no reason to end.
+    /// Writes heartbeats until `shutdown`, then removes the row. An unreachable database does not
+    /// end the loop.
     pub async fn run(self, pool: PgPool, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             match tokio::time::timeout(SILENCE, self.beat(&pool)).await {
@@ -137,7 +140,7 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A process, as its heartbeat tells.
+/// A process, as its heartbeat describes it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Process {
     /// Its name, new with every start.
@@ -146,40 +149,40 @@ pub struct Process {
     pub roles: Vec<String>,
     /// The plans that it knows, as name/version/hash.
     pub plans: Vec<String>,
-    /// Where it runs.
+    /// The host that it runs on.
     pub host: String,
-    /// Process id there.
+    /// Its process id on that host.
     pub pid: i32,
     /// Its release.
     pub version: String,
-    /// For how long its claims last, milliseconds.
+    /// How long its claims last, in milliseconds.
     pub lease_ms: i64,
-    /// For how long it tries a step before it compensates, milliseconds.
+    /// How long it tries a step before it compensates, in milliseconds.
     pub retry_budget_ms: i64,
-    /// When it began.
+    /// When the process started.
     pub started_at: DateTime<Utc>,
-    /// Its last beat.
+    /// Time of its last heartbeat.
     pub seen_at: DateTime<Utc>,
 }
 
 impl Process {
-    /// Whether it was heard of lately.
+    /// Whether its last heartbeat is recent enough.
     pub fn is_alive(&self, now: DateTime<Utc>) -> bool {
         (now - self.seen_at).to_std().unwrap_or_default() <= SILENCE
     }
 
-    /// Whether it advances the sagas of this plan.
+    /// Whether it runs the sagas of this plan.
     pub fn advances(&self, plan: &PlanKey) -> bool {
         self.has_role("saga") && self.plans.contains(&plan_name(plan))
     }
 
-    /// Whether it does this.
+    /// Whether it has this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|known| known == role)
     }
 }
 
-/// All processes of the last hour, last seen first; the dead ones, too.
+/// All processes of the last hour, dead ones included, most recently seen first.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Process>> {
     sqlx::query_as!(
         Process,

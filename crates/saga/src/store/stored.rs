@@ -1,4 +1,4 @@
-//! How a saga's state and entry are stored, and read back.
+//! How a saga's state and entry are stored and read back.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use crate::{
     store::{EntryWrite, Row},
 };
 
-/// Why a row cannot be worked on.
+/// Why a row cannot be processed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Its plan has another name, version or hash than ours.
+    /// The row's plan has another name, version or hash than every plan of this binary.
     #[error("plan {plan} v{version} ({hash}) is not known to this binary")]
     Plan {
         /// Name.
@@ -21,16 +21,16 @@ pub enum Unreadable {
         /// Hash.
         hash: String,
     },
-    /// Its state or input does not fit its plan.
+    /// The row's state or input does not fit its plan.
     #[error("stored {what} does not fit the plan")]
     Corrupt {
-        /// Which part.
+        /// The part that does not fit.
         what: &'static str,
     },
 }
 
 impl Unreadable {
-    /// A row whose plan is not known.
+    /// The error for a row whose plan is unknown.
     pub(crate) fn of(row: &Row) -> Self {
         Self::Plan {
             plan: row.plan.clone(),
@@ -40,7 +40,7 @@ impl Unreadable {
     }
 }
 
-/// Where a stored saga stands.
+/// Reads the state of a stored saga.
 pub fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
     let corrupt = Unreadable::Corrupt { what: "state" };
     let index = |n: i16| {
@@ -67,7 +67,7 @@ pub fn decode_state(shape: &Shape, row: &Row) -> Result<State, Unreadable> {
     }
 }
 
-/// Step index and `undo_from` as stored.
+/// The step index and `undo_from`, as stored.
 pub fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
     let small = |n: usize| i16::try_from(n).expect("a plan has fewer than 32768 steps");
     match state {
@@ -78,7 +78,7 @@ pub fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
     }
 }
 
-/// Kind and stored step name of the entry that `wake` asks for; none for the others.
+/// Kind and stored step name of the entry that `wake` asks for; `None` if `wake` asks for no entry.
 pub(crate) fn entry_of(shape: &Shape, wake: Wake) -> Option<EntryWrite<'static>> {
     match wake {
         Wake::Step(i) => Some(EntryWrite {

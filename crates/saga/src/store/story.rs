@@ -1,11 +1,13 @@
-//! A saga's trace, told from its journal.
+//! A saga's trace, exported from its journal.
 //!
-//! Each row of the journal is a span, or two: an attempt from its claim to its end, named after its
-//! step, a wait from its beginning to what ended it, all else a moment. Ids, times and attributes come from the row alone,
-//! so whoever tells a row tells the same bytes: the process that wrote it, right after its commit,
-//! or `shopctl saga trace --reemit` a year later. What a process took with it when it died is a row,
-//! too (`lost`), written by whoever takes over, under the span id that the calls of the dead one
-//! already name as their parent.
+//! Each journal row becomes one span or two: an attempt, from its claim to its end, named after its
+//! step; a wait, from its beginning to the event that ended it; every other row, a moment. Ids,
+//! times and attributes come from the row alone. So every export of a row yields the same bytes,
+//! whether the process that wrote the row exports it right after its commit, or `shopctl saga trace
+//! --reemit` a year later.
+//!
+//! The attempt of a process that died is a row, too (`lost`). The process that takes over writes
+//! this row under the span id that the dead process' calls already name as their parent.
 
 use chrono::{DateTime, Utc};
 use kernel::{SagaId, TraceRef};
@@ -15,36 +17,36 @@ use telemetry::{Told, WarnOnFail as _};
 
 use crate::journal::{JournalFact, JournalRow};
 
-/// What all spans of one saga share.
+/// The values that all spans of one saga share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The saga.
     pub saga_id: SagaId,
     /// Its plan's name.
     pub plan: String,
-    /// Its trace; the span id is the root's.
+    /// The saga's trace, with the root's span id.
     pub trace: TraceRef,
-    /// What its input says of itself, such as `order.id`.
+    /// Attributes from the saga's input, such as `order.id`.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// What one write added to the journal.
+/// The rows that one write added to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chapter {
     /// The revision that it made.
     pub revision: i64,
-    /// When, database time.
+    /// When the write was made, by the database's clock.
     pub at: DateTime<Utc>,
-    /// The state before it; none at the beginning.
+    /// The state before the write; absent for the first write.
     pub before: Option<String>,
-    /// The state after it.
+    /// The state after the write.
     pub after: String,
-    /// Its rows, in their order.
+    /// The rows, in journal order.
     pub rows: Vec<JournalRow>,
 }
 
-/// The spans of one write, in the order in which things happened. The first write's begin with the
-/// root, which has no length and is there from the beginning.
+/// The spans of one write, in the order of the events. The first write's spans begin with the root,
+/// which has no length and exists from the beginning.
 pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
     let teller = Teller { subject, chapter };
     let root = chapter.before.is_none().then(|| teller.root());
@@ -55,8 +57,8 @@ pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
         .collect()
 }
 
-/// Tells a write, right after its commit. A saga that is not sampled is told of, whole, from the
-/// moment at which something goes wrong with it.
+/// Exports a write right after its commit. An unsampled saga is exported as well, from its
+/// beginning, once it compensates or a fact contradicts an earlier decision.
 pub(crate) fn tell(subject: Subject, chapter: &Chapter, pool: Option<&PgPool>) {
     let went_wrong = |row: &JournalRow| {
         matches!(
@@ -93,7 +95,8 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// Below the request that began the saga, if its span is exported, so that a trace has one root.
+    /// The root's parent is the span of the request that began the saga, if that span is exported,
+    /// so that a trace has one root.
     fn root(&self) -> Told {
         let mut root = self.moment("saga", &[]);
         root.name = format!("saga {}", self.subject.plan).into();
@@ -168,8 +171,8 @@ impl Teller<'_> {
         told
     }
 
-    /// Where the write took the saga, if it took it anywhere: visible from that moment on. At rest it is as
-    /// long as the saga's whole life.
+    /// The state that the write led to, if the state changed; visible from that moment on. At rest,
+    /// the span is as long as the saga's whole life.
     fn arrival(&self) -> Option<Told> {
         if self.chapter.before.as_ref() == Some(&self.chapter.after) {
             return None;
@@ -189,7 +192,7 @@ impl Teller<'_> {
         Some(arrival)
     }
 
-    /// When the saga was created: its id, a UUIDv7, has the time.
+    /// When the saga was created: its id, a UUIDv7, contains the time.
     fn born(&self) -> Option<DateTime<Utc>> {
         let (seconds, nanos) = self.subject.saga_id.uuid().get_timestamp()?.to_unix();
         DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
@@ -220,7 +223,7 @@ impl Teller<'_> {
         TraceRef::new(trace.trace_id(), span_id).unwrap_or_else(|_| trace.clone())
     }
 
-    /// Of what has none of its own: where it stands in the journal.
+    /// The id of a span that has none of its own, derived from its place in the journal.
     fn span_id(&self, what: &[String]) -> String {
         let mut hash = Sha256::new();
         hash.update(self.subject.saga_id.uuid().as_bytes());
@@ -234,7 +237,7 @@ impl Teller<'_> {
     }
 }
 
-/// A step's span is named by what it does: `init_payment`, `undo init_payment`.
+/// A step's span is named after its action: `init_payment`, `undo init_payment`.
 fn step_name(step: &str) -> String {
     match step.strip_suffix("/undo") {
         Some(step) => format!("undo {step}"),
@@ -242,7 +245,7 @@ fn step_name(step: &str) -> String {
     }
 }
 
-/// What a row says of itself.
+/// Adds a row's facts to its span.
 fn say(span: &mut Told, row: &JournalRow) {
     let attributes = &mut span.attributes;
     let texts = [
@@ -281,8 +284,8 @@ fn say(span: &mut Told, row: &JournalRow) {
     }
 }
 
-/// All that the journal holds of a saga, in the archive, too. Rows of a kind that this binary does
-/// not know are left out.
+/// The whole journal of a saga, including an archived one. Rows of a kind that this binary does not
+/// know are left out.
 pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Chapter>> {
     let rows = sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! Live sagas that nobody runs: of plans that neither this binary nor any living process knows.
+//! Orphaned live sagas: neither this binary nor any live process knows their plan.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::{
     heartbeat::{SILENCE, plan_name},
 };
 
-/// The stranded sagas of one plan.
+/// The orphaned sagas of one plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranded {
     /// Name of the plan.
@@ -18,9 +18,9 @@ pub struct Stranded {
     pub version: i32,
     /// Its hash.
     pub hash: String,
-    /// How many there are.
+    /// The number of sagas.
     pub sagas: i64,
-    /// Ids of the oldest: at most five.
+    /// Ids of the oldest sagas, at most five.
     pub oldest: Vec<SagaId>,
 }
 
@@ -43,8 +43,8 @@ impl fmt::Display for Stranded {
 }
 
 impl Engine {
-    /// Live sagas that would stay where they are, were this the only binary: neither it nor a process
-    /// that was heard of lately runs their plan.
+    /// Live sagas that would not advance if this were the only binary: neither this binary nor a
+    /// process with a recent heartbeat runs their plan.
     ///
     /// # Errors
     /// When the database fails.

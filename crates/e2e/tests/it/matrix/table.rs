@@ -70,12 +70,12 @@ impl Table {
         let mut page = format!(
             "# Crash matrix\n\n\
              Written by `cargo xtask test --wide -p e2e -- matrix::`; do not edit.\n\n\
-             Each cell is one run of the real processes: the process killed itself by SIGKILL at the first or\n\
-             second hit of the point, was started again, and the system came to rest so many milliseconds after\n\
-             its death, with the play named. Then every invariant held, every order that a client was told of\n\
-             (201, 202) was there in the right state, one for each idempotency key, every mail was recorded once,\n\
-             and every message that nobody understands was in `failed`. A dash: no play of that direction passes\n\
-             the point in that process.\n\n\
+             Each cell is one run of the real processes. The process killed itself with SIGKILL at the first or\n\
+             second hit of the point and was started again. The cell names the play and the milliseconds from the\n\
+             process' death until the system came to rest. Then every invariant held; every order that a client\n\
+             had an answer for (201, 202) existed in the right state, one for each idempotency key; every mail was\n\
+             recorded once; and every message that no consumer understands was in `failed`. A dash means that no\n\
+             play of that direction passes the point in that process.\n\n\
              **{} kills at {} points ({} names), 0 violations.** To rest: {} ms in the median, {} ms at most, in debug\n\
              builds on two busy cores, with leases of 300 ms (sagas) and 800 ms (relay).\n\n\
              | process | point | where | forward, 1st | forward, 2nd | compensating, 1st | compensating, 2nd |\n\
