@@ -6,7 +6,7 @@ use servers::Result;
 
 use crate::{
     cargo::{self, cargo, dev_dir},
-    jaeger, metadata, platform, storefront,
+    jaeger, metadata, platform, prose, storefront,
 };
 
 const CARGO_DENY: &str = "0.20.2";
@@ -17,6 +17,8 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["fmt", "--all", "--check"]),
         "cargo fmt (`cargo fmt --all` mends it)",
     )?;
+    step("plain English");
+    prose::check()?;
     step("clippy");
     cargo::run(
         cargo(&[

@@ -18,6 +18,7 @@ mod model;
 mod nemesis;
 mod platform;
 mod processes;
+mod prose;
 mod python;
 mod roles;
 mod shipped;
@@ -70,7 +71,7 @@ cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rol
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint
-    Formatting, clippy, licences, fresh generated files, containers and manifests, the storefront's
+    Formatting, plain English, clippy, licences, fresh generated files, containers and manifests, the storefront's
     types and rules.
 cargo xtask generate
     Write the generated files: query metadata (.sqlx), OpenAPI documents, the storefront's types.
