@@ -98,7 +98,7 @@ async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
         select 'saga ' || g.saga_id as "subject!",
                'its signal ' || g.name || ' waits since ' || g.received_at as "what!"
         from saga.signal g join saga.saga s using (saga_id)
-        where (g.verdict is null or g.verdict = 'early')
+        where (g.verdict is null or (g.verdict = 'early' and s.state <> 'waiting'))
           and s.state in ('running', 'waiting', 'compensating')
           and not s.paused
           and g.received_at < clock_timestamp() - make_interval(secs => $1)

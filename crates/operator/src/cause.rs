@@ -113,10 +113,10 @@ impl Code {
         match self {
             Self::WaitingForSignal => &About {
                 code: "waiting-for-signal",
-                title: "waits for the customer to pay",
+                title: "waits for a signal",
                 stuck: false,
-                explanation: "Its payment is undecided and its deadline has not passed. At the deadline it is \
-                              rolled back automatically.",
+                explanation: "Of an order: the customer has not paid yet, and the deadline has not passed. At the \
+                              deadline the order is rolled back automatically. After its pivot a saga waits on.",
                 evidence: &["since", "deadline"],
                 page: include_str!("../../../docs/runbooks/waiting-for-signal.md"),
             },

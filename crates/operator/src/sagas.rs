@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::{OrderId, SagaId, UserId};
-use saga::{Engine, Kind, Shape, machine::State, store, stored::decode_state};
+use saga::{Engine, Shape, machine::State, store, stored::decode_state};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -308,16 +308,15 @@ async fn signals(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<S
 }
 
 fn steps(shape: &Shape, state: State) -> Vec<Step> {
-    let status = |at: usize, kind: Kind| match state {
+    let status = |at: usize, has_an_undo: bool| match state {
         State::Running { step } | State::Waiting { step } if at < step => "done",
         State::Running { step } if at == step => "running",
         State::Waiting { step } if at == step => "waiting",
         State::Completed => "done",
         State::Compensating { step, .. } if at < step => "done",
         State::Compensating { step, .. } if at == step => "undoing",
-        // a wait has no effect that could be undone
         State::Compensating { from, .. } | State::Compensated { from }
-            if at <= from && kind != Kind::Wait =>
+            if at <= from && has_an_undo =>
         {
             "undone"
         }
@@ -328,7 +327,7 @@ fn steps(shape: &Shape, state: State) -> Vec<Step> {
         .map(|(at, step)| Step {
             name: step.name,
             kind: step.kind.as_str(),
-            status: status(at, step.kind),
+            status: status(at, step.has_an_undo()),
         })
         .collect()
 }

@@ -82,6 +82,12 @@ pub enum SubjectError {
         /// The orders.
         orders: Vec<OrderId>,
     },
+    /// Several sagas have this number.
+    #[error("several sagas have the number {id}")]
+    AmbiguousSaga {
+        /// The number.
+        id: AnyId,
+    },
     /// A database failed.
     #[error("a database failed")]
     Db(#[from] sqlx::Error),
@@ -133,20 +139,26 @@ async fn numbered(
         unavailable: Vec::new(),
     };
     match orders.as_slice() {
-        [] => sqlx::query_as!(
-            Subject,
-            r#"
-            select saga_id as "saga_id: SagaId", (input->>'order_id')::uuid as "order_id: OrderId"
-            from saga.saga
-            where right(saga_id::text, 8) = $1
-            order by created_at desc
-            limit 1
-            "#,
-            short,
-        )
-        .fetch_optional(conn)
-        .await?
-        .ok_or_else(not_found),
+        [] => {
+            let mut sagas = sqlx::query_as!(
+                Subject,
+                r#"
+                select saga_id as "saga_id: SagaId", (input->>'order_id')::uuid as "order_id: OrderId"
+                from saga.saga
+                where right(saga_id::text, 8) = $1
+                order by created_at desc
+                limit 2
+                "#,
+                short,
+            )
+            .fetch_all(conn)
+            .await?;
+            match (sagas.pop(), sagas.is_empty()) {
+                (None, _) => Err(not_found()),
+                (Some(saga), true) => Ok(saga),
+                (Some(_), false) => Err(SubjectError::AmbiguousSaga { id: id.clone() }),
+            }
+        }
         [order] => in_shop(conn, order.uuid()).await?.ok_or_else(not_found),
         _ => Err(SubjectError::Ambiguous {
             id: id.clone(),
@@ -171,9 +183,10 @@ async fn in_shop(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Subje
             select 3, saga_id, order_id
             from commerce."order" where order_id = $1 or transaction_id = $1
             union all
-            select 4, coalesce(m.saga_id, o.saga_id), o.order_id
+            select 4, coalesce(m.saga_id, o.saga_id), coalesce(o.order_id, (s.input->>'order_id')::uuid)
             from messaging.outbox m
-                 left join commerce."order" o on o.order_id = (m.body->>'order_id')::uuid or o.saga_id = m.saga_id
+                 left join commerce."order" o on o.order_id = (m.body->>'order_id')::uuid
+                 left join saga.saga s on s.saga_id = m.saga_id
             where m.entry_id = $1
             union all
             select 5, g.saga_id, (s.input->>'order_id')::uuid

@@ -26,6 +26,9 @@ pub(crate) async fn find(operator: &Operator, id: &AnyId) -> anyhow::Result<Subj
                     .hint(format!("name one by its whole id: {}", orders.join(", ")))
                     .into()
             }
+            SubjectError::AmbiguousSaga { .. } => Failure::conflict(message)
+                .hint("name one by its whole id: `shopctl saga list -o wide` shows them")
+                .into(),
             SubjectError::Db(error) => error.into(),
         }
     })

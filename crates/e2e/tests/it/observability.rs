@@ -219,15 +219,13 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
         assert!(published.contains(name), "{name} is there before it counts");
     }
     // the other metrics count failures: the sources name them
-    let mut sources = String::new();
+    let mut files = Vec::new();
     for krate in ["messaging", "saga", "worker", "telemetry"] {
-        for entry in fs::read_dir(root().join("crates").join(krate).join("src")).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                sources.push_str(&fs::read_to_string(path).unwrap());
-            }
-        }
+        let src = root().join("crates").join(krate).join("src");
+        crate::layout::sources(&src, &mut files);
     }
+    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    let sources: String = texts.collect();
     for name in documented.keys().filter(|name| !published.contains(*name)) {
         assert!(
             sources.contains(&format!("\"{name}\"")),

@@ -229,6 +229,10 @@ async fn a_second_workflow_is_listed_explained_paused_traced_and_replayed() {
         .fetch_one(&depot.system.shop)
         .await
         .unwrap();
+    // the test signaled, and shopctl resumed: neither exports
+    depot
+        .system
+        .run("shopctl", &["saga", "trace", &id, "--reemit"]);
     eventually("its whole life to be in its trace", || async {
         let spans = collector.trace(&trace);
         let has = |name: &str| {

@@ -221,7 +221,7 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
             number
         }
     };
-    let worker = "crates/worker/src/main.rs";
+    let worker = "crates/worker/src/lib.rs";
     let drain = seconds("crates/web/src/server.rs", "DRAIN");
     let (grace, mails) = (seconds(worker, "GRACE"), seconds(worker, "MAILS"));
     let relay = seconds("crates/payments/src/lib.rs", "RELAY_DRAIN");

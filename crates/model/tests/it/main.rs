@@ -109,6 +109,25 @@ fn shipped() -> Shape {
     shape
 }
 
+#[test]
+fn a_pause_before_the_pivot_leaves_no_paid_saga_behind() {
+    for kind in [Kind::Sleep, Kind::Wait] {
+        let mut shape = shipped();
+        shape.steps[2].kind = kind;
+        if kind == Kind::Wait {
+            shape.signals.push(SignalShape {
+                name: "approved",
+                meaning: Meaning {
+                    class: Class::Proceed,
+                    wait: Some(2),
+                    proves: None,
+                },
+            });
+        }
+        model::plan::check(&shape).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
 /// Changes a plan.
 type Change = fn(&mut Shape);
 

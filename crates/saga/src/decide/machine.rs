@@ -259,10 +259,13 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
+                let decided = kept.iter().any(|signal| signal.meaning.wait == Some(step));
                 match (self.shape.steps[step].kind, self.role(step)) {
                     (Kind::Sleep, _) => self.forward(step + 1),
-                    // no wait gives up after the pivot: the deadline starts again
+                    // after the pivot the saga never gives up: the wait begins anew
                     (_, Role::Retryable) => self.decision.wake = Wake::Deadline(step),
+                    // its signal is there: it is taken up below, and no later signal could turn the saga forward
+                    (_, Role::Compensable) if decided => self.decision.wake = Wake::Deadline(step),
                     _ => self.compensate(
                         step,
                         CompensationCause::DeadlinePassed,
@@ -302,6 +305,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     Verdict::Early // steps between the proven step and the wait must run first
                 }
             }
+            State::Compensating { step, from } if self.may_come_back_to(wait, step, from) => {
+                Verdict::Early
+            }
             State::Compensating { from, .. } | State::Compensated { from } if from > wait => {
                 Verdict::Duplicate
             }
@@ -323,6 +329,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             State::Running { .. } | State::Waiting { .. } | State::Completed => {
                 self.decision.breach = true;
                 Verdict::Late
+            }
+            State::Compensating { step, from } if self.may_come_back_to(wait, step, from) => {
+                Verdict::Early
             }
             State::Compensating { .. } | State::Compensated { .. } => Verdict::Duplicate,
         }
@@ -421,19 +430,29 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     }
 
     /// Allowed only while no step is undone and the last started step is done: the saga had reached
-    /// its wait, or the fact that overtook the undo proves that very step.
+    /// a wait or a sleep, or the fact that overtook the undo proves that very step.
     fn may_turn_forward(&self, step: usize, from: usize, proven: Option<usize>) -> bool {
-        let nothing_undone =
-            (step + 1..=from).all(|above| !self.shape.steps[above].has_an_effect());
-        nothing_undone && (from == self.shape.pivot() || proven == Some(from))
+        let is_waiting = !self.shape.steps[from].has_an_effect();
+        self.nothing_is_undone(step, from) && (is_waiting || proven == Some(from))
+    }
+
+    fn nothing_is_undone(&self, step: usize, from: usize) -> bool {
+        (step + 1..=from).all(|above| !self.shape.steps[above].has_an_effect())
+    }
+
+    /// Whether a saga that turns forward would come to this wait, which is not the pivot: its signals are kept
+    /// until then.
+    fn may_come_back_to(&self, wait: usize, step: usize, from: usize) -> bool {
+        wait >= from && wait != self.shape.pivot() && self.nothing_is_undone(step, from)
     }
 
     /// Continues from the point where compensation began.
     fn turn_forward(&mut self, from: usize) {
-        if from < self.shape.pivot() {
+        if self.shape.steps[from].has_an_effect() {
             self.recorded(from);
         } else {
             self.decision.state = State::Waiting { step: from };
+            self.decision.wake = Wake::Deadline(from);
         }
     }
 

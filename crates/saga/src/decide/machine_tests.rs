@@ -674,3 +674,48 @@ fn a_wrong_plan_is_refused_with_its_step() {
         assert!(why.contains(says), "{says} in {why}");
     }
 }
+
+/// Checkout with a sleep between its payment and the payment's wait.
+fn slow_checkout() -> Shape {
+    let steps = [
+        ("place_order", Kind::Local, Role::Compensable),
+        ("init_payment", Kind::Remote, Role::Compensable),
+        ("cool_off", Kind::Sleep, Role::Compensable),
+        ("await_payment", Kind::Wait, Role::Pivot),
+        ("complete_order", Kind::Local, Role::Retryable),
+    ];
+    shape(&steps, 1)
+}
+
+#[test]
+fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
+    let asleep = State::Waiting { step: 2 };
+    let canceled = with_kept(
+        &slow_checkout(),
+        asleep,
+        Event::Signal(meaning(&slow_checkout(), Class::Cancel)),
+        &[Class::Proceed],
+    );
+    assert_eq!(
+        (canceled.state, canceled.wake, canceled.breach),
+        (asleep, Wake::Deadline(2), false)
+    );
+    let undoing = State::Compensating { step: 1, from: 2 };
+    let overtaken = advance_one(&slow_checkout(), undoing, Event::Overtaken);
+    assert_eq!(
+        (overtaken.state, overtaken.wake, overtaken.breach),
+        (asleep, Wake::Deadline(2), false)
+    );
+}
+
+#[test]
+fn a_kept_signal_of_a_wait_is_faster_than_its_deadline() {
+    let approved = parcel().meaning("yes").unwrap();
+    let kept = [Kept {
+        id: 0u8,
+        meaning: approved,
+    }];
+    let decision = advance(&parcel(), APPROVING, &Event::DeadlinePassed, &kept);
+    assert_eq!(decision.state, COOLING_OFF);
+    assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
+}

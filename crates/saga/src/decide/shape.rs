@@ -67,6 +67,11 @@ pub struct StepShape {
 }
 
 impl StepShape {
+    /// Whether the step can be undone: it stands before the pivot, and has an effect.
+    pub fn has_an_undo(&self) -> bool {
+        self.role == Role::Compensable && self.has_an_effect()
+    }
+
     /// Whether the step changes something that an undo would have to revert.
     pub fn has_an_effect(&self) -> bool {
         matches!(self.kind, Kind::Local | Kind::Remote)
@@ -155,7 +160,7 @@ impl Shape {
 
     /// Whether a signal of the pivot proves that this step took effect, so that the step's
     /// participant decides the pivot.
-    pub(crate) fn decides_the_pivot(&self, step: usize) -> bool {
+    pub fn decides_the_pivot(&self, step: usize) -> bool {
         let pivot = self.pivot();
         let mut meanings = self.signals.iter().map(|signal| signal.meaning);
         meanings.any(|it| it.proves == Some(step) && it.wait == Some(pivot))

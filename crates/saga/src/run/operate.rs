@@ -14,7 +14,7 @@ use crate::{
     journal::VerbKind,
     machine::{self, State},
     preview::{Assertion, PlannedEffect},
-    shape::Shape,
+    shape::{Role, Shape},
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
     stored::{Unreadable, decode_state},
@@ -342,8 +342,14 @@ fn refuse(shape: &Shape, state: State, paused: bool, verb: &Verb) -> Result<(), 
                 to: Resolution::Undone,
                 ..
             },
-            State::Running { .. },
-        ) => no("is not being undone: cancel it"),
+            State::Running { step },
+        ) => match shape.steps[step].role {
+            Role::Compensable => no("is not being undone: cancel it"),
+            Role::Pivot => {
+                no("is at its pivot: the participant's answer decides, and cancels it by a refusal")
+            }
+            Role::Retryable => no("is past its pivot: nothing is undone any more"),
+        },
         (
             Verb::Resolve {
                 to: Resolution::Done,

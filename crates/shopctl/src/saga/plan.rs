@@ -89,10 +89,10 @@ fn lines(shape: &Shape) -> Vec<Line> {
 
 fn undone(step: &StepShape) -> &'static str {
     match (step.role, step.kind) {
-        (Role::Compensable, Kind::Local) => "in the transition's transaction",
-        (Role::Compensable, _) => "by a call, until it is answered",
-        (Role::Pivot, _) => "nothing to undo",
         (Role::Retryable, _) => "never",
+        (Role::Pivot, _) | (_, Kind::Wait | Kind::Sleep) => "nothing to undo",
+        (Role::Compensable, Kind::Local) => "in the transition's transaction",
+        (Role::Compensable, Kind::Remote) => "by a call, until it is answered",
     }
 }
 
@@ -112,26 +112,22 @@ fn mermaid(shape: &Shape) -> String {
         };
         writeln!(text, "    {from} --> {to}{why}").expect("a String takes everything");
     };
-    let undos: Vec<_> = steps
-        .iter()
-        .filter(|step| step.role == Role::Compensable)
-        .collect();
+    let undos: Vec<_> = steps.iter().filter(|step| step.has_an_undo()).collect();
     let undo_of = |step: &StepShape| format!("undo_{}", step.name);
     let mut before = "[*]".to_owned();
     for (at, step) in steps.iter().enumerate() {
         line(&before, step.name, "");
-        // compensation begins with the last compensable step that has started
-        let highest = steps[..=at]
-            .iter()
-            .rfind(|step| step.role == Role::Compensable);
-        if let (Some(highest), true) = (highest, step.role != Role::Retryable) {
-            let why = match step.role {
-                Role::Pivot => "canceled or too late",
-                _ => "refused",
-            };
-            if at > 0 {
-                line(step.name, &undo_of(highest), why);
-            }
+        // compensation begins with the last step that has started and can be undone
+        let highest = steps[..=at].iter().rfind(|step| step.has_an_undo());
+        let to = highest.map_or_else(|| "compensated".to_owned(), undo_of);
+        let why = match (step.role, step.kind) {
+            (Role::Retryable, _) | (_, Kind::Local) => None,
+            (_, Kind::Remote) => Some("refused"),
+            (_, Kind::Wait) => Some("canceled or too late"),
+            (_, Kind::Sleep) => Some("canceled"),
+        };
+        if let Some(why) = why {
+            line(step.name, &to, why);
         }
         step.name.clone_into(&mut before);
     }
@@ -146,7 +142,9 @@ fn mermaid(shape: &Shape) -> String {
             .checked_sub(1)
             .map_or("compensated".to_owned(), |below| undo_of(undos[below]));
         line(&undo_of(step), &to, "");
-        if step.kind == Kind::Remote && at + 1 == undos.len() {
+        let here = steps.iter().position(|it| it.name == step.name);
+        let decides = here.is_some_and(|here| shape.decides_the_pivot(here));
+        if decides && at + 1 == undos.len() {
             line(
                 &undo_of(step),
                 after,
