@@ -1233,7 +1233,7 @@ export interface components {
             summary: string;
             /** @description Sources that this process could not read; `shopctl doctor` reads more. */
             unseen: string[];
-            /** @description Whether every invariant was checked and holds. */
+            /** @description Whether no invariant is violated. The ones that were not checked are in `summary`. */
             well: boolean;
         };
         /** @description The address of the account whose password is forgotten. */
