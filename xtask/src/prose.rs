@@ -30,7 +30,8 @@ pub(crate) fn check() -> Result<()> {
     for file in list.lines().filter(|file| is_prose(file)) {
         let path = cargo::root().join(file);
         let text = fs::read_to_string(&path).doing(&format!("read {file}"))?;
-        let text = prose(&text, file.ends_with(".md"));
+        let is_page = path.extension().is_some_and(|kind| kind == "md");
+        let text = prose(&text, is_page);
         for word in text.split_whitespace() {
             words += 1;
             let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
