@@ -54,7 +54,7 @@ impl Runbook {
     }
 }
 
-/// What a command of the page takes: an order, a message or a saga.
+/// The id that a command of the page takes: an order, a message or a saga.
 fn placeholder(line: &str) -> &'static str {
     if line.contains("shopctl order ") {
         "ORDER"

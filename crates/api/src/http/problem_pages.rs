@@ -24,6 +24,7 @@ pub const PAGES: &[(&str, &str)] = &[
     page!("malformed"),
     page!("method-not-allowed"),
     page!("not-found"),
+    page!("order-limit"),
     page!("out-of-stock"),
     page!("price-changed"),
     page!("request-timeout"),

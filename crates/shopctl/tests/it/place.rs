@@ -13,7 +13,7 @@ pub(crate) struct Place {
     url: String,
 }
 
-/// What a process left behind.
+/// The exit code and the output of a process.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
