@@ -250,7 +250,7 @@ export function tamper(sql: string): void {
 
 /** Creates a saga that is stuck with this cause; returns its id. */
 export function drill(cause: string, email: string): string {
-  const made = execFileSync(setting('SHOPCTL_BIN'), ['demo', 'stuck', '--cause', cause, '--email', email], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const made = execFileSync(setting('DRILL_BIN'), ['--cause', cause, '--email', email], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return made.trim();
 }
 

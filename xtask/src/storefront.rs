@@ -13,7 +13,7 @@ use servers::{Postgres, Process, RabbitMq, Result, find_program, free_port, inst
 
 use crate::{
     Doing,
-    cargo::{self, dev_dir, root},
+    cargo::{self, bin_dir, cargo, dev_dir, root},
     env::Env,
     fail, jaeger,
     roles::get_ok,
@@ -115,6 +115,8 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     cargo::run(npm(&["run", "test"]), "the storefront's rules")?;
     let chromium = chromium()?;
     jaeger::build(); // otherwise its build would count as the system's start
+    // some pages are tested on a saga that a drill made stuck
+    cargo::run(cargo(&["build", "--package", "drill"]), "the drill's build")?;
     if arguments.is_empty() {
         eprintln!("--- the system without a storefront");
         runs_without_node(postgres, rabbitmq)?;
@@ -125,6 +127,7 @@ pub(crate) fn test(postgres: &Postgres, rabbitmq: &RabbitMq, arguments: &[String
     browser
         .args(arguments)
         .env("CHROMIUM", chromium)
+        .env("DRILL_BIN", bin_dir(false).join("drill"))
         .env("RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url());
     for (name, value) in system.env.iter() {
         browser.env(name, value);
