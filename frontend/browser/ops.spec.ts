@@ -52,7 +52,7 @@ test('an operator finds a stuck saga by its cause, reads why, retries it and see
   await expect(page.getByText('Done.')).toBeVisible();
   await expect(page.getByText('retry: its entry was lost')).toBeVisible();
   await expect(page.getByText('Waiting for a signal until')).toBeVisible();
-  await expect(page.getByText('Waits for the customer to pay, since')).toBeVisible();
+  await expect(page.getByText('Waits for a signal, since')).toBeVisible();
   await expect(state(buyer)).toHaveText('Awaiting payment');
   await buyer.getByRole('button', { name: /Pay/ }).click();
   await expect(state(buyer)).toHaveText('Completed');
