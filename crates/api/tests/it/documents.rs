@@ -230,6 +230,14 @@ fn every_problem_has_a_page() {
 }
 
 #[test]
+fn the_page_of_every_problem_is_served() {
+    let served: HashSet<_> = api::http::PAGES.iter().map(|(slug, _)| *slug).collect();
+    let kinds: HashSet<_> = kinds().map(|kind| kind.slug).collect();
+    let unserved: Vec<_> = kinds.difference(&served).collect();
+    assert!(unserved.is_empty(), "not in PAGES: {unserved:?}");
+}
+
+#[test]
 fn no_two_problems_share_a_slug() {
     let slugs: HashSet<_> = kinds().map(|kind| kind.slug).collect();
     assert_eq!(slugs.len(), kinds().count());
