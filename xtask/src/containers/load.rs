@@ -242,7 +242,7 @@ impl Load {
             .map(|(why, (count, first))| format!("{count} from {first:.1} s on: {why}"))
             .collect();
         fail(format!(
-            "{what}: {} of {} requests were answered with a 5xx or cut:\n{}",
+            "{what}: {} of {} requests were answered with a 4xx or 5xx, or cut:\n{}",
             seen.failures.len(),
             seen.requests,
             lines.join("\n")

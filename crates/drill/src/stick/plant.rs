@@ -7,6 +7,7 @@ use saga::{AfterCommit, Verb};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool, Postgres, Row as _, Transaction};
 use uuid::Uuid;
+use workflows::payments::NoAnswer;
 
 use super::DrillError;
 
@@ -27,11 +28,12 @@ pub(super) async fn entry(
     saga_id: SagaId,
     code: Code,
 ) -> Result<(), DrillError> {
-    let nobody = "no answer: connection refused";
-    let silence = "no answer within 3s";
+    // the words of a real attempt, which the runbook's commands select by
+    let nobody = NoAnswer::Unreachable("connection refused".to_owned()).to_string();
+    let silence = "no answer within 3s; whether it took effect is unknown";
     match code {
-        Code::RetryBackoff => failed(conn, saga_id, "transient", nobody, 1).await?,
-        Code::ParticipantUnreachable => failed(conn, saga_id, "transient", nobody, 3).await?,
+        Code::RetryBackoff => failed(conn, saga_id, "transient", &nobody, 1).await?,
+        Code::ParticipantUnreachable => failed(conn, saga_id, "transient", &nobody, 3).await?,
         Code::OutcomeUnknown => failed(conn, saga_id, "unknown", silence, 3).await?,
         Code::LeaseHeld => claimed(conn, saga_id, LONG).await?,
         Code::LeaseExpired => claimed(conn, saga_id, SOON).await?,
@@ -59,7 +61,7 @@ pub(super) async fn entry(
         Code::CompensationOverdue => {
             claimed(conn, saga_id, LONG).await?;
             act(operator, conn, saga_id, Verb::Cancel).await?;
-            failed(conn, saga_id, "transient", nobody, 1).await?;
+            failed(conn, saga_id, "transient", &nobody, 1).await?;
             // disables the trigger that makes the journal immutable
             sqlx::query("set local session_replication_role = replica")
                 .execute(&mut *conn)

@@ -7,3 +7,4 @@ mod ids;
 mod outage;
 mod pipes;
 mod place;
+mod recipes;

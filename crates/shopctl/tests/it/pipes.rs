@@ -185,7 +185,7 @@ async fn a_table_fits_the_terminal_and_wide_shows_all() {
             }
         }
     }
-    let error = "no answer: connection refused";
+    let error = "payments cannot be reached: connection refused";
     let narrow = ran(place.command(&["saga", "list"]).env("COLUMNS", "80"));
     assert!(!narrow.out.contains(error), "{narrow:?}");
     // the shortened id still leads to the saga

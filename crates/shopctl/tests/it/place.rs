@@ -46,6 +46,11 @@ impl Place {
         self.program(Path::new(env!("CARGO_BIN_EXE_shopctl")), arguments)
     }
 
+    /// A line of a shell, with the same settings.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        self.program(Path::new("sh"), &["-c", line])
+    }
+
     fn program(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
