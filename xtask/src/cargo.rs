@@ -9,10 +9,16 @@ use servers::Result;
 
 use crate::{Doing, fail};
 
-/// The root folder of the checkout.
+/// The root folder of the checkout. `cargo xtask` names it at run time: a checkout that was copied
+/// with its build must not drive the original's system.
 pub(crate) fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // other programs of ours may be started by `cargo test` of another package
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.file_name() == ours.file_name())
+        .unwrap_or_else(|| ours.to_path_buf());
+    manifest.parent().unwrap_or(&manifest).to_path_buf()
 }
 
 /// Names another folder than `.dev`, for a second system in this checkout.
