@@ -8,9 +8,11 @@ use crashpoint::crash_point;
 use db::Bus;
 use kernel::{Email, EmailError, TraceRef, UserId};
 use messaging::{Message, outbox};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use tokens::Signer;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -50,7 +52,8 @@ impl Default for AuthConfig {
 }
 
 /// A privilege of an account besides shopping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Edit the catalog, see all orders.
     Admin,

@@ -9,12 +9,14 @@ pub use limits::{Limit, LimitError, OrderLimits, check_limits};
 pub use moves::{await_payment, begin_canceling, cancel, complete, place};
 pub use read::{Filter, Number, NumberError, changes_since, find, find_ids, find_terms, list};
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use chrono::{DateTime, Utc};
 use contracts::payments::MAX_AMOUNT;
-use kernel::{Money, OrderId, ProductId, SagaId, TraceRef, TransactionId, UserId};
+use kernel::{Money, OrderId, ProductId, SagaId, Stored, TraceRef, TransactionId, UserId};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 
 /// The most lines in one order.
 pub const MAX_LINES: usize = 100;
@@ -212,7 +214,9 @@ pub enum PlaceError {
 }
 
 /// The state of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OrderStatus)]
 pub enum Status {
     /// The order's saga has started.
     Pending,
@@ -250,13 +254,55 @@ impl Status {
     }
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The status that an entry of an order's history reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OrderHistoryStatus)]
+pub enum HistoryStatus {
+    /// See [`Status::Pending`].
+    Pending,
+    /// See [`Status::AwaitingPayment`].
+    AwaitingPayment,
+    /// Compensation began; the order keeps its status until payments has answered.
+    Canceling,
+    /// See [`Status::Completed`].
+    Completed,
+    /// See [`Status::Canceled`].
+    Canceled,
+}
+
+impl HistoryStatus {
+    /// The status as stored and as written in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::Canceling => "canceling",
+            Self::Completed => "completed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+impl fmt::Display for HistoryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// One change of an order's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
     /// Number of the change within the order, from 1.
     pub seq: i16,
-    /// The new status; also `canceling`.
-    pub status: String,
+    /// The new status.
+    pub status: Stored<HistoryStatus>,
     /// The reason for the change.
     pub reason: Option<String>,
     /// When the status changed.
@@ -267,8 +313,8 @@ impl StatusChange {
     /// Whether no change can follow.
     pub fn is_final(&self) -> bool {
         matches!(
-            Status::parse(&self.status),
-            Some(Status::Completed | Status::Canceled)
+            self.status.known(),
+            Some(HistoryStatus::Completed | HistoryStatus::Canceled)
         )
     }
 }
@@ -388,6 +434,24 @@ mod tests {
             let expected: i64 = parts.iter().map(|&(quantity, amount)| i64::from(quantity) * amount).sum();
             prop_assert_eq!(total(&lines).unwrap().amount, expected);
         }
+    }
+
+    #[test]
+    fn a_status_has_one_spelling_in_json_and_in_the_database() {
+        for status in Status::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+            let changed = Stored::<HistoryStatus>::read(status.to_string());
+            assert_eq!(changed.to_string(), status.as_str());
+            assert!(changed.known().is_some());
+        }
+        let unknown = StatusChange {
+            seq: 2,
+            status: Stored::read("on_hold".to_owned()),
+            reason: None,
+            at: DateTime::default(),
+        };
+        assert!(!unknown.is_final());
     }
 
     #[test]

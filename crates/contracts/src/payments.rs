@@ -1,5 +1,7 @@
 //! The HTTP calls to payments: their paths, bodies, and the problems that callers distinguish.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, TransactionId, UserId};
 use serde::{Deserialize, Serialize};
@@ -133,6 +135,12 @@ impl Status {
             Self::Paid => "paid",
             Self::Canceled => "canceled",
         }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

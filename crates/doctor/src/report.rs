@@ -39,7 +39,7 @@ impl fmt::Display for Unavailable {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub enum CheckResult {
     /// The check ran and found nothing.
     #[serde(rename = "holds")]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use commerce::order::Item;
 use kernel::{OrderId, ProductId, SagaId, TraceRef, UserId};
-use saga::heartbeat;
+use saga::{heartbeat, machine::StateKind};
 use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -230,7 +230,7 @@ async fn arrive(
         let why = why(operator, &[stuck.saga_id]).await?.pop();
         let found = why.as_ref().map(|why| why.judgement.code);
         // a healthy saga counts only once it has come to rest
-        let rests = why.is_some_and(|why| why.state == "completed");
+        let rests = why.is_some_and(|why| why.state == StateKind::Completed);
         if found == Some(goal) && (goal != Code::Healthy || rests) {
             return Ok(());
         }

@@ -6,6 +6,7 @@ mod email;
 mod id;
 mod money;
 mod retry;
+mod stored;
 mod text;
 mod trace;
 
@@ -16,5 +17,6 @@ pub use id::{
 };
 pub use money::{Currency, CurrencyError, Money};
 pub use retry::{RetryPolicy, RetryPolicyError};
+pub use stored::Stored;
 pub use text::{is_displayable, is_displayable_line};
 pub use trace::{TraceRef, TraceRefError};

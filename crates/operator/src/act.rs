@@ -164,7 +164,7 @@ impl Operator {
         let done = &operated.done;
         let act = audit::Act {
             actor,
-            verb: &format!("saga {}", verb.as_str()),
+            verb: verb.kind().into(),
             subject: audit::Subject::Saga(&saga_id.to_string()),
             before: json!({ "revision": done.revision, "standing": done.before.to_string() }),
             after: json!({ "act": verb, "standing": done.after.to_string() }),

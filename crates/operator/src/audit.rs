@@ -1,7 +1,11 @@
 //! The audit: records every write of an operator, in the transaction that made it.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use kernel::Stored;
+use saga::journal::VerbKind;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -29,16 +33,179 @@ pub enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    const fn parts(self) -> (&'static str, &'a str) {
+    const fn parts(self) -> (SubjectKind, &'a str) {
         match self {
-            Self::Saga(id) => ("saga", id),
-            Self::Message(id) => ("message", id),
-            Self::Outbox(id) => ("outbox", id),
-            Self::User(id) => ("user", id),
-            Self::Batch(id) => ("batch", id),
-            Self::Order(id) => ("order", id),
-            Self::Product(id) => ("product", id),
+            Self::Saga(id) => (SubjectKind::Saga, id),
+            Self::Message(id) => (SubjectKind::Message, id),
+            Self::Outbox(id) => (SubjectKind::Outbox, id),
+            Self::User(id) => (SubjectKind::User, id),
+            Self::Batch(id) => (SubjectKind::Batch, id),
+            Self::Order(id) => (SubjectKind::Order, id),
+            Self::Product(id) => (SubjectKind::Product, id),
         }
+    }
+}
+
+/// The kind of object that an action was taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditSubject)]
+pub enum SubjectKind {
+    /// See [`Subject::Saga`].
+    Saga,
+    /// See [`Subject::Message`].
+    Message,
+    /// See [`Subject::Outbox`].
+    Outbox,
+    /// See [`Subject::User`].
+    User,
+    /// See [`Subject::Batch`].
+    Batch,
+    /// See [`Subject::Order`].
+    Order,
+    /// See [`Subject::Product`].
+    Product,
+}
+
+impl SubjectKind {
+    /// The kind as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Saga => "saga",
+            Self::Message => "message",
+            Self::Outbox => "outbox",
+            Self::User => "user",
+            Self::Batch => "batch",
+            Self::Order => "order",
+            Self::Product => "product",
+        }
+    }
+}
+
+impl fmt::Display for SubjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An action as the audit records it: the command with its noun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditVerb)]
+pub enum Verb {
+    /// See [`VerbKind::Retry`].
+    #[serde(rename = "saga retry")]
+    SagaRetry,
+    /// See [`VerbKind::Pause`].
+    #[serde(rename = "saga pause")]
+    SagaPause,
+    /// See [`VerbKind::Resume`].
+    #[serde(rename = "saga resume")]
+    SagaResume,
+    /// See [`VerbKind::Cancel`].
+    #[serde(rename = "saga cancel")]
+    SagaCancel,
+    /// See [`VerbKind::Signal`].
+    #[serde(rename = "saga signal")]
+    SagaSignal,
+    /// See [`VerbKind::Resolve`].
+    #[serde(rename = "saga resolve")]
+    SagaResolve,
+    /// A message in `failed` was sent again.
+    #[serde(rename = "failed retry")]
+    FailedRetry,
+    /// A message in `failed` was sent again with another body.
+    #[serde(rename = "failed edit")]
+    FailedEdit,
+    /// A message in `failed` was removed for good.
+    #[serde(rename = "failed drop")]
+    FailedDrop,
+    /// A message of the outbox was made due.
+    #[serde(rename = "outbox retry")]
+    OutboxRetry,
+    /// A message of the outbox was parked.
+    #[serde(rename = "outbox park")]
+    OutboxPark,
+    /// A batch was stopped.
+    #[serde(rename = "batch stop")]
+    BatchStop,
+    /// An account was created with roles.
+    #[serde(rename = "user create")]
+    UserCreate,
+    /// An account got a role.
+    #[serde(rename = "user grant")]
+    UserGrant,
+    /// An account lost a role.
+    #[serde(rename = "user revoke")]
+    UserRevoke,
+    /// Sessions of an account were ended.
+    #[serde(rename = "user end-sessions")]
+    UserEndSessions,
+    /// An account was disabled.
+    #[serde(rename = "user disable")]
+    UserDisable,
+    /// A member of the staff logged in.
+    #[serde(rename = "user login")]
+    UserLogin,
+    /// A product was created.
+    #[serde(rename = "product create")]
+    ProductCreate,
+    /// A product was changed.
+    #[serde(rename = "product update")]
+    ProductUpdate,
+    /// A product was deleted.
+    #[serde(rename = "product delete")]
+    ProductDelete,
+    /// A member of the staff canceled an order.
+    #[serde(rename = "order cancel")]
+    OrderCancel,
+}
+
+impl Verb {
+    /// The verb as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SagaRetry => "saga retry",
+            Self::SagaPause => "saga pause",
+            Self::SagaResume => "saga resume",
+            Self::SagaCancel => "saga cancel",
+            Self::SagaSignal => "saga signal",
+            Self::SagaResolve => "saga resolve",
+            Self::FailedRetry => "failed retry",
+            Self::FailedEdit => "failed edit",
+            Self::FailedDrop => "failed drop",
+            Self::OutboxRetry => "outbox retry",
+            Self::OutboxPark => "outbox park",
+            Self::BatchStop => "batch stop",
+            Self::UserCreate => "user create",
+            Self::UserGrant => "user grant",
+            Self::UserRevoke => "user revoke",
+            Self::UserEndSessions => "user end-sessions",
+            Self::UserDisable => "user disable",
+            Self::UserLogin => "user login",
+            Self::ProductCreate => "product create",
+            Self::ProductUpdate => "product update",
+            Self::ProductDelete => "product delete",
+            Self::OrderCancel => "order cancel",
+        }
+    }
+}
+
+impl From<VerbKind> for Verb {
+    fn from(verb: VerbKind) -> Self {
+        match verb {
+            VerbKind::Retry => Self::SagaRetry,
+            VerbKind::Pause => Self::SagaPause,
+            VerbKind::Resume => Self::SagaResume,
+            VerbKind::Cancel => Self::SagaCancel,
+            VerbKind::Signal => Self::SagaSignal,
+            VerbKind::Resolve => Self::SagaResolve,
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -47,8 +214,8 @@ impl<'a> Subject<'a> {
 pub struct Act<'a> {
     /// The actor, with the reason.
     pub actor: &'a Actor,
-    /// The command as typed, with its noun: `saga retry`.
-    pub verb: &'a str,
+    /// The action.
+    pub verb: Verb,
     /// The object acted on.
     pub subject: Subject<'a>,
     /// The relevant state before the action.
@@ -74,8 +241,8 @@ pub async fn record(conn: &mut PgConnection, act: &Act<'_>) -> sqlx::Result<Uuid
         Uuid::now_v7(),
         act.actor.name(),
         act.actor.reason(),
-        act.verb,
-        subject_kind,
+        act.verb.as_str(),
+        subject_kind.as_str(),
         subject_id,
         act.before,
         act.after,
@@ -98,10 +265,12 @@ pub struct Row {
     pub actor: String,
     /// The reason given.
     pub reason: String,
-    /// The action, with its noun: `saga retry`.
-    pub verb: String,
-    /// `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`.
-    pub subject_kind: String,
+    /// The action.
+    #[schema(value_type = Verb)]
+    pub verb: Stored<Verb>,
+    /// Kind of the subject.
+    #[schema(value_type = SubjectKind)]
+    pub subject_kind: Stored<SubjectKind>,
     /// Id of the subject.
     pub subject_id: String,
     /// State before the action.
@@ -122,16 +291,69 @@ pub async fn list(
     sqlx::query_as!(
         Row,
         r#"
-        select audit_id, at, actor, reason, verb, subject_kind, subject_id, before, after, batch_id
+        select audit_id, at, actor, reason, verb as "verb: Stored<Verb>", subject_kind as "subject_kind: Stored<SubjectKind>",
+               subject_id, before, after, batch_id
         from saga.audit
         where ($1::text is null or (subject_kind = $1 and subject_id = $2))
         order by at desc, audit_id desc
         limit $3
         "#,
-        kind,
+        kind.map(SubjectKind::as_str),
         id,
         limit,
     )
     .fetch_all(conn)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERBS: [Verb; 22] = [
+        Verb::SagaRetry,
+        Verb::SagaPause,
+        Verb::SagaResume,
+        Verb::SagaCancel,
+        Verb::SagaSignal,
+        Verb::SagaResolve,
+        Verb::FailedRetry,
+        Verb::FailedEdit,
+        Verb::FailedDrop,
+        Verb::OutboxRetry,
+        Verb::OutboxPark,
+        Verb::BatchStop,
+        Verb::UserCreate,
+        Verb::UserGrant,
+        Verb::UserRevoke,
+        Verb::UserEndSessions,
+        Verb::UserDisable,
+        Verb::UserLogin,
+        Verb::ProductCreate,
+        Verb::ProductUpdate,
+        Verb::ProductDelete,
+        Verb::OrderCancel,
+    ];
+
+    #[test]
+    fn a_verb_and_a_subject_have_one_spelling() {
+        for verb in VERBS {
+            assert_eq!(serde_json::to_value(verb).unwrap(), verb.as_str());
+        }
+        let id = "1";
+        for subject in [
+            Subject::Saga(id),
+            Subject::Message(id),
+            Subject::Outbox(id),
+            Subject::User(id),
+            Subject::Batch(id),
+            Subject::Order(id),
+            Subject::Product(id),
+        ] {
+            let (kind, _) = subject.parts();
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        let verb = Stored::<Verb>::read("saga dream".to_owned());
+        assert_eq!(verb, Stored::Unknown("saga dream".to_owned()));
+    }
 }

@@ -4,12 +4,12 @@
 //! are killed at any time and several workers run the batch. An item acts only while its saga is at
 //! the previewed revision; if the saga has moved, the item is skipped and says so.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
-use kernel::SagaId;
+use kernel::{SagaId, Stored};
 use saga::Verb;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -30,7 +30,7 @@ pub enum BatchError {
         /// The batch's number.
         batch_id: i64,
         /// The batch's state.
-        state: String,
+        state: Stored<State>,
         /// Why this state rules the action out.
         what: &'static str,
     },
@@ -55,8 +55,8 @@ pub struct Batch {
     pub reason: String,
     /// When it was planned.
     pub planned_at: DateTime<Utc>,
-    /// `planned`, `queued`, `canary_done`, `stopped`, `done`.
-    pub state: String,
+    /// The batch's state.
+    pub state: Stored<State>,
     /// The operator who applied it.
     pub applied_by: Option<String>,
     /// When it was applied.
@@ -75,6 +75,70 @@ pub struct Batch {
     pub failed: i64,
 }
 
+/// The state of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Previewed; it waits to be applied.
+    Planned,
+    /// The workers process it.
+    Queued,
+    /// Its canary is processed; it waits to be applied further.
+    CanaryDone,
+    /// An error or an operator stopped it.
+    Stopped,
+    /// Each item has its result.
+    Done,
+}
+
+impl State {
+    /// The state as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Queued => "queued",
+            Self::CanaryDone => "canary_done",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The result of one saga of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemResult {
+    /// The action was applied.
+    Done,
+    /// The saga had moved, or the action did not fit it.
+    Skipped,
+    /// An error prevented the action.
+    Failed,
+}
+
+impl ItemResult {
+    /// The result as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for ItemResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// One saga of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
@@ -86,8 +150,8 @@ pub struct Item {
     pub revision: i64,
     /// The previewed [`Effects`]; null where the action does not fit.
     pub preview: Value,
-    /// `done`, `skipped`, `failed`; none until the item is processed.
-    pub result: Option<String>,
+    /// None until the item is processed.
+    pub result: Option<Stored<ItemResult>>,
     /// Why the item was skipped or failed.
     pub detail: Option<String>,
     /// When the item was processed.
@@ -205,9 +269,10 @@ impl Operator {
         }
         let batch = find(&mut conn, batch_id).await?;
         let state = batch.ok_or(BatchError::NotFound(batch_id))?.state;
-        let what = match state.as_str() {
-            "done" => "each of its sagas has its result",
-            _ => "a worker runs it",
+        let what = if state == State::Done {
+            "each of its sagas has its result"
+        } else {
+            "a worker runs it"
         };
         Err(BatchError::Conflict {
             batch_id,
@@ -223,13 +288,13 @@ impl Operator {
     pub async fn stop(&self, batch_id: i64, actor: &Actor) -> Result<(), BatchError> {
         let mut tx = db::begin(self.engine.pool()).await?;
         let why = format!("by {}: {}", actor.name(), actor.reason());
-        if end(&mut tx, batch_id, "stopped", Some(&why)).await? {
+        if end(&mut tx, batch_id, State::Stopped, Some(&why)).await? {
             let act = audit::Act {
                 actor,
-                verb: "batch stop",
+                verb: audit::Verb::BatchStop,
                 subject: audit::Subject::Batch(&batch_id.to_string()),
-                before: json!({ "state": "queued" }),
-                after: json!({ "state": "stopped" }),
+                before: json!({ "state": State::Queued }),
+                after: json!({ "state": State::Stopped }),
                 batch_id: Some(batch_id),
                 trace_id: None,
             };
@@ -276,7 +341,7 @@ impl Operator {
 
     async fn broke(&self, batch_id: i64, why: &str) -> Result<(), BatchError> {
         let mut conn = self.engine.pool().acquire().await?;
-        end(&mut conn, batch_id, "stopped", Some(why)).await?;
+        end(&mut conn, batch_id, State::Stopped, Some(why)).await?;
         Ok(())
     }
 
@@ -318,7 +383,7 @@ impl Operator {
             .await;
         match acted {
             Ok((_, after)) => {
-                settle(&mut tx, batch_id, item.n, "done", None).await?;
+                settle(&mut tx, batch_id, item.n, ItemResult::Done, None).await?;
                 tx.commit().await?;
                 after.emit();
                 Ok(Next::Went)
@@ -338,11 +403,15 @@ impl Operator {
             ActError::Conflict(_) | ActError::NotFound(_) | ActError::Contradicted { .. }
         );
         let why = error.to_string();
-        let result = if skipped { "skipped" } else { "failed" };
+        let result = if skipped {
+            ItemResult::Skipped
+        } else {
+            ItemResult::Failed
+        };
         let mut tx = db::begin(self.engine.pool()).await?;
         settle(&mut tx, batch_id, n, result, Some(&why)).await?;
         if !skipped {
-            end(&mut tx, batch_id, "stopped", Some(&why)).await?;
+            end(&mut tx, batch_id, State::Stopped, Some(&why)).await?;
         }
         tx.commit().await?;
         Ok(if skipped { Next::Went } else { Next::Over })
@@ -353,7 +422,7 @@ async fn settle(
     conn: &mut PgConnection,
     batch_id: i64,
     n: i64,
-    result: &str,
+    result: ItemResult,
     detail: Option<&str>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
@@ -361,7 +430,7 @@ async fn settle(
          where batch_id = $1 and n = $2 and result is null",
         batch_id,
         n,
-        result,
+        result.as_str(),
         detail,
     )
     .execute(conn)
@@ -373,14 +442,14 @@ async fn settle(
 async fn end(
     conn: &mut PgConnection,
     batch_id: i64,
-    state: &str,
+    state: State,
     error: Option<&str>,
 ) -> sqlx::Result<bool> {
     let ended = sqlx::query!(
         "update saga.batch set state = $2, error = $3, ended_at = clock_timestamp()
          where batch_id = $1 and state = 'queued'",
         batch_id,
-        state,
+        state.as_str(),
         error,
     )
     .execute(conn)
@@ -404,8 +473,8 @@ async fn finish(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<()> {
     .fetch_one(&mut *conn)
     .await?;
     match (left.now, left.ever) {
-        (0, 0) => end(conn, batch_id, "done", None).await.map(drop),
-        (0, _) => end(conn, batch_id, "canary_done", None).await.map(drop),
+        (0, 0) => end(conn, batch_id, State::Done, None).await.map(drop),
+        (0, _) => end(conn, batch_id, State::CanaryDone, None).await.map(drop),
         _ => Ok(()),
     }
 }
@@ -428,8 +497,9 @@ async fn some(
     sqlx::query_as!(
         Batch,
         r#"
-        select b.batch_id, b.act, b.actor, b.reason, b.planned_at, b.state, b.applied_by, b.applied_at, b.ended_at,
-               b.error, i.items as "items!", i.done as "done!", i.skipped as "skipped!", i.failed as "failed!"
+        select b.batch_id, b.act, b.actor, b.reason, b.planned_at, b.state as "state: Stored<State>",
+               b.applied_by, b.applied_at, b.ended_at, b.error, i.items as "items!", i.done as "done!",
+               i.skipped as "skipped!", i.failed as "failed!"
         from saga.batch b
              cross join lateral (
                  select count(*) as items, count(*) filter (where result = 'done') as done,
@@ -453,7 +523,7 @@ pub async fn items(conn: &mut PgConnection, batch_id: i64) -> sqlx::Result<Vec<I
     sqlx::query_as!(
         Item,
         r#"
-        select n, saga_id as "saga_id: SagaId", revision, preview, result, detail, done_at
+        select n, saga_id as "saga_id: SagaId", revision, preview, result as "result: Stored<ItemResult>", detail, done_at
         from saga.batch_item
         where batch_id = $1
         order by n

@@ -5,12 +5,12 @@ use std::{collections::HashMap, time::Duration};
 
 use contracts::topology::PAYMENTS_EVENTS_QUEUE;
 use futures::future::try_join_all;
-use kernel::{Currency, Money, OrderId, SagaId, TransactionId};
+use kernel::{Currency, Money, OrderId, SagaId, Stored, TransactionId};
 use messaging::{
     failed,
     topology::{self, LADDER, delay_queue},
 };
-use saga::{claim::PlanKey, heartbeat};
+use saga::{claim::PlanKey, heartbeat, machine::StateKind};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -23,6 +23,7 @@ use crate::{
         Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
         World, judge,
     },
+    outbox::EntryKind,
 };
 
 /// Longest wait for payments, and for RabbitMQ.
@@ -42,7 +43,8 @@ pub struct Why {
     /// The saga's order.
     pub order_id: Option<OrderId>,
     /// The saga's state.
-    pub state: String,
+    #[schema(value_type = StateKind)]
+    pub state: Stored<StateKind>,
     /// The cause, with its evidence.
     #[serde(flatten)]
     pub judgement: Judgement,
@@ -104,8 +106,9 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
     let ids: Vec<_> = sagas.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         r#"
-        select s.saga_id as "saga_id: SagaId", s.plan, s.plan_version, s.plan_hash, s.state, s.paused, s.deadline,
-               s.input, s.updated_at, o.kind as "kind?", o.step as "step?", o.since as "since?", o.due_at as "due_at?",
+        select s.saga_id as "saga_id: SagaId", s.plan, s.plan_version, s.plan_hash,
+               s.state as "state: Stored<StateKind>", s.paused, s.deadline, s.input, s.updated_at,
+               o.kind as "kind?: Stored<EntryKind>", o.step as "step?", o.since as "since?", o.due_at as "due_at?",
                o.attempt as "attempt?", o.holder as "holder?", o.last_error as "last_error?",
                (select max(j.at) from saga.journal j
                 where j.saga_id = s.saga_id and j.kind = 'compensation_begun') as compensating_since,
@@ -136,7 +139,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             .and_then(|total| serde_json::from_value::<Money>(total.clone()).ok());
         let entry = match (row.kind, row.step, row.since, row.due_at) {
             (Some(kind), Some(step), Some(since), Some(due_at)) => Some(Entry {
-                timer: kind == "timer",
+                timer: kind == EntryKind::Timer,
                 step,
                 since,
                 due_at,
@@ -164,7 +167,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             },
             compensating_since: row
                 .compensating_since
-                .filter(|_| row.state == "compensating"),
+                .filter(|_| row.state == StateKind::Compensating),
             state: row.state,
             paused: row.paused,
             deadline: row.deadline,
@@ -305,7 +308,7 @@ async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String>
             let Some(found) = found else { continue };
             let payment = Payment {
                 transaction_id: found.transaction_id,
-                status: found.status.as_str().to_owned(),
+                status: found.status.into(),
                 amount: found.amount,
                 decided_at: found.completed_at.or(found.canceled_at),
             };

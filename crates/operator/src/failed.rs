@@ -36,14 +36,38 @@ pub struct Decided {
     pub id: String,
     /// The queue that the message came from.
     pub queue: Option<String>,
-    /// `sent again`, `dropped` or `stays`.
-    pub result: &'static str,
+    /// The result.
+    pub result: DecidedResult,
     /// Why the message stays.
     pub detail: Option<String>,
 }
 
+/// The result of a decision on a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedResult {
+    /// The message is in a consumer's queue again.
+    #[serde(rename = "sent again")]
+    SentAgain,
+    /// The message is gone; the audit keeps it.
+    Dropped,
+    /// The message is still in `failed`.
+    Stays,
+}
+
+impl DecidedResult {
+    /// The result as printed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SentAgain => "sent again",
+            Self::Dropped => "dropped",
+            Self::Stays => "stays",
+        }
+    }
+}
+
 impl Decided {
-    fn new(message: &FailedMessage, result: &'static str, detail: Option<String>) -> Self {
+    fn new(message: &FailedMessage, result: DecidedResult, detail: Option<String>) -> Self {
         Self {
             id: message.id.clone(),
             queue: message.queue.clone(),
@@ -54,13 +78,13 @@ impl Decided {
 
     fn taken(message: &FailedMessage) -> Self {
         let why = "another reader has taken it: look again".to_owned();
-        Self::new(message, "stays", Some(why))
+        Self::new(message, DecidedResult::Stays, Some(why))
     }
 
     fn sent(message: &FailedMessage, sent: Sent) -> Self {
         match sent {
-            Sent::Again => Self::new(message, "sent again", None),
-            Sent::Not(why) => Self::new(message, "stays", Some(why)),
+            Sent::Again => Self::new(message, DecidedResult::SentAgain, None),
+            Sent::Not(why) => Self::new(message, DecidedResult::Stays, Some(why)),
         }
     }
 }
@@ -89,7 +113,7 @@ pub async fn retry(
             )
         });
         let sides: Vec<_> = sides.collect();
-        write(pool, "failed retry", &sides, actor).await?;
+        write(pool, audit::Verb::FailedRetry, &sides, actor).await?;
         let sent = review.send_again(some, to).await?;
         let some = some.iter().zip(sent);
         decided.extend(some.map(|(held, sent)| Decided::sent(&held.message, sent)));
@@ -117,7 +141,7 @@ pub async fn edit(
     let queue = to.or(held.message.queue.as_deref());
     let after = json!({ "sent_to": queue, "body": body.to_string() });
     let sides = [(&before, whole(&before), after)];
-    write(pool, "failed edit", &sides, actor).await?;
+    write(pool, audit::Verb::FailedEdit, &sides, actor).await?;
     let sent = review
         .send_edited(held, to, body.to_string().as_bytes())
         .await?;
@@ -144,7 +168,7 @@ pub async fn discard(
             .iter()
             .map(|held| (&held.message, whole(&held.message), dropped()));
         let sides: Vec<_> = sides.collect();
-        write(pool, "failed drop", &sides, actor).await?;
+        write(pool, audit::Verb::FailedDrop, &sides, actor).await?;
         review.discard(&small).await?;
         for held in some.iter_mut() {
             // large bodies are read one at a time
@@ -154,10 +178,10 @@ pub async fn discard(
                     continue;
                 };
                 let sides = [(&before, whole(&before), dropped())];
-                write(pool, "failed drop", &sides, actor).await?;
+                write(pool, audit::Verb::FailedDrop, &sides, actor).await?;
                 review.discard(&[&**held]).await?;
             }
-            decided.push(Decided::new(&held.message, "dropped", None));
+            decided.push(Decided::new(&held.message, DecidedResult::Dropped, None));
         }
         done(decided.len());
     }
@@ -167,7 +191,12 @@ pub async fn discard(
 /// A message, with its state before and after the decision.
 type Sides<'a> = (&'a FailedMessage, Value, Value);
 
-async fn write(pool: &PgPool, verb: &str, sides: &[Sides<'_>], actor: &Actor) -> sqlx::Result<()> {
+async fn write(
+    pool: &PgPool,
+    verb: audit::Verb,
+    sides: &[Sides<'_>],
+    actor: &Actor,
+) -> sqlx::Result<()> {
     let mut tx = db::begin(pool).await?;
     for (message, before, after) in sides {
         let act = audit::Act {

@@ -13,9 +13,10 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use kernel::{Money, OrderId, SagaId, TransactionId};
+use contracts::payments::Status;
+use kernel::{Money, OrderId, SagaId, Stored, TransactionId};
 use saga::claim::PlanKey;
-use saga::{heartbeat::Process, journal::JournalFact};
+use saga::{heartbeat::Process, journal::JournalFact, machine::StateKind};
 use serde::Serialize;
 
 pub use crate::cause::Code;
@@ -91,8 +92,8 @@ pub struct Pause {
 pub struct Payment {
     /// Its id.
     pub transaction_id: TransactionId,
-    /// `pending`, `paid`, `canceled`.
-    pub status: String,
+    /// Its status.
+    pub status: Stored<Status>,
     /// Minor units; none in a tombstone.
     pub amount: Option<Money>,
     /// When the transaction was paid or canceled.
@@ -133,7 +134,7 @@ pub struct Facts {
     /// Its plan.
     pub plan: PlanKey,
     /// Stored state.
-    pub state: String,
+    pub state: Stored<StateKind>,
     /// Whether it is paused.
     pub paused: bool,
     /// The time at which the saga's wait ends.

@@ -1,9 +1,9 @@
 //! An order as an operator sees it: with its saga and its transaction at payments.
 
 use chrono::{DateTime, Utc};
-use commerce::order::{self, Order};
+use commerce::order::{self, HistoryStatus, Order, Status};
 use contracts::payments::Transaction;
-use kernel::{Money, OrderId, TransactionId, UserId};
+use kernel::{Money, OrderId, Stored, TransactionId, UserId};
 use serde::Serialize;
 use sqlx::PgConnection;
 use workflows::payments::PaymentsView as _;
@@ -30,7 +30,7 @@ pub struct Change {
     /// When the status changed.
     pub at: DateTime<Utc>,
     /// The new status.
-    pub status: String,
+    pub status: Stored<HistoryStatus>,
     /// The reason for the change.
     pub reason: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct Known {
     /// The transaction by which the order is paid.
     pub transaction_id: TransactionId,
     /// The order's status.
-    pub status: &'static str,
+    pub status: Status,
     /// Whether the order is being canceled.
     pub canceling: bool,
     /// The order's total price.
@@ -101,7 +101,7 @@ fn known(
         order_id: order.id,
         user_id: order.user_id,
         transaction_id: order.transaction_id,
-        status: order.status.as_str(),
+        status: order.status,
         canceling: order.canceling,
         total: order.total,
         created_at: order.created_at,

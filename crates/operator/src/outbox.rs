@@ -7,9 +7,11 @@
 //! Payments' outbox has the same schema, in a database of its own: the functions that read the
 //! shop's outbox read payments' outbox, too.
 
+use std::{fmt, str::FromStr};
+
 use chrono::{DateTime, Utc};
-use kernel::{EntryId, SagaId};
-use serde::Serialize;
+use kernel::{EntryId, SagaId, Stored};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
@@ -20,8 +22,8 @@ use crate::{Actor, audit};
 pub struct Entry {
     /// The entry's id; of a message, also its message id.
     pub entry_id: EntryId,
-    /// `step`, `timer` or `message`.
-    pub kind: String,
+    /// The kind of entry.
+    pub kind: Stored<EntryKind>,
     /// The saga that the entry belongs to.
     pub saga_id: Option<SagaId>,
     /// The step, or `<step>/undo`.
@@ -44,11 +46,52 @@ pub struct Entry {
     pub last_error: Option<String>,
 }
 
+/// The kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A step of a saga, or its undo.
+    Step,
+    /// The end of a saga's wait.
+    Timer,
+    /// A message to publish.
+    Message,
+}
+
+impl EntryKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Step, Self::Timer, Self::Message];
+
+    /// The kind as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Timer => "timer",
+            Self::Message => "message",
+        }
+    }
+}
+
+impl fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for EntryKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| format!("must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
 /// Selects entries; an unset field matches every entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Entries of this kind.
-    pub kind: Option<String>,
+    pub kind: Option<EntryKind>,
     /// Only parked entries.
     pub parked: bool,
 }
@@ -64,8 +107,8 @@ pub enum OutboxError {
     OfSaga {
         /// The entry.
         entry_id: EntryId,
-        /// `step` or `timer`.
-        kind: String,
+        /// A step or a timer.
+        kind: EntryKind,
         /// The saga.
         saga_id: SagaId,
     },
@@ -86,7 +129,7 @@ pub async fn list(
     sqlx::query_as!(
         Entry,
         r#"
-        select entry_id as "entry_id: EntryId", kind, saga_id as "saga_id: SagaId", step, exchange, routing_key,
+        select entry_id as "entry_id: EntryId", kind as "kind: Stored<EntryKind>", saga_id as "saga_id: SagaId", step, exchange, routing_key,
                message_type, since, due_at, attempt, parked_at, last_error
         from messaging.outbox
         where ($1::text is null or kind = $1)
@@ -94,7 +137,7 @@ pub async fn list(
         order by due_at, entry_id
         limit $3
         "#,
-        filter.kind,
+        filter.kind.map(EntryKind::as_str),
         filter.parked,
         limit,
     )
@@ -114,7 +157,7 @@ pub async fn retry(
 ) -> Result<Entry, OutboxError> {
     let entry = lock_message(&mut *conn, entry_id).await?;
     release(&mut *conn, entry_id).await?;
-    record(conn, "outbox retry", &entry, released(), actor).await?;
+    record(conn, audit::Verb::OutboxRetry, &entry, released(), actor).await?;
     Ok(entry)
 }
 
@@ -132,7 +175,14 @@ pub async fn retry_at_payments(
 ) -> Result<Entry, OutboxError> {
     let entry = lock_message(&mut *payments, entry_id).await?;
     let mut conn = shop.acquire().await?;
-    record(&mut conn, "outbox retry", &entry, released(), actor).await?;
+    record(
+        &mut conn,
+        audit::Verb::OutboxRetry,
+        &entry,
+        released(),
+        actor,
+    )
+    .await?;
     release(payments, entry_id).await?;
     Ok(entry)
 }
@@ -183,7 +233,7 @@ pub async fn park(
     .await?;
     record(
         conn,
-        "outbox park",
+        audit::Verb::OutboxPark,
         &entry,
         json!({ "parked": true }),
         actor,
@@ -196,7 +246,7 @@ async fn lock_message(conn: &mut PgConnection, entry_id: EntryId) -> Result<Entr
     let entry = sqlx::query_as!(
         Entry,
         r#"
-        select entry_id as "entry_id: EntryId", kind, saga_id as "saga_id: SagaId", step, exchange, routing_key,
+        select entry_id as "entry_id: EntryId", kind as "kind: Stored<EntryKind>", saga_id as "saga_id: SagaId", step, exchange, routing_key,
                message_type, since, due_at, attempt, parked_at, last_error
         from messaging.outbox
         where entry_id = $1
@@ -207,19 +257,21 @@ async fn lock_message(conn: &mut PgConnection, entry_id: EntryId) -> Result<Entr
     .fetch_optional(conn)
     .await?
     .ok_or(OutboxError::NotFound(entry_id))?;
-    match (entry.kind.as_str(), entry.saga_id) {
-        ("step" | "timer", Some(saga_id)) => Err(OutboxError::OfSaga {
-            entry_id,
-            kind: entry.kind,
-            saga_id,
-        }),
+    match (entry.kind.known(), entry.saga_id) {
+        (Some(kind @ (EntryKind::Step | EntryKind::Timer)), Some(saga_id)) => {
+            Err(OutboxError::OfSaga {
+                entry_id,
+                kind,
+                saga_id,
+            })
+        }
         _ => Ok(entry),
     }
 }
 
 async fn record(
     conn: &mut PgConnection,
-    verb: &str,
+    verb: audit::Verb,
     entry: &Entry,
     after: Value,
     actor: &Actor,

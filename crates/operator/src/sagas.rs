@@ -1,10 +1,16 @@
 //! Sagas as an operator sees them: lists, and the complete history of one.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
-use kernel::{OrderId, SagaId, UserId};
-use saga::{Engine, Shape, machine::State, store, stored::decode_state};
+use kernel::{OrderId, SagaId, Stored, UserId};
+use saga::{
+    Engine, Kind, Shape, Verdict,
+    journal::JournalKind,
+    machine::{State, StateKind},
+    store,
+    stored::decode_state,
+};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -17,7 +23,7 @@ use crate::audit;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Sagas in this state.
-    pub state: Option<String>,
+    pub state: Option<StateKind>,
     /// Sagas of this plan.
     pub plan: Option<String>,
     /// Sagas at this step: running, waiting or compensating there.
@@ -48,8 +54,9 @@ pub struct Line {
     pub plan: String,
     /// The plan's version.
     pub plan_version: i32,
-    /// `running`, `waiting`, `compensating`, `completed`, `compensated`.
-    pub state: String,
+    /// The saga's state.
+    #[schema(value_type = StateKind)]
+    pub state: Stored<StateKind>,
     /// The step of its outbox entry, or `<step>/undo`.
     pub step: Option<String>,
     /// Whether an operator has paused the saga.
@@ -83,7 +90,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     sqlx::query_as!(
         Line,
         r#"
-        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version, s.state,
+        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version,
+               s.state as "state: Stored<StateKind>",
                o.step as "step?", s.paused, s.revision, o.attempt as "attempt?", o.due_at as "due_at?", o.last_error,
                s.deadline, s.reason, s.created_at, s.updated_at, s.trace_id
         from saga.saga s
@@ -103,7 +111,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         limit $10
         "#,
         live,
-        filter.state,
+        filter.state.map(StateKind::as_str),
         filter.plan,
         filter.step,
         filter.older_than.map(|age| age.as_secs_f64()),
@@ -133,14 +141,16 @@ pub struct Moment {
     pub at: DateTime<Utc>,
     /// The revision that the event created.
     pub revision: i64,
-    /// The kind of event: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, …
-    pub kind: String,
+    /// The kind of event.
+    #[schema(value_type = JournalKind)]
+    pub kind: Stored<JournalKind>,
     /// The step.
     pub step: Option<String>,
     /// The attempt.
     pub attempt: Option<i32>,
     /// The saga's state after the event.
-    pub state: String,
+    #[schema(value_type = StateKind)]
+    pub state: Stored<StateKind>,
     /// The error, verdict or reason.
     pub detail: Option<String>,
     /// The actor of an operator's action, or the source of a signal.
@@ -155,8 +165,9 @@ pub struct Signal {
     pub signal_id: uuid::Uuid,
     /// The signal's name.
     pub name: String,
-    /// `applied`, `duplicate`, `early`, `late`; none until the signal is decided on.
-    pub verdict: Option<String>,
+    /// None until the signal is decided on.
+    #[schema(value_type = Option<Verdict>)]
+    pub verdict: Option<Stored<Verdict>>,
     /// The signal's source.
     pub source: String,
     /// When the signal arrived.
@@ -169,10 +180,42 @@ pub struct Signal {
 pub struct Step {
     /// The step's name.
     pub name: &'static str,
-    /// `local`, `remote` or `wait`.
-    pub kind: &'static str,
-    /// `untouched`, `running`, `waiting`, `done`, `undoing`, `undone`.
-    pub status: &'static str,
+    /// Where the step takes effect.
+    pub kind: Kind,
+    /// The step's progress.
+    pub status: StepStatus,
+}
+
+/// The progress of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SagaStepStatus)]
+pub enum StepStatus {
+    /// The saga has not reached the step, or the step has no undo.
+    Untouched,
+    /// The step is due, or is running.
+    Running,
+    /// The saga waits at the step.
+    Waiting,
+    /// The step took effect.
+    Done,
+    /// The step is being undone.
+    Undoing,
+    /// The step is undone.
+    Undone,
+}
+
+impl fmt::Display for StepStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Untouched => "untouched",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+        })
+    }
 }
 
 /// A saga with its complete history.
@@ -229,7 +272,7 @@ pub async fn life(
         order_id: order_id.map(ToOwned::to_owned),
         plan: row.plan,
         plan_version: row.plan_version,
-        state: row.state,
+        state: Stored::read(row.state),
         step: entry.as_ref().and_then(|entry| entry.step.clone()),
         paused: row.paused,
         revision: row.revision,
@@ -262,7 +305,8 @@ pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<L
     sqlx::query_as!(
         Line,
         r#"
-        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version, s.state,
+        select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version,
+               s.state as "state: Stored<StateKind>",
                o.step as "step?", s.paused, s.revision, o.attempt as "attempt?", o.due_at as "due_at?", o.last_error,
                s.deadline, s.reason, s.created_at, s.updated_at, s.trace_id
         from saga.saga s
@@ -281,7 +325,8 @@ pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
     sqlx::query_as!(
         Moment,
         r#"
-        select at, revision, kind, step, attempt, state, detail, actor
+        select at, revision, kind as "kind: Stored<JournalKind>", step, attempt, state as "state: Stored<StateKind>", detail,
+               actor
         from saga.journal
         where saga_id = $1
         order by revision, n
@@ -296,7 +341,7 @@ async fn signals(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<S
     sqlx::query_as!(
         Signal,
         r#"
-        select signal_id, name, verdict, source, received_at
+        select signal_id, name, verdict as "verdict: Stored<Verdict>", source, received_at
         from saga.signal
         where saga_id = $1
         order by received_at, signal_id
@@ -309,24 +354,24 @@ async fn signals(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<S
 
 fn steps(shape: &Shape, state: State) -> Vec<Step> {
     let status = |at: usize, has_an_undo: bool| match state {
-        State::Running { step } | State::Waiting { step } if at < step => "done",
-        State::Running { step } if at == step => "running",
-        State::Waiting { step } if at == step => "waiting",
-        State::Completed => "done",
-        State::Compensating { step, .. } if at < step => "done",
-        State::Compensating { step, .. } if at == step => "undoing",
+        State::Running { step } | State::Waiting { step } if at < step => StepStatus::Done,
+        State::Running { step } if at == step => StepStatus::Running,
+        State::Waiting { step } if at == step => StepStatus::Waiting,
+        State::Completed => StepStatus::Done,
+        State::Compensating { step, .. } if at < step => StepStatus::Done,
+        State::Compensating { step, .. } if at == step => StepStatus::Undoing,
         State::Compensating { from, .. } | State::Compensated { from }
             if at <= from && has_an_undo =>
         {
-            "undone"
+            StepStatus::Undone
         }
-        _ => "untouched",
+        _ => StepStatus::Untouched,
     };
     let steps = shape.steps.iter().enumerate();
     steps
         .map(|(at, step)| Step {
             name: step.name,
-            kind: step.kind.as_str(),
+            kind: step.kind,
             status: status(at, step.has_an_undo()),
         })
         .collect()

@@ -1,6 +1,7 @@
 //! Counts of sagas by state, and of live sagas by plan.
 
-use saga::claim::PlanKey;
+use kernel::Stored;
+use saga::{claim::PlanKey, machine::StateKind};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -8,7 +9,7 @@ use sqlx::PgConnection;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InState {
     /// The state.
-    pub state: String,
+    pub state: Stored<StateKind>,
     /// Sagas in this state; of those at rest, only the ones not archived.
     pub sagas: i64,
     /// How many of them an operator has paused.
@@ -22,7 +23,7 @@ pub async fn by_state(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>> {
     sqlx::query_as!(
         InState,
         r#"
-        select state, count(*) as "sagas!", count(*) filter (where paused) as "paused!",
+        select state as "state: Stored<StateKind>", count(*) as "sagas!", count(*) filter (where paused) as "paused!",
                extract(epoch from clock_timestamp() - min(updated_at))::float8 as "oldest_seconds!"
         from saga.saga
         group by state
@@ -39,7 +40,7 @@ pub async fn by_state_live(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>
     sqlx::query_as!(
         InState,
         r#"
-        select state, count(*) as "sagas!", count(*) filter (where paused) as "paused!",
+        select state as "state: Stored<StateKind>", count(*) as "sagas!", count(*) filter (where paused) as "paused!",
                extract(epoch from clock_timestamp() - min(coalesce(state_since, updated_at)))::float8
                    as "oldest_seconds!"
         from saga.saga

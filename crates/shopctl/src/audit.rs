@@ -35,8 +35,8 @@ impl Audit {
             vec![
                 row.at.format("%F %T").to_string(),
                 row.actor.clone(),
-                row.verb.clone(),
-                row.subject_kind.clone(),
+                row.verb.to_string(),
+                row.subject_kind.to_string(),
                 row.subject_id.clone(),
                 row.batch_id.map(|id| id.to_string()).unwrap_or_default(),
                 row.reason.clone(),

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use kernel::SagaId;
 use operator::{
     Actor, Operator,
-    batch::{self, BatchError, Item},
+    batch::{self, BatchError, Item, State},
 };
 use saga::Verb;
 use serde::Serialize;
@@ -121,7 +121,8 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
             let shown = line.item.effects();
             let effect =
                 |of: fn(&operator::Effects) -> String| shown.as_ref().map(of).unwrap_or_default();
-            let result = line.item.result.clone().unwrap_or_default();
+            let result = line.item.result.as_ref();
+            let result = result.map(ToString::to_string).unwrap_or_default();
             vec![
                 line.item.saga_id.to_string(),
                 effect(|effects| {
@@ -183,7 +184,7 @@ impl Apply {
             let plan = batch::find(&mut conn, self.plan).await?;
             drop(conn);
             let plan = plan.ok_or_else(|| failure(BatchError::NotFound(self.plan)))?;
-            if plan.state != "queued" {
+            if plan.state != State::Queued {
                 break plan;
             }
             let results = plan.done + plan.skipped + plan.failed;
@@ -215,8 +216,8 @@ impl Apply {
             "Plan {} is {}: {} done, {} skipped, {} failed, of {}.",
             self.plan, ended.state, ended.done, ended.skipped, ended.failed, ended.items
         ));
-        match (ended.state.as_str(), ended.error) {
-            ("done" | "canary_done", _) => Ok(()),
+        match (ended.state.known(), ended.error) {
+            (Some(State::Done | State::CanaryDone), _) => Ok(()),
             (_, why) => Err(Failure::not_done(format!(
                 "plan {} was stopped: {}",
                 self.plan,
@@ -279,7 +280,7 @@ async fn list(common: &Common, pool: &PgPool, limit: i64) -> anyhow::Result<()> 
         |plan| {
             vec![
                 plan.batch_id.to_string(),
-                plan.state.clone(),
+                plan.state.to_string(),
                 plan.act["verb"].as_str().unwrap_or_default().to_owned(),
                 plan.items.to_string(),
                 plan.done.to_string(),

@@ -431,7 +431,7 @@ fn tell(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
         vec![
             one.id.clone(),
             one.queue.clone().unwrap_or_else(|| "?".to_owned()),
-            one.result.to_owned(),
+            one.result.as_str().to_owned(),
             one.detail.clone().unwrap_or_default(),
         ]
     })?;

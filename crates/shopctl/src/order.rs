@@ -141,7 +141,7 @@ fn history(output: Output, known: &Known) -> anyhow::Result<()> {
         |change| {
             vec![
                 change.at.format("%F %T%.3f").to_string(),
-                change.status.clone(),
+                change.status.to_string(),
                 change.reason.clone().unwrap_or_default(),
             ]
         },

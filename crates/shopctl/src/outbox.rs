@@ -1,10 +1,13 @@
 //! `shopctl outbox`.
 
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use kernel::EntryId;
 use operator::{
     Actor,
-    outbox::{self, Entry, Filter, OutboxError},
+    outbox::{self, Entry, EntryKind, Filter, OutboxError},
 };
 use serde::Serialize;
 use sqlx::PgPool;
@@ -34,11 +37,16 @@ pub(crate) enum Outbox {
     Park(Park),
 }
 
+/// Parses a kind; help and completions list all of them.
+fn kinds() -> impl TypedValueParser<Value = EntryKind> {
+    PossibleValuesParser::new(EntryKind::ALL.map(EntryKind::as_str)).try_map(|kind| kind.parse())
+}
+
 #[derive(Args)]
 pub(crate) struct List {
     /// Only this kind.
-    #[arg(long, value_parser = ["step", "timer", "message"])]
-    kind: Option<String>,
+    #[arg(long, value_parser = kinds())]
+    kind: Option<EntryKind>,
     /// Only parked entries.
     #[arg(long)]
     parked: bool,
@@ -123,7 +131,7 @@ async fn at_payments(
 impl List {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let filter = Filter {
-            kind: self.kind.clone(),
+            kind: self.kind,
             parked: self.parked,
         };
         let entries = find(common, &filter, self.limit).await?;
@@ -157,7 +165,7 @@ fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
         vec![
             (*of).to_owned(),
             entry.entry_id.to_string(),
-            entry.kind.clone(),
+            entry.kind.to_string(),
             what.unwrap_or_default(),
             entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
             entry.attempt.to_string(),

@@ -12,7 +12,10 @@ mod why;
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use kernel::{OrderId, UserId};
 use messaging::Wakeup;
 use operator::{
@@ -21,7 +24,7 @@ use operator::{
     judged::{self, Wanted},
     sagas::{self, Filter, Line},
 };
-use saga::{Engine, EngineConfig};
+use saga::{Engine, EngineConfig, machine::StateKind};
 use sqlx::PgPool;
 
 use crate::Common;
@@ -141,12 +144,17 @@ impl Saga {
     }
 }
 
+/// Parses a state; help and completions list all of them.
+fn states() -> impl TypedValueParser<Value = StateKind> {
+    PossibleValuesParser::new(StateKind::ALL.map(StateKind::as_str)).try_map(|state| state.parse())
+}
+
 /// A filter on sagas.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Which {
     /// Only sagas in this state: running, waiting, compensating, completed, compensated.
-    #[arg(long, value_parser = ["running", "waiting", "compensating", "completed", "compensated"])]
-    state: Option<String>,
+    #[arg(long, value_parser = states())]
+    state: Option<StateKind>,
     /// Only sagas of this plan.
     #[arg(long)]
     plan: Option<String>,
@@ -176,7 +184,7 @@ pub(crate) struct Which {
 impl Which {
     pub(crate) fn filter(&self) -> Filter {
         Filter {
-            state: self.state.clone(),
+            state: self.state,
             plan: self.plan.clone(),
             step: self.step.clone(),
             older_than: self.older_than,

@@ -196,7 +196,15 @@ impl Users<'_> {
         let (profile, new) = ensured.map_err(failure)?;
         if new {
             let after = json!({ "roles": profile.roles });
-            record(&mut tx, "user create", &profile, None, after, &actor).await?;
+            record(
+                &mut tx,
+                audit::Verb::UserCreate,
+                &profile,
+                None,
+                after,
+                &actor,
+            )
+            .await?;
         }
         tx.commit().await?;
         let object = json!({ "user_id": profile.id, "created": new });
@@ -218,7 +226,15 @@ impl Users<'_> {
             .await
             .map_err(failure)?;
         let after = json!({ "granted": role.as_str() });
-        record(&mut tx, "user grant", &before, Some(&before), after, &actor).await?;
+        record(
+            &mut tx,
+            audit::Verb::UserGrant,
+            &before,
+            Some(&before),
+            after,
+            &actor,
+        )
+        .await?;
         tx.commit().await?;
         output::talk("Granted; it is in the next token.");
         Ok(())
@@ -241,7 +257,7 @@ impl Users<'_> {
         let after = json!({ "revoked": role.as_str() });
         record(
             &mut tx,
-            "user revoke",
+            audit::Verb::UserRevoke,
             &before,
             Some(&before),
             after,
@@ -298,7 +314,7 @@ impl Users<'_> {
         }
         let act = audit::Act {
             actor: &actor,
-            verb: "user end-sessions",
+            verb: audit::Verb::UserEndSessions,
             subject: audit::Subject::User(&id.to_string()),
             before: Value::Null,
             after: json!({ "ended": ended, "session": session }),
@@ -328,7 +344,7 @@ impl Users<'_> {
         let after = json!({ "disabled": true });
         record(
             &mut tx,
-            "user disable",
+            audit::Verb::UserDisable,
             &before,
             Some(&before),
             after,
@@ -356,7 +372,7 @@ const fn may(role: Role) -> &'static str {
 
 async fn record(
     conn: &mut PgConnection,
-    verb: &str,
+    verb: audit::Verb,
     account: &Profile,
     before: Option<&Profile>,
     after: Value,

@@ -17,14 +17,6 @@ pub fn text(length: std::ops::RangeInclusive<usize>, pattern: &str) -> RefOr<Sch
         .into()
 }
 
-/// A text that is one of these values.
-pub fn choice<'a>(values: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(values.into_iter().map(str::to_owned)))
-        .into()
-}
-
 /// An integer in this range.
 pub fn integer(range: std::ops::RangeInclusive<i64>) -> RefOr<Schema> {
     let (min, max) = range.into_inner();

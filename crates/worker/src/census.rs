@@ -14,7 +14,7 @@ use operator::{
     sagas::{self, Filter},
     stats, story,
 };
-use saga::heartbeat;
+use saga::{heartbeat, machine::StateKind};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -22,8 +22,16 @@ use tracing::{error, info, warn};
 /// Key of the advisory lock.
 const LOCK: i64 = 0x7361_6761_6365_6e73;
 /// How many sagas of each state are diagnosed: those unchanged for the longest time.
-const JUDGED: [(&str, i64); 3] = [("running", 500), ("compensating", 500), ("waiting", 100)];
-const STATES: [&str; 3] = ["running", "waiting", "compensating"];
+const JUDGED: [(StateKind, i64); 3] = [
+    (StateKind::Running, 500),
+    (StateKind::Compensating, 500),
+    (StateKind::Waiting, 100),
+];
+const STATES: [StateKind; 3] = [
+    StateKind::Running,
+    StateKind::Waiting,
+    StateKind::Compensating,
+];
 /// After this many pauses without a statement, and at least after [`SILENCE`], the server ends the
 /// lock holder's session. A frozen process or machine would otherwise keep the lock for as long as
 /// its kernel answers.
@@ -93,6 +101,8 @@ async fn take(
     let states = stats::by_state_live(conn).await?;
     for state in STATES {
         let found = states.iter().find(|found| found.state == state);
+        let judged = JUDGED.iter().find(|(of, _)| *of == state);
+        let state = state.as_str();
         gauge(
             "saga_live",
             "state",
@@ -107,7 +117,6 @@ async fn take(
             state,
             found.map_or(0, |found| found.paused),
         );
-        let judged = JUDGED.iter().find(|(name, _)| *name == state);
         let left = found.map_or(0, |found| found.sagas) - judged.map_or(0, |(_, limit)| *limit);
         gauge("saga_unjudged", "state", state, left.max(0));
     }
@@ -137,7 +146,7 @@ async fn judge(
     let mut revisions = BTreeMap::new();
     for (state, limit) in JUDGED {
         let filter = Filter {
-            state: Some(state.to_owned()),
+            state: Some(state),
             ..Filter::default()
         };
         let found = sagas::list(conn, &filter, limit).await?;

@@ -2,11 +2,12 @@ import { readdirSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { capital, CAUSES, describeMoment, isAtRest, isCause, markOf, stateLabel, toneOf, verdictOf } from './saga';
+import type { SagaMoment, SagaState } from './api/sagas';
+import { capital, CAUSES, describeMoment, isAtRest, isCause, markOf, stateLabel, STATES, toneOf, verdictOf } from './saga';
 
 describe('a saga', () => {
   it('is at rest in its two last states only', () => {
-    const rest = ['running', 'waiting', 'compensating', 'completed', 'compensated'].filter((state) => isAtRest({ state }));
+    const rest = STATES.map(([state]) => state).filter((state) => isAtRest({ state }));
     expect(rest).toEqual(['completed', 'compensated']);
   });
 
@@ -17,7 +18,7 @@ describe('a saga', () => {
   });
 
   it('stands at one step: the one that runs, waits or is being undone', () => {
-    const all = ['untouched', 'running', 'waiting', 'done', 'undoing', 'undone'];
+    const all = ['untouched', 'running', 'waiting', 'done', 'undoing', 'undone'] as const;
     expect(all.filter((status) => markOf({ status }).now)).toEqual(['running', 'waiting', 'undoing']);
   });
 
@@ -29,13 +30,20 @@ describe('a saga', () => {
   });
 
   it('keeps a signal that nobody has decided on', () => {
-    expect(verdictOf({ verdict: null })).toBe('kept');
-    expect(verdictOf({ verdict: 'applied' })).toBe('applied');
+    expect(verdictOf({ verdict: null })).toEqual({ label: 'kept', tone: 'over' });
+    expect(verdictOf({ verdict: 'applied' })).toEqual({ label: 'applied', tone: 'good' });
     expect(capital('no worker is there')).toBe('No worker is there');
   });
 
   it('tells which step and which attempt', () => {
-    const moment = { at: '', revision: 3, kind: 'transient', step: 'init_payment/undo', attempt: 2, state: 'compensating' };
+    const moment: SagaMoment = { at: '', revision: 3, kind: 'transient', step: 'init_payment/undo', attempt: 2, state: 'compensating' };
     expect(describeMoment(moment)).toBe('init_payment (undo) could not be reached, attempt 2');
+  });
+
+  it('of a newer release is shown as it is stored', () => {
+    const saga = { state: 'hibernating' as SagaState, paused: false };
+    expect([isAtRest(saga), toneOf(saga), stateLabel(saga)]).toEqual([false, 'busy', 'hibernating']);
+    const kind = 'dreamt' as SagaMoment['kind'];
+    expect(describeMoment({ at: '', revision: 3, kind, state: saga.state })).toBe('dreamt');
   });
 });

@@ -1,19 +1,20 @@
 /** Labels for sagas, for operators. */
-import type { Cause, Saga, SagaMoment, SagaSignal, SagaStep } from './api/sagas';
+import type { Cause, Saga, SagaMoment, SagaSignal, SagaState, SagaStep, SignalVerdict } from './api/sagas';
+import { entryOf, valuesOf } from './closed';
 import type { Tone } from './status';
 
-export const STATES = [
-  ['running', 'Running'],
-  ['waiting', 'Waiting'],
-  ['compensating', 'Compensating'],
-  ['completed', 'Completed'],
-  ['compensated', 'Compensated'],
-] as const;
+const STATE: Record<SagaState, { label: string; tone: Tone; atRest: boolean }> = {
+  running: { label: 'Running', tone: 'busy', atRest: false },
+  waiting: { label: 'Waiting', tone: 'calm', atRest: false },
+  compensating: { label: 'Compensating', tone: 'busy', atRest: false },
+  completed: { label: 'Completed', tone: 'good', atRest: true },
+  compensated: { label: 'Compensated', tone: 'over', atRest: true },
+};
 
-/**
- * The causes that a list can be filtered by, the stuck ones first; a record, so that the compiler
- * finds a missing one.
- */
+/** The states that a list can be filtered by, with their labels. */
+export const STATES = valuesOf(STATE).map((state) => [state, STATE[state].label] as const);
+
+/** The causes that a list can be filtered by, the stuck ones first. */
 const CAUSE: Record<Cause, true> = {
   'lease-expired': true,
   'no-worker': true,
@@ -36,64 +37,55 @@ const CAUSE: Record<Cause, true> = {
   healthy: true,
 };
 
-export const CAUSES = Object.keys(CAUSE) as Cause[];
+export const CAUSES = valuesOf(CAUSE);
 
 export const isCause = (text: string): text is Cause => Object.hasOwn(CAUSE, text);
 
 /** Capitalizes the first letter. */
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-export const isAtRest = (saga: Pick<Saga, 'state'>): boolean =>
-  saga.state === 'completed' || saga.state === 'compensated';
+export const isAtRest = (saga: Pick<Saga, 'state'>): boolean => entryOf(STATE, saga.state)?.atRest ?? false;
 
 export function toneOf(saga: Pick<Saga, 'state' | 'paused'>): Tone {
   if (saga.paused) return 'doubt';
-  switch (saga.state) {
-    case 'completed':
-      return 'good';
-    case 'compensated':
-      return 'over';
-    case 'waiting':
-      return 'calm';
-    default:
-      return 'busy';
-  }
+  return entryOf(STATE, saga.state)?.tone ?? 'busy';
 }
 
 export const stateLabel = (saga: Pick<Saga, 'state' | 'paused'>): string =>
   saga.paused ? `${saga.state}, paused` : saga.state;
 
+const STEP: Record<SagaStep['status'], { mark: string; tone: Tone; now: boolean; label: string }> = {
+  untouched: { mark: '·', tone: 'over', now: false, label: 'not started' },
+  running: { mark: '▶', tone: 'busy', now: true, label: 'running' },
+  waiting: { mark: '…', tone: 'calm', now: true, label: 'waiting' },
+  done: { mark: '✓', tone: 'good', now: false, label: 'done' },
+  undoing: { mark: '↶', tone: 'doubt', now: true, label: 'rolling back' },
+  undone: { mark: '✗', tone: 'over', now: false, label: 'rolled back' },
+};
+
 /** The mark and tone of a step. */
-export function markOf(step: Pick<SagaStep, 'status'>): { mark: string; tone: Tone; now: boolean } {
-  switch (step.status) {
-    case 'done':
-      return { mark: '✓', tone: 'good', now: false };
-    case 'running':
-      return { mark: '▶', tone: 'busy', now: true };
-    case 'waiting':
-      return { mark: '…', tone: 'calm', now: true };
-    case 'undoing':
-      return { mark: '↶', tone: 'doubt', now: true };
-    case 'undone':
-      return { mark: '✗', tone: 'over', now: false };
-    default:
-      return { mark: '·', tone: 'over', now: false };
-  }
-}
+export const markOf = (step: Pick<SagaStep, 'status'>): { mark: string; tone: Tone; now: boolean } =>
+  entryOf(STEP, step.status) ?? STEP.untouched;
+
+export const statusLabel = (step: Pick<SagaStep, 'status'>): string => entryOf(STEP, step.status)?.label ?? step.status;
+
+const KIND: Record<SagaStep['kind'], string> = {
+  local: 'database',
+  remote: 'payments service',
+  wait: 'waits for payment',
+  sleep: 'lets time pass',
+};
 
 /** A step's kind and position, in words. */
-export function kindLabel(step: Pick<SagaStep, 'kind'>): string {
-  const labels: Record<string, string> = { wait: 'waits for payment', local: 'database', remote: 'payments service' };
-  return labels[step.kind] ?? step.kind;
-}
+export const kindLabel = (step: Pick<SagaStep, 'kind'>): string => entryOf(KIND, step.kind) ?? step.kind;
 
-export function statusLabel(step: Pick<SagaStep, 'status'>): string {
-  const labels: Record<string, string> = { untouched: 'not started', undoing: 'rolling back', undone: 'rolled back' };
-  return labels[step.status] ?? step.status;
-}
+const VERDICT: Record<SignalVerdict, Tone> = { applied: 'good', duplicate: 'over', early: 'over', late: 'over' };
 
-/** The decision on a signal. */
-export const verdictOf = (signal: Pick<SagaSignal, 'verdict'>): string => signal.verdict ?? 'kept';
+/** The decision on a signal, with its tone. */
+export function verdictOf({ verdict }: Pick<SagaSignal, 'verdict'>): { label: string; tone: Tone } {
+  if (verdict == null) return { label: 'kept', tone: 'over' };
+  return { label: verdict, tone: entryOf(VERDICT, verdict) ?? 'over' };
+}
 
 /** Describes one entry of a saga's timeline. */
 export function describeMoment(moment: SagaMoment): string {
@@ -103,7 +95,6 @@ export function describeMoment(moment: SagaMoment): string {
     case 'begun':
       return 'Started';
     case 'done':
-      return `${step} done${attempt}`;
     case 'undone':
       return `${step} done${attempt}`;
     case 'refused':
@@ -122,6 +113,8 @@ export function describeMoment(moment: SagaMoment): string {
       return `${step}: the deadline passed`;
     case 'compensation_begun':
       return 'Rollback started';
+    case 'woken':
+      return 'Woken';
     case 'signal':
       return 'Signal';
     case 'signal_decided':
@@ -130,7 +123,7 @@ export function describeMoment(moment: SagaMoment): string {
       return 'Operator';
     case 'breach':
       return 'Inconsistency';
-    default:
-      return moment.kind;
   }
+  // only a newer release knows the kind: it is shown as it is
+  return moment.kind satisfies never;
 }

@@ -9,6 +9,7 @@ import { createStore, useStore } from './store';
 
 type Tokens = components['schemas']['Tokens'];
 type User = components['schemas']['User'];
+type Role = components['schemas']['Role'];
 
 export type Session =
   /** `failed`: the shop was asked and did not answer; the request will be repeated. */
@@ -41,7 +42,7 @@ export function useSession(): Session {
   return useStore(session);
 }
 
-export const hasRole = (session: Session, role: string): boolean =>
+export const hasRole = (session: Session, role: Role): boolean =>
   session.state === 'user' && session.user.roles.includes(role);
 
 /** Operators see sagas; admins count as operators. */

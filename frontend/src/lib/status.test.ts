@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 
-import type { Order } from './api/orders';
+import type { Order, StatusChange } from './api/orders';
 import type { Transaction } from './api/payments';
 import { applyChange, describe, isOver } from './status';
 
 const at = '2026-01-01T00:00:00Z';
 
-function order(status: string, more: Partial<Order> = {}): Order {
+function order(status: Order['status'], more: Partial<Order> = {}): Order {
   return {
     id: 'o',
     status,
@@ -45,7 +45,7 @@ test('payments decides: who is paid is not canceling, whatever was asked', () =>
 });
 
 test('a change moves the order once, however often it is heard of', () => {
-  const change = { status: 'awaiting_payment', at };
+  const change: StatusChange = { status: 'awaiting_payment', at };
   const moved = applyChange(order('pending'), 2, change);
   expect(moved.status).toBe('awaiting_payment');
   expect(moved.history).toHaveLength(2);

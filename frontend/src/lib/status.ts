@@ -1,6 +1,7 @@
 /** Labels for every state of an order. */
 import type { Order, StatusChange } from './api/orders';
 import type { Transaction } from './api/payments';
+import { entryOf, valuesOf } from './closed';
 
 export type Tone = 'calm' | 'busy' | 'good' | 'over' | 'doubt';
 
@@ -10,44 +11,85 @@ export interface Words {
   tone: Tone;
 }
 
+/** What an order's page shows: the order's status, refined by its transaction. */
+type Stage = 'confirming' | 'awaiting_payment' | 'paid' | 'canceling' | 'completed' | 'canceled';
+
+const FOR_CUSTOMER: Record<Stage, Words> = {
+  confirming: {
+    label: 'Confirming',
+    text: 'Your order is placed and its payment is being set up. This page updates automatically.',
+    tone: 'busy',
+  },
+  awaiting_payment: { label: 'Awaiting payment', text: 'Your items are reserved. Pay to complete your order.', tone: 'calm' },
+  paid: { label: 'Paid', text: 'We received your payment and are completing your order.', tone: 'busy' },
+  canceling: { label: 'Canceling', text: 'Canceling your order…', tone: 'busy' },
+  completed: { label: 'Completed', text: 'Paid. Thank you for your order.', tone: 'good' },
+  canceled: { label: 'Canceled', text: 'Nothing was charged.', tone: 'over' },
+};
+
+const FOR_STAFF: Record<Stage, string> = {
+  confirming: 'The payment is being set up.',
+  awaiting_payment: 'Waiting for the customer to pay.',
+  paid: FOR_CUSTOMER.paid.text,
+  canceling: 'The order is being canceled.',
+  completed: 'The customer has paid.',
+  canceled: FOR_CUSTOMER.canceled.text,
+};
+
+type Standing = Pick<Order, 'status' | 'canceling'>;
+
+function stageOf(order: Standing, transaction?: Transaction | null): Stage {
+  switch (order.status) {
+    case 'completed':
+    case 'canceled':
+      return order.status;
+    case 'pending':
+      return liveStageOf(order, transaction) ?? 'confirming';
+    case 'awaiting_payment':
+      return liveStageOf(order, transaction) ?? 'awaiting_payment';
+  }
+  return order.status satisfies never;
+}
+
+/** Payments decides: what it says of the transaction comes before what the shop was asked for. */
+function liveStageOf(order: Standing, transaction?: Transaction | null): Stage | null {
+  const status = transaction?.status;
+  switch (status) {
+    case 'paid':
+      return 'paid';
+    case 'canceled':
+      return 'canceling';
+    case 'pending':
+    case undefined:
+      return order.canceling ? 'canceling' : null;
+  }
+  return status satisfies never;
+}
+
 /** The order's state, described for its customer. */
-export function describe(order: Pick<Order, 'status' | 'canceling'>, transaction?: Transaction | null): Words {
-  if (order.status === 'completed') {
-    return { label: 'Completed', text: 'Paid. Thank you for your order.', tone: 'good' };
-  }
-  if (order.status === 'canceled') {
-    return { label: 'Canceled', text: 'Nothing was charged.', tone: 'over' };
-  }
-  if (transaction?.status === 'paid') {
-    return { label: 'Paid', text: 'We received your payment and are completing your order.', tone: 'busy' };
-  }
-  if (order.canceling || transaction?.status === 'canceled') {
-    return { label: 'Canceling', text: 'Canceling your order…', tone: 'busy' };
-  }
-  if (order.status === 'pending') {
-    return {
-      label: 'Confirming',
-      text: 'Your order is placed and its payment is being set up. This page updates automatically.',
-      tone: 'busy',
-    };
-  }
-  return { label: 'Awaiting payment', text: 'Your items are reserved. Pay to complete your order.', tone: 'calm' };
+export function describe(order: Standing, transaction?: Transaction | null): Words {
+  const stage = stageOf(order, transaction);
+  // only a newer release knows the status: it is shown as it is
+  return entryOf(FOR_CUSTOMER, stage) ?? { label: stage, text: 'This page updates automatically.', tone: 'busy' };
 }
 
 /** The order's state, described for staff. */
-export function describeToStaff(order: Pick<Order, 'status' | 'canceling'>): Words {
+export function describeToStaff(order: Standing): Words {
   const words = describe(order);
-  const texts: Record<string, string> = {
-    'Awaiting payment': 'Waiting for the customer to pay.',
-    Confirming: 'The payment is being set up.',
-    Canceling: 'The order is being canceled.',
-    Completed: 'The customer has paid.',
-  };
-  return { ...words, text: texts[words.label] ?? words.text };
+  return { ...words, text: entryOf(FOR_STAFF, stageOf(order)) ?? words.text };
 }
 
-export const isOver = (order: Pick<Order, 'status'>): boolean =>
-  order.status === 'completed' || order.status === 'canceled';
+/** The statuses that a list can be filtered by, with their labels. */
+const STATUS: Record<Order['status'], { label: string; over: boolean }> = {
+  pending: { label: FOR_CUSTOMER.confirming.label, over: false },
+  awaiting_payment: { label: FOR_CUSTOMER.awaiting_payment.label, over: false },
+  completed: { label: FOR_CUSTOMER.completed.label, over: true },
+  canceled: { label: FOR_CUSTOMER.canceled.label, over: true },
+};
+
+export const STATUSES = valuesOf(STATUS).map((status) => [status, STATUS[status].label] as const);
+
+export const isOver = (order: Pick<Order, 'status'>): boolean => entryOf(STATUS, order.status)?.over ?? false;
 
 /** Describes one entry of the timeline. */
 export function describeChange(change: StatusChange): string {
@@ -62,9 +104,8 @@ export function describeChange(change: StatusChange): string {
       return 'Cancellation requested';
     case 'canceled':
       return 'Canceled';
-    default:
-      return change.status;
   }
+  return change.status satisfies never;
 }
 
 /** The reason for a cancellation, described for the customer or for staff. */
@@ -86,7 +127,7 @@ export function applyChange(order: Order, number: number, change: StatusChange):
   // changes are numbered from 1, and the history contains all of them
   if (number <= order.history.length) return order;
   const history = [...order.history, change];
-  if (change.status === 'canceling') return { ...order, canceling: true, history };
-  const over = change.status === 'completed' || change.status === 'canceled';
-  return { ...order, status: change.status, canceling: over ? false : order.canceling, history };
+  const { status } = change;
+  if (status === 'canceling') return { ...order, canceling: true, history };
+  return { ...order, status, canceling: isOver({ status }) ? false : order.canceling, history };
 }

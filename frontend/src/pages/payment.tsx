@@ -8,11 +8,18 @@ import { useAction } from '../lib/action';
 import { mayPass, Refusal } from '../lib/api/client';
 import { cancelOrder, type Order } from '../lib/api/orders';
 import { cancelTransaction, completeTransaction, type Transaction } from '../lib/api/payments';
+import { entryOf } from '../lib/closed';
 import { money } from '../lib/format';
 import { isOver } from '../lib/status';
 import { Button, Failure, Notice } from '../ui/parts';
 
 type Verb = 'pay' | 'cancel';
+
+const DECIDED: Record<Transaction['status'], string | null> = {
+  pending: null,
+  paid: 'Paid. Your order is being completed; this page updates automatically.',
+  canceled: 'Payment canceled. Your order is being canceled; this page updates automatically.',
+};
 
 export function Payment({ order, transaction, unanswered, ask }: {
   order: Order;
@@ -74,9 +81,7 @@ export function Payment({ order, transaction, unanswered, ask }: {
         )}
         {decided && lost === null && (
           <p>
-            {transaction.status === 'paid'
-              ? 'Paid. Your order is being completed; this page updates automatically.'
-              : 'Payment canceled. Your order is being canceled; this page updates automatically.'}
+            {entryOf(DECIDED, transaction.status)}
           </p>
         )}
       </div>

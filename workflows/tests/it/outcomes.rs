@@ -166,7 +166,7 @@ async fn an_undo_overtaken_before_init_was_recorded_passes_both_arrows() {
     let history: Vec<_> = completed
         .history
         .iter()
-        .map(|change| change.status.as_str())
+        .map(|change| change.status.to_string())
         .collect();
     assert_eq!(
         history,

@@ -68,7 +68,7 @@ async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
     let history: Vec<_> = completed
         .history
         .iter()
-        .map(|change| change.status.as_str())
+        .map(|change| change.status.to_string())
         .collect();
     assert_eq!(history, ["pending", "awaiting_payment", "completed"]);
     assert_eq!(

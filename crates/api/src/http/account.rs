@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use auth::{AuthError, LoginError, PasswordError, Profile, Registered, Session};
+use auth::{AuthError, LoginError, PasswordError, Profile, Registered, Role, Session};
 use axum::{
     Extension,
     extract::{ConnectInfo, State},
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crashpoint::crash_point;
-use kernel::{Email, UserId};
+use kernel::{Email, Stored, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use telemetry::http::RequestTrace;
@@ -61,7 +61,8 @@ pub(super) struct User {
     id: UserId,
     email: String,
     name: String,
-    roles: Vec<String>,
+    #[schema(value_type = Vec<Role>)]
+    roles: Vec<Stored<Role>>,
     /// Whether a link that was mailed to the address was used.
     email_verified: bool,
 }
@@ -72,7 +73,7 @@ impl From<Profile> for User {
             id: profile.id,
             email: profile.email,
             name: profile.name,
-            roles: profile.roles,
+            roles: profile.roles.into_iter().map(Stored::read).collect(),
             email_verified: profile.email_verified,
         }
     }

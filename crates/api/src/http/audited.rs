@@ -4,7 +4,7 @@
 use commerce::product::Product;
 use operator::{
     Actor,
-    audit::{self, Act, Subject},
+    audit::{self, Act, Subject, Verb},
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -23,7 +23,7 @@ fn unasked(caller: &Caller) -> Result<Actor, Problem> {
 pub(super) async fn write(
     conn: &mut PgConnection,
     actor: &Actor,
-    verb: &str,
+    verb: Verb,
     subject: Subject<'_>,
     (before, after): (Value, Value),
 ) -> sqlx::Result<()> {
@@ -43,7 +43,7 @@ pub(super) async fn write(
 pub(super) async fn product(
     conn: &mut PgConnection,
     caller: &Caller,
-    verb: &str,
+    verb: Verb,
     before: Option<&Product>,
     after: Option<&Product>,
 ) -> Result<(), Problem> {
@@ -82,7 +82,7 @@ pub(super) async fn login(
     write(
         conn,
         &actor,
-        "user login",
+        Verb::UserLogin,
         Subject::User(&id),
         (Value::Null, after),
     )

@@ -2,7 +2,7 @@ use axum::{extract::State, http::StatusCode};
 use commerce::order;
 use crashpoint::crash_point;
 use kernel::OrderId;
-use operator::audit::Subject;
+use operator::audit::{Subject, Verb};
 use saga::{EngineError, Verdict};
 use serde::Deserialize;
 use serde_json::json;
@@ -56,7 +56,14 @@ pub(super) async fn cancel_order(
         let before = json!({ "status": order.status.as_str(), "user_id": order.user_id });
         let change = (before, json!({ "asked_to_cancel": true }));
         let id = id.to_string();
-        audited::write(&mut tx, &actor, "order cancel", Subject::Order(&id), change).await?;
+        audited::write(
+            &mut tx,
+            &actor,
+            Verb::OrderCancel,
+            Subject::Order(&id),
+            change,
+        )
+        .await?;
     }
     let source = format!("user {user}");
     let verdict = workflows::submit::cancel(app.engine(), tx, order.saga_id, source)

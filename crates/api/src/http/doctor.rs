@@ -1,5 +1,5 @@
 use axum::extract::State;
-use doctor::{CHECKS, Limits, Sources, Violation};
+use doctor::{CHECKS, CheckResult, Limits, Sources, Violation};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{CallerProblems, Json, Operator, Problem};
@@ -24,8 +24,8 @@ pub(super) struct Check {
     id: &'static str,
     /// The promise that the check verifies.
     promise: &'static str,
-    /// `holds`, `violated`, `warning` or `not checked`.
-    result: &'static str,
+    /// The check's result.
+    result: CheckResult,
     /// Meaning of the check.
     explanation: &'static str,
     /// Recommended action.
@@ -66,7 +66,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         Check {
             id: check.id,
             promise: check.promise,
-            result: report.result(check).as_str(),
+            result: report.result(check),
             explanation: check.explanation,
             hint: check.hint,
             found: found

@@ -172,7 +172,7 @@ pub(super) struct Redrive {
 /// Results of a decision, by message.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Decisions {
-    /// `sent again`, `dropped`, or `stays` with the reason in `detail`.
+    /// One result for each message.
     decided: Vec<Decided>,
 }
 

@@ -7,6 +7,7 @@ use axum::{
 };
 use commerce::product::{self, Draft, EditError, StockEdit};
 use kernel::{Money, ProductId};
+use operator::audit::Verb;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use web::{
@@ -213,7 +214,7 @@ pub(super) async fn create(
     let product = product::create(&mut tx, ProductId::new(), &draft)
         .await
         .map_err(not_edited)?;
-    audited::product(&mut tx, &caller, "product create", None, Some(&product)).await?;
+    audited::product(&mut tx, &caller, Verb::ProductCreate, None, Some(&product)).await?;
     tx.commit().await?;
     Ok(tagged(StatusCode::CREATED, product))
 }
@@ -253,7 +254,7 @@ pub(super) async fn update(
         .await
         .map_err(not_edited)?;
     let (before, after) = (before.as_ref(), Some(&product));
-    audited::product(&mut tx, &caller, "product update", before, after).await?;
+    audited::product(&mut tx, &caller, Verb::ProductUpdate, before, after).await?;
     tx.commit().await?;
     Ok(tagged(StatusCode::OK, product))
 }
@@ -288,7 +289,7 @@ pub(super) async fn delete(
     product::delete(&mut tx, id, version)
         .await
         .map_err(not_edited)?;
-    audited::product(&mut tx, &caller, "product delete", before.as_ref(), None).await?;
+    audited::product(&mut tx, &caller, Verb::ProductDelete, before.as_ref(), None).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

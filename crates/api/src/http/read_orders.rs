@@ -94,7 +94,7 @@ impl Sought {
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Filter {
     /// Status of the orders.
-    #[param(value_type = Option<rules::OrderStatus>, inline)]
+    #[param(value_type = Option<Status>, inline)]
     status: Option<String>,
     /// The customer.
     user_id: Option<UserId>,

@@ -2,14 +2,13 @@
 //! document.
 
 use commerce::{order, page};
-use operator::cause::Code;
 use utoipa::openapi::{
     KnownFormat, RefOr, Schema, SchemaFormat,
     schema::{AdditionalProperties, ObjectBuilder, Ref},
 };
 use web::{
     Problem, documents,
-    schema::{choice, integer, text},
+    schema::{integer, text},
 };
 
 /// Longest reason that an operator may give, characters.
@@ -28,15 +27,6 @@ const MAX_EMAIL: usize = 254;
 const MAX_KEY: usize = 255;
 /// Largest price in minor units, and largest stock.
 pub(super) const MAX_PRODUCT: i64 = 1_000_000_000;
-
-/// States of a saga that a list can be filtered by.
-pub(super) const SAGA_STATES: [&str; 5] = [
-    "running",
-    "waiting",
-    "compensating",
-    "completed",
-    "compensated",
-];
 
 /// Any characters but NUL.
 const NO_NUL: &str = r"^[^\u0000]*$";
@@ -108,12 +98,6 @@ documents! {
     pub(super) SearchText = text(0..=MAX_SEARCH, NO_NUL);
     /// An order's number or id, its transaction's id, or its customer's e-mail address.
     pub(super) OrderReference = text(0..=MAX_EMAIL, FIND);
-    /// A state of a saga.
-    pub(super) SagaState = choice(SAGA_STATES);
-    /// A status of an order.
-    pub(super) OrderStatus = choice(order::Status::ALL.map(order::Status::as_str));
-    /// A cause, as `why` names it.
-    pub(super) CauseCode = choice(Code::ALL.iter().map(|code| code.as_str()));
     /// Seconds.
     pub(super) Seconds = integer(0..=u32::MAX.into());
     /// The caller's name for this intent, bare or in quotes.

@@ -9,6 +9,7 @@ use operator::{
     judged::{self, Judged, Wanted},
     sagas::{self, Filter, Life, Line},
 };
+use saga::machine::StateKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
@@ -21,7 +22,7 @@ const MOST: usize = 200;
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
     /// State of the saga.
-    #[param(value_type = Option<rules::SagaState>, inline)]
+    #[param(value_type = Option<StateKind>, inline)]
     state: Option<String>,
     /// Name of the plan, such as `checkout`.
     #[param(value_type = Option<rules::SearchText>, inline)]
@@ -44,7 +45,7 @@ pub(super) struct Which {
     #[param(value_type = Option<rules::SearchText>, inline)]
     text: Option<String>,
     /// Only sagas with this cause, as `why` names it.
-    #[param(value_type = Option<rules::CauseCode>, inline)]
+    #[param(value_type = Option<Code>, inline)]
     cause: Option<String>,
     /// Only stuck sagas: those that do not continue by themselves.
     #[serde(default)]
@@ -71,11 +72,9 @@ impl Which {
     }
 
     fn checked(self) -> Result<(Filter, u32), Problem> {
-        let state = self.state.as_deref();
-        if state.is_some_and(|state| !rules::SAGA_STATES.contains(&state)) {
-            let message = format!("must be one of {}", rules::SAGA_STATES.join(", "));
-            return Err(Problem::invalid("state", "unknown", message));
-        }
+        let state = self.state.as_deref().map(str::parse::<StateKind>);
+        let state = state.transpose();
+        let state = state.map_err(|message| Problem::invalid("state", "unknown", message))?;
         for (name, text) in [
             ("plan", &self.plan),
             ("step", &self.step),
@@ -85,7 +84,7 @@ impl Which {
         }
         let (cursor, limit) = shapes::Paging::new(self.cursor, self.limit).checked()?;
         let filter = Filter {
-            state: self.state,
+            state,
             plan: self.plan,
             step: self.step,
             older_than: self.older_than.map(|s| Duration::from_secs(s.into())),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use commerce::{order, page, product};
-use kernel::{Money, OrderId, ProductId, SagaId, TransactionId, UserId};
+use kernel::{Money, OrderId, ProductId, SagaId, Stored, TransactionId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::Problem;
@@ -146,8 +146,9 @@ pub(super) struct Line {
 /// A change of an order's status.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StatusChange {
-    /// The new status; `canceling` when compensation began.
-    status: String,
+    /// The new status.
+    #[schema(value_type = order::HistoryStatus)]
+    status: Stored<order::HistoryStatus>,
     at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -167,8 +168,8 @@ impl From<order::StatusChange> for StatusChange {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Order {
     pub(super) id: OrderId,
-    /// `pending`, `awaiting_payment`, `completed` or `canceled`.
-    pub(super) status: &'static str,
+    /// Where the order stands.
+    pub(super) status: order::Status,
     /// Whether the order is being canceled.
     canceling: bool,
     /// The transaction to pay; it exists once the order is awaiting payment.
@@ -191,7 +192,7 @@ impl From<order::Order> for Order {
         };
         Self {
             id: order.id,
-            status: order.status.as_str(),
+            status: order.status,
             canceling: order.canceling,
             transaction_id: order.transaction_id,
             items: order.lines.into_iter().map(line).collect(),

@@ -46,6 +46,40 @@ fn the_document_is_whole() {
     );
 }
 
+/// Names of fields whose values are a closed set. `status` is also the number of an HTTP status.
+const CLOSED: [&str; 9] = [
+    "cause",
+    "kind",
+    "result",
+    "state",
+    "status",
+    "subject_kind",
+    "sure",
+    "verb",
+    "verdict",
+];
+
+#[test]
+fn a_field_with_a_closed_set_of_values_is_an_enum() {
+    let document = document();
+    let mut enums = 0;
+    walk(&document["components"]["schemas"], &mut |object| {
+        let properties = object.get("properties").and_then(Value::as_object);
+        for (name, schema) in properties.into_iter().flatten() {
+            if !CLOSED.contains(&name.as_str()) || schema["type"] == "integer" {
+                continue;
+            }
+            let schema = schema["oneOf"].get(0).unwrap_or(schema);
+            let reference = schema["$ref"].as_str().unwrap_or_default();
+            let target = document.pointer(reference.trim_start_matches('#'));
+            let values = target.and_then(|target| target["enum"].as_array());
+            assert!(values.is_some(), "{name}: {schema}");
+            enums += 1;
+        }
+    });
+    assert!(enums > 10, "{enums}");
+}
+
 #[test]
 fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
     let mut ids = HashSet::new();

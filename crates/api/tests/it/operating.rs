@@ -316,3 +316,59 @@ async fn the_doctor_is_asked_by_http_too() {
     let summary = ill["summary"].as_str().unwrap();
     assert!(summary.contains("1 violated"), "{summary}");
 }
+
+#[tokio::test]
+async fn values_of_a_newer_release_are_shown_as_they_are_stored() {
+    let shop = Shop::open().await;
+    let (buyer, operator) = (shop.buyer(), shop.operator());
+    let order = shop.awaiting(&buyer).await;
+    let id = order["id"].as_str().unwrap();
+    let saga = saga_of(&shop, &order, &operator).await["saga_id"].clone();
+    let saga = saga.as_str().unwrap();
+    for constraint in [
+        "saga.saga drop constraint saga_state_known",
+        "saga.signal drop constraint signal_verdict_known",
+        "commerce.order_status drop constraint order_status_known",
+    ] {
+        let statement = format!("alter table {constraint}");
+        let statement = sqlx::AssertSqlSafe(statement);
+        sqlx::query(statement).execute(&shop.pool).await.unwrap();
+    }
+    for statement in [
+        "update saga.saga set state = 'hibernating' where saga_id = $1",
+        "insert into saga.journal (saga_id, revision, n, kind, state) values ($1, 99, 0, 'dreamt', 'hibernating')",
+        "insert into saga.signal (signal_id, saga_id, name, verdict, payload, source)
+         values (gen_random_uuid(), $1, 'lullaby', 'heard', '{}', 'a test')",
+        "insert into saga.audit (audit_id, actor, reason, verb, subject_kind, subject_id)
+         values (gen_random_uuid(), 'ada', 'it is late', 'saga tuck-in', 'saga', $1::uuid::text)",
+        "insert into commerce.order_status (order_id, seq, status)
+         select order_id, 99, 'on_hold' from commerce.\"order\" where saga_id = $1",
+    ] {
+        let id: uuid::Uuid = saga.parse().unwrap();
+        sqlx::query(statement)
+            .bind(id)
+            .execute(&shop.pool)
+            .await
+            .unwrap();
+    }
+    let get = async |path: String| {
+        let answer = shop.get(&path, &operator).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer.json()
+    };
+    let listed = get(format!("/api/sagas?order={id}&causes=true")).await;
+    assert_eq!(listed["items"][0]["state"], "hibernating");
+    let life = get(format!("/api/sagas/{saga}")).await;
+    let last = life["timeline"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["state"]),
+        (&json!("dreamt"), &json!("hibernating"))
+    );
+    assert_eq!(life["signals"][0]["verdict"], "heard");
+    assert_eq!(life["acts"][0]["verb"], "saga tuck-in");
+    let why = get(format!("/api/sagas/{saga}/why")).await;
+    assert_eq!(why["state"], "hibernating");
+    let order = get(format!("/api/orders/{id}")).await;
+    let history = order["history"].as_array().unwrap();
+    assert_eq!(history.last().unwrap()["status"], "on_hold");
+}

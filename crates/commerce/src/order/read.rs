@@ -1,7 +1,7 @@
 //! Reading orders: three statements per page, regardless of its length.
 
 use chrono::{DateTime, Utc};
-use kernel::{Currency, Money, OrderId, ProductId, SagaId, TransactionId, UserId};
+use kernel::{Currency, Money, OrderId, ProductId, SagaId, Stored, TransactionId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -207,7 +207,7 @@ pub async fn changes_since(
     let changes = rows.into_iter().map(|row| {
         let change = StatusChange {
             seq: row.seq,
-            status: row.status,
+            status: Stored::read(row.status),
             reason: row.reason,
             at: row.at,
         };
@@ -282,7 +282,7 @@ async fn with_details(conn: &mut PgConnection, heads: Vec<Head>) -> sqlx::Result
                 .filter(|row| of_order(row.order_id))
                 .map(|row| StatusChange {
                     seq: row.seq,
-                    status: row.status.clone(),
+                    status: Stored::read(row.status.clone()),
                     reason: row.reason.clone(),
                     at: row.at,
                 })

@@ -1,5 +1,7 @@
 //! The next steps for each cause: safe, and ready to be pasted.
 
+use contracts::payments::Status;
+
 use super::{Facts, NextStep};
 use crate::cause::Code;
 
@@ -102,10 +104,10 @@ fn order(order: kernel::OrderId) -> NextStep {
 /// The command that sends payments' decision by hand; none unless the decision was read.
 fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
     let payment = facts.payment.seen()?.as_ref()?;
-    let name = match payment.status.as_str() {
-        "paid" => contracts::topology::TRANSACTION_COMPLETED,
-        "canceled" => contracts::topology::TRANSACTION_CANCELED,
-        _ => return None,
+    let name = match payment.status.known()? {
+        Status::Paid => contracts::topology::TRANSACTION_COMPLETED,
+        Status::Canceled => contracts::topology::TRANSACTION_CANCELED,
+        Status::Pending => return None,
     };
     let saga = facts.saga_id;
     Some(NextStep {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga::journal::JournalFact;
+use contracts::payments::Status;
+use saga::{journal::JournalFact, machine::StateKind};
 
 use super::{
     EVENTS, Ended, Entry, Evidence, Facts, IN_A_ROW, OVERDUE, Payment, Seen, Sure, World, at,
@@ -57,7 +58,7 @@ impl Case<'_> {
     ) -> Found {
         let mut evidence = vec![Evidence {
             name: "state",
-            value: self.facts.state.clone(),
+            value: self.facts.state.to_string(),
         }];
         let own = own.into_iter();
         evidence.extend(
@@ -78,7 +79,7 @@ impl Case<'_> {
 
     fn at_rest(&self) -> Option<Found> {
         let facts = self.facts;
-        if !matches!(facts.state.as_str(), "completed" | "compensated") {
+        if !facts.state.known().is_some_and(StateKind::is_at_rest) {
             return None;
         }
         if let Some(what) = self.contradiction() {
@@ -157,7 +158,7 @@ impl Case<'_> {
         }
         let Some(payment) = facts.payment.seen()? else {
             let is_paid_for = facts.transaction_id.is_some();
-            return (facts.state == "waiting" && is_paid_for)
+            return (facts.state == StateKind::Waiting && is_paid_for)
                 .then(|| "payments knows no transaction of this order".to_owned());
         };
         self.differs(payment)
@@ -167,8 +168,14 @@ impl Case<'_> {
         let facts = self.facts;
         let id = payment.transaction_id;
         let outcome = matches!(
-            (facts.state.as_str(), payment.status.as_str()),
-            ("completed", "pending" | "canceled") | ("compensated", "pending" | "paid")
+            (facts.state.known(), payment.status.known()),
+            (
+                Some(StateKind::Completed),
+                Some(Status::Pending | Status::Canceled)
+            ) | (
+                Some(StateKind::Compensated),
+                Some(Status::Pending | Status::Paid)
+            )
         );
         if outcome {
             let (state, status) = (&facts.state, &payment.status);
@@ -183,7 +190,7 @@ impl Case<'_> {
         if payment.amount.as_ref() == Some(total) {
             return None;
         }
-        if payment.amount.is_none() && payment.status == "canceled" {
+        if payment.amount.is_none() && payment.status == Status::Canceled {
             return None; // a tombstone
         }
         Some(format!(
@@ -316,7 +323,7 @@ impl Case<'_> {
 
     fn overdue(&self, entry: &Entry) -> Option<Found> {
         let since = self.facts.compensating_since?;
-        if self.facts.state != "compensating" || self.age(since) < OVERDUE {
+        if self.facts.state != StateKind::Compensating || self.age(since) < OVERDUE {
             return None;
         }
         let own = [
@@ -501,7 +508,7 @@ impl Case<'_> {
         if let Some(Some(payment)) = self.facts.payment.seen() {
             let mut more = vec![
                 ("transaction", payment.transaction_id.to_string()),
-                ("status", payment.status.clone()),
+                ("status", payment.status.to_string()),
             ];
             more.extend(payment.decided_at.map(|time| ("decided_at", at(time))));
             let more = more.into_iter();

@@ -56,7 +56,7 @@ fn world() -> World {
 fn payment(status: &str, decided: Option<i64>) -> Payment {
     Payment {
         transaction_id: transaction(),
-        status: status.to_owned(),
+        status: Stored::read(status.to_owned()),
         amount: Some(money(1200, "EUR")),
         decided_at: decided.map(ago),
     }
@@ -86,7 +86,7 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
     Facts {
         saga_id: SagaId::from(uuid::Uuid::from_u128(1)),
         plan: plan(),
-        state: state.to_owned(),
+        state: Stored::read(state.to_owned()),
         paused: false,
         deadline: Some(ago(-1800)),
         moved_at: ago(60),

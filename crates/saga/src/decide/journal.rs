@@ -81,25 +81,25 @@ pub enum JournalFact {
 }
 
 impl JournalFact {
-    /// The kind, as stored.
-    pub const fn kind(&self) -> &'static str {
+    /// The fact without its payload.
+    pub const fn kind(&self) -> JournalKind {
         match self {
-            Self::Begun => "begun",
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Transient { .. } => "transient",
-            Self::Unknown { .. } => "unknown",
-            Self::Contradicted { .. } => "contradicted",
-            Self::Undone => "undone",
-            Self::Overtaken => "overtaken",
-            Self::Lost => "lost",
-            Self::DeadlinePassed => "deadline_passed",
-            Self::Woken => "woken",
-            Self::Signal { .. } => "signal",
-            Self::SignalDecided { .. } => "signal_decided",
-            Self::Operator { .. } => "operator",
-            Self::CompensationBegun { .. } => "compensation_begun",
-            Self::Breach => "breach",
+            Self::Begun => JournalKind::Begun,
+            Self::Done => JournalKind::Done,
+            Self::Refused => JournalKind::Refused,
+            Self::Transient { .. } => JournalKind::Transient,
+            Self::Unknown { .. } => JournalKind::Unknown,
+            Self::Contradicted { .. } => JournalKind::Contradicted,
+            Self::Undone => JournalKind::Undone,
+            Self::Overtaken => JournalKind::Overtaken,
+            Self::Lost => JournalKind::Lost,
+            Self::DeadlinePassed => JournalKind::DeadlinePassed,
+            Self::Woken => JournalKind::Woken,
+            Self::Signal { .. } => JournalKind::Signal,
+            Self::SignalDecided { .. } => JournalKind::SignalDecided,
+            Self::Operator { .. } => JournalKind::Operator,
+            Self::CompensationBegun { .. } => JournalKind::CompensationBegun,
+            Self::Breach => JournalKind::Breach,
         }
     }
 
@@ -115,7 +115,7 @@ impl JournalFact {
 
 impl fmt::Display for JournalFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())?;
+        f.write_str(self.kind().as_str())?;
         match self {
             Self::Transient { budget_spent }
             | Self::Unknown { budget_spent }
@@ -137,6 +137,74 @@ impl fmt::Display for JournalFact {
             Self::CompensationBegun { cause } => write!(f, " ({})", cause.as_str()),
             _ => Ok(()),
         }
+    }
+}
+
+/// The kind of an event in a saga's journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalKind {
+    /// See [`JournalFact::Begun`].
+    Begun,
+    /// See [`JournalFact::Done`].
+    Done,
+    /// See [`JournalFact::Refused`].
+    Refused,
+    /// See [`JournalFact::Transient`].
+    Transient,
+    /// See [`JournalFact::Unknown`].
+    Unknown,
+    /// See [`JournalFact::Contradicted`].
+    Contradicted,
+    /// See [`JournalFact::Undone`].
+    Undone,
+    /// See [`JournalFact::Overtaken`].
+    Overtaken,
+    /// See [`JournalFact::Lost`].
+    Lost,
+    /// See [`JournalFact::DeadlinePassed`].
+    DeadlinePassed,
+    /// See [`JournalFact::Woken`].
+    Woken,
+    /// See [`JournalFact::Signal`].
+    Signal,
+    /// See [`JournalFact::SignalDecided`].
+    SignalDecided,
+    /// See [`JournalFact::Operator`].
+    Operator,
+    /// See [`JournalFact::CompensationBegun`].
+    CompensationBegun,
+    /// See [`JournalFact::Breach`].
+    Breach,
+}
+
+impl JournalKind {
+    /// The kind as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Transient => "transient",
+            Self::Unknown => "unknown",
+            Self::Contradicted => "contradicted",
+            Self::Undone => "undone",
+            Self::Overtaken => "overtaken",
+            Self::Lost => "lost",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Woken => "woken",
+            Self::Signal => "signal",
+            Self::SignalDecided => "signal_decided",
+            Self::Operator => "operator",
+            Self::CompensationBegun => "compensation_begun",
+            Self::Breach => "breach",
+        }
+    }
+}
+
+impl fmt::Display for JournalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -311,7 +379,8 @@ mod tests {
         ];
         for fact in facts {
             let stored = serde_json::to_value(&fact).unwrap();
-            assert_eq!(stored["kind"], fact.kind());
+            assert_eq!(stored["kind"], fact.kind().as_str());
+            assert_eq!(stored["kind"], serde_json::to_value(fact.kind()).unwrap());
             assert_eq!(serde_json::from_value::<JournalFact>(stored).unwrap(), fact);
         }
         let unknown = serde_json::json!({ "kind": "dreamt" });

@@ -3,6 +3,10 @@
 //! The module has no database, clock or network. The same function runs in production, in model
 //! checks, in `why` and in dry runs; the engine carries out the decision in one transaction.
 
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
     journal::CompensationCause,
     preview::PlannedEffect,
@@ -42,18 +46,82 @@ pub enum State {
 impl State {
     /// The state's name, as stored and shown.
     pub const fn name(self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// The state without its position.
+    pub const fn kind(self) -> StateKind {
         match self {
-            Self::Running { .. } => "running",
-            Self::Waiting { .. } => "waiting",
-            Self::Compensating { .. } => "compensating",
-            Self::Completed => "completed",
-            Self::Compensated { .. } => "compensated",
+            Self::Running { .. } => StateKind::Running,
+            Self::Waiting { .. } => StateKind::Waiting,
+            Self::Compensating { .. } => StateKind::Compensating,
+            Self::Completed => StateKind::Completed,
+            Self::Compensated { .. } => StateKind::Compensated,
         }
     }
 
     /// Whether the saga is finished: no further event changes it.
     pub const fn is_at_rest(self) -> bool {
-        matches!(self, Self::Completed | Self::Compensated { .. })
+        self.kind().is_at_rest()
+    }
+}
+
+/// The state of a saga, without its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SagaState)]
+pub enum StateKind {
+    /// See [`State::Running`].
+    Running,
+    /// See [`State::Waiting`].
+    Waiting,
+    /// See [`State::Compensating`].
+    Compensating,
+    /// See [`State::Completed`].
+    Completed,
+    /// See [`State::Compensated`].
+    Compensated,
+}
+
+impl StateKind {
+    /// All states.
+    pub const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Waiting,
+        Self::Compensating,
+        Self::Completed,
+        Self::Compensated,
+    ];
+
+    /// The state as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Compensating => "compensating",
+            Self::Completed => "completed",
+            Self::Compensated => "compensated",
+        }
+    }
+
+    /// Whether the saga is finished: no further event changes it.
+    pub const fn is_at_rest(self) -> bool {
+        matches!(self, Self::Completed | Self::Compensated)
+    }
+}
+
+impl fmt::Display for StateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for StateKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| format!("must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

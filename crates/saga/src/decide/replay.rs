@@ -323,7 +323,7 @@ fn described(row: &StoredRow, fact: &JournalFact) -> String {
         }
         (JournalFact::Operator { .. }, _) => format!("operator: {detail}"),
         (fact, Some(step)) => format!("{} {step}", fact.kind()),
-        (fact, None) => fact.kind().to_owned(),
+        (fact, None) => fact.kind().to_string(),
     }
 }
 

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::signal::{CANCEL, Class, Meaning};
 
 /// Where a step takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SagaStepKind)]
 pub enum Kind {
     /// In the transaction of the saga's own transition.
     Local,
@@ -29,6 +31,12 @@ impl Kind {
             Self::Wait => "wait",
             Self::Sleep => "sleep",
         }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

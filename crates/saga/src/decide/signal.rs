@@ -1,5 +1,7 @@
 //! Signals: input from outside. Every signal is kept, with its verdict.
 
+use std::fmt;
+
 use kernel::{SagaId, SignalId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,9 +34,12 @@ pub struct Meaning {
 }
 
 /// The engine's verdict on a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = SignalVerdict)]
 pub enum Verdict {
     /// The signal changed the saga's state.
     Applied,
@@ -55,6 +60,12 @@ impl Verdict {
             Self::Early => "early",
             Self::Late => "late",
         }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

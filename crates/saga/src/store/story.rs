@@ -158,7 +158,7 @@ impl Teller<'_> {
             let mut wait = self.moment("saga.wait", &[n.to_string(), "wait".to_owned()]);
             wait.began = began.into();
             wait.attributes
-                .push(("saga.ended_by", row.fact.kind().to_owned()));
+                .push(("saga.ended_by", row.fact.kind().to_string()));
             told.push(wait);
         }
         for step in row.ran.iter().flatten() {
@@ -261,7 +261,7 @@ fn say(span: &mut Told, row: &JournalRow) {
     if let Some(attempt) = row.attempt {
         attributes.push(("saga.attempt", attempt.to_string()));
     }
-    attributes.push(("saga.outcome", row.fact.kind().to_owned()));
+    attributes.push(("saga.outcome", row.fact.kind().to_string()));
     let bad = matches!(
         row.fact,
         JournalFact::Refused
@@ -277,7 +277,7 @@ fn say(span: &mut Told, row: &JournalRow) {
         attributes.push(("saga.reason", detail.clone()));
     }
     if bad {
-        attributes.push(("error.type", row.fact.kind().to_owned()));
+        attributes.push(("error.type", row.fact.kind().to_string()));
         span.error = Some(detail);
     } else if !detail.is_empty() {
         attributes.push(("saga.detail", detail));

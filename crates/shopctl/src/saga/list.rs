@@ -60,7 +60,7 @@ impl List {
                     if saga.paused {
                         format!("{} (paused)", saga.state)
                     } else {
-                        saga.state.clone()
+                        saga.state.to_string()
                     },
                     saga.step.clone().unwrap_or_default(),
                     saga.attempt

@@ -72,7 +72,8 @@ fn head(life: &Life) {
         ));
     }
     for signal in &life.signals {
-        let verdict = signal.verdict.as_deref().unwrap_or("kept");
+        let verdict = signal.verdict.as_ref();
+        let verdict = verdict.map_or("kept".to_owned(), ToString::to_string);
         output::talk(&format!(
             "Signal {} from {} at {}: {verdict}",
             signal.name,
@@ -103,13 +104,13 @@ fn timeline(output: Output, life: &Life) -> anyhow::Result<()> {
         |moment| {
             vec![
                 moment.at.format("%F %T%.3f").to_string(),
-                moment.kind.clone(),
+                moment.kind.to_string(),
                 moment.step.clone().unwrap_or_default(),
                 moment
                     .attempt
                     .map(|attempt| attempt.to_string())
                     .unwrap_or_default(),
-                moment.state.clone(),
+                moment.state.to_string(),
                 moment.detail.clone().unwrap_or_default(),
                 moment.actor.clone().unwrap_or_default(),
             ]

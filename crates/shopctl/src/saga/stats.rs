@@ -39,7 +39,7 @@ async fn by_state(common: &Common) -> anyhow::Result<()> {
     let header = ["STATE", "SAGAS", "PAUSED", "LONGEST UNMOVED"];
     output::rows(common.output, &header, &states, |state| {
         vec![
-            state.state.clone(),
+            state.state.to_string(),
             state.sagas.to_string(),
             state.paused.to_string(),
             format!("{:.0} s", state.oldest_seconds),

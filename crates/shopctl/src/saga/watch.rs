@@ -9,6 +9,7 @@ use operator::{
     sagas::{self, Line},
     subject::AnyId,
 };
+use saga::machine::StateKind;
 
 use super::{Which, duration, operator};
 use crate::{
@@ -76,7 +77,7 @@ impl Watch {
                     print(common.output, &saga)?;
                     seen.insert(saga.saga_id, Seen::of(&saga));
                 }
-                if !matches!(saga.state.as_str(), "completed" | "compensated") {
+                if !saga.state.known().is_some_and(StateKind::is_at_rest) {
                     still.push(saga.saga_id);
                 }
             }

@@ -6,6 +6,7 @@ export type Failed = components['schemas']['Failed'];
 export type FailedGroup = components['schemas']['FailedGroup'];
 export type FailedMessage = components['schemas']['FailedMessage'];
 export type Decided = components['schemas']['Decided'];
+export type DecidedResult = components['schemas']['DecidedResult'];
 
 /** The oldest failed messages, by queue and reason. */
 export function listFailed(signal: AbortSignal): Promise<Failed> {

@@ -9,8 +9,11 @@ export type SagaLife = components['schemas']['SagaLife'];
 export type SagaStep = components['schemas']['SagaStep'];
 export type SagaMoment = components['schemas']['SagaMoment'];
 export type SagaSignal = components['schemas']['SagaSignal'];
+export type SagaState = components['schemas']['SagaState'];
+export type SignalVerdict = components['schemas']['SignalVerdict'];
 export type Acted = components['schemas']['Acted'];
 export type Report = components['schemas']['Report'];
+export type CheckResult = components['schemas']['CheckResult'];
 
 /** `find` is an order's number or id, its transaction's id, or its customer's e-mail address. */
 export type SagaFilter = Omit<NonNullable<operations['list_sagas']['parameters']['query']>, 'cursor' | 'limit' | 'causes'>;

@@ -4,16 +4,10 @@ import { useSearchParams } from 'react-router';
 import { useSteadyError } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import { listAllOrders, type OrderFilter } from '../../lib/api/orders';
+import { STATUSES } from '../../lib/status';
 import { useSettled } from '../../lib/useful';
 import { Button, Empty, Failure, Field, Loading, Page, Select } from '../../ui/parts';
 import { OrderRow } from '../orders';
-
-const STATUSES = [
-  ['pending', 'Confirming'],
-  ['awaiting_payment', 'Awaiting payment'],
-  ['completed', 'Completed'],
-  ['canceled', 'Canceled'],
-] as const;
 
 export function AllOrdersPage() {
   const [params, setParams] = useSearchParams();

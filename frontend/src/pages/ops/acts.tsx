@@ -3,20 +3,22 @@ import { useEffect, useEffectEvent, useState } from 'react';
 import { useAction } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
 import { act, type Acted, type SagaLife, type Verb } from '../../lib/api/sagas';
+import { valuesOf } from '../../lib/closed';
 import { Button, Failure, Field, Form, Notice, Select } from '../../ui/parts';
 
-const VERBS: [Verb, string][] = [
-  ['retry', 'Retry now'],
-  ['pause', 'Pause'],
-  ['resume', 'Resume'],
-  ['cancel', 'Cancel and roll back'],
-];
+/** The label of each action, and when a saga allows it. */
+const VERBS: Record<Verb, { label: string; fits: (paused: boolean) => boolean }> = {
+  retry: { label: 'Retry now', fits: (paused) => !paused },
+  pause: { label: 'Pause', fits: (paused) => !paused },
+  resume: { label: 'Resume', fits: (paused) => paused },
+  cancel: { label: 'Cancel and roll back', fits: () => true },
+};
 
 /** Preview, then apply: exactly the previewed action is applied, or none. */
 export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
-  const fitting = VERBS.filter(([verb]) => (life.paused ? verb === 'resume' || verb === 'cancel' : verb !== 'resume'));
+  const fitting = valuesOf(VERBS).filter((verb) => VERBS[verb].fits(life.paused));
   const [chosen, setChosen] = useState<Verb>('retry');
-  const verb = fitting.some(([fits]) => fits === chosen) ? chosen : (fitting[0]?.[0] ?? 'retry');
+  const verb = fitting.includes(chosen) ? chosen : (fitting[0] ?? 'retry');
   const [reason, setReason] = useState('');
   const [shown, setShown] = useState<{ verb: Verb; acted: Acted } | null>(null);
   const look = useAction({
@@ -64,9 +66,9 @@ export function Acts({ life, done }: { life: SagaLife; done: () => unknown }) {
             forget();
           }}
         >
-          {fitting.map(([value, label]) => (
+          {fitting.map((value) => (
             <option key={value} value={value}>
-              {label}
+              {VERBS[value].label}
             </option>
           ))}
         </Select>

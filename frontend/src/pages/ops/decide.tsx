@@ -2,7 +2,8 @@ import { useId, useRef, useState } from 'react';
 
 import { useAction } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
-import { decide, type Decided } from '../../lib/api/failed';
+import { decide, type Decided, type DecidedResult } from '../../lib/api/failed';
+import { entryOf } from '../../lib/closed';
 import { Button, Failure, Field, Form, Notice } from '../../ui/parts';
 
 interface Props {
@@ -70,12 +71,14 @@ function Asked({ id, alike, queue, done, verb }: Props & { verb: 'retry' | 'drop
   );
 }
 
+const RESULTS: Record<DecidedResult, string> = { 'sent again': 'sent again', dropped: 'dropped', stays: 'stays' };
+
 /** The results of a decision on messages. */
 export function Outcome({ decided }: { decided: Decided[] }) {
   if (decided.length === 0) return null;
   const stay = decided.filter(({ result }) => result === 'stays');
   const results = [...new Set(decided.map(({ result }) => result))];
-  const counts = results.map((result) => `${decided.filter((one) => one.result === result).length} ${result}`);
+  const counts = results.map((result) => `${decided.filter((one) => one.result === result).length} ${entryOf(RESULTS, result) ?? result}`);
   return (
     <Notice tone={stay.length > 0 ? 'doubt' : 'good'} title={`${counts.join(', ')}.`} role="status">
       {stay.length > 0 && (

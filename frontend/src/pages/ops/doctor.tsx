@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 
 import { useSteadyError } from '../../lib/action';
 import { examine, type Report } from '../../lib/api/sagas';
-import { headline, ORDER, RESULTS } from '../../lib/health';
+import { describeResult, headline, ORDER } from '../../lib/health';
 import { Badge, Button, Failure, Loading, Notice } from '../../ui/parts';
 import { OpsPage } from './tabs';
 
@@ -54,10 +54,11 @@ function Findings({ report }: { report: Report }) {
 }
 
 function CheckItem({ check }: { check: Check }) {
+  const { tone, label } = describeResult(check.result);
   return (
     <li className="check">
       <p className="check-head">
-        <Badge tone={RESULTS[check.result]?.tone ?? 'over'}>{RESULTS[check.result]?.label ?? check.result}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
+        <Badge tone={tone}>{label}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
       </p>
       {check.found.length > 0 && (
         <>

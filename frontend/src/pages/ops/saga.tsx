@@ -4,7 +4,7 @@ import { Link, useParams } from 'react-router';
 
 import { useSteadyError } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
-import { getSaga, type SagaLife } from '../../lib/api/sagas';
+import { getSaga, type SagaLife, type SagaSignal } from '../../lib/api/sagas';
 import { atSecond, exactly, shortId, when } from '../../lib/format';
 import { describeMoment, isAtRest, kindLabel, markOf, stateLabel, statusLabel, toneOf, verdictOf } from '../../lib/saga';
 import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
@@ -134,7 +134,7 @@ function Signals({ life }: { life: SagaLife }) {
             </time>
             <div>
               <p>
-                <code className="breaks">{signal.name}</code> <Badge tone={signal.verdict === 'applied' ? 'good' : 'over'}>{verdictOf(signal)}</Badge>
+                <code className="breaks">{signal.name}</code> <Verdict signal={signal} />
               </p>
               <p className="fine">from {signal.source}</p>
             </div>
@@ -143,6 +143,11 @@ function Signals({ life }: { life: SagaLife }) {
       </ul>
     </section>
   );
+}
+
+function Verdict({ signal }: { signal: SagaSignal }) {
+  const { label, tone } = verdictOf(signal);
+  return <Badge tone={tone}>{label}</Badge>;
 }
 
 function Ids({ life }: { life: SagaLife }) {

@@ -3,6 +3,7 @@ import { Link } from 'react-router';
 
 import { useSteadyError } from '../../lib/action';
 import { getWhy, type SagaLife, type Why } from '../../lib/api/sagas';
+import { entryOf } from '../../lib/closed';
 import { atSecond, duration, when } from '../../lib/format';
 import { capital } from '../../lib/saga';
 import { useNow } from '../../lib/useful';
@@ -10,6 +11,8 @@ import { Badge, Fact, Facts, Failure, Loading } from '../../ui/parts';
 
 /** Evidence that is a time is formatted as in RFC 3339. */
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+const SURE: Record<Why['sure'], string> = { certain: 'Confirmed.', likely: 'Likely (incomplete data).' };
 
 /** The cause of a saga's state: requested again whenever the saga moves, and every few seconds. */
 export function WhyPanel({ life }: { life: SagaLife }) {
@@ -37,7 +40,7 @@ function Judgement({ why }: { why: Why }) {
       <p className="why-text">
         <strong>{capital(why.title)}</strong>, since <time dateTime={why.since}>{when(why.since)}</time> (
         {duration(now - Date.parse(why.since))}).{' '}
-        {why.sure === 'certain' ? 'Confirmed.' : 'Likely (incomplete data).'}
+        {entryOf(SURE, why.sure) ?? why.sure}
       </p>
       <p>{why.explanation}</p>
       <Facts>

@@ -772,11 +772,21 @@ export interface components {
             reason: string;
             /** @description Id of the subject. */
             subject_id: string;
-            /** @description `saga`, `message`, `outbox`, `user`, `batch`, `order`, `product`. */
-            subject_kind: string;
-            /** @description The action, with its noun: `saga retry`. */
-            verb: string;
+            /** @description Kind of the subject. */
+            subject_kind: components["schemas"]["AuditSubject"];
+            /** @description The action. */
+            verb: components["schemas"]["AuditVerb"];
         };
+        /**
+         * @description The kind of object that an action was taken on.
+         * @enum {string}
+         */
+        AuditSubject: "saga" | "message" | "outbox" | "user" | "batch" | "order" | "product";
+        /**
+         * @description An action as the audit records it: the command with its noun.
+         * @enum {string}
+         */
+        AuditVerb: "saga retry" | "saga pause" | "saga resume" | "saga cancel" | "saga signal" | "saga resolve" | "failed retry" | "failed edit" | "failed drop" | "outbox retry" | "outbox park" | "batch stop" | "user create" | "user grant" | "user revoke" | "user end-sessions" | "user disable" | "user login" | "product create" | "product update" | "product delete" | "order cancel";
         /** @description The reason for canceling an order. */
         CancelOrder: {
             /** @description Kept in the audit. An admin must give one for another user's order. */
@@ -803,9 +813,14 @@ export interface components {
             id: string;
             /** @description The promise that the check verifies. */
             promise: string;
-            /** @description `holds`, `violated`, `warning` or `not checked`. */
-            result: string;
+            /** @description The check's result. */
+            result: components["schemas"]["CheckResult"];
         };
+        /**
+         * @description The result of one check.
+         * @enum {string}
+         */
+        CheckResult: "holds" | "violated" | "warning" | "not checked" | "left out";
         /** @description A product and its quantity. The price is the catalog's. */
         CreateLine: {
             product_id: components["schemas"]["ProductId"];
@@ -837,9 +852,14 @@ export interface components {
             id: string;
             /** @description The queue that the message came from. */
             queue?: string | null;
-            /** @description `sent again`, `dropped` or `stays`. */
-            result: string;
+            /** @description The result. */
+            result: components["schemas"]["DecidedResult"];
         };
+        /**
+         * @description The result of a decision on a message.
+         * @enum {string}
+         */
+        DecidedResult: "sent again" | "dropped" | "stays";
         /** @description A decision to drop. */
         Decision: {
             /**
@@ -852,7 +872,7 @@ export interface components {
         };
         /** @description Results of a decision, by message. */
         Decisions: {
-            /** @description `sent again`, `dropped`, or `stays` with the reason in `detail`. */
+            /** @description One result for each message. */
             decided: components["schemas"]["Decided"][];
         };
         /** @description The desired state of a product. */
@@ -972,6 +992,11 @@ export interface components {
             /** @description The problem with the object. */
             what: string;
         };
+        /**
+         * @description The kind of an event in a saga's journal.
+         * @enum {string}
+         */
+        JournalKind: "begun" | "done" | "refused" | "transient" | "unknown" | "contradicted" | "undone" | "overtaken" | "lost" | "deadline_passed" | "woken" | "signal" | "signal_decided" | "operator" | "compensation_begun" | "breach";
         /** @description The diagnosis of a saga: why it is in its current state. */
         Judgement: {
             /** @description The cause. */
@@ -1062,8 +1087,8 @@ export interface components {
             history: components["schemas"]["StatusChange"][];
             id: components["schemas"]["OrderId"];
             items: components["schemas"]["Line"][];
-            /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
-            status: string;
+            /** @description Where the order stands. */
+            status: components["schemas"]["OrderStatus"];
             total: components["schemas"]["Money"];
             /** @description The trace of the order's whole life. */
             trace_id: string;
@@ -1071,10 +1096,20 @@ export interface components {
             transaction_id: components["schemas"]["TransactionId"];
         };
         /**
+         * @description The status that an entry of an order's history reports.
+         * @enum {string}
+         */
+        OrderHistoryStatus: "pending" | "awaiting_payment" | "canceling" | "completed" | "canceled";
+        /**
          * Format: uuid
          * @description An order.
          */
         OrderId: string;
+        /**
+         * @description The state of an order.
+         * @enum {string}
+         */
+        OrderStatus: "pending" | "awaiting_payment" | "completed" | "canceled";
         /** @description Some items, and the cursor of the next ones. */
         Page_Order: {
             items: {
@@ -1085,8 +1120,8 @@ export interface components {
                 history: components["schemas"]["StatusChange"][];
                 id: components["schemas"]["OrderId"];
                 items: components["schemas"]["Line"][];
-                /** @description `pending`, `awaiting_payment`, `completed` or `canceled`. */
-                status: string;
+                /** @description Where the order stands. */
+                status: components["schemas"]["OrderStatus"];
                 total: components["schemas"]["Money"];
                 /** @description The trace of the order's whole life. */
                 trace_id: string;
@@ -1264,6 +1299,11 @@ export interface components {
             /** @description The step that the saga is at. */
             step: components["schemas"]["Reason"];
         };
+        /**
+         * @description A privilege of an account besides shopping.
+         * @enum {string}
+         */
+        Role: "admin" | "operator";
         /** @description A saga in a list. */
         Saga: {
             /**
@@ -1308,8 +1348,8 @@ export interface components {
             revision: number;
             /** @description The saga. */
             saga_id: components["schemas"]["SagaId"];
-            /** @description `running`, `waiting`, `compensating`, `completed`, `compensated`. */
-            state: string;
+            /** @description The saga's state. */
+            state: components["schemas"]["SagaState"];
             /** @description The step of its outbox entry, or `<step>/undo`. */
             step?: string | null;
             /** @description The id of the saga's single trace. */
@@ -1358,15 +1398,15 @@ export interface components {
             attempt?: number | null;
             /** @description The error, verdict or reason. */
             detail?: string | null;
-            /** @description The kind of event: `begun`, `done`, `transient`, `unknown`, `signal`, `operator`, … */
-            kind: string;
+            /** @description The kind of event. */
+            kind: components["schemas"]["JournalKind"];
             /**
              * Format: int64
              * @description The revision that the event created.
              */
             revision: number;
             /** @description The saga's state after the event. */
-            state: string;
+            state: components["schemas"]["SagaState"];
             /** @description The step. */
             step?: string | null;
         };
@@ -1386,18 +1426,32 @@ export interface components {
             signal_id: string;
             /** @description The signal's source. */
             source: string;
-            /** @description `applied`, `duplicate`, `early`, `late`; none until the signal is decided on. */
-            verdict?: string | null;
+            verdict?: components["schemas"]["SignalVerdict"] | null;
         };
+        /**
+         * @description The state of a saga, without its position.
+         * @enum {string}
+         */
+        SagaState: "running" | "waiting" | "compensating" | "completed" | "compensated";
         /** @description A step of the plan, with its progress. */
         SagaStep: {
-            /** @description `local`, `remote` or `wait`. */
-            kind: string;
+            /** @description Where the step takes effect. */
+            kind: components["schemas"]["SagaStepKind"];
             /** @description The step's name. */
             name: string;
-            /** @description `untouched`, `running`, `waiting`, `done`, `undoing`, `undone`. */
-            status: string;
+            /** @description The step's progress. */
+            status: components["schemas"]["SagaStepStatus"];
         };
+        /**
+         * @description Where a step takes effect.
+         * @enum {string}
+         */
+        SagaStepKind: "local" | "remote" | "wait" | "sleep";
+        /**
+         * @description The progress of a step.
+         * @enum {string}
+         */
+        SagaStepStatus: "untouched" | "running" | "waiting" | "done" | "undoing" | "undone";
         /** @description Addresses that the storefront needs and that are not under its own origin. */
         Settings: {
             /** @description URL at which faults can be injected, in development. */
@@ -1429,6 +1483,11 @@ export interface components {
              */
             revision?: number | null;
         };
+        /**
+         * @description The engine's verdict on a signal.
+         * @enum {string}
+         */
+        SignalVerdict: "applied" | "duplicate" | "early" | "late";
         /** @description An order, as admins and operators see it. */
         StaffOrder: components["schemas"]["Order"] & {
             customer: components["schemas"]["Customer"];
@@ -1440,8 +1499,8 @@ export interface components {
             /** Format: date-time */
             at: string;
             reason?: string | null;
-            /** @description The new status; `canceling` when compensation began. */
-            status: string;
+            /** @description The new status. */
+            status: components["schemas"]["OrderHistoryStatus"];
         };
         /**
          * Format: int32
@@ -1506,7 +1565,7 @@ export interface components {
             email_verified: boolean;
             id: components["schemas"]["UserId"];
             name: string;
-            roles: string[];
+            roles: components["schemas"]["Role"][];
         };
         /**
          * Format: uuid
@@ -1524,7 +1583,7 @@ export interface components {
             /** @description The saga. */
             saga_id: components["schemas"]["SagaId"];
             /** @description The saga's state. */
-            state: string;
+            state: components["schemas"]["SagaState"];
         };
         /** @description A new product. */
         WriteProduct: {
