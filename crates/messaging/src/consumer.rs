@@ -42,13 +42,39 @@ pub enum Verdict {
     /// `failed`.
     Retry(String),
     /// No attempt can work: the message goes to `failed` at once.
-    Failed(String),
+    Failed(Failure),
     /// Another session locks a row that the message needs: this is not an attempt. The message
     /// waits on its own while others are handled.
     Locked(String),
     /// A dependency that every message needs is unreachable: this is not an attempt, and no further
     /// message is taken until the outage is over.
     Unreachable(String),
+}
+
+/// Why a message goes to `failed`, as recorded on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of failure, for code; its names belong to the handler.
+    pub kind: Option<&'static str>,
+    /// The reason, for people: no code reads it.
+    pub reason: String,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            kind: Some(kind),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<String> for Failure {
+    /// A failure without a kind.
+    fn from(reason: String) -> Self {
+        Self { kind: None, reason }
+    }
 }
 
 /// A dependency of the handler is unreachable: this is not an attempt. The batch had no effect.

@@ -46,8 +46,10 @@ pub struct FailedMessage {
     pub routing_key: String,
     /// Attempts made.
     pub attempts: u32,
-    /// Why the message is in `failed`.
+    /// Why the message is in `failed`, for people.
     pub reason: Option<String>,
+    /// The kind of failure, if the consumer recorded one; its names belong to the consumer.
+    pub kind: Option<String>,
     /// The trace that the message belongs to.
     pub trace_id: Option<String>,
     /// Length of the body in bytes.
@@ -87,6 +89,7 @@ impl FailedMessage {
             routing_key: without_nul(taken.original_key()),
             attempts: taken.attempt() - 1,
             reason: taken.reason().map(without_nul),
+            kind: taken.failure_kind().map(without_nul),
             trace_id: taken.trace().map(|trace| trace.trace_id().to_owned()),
             body_bytes: whole.len(),
             body: match text {
@@ -308,6 +311,7 @@ mod tests {
             routing_key: "k".to_owned(),
             attempts: 4,
             reason: Some(reason.to_owned()),
+            kind: None,
             trace_id: None,
             body_bytes: 0,
             body: String::new(),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use kernel::{EntryId, TraceRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -92,6 +92,26 @@ pub async fn enqueue(conn: &mut PgConnection, messages: &[Message]) -> sqlx::Res
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How the broker refused a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No queue is bound for the message.
+    Unroutable,
+    /// Any other refusal.
+    Refused,
+}
+
+impl Refusal {
+    /// The refusal as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unroutable => "unroutable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Backlog of the outbox.
@@ -257,7 +277,7 @@ pub async fn enqueue_later(
         from (select clock_timestamp() + make_interval(secs => $8) as at) as due
         on conflict (entry_id) do update
         set since = excluded.since, due_at = excluded.due_at, last_error = excluded.last_error,
-            epoch = o.epoch + 1, attempt = 0, parked_at = null
+            refusal = null, epoch = o.epoch + 1, attempt = 0, parked_at = null
         "#,
         message.id.uuid(),
         message.exchange,
@@ -286,7 +306,7 @@ pub async fn renew_messages(
     let result = sqlx::query!(
         r#"
         update messaging.outbox as o
-        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4
+        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4, refusal = null
         from unnest($1::uuid[], $2::bigint[]) as held (entry_id, epoch)
         where o.entry_id = held.entry_id
           and o.epoch = held.epoch
@@ -309,14 +329,14 @@ pub async fn postpone(
     id: EntryId,
     epoch: i64,
     delay: Duration,
+    refusal: Option<Refusal>,
     error: &str,
-    counted: bool,
 ) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
         update messaging.outbox
-        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4,
-            attempt = attempt - case when $5 then 0 else 1 end
+        set due_at = clock_timestamp() + make_interval(secs => $3), last_error = $4, refusal = $5,
+            attempt = attempt - case when $5::text is null then 1 else 0 end
         where entry_id = $1
           and epoch = $2
         "#,
@@ -324,7 +344,7 @@ pub async fn postpone(
         epoch,
         delay.as_secs_f64(),
         error,
-        counted,
+        refusal.map(Refusal::as_str),
     )
     .execute(conn)
     .await?;
@@ -336,12 +356,13 @@ pub async fn park(
     conn: &mut PgConnection,
     id: EntryId,
     epoch: i64,
+    refusal: Refusal,
     error: &str,
 ) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
         update messaging.outbox
-        set parked_at = clock_timestamp(), last_error = $3
+        set parked_at = clock_timestamp(), last_error = $3, refusal = $4
         where entry_id = $1
           and epoch = $2
           and kind = 'message'
@@ -349,6 +370,7 @@ pub async fn park(
         id.uuid(),
         epoch,
         error,
+        refusal.as_str(),
     )
     .execute(conn)
     .await?;

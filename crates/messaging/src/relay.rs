@@ -14,7 +14,7 @@ use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::{
     BrokerHealth, LinkHealth, Wakeup,
-    outbox::{self, Message, MessageClaim},
+    outbox::{self, Message, MessageClaim, Refusal},
     rabbit::{Link, LinkError, Published, Publisher, Sign},
 };
 
@@ -262,7 +262,7 @@ impl Relay {
             Ok(answers) => answers,
             Err(error) => {
                 for claim in claims {
-                    self.postpone(&mut conn, claim, &error.to_string(), false)
+                    self.postpone(&mut conn, claim, None, &error.to_string())
                         .await?;
                 }
                 metrics::counter!("outbox_publish_total", "result" => "unreachable")
@@ -287,8 +287,8 @@ impl Relay {
         metrics::counter!("outbox_publish_total", "result" => "ack")
             .increment(confirmed.len() as u64);
         for (claim, answer) in claims.iter().zip(&answers) {
-            if let Published::Refused(why) = answer {
-                self.refused(&mut conn, claim, why).await?;
+            if let Published::Refused(refusal, why) = answer {
+                self.refused(&mut conn, claim, *refusal, why).await?;
             }
         }
         Ok(Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX)))
@@ -298,31 +298,35 @@ impl Relay {
         &self,
         conn: &mut sqlx::PgConnection,
         claim: &MessageClaim,
+        refusal: Refusal,
         why: &str,
     ) -> sqlx::Result<()> {
         metrics::counter!("outbox_publish_total", "result" => "refused").increment(1);
         let id = claim.message.id;
         if claim.attempt < self.config.max_attempts {
             warn!(message.id = %id, "Message {id} was refused ({why}): trying again");
-            return self.postpone(conn, claim, why, true).await;
+            return self.postpone(conn, claim, Some(refusal), why).await;
         }
         error!(message.id = %id, "Message {id} was refused {} times ({why}) and is parked: an operator decides", claim.attempt);
-        outbox::park(conn, id, claim.epoch, why).await.map(drop)
+        outbox::park(conn, id, claim.epoch, refusal, why)
+            .await
+            .map(drop)
     }
 
+    /// Only a refusal counts as an attempt.
     async fn postpone(
         &self,
         conn: &mut sqlx::PgConnection,
         claim: &MessageClaim,
+        refusal: Option<Refusal>,
         why: &str,
-        counted: bool,
     ) -> sqlx::Result<()> {
-        let delay = if counted {
+        let delay = if refusal.is_some() {
             self.config.retry.delay(claim.attempt.unsigned_abs())
         } else {
             Duration::ZERO
         };
-        outbox::postpone(conn, claim.message.id, claim.epoch, delay, why, counted)
+        outbox::postpone(conn, claim.message.id, claim.epoch, delay, refusal, why)
             .await
             .map(drop)
     }

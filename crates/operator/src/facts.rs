@@ -3,7 +3,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use contracts::topology::PAYMENTS_EVENTS_QUEUE;
+use contracts::{
+    failure::FailureKind,
+    payment_event::{Outcome, PaymentEvent},
+    topology::PAYMENTS_EVENTS_QUEUE,
+};
 use futures::future::try_join_all;
 use kernel::{Currency, Money, OrderId, SagaId, Stored, TransactionId};
 use messaging::{
@@ -356,8 +360,8 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
         .collect();
     let rows = sqlx::query(
         "select entry_id, body->>'transaction_id' as transaction_id, since, attempt, parked_at is not null as parked,
-                last_error
-         from messaging.outbox where kind = 'message' and body->>'transaction_id' = any($1)",
+                last_error, to_jsonb(o)->>'refusal' as refusal -- a database of the release before has no such column
+         from messaging.outbox o where kind = 'message' and body->>'transaction_id' = any($1)",
     )
     .bind(&ids)
     .fetch_all(pool)
@@ -371,6 +375,7 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
             since: row.try_get("since")?,
             attempt: row.try_get("attempt")?,
             parked: row.try_get("parked")?,
+            refusal: row.try_get("refusal")?,
             last_error: row.try_get("last_error")?,
         };
         unpublished.insert(id, entry);
@@ -423,6 +428,122 @@ fn about(facts: &Facts, failed: &[failed::FailedMessage]) -> Vec<FailedMessage> 
         message_id: Some(message.id.clone()),
         queue: message.queue.clone(),
         reason: message.reason.clone(),
+        kind: match &message.kind {
+            Some(kind) => Some(Stored::read(kind.clone())),
+            None => differs(facts, &message.body).then_some(FailureKind::PaymentMismatch.into()),
+        },
     })
     .collect()
+}
+
+/// Whether a payment event differs from the saga's order. This is asked of a message without a
+/// recorded kind, such as one that failed under the release before.
+fn differs(facts: &Facts, body: &str) -> bool {
+    let Ok(event) = serde_json::from_str::<PaymentEvent>(body) else {
+        return false;
+    };
+    let other_transaction = facts.transaction_id != Some(event.transaction_id);
+    let other_order = event.order_id.is_some() && event.order_id != facts.order_id;
+    let other_amount = match (event.amount, event.outcome) {
+        (None, Outcome::Canceled) => false, // a tombstone has no amount
+        (amount, _) => facts.total.is_some() && amount != facts.total,
+    };
+    !other_transaction && (other_order || other_amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use saga::claim::PlanKey;
+    use serde_json::json;
+
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            saga_id: SagaId::from(Uuid::from_u128(1)),
+            plan: PlanKey {
+                name: "checkout".to_owned(),
+                version: 1,
+                hash: String::new(),
+            },
+            state: StateKind::Waiting.into(),
+            paused: false,
+            deadline: None,
+            moved_at: DateTime::default(),
+            compensating_since: None,
+            pause: None,
+            breach: None,
+            order_id: Some(OrderId::from(Uuid::from_u128(2))),
+            transaction_id: Some(TransactionId::from(Uuid::from_u128(3))),
+            total: Some(Money::new(1200, "EUR".parse().unwrap())),
+            entry: None,
+            ended: Vec::new(),
+            payment: Seen::Unseen,
+            unpublished: Seen::Unseen,
+            failed: Seen::Unseen,
+        }
+    }
+
+    fn failed(body: &Value, kind: Option<&str>, reason: &str) -> failed::FailedMessage {
+        failed::FailedMessage {
+            id: "m-1".to_owned(),
+            message_id: Some("m-1".to_owned()),
+            message_type: None,
+            queue: Some(PAYMENTS_EVENTS_QUEUE.to_owned()),
+            exchange: "payments_events".to_owned(),
+            routing_key: "transaction_completed".to_owned(),
+            attempts: 1,
+            reason: Some(reason.to_owned()),
+            kind: kind.map(str::to_owned),
+            trace_id: None,
+            body_bytes: 0,
+            body: body.to_string(),
+            body_base64: None,
+            body_cut: false,
+        }
+    }
+
+    fn paid(amount: i64) -> Value {
+        json!({
+            "transaction_id": Uuid::from_u128(3),
+            "order_id": Uuid::from_u128(2),
+            "amount": { "amount": amount, "currency": "EUR" },
+            "completed_at": "2026-01-01T00:00:00Z",
+            "routing_key": "transaction_completed",
+        })
+    }
+
+    #[test]
+    fn the_recorded_kind_of_a_failure_decides_not_its_words() {
+        let kind_of = |message| about(&facts(), &[message]).pop().unwrap().kind;
+        let mismatch = Some(FailureKind::PaymentMismatch.into());
+        let kind = Some("payment_mismatch");
+        assert_eq!(kind_of(failed(&paid(1200), kind, "cents")), mismatch);
+        let other = failed(&paid(1), Some("undecodable"), "payment-mismatch: 1");
+        assert_eq!(kind_of(other), Some(FailureKind::Undecodable.into()));
+        let newer = failed(&paid(1), Some("dreamt"), "it was a dream");
+        assert_eq!(kind_of(newer), Some(Stored::Unknown("dreamt".to_owned())));
+    }
+
+    #[test]
+    fn a_message_without_a_kind_is_compared_with_its_order() {
+        let kind_of = |body: Value| {
+            let message = failed(&body, None, "payment-mismatch: of the release before");
+            about(&facts(), &[message]).pop().unwrap().kind
+        };
+        let mismatch = Some(FailureKind::PaymentMismatch.into());
+        assert_eq!(kind_of(paid(1)), mismatch);
+        assert_eq!(kind_of(paid(1200)), None);
+        let mut other_order = paid(1200);
+        other_order["order_id"] = json!(Uuid::from_u128(9));
+        assert_eq!(kind_of(other_order), mismatch);
+        let mut without_amount = paid(1);
+        without_amount["amount"] = Value::Null;
+        assert_eq!(kind_of(without_amount), mismatch);
+        assert_eq!(
+            kind_of(json!({ "transaction_id": Uuid::from_u128(3) })),
+            None
+        );
+    }
 }

@@ -222,6 +222,7 @@ fn about(message: &FailedMessage) -> Value {
         "type": message.message_type,
         "attempts": message.attempts,
         "reason": message.reason,
+        "kind": message.kind,
     })
 }
 

@@ -13,8 +13,9 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use contracts::payments::Status;
+use contracts::{failure::FailureKind, payments::Status};
 use kernel::{Money, OrderId, SagaId, Stored, TransactionId};
+use messaging::outbox::Refusal;
 use saga::claim::PlanKey;
 use saga::{heartbeat::Process, journal::JournalFact, machine::StateKind};
 use serde::Serialize;
@@ -111,6 +112,8 @@ pub struct Unpublished {
     pub attempt: i32,
     /// Whether the message is parked, to be released by an operator.
     pub parked: bool,
+    /// How the broker refused the last attempt.
+    pub refusal: Option<Stored<Refusal>>,
     /// The error of the last attempt.
     pub last_error: Option<String>,
 }
@@ -122,8 +125,10 @@ pub struct FailedMessage {
     pub message_id: Option<String>,
     /// The queue that the message came from.
     pub queue: Option<String>,
-    /// Why the message failed.
+    /// Why the message failed, for people.
     pub reason: Option<String>,
+    /// The kind of failure; none if neither its consumer nor its content tells.
+    pub kind: Option<Stored<FailureKind>>,
 }
 
 /// The facts about one saga.

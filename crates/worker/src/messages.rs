@@ -7,12 +7,16 @@ mod recorder;
 
 use std::time::Duration;
 
-use contracts::{command::Command, topology};
+use contracts::{
+    command::Command,
+    failure::FailureKind::{self, Undecodable, Undeliverable, UnknownSubject},
+    topology,
+};
 use crashpoint::crash_point;
 use kernel::EntryId;
 use messaging::{
     Message,
-    consumer::{Delivery, Handler, Unreachable, Verdict},
+    consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox, outbox,
 };
 use sqlx::PgPool;
@@ -50,10 +54,10 @@ impl Messages {
     async fn one(&self, delivery: &Delivery) -> Verdict {
         let command: Command = match serde_json::from_slice(&delivery.body) {
             Ok(command) => command,
-            Err(error) => return Verdict::Failed(format!("undecodable: {error}")),
+            Err(error) => return failed(Undecodable, format!("undecodable: {error}")),
         };
         let Some(id) = &delivery.message_id else {
-            return Verdict::Failed("the command has no message id".to_owned());
+            return failed(Undecodable, "the command has no message id".to_owned());
         };
         self.carry_out(id, &command, delivery)
             .await
@@ -87,7 +91,7 @@ impl Messages {
             Written::Mail(draft) => draft,
             Written::Nothing => return Ok(self.sent.record(id).await),
             Written::UnknownUser(id) => {
-                return Ok(Verdict::Failed(format!("there is no user {id}")));
+                return Ok(failed(UnknownSubject, format!("there is no user {id}")));
             }
         };
         let letter = Letter {
@@ -110,9 +114,8 @@ impl Messages {
                 return Ok(self.sent.record(id).await);
             }
             Err(NotSent::Invalid(why)) => {
-                return Ok(Verdict::Failed(format!(
-                    "the mail cannot be composed: {why}"
-                )));
+                let reason = format!("the mail cannot be composed: {why}");
+                return Ok(failed(Undeliverable, reason));
             }
             Err(NotSent::Later(why)) => return self.postpone(id, command, delivery, &why).await,
         }
@@ -135,10 +138,9 @@ impl Messages {
         };
         let age = age(entry);
         if age > LONGEST_WAIT {
-            return Ok(Verdict::Failed(format!(
-                "the mail was not taken in {} days: {why}",
-                LONGEST_WAIT.as_secs() / 86_400
-            )));
+            let days = LONGEST_WAIT.as_secs() / 86_400;
+            let reason = format!("the mail was not taken in {days} days: {why}");
+            return Ok(failed(Undeliverable, reason));
         }
         let wait = wait(age, self.retry);
         let again = Message {
@@ -182,6 +184,10 @@ fn wait(age: Duration, first: Duration) -> Duration {
         _ => 120,
     };
     first * times
+}
+
+fn failed(kind: FailureKind, reason: String) -> Verdict {
+    Verdict::Failed(Failure::new(kind.as_str(), reason))
 }
 
 /// The verdict on a message after a database error.

@@ -16,13 +16,14 @@ use std::{
 
 use commerce::order::{self, PaymentTerms};
 use contracts::{
+    failure::FailureKind,
     payment_event::{MAX_BODY, Outcome, PaymentEvent},
     topology,
 };
 use crashpoint::crash_point;
 use kernel::{Money, SignalId, TransactionId};
 use messaging::{
-    consumer::{Delivery, Handler, Unreachable, Verdict},
+    consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
 };
 use payments_client::EventKeys;
@@ -263,20 +264,22 @@ impl Handler for PaymentEvents {
     }
 }
 
-fn decode(delivery: &Delivery) -> Result<Fact, String> {
+fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
     if delivery.body.len() > MAX_BODY {
         let bytes = delivery.body.len();
-        return Err(format!(
-            "undecodable: {bytes} bytes, and an event has at most {MAX_BODY}"
-        ));
+        return Err(undecodable(format!(
+            "{bytes} bytes, and an event has at most {MAX_BODY}"
+        )));
     }
-    let event: PaymentEvent =
-        serde_json::from_slice(&delivery.body).map_err(|error| format!("undecodable: {error}"))?;
+    let event: PaymentEvent = serde_json::from_slice(&delivery.body).map_err(undecodable)?;
     let key = event.outcome.routing_key();
     if delivery.routing_key != key {
-        return Err(format!(
-            "contradictory: published under the key {:?}, and its body says {key}",
-            delivery.routing_key
+        return Err(failure(
+            FailureKind::Contradictory,
+            format!(
+                "contradictory: published under the key {:?}, and its body says {key}",
+                delivery.routing_key
+            ),
         ));
     }
     let source = delivery
@@ -289,34 +292,108 @@ fn decode(delivery: &Delivery) -> Result<Fact, String> {
     })
 }
 
+fn failure(kind: FailureKind, reason: String) -> Failure {
+    Failure::new(kind.as_str(), reason)
+}
+
+fn undecodable(why: impl std::fmt::Display) -> Failure {
+    failure(FailureKind::Undecodable, format!("undecodable: {why}"))
+}
+
+fn mismatch(why: impl std::fmt::Display) -> Failure {
+    // the release before recognizes a mismatch by this word
+    let reason = format!("payment-mismatch: {why}");
+    failure(FailureKind::PaymentMismatch, reason)
+}
+
 /// The payment terms of the fact's order, if the fact matches them in transaction, order, amount
 /// and currency.
-fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, String> {
+fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Failure> {
     let id = fact.event.transaction_id;
     let terms = terms.iter().find(|terms| terms.transaction_id == id);
-    let terms =
-        terms.ok_or_else(|| format!("unknown transaction: no order is paid through {id}"))?;
+    let terms = terms.ok_or_else(|| {
+        failure(
+            FailureKind::UnknownSubject,
+            format!("unknown transaction: no order is paid through {id}"),
+        )
+    })?;
     if fact
         .event
         .order_id
         .is_some_and(|order_id| order_id != terms.order_id)
     {
-        return Err(format!(
-            "payment-mismatch: transaction {id} pays order {}",
-            terms.order_id
-        ));
+        let order_id = terms.order_id;
+        return Err(mismatch(format!("transaction {id} pays order {order_id}")));
     }
     match (&fact.event.amount, fact.event.outcome) {
         (Some(amount), _) => verify(terms, id, amount),
         (None, Outcome::Canceled) => Ok(terms.clone()), // a tombstone has no amount
-        (None, Outcome::Completed) => Err(format!(
-            "payment-mismatch: the payment of {id} has no amount"
-        )),
+        (None, Outcome::Completed) => Err(mismatch(format!("the payment of {id} has no amount"))),
     }
 }
 
-fn verify(terms: &PaymentTerms, id: TransactionId, amount: &Money) -> Result<PaymentTerms, String> {
+fn verify(
+    terms: &PaymentTerms,
+    id: TransactionId,
+    amount: &Money,
+) -> Result<PaymentTerms, Failure> {
     order::verify_payment(terms, id, amount)
         .map(|()| terms.clone())
-        .map_err(|error| format!("payment-mismatch: {error}"))
+        .map_err(mismatch)
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::{OrderId, SagaId};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_carries_its_kind() {
+        let eur = |amount| Money::new(amount, "EUR".parse().unwrap());
+        let terms = PaymentTerms {
+            order_id: OrderId::new(),
+            saga_id: SagaId::new(),
+            transaction_id: TransactionId::new(),
+            total: eur(100),
+        };
+        let paid = |transaction_id, order_id, amount| Fact {
+            event: PaymentEvent {
+                transaction_id,
+                outcome: Outcome::Completed,
+                at: "2026-01-01T00:00:00Z".parse().unwrap(),
+                event_id: None,
+                order_id,
+                amount,
+            },
+            source: "a test".to_owned(),
+        };
+        let (id, order) = (terms.transaction_id, Some(terms.order_id));
+        let kind_of = |fact| {
+            let checked = check(&fact, std::slice::from_ref(&terms));
+            checked.err().and_then(|failure| failure.kind)
+        };
+        assert_eq!(kind_of(paid(id, order, Some(eur(100)))), None);
+        for fact in [
+            paid(id, order, Some(eur(99))),
+            paid(id, order, None),
+            paid(id, Some(OrderId::new()), Some(eur(100))),
+        ] {
+            assert_eq!(kind_of(fact), Some("payment_mismatch"));
+        }
+        let unknown = paid(TransactionId::new(), None, Some(eur(100)));
+        assert_eq!(kind_of(unknown), Some("unknown_subject"));
+        let body = b"{not json".to_vec();
+        let delivery = Delivery {
+            message_id: None,
+            message_type: None,
+            routing_key: topology::TRANSACTION_COMPLETED.to_owned(),
+            body,
+            attempt: 1,
+            trace: None,
+            signature: None,
+        };
+        let failure = decode(&delivery).unwrap_err();
+        assert_eq!(failure.kind, Some("undecodable"));
+    }
 }

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use contracts::topology::CONSUMERS;
+use contracts::{failure::FailureKind, topology::CONSUMERS};
+use kernel::Stored;
 use messaging::{
     LinkError,
     failed::{self, FailedMessage, Held, Listed, Page, Review},
@@ -63,8 +64,11 @@ pub(super) struct FailedLine {
     routing_key: String,
     /// Attempts made.
     attempts: u32,
-    /// Why it is in `failed`.
+    /// Why it is in `failed`, for people.
     reason: Option<String>,
+    /// The kind of failure; none if its consumer recorded none.
+    #[schema(value_type = Option<FailureKind>)]
+    kind: Option<Stored<FailureKind>>,
     /// The trace that it belongs to.
     trace_id: Option<String>,
 }
@@ -123,6 +127,7 @@ impl From<FailedMessage> for FailedLine {
             routing_key: message.routing_key,
             attempts: message.attempts,
             reason: message.reason,
+            kind: message.kind.map(Stored::read),
             trace_id: message.trace_id,
         }
     }

@@ -60,7 +60,23 @@ impl Failing {
 
     /// Puts a message into `failed`, as if the consumer of `queue` could not handle it.
     async fn fail(&self, id: Option<&str>, queue: &str, body: &[u8], reason: &str) {
+        self.fail_as(None, id, queue, body, reason).await;
+    }
+
+    /// The same, with the kind of failure that the consumer recorded.
+    async fn fail_as(
+        &self,
+        kind: Option<&str>,
+        id: Option<&str>,
+        queue: &str,
+        body: &[u8],
+        reason: &str,
+    ) {
         let mut headers = FieldTable::default();
+        if let Some(kind) = kind {
+            let kind = AMQPValue::LongString(kind.into());
+            headers.insert("x-failure-kind".into(), kind);
+        }
         for (name, value) in [
             ("x-original-queue", queue),
             ("x-original-exchange", QUEUE),
@@ -523,4 +539,22 @@ async fn without_rabbitmq_it_is_said_what_is_missing_and_nothing_is_done() {
     );
     let acts = "select count(*) from saga.audit";
     assert_eq!(cut_off.count(acts).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_shows_its_kind_if_one_is_recorded() {
+    let failing = Failing::open().await;
+    let mismatch = Some("payment_mismatch");
+    for (id, kind) in [("m-1", mismatch), ("m-2", Some("dreamt")), ("m-3", None)] {
+        failing
+            .fail_as(kind, Some(id), QUEUE, b"{}", "a reason")
+            .await;
+    }
+    failing.groups(3).await;
+    for (id, kind) in [("m-1", mismatch), ("m-2", Some("dreamt")), ("m-3", None)] {
+        let path = format!("/api/failed/{id}");
+        let message = failing.shop.get(&path, &failing.operator).await.json();
+        assert_eq!(message["kind"].as_str(), kind, "{message}");
+        assert_eq!(message["reason"], "a reason");
+    }
 }

@@ -2,6 +2,7 @@
 
 use contracts::{payment_event::Outcome, payment_event::PaymentEvent, topology};
 use kernel::{Money, OrderId, SagaId, TransactionId};
+use messaging::outbox::Refusal;
 use operator::{Actor, Operator, cause::Code};
 use saga::{AfterCommit, Verb};
 use serde_json::{Value, json};
@@ -233,11 +234,13 @@ pub(super) async fn decision(
     match code {
         Code::ParticipantHasAnswerWeMissed => {}
         Code::OutboxUnpublished => {
-            message(&mut tx, &event, LONG, Some("RabbitMQ: connection refused")).await?;
+            let said = "RabbitMQ: connection refused";
+            message(&mut tx, &event, LONG, Some((said, None))).await?;
         }
         Code::Unroutable => {
             let said = "unroutable: NO_ROUTE (312)";
-            message(&mut tx, &event, LONG, Some(said)).await?;
+            let refusal = Some(Refusal::Unroutable);
+            message(&mut tx, &event, LONG, Some((said, refusal))).await?;
         }
         Code::MessageFailed => {
             let broken =
@@ -254,12 +257,13 @@ async fn message(
     conn: &mut PgConnection,
     body: &Value,
     due_in: f64,
-    said: Option<&str>,
+    attempt: Option<(&str, Option<Refusal>)>,
 ) -> sqlx::Result<()> {
+    let (said, refusal) = attempt.unzip();
     sqlx::query(
         "insert into messaging.outbox (entry_id, kind, exchange, routing_key, message_type, body, due_at, attempt,
-                                       last_error)
-         values ($1, 'message', $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $7, $8)",
+                                       last_error, refusal)
+         values ($1, 'message', $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $7, $8, $9)",
     )
     .bind(Uuid::now_v7())
     .bind(topology::PAYMENTS_EVENTS)
@@ -269,6 +273,7 @@ async fn message(
     .bind(due_in)
     .bind(i32::from(said.is_some()))
     .bind(said)
+    .bind(refusal.flatten().map(Refusal::as_str))
     .execute(conn)
     .await?;
     Ok(())

@@ -208,11 +208,11 @@ impl<H: Handler> Session<'_, H> {
         for (message, verdict) in work.batch.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done => done.append(message),
-                Verdict::Retry(why) => moving.retry(self.queue, message, &why),
-                Verdict::Failed(why) => moving.fail(message, &why),
+                Verdict::Retry(why) => moving.retry(self.queue, message, why),
+                Verdict::Failed(failure) => moving.fail(message, &failure),
                 Verdict::Locked(why) => locked.push((message, why)),
                 Verdict::Unreachable(why) if planted!("an-outage-is-an-attempt") => {
-                    moving.retry(self.queue, message, &why);
+                    moving.retry(self.queue, message, why);
                 }
                 Verdict::Unreachable(why) => {
                     away.append(message);
@@ -230,7 +230,7 @@ impl<H: Handler> Session<'_, H> {
                     batch.names(),
                     self.queue
                 );
-                moving.postpone(self.queue, batch, &why);
+                moving.postpone(self.queue, batch, why);
                 continue;
             }
             warn!(

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::{Batch, LONGEST_HOLD, TRY_AGAIN, sleep};
+use super::{Batch, Failure, LONGEST_HOLD, TRY_AGAIN, sleep};
 use crate::{
     rabbit::{Forward, LinkError, Published, Publisher, Taken, cut},
     topology::{FAILED, LADDER, delay_exchange, delay_queue},
@@ -36,7 +36,7 @@ fn acked(sent: Result<(), LinkError>) -> Result<(), LinkError> {
 #[derive(Default)]
 pub(super) struct Moving {
     batch: Batch,
-    moves: Vec<(Move, String)>,
+    moves: Vec<(Move, Failure)>,
 }
 
 impl Moving {
@@ -45,26 +45,27 @@ impl Moving {
     }
 
     /// Moves the message to the next delay queue or, after the last, to `failed`.
-    pub(super) fn retry(&mut self, queue: &str, message: Batch, why: &str) {
+    pub(super) fn retry(&mut self, queue: &str, message: Batch, why: String) {
+        let why = Failure::from(why);
         for taken in &message.taken {
-            self.moves.push((Move::retry(queue, taken), why.to_owned()));
+            self.moves.push((Move::retry(queue, taken), why.clone()));
         }
         self.batch.append(message);
     }
 
-    pub(super) fn fail(&mut self, message: Batch, why: &str) {
+    pub(super) fn fail(&mut self, message: Batch, failure: &Failure) {
         for taken in &message.taken {
-            self.moves.push((Move::to_failed(taken), why.to_owned()));
+            self.moves.push((Move::to_failed(taken), failure.clone()));
         }
         self.batch.append(message);
     }
 
     /// Moves the message to the slowest delay queue: it returns after a few seconds, and no attempt
     /// is counted.
-    pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: &str) {
+    pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: String) {
+        let why = Failure::from(why);
         for taken in &message.taken {
-            self.moves
-                .push((Move::postpone(queue, taken), why.to_owned()));
+            self.moves.push((Move::postpone(queue, taken), why.clone()));
         }
         self.batch.append(message);
     }
@@ -79,7 +80,7 @@ impl Moving {
         shutdown: &CancellationToken,
     ) -> Result<(), LinkError> {
         for (taken, (to, why)) in self.batch.taken.iter().zip(&self.moves) {
-            log(queue, taken, to, why);
+            log(queue, taken, to, &why.reason);
         }
         let begun = Instant::now();
         let (mut rest, mut tries) = (self, 0);
@@ -116,7 +117,7 @@ impl Moving {
                 exchange: &to.exchange,
                 key: &to.key,
                 attempts: to.attempts,
-                why,
+                failure: why,
             })
             .collect();
         let answers = publisher.forward(&forwards).await?;
@@ -130,7 +131,7 @@ impl Moving {
                     }
                     reached(std::slice::from_ref(&moved), Point::AfterAck);
                 }
-                Published::Refused(why) => {
+                Published::Refused(_, why) => {
                     error!(
                         "A message of {queue} could not be put aside ({why}): it is held and tried again"
                     );
@@ -228,7 +229,7 @@ enum Point {
 }
 
 /// Crash points: a crash at any of them leaves each message in at least one queue.
-fn reached(moves: &[(Move, String)], point: Point) {
+fn reached(moves: &[(Move, Failure)], point: Point) {
     for (to, _) in moves {
         match (point, to.failed) {
             (Point::BeforeSend, false) => crash_point!("ladder.publish.before_send"),

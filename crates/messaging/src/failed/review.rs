@@ -344,7 +344,9 @@ impl Review {
             .await?;
         Ok(match sent {
             Published::Confirmed => Sent::Again,
-            Published::Refused(why) => Sent::Not(format!("queue {queue} does not take it: {why}")),
+            Published::Refused(_, why) => {
+                Sent::Not(format!("queue {queue} does not take it: {why}"))
+            }
         })
     }
 

@@ -14,7 +14,7 @@ use super::{
     record::{SIGNATURE, short},
     text,
 };
-use crate::{Message, topology::REDRIVE};
+use crate::{Message, consumer::Failure, outbox::Refusal, topology::REDRIVE};
 
 /// Creates the detached signature of a body.
 pub(crate) type Sign = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
@@ -37,7 +37,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) key: &'a str,
     /// Attempts already made.
     pub(crate) attempts: u32,
-    pub(crate) why: &'a str,
+    pub(crate) failure: &'a Failure,
 }
 
 /// The broker's answer to one published message.
@@ -46,7 +46,7 @@ pub(crate) enum Published {
     /// The message is in a queue.
     Confirmed,
     /// The message is not in a queue, for this reason.
-    Refused(String),
+    Refused(Refusal, String),
 }
 
 /// A channel in confirm mode.
@@ -84,7 +84,7 @@ impl Publisher {
             {
                 Ok(answer) => answers.extend(answer),
                 Err(error) if error.closed_the_channel() => {
-                    answers.push(Published::Refused(error.to_string()));
+                    answers.push(Published::Refused(Refusal::Refused, error.to_string()));
                     *self = link.publisher().await?;
                 }
                 Err(error) => return Err(error),
@@ -164,7 +164,7 @@ impl Publisher {
                     let properties = message.taken.moved(
                         message.queue,
                         message.attempts,
-                        message.why,
+                        message.failure,
                         &self.user,
                     );
                     let sent = self.send(message.exchange, message.key, message.body, properties);
@@ -237,12 +237,14 @@ fn judge(confirmation: Confirmation) -> Result<Published, LinkError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(Published::Confirmed),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            Ok(Published::Refused(format!(
+            let why = format!(
                 "unroutable: {} ({})",
                 returned.reply_text, returned.reply_code
-            )))
+            );
+            Ok(Published::Refused(Refusal::Unroutable, why))
         }
         Confirmation::Nack(None) => Ok(Published::Refused(
+            Refusal::Refused,
             "refused by the broker (nack)".to_owned(),
         )),
         Confirmation::NotRequested => Err(LinkError::NoConfirms),
@@ -284,6 +286,9 @@ mod tests {
             Published::Confirmed
         );
         let nacked = judge(Confirmation::Nack(None)).unwrap();
-        assert!(matches!(nacked, Published::Refused(_)), "{nacked:?}");
+        assert!(
+            matches!(nacked, Published::Refused(Refusal::Refused, _)),
+            "{nacked:?}"
+        );
     }
 }

@@ -23,6 +23,7 @@ const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
 const ORIGINAL_KEY: &str = "x-original-routing-key";
 const ORIGINAL_QUEUE: &str = "x-original-queue";
 const REASON: &str = "x-reason";
+const KIND: &str = "x-failure-kind";
 
 /// Longest reason that is written or read, in bytes.
 pub(crate) const MAX_REASON: usize = 1_024;
@@ -48,8 +49,10 @@ pub(crate) struct Record {
     pub(crate) exchange: Option<String>,
     /// The routing key under which the message was first published.
     pub(crate) key: Option<String>,
-    /// Why the message was moved on.
+    /// Why the message was moved on, for people.
     pub(crate) reason: Option<String>,
+    /// The kind of failure, for code.
+    pub(crate) kind: Option<String>,
 }
 
 impl Record {
@@ -77,6 +80,7 @@ impl Record {
             exchange: named(ORIGINAL_EXCHANGE).or_else(|| named("x-first-death-exchange")),
             key: named(ORIGINAL_KEY),
             reason: reason.or_else(broker),
+            kind: named(KIND),
         }
     }
 
@@ -91,6 +95,7 @@ impl Record {
             (ORIGINAL_QUEUE, &self.queue),
             (ORIGINAL_EXCHANGE, &self.exchange),
             (ORIGINAL_KEY, &self.key),
+            (KIND, &self.kind),
         ] {
             if let Some(value) = value {
                 headers.insert(header.into(), text(cut(value, 255)));
@@ -213,6 +218,7 @@ mod tests {
             exchange: None,
             key: None,
             reason: Some("ä".repeat(1_000)),
+            kind: None,
         };
         let read = Record::read(&record.write(&BasicProperties::default(), "shop"));
         assert_eq!(read.reason.unwrap(), "ä".repeat(512));
@@ -241,6 +247,7 @@ mod tests {
             exchange: Some("e".to_owned()),
             key: Some("k".to_owned()),
             reason: Some("r".to_owned()),
+            kind: Some("f".to_owned()),
         };
         let written = record.write(&producer, "worker");
         let names: Vec<_> = written
@@ -254,6 +261,7 @@ mod tests {
         let ours = [
             TRACEPARENT,
             ATTEMPT,
+            KIND,
             ORIGINAL_EXCHANGE,
             ORIGINAL_QUEUE,
             ORIGINAL_KEY,

@@ -16,7 +16,7 @@ use super::{
     wire::Intake,
     within,
 };
-use crate::topology::REDRIVE;
+use crate::{consumer::Failure, topology::REDRIVE};
 
 /// How long an idle reader waits before it makes room for the rest of a large message.
 const LARGE: Duration = Duration::from_millis(5);
@@ -190,6 +190,11 @@ impl Taken {
         self.record.reason.clone()
     }
 
+    /// The kind of the failure, as our consumer recorded it.
+    pub(crate) fn failure_kind(&self) -> Option<String> {
+        self.record.kind.clone()
+    }
+
     /// The queue whose consumer could not handle the message, as recorded on it.
     pub(crate) fn original_queue(&self) -> Option<String> {
         self.record.queue.clone()
@@ -218,6 +223,7 @@ impl Taken {
                 exchange: None,
                 key: None,
                 reason: None,
+                kind: None,
             };
         }
         self
@@ -234,7 +240,7 @@ impl Taken {
         &self,
         queue: &str,
         attempts: u32,
-        why: &str,
+        failure: &Failure,
         user: &str,
     ) -> BasicProperties {
         let record = Record {
@@ -242,7 +248,8 @@ impl Taken {
             queue: Some(queue.to_owned()),
             exchange: Some(self.original_exchange()),
             key: Some(self.original_key()),
-            reason: Some(why.to_owned()),
+            reason: Some(failure.reason.clone()),
+            kind: failure.kind.map(str::to_owned),
         };
         record.write(&self.properties, user)
     }
@@ -256,6 +263,7 @@ impl Taken {
             exchange: Some(self.original_exchange()),
             key: Some(self.original_key()),
             reason: None,
+            kind: None,
         };
         let properties = record.write(&self.properties, user);
         if edited {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use messaging::consumer::{self, ConsumerConfig, Delivery, Handler, Unreachable, Verdict};
+use messaging::consumer::{self, ConsumerConfig, Delivery, Failure, Handler, Unreachable, Verdict};
 use testkit::{Fault, Proxy, eventually};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -176,8 +176,10 @@ async fn the_rungs_wait_1_2_and_4_seconds() {
 #[tokio::test]
 async fn what_can_never_work_goes_to_failed_at_once_whole_while_later_messages_flow() {
     let broker = Broker::open().await;
-    let handler = Scripted::new(Verdict::Done)
-        .first([Verdict::Failed("it is not JSON".to_owned()), Verdict::Done]);
+    let handler = Scripted::new(Verdict::Done).first([
+        Verdict::Failed(Failure::new("garbage", "it is not JSON")),
+        Verdict::Done,
+    ]);
     let body = b"\xff\x00 not even text";
     broker.publish("1", body).await;
     broker.publish("2", b"{}").await;
@@ -185,6 +187,7 @@ async fn what_can_never_work_goes_to_failed_at_once_whole_while_later_messages_f
     let failed = broker.take("failed").await;
     assert_eq!(failed.delivery.data, body);
     assert_eq!(header(&failed, "x-reason"), "it is not JSON");
+    assert_eq!(header(&failed, "x-failure-kind"), "garbage");
     assert_eq!(header(&failed, "x-attempt"), "1");
     let id = failed.delivery.properties.message_id().clone();
     assert_eq!(id.unwrap().as_str(), "1");
@@ -388,7 +391,7 @@ async fn what_failed_refuses_is_tried_again_without_being_handled_again() {
     );
     unbind.await.unwrap();
     broker.publish("1", b"{}").await;
-    let handler = Scripted::new(Verdict::Failed("it can never work".to_owned()));
+    let handler = Scripted::new(Verdict::Failed("it can never work".to_owned().into()));
     let running = consume(&broker.url, &handler);
     eventually("it is handled", async || handler.seen().len() == 1).await;
     broker.publish("2", b"{}").await;

@@ -1,7 +1,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use kernel::EntryId;
-use messaging::outbox::{self, Message, MessageClaim};
+use messaging::outbox::{self, Message, MessageClaim, Refusal};
 use sqlx::PgPool;
 use testkit::shop_db;
 
@@ -123,9 +123,16 @@ async fn who_lost_the_lease_can_no_longer_write() {
     let (theirs, ours) = ([(id, old.epoch)], [(id, new.epoch)]);
     let deleted = outbox::delete_published(&mut conn, &theirs);
     assert_eq!(deleted.await.unwrap(), 0);
-    let postponed = outbox::postpone(&mut conn, id, old.epoch, LEASE, "late", true);
+    let postponed = outbox::postpone(
+        &mut conn,
+        id,
+        old.epoch,
+        LEASE,
+        Some(Refusal::Unroutable),
+        "late",
+    );
     assert_eq!(postponed.await.unwrap(), 0);
-    let parked = outbox::park(&mut conn, id, old.epoch, "late");
+    let parked = outbox::park(&mut conn, id, old.epoch, Refusal::Refused, "late");
     assert_eq!(parked.await.unwrap(), 0);
     let deleted = outbox::delete_published(&mut conn, &ours);
     assert_eq!(deleted.await.unwrap(), 1);
@@ -170,9 +177,15 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
     enqueue(&pool, &[message(1), message(2), message(3)]).await;
     let claims = claim(&pool, 1).await;
     let mut conn = pool.acquire().await.unwrap();
-    outbox::park(&mut conn, claims[0].message.id, claims[0].epoch, "no")
-        .await
-        .unwrap();
+    outbox::park(
+        &mut conn,
+        claims[0].message.id,
+        claims[0].epoch,
+        Refusal::Refused,
+        "no",
+    )
+    .await
+    .unwrap();
     let lags = outbox::lag(&mut conn).await.unwrap();
     let lag = lags.iter().find(|lag| lag.kind == "message").unwrap();
     assert_eq!((lag.due, lag.parked), (2, 1));
@@ -195,7 +208,7 @@ async fn the_lag_of_a_postponed_message_begins_when_it_was_enqueued() {
     let claims = claim(&pool, 1).await;
     let (id, epoch) = (claims[0].message.id, claims[0].epoch);
     let delay = Duration::from_mins(1);
-    outbox::postpone(&mut conn, id, epoch, delay, "RabbitMQ is away", false)
+    outbox::postpone(&mut conn, id, epoch, delay, None, "RabbitMQ is away")
         .await
         .unwrap();
     let lags = outbox::lag(&mut conn).await.unwrap();

@@ -40,7 +40,7 @@ fn garbage() -> Scripted {
         if delivery.body == b"{}" {
             Verdict::Done
         } else {
-            Verdict::Failed("it is garbage".to_owned())
+            Verdict::Failed("it is garbage".to_owned().into())
         }
     })
 }
@@ -48,7 +48,7 @@ fn garbage() -> Scripted {
 #[tokio::test]
 async fn headers_of_any_kind_and_length_kill_no_consumer() {
     let broker = Broker::open().await;
-    let handler = Scripted::new(Verdict::Failed("it is poison".to_owned()));
+    let handler = Scripted::new(Verdict::Failed("it is poison".to_owned().into()));
     let running = consume(&broker.url, &handler);
     let names = [
         "x-attempt",

@@ -108,6 +108,10 @@ async fn an_unroutable_message_is_refused_backs_off_and_is_parked_and_blocks_no_
     let (attempts, error, _) = entry(&pool, &lost).await;
     assert_eq!(attempts, 3, "after its last attempt");
     assert!(error.unwrap().contains("unroutable"));
+    let refusal = "select refusal from messaging.outbox where entry_id = $1";
+    let refusal = sqlx::query_scalar(refusal).bind(lost.id.uuid());
+    let refusal: Option<String> = refusal.fetch_one(&pool).await.unwrap();
+    assert_eq!(refusal.as_deref(), Some("unroutable"));
     eventually("all others are gone", async || left(&pool).await == 1).await;
     relay.stop().await;
 }

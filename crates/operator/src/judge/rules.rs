@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::payments::Status;
+use contracts::{failure::FailureKind, payments::Status};
+use messaging::outbox::Refusal;
 use saga::{journal::JournalFact, machine::StateKind};
 
 use super::{
@@ -151,10 +152,10 @@ impl Case<'_> {
         if let Some(last) = last.filter(|last| is_contradicted(&last.fact)) {
             return Some(last.detail.clone().unwrap_or_default());
         }
-        let failed = facts.failed.seen().into_iter().flatten();
-        let mut reasons = failed.filter_map(|message| message.reason.as_ref());
-        if let Some(mismatch) = reasons.find(|reason| reason.contains("payment-mismatch")) {
-            return Some(mismatch.clone());
+        let mut failed = facts.failed.seen().into_iter().flatten();
+        let mismatch = Some(FailureKind::PaymentMismatch.into());
+        if let Some(message) = failed.find(|message| message.kind == mismatch) {
+            return Some(message.reason.clone().unwrap_or_else(unknown));
         }
         let Some(payment) = facts.payment.seen()? else {
             let is_paid_for = facts.transaction_id.is_some();
@@ -429,7 +430,7 @@ impl Case<'_> {
             .last_error
             .clone()
             .unwrap_or_else(|| "none".to_owned());
-        let unroutable = message.parked || said.contains("unroutable");
+        let unroutable = message.parked || message.refusal == Some(Refusal::Unroutable.into());
         let id = ("message", message.message_id.clone());
         let attempts = ("attempts", message.attempt.to_string());
         Some(if unroutable {

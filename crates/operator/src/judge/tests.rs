@@ -133,21 +133,23 @@ fn waiting(status: &str, decided: Option<i64>) -> Facts {
     facts
 }
 
-fn message(parked: bool, error: Option<&str>) -> Seen<Option<Unpublished>> {
+fn message(parked: bool, refusal: Option<Refusal>) -> Seen<Option<Unpublished>> {
     Seen::Seen(Some(Unpublished {
         message_id: "m-1".to_owned(),
         since: ago(30),
         attempt: 2,
         parked,
-        last_error: error.map(ToOwned::to_owned),
+        refusal: refusal.map(Into::into),
+        last_error: Some("it said so".to_owned()),
     }))
 }
 
-fn failed(reason: &str) -> Seen<Vec<FailedMessage>> {
+fn failed(kind: FailureKind) -> Seen<Vec<FailedMessage>> {
     Seen::Seen(vec![FailedMessage {
         message_id: Some("m-2".to_owned()),
         queue: Some(EVENTS.to_owned()),
-        reason: Some(reason.to_owned()),
+        reason: Some("it cannot be handled".to_owned()),
+        kind: Some(kind.into()),
     }])
 }
 
@@ -292,7 +294,7 @@ fn what_was_paid_must_be_what_was_ordered() {
     let facts = running(30, 2, &["lost", "contradicted"]);
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut facts = waiting("paid", Some(60));
-    facts.failed = failed("payment-mismatch: 1 is not 2");
+    facts.failed = failed(FailureKind::PaymentMismatch);
     certainly(Code::PaymentMismatch, &facts, &world());
     let mut tombstone = undoing(30, 60);
     let mut canceled = payment("canceled", Some(60));
@@ -440,7 +442,7 @@ fn an_undecided_payment_is_waited_for() {
     };
     let judgement = likely(Code::WaitingForSignal, &unseen, &blind);
     assert_eq!(judgement.could_not_see, ["payments: away"]);
-    unseen.failed = failed("undecodable");
+    unseen.failed = failed(FailureKind::Undecodable);
     certainly(Code::MessageFailed, &unseen, &blind);
 }
 
@@ -448,15 +450,15 @@ fn an_undecided_payment_is_waited_for() {
 fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     let decided = || waiting("paid", Some(60));
     let mut facts = decided();
-    facts.unpublished = message(false, Some("RabbitMQ gave no answer"));
+    facts.unpublished = message(false, None);
     let judgement = certainly(Code::OutboxUnpublished, &facts, &world());
     assert_eq!(value(&judgement, "age"), "30 s");
-    facts.unpublished = message(false, Some("unroutable: NO_ROUTE (312)"));
+    facts.unpublished = message(false, Some(Refusal::Unroutable));
     certainly(Code::Unroutable, &facts, &world());
-    facts.unpublished = message(true, Some("refused by the broker (nack)"));
+    facts.unpublished = message(true, Some(Refusal::Refused));
     certainly(Code::Unroutable, &facts, &world());
     let mut facts = decided();
-    facts.failed = failed("undecodable");
+    facts.failed = failed(FailureKind::Undecodable);
     let judgement = certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
     assert!(
         judgement
@@ -519,6 +521,7 @@ fn without_the_broker_or_payments_outbox_less_is_sure() {
 fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
     facts.failed = Seen::Seen(vec![FailedMessage {
+        kind: None,
         message_id: Some("x; rm -rf".to_owned()),
         queue: None,
         reason: None,

@@ -7,6 +7,7 @@ use std::{
 
 use commerce::order::{self, Filter, Status as OrderStatus};
 use contracts::{
+    failure::FailureKind,
     payment_event::Outcome,
     payments::{Status, Transaction},
 };
@@ -17,7 +18,7 @@ use payments_client::EventKeys;
 use tokio_util::sync::CancellationToken;
 use workflows::payments::{NoAnswer, find_each};
 
-use super::{Fact, NotStored, PaymentEvents, check};
+use super::{Fact, NotStored, PaymentEvents, check, failure};
 
 /// Interval between two fetches of payments' keys. While payments can be reached, a withdrawn key
 /// is accepted for at most this long.
@@ -210,8 +211,10 @@ fn any_read(answers: &[Result<Option<Transaction>, NoAnswer>]) -> bool {
 /// The fact with payments' own data, if payments confirms the claim.
 fn confirmed(mut fact: Fact, found: Option<&Transaction>) -> Result<Fact, Verdict> {
     let id = fact.event.transaction_id;
-    let found =
-        found.ok_or_else(|| Verdict::Failed(format!("payments does not know transaction {id}")))?;
+    let found = found.ok_or_else(|| {
+        let reason = format!("payments does not know transaction {id}");
+        Verdict::Failed(failure(FailureKind::UnknownSubject, reason))
+    })?;
     let says = match fact.event.outcome {
         Outcome::Completed => Status::Paid,
         Outcome::Canceled => Status::Canceled,

@@ -5,6 +5,7 @@ import { answer, api } from './client';
 export type Failed = components['schemas']['Failed'];
 export type FailedGroup = components['schemas']['FailedGroup'];
 export type FailedMessage = components['schemas']['FailedMessage'];
+export type FailureKind = components['schemas']['FailureKind'];
 export type Decided = components['schemas']['Decided'];
 export type DecidedResult = components['schemas']['DecidedResult'];
 

@@ -4,12 +4,21 @@ import { Link, useParams } from 'react-router';
 
 import { useSteadyError } from '../../lib/action';
 import { Refusal } from '../../lib/api/client';
-import { type Decided, type FailedMessage, getFailed } from '../../lib/api/failed';
+import { type Decided, type FailedMessage, type FailureKind, getFailed } from '../../lib/api/failed';
+import { entryOf } from '../../lib/closed';
 import { Fact, Facts, Failure, Loading } from '../../ui/parts';
 import { NotFound } from '../broken';
 import { Decide, Outcome } from './decide';
 import { OpsPage } from './tabs';
 import { Trace } from './trace';
+
+const KINDS: Record<FailureKind, string> = {
+  undecodable: 'Unreadable message',
+  contradictory: 'Contradicts itself',
+  unknown_subject: 'Unknown transaction or account',
+  payment_mismatch: 'Payment differs from the order',
+  undeliverable: 'Mail could not be delivered',
+};
 
 /** One message that could not be processed, with its body. */
 export function MessagePage() {
@@ -42,6 +51,7 @@ function Whole({ message }: { message: FailedMessage }) {
           <Fact name="Message">
             <code className="breaks">{message.id}</code>
           </Fact>
+          <Fact name="Failure">{message.kind == null ? 'Unclassified' : (entryOf(KINDS, message.kind) ?? message.kind)}</Fact>
           <Fact name="Queue">{message.queue ?? 'unknown'}</Fact>
           <Fact name="Type">{message.message_type ?? 'none'}</Fact>
           <Fact name="Published to">

@@ -952,9 +952,10 @@ export interface components {
             attempts: number;
             /** @description Its message id or, without one, `sha:` and a hash of its body. */
             id: string;
+            kind?: components["schemas"]["FailureKind"] | null;
             /** @description AMQP `type`. */
             message_type?: string | null;
-            /** @description Why it is in `failed`. */
+            /** @description Why it is in `failed`, for people. */
             reason?: string | null;
             /** @description The routing key of its first publication. */
             routing_key: string;
@@ -976,6 +977,12 @@ export interface components {
             /** @description The queue whose consumer could not handle it. */
             queue?: string | null;
         };
+        /**
+         * @description The kind of a failure. A message that was retried until its last attempt has none, and neither
+         *     has a message that another program, the broker or an earlier release put into `failed`.
+         * @enum {string}
+         */
+        FailureKind: "undecodable" | "contradictory" | "unknown_subject" | "payment_mismatch" | "undeliverable";
         /** @description An error in one field. */
         FieldError: {
             /** @description Code for programs. */
