@@ -195,23 +195,31 @@ impl FirstStep<Checkout> for PlaceOrder {
         input: &CheckoutInput,
         basket: &Basket,
     ) -> Result<(), FirstStepError> {
-        let order = NewOrder {
+        let mut placed = self.run_all(conn, &[(input, basket)]).await?;
+        let placed = placed.pop().expect("one answer an order");
+        placed.map_err(FirstStepError::Refused)
+    }
+
+    async fn run_all(
+        &self,
+        conn: &mut PgConnection,
+        sagas: &[(&CheckoutInput, &Basket)],
+    ) -> sqlx::Result<Vec<Result<(), Refusal>>> {
+        let orders = sagas.iter().map(|(input, basket)| NewOrder {
             id: input.order_id,
             user_id: input.user_id,
             saga_id: input.saga_id,
             transaction_id: input.transaction_id,
             basket,
             trace_id: &input.trace_id,
+        });
+        let placed = order::place(conn, &orders.collect::<Vec<_>>()).await?;
+        let refusal = |refused: PlaceError| Refusal {
+            reason: refused.to_string(),
+            cause: Box::new(refused),
         };
-        order::place(conn, &[order])
-            .await
-            .map_err(|error| match error {
-                PlaceError::Db(error) => FirstStepError::Db(error),
-                refused @ PlaceError::OutOfStock { .. } => FirstStepError::Refused(Refusal {
-                    reason: refused.to_string(),
-                    cause: Box::new(refused),
-                }),
-            })
+        let placed = placed.into_iter().map(|placed| placed.map_err(refusal));
+        Ok(placed.collect())
     }
 
     async fn undo(

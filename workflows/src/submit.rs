@@ -1,13 +1,17 @@
 //! The entry point of checkout: one commit for the idempotency key, the order, its stock, its saga,
-//! the journal and the entry of its first step (I1).
+//! the journal and the entry of its first step (I1). Orders that arrive at the same moment share
+//! this commit.
+
+use std::time::Duration;
 
 use commerce::{
-    idempotency::{self, Claim, ClaimError},
-    order::{self, Item, LimitError, OrderLimits, PlaceError, PriceError},
+    idempotency::{self, Account, Claim, ClaimError, NewKey},
+    order::{self, Basket, Item, LimitError, OrderLimits, Ordered, PlaceError, PriceError},
 };
 use crashpoint::crash_point;
+use db::{Batch, BatchError, Batcher};
 use kernel::{Money, OrderId, SagaId, TraceRef, TransactionId, UserId};
-use saga::{Engine, EngineError, NewSaga, NewSignal, StartError, Started, Verdict};
+use saga::{Engine, EngineError, NewSaga, NewSignal, Refusal, StartError, Started, Verdict};
 use sqlx::{PgConnection, PgTransaction};
 use tokio::task::JoinHandle;
 
@@ -16,21 +20,23 @@ use crate::{
     registry::Runner,
 };
 
+/// How long the orders of a shared commit wait for rows that another session has locked. After it,
+/// each is placed alone, and only what needs such a row waits longer.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// A basket to be ordered.
 #[derive(Debug, Clone)]
-pub struct Submit<'a> {
+pub struct Submit {
     /// The user who orders.
     pub user_id: UserId,
     /// The caller's name for this intent.
-    pub idempotency_key: &'a str,
+    pub idempotency_key: String,
     /// SHA-256 of the request.
-    pub request_hash: &'a [u8; 32],
+    pub request_hash: [u8; 32],
     /// The items ordered.
-    pub items: &'a [Item],
-    /// Limits on the account's orders.
-    pub limits: OrderLimits,
+    pub items: Vec<Item>,
     /// The total that the customer agreed to; `None` accepts any.
-    pub expected_total: Option<&'a Money>,
+    pub expected_total: Option<Money>,
     /// The trace of the whole order, and the request's span in it.
     pub trace: TraceRef,
     /// Whether the request's own span is exported; if so, it is the parent of the order's spans.
@@ -79,6 +85,9 @@ pub enum SubmitError {
     /// The order cannot be placed.
     #[error(transparent)]
     Place(PlaceError),
+    /// As many orders wait as may.
+    #[error("too many orders are being placed")]
+    Busy,
     /// The saga could not be stored.
     #[error("could not store the order")]
     Saga(#[source] StartError),
@@ -87,122 +96,268 @@ pub enum SubmitError {
     Db(#[from] sqlx::Error),
 }
 
-/// Places an order, whole or not at all.
-///
-/// # Errors
-/// [`SubmitError`]; the transaction has then been rolled back.
-pub async fn submit(runner: &Runner, request: Submit<'_>) -> Result<Submitted, SubmitError> {
-    let engine = runner.engine();
-    let mut tx = db::begin(engine.pool()).await?;
-    match submit_in(engine, &mut tx, request).await {
-        Ok((order_id, Some(started))) => {
-            // a separate task: the commit claims the first attempt for this process, so a client
-            // that disconnects now must not prevent the attempt
-            let runner = runner.clone();
-            let gone_on = engine.detach(async move {
-                crash_point!("submit.before_commit");
-                tx.commit().await?;
-                crash_point!("submit.after_commit");
-                Ok::<_, sqlx::Error>(runner.launch(started))
-            });
-            let attempt = gone_on
-                .await
-                .unwrap_or_else(|broke| Err(sqlx::Error::Io(std::io::Error::other(broke))))?;
-            Ok(Submitted::New { order_id, attempt })
+/// Places orders.
+pub struct Submitter {
+    orders: Batcher<Orders>,
+}
+
+impl Submitter {
+    /// Places orders within these limits of an account, and makes first attempts with `runner`.
+    pub fn new(runner: Runner, limits: OrderLimits) -> Self {
+        let orders = Batcher::new(Orders { runner, limits });
+        Self { orders }
+    }
+
+    /// Places an order, whole or not at all. A caller that stops waiting cancels nothing.
+    ///
+    /// # Errors
+    /// [`SubmitError`]
+    pub async fn submit(&self, request: Submit) -> Result<Submitted, SubmitError> {
+        self.orders
+            .run(request)
+            .await
+            .unwrap_or_else(|error| match error {
+                BatchError::Full => Err(SubmitError::Busy),
+                BatchError::Broke => {
+                    let broke = std::io::Error::other(error);
+                    Err(SubmitError::Db(sqlx::Error::Io(broke)))
+                }
+            })
+    }
+}
+
+struct Orders {
+    runner: Runner,
+    limits: OrderLimits,
+}
+
+impl Batch for Orders {
+    type Item = Submit;
+    type Answer = Result<Submitted, SubmitError>;
+
+    async fn together(&self, requests: &[Submit]) -> Vec<Option<Self::Answer>> {
+        match self.store(requests).await {
+            Ok(answers) => answers,
+            Err(error) if requests.len() == 1 => vec![Some(Err(error))],
+            Err(error) => {
+                tracing::debug!(%error, "{} orders could not be placed together: one by one", requests.len());
+                requests.iter().map(|_| None).collect()
+            }
         }
-        // rolled back before the answer, because the key counts as in progress until then
-        Ok((order_id, None)) => {
-            tx.rollback().await?;
-            Ok(Submitted::Repeat { order_id })
+    }
+
+    async fn alone(&self, request: Submit) -> Self::Answer {
+        let mut answers = self.store(std::slice::from_ref(&request)).await?;
+        let answer = answers.pop().flatten();
+        answer.expect("an order that is placed alone has an answer")
+    }
+}
+
+impl Orders {
+    /// Places orders in one transaction; see [`submit_all`].
+    async fn store(
+        &self,
+        requests: &[Submit],
+    ) -> Result<Vec<Option<Result<Submitted, SubmitError>>>, SubmitError> {
+        let engine = self.runner.engine();
+        let mut tx = db::begin(engine.pool()).await?;
+        if requests.len() > 1 {
+            db::set_lock_timeout(&mut tx, LOCK_TIMEOUT).await?;
         }
-        Err(error) => {
+        let placed = submit_all(engine, &mut tx, requests, self.limits).await;
+        let is_new = |placed: &Option<_>| matches!(placed, Some(Ok(Placed::New(..))));
+        let is_any_new = placed
+            .as_ref()
+            .is_ok_and(|placed| placed.iter().any(is_new));
+        if !is_any_new {
+            // before the answer, because the keys count as in progress until then
             if let Err(lost) = tx.rollback().await {
                 tracing::debug!(%lost, "Could not roll back: the database does when the connection ends");
             }
-            Err(error)
+            let placed = placed?.into_iter();
+            return Ok(placed
+                .map(|it| Some(it?.map(|it| it.launch(&self.runner))))
+                .collect());
+        }
+        // a task of its own, which `Engine::drain` waits for: the commit claims the first attempts
+        // for this process
+        let (runner, placed) = (self.runner.clone(), placed?);
+        let gone_on = engine.detach(async move {
+            crash_point!("submit.before_commit");
+            tx.commit().await?;
+            crash_point!("submit.after_commit");
+            let placed = placed.into_iter();
+            let launched = placed.map(|it| Some(it?.map(|it| it.launch(&runner))));
+            Ok::<_, sqlx::Error>(launched.collect())
+        });
+        let launched = gone_on
+            .await
+            .unwrap_or_else(|broke| Err(sqlx::Error::Io(std::io::Error::other(broke))))?;
+        Ok(launched)
+    }
+}
+
+/// An order in an open transaction.
+#[derive(Debug)]
+pub enum Placed {
+    /// It is new; after the commit, its saga is launched or announced.
+    New(OrderId, Box<Started>),
+    /// An earlier request with this key created it.
+    Repeat(OrderId),
+}
+
+impl Placed {
+    fn launch(self, runner: &Runner) -> Submitted {
+        match self {
+            Self::New(order_id, started) => Submitted::New {
+                order_id,
+                attempt: runner.launch(*started),
+            },
+            Self::Repeat(order_id) => Submitted::Repeat { order_id },
         }
     }
 }
 
-/// Places an order in the caller's transaction. Returns the order of this key, with the start of
-/// its saga unless the request is a repeat. After the commit, pass the start to
-/// [`saga::Runner::launch`].
+/// Places orders in the caller's transaction. The answers are in the order of the requests; a
+/// request that is refused leaves nothing behind, and does not touch the others. After the commit,
+/// pass what was started to [`saga::Runner::launch`].
+///
+/// Among several requests, one without an answer is to be submitted again alone, since another
+/// order of its account is under way. A single request waits instead.
 ///
 /// # Errors
-/// [`SubmitError`]; the transaction must then roll back.
-pub async fn submit_in(
+/// When the database fails; the transaction must then roll back.
+pub async fn submit_all(
     engine: &Engine,
     conn: &mut PgConnection,
-    request: Submit<'_>,
-) -> Result<(OrderId, Option<Started>), SubmitError> {
-    let order_id = OrderId::new();
-    let claim = idempotency::claim(
-        conn,
-        request.user_id,
-        request.idempotency_key,
-        request.request_hash,
-        order_id,
-        !request.limits.is_unlimited(),
-    )
-    .await;
-    match claim.map_err(SubmitError::Key)? {
-        Claim::Repeat(order_id) => return Ok((order_id, None)),
-        Claim::New => {}
-    }
-    order::check_limits(
-        conn,
-        request.user_id,
-        order_id,
-        request.items,
-        request.limits,
-    )
-    .await
-    .map_err(SubmitError::Limit)?;
-    let basket = order::price(conn, request.items)
-        .await
-        .map_err(SubmitError::Price)?;
-    if let Some(expected) = request.expected_total
-        && *expected != basket.total
-    {
-        return Err(SubmitError::PriceChanged {
-            expected: expected.clone(),
-            total: basket.total,
+    requests: &[Submit],
+    limits: OrderLimits,
+) -> Result<Vec<Option<Result<Placed, SubmitError>>>, SubmitError> {
+    let account = match requests {
+        _ if limits.is_unlimited() => Account::Free,
+        [_] => Account::Wait,
+        _ => Account::Skip,
+    };
+    let ids: Vec<_> = requests.iter().map(|_| OrderId::new()).collect();
+    let keys: Vec<_> = requests.iter().zip(&ids).map(key).collect();
+    let claims = idempotency::claim(conn, &keys, account).await?;
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut new = Vec::new();
+    for (index, claim) in claims.into_iter().enumerate() {
+        answers.push(match claim {
+            Ok(Claim::Repeat(order_id)) => Some(Ok(Placed::Repeat(order_id))),
+            Ok(Claim::Skipped) => None,
+            Ok(Claim::New) => {
+                new.push(index);
+                None
+            }
+            Err(error) => Some(Err(SubmitError::Key(error))),
         });
     }
-    let saga_id = SagaId::new();
-    let input = CheckoutInput {
-        order_id,
-        saga_id,
-        user_id: request.user_id,
-        transaction_id: TransactionId::new(),
-        total: basket.total.clone(),
-        trace_id: request.trace.trace_id().to_owned(),
-    };
-    let trace = order::place_in_trace(order_id, request.trace.trace_id());
-    let new = NewSaga::<Checkout> {
-        id: saga_id,
-        input,
-        details: &basket,
-        trace: trace.unwrap_or_else(|| request.trace.child()),
-        parent_span: request.exported.then(|| request.trace.span_id().to_owned()),
-    };
-    let started = engine
-        .start(conn, new, request.eager)
-        .await
-        .map_err(refused)?;
-    Ok((order_id, Some(started)))
+    let claimed = new.clone();
+
+    let ordered = new.iter().map(|index| Ordered {
+        user_id: requests[*index].user_id,
+        order_id: ids[*index],
+        items: &requests[*index].items,
+    });
+    let checked = order::check_limits(conn, &ordered.collect::<Vec<_>>(), limits).await?;
+    let within = sift(new, checked, &mut answers, SubmitError::Limit);
+
+    let items = within.iter().map(|(index, ())| &*requests[*index].items);
+    let priced = order::price(conn, &items.collect::<Vec<_>>()).await?;
+    let within = within.into_iter().map(|(index, ())| index);
+    let priced = sift(within, priced, &mut answers, SubmitError::Price);
+    let (indices, agreed): (Vec<_>, Vec<_>) = priced
+        .into_iter()
+        .map(|(index, basket)| (index, as_agreed(&requests[index], basket)))
+        .unzip();
+    let agreed = sift(indices, agreed, &mut answers, |changed| changed);
+
+    let sagas = agreed
+        .iter()
+        .map(|(index, basket)| saga(&requests[*index], ids[*index], basket));
+    let started = engine.start_all(conn, sagas.collect()).await;
+    let started = started.map_err(SubmitError::Saga)?;
+    let indices = agreed.iter().map(|(index, _)| *index);
+    for (index, started) in sift(indices, started, &mut answers, refused) {
+        answers[index] = Some(Ok(Placed::New(ids[index], Box::new(started))));
+    }
+
+    let unused = claimed
+        .into_iter()
+        .filter(|index| matches!(answers[*index], Some(Err(_))));
+    let unused: Vec<_> = unused.map(|index| keys[index]).collect();
+    if !unused.is_empty() {
+        idempotency::release(conn, &unused).await?;
+    }
+    Ok(answers)
 }
 
-fn refused(error: StartError) -> SubmitError {
-    match error {
-        StartError::Refused(refusal) => match refusal.cause.downcast::<PlaceError>() {
-            Ok(place) => SubmitError::Place(*place),
-            Err(cause) => SubmitError::Saga(StartError::Refused(saga::Refusal {
-                reason: refusal.reason,
-                cause,
-            })),
+/// Pairs requests with what they got, and answers those that were refused.
+fn sift<T, E>(
+    indices: impl IntoIterator<Item = usize>,
+    results: Vec<Result<T, E>>,
+    answers: &mut [Option<Result<Placed, SubmitError>>],
+    error: impl Fn(E) -> SubmitError,
+) -> Vec<(usize, T)> {
+    let results = indices.into_iter().zip(results);
+    let kept = results.filter_map(|(index, result)| match result {
+        Ok(value) => Some((index, value)),
+        Err(refused) => {
+            answers[index] = Some(Err(error(refused)));
+            None
+        }
+    });
+    kept.collect()
+}
+
+fn key<'a>((request, order_id): (&'a Submit, &OrderId)) -> NewKey<'a> {
+    NewKey {
+        user_id: request.user_id,
+        key: &request.idempotency_key,
+        request_hash: &request.request_hash,
+        order_id: *order_id,
+    }
+}
+
+fn as_agreed(request: &Submit, basket: Basket) -> Result<Basket, SubmitError> {
+    match &request.expected_total {
+        Some(expected) if *expected != basket.total => Err(SubmitError::PriceChanged {
+            expected: expected.clone(),
+            total: basket.total,
+        }),
+        _ => Ok(basket),
+    }
+}
+
+fn saga<'a>(request: &Submit, order_id: OrderId, basket: &'a Basket) -> NewSaga<'a, Checkout> {
+    let saga_id = SagaId::new();
+    let trace = order::place_in_trace(order_id, request.trace.trace_id());
+    NewSaga {
+        id: saga_id,
+        input: CheckoutInput {
+            order_id,
+            saga_id,
+            user_id: request.user_id,
+            transaction_id: TransactionId::new(),
+            total: basket.total.clone(),
+            trace_id: request.trace.trace_id().to_owned(),
         },
-        error => SubmitError::Saga(error),
+        details: basket,
+        trace: trace.unwrap_or_else(|| request.trace.child()),
+        parent_span: request.exported.then(|| request.trace.span_id().to_owned()),
+        eager: request.eager,
+    }
+}
+
+fn refused(refusal: Refusal) -> SubmitError {
+    match refusal.cause.downcast::<PlaceError>() {
+        Ok(place) => SubmitError::Place(*place),
+        Err(cause) => SubmitError::Saga(StartError::Refused(Refusal {
+            reason: refusal.reason,
+            cause,
+        })),
     }
 }
 

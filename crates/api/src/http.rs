@@ -35,7 +35,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     routing::get,
 };
-use commerce::order::OrderLimits;
 use operator::Operator;
 use saga::Engine;
 use sqlx::PgPool;
@@ -48,9 +47,9 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 use web::Gate;
-use workflows::Runner;
+use workflows::submit::Submitter;
 
-use crate::{sessions::Sessions, storefront::Storefront, watch::Watch};
+use crate::{placed::Placed, sessions::Sessions, storefront::Storefront, watch::Watch};
 
 pub use limiter::Limiter;
 pub use problem_pages::PAGES;
@@ -62,8 +61,12 @@ pub use settings::Settings;
 pub struct App {
     /// The shop's database.
     pub pool: PgPool,
-    /// Runs checkouts.
-    pub runner: Runner,
+    /// The engine that decides on sagas.
+    pub engine: Engine,
+    /// Places orders.
+    pub submitter: Arc<Submitter>,
+    /// Reads the orders that were placed.
+    pub placed: Placed,
     /// Serves what operators see and do.
     pub operator: Operator,
     /// Accounts.
@@ -74,8 +77,6 @@ pub struct App {
     pub sessions: Sessions,
     /// The public keys, as published.
     pub jwks: Arc<serde_json::Value>,
-    /// How much one account may order.
-    pub order_limits: OrderLimits,
     /// How long `POST /api/orders` waits for the first attempt.
     pub order_wait: Duration,
     /// How many first attempts this process may still start.
@@ -96,13 +97,6 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// The storefront's files, if the API serves them.
     pub storefront: Option<Arc<Storefront>>,
-}
-
-impl App {
-    /// The engine that decides on sagas.
-    pub(crate) const fn engine(&self) -> &Engine {
-        self.runner.engine()
-    }
 }
 
 impl FromRef<App> for Gate {

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod http;
+pub mod placed;
 pub mod sessions;
 pub mod storefront;
 pub mod watch;
@@ -26,10 +27,11 @@ use tokens::Verifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::{Gate, Layers};
-use workflows::{Ports, Registry, Runner, Settings, payments::Payments};
+use workflows::{Ports, Registry, Runner, Settings, payments::Payments, submit::Submitter};
 
 pub use config::Config;
 pub use http::{App, openapi};
+use placed::Placed;
 use sessions::Sessions;
 use watch::Watch;
 
@@ -150,8 +152,9 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
             registry,
             Sight::of_operators(PaymentsSight::Service(payments), config.amqp_url.clone()),
         ),
-        runner,
-        order_limits: config.order_limits,
+        engine: engine.clone(),
+        submitter: Arc::new(Submitter::new(runner, config.order_limits)),
+        placed: Placed::new(engine.pool().clone()),
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),
         secure_cookie: config.secure_cookie,

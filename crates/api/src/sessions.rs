@@ -1,7 +1,7 @@
 //! Checks whether a session is live: at each request that changes something, and every two seconds
 //! for open streams.
 //!
-//! One statement checks all open streams of this process.
+//! One statement checks all open streams of this process, or all requests that wait for the check.
 
 use std::{
     collections::HashMap,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use auth::Claim;
+use db::{Batch, Batcher};
 use sqlx::PgPool;
 use tokens::Identity;
 use tokio::time::MissedTickBehavior;
@@ -27,8 +28,32 @@ pub struct Sessions(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
+    requests: Batcher<Requests>,
     shutdown: CancellationToken,
     open: Mutex<Open>,
+}
+
+/// Checks the sessions of requests.
+struct Requests(PgPool);
+
+impl Batch for Requests {
+    type Item = Claim;
+    type Answer = sqlx::Result<bool>;
+
+    async fn together(&self, claims: &[Claim]) -> Vec<Option<sqlx::Result<bool>>> {
+        match hold(&self.0, claims).await {
+            Ok(held) => held.into_iter().map(|held| Some(Ok(held))).collect(),
+            Err(_) => claims.iter().map(|_| None).collect(),
+        }
+    }
+
+    async fn alone(&self, claim: Claim) -> sqlx::Result<bool> {
+        Ok(hold(&self.0, &[claim]).await?.contains(&true))
+    }
+}
+
+async fn hold(pool: &PgPool, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
+    auth::hold(&mut *pool.acquire().await?, claims).await
 }
 
 #[derive(Default)]
@@ -42,6 +67,7 @@ impl Sessions {
     /// Checks sessions in `pool`'s database; checks for open streams stop at `shutdown`.
     pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Inner {
+            requests: Batcher::new(Requests(pool.clone())),
             pool,
             shutdown,
             open: Mutex::default(),
@@ -57,8 +83,14 @@ impl Sessions {
         let Some(claim) = claim(identity) else {
             return Ok(());
         };
-        let mut conn = self.0.pool.acquire().await?;
-        if auth::hold(&mut conn, &[claim]).await?.contains(&true) {
+        let held = self.0.requests.run(claim).await;
+        let held = held.map_err(|error| {
+            tracing::warn!("The session of a request was not checked: {error}");
+            Problem::new(kinds::UNAVAILABLE)
+                .detail("Sessions cannot be checked right now. Try again.")
+                .retry_after(1)
+        })?;
+        if held? {
             return Ok(());
         }
         Err(Problem::new(kinds::SESSION_OVER).detail("Log in again."))
@@ -117,7 +149,7 @@ impl Inner {
                 _ = interval.tick() => {}
             }
             let Some(claims) = self.claims() else { return };
-            match db::within(ANSWER_TIMEOUT, self.hold(&claims)).await {
+            match db::within(ANSWER_TIMEOUT, hold(&self.pool, &claims)).await {
                 Ok(held) => {
                     failing = false;
                     self.end(
@@ -145,10 +177,6 @@ impl Inner {
             return None;
         }
         Some(open.claims.keys().cloned().collect())
-    }
-
-    async fn hold(&self, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
-        auth::hold(&mut *self.pool.acquire().await?, claims).await
     }
 
     fn end<'a>(&self, over: impl Iterator<Item = &'a Claim>) {

@@ -5,11 +5,16 @@ mod limits;
 mod moves;
 mod read;
 
-pub use limits::{Limit, LimitError, OrderLimits, check_limits};
+pub use limits::{Limit, LimitError, OrderLimits, Ordered, check_limits};
 pub use moves::{await_payment, begin_canceling, cancel, complete, place};
-pub use read::{Filter, Number, NumberError, changes_since, find, find_ids, find_terms, list};
+pub use read::{
+    Filter, Number, NumberError, changes_since, find, find_all, find_ids, find_terms, list,
+};
 
-use std::{collections::HashSet, fmt};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+};
 
 use chrono::{DateTime, Utc};
 use contracts::payments::MAX_AMOUNT;
@@ -55,7 +60,7 @@ pub struct Basket {
 }
 
 /// Why a basket cannot be priced. Indices count from 0.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// The basket has no items.
     #[error("the basket is empty")]
@@ -91,19 +96,27 @@ pub enum PriceError {
         "the basket costs more than {MAX_AMOUNT} in minor units: an order cannot be paid beyond that"
     )]
     TooMuch,
-    /// The database failed.
-    #[error("could not read the catalog")]
-    Db(#[from] sqlx::Error),
 }
 
-/// Prices a basket by the current catalog (I9).
-///
-/// # Errors
-/// [`PriceError`]
-pub async fn price(conn: &mut PgConnection, items: &[Item]) -> Result<Basket, PriceError> {
+/// Prices baskets by the current catalog (I9). The answers are in the order of the baskets.
+pub async fn price(
+    conn: &mut PgConnection,
+    baskets: &[&[Item]],
+) -> sqlx::Result<Vec<Result<Basket, PriceError>>> {
+    let items = baskets.iter().filter(|items| check(items).is_ok());
+    let ids = items.flat_map(|items| items.iter().map(|item| item.product_id.uuid()));
+    let ids: BTreeSet<_> = ids.collect();
+    let offers = if ids.is_empty() {
+        Vec::new()
+    } else {
+        read::offers(conn, &ids.into_iter().collect::<Vec<_>>()).await?
+    };
+    let priced = baskets.iter().map(|items| basket(items, &offers));
+    Ok(priced.collect())
+}
+
+fn basket(items: &[Item], offers: &[read::Offer]) -> Result<Basket, PriceError> {
     check(items)?;
-    let ids: Vec<_> = items.iter().map(|item| item.product_id.uuid()).collect();
-    let offers = read::offers(conn, &ids).await?;
     let line = |(index, item): (usize, &Item)| {
         let offer = offers
             .iter()
@@ -194,7 +207,7 @@ pub fn place_in_trace(order_id: OrderId, trace_id: &str) -> Option<TraceRef> {
 }
 
 /// Why an order cannot be placed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
     /// A product has too little stock.
     #[error("only {left} of {name} left, {wanted} wanted")]
@@ -208,9 +221,6 @@ pub enum PlaceError {
         /// Quantity still available.
         left: i64,
     },
-    /// The database failed.
-    #[error("could not place the order")]
-    Db(#[from] sqlx::Error),
 }
 
 /// The state of an order.
@@ -297,7 +307,7 @@ impl fmt::Display for HistoryStatus {
 }
 
 /// One change of an order's status.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct StatusChange {
     /// Number of the change within the order, from 1.
     pub seq: i16,

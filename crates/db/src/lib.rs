@@ -1,9 +1,10 @@
-//! PostgreSQL: the pool, the migrations of both databases, classification of errors, and the
-//! synchronous domain-event bus.
+//! PostgreSQL: the pool, the migrations of both databases, classification of errors, transactions
+//! shared by many callers, and the synchronous domain-event bus.
 //!
 //! A function that joins its caller's transaction takes `&mut PgConnection` first; the use case
 //! opens the transaction and commits it.
 
+mod batcher;
 mod begin;
 mod bus;
 mod error;
@@ -12,6 +13,7 @@ mod migrate;
 mod pool;
 mod session;
 
+pub use batcher::{Batch, BatchError, Batcher};
 pub use begin::begin;
 pub use bus::{Bus, Listener};
 pub use error::{constraint, is_retryable, is_unreachable};

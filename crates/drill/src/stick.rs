@@ -10,13 +10,13 @@ mod plant;
 
 use std::time::Duration;
 
-use commerce::order::Item;
+use commerce::order::{Item, OrderLimits};
 use kernel::{OrderId, ProductId, SagaId, TraceRef, UserId};
 use saga::{heartbeat, machine::StateKind};
 use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
-use workflows::submit::{Submit, SubmitError, submit_in};
+use workflows::submit::{Placed, Submit, SubmitError, submit_all};
 
 use operator::{ActError, Operator, PaymentsSight, cause::Code, why};
 
@@ -118,20 +118,22 @@ pub(crate) async fn stick(
         (_, false) => None,
     };
     let mut tx = db::begin(operator.engine().pool()).await?;
+    let unlimited = OrderLimits::default();
     let item = anything(&mut tx).await?.ok_or(DrillError::NothingToOrder)?;
     let request = Submit {
         user_id,
-        idempotency_key: &Uuid::new_v4().to_string(),
-        request_hash: &[0; 32],
-        items: &[item],
-        limits: commerce::order::OrderLimits::default(),
+        idempotency_key: Uuid::new_v4().to_string(),
+        request_hash: [0; 32],
+        items: vec![item],
         expected_total: None,
         trace: TraceRef::random(),
         exported: false,
         eager: false,
     };
-    let (order_id, started) = submit_in(operator.engine(), &mut tx, request).await?;
-    let started = started.expect("a key that was never used repeats nothing");
+    let mut placed = submit_all(operator.engine(), &mut tx, &[request], unlimited).await?;
+    let Some(Placed::New(order_id, started)) = placed.pop().flatten().transpose()? else {
+        unreachable!("a key that was never used repeats nothing")
+    };
     let saga_id = started.saga_id();
     plant::entry(operator, &mut tx, saga_id, code).await?;
     tx.commit().await?;

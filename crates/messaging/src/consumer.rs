@@ -107,8 +107,6 @@ pub struct ConsumerConfig {
     pub max_batch: usize,
     /// Number of batches handled concurrently.
     pub concurrency: usize,
-    /// How long a batch waits for further messages.
-    pub max_wait: Duration,
     /// How long the handler may take for a batch. After that, the dependency that it waits for
     /// counts as unreachable, and the messages go back to the queue at once: the other end of a
     /// connection may have forgotten it, and would never report an error.
@@ -152,7 +150,6 @@ impl Default for ConsumerConfig {
             prefetch: 200,
             max_batch: 100,
             concurrency: 1,
-            max_wait: Duration::from_millis(3),
             deadline: Duration::from_secs(20),
         }
     }

@@ -13,7 +13,7 @@ pub(crate) mod stranded;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use kernel::{SagaId, SignalId};
+use kernel::{SagaId, SignalId, TraceRef};
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     journal::{JournalRow, StoredRow},
     signal::Verdict,
+    store::claim::PlanKey,
 };
 
 /// A saga row, as locked or read.
@@ -42,7 +43,7 @@ pub struct Row {
     pub undo_from: Option<i16>,
     /// Whether an operator has paused it.
     pub paused: bool,
-    /// Incremented by every write.
+    /// Incremented by every write; 0 before the first one.
     pub revision: i64,
     /// The absolute time at which the wait ends.
     pub deadline: Option<DateTime<Utc>>,
@@ -62,6 +63,42 @@ pub struct Row {
     pub now: DateTime<Utc>,
 }
 
+impl Row {
+    /// A saga that is not stored yet: before its first transition.
+    pub(crate) fn unborn(
+        saga_id: SagaId,
+        plan: PlanKey,
+        input: Value,
+        trace: &TraceRef,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            saga_id,
+            plan: plan.name,
+            plan_version: plan.version,
+            plan_hash: plan.hash,
+            state: "running".to_owned(),
+            step: 0,
+            undo_from: None,
+            paused: false,
+            revision: 0,
+            deadline: None,
+            reason: None,
+            kept: 0,
+            input,
+            trace_id: trace.trace_id().to_owned(),
+            root_span_id: trace.span_id().to_owned(),
+            state_since: now,
+            now,
+        }
+    }
+
+    /// Whether the saga is not stored yet.
+    pub(crate) const fn is_unborn(&self) -> bool {
+        self.revision == 0
+    }
+}
+
 /// Locks sagas, ordered by id. The result omits sagas that do not exist.
 pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
@@ -79,6 +116,32 @@ pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row
     )
     .fetch_all(conn)
     .await
+}
+
+/// Like [`lock`], without waiting: the result omits sagas that other sessions have locked, too.
+pub async fn lock_free(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"
+        select saga_id, plan, plan_version, plan_hash, state, step, undo_from, paused, revision, deadline, reason,
+               kept, input, trace_id, root_span_id, coalesce(state_since, updated_at) as "state_since!",
+               clock_timestamp() as "now!"
+        from saga.saga
+        where saga_id = any($1)
+        order by saga_id
+        for update skip locked
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The database's time.
+pub async fn now(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(conn)
+        .await
 }
 
 /// Reads sagas without locking them.
@@ -164,40 +227,6 @@ pub async fn journals(
     Ok(journals)
 }
 
-/// A new saga with its first entry.
-pub struct Create<'a> {
-    /// The saga.
-    pub saga_id: SagaId,
-    /// Plan name.
-    pub plan: &'a str,
-    /// Plan version.
-    pub plan_version: i32,
-    /// Plan hash.
-    pub plan_hash: &'a str,
-    /// State after the first decision.
-    pub state: &'a str,
-    /// Current step.
-    pub step: i16,
-    /// Seconds until the deadline, for a plan that begins with a wait.
-    pub deadline_in: Option<f64>,
-    /// Input.
-    pub input: Value,
-    /// Trace id.
-    pub trace_id: &'a str,
-    /// Root span id.
-    pub root_span_id: &'a str,
-    /// Kind and step of the entry; absent when the saga is at rest at once.
-    pub entry: Option<EntryWrite<'a>>,
-    /// Seconds until the entry is due; for a leased entry, the length of the lease.
-    pub due_in: f64,
-    /// The lease holder, when the entry is inserted as claimed, with epoch 1 and attempt 1.
-    pub holder: Option<&'a str>,
-    /// The local steps that run in the same transaction.
-    pub ran: &'a [String],
-    /// The span that is the parent of the trace's root.
-    pub parent_span: Option<&'a str>,
-}
-
 /// The work that an entry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryWrite<'a> {
@@ -207,64 +236,27 @@ pub struct EntryWrite<'a> {
     pub step: std::borrow::Cow<'a, str>,
 }
 
-/// Inserts the saga, the first rows of its journal and its entry in one statement. Returns the
-/// entry's id and the database's time.
-pub async fn create(
-    conn: &mut PgConnection,
-    new: &Create<'_>,
-) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
-    let entry_id = Uuid::now_v7();
-    let since = sqlx::query_scalar!(
-        r#"
-        with clock as materialized (
-            select clock_timestamp() as now
-        ), born as (
-            insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input,
-                                   trace_id, root_span_id, created_at, updated_at, state_since)
-            select $1, $2, $3, $4, $5, $6, now + make_interval(secs => $7), $8, $9, $10, now, now, now from clock
-        ), journal as (
-            insert into saga.journal (saga_id, revision, n, at, kind, step, state, ran, span_id)
-            select $1, 1, 0, now, 'begun', $12, $5, $17, $18 from clock
-        ), entry as (
-            insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step,
-                                          since, due_at, epoch, attempt, holder)
-            select $11, $13, $1, $2, $3, $4, $12, now, now + make_interval(secs => $14), $15::integer, $15::integer, $16
-            from clock
-            where $13::text is not null
-        )
-        select now as "now!" from clock
-        "#,
-        new.saga_id.uuid(),
-        new.plan,
-        new.plan_version,
-        new.plan_hash,
-        new.state,
-        new.step,
-        new.deadline_in,
-        new.input,
-        new.trace_id,
-        new.root_span_id,
-        entry_id,
-        new.entry.as_ref().map(|entry| entry.step.as_ref()),
-        new.entry.as_ref().map(|entry| entry.kind),
-        new.due_in,
-        i32::from(new.holder.is_some()),
-        new.holder,
-        new.ran as &[String],
-        new.parent_span,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok((entry_id, since))
+/// The data that only the creation of a saga stores.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Born {
+    /// Its input.
+    pub input: Value,
+    /// Its trace.
+    pub trace_id: String,
+    /// Span id of the trace's root.
+    pub root_span_id: String,
 }
 
 /// One saga's part of a [`save`]. Serialized: the whole batch goes to the database as one array.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Save {
-    /// The saga, locked by the caller.
+    /// The saga: new, or locked by the caller.
     pub saga_id: Uuid,
-    /// The revision that the decision was made on.
+    /// The revision that the decision was made on; 0 for a new saga.
     pub revision: i64,
+    /// Present for a new saga.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub born: Option<Born>,
     /// When the decision was made, by the database's clock.
     pub at: DateTime<Utc>,
     /// New state.
@@ -351,9 +343,22 @@ pub enum EntryChange {
         kind: &'static str,
         /// Step name, or `<step>/undo`.
         step: String,
-        /// When the work is due.
+        /// When the work is due; for a claimed entry, the end of the lease.
         due_at: DateTime<Utc>,
+        /// The claim under which the entry of a new saga is inserted.
+        #[serde(flatten)]
+        claimed: Option<FirstClaim>,
     },
+}
+
+/// The claim of an entry by the process that inserts it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FirstClaim {
+    /// The entry, and its first epoch.
+    #[serde(flatten)]
+    pub fence: Fence,
+    /// The lease holder.
+    pub holder: String,
 }
 
 /// A signal to be kept.
@@ -383,29 +388,39 @@ pub struct VerdictRow {
 /// The number of rows that a [`save`] changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Saved {
-    /// Saga rows.
+    /// Saga rows, new ones included.
     pub sagas: i64,
     /// Entries retried, replaced, removed, made due or ensured. A removal without a claim counts
     /// even if the saga has no entry.
     pub entries: i64,
 }
 
-/// Stores transitions, all or none, in one statement. A stored saga changes in no other way.
+/// Stores transitions, all or none, in one statement. A saga is stored and changes in no other way.
 ///
 /// The caller compares [`Saved`] with the number of changes that it requested. Fewer rows mean that
 /// another transaction moved a saga first, and the caller rolls back.
+#[expect(clippy::too_many_lines, reason = "it is one statement")]
 pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved> {
     sqlx::query_as!(
         Saved,
         r#"
         with t as (
-            select t.*, e.change, e.held, e.epoch, e.kind, e.step as entry_step, e.due_at, e.error
+            select t.*, e.change, e.held, e.epoch, e.holder, e.kind, e.step as entry_step, e.due_at, e.error
             from jsonb_to_recordset($1) as t(
-                     saga_id uuid, revision bigint, at timestamptz, state text, step smallint, undo_from smallint, paused boolean,
+                     saga_id uuid, revision bigint, born jsonb, at timestamptz, state text, step smallint, undo_from smallint, paused boolean,
                      deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
                      plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
                  jsonb_to_record(t.entry) as e(
-                     change text, held uuid, epoch bigint, kind text, step text, due_at timestamptz, error text)
+                     change text, held uuid, epoch bigint, holder text, kind text, step text, due_at timestamptz,
+                     error text)
+        ), born as (
+            insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input, trace_id,
+                                   root_span_id, created_at, updated_at, state_since)
+            select t.saga_id, t.plan, t.plan_version, t.plan_hash, t.state, t.step, t.deadline, b.input, b.trace_id,
+                   b.root_span_id, t.at, t.at, t.at
+            from t, jsonb_to_record(t.born) as b(input jsonb, trace_id text, root_span_id text)
+            where t.born is not null
+            returning 1
         ), moved as (
             update saga.saga s
             set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
@@ -414,7 +429,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             from t
             where s.saga_id = t.saga_id
               and s.revision = t.revision
-            returning s.saga_id
+              and t.born is null
+            returning 1
         ), journal as (
             insert into saga.journal (saga_id, revision, n, at, kind, step, attempt, detail, state, actor, began_at,
                                       span_id, process, ran, signal, verdict, verb, cause, budget_spent)
@@ -474,8 +490,10 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
               and o.kind in ('step', 'timer')
             returning 1
         ), ensured as (
-            insert into messaging.outbox as o (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, due_at)
-            select gen_random_uuid(), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash, t.entry_step, t.due_at
+            insert into messaging.outbox as o (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, since,
+                                               due_at, epoch, attempt, holder)
+            select coalesce(t.held, gen_random_uuid()), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash,
+                   t.entry_step, t.at, t.due_at, coalesce(t.epoch, 0), coalesce(t.epoch, 0), t.holder
             from t
             where t.change = 'ensure'
             on conflict (saga_id) where kind in ('step', 'timer') do update
@@ -483,7 +501,7 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
                 epoch = o.epoch + 1, attempt = 0, last_error = null, holder = null
             returning 1
         )
-        select (select count(*) from moved) as "sagas!",
+        select (select count(*) from born) + (select count(*) from moved) as "sagas!",
                (select count(*) from retried) + (select count(*) from replaced)
                    + (select count(*) from removed where held is not null)
                    + (select count(*) from t where change = 'remove' and held is null)

@@ -319,7 +319,6 @@ impl Shared<'_> {
                     max_batch: 1,
                     concurrency: 8,
                     deadline: MAILS,
-                    ..ConsumerConfig::default()
                 };
                 let consume = self.consume(amqp_url, topology::MESSAGES, config, handler);
                 let Checkouts {

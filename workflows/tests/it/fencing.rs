@@ -1,4 +1,5 @@
 use contracts::topology::TRANSACTION_COMPLETED;
+use futures::future::join_all;
 use kernel::SignalId;
 use saga::{NewSignal, Verb};
 
@@ -163,5 +164,70 @@ async fn sagas_are_locked_by_id_so_batches_in_opposite_order_do_not_wait_for_eac
             .filter(|verdict| *verdict == "applied");
         assert!(applied.count() >= 1);
     }
+    shop.assert_whole().await;
+}
+
+/// Sixteen outcomes at once, of which the claim of one has ended meanwhile: the others are stored
+/// together, and that one is not stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_that_arrive_together_share_commits_and_a_fenced_one_falls_out() {
+    let shop = Shop::open(quick()).await;
+    let fenced = shop.submit().await;
+    let stale = shop.claim().await.pop().unwrap();
+    shop.operate(fenced.saga_id, Verb::Retry).await.unwrap();
+    let before = shop.journal(fenced.saga_id).await;
+    let mut orders = Vec::new();
+    for _ in 0..15 {
+        orders.push(shop.submit().await);
+    }
+    let mut claims = Vec::new();
+    loop {
+        let some = shop.claim().await;
+        if some.is_empty() {
+            break;
+        }
+        claims.extend(some);
+    }
+    claims.retain(|claim| claim.saga_id != fenced.saga_id);
+    assert_eq!(claims.len(), 15);
+    claims.insert(7, stale);
+    join_all(claims.iter().map(|claim| shop.runner.attempt(claim))).await;
+    assert_eq!(shop.journal(fenced.saga_id).await, before);
+    assert_eq!(shop.count("saga.saga where state = 'waiting'").await, 15);
+    let commits = shop
+        .count("(select distinct xmin::text from saga.saga where state = 'waiting') as commits")
+        .await;
+    assert!(commits < 15, "each outcome had a commit of its own");
+    shop.assert_whole().await;
+}
+
+/// A saga that another session has locked waits alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_saga_delays_no_outcome_of_others() {
+    let shop = Shop::open(quick()).await;
+    let locked = shop.submit().await;
+    let mut orders = Vec::new();
+    for _ in 0..7 {
+        orders.push(shop.submit().await);
+    }
+    let claims = shop.claim().await;
+    assert_eq!(claims.len(), 8);
+    let mut other = shop.pool.begin().await.unwrap();
+    sqlx::query("select 1 from saga.saga where saga_id = $1 for update")
+        .bind(locked.saga_id.uuid())
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let attempts = join_all(claims.iter().map(|claim| shop.runner.attempt(claim)));
+    let others = async {
+        testkit::eventually("the other outcomes", || async {
+            shop.count("saga.saga where state = 'waiting'").await == 7
+        })
+        .await;
+        assert_eq!(shop.state(locked.saga_id).await, "running");
+        other.rollback().await.unwrap();
+    };
+    tokio::join!(attempts, others);
+    assert_eq!(shop.count("saga.saga where state = 'waiting'").await, 8);
     shop.assert_whole().await;
 }

@@ -70,9 +70,10 @@ impl<S: Subject> Bench<S> {
                 details: &(),
                 trace: TraceRef::random(),
                 parent_span: None,
+                eager: false,
             };
             let mut tx = self.pool.begin().await.unwrap();
-            if self.engine.start(&mut tx, new, false).await.is_ok() {
+            if self.engine.start(&mut tx, new).await.is_ok() {
                 tx.commit().await.unwrap();
                 return id;
             }

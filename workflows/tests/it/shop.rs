@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use commerce::order::{self, Item, Order};
+use commerce::order::{self, Item, Order, OrderLimits};
 use kernel::{OrderId, ProductId, RetryPolicy, SagaId, SignalId, TraceRef, UserId};
 use messaging::Wakeup;
 use saga::{
@@ -13,7 +13,7 @@ use testkit::FakePayments;
 use uuid::Uuid;
 use workflows::{
     Ports, Runner, Settings,
-    submit::{Submit, SubmitError, Submitted, submit},
+    submit::{Submit, SubmitError, Submitted, Submitter},
 };
 
 /// A shop with one database, one engine and no worker: the tests do the work step by step.
@@ -21,9 +21,10 @@ pub(crate) struct Shop {
     pub(crate) pool: PgPool,
     pub(crate) engine: Engine,
     pub(crate) runner: Runner,
+    pub(crate) submitter: Submitter,
     pub(crate) payments: FakePayments,
     pub(crate) mug: ProductId,
-    user: UserId,
+    pub(crate) user: UserId,
 }
 
 pub(crate) fn quick() -> EngineConfig {
@@ -71,6 +72,7 @@ impl Shop {
         Self {
             pool,
             engine,
+            submitter: Submitter::new(runner.clone(), OrderLimits::default()),
             runner,
             payments,
             mug,
@@ -84,22 +86,36 @@ impl Shop {
         key: &str,
         eager: bool,
     ) -> Result<Submitted, SubmitError> {
-        let items = [Item {
-            product_id: self.mug,
-            quantity,
-        }];
-        let request = Submit {
-            user_id: self.user,
-            idempotency_key: key,
-            request_hash: &[u8::try_from(quantity % 256).unwrap(); 32],
-            items: &items,
-            limits: commerce::order::OrderLimits::default(),
+        let request = self.request(self.user, quantity, key, eager);
+        self.submitter.submit(request).await
+    }
+
+    pub(crate) fn request(&self, user_id: UserId, quantity: u32, key: &str, eager: bool) -> Submit {
+        Submit {
+            user_id,
+            idempotency_key: key.to_owned(),
+            request_hash: [u8::try_from(quantity % 256).unwrap(); 32],
+            items: vec![Item {
+                product_id: self.mug,
+                quantity,
+            }],
             expected_total: None,
             trace: TraceRef::random(),
             exported: false,
             eager,
-        };
-        submit(&self.runner, request).await
+        }
+    }
+
+    /// A product that [`Shop::request`] does not order.
+    pub(crate) async fn other_product(&self) -> ProductId {
+        let id: Uuid = sqlx::query_scalar(
+            "select product_id from commerce.product where product_id <> $1 limit 1",
+        )
+        .bind(self.mug.uuid())
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        ProductId::from(id)
     }
 
     /// An order whose first attempt has not been made.

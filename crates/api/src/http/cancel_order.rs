@@ -51,7 +51,7 @@ pub(super) async fn cancel_order(
     let actor = (is_foreign || reason.is_some())
         .then(|| actor(&caller, reason.unwrap_or_default()))
         .transpose()?;
-    let mut tx = db::begin(app.engine().pool()).await?;
+    let mut tx = db::begin(app.engine.pool()).await?;
     if let Some(actor) = actor.filter(|_| is_foreign) {
         let before = json!({ "status": order.status.as_str(), "user_id": order.user_id });
         let change = (before, json!({ "asked_to_cancel": true }));
@@ -66,7 +66,7 @@ pub(super) async fn cancel_order(
         .await?;
     }
     let source = format!("user {user}");
-    let verdict = workflows::submit::cancel(app.engine(), tx, order.saga_id, source)
+    let verdict = workflows::submit::cancel(&app.engine, tx, order.saga_id, source)
         .await
         .map_err(|error| match error {
             EngineError::Db(error) => error.into(),

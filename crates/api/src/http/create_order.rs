@@ -6,7 +6,7 @@ use axum::{
 };
 use commerce::{
     idempotency::ClaimError,
-    order::{self, Item, Limit, LimitError, PlaceError, PriceError, Status},
+    order::{Item, Limit, LimitError, PlaceError, PriceError, Status},
 };
 use crashpoint::crash_point;
 use kernel::{Money, OrderId, ProductId};
@@ -16,7 +16,7 @@ use telemetry::http::RequestTrace;
 use tokio::task::JoinHandle;
 use utoipa::ToSchema;
 use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, kinds};
-use workflows::submit::{Submit, SubmitError, Submitted, submit};
+use workflows::submit::{Submit, SubmitError, Submitted};
 
 use super::{App, problems, rules, shapes};
 
@@ -75,7 +75,7 @@ pub(super) async fn create_order(
 ) -> Result<Response, Problem> {
     let user_id = caller.user()?;
     let key = idempotency_key(&headers)?;
-    let items: Vec<_> = request
+    let items = request
         .items
         .iter()
         .map(|line| Item {
@@ -92,22 +92,17 @@ pub(super) async fn create_order(
     } else {
         app.eager.try_acquire().ok()
     };
-    let submitted = submit(
-        &app.runner,
-        Submit {
-            user_id,
-            idempotency_key: &key,
-            request_hash: &hash,
-            items: &items,
-            limits: app.order_limits,
-            expected_total: request.expected_total.as_ref(),
-            exported: telemetry::exports(&trace.0),
-            trace: trace.0,
-            eager: permit.is_some(),
-        },
-    )
-    .await
-    .map_err(problem)?;
+    let request = Submit {
+        user_id,
+        idempotency_key: key,
+        request_hash: hash,
+        items,
+        expected_total: request.expected_total,
+        exported: telemetry::exports(&trace.0),
+        trace: trace.0,
+        eager: permit.is_some(),
+    };
+    let submitted = app.submitter.submit(request).await.map_err(problem)?;
     match submitted {
         Submitted::New { order_id, attempt } => {
             tracing::info!(order.id = %order_id, "Accepted order {order_id}");
@@ -134,8 +129,7 @@ async fn wait_for(attempt: JoinHandle<()>, app: &App, order_id: OrderId) {
 }
 
 async fn answer(app: &App, order_id: OrderId, repeated: bool) -> Result<Response, Problem> {
-    let order = order::find(&mut *app.engine().pool().acquire().await?, order_id, None).await?;
-    let order = order.ok_or_else(|| {
+    let order = app.placed.find(order_id).await?.ok_or_else(|| {
         Problem::new(kinds::NOT_FOUND).detail(format!("There is no order {order_id}."))
     })?;
     let status = if order.status == Status::Pending {
@@ -192,14 +186,18 @@ fn problem(error: SubmitError) -> Problem {
             .retry_after(1),
         SubmitError::Key(ClaimError::DifferentRequest) => Problem::new(problems::KEY_REUSED)
             .detail("This key was used for another basket. Use a new key for a new order."),
-        SubmitError::Key(ClaimError::Db(error)) | SubmitError::Db(error) => error.into(),
-        SubmitError::Limit(LimitError::Db(error)) => error.into(),
+        SubmitError::Busy => Problem::new(kinds::UNAVAILABLE)
+            .detail(
+                "More orders are being placed than the shop can take. Send it again in a moment.",
+            )
+            .retry_after(1),
+        SubmitError::Db(error) | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
         SubmitError::Limit(LimitError::Exceeded {
             limit,
             allowed,
             retry_after,
         }) => over_limit(limit, allowed, retry_after.as_secs()),
-        SubmitError::Price(error) => unpriceable(error),
+        SubmitError::Price(error) => unpriceable(&error),
         SubmitError::PriceChanged { expected, total } => Problem::new(problems::PRICE_CHANGED)
             .detail(format!("The total is {total} now, not {expected}."))
             .with("expected_total", expected)
@@ -213,8 +211,6 @@ fn problem(error: SubmitError) -> Problem {
             .detail(format!("Only {left} left in stock: {name}."))
             .with("product_id", product_id)
             .with("left", left),
-        SubmitError::Place(PlaceError::Db(error))
-        | SubmitError::Saga(saga::StartError::Db(error)) => error.into(),
         SubmitError::Saga(error) => Problem::internal("place an order", &error),
     }
 }
@@ -245,7 +241,7 @@ fn over_limit(limit: Limit, allowed: u32, retry_after: u64) -> Problem {
         .retry_after(retry_after)
 }
 
-fn unpriceable(error: PriceError) -> Problem {
+fn unpriceable(error: &PriceError) -> Problem {
     let message = error.to_string();
     match error {
         PriceError::Empty | PriceError::TooManyLines => {
@@ -263,6 +259,5 @@ fn unpriceable(error: PriceError) -> Problem {
         PriceError::MixedCurrencies | PriceError::TooMuch => {
             Problem::invalid("items", "total", message)
         }
-        PriceError::Db(error) => error.into(),
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn send(
     _: Operator,
     Path(id): Path<SagaId>,
 ) -> Result<Json<TraceSent>, Problem> {
-    let story = story::of(app.engine(), &mut *app.pool.acquire().await?, id).await?;
+    let story = story::of(&app.engine, &mut *app.pool.acquire().await?, id).await?;
     let story = story.ok_or_else(|| not_found(id))?;
     let unavailable = |why: &str| Problem::new(kinds::UNAVAILABLE).detail(why.to_owned());
     if !telemetry::listens() {

@@ -195,7 +195,7 @@ pub(super) async fn find(
     Path(id): Path<SagaId>,
 ) -> Result<Json<Life>, Problem> {
     let mut conn = app.pool.acquire().await?;
-    let life = sagas::life(&mut conn, id, app.engine()).await?;
+    let life = sagas::life(&mut conn, id, &app.engine).await?;
     life.map(Json).ok_or_else(|| not_found(id))
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use commerce::{idempotency, order::OrderLimits};
+use commerce::{
+    idempotency::{self, Account, Claim, NewKey},
+    order::OrderLimits,
+};
 use futures::future::join_all;
 use kernel::{OrderId, TraceRef, UserId};
 use serde_json::json;
@@ -268,9 +271,14 @@ async fn a_repeat_that_comes_before_the_first_is_stored_is_told_to_come_back() {
     let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
     let token = shop.token_of(user);
     let mut first = shop.pool.begin().await.unwrap();
-    idempotency::claim(&mut first, user, "key", &[0; 32], OrderId::new(), true)
-        .await
-        .unwrap();
+    let key = NewKey {
+        user_id: user,
+        key: "key",
+        request_hash: &[0; 32],
+        order_id: OrderId::new(),
+    };
+    let claims = idempotency::claim(&mut first, &[key], Account::Wait).await;
+    assert_eq!(claims.unwrap(), [Ok(Claim::New)]);
     let before = shop.traces().await;
     let repeat = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1))).await;
     repeat.problem_for_now(409, "idempotency-key-in-flight");

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use api::{App, http::Limiter, sessions::Sessions, storefront::Storefront, watch::Watch};
+use api::{
+    App, http::Limiter, placed::Placed, sessions::Sessions, storefront::Storefront, watch::Watch,
+};
 use auth::{Auth, AuthConfig, Hasher};
 use commerce::{client::CreateClientOnRegistration, order::OrderLimits};
 use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
@@ -27,7 +29,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::{Builder, Uuid};
 use web::{Gate, Layers};
-use workflows::{Ports, Runner};
+use workflows::{Ports, Runner, submit::Submitter};
 
 use crate::people::PEOPLE;
 
@@ -141,8 +143,9 @@ impl Shop {
                     reads_failed: true,
                 },
             ),
-            runner: runner.clone(),
-            order_limits: settings.order_limits,
+            engine: runner.engine().clone(),
+            submitter: Arc::new(Submitter::new(runner.clone(), settings.order_limits)),
+            placed: Placed::new(runner.engine().pool().clone()),
             order_wait: settings.order_wait,
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
             secure_cookie: settings.secure_cookie,

@@ -39,7 +39,7 @@ pub enum Limit {
 }
 
 /// Why an order is refused by the limits.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// A limit is exceeded.
     #[error("the limit of {allowed} ({limit:?}) is exceeded")]
@@ -52,9 +52,6 @@ pub enum LimitError {
         /// the user.
         retry_after: Duration,
     },
-    /// The database failed.
-    #[error("could not count the account's orders")]
-    Db(#[from] sqlx::Error),
 }
 
 impl OrderLimits {
@@ -62,68 +59,82 @@ impl OrderLimits {
     pub fn is_unlimited(self) -> bool {
         self == Self::default()
     }
+
+    /// Checks an account's orders, with the new one among them.
+    fn check(self, open: i64, pieces: i64, in_an_hour: i64) -> Result<(), LimitError> {
+        let exceeded = |count: i64, allowed: u32| allowed > 0 && count > i64::from(allowed);
+        let (limit, allowed) = if exceeded(open, self.open) {
+            (Limit::Open, self.open)
+        } else if exceeded(pieces, self.pieces) {
+            (Limit::Pieces, self.pieces)
+        } else if exceeded(in_an_hour, self.per_hour) {
+            (Limit::PerHour, self.per_hour)
+        } else {
+            return Ok(());
+        };
+        Err(LimitError::Exceeded {
+            limit,
+            allowed,
+            retry_after: HOUR,
+        })
+    }
 }
 
-/// Checks a new order in its transaction, which holds the account's lock
-/// ([`idempotency::claim`](crate::idempotency::claim)): concurrent orders of one account are
-/// counted one after the other.
-///
-/// # Errors
-/// [`LimitError`]
+/// A new order, for [`check_limits`].
+#[derive(Debug, Clone, Copy)]
+pub struct Ordered<'a> {
+    /// Who orders.
+    pub user_id: UserId,
+    /// The order.
+    pub order_id: OrderId,
+    /// Its items.
+    pub items: &'a [Item],
+}
+
+/// Checks new orders in their transaction, at most one of each account. The transaction holds the
+/// accounts' locks ([`idempotency::claim`](crate::idempotency::claim)): concurrent orders of one
+/// account are counted one after the other. The answers are in the order of the orders.
 pub async fn check_limits(
     conn: &mut PgConnection,
-    user_id: UserId,
-    order_id: OrderId,
-    items: &[Item],
+    orders: &[Ordered<'_>],
     limits: OrderLimits,
-) -> Result<(), LimitError> {
-    if limits.is_unlimited() {
-        return Ok(());
+) -> sqlx::Result<Vec<Result<(), LimitError>>> {
+    if limits.is_unlimited() || orders.is_empty() {
+        return Ok(orders.iter().map(|_| Ok(())).collect());
     }
-    // ids begin with the time, so this is an index range scan, however many older orders exist
-    let made = order_id
-        .uuid()
-        .get_timestamp()
-        .map_or((0, 0), |made| made.to_unix());
-    let before = |time| {
+    // ids begin with the time, so these are index range scans, however many older orders exist
+    let before = |order: &Ordered<'_>, time| {
+        let made = order.order_id.uuid().get_timestamp();
+        let made = made.map_or((0, 0), |made| made.to_unix());
         let since = Duration::new(made.0, made.1).saturating_sub(time);
         let since = u64::try_from(since.as_millis()).unwrap_or_default();
         Builder::from_unix_timestamp_millis(since, &[0; 10]).into_uuid()
     };
     let recent = sqlx::query!(
         r#"
-        select count(*) filter (where o.order_id >= $3) as "orders!",
-               count(held.pieces) as "open!",
-               coalesce(sum(held.pieces), 0)::bigint as "pieces!"
-        from commerce."order" o
-             left join lateral (
-                 select sum(quantity) as pieces from commerce.order_line l where l.order_id = o.order_id
-             ) as held on o.status in ('pending', 'awaiting_payment')
-        where o.user_id = $1 and o.order_id >= $2
+        select recent.orders as "orders!", recent.open as "open!", recent.pieces as "pieces!"
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[]) with ordinality as new(user_id, day, hour, n)
+             cross join lateral (
+                 select count(*) filter (where o.order_id >= new.hour) as orders, count(held.pieces) as open,
+                        coalesce(sum(held.pieces), 0)::bigint as pieces
+                 from commerce."order" o
+                      left join lateral (
+                          select sum(quantity) as pieces from commerce.order_line l where l.order_id = o.order_id
+                      ) as held on o.status in ('pending', 'awaiting_payment')
+                 where o.user_id = new.user_id and o.order_id >= new.day
+             ) as recent
+        order by new.n
         "#,
-        user_id.uuid(),
-        before(DAY),
-        before(HOUR),
+        &orders.iter().map(|order| order.user_id.uuid()).collect::<Vec<_>>(),
+        &orders.iter().map(|order| before(order, DAY)).collect::<Vec<_>>(),
+        &orders.iter().map(|order| before(order, HOUR)).collect::<Vec<_>>(),
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    let pieces = items
-        .iter()
-        .map(|item| i64::from(item.quantity))
-        .sum::<i64>();
-    let exceeded = |count: i64, allowed: u32| allowed > 0 && count > i64::from(allowed);
-    let limit = if exceeded(recent.open + 1, limits.open) {
-        (Limit::Open, limits.open)
-    } else if exceeded(recent.pieces + pieces, limits.pieces) {
-        (Limit::Pieces, limits.pieces)
-    } else if exceeded(recent.orders + 1, limits.per_hour) {
-        (Limit::PerHour, limits.per_hour)
-    } else {
-        return Ok(());
-    };
-    Err(LimitError::Exceeded {
-        limit: limit.0,
-        allowed: limit.1,
-        retry_after: HOUR,
-    })
+    let answers = orders.iter().zip(recent).map(|(order, recent)| {
+        let quantities = order.items.iter().map(|item| i64::from(item.quantity));
+        let pieces = recent.pieces + quantities.sum::<i64>();
+        limits.check(recent.open + 1, pieces, recent.orders + 1)
+    });
+    Ok(answers.collect())
 }

@@ -2,37 +2,97 @@
 //!
 //! Lock order: orders by id (their sagas are locked by the caller), then stock by product id.
 
+use std::collections::BTreeMap;
+
 use contracts::{command::Command, topology};
-use kernel::{OrderId, ProductId, UserId};
+use kernel::{OrderId, UserId};
 use messaging::{Message, outbox};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{NewOrder, PlaceError};
 
-/// Inserts orders with their lines and reserves their stock.
-///
-/// # Errors
-/// [`PlaceError::OutOfStock`] names the first product with too little stock.
-pub async fn place(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(), PlaceError> {
-    reserve(conn, orders).await?;
-    insert(conn, orders).await?;
-    Ok(())
+/// Inserts orders with their lines and reserves their stock. The answers are in the order of the
+/// orders, which is also the order in which they get what is left.
+pub async fn place(
+    conn: &mut PgConnection,
+    orders: &[NewOrder<'_>],
+) -> sqlx::Result<Vec<Result<(), PlaceError>>> {
+    let answers = reserve(conn, orders).await?;
+    let placed: Vec<_> = orders
+        .iter()
+        .zip(&answers)
+        .filter_map(|(order, answer)| answer.is_ok().then_some(order))
+        .collect();
+    if !placed.is_empty() {
+        insert(conn, &placed).await?;
+    }
+    Ok(answers)
 }
 
-async fn reserve(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(), PlaceError> {
-    let lines = || orders.iter().flat_map(|order| &order.basket.lines);
-    let products: Vec<_> = lines().map(|line| line.product_id.uuid()).collect();
-    let quantities: Vec<_> = lines().map(|line| i64::from(line.quantity)).collect();
-    let reserved = sqlx::query_scalar!(
+/// Pieces by product, ordered like the locks.
+type Pieces = BTreeMap<Uuid, i64>;
+
+async fn reserve(
+    conn: &mut PgConnection,
+    orders: &[NewOrder<'_>],
+) -> sqlx::Result<Vec<Result<(), PlaceError>>> {
+    let mut wanted = Pieces::new();
+    for line in orders.iter().flat_map(|order| &order.basket.lines) {
+        *wanted.entry(line.product_id.uuid()).or_default() += i64::from(line.quantity);
+    }
+    // usually there is enough of everything for all
+    let enough = reserve_pieces(conn, &wanted).await?;
+    if enough.len() == wanted.len() {
+        return Ok(orders.iter().map(|_| Ok(())).collect());
+    }
+    let scarce = wanted
+        .into_keys()
+        .filter(|product| !enough.contains(product));
+    let mut left = available(conn, &scarce.collect::<Vec<_>>()).await?;
+    let mut correction = Pieces::new();
+    let answers = orders.iter().map(|order| {
+        let lines = &order.basket.lines;
+        let short = lines.iter().find_map(|line| {
+            let left = *left.get(&line.product_id.uuid())?;
+            (left < i64::from(line.quantity)).then_some((line, left))
+        });
+        for line in lines {
+            let (product, pieces) = (line.product_id.uuid(), i64::from(line.quantity));
+            match (short, left.get_mut(&product)) {
+                (None, Some(left)) => {
+                    *left -= pieces;
+                    *correction.entry(product).or_default() += pieces;
+                }
+                (Some(_), None) => *correction.entry(product).or_default() -= pieces,
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+        }
+        short.map_or(Ok(()), |(line, left)| {
+            Err(PlaceError::OutOfStock {
+                product_id: line.product_id,
+                name: line.name.clone(),
+                wanted: i64::from(line.quantity),
+                left,
+            })
+        })
+    });
+    let answers = answers.collect();
+    reserve_pieces(conn, &correction).await?;
+    Ok(answers)
+}
+
+/// Locks products and reserves pieces of those of which there are enough; returns these.
+async fn reserve_pieces(conn: &mut PgConnection, pieces: &Pieces) -> sqlx::Result<Vec<Uuid>> {
+    if pieces.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar!(
         r#"
-        with wanted as (
-            select product_id, sum(quantity)::bigint as quantity
-            from unnest($1::uuid[], $2::bigint[]) as w(product_id, quantity)
-            group by product_id
-        ), locked as (
+        with locked as (
             select s.product_id, w.quantity
-            from commerce.stock s join wanted w using (product_id)
+            from commerce.stock s
+                 join unnest($1::uuid[], $2::bigint[]) as w(product_id, quantity) using (product_id)
             order by s.product_id
             for update of s
         )
@@ -43,33 +103,29 @@ async fn reserve(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> Result<(),
           and s.received - s.sold - s.reserved >= l.quantity
         returning s.product_id
         "#,
-        &products,
-        &quantities,
+        &pieces.keys().copied().collect::<Vec<_>>(),
+        &pieces.values().copied().collect::<Vec<_>>(),
     )
-    .fetch_all(&mut *conn)
-    .await?;
-    let Some(missing) = lines().find(|line| !reserved.contains(&line.product_id.uuid())) else {
-        return Ok(());
-    };
-    let left = sqlx::query_scalar!(
-        r#"select received - sold - reserved as "left!" from commerce.stock where product_id = $1"#,
-        missing.product_id.uuid(),
-    )
-    .fetch_optional(conn)
-    .await?;
-    let wanted = lines()
-        .filter(|line| line.product_id == missing.product_id)
-        .map(|line| i64::from(line.quantity))
-        .sum();
-    Err(PlaceError::OutOfStock {
-        product_id: ProductId::from(missing.product_id.uuid()),
-        name: missing.name.clone(),
-        wanted,
-        left: left.unwrap_or(0),
-    })
+    .fetch_all(conn)
+    .await
 }
 
-async fn insert(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> sqlx::Result<()> {
+/// Pieces that no order holds; none of a product without stock.
+async fn available(conn: &mut PgConnection, products: &[Uuid]) -> sqlx::Result<Pieces> {
+    let rows = sqlx::query!(
+        r#"
+        select p.product_id as "product_id!", coalesce(s.received - s.sold - s.reserved, 0) as "left!"
+        from unnest($1::uuid[]) as p(product_id) left join commerce.stock s using (product_id)
+        "#,
+        products,
+    )
+    .fetch_all(conn)
+    .await?;
+    let left = rows.into_iter().map(|row| (row.product_id, row.left));
+    Ok(left.collect())
+}
+
+async fn insert(conn: &mut PgConnection, orders: &[&NewOrder<'_>]) -> sqlx::Result<()> {
     let lines: Vec<_> = orders
         .iter()
         .flat_map(|order| {
@@ -81,8 +137,8 @@ async fn insert(conn: &mut PgConnection, orders: &[NewOrder<'_>]) -> sqlx::Resul
                 .map(|(line, number)| (order.id, number, line))
         })
         .collect();
-    let text = |pick: fn(&NewOrder<'_>) -> String| orders.iter().map(pick).collect::<Vec<_>>();
-    let ids = |pick: fn(&NewOrder<'_>) -> Uuid| orders.iter().map(pick).collect::<Vec<_>>();
+    let text = |pick: fn(&&NewOrder<'_>) -> String| orders.iter().map(pick).collect::<Vec<_>>();
+    let ids = |pick: fn(&&NewOrder<'_>) -> Uuid| orders.iter().map(pick).collect::<Vec<_>>();
     sqlx::query!(
         r#"
         with placed as (
@@ -188,6 +244,20 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
             select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
                    'completed'
             from moved m
+        ), held as (
+            select l.product_id, sum(l.quantity)::bigint as quantity
+            from moved m join commerce.order_line l using (order_id)
+            group by l.product_id
+        ), locked as (
+            select s.product_id, h.quantity
+            from commerce.stock s join held h using (product_id)
+            order by s.product_id
+            for update of s
+        ), sold as (
+            update commerce.stock s
+            set reserved = s.reserved - l.quantity, sold = s.sold + l.quantity
+            from locked l
+            where s.product_id = l.product_id
         )
         select order_id, user_id, trace_id from moved
         "#,
@@ -196,7 +266,6 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
     .fetch_all(&mut *conn)
     .await?;
     all_moved(moved.len() as u64, &ids, "complete")?;
-    sell(conn, &ids).await?;
     let mails: Result<Vec<_>, _> = moved
         .into_iter()
         .map(|order| {
@@ -223,32 +292,6 @@ fn confirmation(order_id: OrderId, user_id: UserId, trace_id: &str) -> serde_jso
     )
 }
 
-async fn sell(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        with held as (
-            select product_id, sum(quantity)::bigint as quantity
-            from commerce.order_line
-            where order_id = any($1)
-            group by product_id
-        ), locked as (
-            select s.product_id, h.quantity
-            from commerce.stock s join held h using (product_id)
-            order by s.product_id
-            for update of s
-        )
-        update commerce.stock s
-        set reserved = s.reserved - l.quantity, sold = s.sold + l.quantity
-        from locked l
-        where s.product_id = l.product_id
-        "#,
-        ids,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
 /// Moves orders that will not be paid: `pending` or `awaiting_payment` → `canceled`. Releases their
 /// stock.
 pub async fn cancel(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx::Result<()> {
@@ -262,45 +305,34 @@ pub async fn cancel(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx
             where o.order_id = r.order_id
               and o.status in ('pending', 'awaiting_payment')
             returning o.order_id, r.reason
-        )
-        insert into commerce.order_status (order_id, seq, status, reason)
-        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
-               'canceled', m.reason
-        from moved m
-        "#,
-        &ids,
-        &reasons,
-    )
-    .execute(&mut *conn)
-    .await?;
-    all_moved(moved.rows_affected(), &ids, "cancel")?;
-    release(conn, &ids).await
-}
-
-async fn release(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        with held as (
-            select product_id, sum(quantity)::bigint as quantity
-            from commerce.order_line
-            where order_id = any($1)
-            group by product_id
+        ), history as (
+            insert into commerce.order_status (order_id, seq, status, reason)
+            select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
+                   'canceled', m.reason
+            from moved m
+        ), held as (
+            select l.product_id, sum(l.quantity)::bigint as quantity
+            from moved m join commerce.order_line l using (order_id)
+            group by l.product_id
         ), locked as (
             select s.product_id, h.quantity
             from commerce.stock s join held h using (product_id)
             order by s.product_id
             for update of s
+        ), released as (
+            update commerce.stock s
+            set reserved = s.reserved - l.quantity
+            from locked l
+            where s.product_id = l.product_id
         )
-        update commerce.stock s
-        set reserved = s.reserved - l.quantity
-        from locked l
-        where s.product_id = l.product_id
+        select order_id from moved
         "#,
-        ids,
+        &ids,
+        &reasons,
     )
-    .execute(conn)
-    .await
-    .map(drop)
+    .fetch_all(conn)
+    .await?;
+    all_moved(moved.len() as u64, &ids, "cancel")
 }
 
 fn split(orders: &[(OrderId, &str)]) -> (Vec<Uuid>, Vec<String>) {

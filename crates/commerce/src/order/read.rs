@@ -1,8 +1,7 @@
-//! Reading orders: three statements per page, regardless of its length.
+//! Reading orders: one statement for an order, two for a page, regardless of its length.
 
-use chrono::{DateTime, Utc};
 use kernel::{Currency, Money, OrderId, ProductId, SagaId, Stored, TransactionId, UserId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{Line, Order, PaymentTerms, Status, StatusChange};
@@ -62,21 +61,11 @@ pub async fn find(
     id: OrderId,
     owner: Option<UserId>,
 ) -> sqlx::Result<Option<Order>> {
-    let head = sqlx::query_as!(
-        Head,
-        r#"
-        select order_id, user_id, saga_id, transaction_id, status, canceling, total_amount,
-               currency as "currency: Currency", created_at, trace_id
-        from commerce."order"
-        where order_id = $1
-          and ($2::uuid is null or user_id = $2)
-        "#,
-        id.uuid(),
-        owner.map(UserId::uuid),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    Ok(with_details(conn, head.into_iter().collect()).await?.pop())
+    let orders = find_all(conn, &[id.uuid()]).await?;
+    let mut visible = orders
+        .into_iter()
+        .filter(|order| owner.is_none_or(|owner| order.user_id == owner));
+    Ok(visible.next())
 }
 
 /// Selects the orders of a list; a field that is `None` does not restrict it.
@@ -154,11 +143,9 @@ pub async fn list(
 ) -> sqlx::Result<Page<Order>> {
     let number = filter.number.as_ref();
     let (short, whole) = number.map_or((None, None), Number::parts);
-    let heads = sqlx::query_as!(
-        Head,
+    let ids = sqlx::query_scalar!(
         r#"
-        select order_id, user_id, saga_id, transaction_id, status, canceling, total_amount,
-               currency as "currency: Currency", created_at, trace_id
+        select order_id
         from commerce."order"
         where ($1::uuid is null or user_id = $1)
           and ($2::text is null or status = $2)
@@ -177,9 +164,9 @@ pub async fn list(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let page = Page::from_rows(heads, limit, |head| head.order_id);
+    let page = Page::from_rows(ids, limit, |id| *id);
     Ok(Page {
-        items: with_details(conn, page.items).await?,
+        items: find_all(conn, &page.items).await?,
         next_cursor: page.next_cursor,
     })
 }
@@ -216,78 +203,63 @@ pub async fn changes_since(
     Ok(changes.collect())
 }
 
-struct Head {
-    order_id: Uuid,
-    user_id: Uuid,
-    saga_id: Uuid,
-    transaction_id: Uuid,
-    status: String,
-    canceling: bool,
-    total_amount: i64,
-    currency: Currency,
-    created_at: DateTime<Utc>,
-    trace_id: String,
+#[derive(Debug, serde::Deserialize)]
+struct LineRow {
+    product_id: ProductId,
+    name: String,
+    quantity: u32,
+    unit_amount: i64,
 }
 
-async fn with_details(conn: &mut PgConnection, heads: Vec<Head>) -> sqlx::Result<Vec<Order>> {
-    if heads.is_empty() {
+/// Finds orders, newest first; unknown ones are missing.
+pub async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Order>> {
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<_> = heads.iter().map(|head| head.order_id).collect();
-    let lines = sqlx::query!(
+    let rows = sqlx::query!(
         r#"
-        select order_id, product_id, name, quantity, unit_amount
-        from commerce.order_line
-        where order_id = any($1)
-        order by order_id, line_no
+        select o.order_id as "order_id: OrderId", o.user_id as "user_id: UserId", o.saga_id as "saga_id: SagaId",
+               o.transaction_id as "transaction_id: TransactionId", o.status, o.canceling, o.total_amount,
+               o.currency as "currency: Currency", o.created_at, o.trace_id,
+               (select json_agg(json_build_object('product_id', l.product_id, 'name', l.name, 'quantity', l.quantity,
+                                                  'unit_amount', l.unit_amount) order by l.line_no)
+                from commerce.order_line l
+                where l.order_id = o.order_id) as "lines: Json<Vec<LineRow>>",
+               (select json_agg(json_build_object('seq', h.seq, 'status', h.status, 'reason', h.reason, 'at', h.at)
+                                order by h.seq)
+                from commerce.order_status h
+                where h.order_id = o.order_id) as "history: Json<Vec<StatusChange>>"
+        from commerce."order" o
+        where o.order_id = any($1)
+        order by o.order_id desc
         "#,
-        &ids,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let history = sqlx::query!(
-        "select order_id, seq, status, reason, at from commerce.order_status where order_id = any($1) order by order_id, seq",
-        &ids,
+        ids,
     )
     .fetch_all(conn)
     .await?;
-    let orders = heads.into_iter().map(|head| {
-        let of_order = |id: Uuid| id == head.order_id;
-        let status = Status::parse(&head.status).ok_or_else(|| {
-            sqlx::Error::Decode(
-                format!("order {} has status {}", head.order_id, head.status).into(),
-            )
+    let orders = rows.into_iter().map(|row| {
+        let status = Status::parse(&row.status).ok_or_else(|| {
+            sqlx::Error::Decode(format!("order {} has status {}", row.order_id, row.status).into())
         })?;
+        let lines = row.lines.map(|lines| lines.0).unwrap_or_default();
+        let line = |line: LineRow| Line {
+            product_id: line.product_id,
+            name: line.name,
+            quantity: line.quantity,
+            unit_price: Money::new(line.unit_amount, row.currency.clone()),
+        };
         Ok(Order {
-            id: OrderId::from(head.order_id),
-            user_id: UserId::from(head.user_id),
-            saga_id: SagaId::from(head.saga_id),
-            transaction_id: TransactionId::from(head.transaction_id),
+            id: row.order_id,
+            user_id: row.user_id,
+            saga_id: row.saga_id,
+            transaction_id: row.transaction_id,
             status,
-            canceling: head.canceling,
-            lines: lines
-                .iter()
-                .filter(|row| of_order(row.order_id))
-                .map(|row| Line {
-                    product_id: ProductId::from(row.product_id),
-                    name: row.name.clone(),
-                    quantity: row.quantity.unsigned_abs(),
-                    unit_price: Money::new(row.unit_amount, head.currency.clone()),
-                })
-                .collect(),
-            total: Money::new(head.total_amount, head.currency.clone()),
-            created_at: head.created_at,
-            history: history
-                .iter()
-                .filter(|row| of_order(row.order_id))
-                .map(|row| StatusChange {
-                    seq: row.seq,
-                    status: Stored::read(row.status.clone()),
-                    reason: row.reason.clone(),
-                    at: row.at,
-                })
-                .collect(),
-            trace_id: head.trace_id,
+            canceling: row.canceling,
+            lines: lines.into_iter().map(line).collect(),
+            total: Money::new(row.total_amount, row.currency.clone()),
+            created_at: row.created_at,
+            history: row.history.map(|history| history.0).unwrap_or_default(),
+            trace_id: row.trace_id,
         })
     });
     orders.collect()

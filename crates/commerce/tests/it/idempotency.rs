@@ -3,14 +3,33 @@
 use std::time::Duration;
 
 use commerce::{
-    idempotency::{self, Claim, ClaimError},
+    idempotency::{self, Account, Claim, ClaimError, NewKey},
     order,
 };
 use kernel::{OrderId, ProductId, UserId};
+use sqlx::PgConnection;
 
 use crate::shop::{Shop, at_once, item};
 
 const HASH: [u8; 32] = [7; 32];
+
+/// Claims one key, and waits for other orders of its account.
+async fn claim(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    key: &str,
+    request_hash: &[u8; 32],
+    order_id: OrderId,
+) -> Result<Claim, ClaimError> {
+    let key = NewKey {
+        user_id,
+        key,
+        request_hash,
+        order_id,
+    };
+    let claims = idempotency::claim(conn, &[key], Account::Wait).await;
+    claims.unwrap().pop().unwrap()
+}
 
 /// Places an order under this key, in the steps of an order submission.
 async fn submit(
@@ -20,18 +39,17 @@ async fn submit(
     hash: &[u8; 32],
     product: ProductId,
 ) -> Result<(Claim, OrderId), ClaimError> {
-    let mut tx = shop.pool.begin().await?;
-    let basket = order::price(&mut tx, &[item(product, 1)]).await.unwrap();
+    let basket = shop.price(&[item(product, 1)]).await.unwrap();
     let order = shop.new_order(&basket);
-    let claim = idempotency::claim(&mut tx, user, key, hash, order.id, true).await;
+    let mut tx = shop.pool.begin().await.unwrap();
+    let claim = claim(&mut tx, user, key, hash, order.id).await;
     if !matches!(claim, Ok(Claim::New)) {
-        tx.rollback().await?;
+        tx.rollback().await.unwrap();
         return Ok((claim?, order.id));
     }
-    order::place(&mut tx, std::slice::from_ref(&order))
-        .await
-        .unwrap();
-    tx.commit().await?;
+    let placed = order::place(&mut tx, std::slice::from_ref(&order)).await;
+    placed.unwrap().pop().unwrap().unwrap();
+    tx.commit().await.unwrap();
     Ok((Claim::New, order.id))
 }
 
@@ -89,6 +107,7 @@ async fn twenty_requests_under_one_key_at_once_make_one_order() {
             Ok((Claim::New, id)) => made.push(id),
             Ok((Claim::Repeat(id), _)) => repeated.push(id),
             Err(ClaimError::InFlight) => {}
+            Ok((Claim::Skipped, _)) => panic!("it waits"),
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -106,9 +125,7 @@ async fn whoever_comes_while_the_first_use_is_under_way_is_told_at_once() {
     let mug = shop.product("Mug", 1290, 100).await;
     let mut tx = shop.pool.begin().await.unwrap();
     let id = OrderId::new();
-    idempotency::claim(&mut tx, shop.user, "key", &HASH, id, true)
-        .await
-        .unwrap();
+    claim(&mut tx, shop.user, "key", &HASH, id).await.unwrap();
     let asked = tokio::spawn({
         let shop = shop.clone();
         async move { submit(&shop, shop.user, "key", &HASH, mug).await }
@@ -127,7 +144,7 @@ async fn a_key_whose_transaction_rolled_back_is_free_again() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 100).await;
     let mut tx = shop.pool.begin().await.unwrap();
-    idempotency::claim(&mut tx, shop.user, "key", &HASH, OrderId::new(), true)
+    claim(&mut tx, shop.user, "key", &HASH, OrderId::new())
         .await
         .unwrap();
     tx.rollback().await.unwrap();
@@ -159,4 +176,75 @@ async fn purging_forgets_old_keys_only() {
     assert_eq!(claim, Claim::Repeat(kept));
     let (claim, _) = submit(&shop, shop.user, "old", &HASH, mug).await.unwrap();
     assert_eq!(claim, Claim::New);
+}
+
+#[tokio::test]
+async fn each_key_of_a_batch_has_its_own_answer() {
+    let shop = Shop::open().await;
+    let mug = shop.product("Mug", 1290, 100).await;
+    let (_, before) = submit(&shop, shop.user, "before", &HASH, mug)
+        .await
+        .unwrap();
+    let busy = UserId::new();
+    let mut other = shop.pool.begin().await.unwrap();
+    claim(&mut other, busy, "under way", &HASH, OrderId::new())
+        .await
+        .unwrap();
+    let third = UserId::new();
+    let new = |user_id, key, request_hash| NewKey {
+        user_id,
+        key,
+        request_hash,
+        order_id: OrderId::new(),
+    };
+    let keys = [
+        new(shop.user, "new", &HASH),
+        new(shop.user, "new", &HASH),
+        new(shop.user, "second of the account", &HASH),
+        new(busy, "under way", &HASH),
+        new(busy, "another", &HASH),
+        new(third, "third", &HASH),
+    ];
+    let mut tx = shop.pool.begin().await.unwrap();
+    let claims = idempotency::claim(&mut tx, &keys, Account::Skip)
+        .await
+        .unwrap();
+    assert_eq!(
+        claims,
+        [
+            Ok(Claim::New),
+            Err(ClaimError::InFlight),
+            Ok(Claim::Skipped),
+            Err(ClaimError::InFlight),
+            Ok(Claim::Skipped),
+            Ok(Claim::New),
+        ]
+    );
+    idempotency::release(&mut tx, &keys[5..]).await.unwrap();
+    tx.commit().await.unwrap();
+    other.rollback().await.unwrap();
+    let again = [
+        new(shop.user, "before", &HASH),
+        new(shop.user, "new", &[8; 32]),
+        new(third, "third", &[8; 32]),
+        new(shop.user, "new", &HASH),
+    ];
+    let mut tx = shop.pool.begin().await.unwrap();
+    let claims = idempotency::claim(&mut tx, &again[..3], Account::Free)
+        .await
+        .unwrap();
+    assert_eq!(
+        claims,
+        [
+            Ok(Claim::Repeat(before)),
+            Err(ClaimError::DifferentRequest),
+            Ok(Claim::New),
+        ]
+    );
+    tx.rollback().await.unwrap();
+    let mut tx = shop.pool.begin().await.unwrap();
+    let claims = idempotency::claim(&mut tx, &again[3..], Account::Wait)
+        .await
+        .unwrap();
+    assert_eq!(claims, [Ok(Claim::Repeat(keys[0].order_id))]);
 }

@@ -97,16 +97,18 @@ impl Shop {
     }
 
     pub(crate) async fn price(&self, items: &[Item]) -> Result<Basket, PriceError> {
-        order::price(&mut *self.pool.acquire().await?, items).await
+        let mut conn = self.pool.acquire().await.unwrap();
+        let mut priced = order::price(&mut conn, &[items]).await.unwrap();
+        priced.pop().unwrap()
     }
 
     pub(crate) async fn try_place(&self, items: &[Item]) -> Result<OrderId, PlaceError> {
-        let mut tx = self.pool.begin().await?;
-        let basket = order::price(&mut tx, items).await.unwrap();
+        let basket = self.price(items).await.unwrap();
         let order = self.new_order(&basket);
-        order::place(&mut tx, std::slice::from_ref(&order)).await?;
-        tx.commit().await?;
-        Ok(order.id)
+        let mut tx = self.pool.begin().await.unwrap();
+        let placed = order::place(&mut tx, std::slice::from_ref(&order)).await;
+        tx.commit().await.unwrap();
+        placed.unwrap().pop().unwrap().map(|()| order.id)
     }
 
     pub(crate) async fn place(&self, items: &[Item]) -> OrderId {

@@ -25,14 +25,16 @@ pub(crate) fn lasting_service_token(system: &System) -> String {
     let signer = tokens::Signer::from_pem(&system.service_signing_key(), kernel::Clock::System);
     let signer = signer.unwrap();
     let token = signer.service_token("transactions", None);
-    Mint::new(&token, &system.service_signing_key(), &signer.jwks()).lasting()
+    let key = system.service_signing_key();
+    Mint::new(&token, &key, &key, &signer.jwks()).lasting()
 }
 
 /// The token of a new account with these roles, valid for a day.
 pub(crate) async fn lasting_account(system: &System, roles: &[&str]) -> String {
     let token = account(system, roles).await;
     let signer = tokens::Signer::from_pem(&system.signing_key(), kernel::Clock::System).unwrap();
-    Mint::new(&token, &system.signing_key(), &signer.jwks()).lasting()
+    let key = system.signing_key();
+    Mint::new(&token, &key, &key, &signer.jwks()).lasting()
 }
 
 /// Method and path of each operation, by its id, and whether it requires a token.
@@ -297,12 +299,13 @@ async fn every_operation_answers_every_caller_and_forged_token_as_documented() {
             May::Anybody => Caller::Owner,
             May::Only(may, _) => may[0],
         };
-        let key = match good {
-            Caller::Service => rig.system.service_signing_key(),
-            _ => rig.system.signing_key(),
+        let (services, users) = (rig.system.service_signing_key(), rig.system.signing_key());
+        let (key, sibling) = match good {
+            Caller::Service => (services, users),
+            _ => (users, services),
         };
         let good = rig.token(good).unwrap();
-        let mint = Mint::new(&good, &key, &jwks);
+        let mint = Mint::new(&good, &key, &sibling, &jwks);
         let (expected, other) = match (row.may, row.at) {
             (May::Anybody, _) => (row.ok, "payments"),
             (May::Only(..), At::Shop) => (401, "payments"),

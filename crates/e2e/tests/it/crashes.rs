@@ -1,11 +1,13 @@
 //! Processes killed at the worst moment.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::text;
+use futures::future::join_all;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::{Fault, System, SystemOptions, Upstream, eventually};
+use uuid::Uuid;
 
 use super::hurried;
 
@@ -151,4 +153,70 @@ async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
     buyer.awaits(text(&order, "id"), "completed").await;
     system.settle().await;
     system.assert_whole().await;
+}
+
+/// A batch of orders, of which every second one is refused, dies with its process: between its
+/// statements and its commit, right behind it, and where the outcomes of its first attempts are
+/// stored. All that was committed is whole, the rest left nothing, and each client that asks again under
+/// its key has its own answer, and its order once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_orders_killed_at_its_commit_is_whole_or_not_there() {
+    let system = System::prepare(hurried()).await;
+    let dev = std::env::var("TEST_DEV_DIR").expect("run the tests with `cargo xtask test`");
+    let dir = PathBuf::from(dev)
+        .join("run")
+        .join(format!("batch-{}", Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let crashing = [("CRASH_DIR", dir.to_str().unwrap())];
+    for role in ["payments", "worker"] {
+        system.spawn(role).await;
+    }
+    let mug = system.product("enamel-mug").await;
+    let before = system.available("enamel-mug").await;
+    let mut placed = 0;
+    for point in [
+        "submit.before_commit",
+        "submit.after_commit",
+        "saga.outcome.before_commit",
+        "saga.outcome.after_commit",
+    ] {
+        system.spawn_with("api", &crashing).await;
+        let buyer = system.buyer().await;
+        // the second time: the first batch is that of the request which arrived first
+        std::fs::write(dir.join("at"), format!("SIGKILL {point} 2")).unwrap();
+        let ordering = || {
+            join_all((0..32).map(|number| {
+                let (quantity, buyer, mug) = (1 + 999 * (number % 2), &buyer, &mug);
+                let key = format!("{point} {number}");
+                async move { buyer.try_order(mug, quantity, &key).await }
+            }))
+        };
+        ordering().await;
+        eventually("the api to die", || async { !system.runs("api") }).await;
+        assert!(!dir.join("at").exists(), "it died at {point}");
+        system.spawn("api").await;
+        for (number, answer) in ordering().await.into_iter().enumerate() {
+            let status = answer.unwrap().status().as_u16();
+            let expected: &[u16] = if number % 2 == 0 { &[201, 202] } else { &[409] };
+            assert!(expected.contains(&status), "{point} {number}: {status}");
+        }
+        placed += 16;
+        eventually("each order to wait for its payment", || async {
+            let waiting: i64 =
+                sqlx::query_scalar("select count(*) from saga.saga where state = 'waiting'")
+                    .fetch_one(&system.shop)
+                    .await
+                    .unwrap();
+            waiting == placed
+        })
+        .await;
+        assert_eq!(
+            before - system.available("enamel-mug").await,
+            placed,
+            "{point}"
+        );
+        system.assert_whole().await;
+        system.kill("api");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -117,9 +117,10 @@ impl Depot {
             details: &(),
             trace: TraceRef::random(),
             parent_span: None,
+            eager: false,
         };
         let mut tx = self.system.shop.begin().await.unwrap();
-        let _started = self.engine.start(&mut tx, new, false).await.unwrap();
+        let _started = self.engine.start(&mut tx, new).await.unwrap();
         tx.commit().await.unwrap();
         id
     }

@@ -4,6 +4,8 @@
 mod forged;
 mod rig;
 
+use reqwest::StatusCode;
+use serde_json::Value;
 use testkit::{Buyer, eventually};
 
 use crate::{platform::manifests, text};
@@ -37,6 +39,21 @@ async fn each_process_does_its_work_in_a_role_of_its_own() {
         .await
         .unwrap();
     buyer.awaits(text(&canceled, "id"), "canceled").await;
+
+    // one is refused, and its key is free for another one
+    let mug = system.product("enamel-mug").await;
+    let refused = buyer.try_order(&mug, 1000, "refused").await.unwrap();
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let placed = buyer.try_order(&mug, 1, "refused").await.unwrap();
+    let placed: Value = placed.json().await.unwrap();
+    assert!(
+        buyer
+            .cancel(text(&placed, "id"))
+            .await
+            .status()
+            .is_success()
+    );
+    buyer.awaits(text(&placed, "id"), "canceled").await;
 
     // payments is down for a while: the saga worker retries
     system.kill("payments");

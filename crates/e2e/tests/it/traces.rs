@@ -157,7 +157,12 @@ async fn a_paid_and_a_canceled_order_give_one_whole_trace_each_and_can_be_told_a
         }
         let spans = collector.trace(&trace);
         assert_one_saga(&spans, &saga, text(&order, "id"));
-        trees.extend(["# ", status, "\n", &tree(&spans)]);
+        // the worker may be faster than the answer, which then says 201
+        let (faster, usual) = (
+            "POST /api/orders status_code=201",
+            "POST /api/orders status_code=202",
+        );
+        trees.extend(["# ", status, "\n", &tree(&spans).replace(faster, usual)]);
         stories.push((saga, trace, spans));
     }
     insta::assert_snapshot!("traces", trees);

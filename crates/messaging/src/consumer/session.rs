@@ -149,7 +149,7 @@ impl<H: Handler> Session<'_, H> {
                     let Some(first) = first else { return Ok(Ended::Canceled) };
                     let mut batch = Batch::default();
                     batch.push(first?);
-                    fill(&mut batch, subscription, self.config).await?;
+                    fill(&mut batch, subscription, self.config)?;
                     counts.fresh += 1;
                     steps.push(self.handle(Work { batch, held: None }, shutdown).boxed());
                 }
@@ -304,17 +304,17 @@ fn next(held: Option<Held>, by: Obstacle) -> Held {
     }
 }
 
-/// Adds messages that have arrived or arrive within `max_wait`.
-async fn fill(
+/// Adds the messages that have arrived. It waits for none: while this batch is handled, the next one
+/// gathers.
+fn fill(
     batch: &mut Batch,
     subscription: &mut Subscription,
     config: ConsumerConfig,
 ) -> Result<(), LinkError> {
-    let until = Instant::now() + config.max_wait;
     while batch.taken.len() < config.max_batch && batch.bytes < BATCH_BYTES {
-        match tokio::time::timeout_at(until, subscription.next(false)).await {
-            Ok(Some(taken)) => batch.push(taken?),
-            Ok(None) | Err(_) => break,
+        match subscription.next(false).now_or_never() {
+            Some(Some(taken)) => batch.push(taken?),
+            Some(None) | None => break,
         }
     }
     Ok(())

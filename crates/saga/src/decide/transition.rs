@@ -1,7 +1,7 @@
 //! Turns a decision into rows and entries: pure, like the machine, but in terms of stored data.
 
 use crate::store::claim::{SagaClaim, span_id};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kernel::RetryPolicy;
 use uuid::Uuid;
 
@@ -14,19 +14,33 @@ use crate::{
     shape::Shape,
     signal::{NewSignal, Verdict},
     step::{Outcome, Undo},
-    store::{EntryChange, EntryWrite, Fence, KeptRow, Row, Save, SignalRow, VerdictRow},
+    store::{
+        Born, EntryChange, EntryWrite, Fence, FirstClaim, KeptRow, Row, Save, SignalRow, VerdictRow,
+    },
     stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
 
 /// The cause of a transition.
 #[derive(Debug, Clone)]
 pub enum Cause {
+    /// The saga begins.
+    Begun(Beginning),
     /// The work of an entry has ended.
     Attempt(SagaClaim, Ended),
     /// A signal arrived.
     Signal(NewSignal),
     /// An operator acted. If the action sends a signal, that signal follows as a separate cause.
     Operator(Operation),
+}
+
+/// How a saga begins.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// The span that is the parent of the trace's root.
+    pub parent_span: Option<String>,
+    /// The claim of the process that makes the first attempt itself, and the length of its lease;
+    /// ignored if the saga does not begin with a remote step.
+    pub claim: Option<(FirstClaim, TimeDelta)>,
 }
 
 /// The result of an entry's work.
@@ -91,6 +105,16 @@ impl Rules<'_> {
             return Err(Unreadable::of(row));
         }
         let state = decode_state(&self.plan.shape, row)?;
+        Ok(self.decide(row, state, kept, causes))
+    }
+
+    /// The first transition of a saga.
+    pub(crate) fn begin(&self, row: &Row, beginning: Beginning) -> Transition {
+        let causes = vec![Cause::Begun(beginning)];
+        self.decide(row, State::Running { step: 0 }, &[], causes)
+    }
+
+    fn decide(&self, row: &Row, state: State, kept: &[KeptRow], causes: Vec<Cause>) -> Transition {
         let pending = kept.iter().map(|signal| PendingSignal {
             id: signal.signal_id,
             name: signal.name.clone(),
@@ -112,6 +136,7 @@ impl Rules<'_> {
             retry_at: row.now,
             error: String::new(),
             rewrite: false,
+            beginning: None,
             journal: Vec::new(),
             signals: Vec::new(),
             verdict_rows: Vec::new(),
@@ -121,7 +146,7 @@ impl Rules<'_> {
         for cause in causes {
             builder.apply(cause);
         }
-        Ok(builder.build(state))
+        builder.build(state)
     }
 
     fn shape(&self) -> &Shape {
@@ -144,6 +169,7 @@ struct TransitionBuilder<'a> {
     error: String,
     /// An operator's action requires that the entry is written again.
     rewrite: bool,
+    beginning: Option<Beginning>,
     journal: Vec<JournalRow>,
     signals: Vec<SignalRow>,
     verdict_rows: Vec<VerdictRow>,
@@ -154,9 +180,24 @@ struct TransitionBuilder<'a> {
 impl TransitionBuilder<'_> {
     fn apply(&mut self, cause: Cause) {
         match cause {
+            Cause::Begun(beginning) => self.begin(beginning),
             Cause::Attempt(claim, ended) => self.ended(&claim, ended),
             Cause::Signal(signal) => self.signal(signal),
             Cause::Operator(operation) => self.operator(operation),
+        }
+    }
+
+    fn begin(&mut self, beginning: Beginning) {
+        let own = JournalRow {
+            span_id: beginning.parent_span.clone(),
+            ..JournalRow::new(JournalFact::Begun)
+        };
+        self.beginning = Some(beginning);
+        let (event, fact) = (Event::Begun, JournalFact::Begun);
+        self.decide(Input::Event { event, fact }, &own);
+        let entry = entry_of(self.rules.shape(), self.wake);
+        if let Some(row) = self.journal.last_mut() {
+            row.step = entry.map(|entry| entry.step.into_owned());
         }
     }
 
@@ -371,6 +412,7 @@ impl TransitionBuilder<'_> {
         let save = Save {
             saga_id: self.row.saga_id.uuid(),
             revision: self.row.revision,
+            born: self.born(),
             at: self.row.now,
             state: self.progress.state.name(),
             step,
@@ -396,6 +438,14 @@ impl TransitionBuilder<'_> {
             breach: self.breach,
             stale,
         }
+    }
+
+    fn born(&self) -> Option<Born> {
+        self.row.is_unborn().then(|| Born {
+            input: self.row.input.clone(),
+            trace_id: self.row.trace_id.clone(),
+            root_span_id: self.row.root_span_id.clone(),
+        })
     }
 
     /// The final change to the entry.
@@ -433,11 +483,26 @@ impl TransitionBuilder<'_> {
                         step,
                         due_at,
                     },
-                    None => EntryChange::Ensure { kind, step, due_at },
+                    None => self.ensure(kind, step, due_at),
                 }
             }
             (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
             _ => EntryChange::Unchanged,
+        }
+    }
+
+    fn ensure(&self, kind: &'static str, step: String, due_at: DateTime<Utc>) -> EntryChange {
+        let beginning = self.beginning.as_ref();
+        let claim = beginning.and_then(|beginning| beginning.claim.clone());
+        let (claimed, due_at) = match claim {
+            Some((claim, lease)) if kind == "step" => (Some(claim), self.row.now + lease),
+            _ => (None, due_at),
+        };
+        EntryChange::Ensure {
+            kind,
+            step,
+            due_at,
+            claimed,
         }
     }
 }
@@ -491,6 +556,7 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     Save {
         saga_id: row.saga_id.uuid(),
         revision: row.revision,
+        born: None,
         at: row.now,
         state: stored_state(&row.state),
         step: row.step,

@@ -9,7 +9,7 @@ use crate::{
     plan::Saga,
     shape::{Kind, Role},
     step::{
-        FirstStep, FirstStepError, LocalStep, LocalUndo, Outcome, RemoteStep, RemoteUndo, Signal,
+        FirstStep, LocalStep, LocalUndo, Outcome, Refusal, RemoteStep, RemoteUndo, Signal,
         SleepStep, StepCx, Undo, WaitStep,
     },
 };
@@ -83,15 +83,12 @@ impl<S: Saga> Body<S> {
 
 type Inputs<'a, S> = &'a [&'a <S as Saga>::Input];
 type WithReasons<'a, S> = &'a [(&'a <S as Saga>::Input, &'a str)];
+type WithDetails<'a, S> = &'a [(&'a <S as Saga>::Input, &'a <S as Saga>::Details)];
+type Begun<'a> = BoxFuture<'a, sqlx::Result<Vec<Result<(), Refusal>>>>;
 type Stored<'a> = BoxFuture<'a, sqlx::Result<()>>;
 
 pub(crate) trait DynFirst<S: Saga>: Send + Sync {
-    fn run<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        input: &'a S::Input,
-        details: &'a S::Details,
-    ) -> BoxFuture<'a, Result<(), FirstStepError>>;
+    fn run<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithDetails<'a, S>) -> Begun<'a>;
     fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a>;
 }
 
@@ -113,13 +110,8 @@ pub(crate) trait DynRemoteUndo<S: Saga>: Send + Sync {
 }
 
 impl<S: Saga, T: FirstStep<S>> DynFirst<S> for T {
-    fn run<'a>(
-        &'a self,
-        conn: &'a mut PgConnection,
-        input: &'a S::Input,
-        details: &'a S::Details,
-    ) -> BoxFuture<'a, Result<(), FirstStepError>> {
-        Box::pin(FirstStep::run(self, conn, input, details))
+    fn run<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithDetails<'a, S>) -> Begun<'a> {
+        Box::pin(FirstStep::run_all(self, conn, sagas))
     }
 
     fn undo<'a>(&'a self, conn: &'a mut PgConnection, sagas: WithReasons<'a, S>) -> Stored<'a> {

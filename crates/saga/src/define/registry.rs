@@ -10,12 +10,12 @@ use sqlx::PgConnection;
 
 use super::erased::Body;
 use crate::{
-    engine::{EngineError, StartError},
+    engine::EngineError,
     machine::Op,
     plan::{Complete, Plan, Saga},
     preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::Shape,
-    step::{FirstStepError, Outcome, StepCx, Undo},
+    step::{Outcome, Refusal, StepCx, Undo},
     store::Row,
     stored::Unreadable,
 };
@@ -182,6 +182,9 @@ impl fmt::Debug for AnyInput {
     }
 }
 
+/// The details of a saga's first step with their type erased.
+pub(crate) type AnyDetails = dyn Any + Send + Sync;
+
 /// Sagas of one batch, each with the reason of its compensation.
 pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a str)];
 
@@ -209,14 +212,13 @@ pub(crate) trait Definition: Send + Sync {
         effect: PlannedEffect,
     ) -> BoxFuture<'a, sqlx::Result<Description>>;
 
-    /// Runs local work in the transaction that creates a saga.
-    fn run_at_start<'a>(
+    /// Runs the first step of new sagas, before all else, as it may refuse. The answers are in the
+    /// order of the sagas.
+    fn run_first<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        op: Op,
-        input: &'a AnyInput,
-        details: &'a (dyn Any + Send + Sync),
-    ) -> BoxFuture<'a, Result<(), StartError>>;
+        sagas: &'a [(&'a AnyInput, &'a AnyDetails)],
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Result<(), Refusal>>>>;
 
     /// Runs local work in the transaction that moves sagas of this version.
     fn run_op<'a>(
@@ -328,30 +330,22 @@ impl<S: Saga> Definition for Defined<S> {
         Box::pin(S::describe(conn, input.of::<S>(), effect))
     }
 
-    fn run_at_start<'a>(
+    fn run_first<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        op: Op,
-        input: &'a AnyInput,
-        details: &'a (dyn Any + Send + Sync),
-    ) -> BoxFuture<'a, Result<(), StartError>> {
+        sagas: &'a [(&'a AnyInput, &'a AnyDetails)],
+    ) -> BoxFuture<'a, sqlx::Result<Vec<Result<(), Refusal>>>> {
         Box::pin(async move {
-            let Op::Run(at) = op else {
-                return Ok(()); // a saga that begins neither records nor undoes anything
+            let Body::First(first) = &self.plans[0].steps[0].body else {
+                return Ok(sagas.iter().map(|_| Ok(())).collect());
             };
-            match &self.plans[0].steps[at].body {
-                Body::First(first) => {
-                    let details = details.downcast_ref();
-                    let details = details.expect("a saga starts with the details of its workflow");
-                    let ran = first.run(conn, input.of::<S>(), details).await;
-                    ran.map_err(|error| match error {
-                        FirstStepError::Refused(refusal) => StartError::Refused(refusal),
-                        FirstStepError::Db(error) => StartError::Db(error),
-                    })
-                }
-                Body::Local { run, .. } => Ok(run.run(conn, &[input.of::<S>()]).await?),
-                Body::Remote { .. } | Body::Wait { .. } | Body::Sleep(_) => Ok(()),
-            }
+            let typed = |(input, details): &(&'a AnyInput, &'a AnyDetails)| {
+                let details = details.downcast_ref();
+                let details = details.expect("a saga starts with the details of its workflow");
+                (input.of::<S>(), details)
+            };
+            let sagas: Vec<_> = sagas.iter().map(typed).collect();
+            first.run(conn, &sagas).await
         })
     }
 
@@ -374,6 +368,7 @@ impl<S: Saga> Definition for Defined<S> {
             let step = &self.plans[version].steps[at];
             match (op, &step.body) {
                 (Op::Record(_), Body::Remote { run, .. }) => run.record(conn, &inputs).await?,
+                (Op::Run(_), Body::First(_)) => {} // see `run_first`
                 (Op::Run(_), Body::Local { run, .. }) => run.run(conn, &inputs).await?,
                 (Op::Undo(_), Body::First(first)) => first.undo(conn, &sagas).await?,
                 (Op::Undo(_), Body::Local { undo: Some(it), .. }) => it.undo(conn, &sagas).await?,

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use kernel::{EntryId, RetryPolicy, RetryPolicyError, SagaId, TraceRef};
 use messaging::Wakeup;
 use serde_json::Value;
@@ -10,24 +11,24 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::{
-    journal::{JournalFact, JournalRow},
-    machine::{self, Event, Kept, Op, State},
+    machine::{Op, State},
     plan::Saga,
     preview::{Assertion, Description, PlannedEffect},
-    registry::{AnyInput, Definition, PlanVersion, Registry},
+    registry::{AnyDetails, AnyInput, Definition, PlanVersion, Registry},
     shape::Shape,
     signal::NewSignal,
     step::Refusal,
     store::{
-        self,
+        self, EntryChange, Fence, FirstClaim, Row, Save,
         claim::{EntryKind, PlanKey, SagaClaim},
     },
-    stored::{Unreadable, encode_state, entry_of},
+    stored::Unreadable,
     story::{Chapter, Subject},
-    transact::{Signaled, transact},
-    transition::{Cause, Rules, ran},
+    transact::{Moves, Signaled, transact},
+    transition::{Beginning, Cause, Rules},
 };
 
 /// The engine's settings.
@@ -105,6 +106,9 @@ pub struct NewSaga<'a, S: Saga> {
     pub trace: TraceRef,
     /// The span id of the exported request that began the saga; it becomes the root span's parent.
     pub parent_span: Option<String>,
+    /// Whether this process makes the first attempt at a remote step itself: the entry is inserted
+    /// as claimed, and after the commit [`crate::Runner::launch`] runs the attempt at once.
+    pub eager: bool,
 }
 
 /// Why a saga was not created. The caller's transaction must roll back.
@@ -119,6 +123,9 @@ pub enum StartError {
     /// The input cannot be stored as JSON.
     #[error("could not write the saga's input")]
     Input(#[from] serde_json::Error),
+    /// The saga could not be stored, for another reason than the database.
+    #[error(transparent)]
+    NotStored(EngineError),
     /// The database failed.
     #[error("could not store the saga")]
     Db(#[from] sqlx::Error),
@@ -172,7 +179,7 @@ pub struct Started {
     pub(crate) state: State,
     pub(crate) input: AnyInput,
     pub(crate) trace: TraceRef,
-    pub(crate) told: (Subject, Chapter),
+    pub(crate) told: Option<(Subject, Chapter)>,
 }
 
 impl Started {
@@ -364,110 +371,98 @@ impl Engine {
         self.inner.config
     }
 
-    /// Creates a saga in the caller's transaction. Its row, its journal, its entry and the local
-    /// steps that it begins with commit together, or not at all (I1).
-    ///
-    /// With `eager`, the entry is inserted as claimed by this process; after the commit,
-    /// [`crate::Runner::launch`] runs the first attempt at once.
+    /// Creates a saga; see [`Engine::start_all`].
     ///
     /// # Errors
-    /// When a first step refuses, or the database fails.
+    /// When its first step refuses, or the database fails.
     pub async fn start<S: Saga>(
         &self,
         conn: &mut PgConnection,
         new: NewSaga<'_, S>,
-        eager: bool,
     ) -> Result<Started, StartError> {
+        let mut started = self.start_all(conn, vec![new]).await?;
+        let started = started.pop().expect("one answer a saga");
+        started.map_err(StartError::Refused)
+    }
+
+    /// Creates sagas in the caller's transaction. The row of a saga, its journal, its entry and the
+    /// local steps that it begins with commit together, or not at all (I1). The answers are in the
+    /// order of the sagas; one whose first step refuses leaves nothing behind.
+    ///
+    /// # Errors
+    /// When the workflow is unknown or the database fails; the transaction must then roll back.
+    pub async fn start_all<S: Saga>(
+        &self,
+        conn: &mut PgConnection,
+        new: Vec<NewSaga<'_, S>>,
+    ) -> Result<Vec<Result<Started, Refusal>>, StartError> {
         let claimed_at = std::time::Instant::now();
         let inner = &*self.inner;
-        let current = inner.current(S::NAME);
-        let Known { workflow, plan, .. } = current.ok_or(StartError::Unknown(S::NAME))?;
-        let begun = State::Running { step: 0 };
-        let decision = machine::advance::<kernel::SignalId>(
-            &plan.shape,
-            begun,
-            &Event::Begun,
-            &[] as &[Kept<_>],
-        );
-        let entry = entry_of(&plan.shape, decision.wake);
-        let eager = eager && entry.as_ref().is_some_and(|entry| entry.kind == "step");
-        let (step, _) = encode_state(&plan.shape, decision.state);
-        let wait = match decision.state {
-            State::Waiting { step } => Some(plan.waits[step].as_secs_f64()),
-            _ => None,
-        };
-        let due_in = if eager {
-            inner.config.lease.as_secs_f64()
-        } else {
-            wait.unwrap_or(0.0)
-        };
-        let ran = ran(&plan.shape, &decision.ops);
-        let create = store::Create {
-            saga_id: new.id,
-            plan: S::NAME,
-            plan_version: plan.shape.version,
-            plan_hash: &plan.hash,
-            state: decision.state.name(),
-            step,
-            deadline_in: wait,
-            input: serde_json::to_value(&new.input)?,
-            trace_id: new.trace.trace_id(),
-            root_span_id: new.trace.span_id(),
-            entry: entry.clone(),
-            due_in,
-            holder: eager.then_some(inner.holder.as_str()),
-            ran: &ran,
-            parent_span: new.parent_span.as_deref(),
-        };
-        let (entry_id, since) = store::create(conn, &create).await?;
-        let input = AnyInput::new::<S>(new.input);
-        for op in &decision.ops {
-            workflow
-                .run_at_start(conn, *op, &input, new.details)
-                .await?;
+        let known = inner.current(S::NAME);
+        let known = known.ok_or(StartError::Unknown(S::NAME))?;
+        let now = store::now(conn).await?;
+        let mut unborn = Vec::with_capacity(new.len());
+        for saga in new {
+            let input = serde_json::to_value(&saga.input)?;
+            let row = Row::unborn(saga.id, known.plan.key(), input, &saga.trace, now);
+            let claim = saga.eager.then(|| self.first_claim());
+            let beginning = Beginning {
+                parent_span: saga.parent_span,
+                claim,
+            };
+            let transition = inner.rules(known).begin(&row, beginning);
+            let input = AnyInput::new::<S>(saga.input);
+            unborn.push((
+                row,
+                input,
+                saga.details as &AnyDetails,
+                saga.trace,
+                transition,
+            ));
         }
-        let told = (
-            Subject {
-                saga_id: new.id,
-                plan: S::NAME.to_owned(),
-                trace: new.trace.clone(),
-                attributes: workflow.attributes(&input),
+        let first: Vec<_> = unborn
+            .iter()
+            .map(|(_, input, details, ..)| (input, *details))
+            .collect();
+        let answers = known.workflow.run_first(conn, &first).await?;
+        drop(first);
+        let mut moves = Moves::default();
+        let mut started = Vec::with_capacity(answers.len());
+        for ((row, input, _, trace, transition), answer) in unborn.into_iter().zip(answers) {
+            started.push(answer.map(|()| {
+                let claim = first_claim_of(&transition.save, claimed_at);
+                let state = transition.after;
+                moves.push(known, &row, input.clone(), transition);
+                Started {
+                    claim,
+                    saga_id: row.saga_id,
+                    plan: S::NAME,
+                    state,
+                    input,
+                    trace,
+                    told: moves.take_told(),
+                }
+            }));
+        }
+        let stored = moves.store(inner, conn).await;
+        stored.map_err(|error| match error {
+            EngineError::Db(error) => StartError::Db(error),
+            error => StartError::NotStored(error),
+        })?;
+        Ok(started)
+    }
+
+    /// The claim of an entry that this process inserts for itself, and the length of its lease.
+    fn first_claim(&self) -> (FirstClaim, TimeDelta) {
+        let lease = self.inner.config.lease;
+        let claim = FirstClaim {
+            fence: Fence {
+                held: Uuid::now_v7(),
+                epoch: 1,
             },
-            Chapter {
-                revision: 1,
-                at: since,
-                before: None,
-                after: decision.state.name().to_owned(),
-                rows: vec![JournalRow {
-                    step: entry.as_ref().map(|entry| entry.step.to_string()),
-                    ran: Some(ran.clone()),
-                    span_id: new.parent_span.clone(),
-                    ..JournalRow::new(JournalFact::Begun)
-                }],
-            },
-        );
-        let claim = entry.filter(|_| eager).map(|entry| SagaClaim {
-            entry_id: EntryId::from(entry_id),
-            saga_id: new.id,
-            kind: EntryKind::Step,
-            step: entry.step.into_owned(),
-            epoch: 1,
-            attempt: 1,
-            since,
-            claimed_at,
-            began_at: since,
-            holder: inner.holder.clone(),
-            lost: None,
-        });
-        Ok(Started {
-            claim,
-            saga_id: new.id,
-            plan: S::NAME,
-            state: decision.state,
-            input,
-            trace: new.trace,
-            told,
-        })
+            holder: self.inner.holder.clone(),
+        };
+        (claim, TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX))
     }
 
     /// Records signals in the caller's transaction and moves their sagas, in the given order.
@@ -503,4 +498,30 @@ impl Engine {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }
+}
+
+/// The claim under which the first attempt at a new saga's step is made, if its entry was inserted
+/// as claimed.
+fn first_claim_of(save: &Save, claimed_at: std::time::Instant) -> Option<SagaClaim> {
+    let EntryChange::Ensure {
+        step,
+        claimed: Some(claimed),
+        ..
+    } = &save.entry
+    else {
+        return None;
+    };
+    Some(SagaClaim {
+        entry_id: EntryId::from(claimed.fence.held),
+        saga_id: SagaId::from(save.saga_id),
+        kind: EntryKind::Step,
+        step: step.clone(),
+        epoch: claimed.fence.epoch,
+        attempt: 1,
+        since: save.at,
+        claimed_at,
+        began_at: save.at,
+        holder: claimed.holder.clone(),
+        lost: None,
+    })
 }

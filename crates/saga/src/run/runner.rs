@@ -4,8 +4,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use crate::store::claim::{EntryKind, SagaClaim};
 use crashpoint::crash_point;
+use db::{Batch, BatchError, Batcher};
 use futures::{FutureExt, future::join_all};
 use kernel::{SagaId, TraceRef};
+use sqlx::PgTransaction;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, debug, error, info_span, warn};
 
@@ -17,7 +19,7 @@ use crate::{
     store,
     stored::{Unreadable, decode_state},
     story,
-    transact::transact,
+    transact::{AfterCommit, transact, transact_free},
     transition::{Cause, Ended},
 };
 
@@ -35,6 +37,30 @@ pub struct Runner<P> {
 struct Shared<P> {
     workflows: Vec<Arc<dyn Runs<P>>>,
     ports: P,
+    outcomes: Batcher<Outcomes>,
+}
+
+/// Stores the outcomes of attempts.
+struct Outcomes(Engine);
+
+impl Batch for Outcomes {
+    type Item = (SagaId, Cause);
+    type Answer = Result<(), EngineError>;
+
+    async fn together(&self, outcomes: &[Self::Item]) -> Vec<Option<Self::Answer>> {
+        match self.0.commit_free(outcomes).await {
+            Ok(stored) => stored,
+            Err(error) if outcomes.len() == 1 => vec![Some(Err(error))],
+            Err(error) => {
+                debug!(%error, "{} outcomes could not be stored together: one by one", outcomes.len());
+                outcomes.iter().map(|_| None).collect()
+            }
+        }
+    }
+
+    async fn alone(&self, outcome: Self::Item) -> Self::Answer {
+        self.0.commit(vec![outcome]).await
+    }
 }
 
 impl<P> Clone for Runner<P> {
@@ -54,10 +80,14 @@ impl<P: Send + Sync + 'static> Runner<P> {
         registry: &Registry<P, V>,
         ports: P,
     ) -> Self {
-        let workflows = registry.runnable();
+        let shared = Shared {
+            workflows: registry.runnable(),
+            ports,
+            outcomes: Batcher::new(Outcomes(engine.clone())),
+        };
         Self {
             engine,
-            shared: Arc::new(Shared { workflows, ports }),
+            shared: Arc::new(shared),
         }
     }
 
@@ -231,9 +261,15 @@ impl<P: Send + Sync + 'static> Runner<P> {
                 claim.step, claim.saga_id
             );
         }
+        let cause = (claim.saga_id, Cause::Attempt(claim.clone(), ended));
+        let alone = || self.engine.commit(vec![cause.clone()]);
+        // with the outcomes of others; a later try is by itself
+        let mut stored = match self.shared.outcomes.run(cause.clone()).await {
+            Ok(stored) => stored,
+            Err(BatchError::Full | BatchError::Broke) => alone().await,
+        };
         loop {
-            let causes = vec![(claim.saga_id, Cause::Attempt(claim.clone(), ended.clone()))];
-            match self.engine.commit(causes).await {
+            match stored {
                 Ok(()) => return,
                 Err(EngineError::Fenced) => {
                     metrics::counter!("saga_fenced_total", "plan" => plan).increment(1);
@@ -248,6 +284,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
                         return warn!(%error, "Could not store the outcome within the lease: left to the next claim");
                     }
                     tokio::time::sleep(COMMIT_RETRY).await;
+                    stored = alone().await;
                 }
                 Err(error) => {
                     return error!(%error, cause = ?std::error::Error::source(&error), "Could not store the outcome: left to the next claim");
@@ -325,20 +362,37 @@ impl Engine {
         Ok(store::load(&mut conn, &[saga_id.uuid()]).await?.pop())
     }
 
+    /// Stores what it can without waiting for another session; see [`transact_free`].
+    async fn commit_free(
+        &self,
+        causes: &[(SagaId, Cause)],
+    ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
+        let mut tx = db::begin(&self.inner.pool).await?;
+        let (stored, after) = transact_free(&self.inner, &mut tx, causes).await?;
+        finish(tx, after).await?;
+        Ok(stored)
+    }
+
     async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
         let mut tx = db::begin(&self.inner.pool).await?;
         let signaled = transact(&self.inner, &mut tx, causes).await?;
-        crash_point!("saga.outcome.before_commit");
-        tx.commit().await?;
-        crash_point!("saga.outcome.after_commit");
-        signaled.after.emit();
+        finish(tx, signaled.after).await?;
         Ok(())
     }
 }
 
+async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
+    crash_point!("saga.outcome.before_commit");
+    tx.commit().await?;
+    crash_point!("saga.outcome.after_commit");
+    after.emit();
+    Ok(())
+}
+
 fn export_start(started: &Started) {
-    let (subject, chapter) = started.told.clone();
-    story::tell(subject, &chapter, None);
+    if let Some((subject, chapter)) = started.told.clone() {
+        story::tell(subject, &chapter, None);
+    }
     metrics::counter!("saga_started_total", "plan" => started.plan).increment(1);
 }
 

@@ -31,6 +31,8 @@ pub struct AfterCommit {
 #[derive(Debug)]
 struct Moved {
     saga_id: SagaId,
+    /// For the log: a batch has no trace of its own.
+    trace_id: String,
     plan: &'static str,
     before: State,
     after: State,
@@ -49,7 +51,12 @@ impl AfterCommit {
             if moved.before != moved.after {
                 metrics::counter!("saga_transitions_total", "plan" => moved.plan, "state" => moved.after.name())
                     .increment(1);
-                debug!(saga.id = %moved.saga_id, saga.state = moved.after.name(), "Saga moved");
+                debug!(
+                    saga.id = %moved.saga_id,
+                    saga.state = moved.after.name(),
+                    trace_id = moved.trace_id,
+                    "Saga moved"
+                );
             }
             if let Some(reason) = moved.compensated {
                 metrics::counter!("saga_compensations_total", "plan" => moved.plan, "reason" => reason)
@@ -59,6 +66,7 @@ impl AfterCommit {
                 metrics::counter!("saga_breaches_total", "plan" => moved.plan).increment(1);
                 error!(
                     saga.id = %moved.saga_id,
+                    trace_id = moved.trace_id,
                     "A fact contradicts what saga {} had already decided: compare its order with its transaction",
                     moved.saga_id,
                 );
@@ -83,8 +91,18 @@ pub struct Signaled {
 /// One saga of a transaction.
 struct Moving<'a> {
     known: Known<'a>,
+    trace_id: String,
     input: AnyInput,
     transition: Transition,
+}
+
+/// The sagas of a transaction, with what is to be stored for them.
+#[derive(Default)]
+pub(crate) struct Moves<'a> {
+    moving: Vec<Moving<'a>>,
+    /// Of sagas whose plan this binary does not know.
+    undecided: Vec<Save>,
+    told: Vec<(Subject, Chapter)>,
 }
 
 /// Locks the sagas, computes their transitions from the causes, stores the transitions and runs the
@@ -100,27 +118,91 @@ pub(crate) async fn transact(
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
-    let with_kept: Vec<_> = rows
-        .iter()
-        .filter(|row| row.kept > 0)
-        .map(|row| row.saga_id.uuid())
-        .collect();
-    let kept = if with_kept.is_empty() {
-        Vec::new()
-    } else {
-        store::kept_signals(conn, &with_kept).await?
-    };
-
-    let (mut moving, mut undecided, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let kept = kept_of(conn, &rows).await?;
+    let mut moves = Moves::default();
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
+        if moves.add(inner, row, &kept, causes)?.is_stale() {
+            return Err(EngineError::Fenced);
+        }
+    }
+    moves.store(inner, conn).await
+}
+
+/// Like [`transact`], with one cause a saga and without waiting for locks. Returns for each cause
+/// whether it was stored; absent if it must be stored alone, because another session has locked the
+/// saga or because it fails.
+pub(crate) async fn transact_free(
+    inner: &Inner,
+    conn: &mut PgConnection,
+    causes: &[(SagaId, Cause)],
+) -> Result<(Vec<Option<Result<(), EngineError>>>, AfterCommit), EngineError> {
+    let mut by_saga = BTreeMap::<SagaId, usize>::new();
+    for (index, (saga_id, _)) in causes.iter().enumerate() {
+        by_saga.entry(*saga_id).or_insert(index);
+    }
+    let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
+    let rows = store::lock_free(conn, &ids).await?;
+    let kept = kept_of(conn, &rows).await?;
+    let mut answers: Vec<_> = causes.iter().map(|_| None).collect();
+    let mut moves = Moves::default();
+    for row in &rows {
+        let index = by_saga[&row.saga_id];
+        let added = moves.add(inner, row, &kept, vec![causes[index].1.clone()]);
+        answers[index] = match added {
+            Ok(Added::Moving) => Some(Ok(())),
+            Ok(Added::Stale) => Some(Err(EngineError::Fenced)),
+            Err(_) => None, // alone, it fails for its own caller
+        };
+    }
+    let stored = moves.store(inner, conn).await?;
+    Ok((answers, stored.after))
+}
+
+/// The pending signals of those sagas that have some.
+async fn kept_of(
+    conn: &mut PgConnection,
+    rows: &[store::Row],
+) -> sqlx::Result<Vec<store::KeptRow>> {
+    let with_kept = rows.iter().filter(|row| row.kept > 0);
+    let with_kept: Vec<_> = with_kept.map(|row| row.saga_id.uuid()).collect();
+    if with_kept.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::kept_signals(conn, &with_kept).await
+}
+
+/// The result of adding one saga's causes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// They are to be stored.
+    Moving,
+    /// The saga has already moved past them.
+    Stale,
+}
+
+impl Added {
+    const fn is_stale(self) -> bool {
+        matches!(self, Self::Stale)
+    }
+}
+
+impl<'a> Moves<'a> {
+    /// Computes the transition of a locked saga.
+    fn add(
+        &mut self,
+        inner: &'a Inner,
+        row: &store::Row,
+        kept: &[store::KeptRow],
+        causes: Vec<Cause>,
+    ) -> Result<Added, EngineError> {
         let known = inner.known(row);
         if let (Err(_), Some(signals)) = (&known, only_signals(&causes)) {
             let save = keep_undecided(row, signals);
             let attributes = || inner.attributes(&row.plan, &row.input);
-            told.extend(told_of(row, attributes, &save));
-            undecided.push(save);
-            continue;
+            self.told.extend(told_of(row, attributes, &save));
+            self.undecided.push(save);
+            return Ok(Added::Moving);
         }
         let kept = kept.iter().filter(|it| it.saga_id == row.saga_id);
         let kept: Vec<_> = kept.cloned().collect();
@@ -128,28 +210,55 @@ pub(crate) async fn transact(
             let known = known?;
             let input = known.workflow.read(row.input.clone())?;
             let transition = inner.rules(known).transition(row, &kept, causes)?;
-            Ok(Moving {
-                known,
-                input,
-                transition,
-            })
+            Ok((known, input, transition))
         };
-        let saga = work_out().map_err(|why: Unreadable| EngineError::Unreadable {
-            saga_id: row.saga_id,
-            why: why.to_string(),
-        })?;
-        let attributes = || saga.known.workflow.attributes(&saga.input);
-        told.extend(told_of(row, attributes, &saga.transition.save));
-        moving.push(saga);
+        let (known, input, transition) =
+            work_out().map_err(|why: Unreadable| EngineError::Unreadable {
+                saga_id: row.saga_id,
+                why: why.to_string(),
+            })?;
+        if transition.stale {
+            return Ok(Added::Stale);
+        }
+        self.push(known, row, input, transition);
+        Ok(Added::Moving)
     }
-    if moving.iter().any(|saga| saga.transition.stale) {
-        return Err(EngineError::Fenced);
+
+    /// Adds a transition that has been computed.
+    pub(crate) fn push(
+        &mut self,
+        known: Known<'a>,
+        row: &store::Row,
+        input: AnyInput,
+        transition: Transition,
+    ) {
+        let attributes = || known.workflow.attributes(&input);
+        self.told.extend(told_of(row, attributes, &transition.save));
+        self.moving.push(Moving {
+            known,
+            trace_id: row.trace_id.clone(),
+            input,
+            transition,
+        });
     }
-    save_all(conn, &moving, &undecided).await?;
-    run_ops(inner, conn, &moving).await?;
-    let mut signaled = signaled(inner, &moving, &undecided);
-    signaled.after.told = told;
-    Ok(signaled)
+
+    /// Takes the export of the transition that was added last.
+    pub(crate) fn take_told(&mut self) -> Option<(Subject, Chapter)> {
+        self.told.pop()
+    }
+
+    /// Stores the transitions and runs the local steps.
+    pub(crate) async fn store(
+        self,
+        inner: &Inner,
+        conn: &mut PgConnection,
+    ) -> Result<Signaled, EngineError> {
+        save_all(conn, &self.moving, &self.undecided).await?;
+        run_ops(inner, conn, &self.moving).await?;
+        let mut signaled = signaled(inner, &self.moving, &self.undecided);
+        signaled.after.told = self.told;
+        Ok(signaled)
+    }
 }
 
 /// The export of a write; `None` if telemetry is disabled or the stored trace is invalid.
@@ -170,7 +279,7 @@ fn told_of(
     let chapter = Chapter {
         revision: save.revision + 1,
         at: save.at,
-        before: Some(row.state.clone()),
+        before: (!row.is_unborn()).then(|| row.state.clone()),
         after: save.state.to_owned(),
         rows: save.journal.clone(),
     };
@@ -182,7 +291,7 @@ fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
         .iter()
         .map(|cause| match cause {
             Cause::Signal(signal) => Some(signal.clone()),
-            Cause::Attempt(..) | Cause::Operator(_) => None,
+            Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
         })
         .collect()
 }
@@ -218,6 +327,7 @@ async fn save_all(
 fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signaled {
     let moved = moving.iter().map(|saga| Moved {
         saga_id: SagaId::from(saga.transition.save.saga_id),
+        trace_id: saga.trace_id.clone(),
         plan: saga.known.workflow.name(),
         before: saga.transition.before,
         after: saga.transition.after,

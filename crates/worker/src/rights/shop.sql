@@ -38,7 +38,8 @@ grant select, insert, update on auth."user", auth.refresh_token, auth.mail_reque
 grant select, delete on auth.mail_link to api;
 grant select, insert, update, delete on auth.known_device to api;
 grant select, insert on commerce.client, commerce."order", commerce.order_line, commerce.stock to api;
-grant select, insert, update on commerce.product, commerce.idempotency_key to api;
+grant select, insert, update on commerce.product to api;
+grant select, insert, update, delete on commerce.idempotency_key to api;
 grant select, insert on saga.audit to api;
 grant select, insert, update on saga.batch, saga.batch_item to api;
 grant select on saga.archive, messaging.inbox, apalis.jobs to api;

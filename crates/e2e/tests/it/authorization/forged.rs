@@ -13,6 +13,10 @@ pub(super) struct Mint {
     own: EncodingKey,
     foreign: EncodingKey,
     foreign_jwk: Value,
+    /// The shop's key for the other kind of callers: that of services for a user's token, and that
+    /// of users for a service's.
+    sibling: EncodingKey,
+    sibling_kid: Value,
     /// `x` of the published key.
     published: String,
 }
@@ -45,11 +49,12 @@ fn joined(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorith
 }
 
 impl Mint {
-    /// From a good token, the key that signed it and the published set.
-    pub(super) fn new(token: &str, pem: &str, jwks: &Value) -> Self {
+    /// From a good token, the key that signed it, the shop's other key, and the published set.
+    pub(super) fn new(token: &str, pem: &str, sibling: &str, jwks: &Value) -> Self {
         let parts: Vec<_> = token.split('.').collect();
         let strange = tokens::generate_key_pem();
         let signer = tokens::DetachedSigner::from_pem(&strange).unwrap();
+        let sibling_keys = tokens::Signer::from_pem(sibling, kernel::Clock::System).unwrap();
         let header = decoded(parts[0]);
         let keys = jwks["keys"].as_array().unwrap();
         let published = keys.iter().find(|key| key["kid"] == header["kid"]).unwrap();
@@ -60,6 +65,8 @@ impl Mint {
             own: EncodingKey::from_ed_pem(pem.as_bytes()).unwrap(),
             foreign: EncodingKey::from_ed_pem(strange.as_bytes()).unwrap(),
             foreign_jwk: signer.jwks()["keys"][0].clone(),
+            sibling: EncodingKey::from_ed_pem(sibling.as_bytes()).unwrap(),
+            sibling_kid: sibling_keys.jwks()["keys"][0]["kid"].clone(),
             published: published["x"].as_str().unwrap().to_owned(),
             header,
         }
@@ -190,6 +197,10 @@ impl Mint {
                 "a foreign key under our kid",
                 self.strange("kid", self.header["kid"].clone()),
             ),
+            ("the key of the other kind of callers", {
+                let header = with(&self.header, "kid", self.sibling_kid.clone());
+                joined(&header, &self.claims, &self.sibling, Algorithm::EdDSA)
+            }),
             (
                 "no kid",
                 self.ours(&without(&self.header, "kid"), &self.claims),
