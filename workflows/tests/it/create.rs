@@ -142,7 +142,7 @@ async fn wherever_a_client_hangs_up_what_was_committed_is_begun() {
     shop.assert_whole().await;
 }
 
-/// What a batch places, what it refuses and what another account of it is told, all in one
+/// A batch with orders that are placed, refused, and left to be placed alone, all in one
 /// transaction.
 #[tokio::test]
 async fn each_order_of_a_batch_has_its_own_answer_and_the_refused_leave_nothing() {
