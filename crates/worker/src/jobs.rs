@@ -27,8 +27,8 @@ const BATCHES: &str = "operator-batches";
 const HOUR: Duration = Duration::from_hours(1);
 /// Longest wait for the database to queue a job.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Interval between polls for batches that are to be applied.
-const LOOK: Duration = Duration::from_millis(500);
+/// Interval between polls for batches that are to be applied, and for jobs.
+const LOOK: Duration = Duration::from_secs(1);
 /// A batch without a result for this long counts as abandoned and is queued again. If its worker is
 /// still alive, both work on the batch, and no saga is acted on twice.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -82,7 +82,8 @@ pub(crate) async fn run(
     );
 }
 
-/// Runs the jobs of a queue. A failed worker is replaced by one with a new name.
+/// Runs the jobs of a queue. An apalis worker asks for jobs some ten times a second, so there is one
+/// only while there are jobs. A failed worker is replaced by one with a new name.
 async fn serve<W, R>(
     pool: &PgPool,
     queue: &'static str,
@@ -93,7 +94,7 @@ async fn serve<W, R>(
     W: Fn(String) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<(), BoxDynError>> + Send + 'static,
 {
-    while !shutdown.is_cancelled() {
+    while until_jobs(pool, queue, true, shutdown).await {
         let config = Config::default()
             .queue(queue)
             .batch_size(1)
@@ -108,9 +109,9 @@ async fn serve<W, R>(
             .backend(backend)
             .concurrency(concurrency)
             .build(move |job: String| work(job));
-        let stop = shutdown.clone();
+        let (jobs, stop) = (pool.clone(), shutdown.clone());
         let ended = worker.run_until(async move {
-            stop.cancelled().await;
+            until_jobs(&jobs, queue, false, &stop).await;
             Ok::<(), WorkerError>(())
         });
         if let Err(error) = ended.await {
@@ -121,6 +122,37 @@ async fn serve<W, R>(
             }
         }
     }
+}
+
+/// Waits until the queue has jobs that are not over, or has none any more. Returns false at
+/// `shutdown`.
+async fn until_jobs(
+    pool: &PgPool,
+    queue: &str,
+    wanted: bool,
+    shutdown: &CancellationToken,
+) -> bool {
+    while !shutdown.is_cancelled() {
+        // no compile-time check: apalis owns this table
+        let waiting = sqlx::query_scalar::<_, bool>(
+            "select exists (select from apalis.jobs
+                            where job_type = $1
+                              and (status in ('Pending', 'Queued', 'Running')
+                                   or (status = 'Failed' and attempts < max_attempts)))",
+        )
+        .bind(queue)
+        .fetch_one(pool);
+        match db::within(ANSWER_TIMEOUT, waiting).await {
+            Ok(waiting) if waiting == wanted => return true,
+            Ok(_) => {}
+            Err(error) => warn!(%error, "Could not look for jobs of {queue}: trying again"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    false
 }
 
 /// Queues operators' batches that are to be applied, unless another process has queued them.
@@ -243,6 +275,13 @@ async fn retain(pool: &PgPool, windows: Retention) -> sqlx::Result<()> {
         .execute(&mut *conn)
         .await?
         .rows_affected();
+    sqlx::query(
+        "delete from apalis.workers w
+         where last_seen < now() - interval '1 day'
+           and not exists (select from apalis.jobs where lock_by = w.id)",
+    )
+    .execute(&mut *conn)
+    .await?;
     info!(
         "Archived {sagas} sagas; forgot {inbox} inbox rows, {keys} idempotency keys, {tokens} refresh tokens, {counters} counters of logins, {links} mailed links and {jobs} jobs"
     );

@@ -14,6 +14,7 @@ mod faults;
 mod fence;
 mod generated;
 mod heartbeats;
+mod idle;
 mod layout;
 mod matrix;
 mod observability;
