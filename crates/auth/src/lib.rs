@@ -29,5 +29,5 @@ pub use mail_link::{
 };
 pub use password::{Hasher, PasswordError};
 pub use session::{LiveSession, Which, end_sessions, list_sessions};
-pub use store::{Contact, find_address, find_user, list_contacts, purge_refresh_tokens};
+pub use store::{Contact, find_addresses, find_user, list_contacts, purge_refresh_tokens};
 pub use throttle::purge_login_throttle;

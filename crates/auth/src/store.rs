@@ -1,6 +1,6 @@
 //! SQL of accounts and refresh tokens.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use kernel::{Email, UserId};
 use sqlx::PgConnection;
@@ -194,14 +194,22 @@ pub(crate) async fn mark_verified(conn: &mut PgConnection, id: UserId) -> sqlx::
     .map(drop)
 }
 
-/// Returns the account's e-mail address; read when a mail is sent, never stored in a message.
-pub async fn find_address(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
-        r#"select email from auth."user" where user_id = $1"#,
-        id.uuid()
+/// Finds the e-mail addresses of accounts; unknown accounts are missing. An address is read when a
+/// mail is sent, never stored in a message.
+pub async fn find_addresses(
+    conn: &mut PgConnection,
+    ids: &[UserId],
+) -> sqlx::Result<HashMap<UserId, String>> {
+    let rows = sqlx::query!(
+        r#"select user_id as "user_id: UserId", email from auth."user" where user_id = any($1)"#,
+        &ids.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.user_id, row.email))
+        .collect())
 }
 
 /// Finds the account with this address, disabled or not.

@@ -1,6 +1,6 @@
 //! The inbox: ids of messages that have taken effect, written in the transaction of the effect.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use kernel::EntryId;
 use sqlx::{PgConnection, PgPool};
@@ -25,8 +25,24 @@ pub async fn record(
     )
     .fetch_all(conn)
     .await?;
-    let mut fresh: std::collections::HashSet<String> = inserted.into_iter().collect();
+    let mut fresh: HashSet<String> = inserted.into_iter().collect();
     Ok(ids.iter().map(|id| fresh.remove(id)).collect())
+}
+
+/// Those of these message ids that `consumer` has recorded.
+pub async fn handled(
+    conn: &mut PgConnection,
+    consumer: &str,
+    ids: &[String],
+) -> sqlx::Result<HashSet<String>> {
+    let handled = sqlx::query_scalar!(
+        "select message_id from messaging.inbox where consumer = $1 and message_id = any($2)",
+        consumer,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(handled.into_iter().collect())
 }
 
 /// Writes a row as [`record`] does, and rolls back: shows whether the database accepts writes,

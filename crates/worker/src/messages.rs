@@ -3,6 +3,7 @@
 //! crash between sending and recording, or when the mail server's answer is lost.
 
 mod letter;
+mod lookup;
 mod recorder;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use messaging::{
 use sqlx::PgPool;
 use tracing::{Instrument, info_span};
 
-use self::{letter::Written, recorder::Recorder};
+use self::{letter::Written, lookup::Lookup, recorder::Recorder};
 use crate::{
     config::MailConfig,
     mail::{Letter, Mailer, NotSent},
@@ -34,6 +35,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(72);
 pub(crate) struct Messages {
     pool: PgPool,
     mailer: Mailer,
+    lookup: Lookup,
     sent: Recorder,
     public_url: String,
     retry: Duration,
@@ -43,6 +45,7 @@ impl Messages {
     pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
         metrics::counter!("mails_refused_total").increment(0); // so the first one is an increase
         Ok(Self {
+            lookup: Lookup::new(pool.clone()),
             sent: Recorder::new(pool.clone()),
             pool,
             mailer: Mailer::new(config)?,
@@ -74,20 +77,11 @@ impl Messages {
         if self.sent.is_pending(id) {
             return Ok(self.sent.record(id).await);
         }
-        let handled = sqlx::query_scalar!(
-            r#"select exists (select from messaging.inbox where consumer = $1 and message_id = $2) as "handled!""#,
-            topology::MESSAGES,
-            id,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        if handled {
+        let known = self.lookup.find(id, command).await?;
+        if known.is_handled {
             return Ok(Verdict::Done);
         }
-        let mut conn = self.pool.acquire().await?;
-        let written = letter::write(&mut conn, command, &self.public_url).await?;
-        drop(conn); // no connection is held across the network call
-        let draft = match written {
+        let draft = match letter::write(&self.pool, command, known, &self.public_url).await? {
             Written::Mail(draft) => draft,
             Written::Nothing => return Ok(self.sent.record(id).await),
             Written::UnknownUser(id) => {

@@ -122,8 +122,8 @@ async fn the_welcome_mail_holds_the_users_id_and_neither_address_nor_name() {
         assert!(!row.contains(personal), "{row}");
     }
     let mut conn = accounts.pool.acquire().await.unwrap();
-    let address = auth::find_address(&mut conn, id).await.unwrap();
-    assert_eq!(address, Some(ADA.to_owned()));
+    let addresses = auth::find_addresses(&mut conn, &[id]).await.unwrap();
+    assert_eq!(addresses.get(&id).map(String::as_str), Some(ADA));
 }
 
 #[tokio::test]

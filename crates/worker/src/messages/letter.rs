@@ -3,7 +3,9 @@
 
 use contracts::command::Command;
 use kernel::UserId;
-use sqlx::PgConnection;
+use sqlx::PgPool;
+
+use super::lookup::Known;
 
 /// A mail that is to be sent.
 pub(super) struct Draft {
@@ -21,33 +23,33 @@ pub(super) enum Written {
     UnknownUser(UserId),
 }
 
-/// Writes the mail of a command. `public_url` is the public URL of the shop.
+/// Writes the mail of a command. `public_url` is the public URL of the shop. No connection is held
+/// when this returns: a call over the network follows.
 pub(super) async fn write(
-    conn: &mut PgConnection,
+    pool: &PgPool,
     command: &Command,
+    known: Known,
     public_url: &str,
 ) -> sqlx::Result<Written> {
     let (user_id, address, token) = match command {
         Command::SendPasswordReset { request_id } => {
-            match auth::issue_password_reset(conn, *request_id).await? {
+            match auth::issue_password_reset(&mut *pool.acquire().await?, *request_id).await? {
                 Some(link) => (link.user_id, link.address, link.token),
                 None => return Ok(Written::Nothing),
             }
         }
         Command::SendWelcomeEmail { user_id } | Command::SendVerificationEmail { user_id } => {
-            match auth::issue_verification(conn, *user_id).await? {
+            match auth::issue_verification(&mut *pool.acquire().await?, *user_id).await? {
                 Some(link) => (link.user_id, link.address, link.token),
                 None => return Ok(Written::UnknownUser(*user_id)),
             }
         }
         Command::SendPasswordChanged { user_id }
         | Command::SendRegistrationAttempt { user_id }
-        | Command::SendOrderConfirmation { user_id, .. } => {
-            match auth::find_address(conn, *user_id).await? {
-                Some(address) => (*user_id, address, None),
-                None => return Ok(Written::UnknownUser(*user_id)),
-            }
-        }
+        | Command::SendOrderConfirmation { user_id, .. } => match known.address {
+            Some(address) => (*user_id, address, None),
+            None => return Ok(Written::UnknownUser(*user_id)),
+        },
     };
     let Some((subject, text)) = render(command, token.as_deref(), public_url) else {
         return Ok(Written::Nothing);
