@@ -168,8 +168,9 @@ async fn sagas_are_locked_by_id_so_batches_in_opposite_order_do_not_wait_for_eac
 }
 
 /// Sixteen outcomes at once, of which the claim of one has ended meanwhile: the others are stored
-/// together, and that one is not stored.
-#[tokio::test(flavor = "multi_thread")]
+/// together, and that one is not stored. On one thread: all of them end before the first batch
+/// begins.
+#[tokio::test]
 async fn outcomes_that_arrive_together_share_commits_and_a_fenced_one_falls_out() {
     let shop = Shop::open(quick()).await;
     let fenced = shop.submit().await;

@@ -10,6 +10,7 @@ use kernel::{SagaId, TraceRef};
 use sqlx::PgTransaction;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, debug, error, info_span, warn};
+use uuid::Uuid;
 
 use crate::{
     engine::{Engine, EngineError, Started},
@@ -51,6 +52,7 @@ impl Batch for Outcomes {
         match self.0.commit_free(outcomes).await {
             Ok(stored) => stored,
             Err(error) if outcomes.len() == 1 => vec![Some(Err(error))],
+            Err(EngineError::Fenced) => self.without_fenced(outcomes).await,
             Err(error) => {
                 debug!(%error, "{} outcomes could not be stored together: one by one", outcomes.len());
                 outcomes.iter().map(|_| None).collect()
@@ -60,6 +62,39 @@ impl Batch for Outcomes {
 
     async fn alone(&self, outcome: Self::Item) -> Self::Answer {
         self.0.commit(vec![outcome]).await
+    }
+}
+
+impl Outcomes {
+    /// Stores the outcomes whose claims still hold, together, and answers the others.
+    async fn without_fenced(
+        &self,
+        outcomes: &[(SagaId, Cause)],
+    ) -> Vec<Option<Result<(), EngineError>>> {
+        let Ok(held) = self.held(outcomes).await else {
+            return outcomes.iter().map(|_| None).collect();
+        };
+        let fenced = |held: &bool| (!held).then_some(Err(EngineError::Fenced));
+        let mut answers: Vec<_> = held.iter().map(fenced).collect();
+        let rest: Vec<_> = (0..outcomes.len()).filter(|index| held[*index]).collect();
+        let causes: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
+        if let Ok(stored) = self.0.commit_free(&causes).await {
+            for (index, answer) in rest.into_iter().zip(stored) {
+                answers[index] = answer;
+            }
+        }
+        answers
+    }
+
+    /// Whether the claim of each outcome still holds.
+    async fn held(&self, outcomes: &[(SagaId, Cause)]) -> sqlx::Result<Vec<bool>> {
+        let claims = outcomes.iter().map(|(_, cause)| match cause {
+            Cause::Attempt(claim, _) => (claim.entry_id.uuid(), claim.epoch),
+            Cause::Begun(_) | Cause::Signal(_) | Cause::Operator(_) => (Uuid::nil(), 0),
+        });
+        let (entries, epochs): (Vec<_>, Vec<_>) = claims.unzip();
+        let mut conn = self.0.pool().acquire().await?;
+        store::claim::held(&mut conn, &entries, &epochs).await
     }
 }
 

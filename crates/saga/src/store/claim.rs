@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use kernel::{EntryId, SagaId};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// The kind of a saga's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,4 +160,24 @@ pub async fn claim_sagas(
         }),
     });
     Ok(claims.collect())
+}
+
+/// Whether each of these claims still holds: whether its entry is there under the claim's epoch.
+pub(crate) async fn held(
+    conn: &mut PgConnection,
+    entries: &[Uuid],
+    epochs: &[i64],
+) -> sqlx::Result<Vec<bool>> {
+    sqlx::query_scalar!(
+        r#"
+        select o.entry_id is not null as "held!"
+        from unnest($1::uuid[], $2::bigint[]) with ordinality as c(entry_id, epoch, n)
+             left join messaging.outbox o using (entry_id, epoch)
+        order by c.n
+        "#,
+        entries,
+        epochs,
+    )
+    .fetch_all(conn)
+    .await
 }
