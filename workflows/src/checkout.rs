@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use commerce::order::{self, Basket, NewOrder, PaymentTerms, PlaceError};
 use contracts::{
+    payment_event,
     payments::{InitTransaction, Status, Transaction},
     topology,
 };
-use kernel::{Money, OrderId, SagaId, TransactionId, UserId};
+use kernel::{Money, OrderId, SagaId, SignalId, TransactionId, UserId};
 use saga::{
     Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan,
     PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo,
@@ -149,15 +150,8 @@ impl Saga for Checkout {
         }
     }
 
-    fn message_of(
-        input: &CheckoutInput,
-        assertion: Assertion<'_>,
-    ) -> Option<(&'static str, String)> {
-        let Assertion::Signal(name) = assertion else {
-            return None;
-        };
-        let key = format!("{}/{name}", input.transaction_id);
-        Some((topology::PAYMENTS_EVENTS_QUEUE, key))
+    fn signal_id(input: &CheckoutInput, name: &str) -> SignalId {
+        payment_event::signal_id(input.transaction_id, name)
     }
 
     fn plan() -> Plan<Self, Complete> {

@@ -38,7 +38,8 @@ use watch::Watch;
 /// How long a statement waits for a row lock of another session; then the client is told to retry.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The usual pool, and the pool for orders, whose statements all find their rows by key.
+/// The usual pool, and the pool for orders and sessions, whose statements all find their rows by
+/// key.
 fn pools(config: &Config) -> anyhow::Result<(PgPool, PgPool)> {
     let connect = |pool: db::PoolConfig| {
         db::connect(&config.database_url, &pool.lock_timeout(LOCK_TIMEOUT))
@@ -128,7 +129,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let payments: Arc<dyn Payments> = Arc::new(payments);
     let registry = workflows(&config.checkout.workflows());
     let engine_config = config.checkout.engine_config()?;
-    let engine = Engine::new(&registry, hot, engine_config, Wakeup::default())?;
+    let engine = Engine::new(&registry, hot.clone(), engine_config, Wakeup::default())?;
     let ports = Ports::new(Arc::clone(&payments));
     let runner = Runner::new(engine.clone(), &registry, ports);
     let gone = CancellationToken::new();
@@ -137,7 +138,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
-    let sessions = Sessions::new(pool.clone(), shutdown.clone());
+    let sessions = Sessions::new(hot.clone(), shutdown.clone());
     let app = App {
         auth: Auth::new(pool.clone(), bus, signer.clone(), hasher, config.auth),
         gate: Gate {

@@ -50,20 +50,19 @@ fn rows(from: u64, to: u64, of: u64) -> String {
         join (select product_id, row_number() over () - 1 as i, count(*) over () as of from commerce.product) as p
              on p.i = n % p.of;
         insert into commerce."order" (order_id, user_id, saga_id, transaction_id, status, total_amount, currency,
-                                      trace_id, created_at, updated_at)
-        select order_id, user_id, saga_id, transaction_id, 'completed', 1290, 'EUR', md5(n::text), at, at from t;
+                                      trace_id, created_at, updated_at, awaiting_at, ended_at)
+        select order_id, user_id, saga_id, transaction_id, 'completed', 1290, 'EUR', md5(n::text), at, at, at, at
+        from t;
         insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
         select order_id, 1, product_id, 'Enamel Mug', 1, 1290 from t;
-        insert into commerce.order_status (order_id, seq, status, at)
-        select order_id, s.seq, s.status, at
-        from t, (values (1, 'pending'), (2, 'awaiting_payment'), (3, 'completed')) as s(seq, status);
         insert into commerce.idempotency_key (user_id, key, request_hash, order_id, created_at)
         select user_id, order_id::text, '\x00', order_id, at from t where at > now() - interval '{OLDEST_KEY} days';
         insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, revision, input, trace_id,
-                               root_span_id, created_at, updated_at)
+                               root_span_id, created_at, updated_at, ended_at)
         select saga_id, 'checkout', 1, 'finished', 'completed', 3, 3,
                jsonb_build_object('order_id', order_id, 'saga_id', saga_id, 'user_id', user_id,
-                                  'transaction_id', transaction_id), md5(n::text), 'b7ad6b7169203331', at, at
+                                  'transaction_id', transaction_id), md5(n::text), 'b7ad6b7169203331', at, at,
+               at
         from t;
         insert into saga.journal (saga_id, revision, n, at, kind, step, state)
         select saga_id, r, 0, at, 'done', 'init_payment', 'completed' from t, generate_series(1, 3) as r;
@@ -72,7 +71,7 @@ fn rows(from: u64, to: u64, of: u64) -> String {
                jsonb_build_object('transaction_id', transaction_id), 'filled', at, at
         from t;
         insert into messaging.inbox (consumer, message_id, handled_at)
-        select 'payments_events_queue', transaction_id || '/transaction_completed', at from t;
+        select 'messages', order_id, at from t;
         update commerce.stock s
         set sold = s.sold + c.n
         from (select product_id, count(*) as n from t group by product_id) as c

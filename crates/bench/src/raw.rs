@@ -42,8 +42,6 @@ with key as (
 ), line as (
     insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
     values ($3, 1, $6, 'Enamel Mug', 1, 1290)
-), status as (
-    insert into commerce.order_status (order_id, seq, status) values ($3, 1, 'pending')
 ), held as (
     update commerce.stock set reserved = reserved + 1 where product_id = $6
 ), saga as (
@@ -73,23 +71,20 @@ with moved as (
     set kind = 'timer', step = 'await_payment', since = clock_timestamp(), epoch = epoch + 1, attempt = 0,
         due_at = clock_timestamp() + interval '30 minutes'
     where saga_id = $1 and kind in ('step', 'timer') and epoch = 1
-), awaiting as (
-    update commerce."order" set status = 'awaiting_payment', updated_at = clock_timestamp()
-    where order_id = $2 and status = 'pending'
 )
-insert into commerce.order_status (order_id, seq, status) values ($2, 2, 'awaiting_payment')
+update commerce."order" set status = 'awaiting_payment', updated_at = clock_timestamp()
+where order_id = $2 and status = 'pending'
 "#;
 
 /// Records the payment and completes the order.
 const COMPLETED: &str = r#"
-with seen as (
-    insert into messaging.inbox (consumer, message_id) values ('payments_events_queue', $3 || '/transaction_completed')
-), signal as (
+with signal as (
     insert into saga.signal (signal_id, saga_id, name, verdict, payload, source, decided_at)
     values (gen_random_uuid(), $1, 'transaction_completed', 'applied', $5, 'message ' || $3, clock_timestamp())
 ), moved as (
     update saga.saga
-    set state = 'completed', step = 3, deadline = null, revision = revision + 1, updated_at = clock_timestamp()
+    set state = 'completed', step = 3, deadline = null, revision = revision + 1, updated_at = clock_timestamp(),
+        ended_at = clock_timestamp()
     where saga_id = $1 and revision = 2
 ), journal as (
     insert into saga.journal (saga_id, revision, n, kind, detail, state, actor)
@@ -99,8 +94,6 @@ with seen as (
 ), completed as (
     update commerce."order" set status = 'completed', updated_at = clock_timestamp()
     where order_id = $2 and status = 'awaiting_payment'
-), status as (
-    insert into commerce.order_status (order_id, seq, status) values ($2, 3, 'completed')
 ), sold as (
     update commerce.stock set reserved = reserved - 1, sold = sold + 1 where product_id = $4
 )

@@ -239,11 +239,9 @@ impl System {
 
     /// Checks that no saga is in progress.
     pub(crate) async fn check_live(&self) -> anyhow::Result<()> {
-        let live: i64 = sqlx::query_scalar(
-            "select count(*) from saga.saga where state in ('running', 'waiting', 'compensating')",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let live: i64 = sqlx::query_scalar("select count(*) from saga.saga where ended_at is null")
+            .fetch_one(&self.pool)
+            .await?;
         anyhow::ensure!(live == 0, "{live} sagas are not at rest");
         Ok(())
     }

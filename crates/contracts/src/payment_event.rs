@@ -5,7 +5,7 @@
 //! header `x-signature`: a detached JWS, RFC 7797), or when payments confirms it on request.
 
 use chrono::{DateTime, Utc};
-use kernel::{Money, OrderId, TransactionId};
+use kernel::{Money, OrderId, SignalId, TransactionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -54,11 +54,22 @@ pub struct PaymentEvent {
 pub const MAX_BODY: usize = 64 * 1024;
 
 impl PaymentEvent {
-    /// The key by which events are deduplicated: one fact has one effect, however many events
-    /// report it.
-    pub fn dedup_key(&self) -> String {
-        format!("{}/{}", self.transaction_id, self.outcome.routing_key())
+    /// The id of the signal that this event becomes; see [`signal_id`].
+    pub fn signal_id(&self) -> SignalId {
+        signal_id(self.transaction_id, self.outcome.routing_key())
     }
+}
+
+/// The id of the signal that says this about a transaction. Each event about the same fact becomes
+/// the same signal, so one fact has one effect, however many events report it.
+///
+/// The id begins with the time in the transaction's id: signals that arrive together are stored
+/// together.
+pub fn signal_id(transaction_id: TransactionId, routing_key: &str) -> SignalId {
+    let transaction = transaction_id.uuid();
+    let mut bytes = *Uuid::new_v5(&transaction, routing_key.as_bytes()).as_bytes();
+    bytes[..6].copy_from_slice(&transaction.as_bytes()[..6]);
+    SignalId::from(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,10 +138,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(event.outcome, Outcome::Canceled);
-        assert_eq!(
-            event.dedup_key(),
-            "12b0d3e0-befa-11f0-aa62-2f547971bbe0/transaction_canceled"
-        );
+        let signal_id = event.signal_id().to_string();
+        assert!(signal_id.starts_with("12b0d3e0-befa-8"), "{signal_id}");
         assert_eq!((event.amount, event.order_id), (None, None));
     }
 

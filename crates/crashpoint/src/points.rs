@@ -138,7 +138,7 @@ pub const POINTS: &[(&str, &str)] = &[
     ),
     (
         "events.before_commit",
-        "inbox, signals, sagas and orders of a batch are written, not committed",
+        "signals, sagas and orders of a batch are written, not committed",
     ),
     (
         "events.after_commit",

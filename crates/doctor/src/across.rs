@@ -80,7 +80,7 @@ async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Resul
         select o.order_id, o.transaction_id, o.total_amount, o.currency as "currency: Currency", o.status,
                not exists (select from saga.saga s
                            where s.saga_id = o.saga_id
-                             and s.state in ('running', 'waiting', 'compensating')) as "settled!",
+                             and s.ended_at is null) as "settled!",
                o.updated_at < clock_timestamp() - make_interval(secs => $2) as "quiet!"
         from commerce."order" o
         where o.order_id > $1

@@ -99,7 +99,7 @@ async fn sleepers(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
                'its signal ' || g.name || ' waits since ' || g.received_at as "what!"
         from saga.signal g join saga.saga s using (saga_id)
         where (g.verdict is null or (g.verdict = 'early' and s.state <> 'waiting'))
-          and s.state in ('running', 'waiting', 'compensating')
+          and s.ended_at is null
           and not s.paused
           and g.received_at < clock_timestamp() - make_interval(secs => $1)
         order by g.received_at
@@ -130,7 +130,7 @@ async fn sagas(
         select 'saga ' || s.saga_id as "subject!",
                'it is of plan ' || s.plan || ' v' || s.plan_version || ' (' || s.plan_hash || ')' as "what!"
         from saga.saga s
-        where s.state in ('running', 'waiting', 'compensating')
+        where s.ended_at is null
           and (s.plan, s.plan_version, s.plan_hash) not in (select * from unnest($1::text[], $2::integer[], $3::text[]))
         order by s.created_at
         limit 100
@@ -162,7 +162,7 @@ async fn sagas(
         r#"
         select 'saga ' || s.saga_id as "subject!", 'it is paused since ' || s.updated_at || ' or longer' as "what!"
         from saga.saga s
-        where s.state in ('running', 'waiting', 'compensating')
+        where s.ended_at is null
           and s.paused
           and s.updated_at < clock_timestamp() - make_interval(secs => $1)
         order by s.updated_at
@@ -176,7 +176,7 @@ async fn sagas(
         r#"
         select 'saga ' || s.saga_id as "subject!", 'it is ' || s.state || ' since ' || s.created_at as "what!"
         from saga.saga s
-        where s.state in ('running', 'waiting', 'compensating')
+        where s.ended_at is null
           and s.created_at < clock_timestamp() - make_interval(secs => $1)
         order by s.created_at
         limit 100

@@ -73,7 +73,7 @@ async fn select(conn: &mut PgConnection, sample: Option<i64>) -> sqlx::Result<Ve
             sqlx::query_scalar!(
                 r#"
                 (select saga_id as "saga_id!" from saga.saga
-                 where state in ('running', 'waiting', 'compensating') order by updated_at limit $1)
+                 where ended_at is null order by updated_at limit $1)
                 union
                 (select saga_id from saga.saga order by created_at desc limit $1)
                 "#,

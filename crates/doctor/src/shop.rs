@@ -237,7 +237,7 @@ async fn entries(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
                'it is ' || s.state || case when s.paused then ' (paused)' else '' end
                || ' and owns ' || count(o.*) || ' entries' as "what!"
         from saga.saga s left join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
-        where s.state in ('running', 'waiting', 'compensating') or o.entry_id is not null
+        where s.ended_at is null or o.entry_id is not null
         group by s.saga_id, s.state, s.paused
         having count(o.*) <> case when s.paused or s.state in ('completed', 'compensated') then 0 else 1 end
         limit 100

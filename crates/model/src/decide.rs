@@ -311,7 +311,7 @@ impl Production {
                 actor: "operator".to_owned(),
                 reason: "model".to_owned(),
             }
-            .causes(self.saga_id),
+            .causes(self.saga_id, id),
         }
     }
 

@@ -48,7 +48,7 @@ mutations! {
     EntryNotRemoved: "pausing and coming to rest leave the entry" => I7,
     EntryNotInserted: "resuming writes no entry" => I7,
     LeaseNeverEnds: "an entry whose holder died is never due again" => WayOut,
-    NoInbox: "the inbox is not asked" => I5,
+    KnownSignalTaken: "a signal that is known is taken again" => I5,
     AckBeforeCommit: "a message is acknowledged before it is handled" => I5,
     EventNotWritten: "payments decides without writing its event" => I5,
     NoTombstone: "canceling what is not there leaves no tombstone" => I3,

@@ -129,7 +129,7 @@ impl Model {
         }
     }
 
-    /// The consumer's transaction: check, inbox, signal.
+    /// The consumer's transaction: check, and signal unless it is known.
     fn delivered(&self, world: &World) -> Checked<World> {
         let mut after = *world;
         let class = match world.tx {
@@ -140,14 +140,14 @@ impl Model {
             Tx::Paid { .. } => Class::Proceed,
             _ => Class::Abort,
         };
-        if world.news.inbox && !self.cut(Mutation::NoInbox) {
+        if world.news.known && !self.cut(Mutation::KnownSignalTaken) {
             return Ok(after);
         }
         if self.cut(Mutation::AckBeforeCommit) && world.left.crashes > 0 {
             after.left.crashes -= 1;
             return Ok(after);
         }
-        after.news.inbox = true;
+        after.news.known = true;
         after.news.heard += 1;
         self.signal(&after, class)
     }

@@ -359,8 +359,8 @@ impl Model {
         after.left.acts -= 1;
         acts(OperatorVerb::Cancel, &after);
         if let Some(class) = self.may_be_told(world) {
-            // the inbox records the fact from now on
-            after.news.inbox = true;
+            // the event's own signal is known from now on
+            after.news.known = true;
             after.news.heard += 1;
             acts(OperatorVerb::Tell(class), &after);
             after.news = world.news;
@@ -385,7 +385,7 @@ impl Model {
     /// signal against the transaction.
     fn may_be_told(&self, world: &World) -> Option<Class> {
         match world.tx {
-            _ if world.news.inbox => None,
+            _ if world.news.known => None,
             Tx::Paid { right } if self.fits(right) => Some(Class::Proceed),
             Tx::Canceled => Some(Class::Abort),
             _ => None,

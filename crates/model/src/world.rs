@@ -232,8 +232,8 @@ pub struct News {
     pub failed: u8,
     /// How often the event was recorded as a signal.
     pub heard: u8,
-    /// Whether the shop's inbox has recorded the event.
-    pub inbox: bool,
+    /// Whether the shop knows the event's signal.
+    pub known: bool,
 }
 
 /// The remaining faults and acts of people. Each use takes one, so an endless repetition is the

@@ -1,7 +1,6 @@
 //! One action on one saga.
 
 use kernel::SagaId;
-use messaging::inbox;
 use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Verb, VerifyError, store};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -156,11 +155,6 @@ impl Operator {
             .engine
             .operate(&mut *conn, saga_id, operation, revision)
             .await?;
-        if let Some(assertion) = verb.assertion()
-            && let Some((consumer, key)) = self.engine.message_of(&saga.row, assertion)?
-        {
-            inbox::record(&mut *conn, consumer, &[key]).await?;
-        }
         let done = &operated.done;
         let act = audit::Act {
             actor,

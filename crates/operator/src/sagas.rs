@@ -97,7 +97,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         from saga.saga s
              left join messaging.outbox o on o.saga_id = s.saga_id and o.kind in ('step', 'timer')
         -- as a constant it lets the partial index of live sagas be used
-        where (not $1 or s.state in ('running', 'waiting', 'compensating'))
+        where (not $1 or s.ended_at is null)
           and ($2::text is null or s.state = $2)
           and ($3::text is null or s.plan = $3)
           and ($4::text is null or o.step in ($4, $4 || '/undo'))

@@ -44,7 +44,7 @@ pub async fn by_state_live(conn: &mut PgConnection) -> sqlx::Result<Vec<InState>
                extract(epoch from clock_timestamp() - min(coalesce(state_since, updated_at)))::float8
                    as "oldest_seconds!"
         from saga.saga
-        where state in ('running', 'waiting', 'compensating')
+        where ended_at is null
         group by state
         "#,
     )
@@ -76,7 +76,7 @@ pub async fn live_plans(conn: &mut PgConnection, known: &[PlanKey]) -> sqlx::Res
         select plan, plan_version, plan_hash, count(*) as "sagas!",
                (array_agg(saga_id order by created_at))[1] as "oldest!"
         from saga.saga
-        where state in ('running', 'waiting', 'compensating')
+        where ended_at is null
         group by plan, plan_version, plan_hash
         order by plan, plan_version, plan_hash
         "#,

@@ -193,6 +193,16 @@ pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result
     .await
 }
 
+/// Those of these signals that are stored. The caller has locked their sagas.
+pub async fn known_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select signal_id from saga.signal where signal_id = any($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The journals of sagas that are not archived, each in journal order.
 pub async fn journals(
     conn: &mut PgConnection,
@@ -405,7 +415,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
         Saved,
         r#"
         with t as (
-            select t.*, e.change, e.held, e.epoch, e.holder, e.kind, e.step as entry_step, e.due_at, e.error
+            select t.*, case when t.state in ('completed', 'compensated') then t.at end as ended_at, e.change, e.held,
+                   e.epoch, e.holder, e.kind, e.step as entry_step, e.due_at, e.error
             from jsonb_to_recordset($1) as t(
                      saga_id uuid, revision bigint, born jsonb, at timestamptz, state text, step smallint, undo_from smallint, paused boolean,
                      deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
@@ -415,9 +426,9 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
                      error text)
         ), born as (
             insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input, trace_id,
-                                   root_span_id, created_at, updated_at, state_since)
+                                   root_span_id, created_at, updated_at, state_since, ended_at)
             select t.saga_id, t.plan, t.plan_version, t.plan_hash, t.state, t.step, t.deadline, b.input, b.trace_id,
-                   b.root_span_id, t.at, t.at, t.at
+                   b.root_span_id, t.at, t.at, t.at, t.ended_at
             from t, jsonb_to_record(t.born) as b(input jsonb, trace_id text, root_span_id text)
             where t.born is not null
             returning 1
@@ -425,7 +436,8 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             update saga.saga s
             set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
                 reason = t.reason, kept = t.kept, revision = s.revision + 1, updated_at = clock_timestamp(),
-                state_since = case when (s.state, s.step) = (t.state, t.step) then s.state_since else t.at end
+                state_since = case when (s.state, s.step) = (t.state, t.step) then s.state_since else t.at end,
+                ended_at = t.ended_at
             from t
             where s.saga_id = t.saga_id
               and s.revision = t.revision

@@ -1,6 +1,6 @@
 //! The payments role: turns payment events into signals to the sagas that wait for them.
 //!
-//! One transaction stores a batch: inbox, signals, sagas, orders and outbox entries. An event is
+//! One transaction stores a batch: signals, sagas, orders and outbox entries. An event is
 //! accepted if payments has signed it or confirms it when asked; one call asks about all unsigned
 //! events of a batch: [`proof`]. Every message passes through here, be it a first delivery, a
 //! retry, a redrive or an edit.
@@ -21,18 +21,17 @@ use contracts::{
     topology,
 };
 use crashpoint::crash_point;
-use kernel::{Money, SignalId, TransactionId};
+use kernel::{Money, TransactionId};
 use messaging::{
     consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
 };
 use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
-use sqlx::PgConnection;
 use tracing::{Instrument, info_span};
 use workflows::payments::Payments;
 
-/// This consumer's name in the inbox.
+/// This consumer's name in metrics.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
 
 /// How long a fact that is stored alone waits for a lock: the batch has been delayed already, and
@@ -159,13 +158,15 @@ impl PaymentEvents {
             .zip(&checked)
             .filter_map(|(fact, terms)| Some((fact, terms.as_ref().ok()?)))
             .collect();
-        let signals = self.new_signals(&mut tx, &believed).await?;
+        let signals = believed.into_iter().map(signal).collect();
         let signaled = self.engine.signal(&mut tx, signals).await?;
         crash_point!("events.before_commit");
         tx.commit().await?;
         crash_point!("events.after_commit");
-        for verdict in signaled.verdicts.values() {
-            let verdict = verdict.map_or("kept", saga::Verdict::as_str);
+        let verdicts = signaled.verdicts.values();
+        let verdicts = verdicts.map(|verdict| verdict.map_or("kept", saga::Verdict::as_str));
+        let known = std::iter::repeat_n("duplicate", signaled.duplicates);
+        for verdict in verdicts.chain(known) {
             metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => verdict)
                 .increment(1);
         }
@@ -174,35 +175,6 @@ impl PaymentEvents {
             .into_iter()
             .map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done))
             .collect())
-    }
-
-    /// Signals for the facts that are new to the inbox, which deduplicates by (transaction,
-    /// outcome).
-    async fn new_signals(
-        &self,
-        conn: &mut PgConnection,
-        believed: &[(&Fact, &PaymentTerms)],
-    ) -> sqlx::Result<Vec<NewSignal>> {
-        let keys: Vec<_> = believed
-            .iter()
-            .map(|(fact, _)| fact.event.dedup_key())
-            .collect();
-        let new = inbox::record(conn, CONSUMER, &keys).await?;
-        let duplicates = new.iter().filter(|new| !**new).count() as u64;
-        metrics::counter!("inbox_handled_total", "queue" => CONSUMER, "result" => "duplicate")
-            .increment(duplicates);
-        let signals = believed
-            .iter()
-            .zip(new)
-            .filter(|(_, new)| *new)
-            .map(|((fact, terms), _)| NewSignal {
-                id: SignalId::new(),
-                saga_id: terms.saga_id,
-                name: fact.event.outcome.routing_key().to_owned(),
-                payload: serde_json::to_value(&fact.event).unwrap_or_default(),
-                source: fact.source.clone(),
-            });
-        Ok(signals.collect())
     }
 }
 
@@ -264,6 +236,18 @@ impl Handler for PaymentEvents {
     }
 }
 
+/// The signal that an event becomes. The engine drops it if another event about the same fact came
+/// before.
+fn signal((fact, terms): (&Fact, &PaymentTerms)) -> NewSignal {
+    NewSignal {
+        id: fact.event.signal_id(),
+        saga_id: terms.saga_id,
+        name: fact.event.outcome.routing_key().to_owned(),
+        payload: serde_json::to_value(&fact.event).unwrap_or_default(),
+        source: fact.source.clone(),
+    }
+}
+
 fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
     if delivery.body.len() > MAX_BODY {
         let bytes = delivery.body.len();
@@ -285,7 +269,7 @@ fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
     let source = delivery
         .message_id
         .clone()
-        .unwrap_or_else(|| event.dedup_key());
+        .unwrap_or_else(|| event.signal_id().to_string());
     Ok(Fact {
         event,
         source: format!("message {source}"),

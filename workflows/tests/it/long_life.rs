@@ -14,7 +14,7 @@ const GROWING: [&str; 8] = [
     "inbox",
     "order",
     "order_line",
-    "order_status",
+    "order_status_before",
     "idempotency_key",
 ];
 
@@ -29,21 +29,22 @@ const FILL: &str = r#"
     select order_id, user_id, saga_id, transaction_id, 'completed', 1290, 'EUR', md5(order_id::text), at, at from t;
     insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
     select order_id, 1, gen_random_uuid(), 'Enamel Mug', 1, 1290 from t;
-    insert into commerce.order_status (order_id, seq, status, at)
+    insert into commerce.order_status_before (order_id, seq, status, at)
     select order_id, s.seq, s.status, at
     from t, (values (1, 'pending'), (2, 'awaiting_payment'), (3, 'completed')) as s(seq, status);
     insert into commerce.idempotency_key (user_id, key, request_hash, order_id, created_at)
     select user_id, order_id::text, '\x00', order_id, at from t;
     insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, revision, input, trace_id, root_span_id,
-                           created_at, updated_at)
-    select saga_id, 'checkout', 1, 'finished', 'completed', 3, 3, '{}', md5(saga_id::text), 'b7ad6b7169203331', at, at
+                           created_at, updated_at, ended_at)
+    select saga_id, 'checkout', 1, 'finished', 'completed', 3, 3, '{}', md5(saga_id::text), 'b7ad6b7169203331', at, at,
+           at
     from t;
     insert into saga.journal (saga_id, revision, n, at, kind, step, state)
     select saga_id, r, 0, at, 'done', 'init_payment', 'completed' from t, generate_series(1, 3) as r;
     insert into saga.signal (signal_id, saga_id, name, verdict, source, received_at, decided_at)
     select transaction_id, saga_id, 'transaction_completed', 'applied', 'filled', at, at from t;
     insert into messaging.inbox (consumer, message_id, handled_at)
-    select 'payments_events_queue', transaction_id || '/transaction_completed', at from t;
+    select 'messages', order_id, at from t;
     drop table t;
     set session_replication_role = origin;
     analyze;
@@ -70,7 +71,7 @@ async fn no_statement_of_a_checkout_scans_what_has_gathered() {
     commerce::order::find_terms(&mut conn, &[paid.transaction_id])
         .await
         .unwrap();
-    messaging::inbox::record(&mut conn, "payments_events_queue", &["x".to_owned()])
+    messaging::inbox::record(&mut conn, "messages", &["x".to_owned()])
         .await
         .unwrap();
     drop(conn);

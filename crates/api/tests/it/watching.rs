@@ -223,7 +223,7 @@ async fn f58_a_stream_survives_a_silent_database_connection() {
     // open connections get no further answers, and their ends are not notified
     proxy.silence();
     let mut direct = PgConnection::connect(&url).await.unwrap();
-    let changed = "insert into commerce.order_status (order_id, seq, status) values ($1::uuid, 3, 'canceled')";
+    let changed = "update commerce.\"order\" set status = 'canceled' where order_id = $1::uuid";
     sqlx::query(changed)
         .bind(id_of(&order).to_string())
         .execute(&mut direct)

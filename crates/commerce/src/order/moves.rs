@@ -147,9 +147,6 @@ async fn insert(conn: &mut PgConnection, orders: &[&NewOrder<'_>]) -> sqlx::Resu
             select o.order_id, o.user_id, o.saga_id, o.transaction_id, 'pending', o.total, o.currency, o.trace_id
             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[])
                  as o(order_id, user_id, saga_id, transaction_id, total, currency, trace_id)
-        ), history as (
-            insert into commerce.order_status (order_id, seq, status)
-            select order_id, 1, 'pending' from unnest($1::uuid[]) as o(order_id)
         )
         insert into commerce.order_line (order_id, line_no, product_id, name, quantity, unit_amount)
         select *
@@ -179,17 +176,10 @@ pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
     let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
     let moved = sqlx::query!(
         r#"
-        with moved as (
-            update commerce."order"
-            set status = 'awaiting_payment', updated_at = clock_timestamp()
-            where order_id = any($1)
-              and status = 'pending'
-            returning order_id
-        )
-        insert into commerce.order_status (order_id, seq, status)
-        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
-               'awaiting_payment'
-        from moved m
+        update commerce."order"
+        set status = 'awaiting_payment', updated_at = clock_timestamp()
+        where order_id = any($1)
+          and status = 'pending'
         "#,
         &ids,
     )
@@ -206,18 +196,12 @@ pub async fn begin_canceling(
     let (ids, reasons) = split(orders);
     let moved = sqlx::query!(
         r#"
-        with moved as (
-            update commerce."order" o
-            set canceling = true, updated_at = clock_timestamp()
-            from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
-            where o.order_id = r.order_id
-              and o.status in ('pending', 'awaiting_payment')
-            returning o.order_id, r.reason
-        )
-        insert into commerce.order_status (order_id, seq, status, reason)
-        select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
-               'canceling', m.reason
-        from moved m
+        update commerce."order" o
+        set canceling = true, canceling_at = clock_timestamp(), canceling_reason = r.reason,
+            updated_at = clock_timestamp()
+        from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
+        where o.order_id = r.order_id
+          and o.status in ('pending', 'awaiting_payment')
         "#,
         &ids,
         &reasons,
@@ -239,11 +223,6 @@ pub async fn complete(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
             where order_id = any($1)
               and status = 'awaiting_payment'
             returning order_id, user_id, trace_id
-        ), history as (
-            insert into commerce.order_status (order_id, seq, status)
-            select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
-                   'completed'
-            from moved m
         ), held as (
             select l.product_id, sum(l.quantity)::bigint as quantity
             from moved m join commerce.order_line l using (order_id)
@@ -300,16 +279,11 @@ pub async fn cancel(conn: &mut PgConnection, orders: &[(OrderId, &str)]) -> sqlx
         r#"
         with moved as (
             update commerce."order" o
-            set status = 'canceled', canceling = false, updated_at = clock_timestamp()
+            set status = 'canceled', canceling = false, ended_reason = r.reason, updated_at = clock_timestamp()
             from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
             where o.order_id = r.order_id
               and o.status in ('pending', 'awaiting_payment')
-            returning o.order_id, r.reason
-        ), history as (
-            insert into commerce.order_status (order_id, seq, status, reason)
-            select m.order_id, 1 + (select max(seq) from commerce.order_status h where h.order_id = m.order_id),
-                   'canceled', m.reason
-            from moved m
+            returning o.order_id
         ), held as (
             select l.product_id, sum(l.quantity)::bigint as quantity
             from moved m join commerce.order_line l using (order_id)

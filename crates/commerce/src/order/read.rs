@@ -180,11 +180,12 @@ pub async fn changes_since(
     let (ids, seqs): (Vec<_>, Vec<_>) = seen.iter().map(|(id, seq)| (id.uuid(), *seq)).unzip();
     let rows = sqlx::query!(
         r#"
-        select c.order_id as "order_id: OrderId", c.seq, c.status, c.reason, c.at
+        select o.order_id as "order_id: OrderId", h.seq as "seq!", h.status as "status!", h.reason, h.at as "at!"
         from unnest($1::uuid[], $2::smallint[]) as seen(order_id, seq)
-        join commerce.order_status c on c.order_id = seen.order_id
-                                    and c.seq > seen.seq
-        order by c.order_id, c.seq
+        join commerce."order" o using (order_id)
+        cross join lateral commerce.order_history(o) h
+        where h.seq > seen.seq
+        order by o.order_id, h.seq
         "#,
         &ids,
         &seqs,
@@ -227,8 +228,7 @@ pub async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec
                 where l.order_id = o.order_id) as "lines: Json<Vec<LineRow>>",
                (select json_agg(json_build_object('seq', h.seq, 'status', h.status, 'reason', h.reason, 'at', h.at)
                                 order by h.seq)
-                from commerce.order_status h
-                where h.order_id = o.order_id) as "history: Json<Vec<StatusChange>>"
+                from commerce.order_history(o) h) as "history: Json<Vec<StatusChange>>"
         from commerce."order" o
         where o.order_id = any($1)
         order by o.order_id desc

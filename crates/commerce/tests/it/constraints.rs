@@ -143,14 +143,6 @@ async fn an_order_has_one_transaction_a_known_status_and_a_positive_total() {
             "update commerce.order_line set order_id = gen_random_uuid()",
             "order_line_order_fk",
         ),
-        (
-            "insert into commerce.order_status select * from commerce.order_status",
-            "order_status_pk",
-        ),
-        (
-            "update commerce.order_status set status = 'lost'",
-            "order_status_known",
-        ),
     ])
     .await;
 }

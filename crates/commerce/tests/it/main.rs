@@ -10,6 +10,7 @@ mod idempotency;
 mod moves;
 mod pages;
 mod pricing;
+mod release_before;
 mod search;
 mod seed;
 mod shop;

@@ -91,7 +91,7 @@ const PLANTS: [Plant; 30] = [
     shop(
         "I4",
         "order {completed}",
-        "insert into commerce.order_status (order_id, seq, status) values ('{completed}', 99, 'pending')",
+        "update commerce.\"order\" set awaiting_at = null where order_id = '{completed}'",
     ),
     shop(
         "I5",

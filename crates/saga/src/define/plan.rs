@@ -4,6 +4,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use kernel::SignalId;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
@@ -69,14 +70,11 @@ pub trait Saga: Send + Sync + Sized + 'static {
         assertion: Assertion<'_>,
     ) -> impl Future<Output = Result<(), VerifyError>> + Send;
 
-    /// The message that is equivalent to an operator's assertion: its consumer, and the key that
-    /// deduplicates it. Recorded with the action, so that the message counts as a duplicate if it
-    /// still arrives.
-    fn message_of(
-        _input: &Self::Input,
-        _assertion: Assertion<'_>,
-    ) -> Option<(&'static str, String)> {
-        None
+    /// The id of a signal that an operator sends in place of a participant. A workflow whose
+    /// participants' events have ids of their own returns the event's, so that the event counts as
+    /// a duplicate if it still arrives.
+    fn signal_id(_input: &Self::Input, _name: &str) -> SignalId {
+        SignalId::new()
     }
 
     /// Records that compensation begins, in the transaction that begins it.

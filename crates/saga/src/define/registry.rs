@@ -4,7 +4,7 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::store::claim::PlanKey;
 use futures::future::BoxFuture;
-use kernel::{SagaId, TraceRef};
+use kernel::{SagaId, SignalId, TraceRef};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -199,11 +199,7 @@ pub(crate) trait Definition: Send + Sync {
 
     fn attributes(&self, input: &AnyInput) -> Vec<(&'static str, String)>;
 
-    fn message_of(
-        &self,
-        input: &AnyInput,
-        assertion: Assertion<'_>,
-    ) -> Option<(&'static str, String)>;
+    fn signal_id(&self, input: &AnyInput, name: &str) -> SignalId;
 
     fn describe<'a>(
         &'a self,
@@ -313,12 +309,8 @@ impl<S: Saga> Definition for Defined<S> {
         S::attributes(input.of::<S>())
     }
 
-    fn message_of(
-        &self,
-        input: &AnyInput,
-        assertion: Assertion<'_>,
-    ) -> Option<(&'static str, String)> {
-        S::message_of(input.of::<S>(), assertion)
+    fn signal_id(&self, input: &AnyInput, name: &str) -> SignalId {
+        S::signal_id(input.of::<S>(), name)
     }
 
     fn describe<'a>(

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     machine::{Op, State},
     plan::Saga,
-    preview::{Assertion, Description, PlannedEffect},
+    preview::{Description, PlannedEffect},
     registry::{AnyDetails, AnyInput, Definition, PlanVersion, Registry},
     shape::Shape,
     signal::NewSignal,
@@ -333,21 +333,7 @@ impl Engine {
         Ok(known.workflow.describe(conn, &input, effect).await?)
     }
 
-    /// The message that is equivalent to an operator's assertion about this saga: its consumer, and
-    /// the key that deduplicates it.
-    ///
-    /// # Errors
-    /// When the plan is unknown or its input cannot be read.
-    pub fn message_of(
-        &self,
-        row: &store::Row,
-        assertion: Assertion<'_>,
-    ) -> Result<Option<(&'static str, String)>, EngineError> {
-        let (known, input) = self.read(row)?;
-        Ok(known.workflow.message_of(&input, assertion))
-    }
-
-    fn read(&self, row: &store::Row) -> Result<(Known<'_>, AnyInput), EngineError> {
+    pub(crate) fn read(&self, row: &store::Row) -> Result<(Known<'_>, AnyInput), EngineError> {
         let known = self.inner.known(row);
         let read = known.and_then(|known| Ok((known, known.workflow.read(row.input.clone())?)));
         read.map_err(|why| EngineError::Unreadable {
@@ -465,7 +451,8 @@ impl Engine {
         (claim, TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX))
     }
 
-    /// Records signals in the caller's transaction and moves their sagas, in the given order.
+    /// Records signals in the caller's transaction and moves their sagas, in the given order. A
+    /// signal whose id is known already has no effect.
     ///
     /// After the commit, the caller emits [`Signaled::after`] with [`crate::AfterCommit::emit`].
     ///

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use kernel::SagaId;
+use kernel::{SagaId, SignalId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -125,13 +125,14 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// The inputs of the machine: the action, and the signal that some actions send.
-    pub fn causes(self, saga_id: SagaId) -> Vec<Cause> {
+    /// The inputs of the machine: the action, and the signal that some actions send. `signal_id` is
+    /// the id of a signal that a participant could have sent.
+    pub fn causes(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Cause> {
         let source = format!("operator {}", self.actor);
         let signal = match &self.verb {
             Verb::Cancel => Some(NewSignal::cancel(saga_id, source)),
             Verb::Signal { name, payload } => Some(NewSignal {
-                id: kernel::SignalId::new(),
+                id: signal_id,
                 saga_id,
                 name: name.clone(),
                 payload: payload.clone(),
@@ -256,7 +257,14 @@ impl Engine {
             return Err(EngineError::Conflict { saga_id, why });
         }
         let done = self.work_out(conn, &row, &operation.verb).await?;
-        let causes = operation.causes(saga_id);
+        let signal_id = match &operation.verb {
+            Verb::Signal { name, .. } => {
+                let (known, input) = self.read(&row)?;
+                known.workflow.signal_id(&input, name)
+            }
+            _ => SignalId::new(),
+        };
+        let causes = operation.causes(saga_id, signal_id);
         let causes = causes.into_iter().map(|cause| (saga_id, cause)).collect();
         let after = transact(&self.inner, conn, causes).await?.after;
         Ok(Operated { done, after })
@@ -288,7 +296,7 @@ impl Engine {
             reason: String::new(),
         };
         let transition = rules
-            .transition(row, &kept, operation.causes(saga_id))
+            .transition(row, &kept, operation.causes(saga_id, SignalId::new()))
             .map_err(unreadable)?;
         let verdict = transition
             .verdicts

@@ -1,6 +1,6 @@
 //! The body of every transaction that moves sagas, and the export that follows its commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kernel::{SagaId, SignalId, TraceRef};
 use sqlx::{PgConnection, PgPool};
@@ -82,8 +82,10 @@ impl AfterCommit {
 #[derive(Debug)]
 pub struct Signaled {
     /// Verdicts by signal; `None` for a signal that is kept undecided. Signals to sagas that do not
-    /// exist are missing.
+    /// exist, and those that were known already, are missing.
     pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
+    /// The number of signals that were known already.
+    pub duplicates: usize,
     /// To be emitted after the commit.
     pub after: AfterCommit,
 }
@@ -118,15 +120,43 @@ pub(crate) async fn transact(
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
+    let duplicates = drop_known(conn, &mut by_saga).await?;
     let kept = kept_of(conn, &rows).await?;
     let mut moves = Moves::default();
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        if moves.add(inner, row, &kept, causes)?.is_stale() {
+        if !causes.is_empty() && moves.add(inner, row, &kept, causes)?.is_stale() {
             return Err(EngineError::Fenced);
         }
     }
-    moves.store(inner, conn).await
+    let mut signaled = moves.store(inner, conn).await?;
+    signaled.duplicates = duplicates;
+    Ok(signaled)
+}
+
+/// Removes the signals that an earlier transaction, or an earlier cause of this one, has brought.
+/// Returns how many. Their sagas are locked, so no other transaction brings one meanwhile.
+async fn drop_known(
+    conn: &mut PgConnection,
+    by_saga: &mut BTreeMap<SagaId, Vec<Cause>>,
+) -> sqlx::Result<usize> {
+    let signal = |cause: &Cause| match cause {
+        Cause::Signal(signal) => Some(signal.id.uuid()),
+        Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
+    };
+    let ids: Vec<_> = by_saga.values().flatten().filter_map(signal).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut known: HashSet<_> = store::known_signals(conn, &ids)
+        .await?
+        .into_iter()
+        .collect();
+    let before: usize = by_saga.values().map(Vec::len).sum();
+    for causes in by_saga.values_mut() {
+        causes.retain(|cause| signal(cause).is_none_or(|id| known.insert(id)));
+    }
+    Ok(before - by_saga.values().map(Vec::len).sum::<usize>())
 }
 
 /// Like [`transact`], with one cause a saga and without waiting for locks. Returns for each cause
@@ -344,6 +374,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
     });
     Signaled {
         verdicts: decided.chain(kept).collect(),
+        duplicates: 0,
         after: AfterCommit {
             moved: moved.collect(),
             told: Vec::new(),

@@ -55,7 +55,7 @@ impl Engine {
             select plan, plan_version, plan_hash, count(*) as "sagas!",
                    (array_agg(saga_id order by saga_id))[1:5] as "oldest!: Vec<SagaId>"
             from saga.saga
-            where state in ('running', 'waiting', 'compensating')
+            where ended_at is null
               and plan || '/' || plan_version || '/' || plan_hash not in (
                   select unnest($1::text[])
                   union all

@@ -20,6 +20,9 @@ grant select, insert, update, delete on messaging.outbox to
     api, operator, "worker-saga", "worker-payments", "worker-async";
 grant select, update on commerce."order", commerce.stock to
     api, operator, "worker-saga", "worker-payments", "worker-async";
+grant select on commerce.order_status_before to
+    api, operator, "worker-saga", "worker-payments", "worker-async";
+-- Processes of the release before insert here, too.
 grant select, insert on commerce.order_status to
     api, operator, "worker-saga", "worker-payments", "worker-async";
 grant select on commerce.order_line, commerce.product to
