@@ -170,14 +170,15 @@ async fn f41_a_full_disk_spends_no_delivery() {
     };
     run("create function full_disk() returns trigger language plpgsql as
            $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
-         create trigger full_disk before insert on messaging.inbox execute function full_disk()")
+         create trigger full_disk before insert on messaging.inbox execute function full_disk();
+         create trigger full_disk before insert on saga.signal execute function full_disk()")
     .await;
     pay(&buyer, &orders).await;
     // if these counted as attempts, the message would be in `failed`
     let tries = "Try 5 of [0-9]+ held messages of payments_events_queue ";
     logged_like(&system, &Regex::new(tries).unwrap()).await;
     assert_eq!(failed(&system).await, 0, "an outage is no attempt");
-    run("drop trigger full_disk on messaging.inbox; drop function full_disk").await;
+    run("drop function full_disk cascade").await;
     complete(&buyer, &orders).await;
     assert_eq!(failed(&system).await, 0);
     whole(&system).await;
