@@ -2,7 +2,7 @@
 //!
 //! One transaction stores a batch: inbox, signals, sagas, orders and outbox entries. An event is
 //! accepted if payments has signed it or confirms it when asked; one call asks about all unsigned
-//! events of a batch: [`proof`]. Every message passes through here, be it a first delivery, a
+//! events of a batch: [`proof`]. `PAYMENTS_EVENTS` demands more, or less. Every message passes through here, be it a first delivery, a
 //! retry, a redrive or an edit.
 
 mod proof;
@@ -17,11 +17,11 @@ use std::{
 use commerce::order::{self, PaymentTerms};
 use contracts::{
     failure::FailureKind,
-    payment_event::{MAX_BODY, Outcome, PaymentEvent},
+    payment_event::{MAX_BODY, PaymentEvent},
     topology,
 };
 use crashpoint::crash_point;
-use kernel::{Money, SignalId, TransactionId};
+use kernel::{SignalId, TransactionId};
 use messaging::{
     consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
@@ -31,6 +31,8 @@ use saga::{Engine, EngineError, NewSignal};
 use sqlx::PgConnection;
 use tracing::{Instrument, info_span};
 use workflows::payments::Payments;
+
+use crate::config::EventProof;
 
 /// This consumer's name in the inbox.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
@@ -46,6 +48,7 @@ pub(crate) struct PaymentEvents {
     engine: Engine,
     payments: Arc<dyn Payments>,
     keys: Arc<EventKeys>,
+    proof: EventProof,
     /// A transaction that payments could not read when payments was last found unavailable.
     unread: Mutex<Option<TransactionId>>,
 }
@@ -90,11 +93,17 @@ impl From<EngineError> for NotStored {
 }
 
 impl PaymentEvents {
-    pub(crate) fn new(engine: Engine, payments: Arc<dyn Payments>, keys: Arc<EventKeys>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        payments: Arc<dyn Payments>,
+        keys: Arc<EventKeys>,
+        proof: EventProof,
+    ) -> Self {
         Self {
             engine,
             payments,
             keys,
+            proof,
             unread: Mutex::default(),
         }
     }
@@ -172,7 +181,7 @@ impl PaymentEvents {
         signaled.after.emit();
         Ok(checked
             .into_iter()
-            .map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done))
+            .map(|terms| terms.map_or_else(|verdict| verdict, |_| Verdict::Done))
             .collect())
     }
 
@@ -234,7 +243,10 @@ impl Handler for PaymentEvents {
             let (mut proven, mut claimed) = (Vec::new(), Vec::new());
             for (index, delivery) in batch.iter().enumerate() {
                 match decode(delivery) {
-                    Ok(fact) if self.is_signed(delivery).await => proven.push((index, fact)),
+                    Ok(fact) if self.is_believed(delivery).await => proven.push((index, fact)),
+                    Ok(_) if self.proof == EventProof::Signed => {
+                        verdicts[index] = Some(Verdict::Retry(unsigned()));
+                    }
                     Ok(fact) => claimed.push((index, fact)),
                     Err(why) => verdicts[index] = Some(Verdict::Failed(why)),
                 }
@@ -307,44 +319,43 @@ fn mismatch(why: impl std::fmt::Display) -> Failure {
 }
 
 /// The payment terms of the fact's order, if the fact matches them in transaction, order, amount
-/// and currency.
-fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Failure> {
+/// and currency. An event that leaves out order or amount contradicts neither.
+fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Verdict> {
     let id = fact.event.transaction_id;
-    let terms = terms.iter().find(|terms| terms.transaction_id == id);
-    let terms = terms.ok_or_else(|| {
-        failure(
-            FailureKind::UnknownSubject,
-            format!("unknown transaction: no order is paid through {id}"),
-        )
-    })?;
+    let Some(terms) = terms.iter().find(|terms| terms.transaction_id == id) else {
+        let reason = format!("unknown transaction: no order is paid through {id}");
+        // payments may have chosen this id, and its answer to the shop is still under way
+        return Err(if fact.event.order_id.is_none() {
+            Verdict::Retry(reason)
+        } else {
+            Verdict::Failed(failure(FailureKind::UnknownSubject, reason))
+        });
+    };
     if fact
         .event
         .order_id
         .is_some_and(|order_id| order_id != terms.order_id)
     {
         let order_id = terms.order_id;
-        return Err(mismatch(format!("transaction {id} pays order {order_id}")));
+        let reason = mismatch(format!("transaction {id} pays order {order_id}"));
+        return Err(Verdict::Failed(reason));
     }
-    match (&fact.event.amount, fact.event.outcome) {
-        (Some(amount), _) => verify(terms, id, amount),
-        (None, Outcome::Canceled) => Ok(terms.clone()), // a tombstone has no amount
-        (None, Outcome::Completed) => Err(mismatch(format!("the payment of {id} has no amount"))),
-    }
+    order::verify_payment(terms, id, fact.event.amount.as_ref())
+        .map(|()| terms.clone())
+        .map_err(|why| Verdict::Failed(mismatch(why)))
 }
 
-fn verify(
-    terms: &PaymentTerms,
-    id: TransactionId,
-    amount: &Money,
-) -> Result<PaymentTerms, Failure> {
-    order::verify_payment(terms, id, amount)
-        .map(|()| terms.clone())
-        .map_err(mismatch)
+fn unsigned() -> String {
+    "payments has not signed it, and PAYMENTS_EVENTS=signed believes no other proof: give payments its signing key, \
+     or set PAYMENTS_EVENTS=asked for the payments role"
+        .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use kernel::{OrderId, SagaId};
+    use kernel::{Money, OrderId, SagaId};
+
+    use contracts::payment_event::Outcome;
 
     use super::*;
 
@@ -369,20 +380,28 @@ mod tests {
             source: "a test".to_owned(),
         };
         let (id, order) = (terms.transaction_id, Some(terms.order_id));
-        let kind_of = |fact| {
-            let checked = check(&fact, std::slice::from_ref(&terms));
-            checked.err().and_then(|failure| failure.kind)
+        let checked = |fact| check(&fact, std::slice::from_ref(&terms));
+        let kind_of = |fact| match checked(fact) {
+            Err(Verdict::Failed(failure)) => failure.kind,
+            _ => None,
         };
-        assert_eq!(kind_of(paid(id, order, Some(eur(100)))), None);
+        for fact in [
+            paid(id, order, Some(eur(100))),
+            paid(id, order, None),
+            paid(id, None, None),
+        ] {
+            assert_eq!(checked(fact), Ok(terms.clone()));
+        }
         for fact in [
             paid(id, order, Some(eur(99))),
-            paid(id, order, None),
             paid(id, Some(OrderId::new()), Some(eur(100))),
         ] {
             assert_eq!(kind_of(fact), Some("payment_mismatch"));
         }
-        let unknown = paid(TransactionId::new(), None, Some(eur(100)));
+        let unknown = paid(TransactionId::new(), order, Some(eur(100)));
         assert_eq!(kind_of(unknown), Some("unknown_subject"));
+        let early = checked(paid(TransactionId::new(), None, None));
+        assert!(matches!(early, Err(Verdict::Retry(_))), "{early:?}");
         let body = b"{not json".to_vec();
         let delivery = Delivery {
             message_id: None,
