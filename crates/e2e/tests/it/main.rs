@@ -15,6 +15,7 @@ mod fence;
 mod generated;
 mod heartbeats;
 mod layout;
+mod level1;
 mod matrix;
 mod observability;
 mod operating;

@@ -1,0 +1,98 @@
+//! The whole system with a payments service of another team, which offers level 1 of
+//! `docs/payments-contract.md` and no more.
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{Level1, System, eventually, eventually_some};
+
+use super::{impatient, text};
+
+/// The shop's processes, with this payments service in place of ours.
+async fn shop_with(payments: &str, system: &System, events: &str) {
+    let env = [("PAYMENTS_URL", payments), ("PAYMENTS_EVENTS", events)];
+    for role in ["api", "worker"] {
+        system.spawn_with(role, &env).await;
+    }
+}
+
+fn failed_events(system: &System) -> String {
+    system.run("shopctl", &["failed", "list", "-o", "json"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_specified_contract_of_payments_is_enough() {
+    let system = System::prepare(impatient()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    shop_with(&payments.url, &system, "trusted").await;
+    let buyer = system.buyer().await;
+    let before = system.available("enamel-mug").await;
+    let transaction = |order: &Value| payments.transaction(text(order, "id")).unwrap();
+
+    let (status, paid) = buyer.order().await;
+    assert_eq!(status, StatusCode::CREATED, "{paid}");
+    let (id, _) = transaction(&paid);
+    assert_eq!(text(&paid, "transaction_id"), id, "payments chose the id");
+    assert!(payments.pay(&id).await);
+    buyer.awaits(text(&paid, "id"), "completed").await;
+
+    let (_, canceled) = buyer.order().await;
+    buyer.cancel(text(&canceled, "id")).await;
+    buyer.awaits(text(&canceled, "id"), "canceled").await;
+    assert_eq!(transaction(&canceled).1, "canceled");
+
+    let (_, refused) = buyer.order().await;
+    assert!(payments.cancel(&transaction(&refused).0).await);
+    buyer.awaits(text(&refused, "id"), "canceled").await;
+
+    let (_, late) = buyer.order().await;
+    for hasten in [
+        "update saga.saga set deadline = clock_timestamp() where state = 'waiting'",
+        "update messaging.outbox set due_at = clock_timestamp() where kind = 'timer'",
+    ] {
+        sqlx::query(hasten).execute(&system.shop).await.unwrap();
+    }
+    buyer.awaits(text(&late, "id"), "canceled").await;
+    assert_eq!(transaction(&late).1, "canceled");
+
+    // the answers to its creation are lost until the saga gives up, and then until it is undone
+    payments.lose_answers(true);
+    let (_, lost) = buyer.order().await;
+    eventually("the order to be canceling", || async {
+        let order = buyer.try_look(text(&lost, "id")).await;
+        order.is_some_and(|order| order["canceling"] == true)
+    })
+    .await;
+    payments.lose_answers(false);
+    buyer.awaits(text(&lost, "id"), "canceled").await;
+    assert_eq!(transaction(&lost).1, "canceled");
+
+    system.settle().await;
+    assert_eq!(system.available("enamel-mug").await, before - 1);
+    let plans = workflows::plans();
+    let report = doctor::examine(&system.shop, None, &plans, std::time::Duration::ZERO).await;
+    let report = report.unwrap();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert_eq!(failed_events(&system), "");
+}
+
+/// Without a signature and without a read, nothing proves an event: it goes to `failed` with what to
+/// do, and the order still ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_nothing_proves_leaves_no_order_hanging() {
+    let system = System::prepare(impatient()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    shop_with(&payments.url, &system, "asked").await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    let (id, _) = payments.transaction(text(&order, "id")).unwrap();
+    assert!(payments.pay(&id).await);
+    let failed = eventually_some("the event to be in `failed`", || async {
+        let failed = failed_events(&system);
+        failed.contains(&id).then_some(failed)
+    })
+    .await;
+    assert!(failed.contains("PAYMENTS_EVENTS=trusted"), "{failed}");
+    // payments says that it is paid when it is asked to cancel
+    buyer.cancel(text(&order, "id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+}
