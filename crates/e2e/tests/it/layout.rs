@@ -130,6 +130,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("nemesis", &["kernel", "testkit"]),
+    ("payments-check", &["kernel", "contracts", "tokens"]),
     (
         "model",
         &[
@@ -210,7 +211,7 @@ fn the_arrows_between_crates_are_those_of_the_map() {
 }
 
 /// External crates that only these crates may use; `bench` and `testkit` act as foreign payments
-/// services, `testkit` as foreign clients of the broker.
+/// services, `testkit` and `payments-check` as foreign clients of the broker.
 #[test]
 fn rules_are_kept_from_http_and_brokers() {
     let all = dependencies();
@@ -227,7 +228,10 @@ fn rules_are_kept_from_http_and_brokers() {
                 "testkit",
             ][..],
         ),
-        ("lapin", &["messaging", "bench", "testkit"]),
+        (
+            "lapin",
+            &["messaging", "bench", "testkit", "payments-check"],
+        ),
         ("apalis", &["worker"]),
         ("apalis-postgres", &["worker"]),
         ("opentelemetry", &["telemetry"]),

@@ -1,9 +1,11 @@
 //! The whole system with a payments service of another team, which offers level 1 of
-//! `docs/payments-contract.md` and no more.
+//! `docs/payments-contract.md` and no more; and the conformance run against both kinds of service.
+
+use std::process::Output;
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Level1, System, eventually, eventually_some};
+use testkit::{Level1, System, SystemOptions, eventually, eventually_some};
 
 use super::{impatient, text};
 
@@ -95,4 +97,36 @@ async fn an_event_that_nothing_proves_leaves_no_order_hanging() {
     // payments says that it is paid when it is asked to cancel
     buyer.cancel(text(&order, "id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+fn check(system: &System, arguments: &[&str]) -> Output {
+    let key = system.setting("SERVICE_SIGNING_KEY_FILE").to_owned();
+    let mut command = system.command("payments-check");
+    command.args(arguments).args(["--key-file", &key]);
+    command.args(["--amqp", &system.amqp_url]);
+    command.output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ours_is_found_to_be_of_level_2() {
+    let system = System::prepare(SystemOptions::default()).await;
+    for role in ["payments", "api"] {
+        system.spawn(role).await; // the api publishes the keys of tokens
+    }
+    let output = check(&system, &[&system.payments_url, "--level", "2"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("level 2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_of_another_team_is_found_to_be_of_level_1() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    let output = check(&system, &[&payments.url]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("level 1"), "{said}");
+    let demanded = check(&system, &[&payments.url, "--level", "2"]);
+    assert_eq!(demanded.status.code(), Some(1));
 }
