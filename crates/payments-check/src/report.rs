@@ -1,4 +1,4 @@
-//! What is printed of each rule, and the level that follows from it.
+//! The printed result of each rule, and the level that follows from it.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! What an answer of payments means. Its body is read as leniently as the contract allows: a missing
+//! The meaning of payments' answers. A body is read as leniently as the contract allows: a missing
 //! value is no contradiction, a different one is.
 
 use contracts::payments::{

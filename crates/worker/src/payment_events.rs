@@ -25,6 +25,7 @@ use kernel::{SignalId, TransactionId};
 use messaging::{
     consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
+    topology::LADDER,
 };
 use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
@@ -57,6 +58,8 @@ pub(crate) struct PaymentEvents {
 #[derive(Debug, Clone)]
 struct Fact {
     event: PaymentEvent,
+    /// Number of this attempt, from 1.
+    attempt: u32,
     source: String,
 }
 
@@ -300,6 +303,7 @@ fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
         .unwrap_or_else(|| event.dedup_key());
     Ok(Fact {
         event,
+        attempt: delivery.attempt,
         source: format!("message {source}"),
     })
 }
@@ -325,10 +329,11 @@ fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Verdict> {
     let Some(terms) = terms.iter().find(|terms| terms.transaction_id == id) else {
         let reason = format!("unknown transaction: no order is paid through {id}");
         // payments may have chosen this id, and its answer to the shop is still under way
-        return Err(if fact.event.order_id.is_none() {
-            Verdict::Retry(reason)
-        } else {
+        let is_last = fact.attempt as usize > LADDER.len();
+        return Err(if is_last {
             Verdict::Failed(failure(FailureKind::UnknownSubject, reason))
+        } else {
+            Verdict::Retry(reason)
         });
     };
     if fact
@@ -377,6 +382,7 @@ mod tests {
                 order_id,
                 amount,
             },
+            attempt: 1,
             source: "a test".to_owned(),
         };
         let (id, order) = (terms.transaction_id, Some(terms.order_id));
@@ -398,10 +404,11 @@ mod tests {
         ] {
             assert_eq!(kind_of(fact), Some("payment_mismatch"));
         }
-        let unknown = paid(TransactionId::new(), order, Some(eur(100)));
-        assert_eq!(kind_of(unknown), Some("unknown_subject"));
-        let early = checked(paid(TransactionId::new(), None, None));
+        let mut unknown = paid(TransactionId::new(), order, Some(eur(100)));
+        let early = checked(unknown.clone());
         assert!(matches!(early, Err(Verdict::Retry(_))), "{early:?}");
+        unknown.attempt = 4;
+        assert_eq!(kind_of(unknown), Some("unknown_subject"));
         let body = b"{not json".to_vec();
         let delivery = Delivery {
             message_id: None,

@@ -167,7 +167,7 @@ async fn an_answer_that_leaves_something_out_contradicts_nothing() {
 
 /// With or without a problem document: the order is canceled at once, and operators see the reason.
 #[tokio::test]
-async fn a_definite_no_without_a_problem_type_is_refused_with_its_text() {
+async fn a_definite_no_without_a_problem_document_is_refused() {
     let canceled = json!({"transaction_id": TransactionId::new(), "status": "canceled"});
     for (status, body, reason) in [
         (
