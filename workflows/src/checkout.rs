@@ -41,7 +41,8 @@ pub struct CheckoutInput {
     pub saga_id: SagaId,
     /// The user who ordered.
     pub user_id: UserId,
-    /// The transaction through which the order will be paid.
+    /// The proposed id of the transaction through which the order will be paid. Payments may answer
+    /// with another one, which the order then stores.
     pub transaction_id: TransactionId,
     /// The order's total.
     pub total: Money,
@@ -241,25 +242,19 @@ impl RemoteStep<Checkout> for InitPayment {
     const NAME: &'static str = "init_payment";
 
     async fn run(&self, cx: &StepCx<'_, Checkout>) -> Outcome {
-        let input = cx.input();
-        let request = InitTransaction {
-            order_id: input.order_id,
-            user_id: input.user_id,
-            amount: input.total.clone(),
-            transaction_id: Some(input.transaction_id),
-        };
-        let call = Call {
-            effect_key: cx.effect_key(),
-            user_id: input.user_id,
-            trace: cx.trace(),
-        };
-        match cx.ports().payments.init(call, request).await {
-            Ok(()) => Outcome::Done,
+        match init(cx).await {
+            Ok(answer) if answer.status == Status::Canceled => {
+                Outcome::Refused(format!("transaction {} is canceled", answer.transaction_id))
+            }
+            Ok(answer) => match adopt(cx, answer.transaction_id).await {
+                Ok(()) => Outcome::Done,
+                Err(why) => Outcome::Unknown(why), // the same answer comes again
+            },
             Err(InitError::Refused(why)) => Outcome::Refused(why), // a business refusal: compensate
             Err(InitError::NoAnswer(why @ NoAnswer::Unreachable(_))) => {
                 Outcome::Transient(why.to_string()) // the request never left: try again
             }
-            Err(InitError::NoAnswer(why @ NoAnswer::Unknown(_))) => {
+            Err(InitError::NoAnswer(why)) => {
                 Outcome::Unknown(why.to_string()) // it may have taken effect: ask again
             }
         }
@@ -282,27 +277,94 @@ impl RemoteUndo<Checkout> for InitPayment {
     /// Keyed by the order, which is known before the call, so the undo works whether or not an
     /// answer came.
     async fn undo(&self, cx: &StepCx<'_, Checkout>) -> Undo {
-        let input = cx.input();
-        let call = Call {
-            effect_key: cx.undo_key(),
-            user_id: input.user_id,
-            trace: cx.trace(),
+        let (input, payments) = (cx.input(), &cx.ports().payments);
+        let canceled = payments
+            .cancel_by_order(
+                call(cx, cx.undo_key()),
+                input.order_id,
+                input.transaction_id,
+            )
+            .await;
+        let canceled = match canceled {
+            Err(NoAnswer::Unsupported(_)) => cancel_answered(cx).await,
+            canceled => canceled,
         };
-        match cx
-            .ports()
-            .payments
-            .cancel_by_order(call, input.order_id, input.transaction_id)
-            .await
-        {
+        match canceled {
             Ok(Cancellation::Canceled) => Undo::Done,
             Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
-                Ok(()) => Undo::Overtaken, // the user paid first: turn forward
+                Ok(()) => match adopt(cx, paid.transaction_id).await {
+                    Ok(()) => Undo::Overtaken, // the user paid first: turn forward
+                    Err(why) => Undo::Unknown(why),
+                },
                 Err(mismatch) => Undo::Contradicted(mismatch),
             },
             Err(why @ NoAnswer::Unreachable(_)) => Undo::Transient(why.to_string()),
-            Err(why @ NoAnswer::Unknown(_)) => Undo::Unknown(why.to_string()),
+            Err(why) => Undo::Unknown(why.to_string()),
         }
     }
+}
+
+/// Asks payments to create the transaction, under the step's own key.
+async fn init(cx: &StepCx<'_, Checkout>) -> Result<Transaction, InitError> {
+    let input = cx.input();
+    let request = InitTransaction {
+        order_id: input.order_id,
+        user_id: input.user_id,
+        amount: input.total.clone(),
+        transaction_id: Some(input.transaction_id),
+    };
+    let payments = &cx.ports().payments;
+    payments.init(call(cx, cx.effect_key()), request).await
+}
+
+fn call<'a>(cx: &'a StepCx<'_, Checkout>, effect_key: String) -> Call<'a> {
+    Call {
+        effect_key,
+        user_id: cx.input().user_id,
+        trace: cx.trace(),
+    }
+}
+
+/// Undoes an init of unknown outcome where payments keeps no tombstones. A creation is idempotent by
+/// order: its repetition shows whether there is a transaction, and from then on no late request can
+/// create another one. That transaction is canceled.
+async fn cancel_answered(cx: &StepCx<'_, Checkout>) -> Result<Cancellation, NoAnswer> {
+    let answer = match init(cx).await {
+        Ok(answer) => answer,
+        // a refused order has no transaction that could be paid
+        Err(InitError::Refused(_)) => return Ok(Cancellation::Canceled),
+        Err(InitError::NoAnswer(why)) => return Err(why),
+    };
+    match answer.status {
+        Status::Canceled => Ok(Cancellation::Canceled),
+        Status::Paid => Ok(Cancellation::AlreadyPaid(Box::new(answer))),
+        Status::Pending => {
+            let (order_id, payments) = (cx.input().order_id, &cx.ports().payments);
+            payments
+                .cancel(call(cx, cx.undo_key()), order_id, answer.transaction_id)
+                .await
+        }
+    }
+}
+
+/// Stores the transaction's id with the order if payments chose another one than the proposed. This
+/// commits before the step's result: a result is never stored without the id. An attempt that dies in
+/// between is repeated, and stores the same id.
+async fn adopt(cx: &StepCx<'_, Checkout>, id: TransactionId) -> Result<(), String> {
+    let input = cx.input();
+    if id == input.transaction_id {
+        return Ok(());
+    }
+    let stored = async {
+        let mut conn = cx.ports().shop.acquire().await?;
+        order::adopt_transaction(&mut conn, input.order_id, id).await
+    };
+    stored.await.map_err(|error| {
+        format!(
+            "transaction {id}, which payments answered with, could not be stored with order {}: {error}",
+            input.order_id
+        )
+    })
 }
 
 /// Waits for payments' event about the transaction; payments decides, not the shop.
@@ -341,22 +403,26 @@ impl LocalStep<Checkout> for CompleteOrder {
 }
 
 impl CheckoutInput {
-    /// Checks a paid transaction against the order, regardless of its source.
+    /// Checks what payments answered about this order's transaction, regardless of its source. A
+    /// missing order or amount is no mismatch, a different one is.
     ///
     /// # Errors
     /// The mismatch, beginning with `payment-mismatch`.
     pub fn verify(&self, paid: &Transaction) -> Result<(), String> {
+        let id = paid.transaction_id;
+        if let Some(other) = paid.order_id.filter(|order| *order != self.order_id) {
+            let order = self.order_id;
+            return Err(format!(
+                "payment-mismatch: transaction {id} pays order {other}, not {order}"
+            ));
+        }
         let terms = PaymentTerms {
             order_id: self.order_id,
             saga_id: self.saga_id,
-            transaction_id: self.transaction_id,
+            transaction_id: id,
             total: self.total.clone(),
         };
-        let amount = paid
-            .amount
-            .as_ref()
-            .ok_or("payment-mismatch: the paid transaction has no amount")?;
-        order::verify_payment(&terms, paid.transaction_id, amount)
+        order::verify_payment(&terms, id, paid.amount.as_ref())
             .map_err(|error| format!("payment-mismatch: {error}"))
     }
 }

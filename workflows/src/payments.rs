@@ -9,14 +9,16 @@ use kernel::{OrderId, TraceRef, TransactionId, UserId};
 /// The requests that sagas make to payments. Every call with an effect names that effect, so that
 /// repeating the call has the effect only once.
 pub trait Payments: Send + Sync + 'static {
-    /// Creates the transaction, or returns the one created before.
+    /// Creates the transaction, or returns the one created before, in its present state. Its id is
+    /// the transaction's id; the id of the request is a proposal.
     fn init<'a>(
         &'a self,
         call: Call<'a>,
         request: InitTransaction,
-    ) -> BoxFuture<'a, Result<(), InitError>>;
+    ) -> BoxFuture<'a, Result<Transaction, InitError>>;
 
     /// Ensures that the order is never paid: cancels its transaction or leaves a tombstone.
+    /// [`NoAnswer::Unsupported`] if payments keeps no tombstones.
     fn cancel_by_order<'a>(
         &'a self,
         call: Call<'a>,
@@ -24,7 +26,16 @@ pub trait Payments: Send + Sync + 'static {
         transaction_id: TransactionId,
     ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>>;
 
-    /// Reads a transaction, without naming a user; `None` if payments does not know it.
+    /// Cancels a transaction that payments has answered with.
+    fn cancel<'a>(
+        &'a self,
+        call: Call<'a>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>>;
+
+    /// Reads a transaction, without naming a user; `None` if payments does not know it,
+    /// [`NoAnswer::Unsupported`] if payments has no such read.
     fn find<'a>(
         &'a self,
         transaction_id: TransactionId,
@@ -89,7 +100,7 @@ pub struct Call<'a> {
     pub trace: &'a TraceRef,
 }
 
-/// The result of [`Payments::cancel_by_order`].
+/// The result of [`Payments::cancel_by_order`] and [`Payments::cancel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
     /// The transaction is canceled, or was never created and no longer can be.
@@ -119,4 +130,7 @@ pub enum NoAnswer {
     /// The request may have arrived: a time-out, a cut connection or a malformed answer.
     #[error("payments gave no usable answer: {0}")]
     Unknown(String),
+    /// Payments has no such route: no repetition of this call can succeed.
+    #[error("payments does not offer this: {0}")]
+    Unsupported(String),
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use saga::Shape;
+use sqlx::PgPool;
 
 use crate::{
     checkout::Checkout,
@@ -19,12 +20,14 @@ pub type Runner = saga::Runner<Ports>;
 pub struct Ports {
     /// Payments.
     pub payments: Arc<dyn Payments>,
+    /// The shop's database, for what an answer says that its step must keep.
+    pub shop: PgPool,
 }
 
 impl Ports {
     /// Ports with these clients.
-    pub fn new(payments: Arc<dyn Payments>) -> Self {
-        Self { payments }
+    pub fn new(payments: Arc<dyn Payments>, shop: PgPool) -> Self {
+        Self { payments, shop }
     }
 }
 

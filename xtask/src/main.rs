@@ -16,6 +16,7 @@ mod lock;
 mod metadata;
 mod model;
 mod nemesis;
+mod payments;
 mod platform;
 mod processes;
 mod prose;
@@ -62,6 +63,9 @@ cargo xtask demo
     Play what the system promises, against what runs or a system of its own.
 cargo xtask drill --cause CODE [--email ADDRESS] [--hold SECONDS]
     Place an order on the running system and make its saga stuck, to practise; Ctrl-C ends what it holds.
+cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
+    Hold a running payments service to docs/payments-contract.md: its level, and each rule with request and
+    answer.
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--attacked]
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("demo") if rest.is_empty() => demo::run(),
         Some("drill") => roles::drill(rest),
+        Some("payments-check") => payments::check(rest),
         Some("bench") => bench::run(rest),
         Some("nemesis") => nemesis::run(rest),
         Some("model") => model::run(rest),

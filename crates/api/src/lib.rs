@@ -129,8 +129,8 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let payments: Arc<dyn Payments> = Arc::new(payments);
     let registry = workflows(&config.checkout.workflows());
     let engine_config = config.checkout.engine_config()?;
+    let ports = Ports::new(Arc::clone(&payments), hot.clone());
     let engine = Engine::new(&registry, hot.clone(), engine_config, Wakeup::default())?;
-    let ports = Ports::new(Arc::clone(&payments));
     let runner = Runner::new(engine.clone(), &registry, ports);
     let gone = CancellationToken::new();
     // the API makes first attempts, so it may hold leases

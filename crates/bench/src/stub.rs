@@ -78,7 +78,7 @@ impl Stub {
             outcome: Outcome::Completed,
             at: Clock::System.now(),
             event_id: Some(Uuid::now_v7()),
-            order_id: Some(transaction.order_id),
+            order_id: transaction.order_id,
             amount: transaction.amount.clone(),
         };
         let body = serde_json::to_vec(&event)?;
@@ -121,11 +121,11 @@ async fn init(
 ) -> (StatusCode, Json<Transaction>) {
     let transaction = Transaction {
         transaction_id: request.transaction_id.unwrap_or_else(TransactionId::new),
-        order_id: request.order_id,
+        order_id: Some(request.order_id),
         user_id: Some(request.user_id),
         amount: Some(request.amount),
         status: Status::Pending,
-        created_at: Clock::System.now(),
+        created_at: Some(Clock::System.now()),
         completed_at: None,
         canceled_at: None,
     };

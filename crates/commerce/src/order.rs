@@ -6,9 +6,10 @@ mod moves;
 mod read;
 
 pub use limits::{Limit, LimitError, OrderLimits, Ordered, check_limits};
-pub use moves::{await_payment, begin_canceling, cancel, complete, place};
+pub use moves::{adopt_transaction, await_payment, begin_canceling, cancel, complete, place};
 pub use read::{
     Filter, Number, NumberError, changes_since, find, find_all, find_ids, find_terms, list,
+    transactions_of,
 };
 
 use std::{
@@ -338,7 +339,8 @@ pub struct Order {
     pub user_id: UserId,
     /// The saga that executes the order.
     pub saga_id: SagaId,
-    /// The transaction through which the order is paid.
+    /// The transaction through which the order is paid: the one that payments answered with, and
+    /// before an answer the proposed one.
     pub transaction_id: TransactionId,
     /// The order's status.
     pub status: Status,
@@ -394,14 +396,15 @@ pub enum PaymentMismatch {
     },
 }
 
-/// The one check that every report of a payment must pass, whether it is an event or a response.
+/// The one check that every report of a payment must pass, whether it is an event or a response. A
+/// report without an amount is of a payments service that leaves it out.
 ///
 /// # Errors
 /// When the transaction, amount or currency differs from the order's.
 pub fn verify_payment(
     terms: &PaymentTerms,
     transaction_id: TransactionId,
-    amount: &Money,
+    amount: Option<&Money>,
 ) -> Result<(), PaymentMismatch> {
     let order_id = terms.order_id;
     if transaction_id != terms.transaction_id {
@@ -411,7 +414,7 @@ pub fn verify_payment(
             found: transaction_id,
         });
     }
-    if *amount != terms.total {
+    if let Some(amount) = amount.filter(|amount| **amount != terms.total) {
         return Err(PaymentMismatch::Amount {
             order_id,
             expected: terms.total.clone(),
@@ -519,13 +522,12 @@ mod tests {
             transaction_id: TransactionId::new(),
             total: eur(100),
         };
-        assert_eq!(
-            verify_payment(&terms, terms.transaction_id, &eur(100)),
-            Ok(())
-        );
-        assert!(verify_payment(&terms, TransactionId::new(), &eur(100)).is_err());
-        assert!(verify_payment(&terms, terms.transaction_id, &eur(99)).is_err());
+        let paid = |amount: Option<&Money>| verify_payment(&terms, terms.transaction_id, amount);
+        assert_eq!(paid(Some(&eur(100))), Ok(()));
+        assert_eq!(paid(None), Ok(()), "it says nothing against the order");
+        assert!(paid(Some(&eur(99))).is_err());
         let usd = Money::new(100, "USD".parse().unwrap());
-        assert!(verify_payment(&terms, terms.transaction_id, &usd).is_err());
+        assert!(paid(Some(&usd)).is_err());
+        assert!(verify_payment(&terms, TransactionId::new(), Some(&eur(100))).is_err());
     }
 }

@@ -32,6 +32,8 @@ pub const MAX_AMOUNT: i64 = 1_000_000_000_000;
 /// The most transactions of one lookup.
 pub const MAX_LOOKUP: usize = 100;
 
+/// Problem type of an unknown transaction: only with it does a 404 say that the route exists.
+pub const PROBLEM_NOT_FOUND: &str = "not-found";
 /// Problem type of a creation that differs from the existing transaction of the same order.
 pub const PROBLEM_DIFFERS: &str = "transaction-differs";
 /// Problem type of a creation for an order whose transaction is canceled, or tombstoned.
@@ -57,8 +59,8 @@ pub struct InitTransaction {
     /// The amount to be paid.
     #[schema(schema_with = payable)]
     pub amount: Money,
-    /// Chosen by the caller, so that a repeated call after a lost response finds the transaction;
-    /// if absent, payments chooses an id.
+    /// The caller's proposal. The transaction's id is the one in the answer; if no id is proposed,
+    /// payments chooses one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,
 }
@@ -145,12 +147,16 @@ impl fmt::Display for Status {
 }
 
 /// A transaction as payments returns it. A tombstone has neither payer nor amount.
+// A payments service of another team may leave out `order_id`, `amount` and `created_at`: a missing
+// value contradicts nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transaction {
     /// The transaction's id.
     pub transaction_id: TransactionId,
     /// The order that the transaction pays.
-    pub order_id: OrderId,
+    #[schema(value_type = OrderId, required = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
     /// The user who pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
@@ -160,11 +166,21 @@ pub struct Transaction {
     /// The state of the transaction.
     pub status: Status,
     /// When it was created (or tombstoned).
-    pub created_at: DateTime<Utc>,
+    #[schema(value_type = DateTime<Utc>, required = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<DateTime<Utc>>,
     /// When it was paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
     /// When it was canceled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canceled_at: Option<DateTime<Utc>>,
+}
+
+impl Transaction {
+    /// Whether nothing in this answer contradicts the order. A missing value contradicts nothing.
+    pub fn may_pay(&self, order_id: OrderId, amount: &Money) -> bool {
+        self.order_id.is_none_or(|id| id == order_id)
+            && self.amount.as_ref().is_none_or(|found| found == amount)
+    }
 }

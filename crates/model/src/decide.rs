@@ -152,7 +152,7 @@ impl Default for Production {
         };
         let fits = [total.amount - 1, total.amount].map(|amount| {
             let paid = Money::new(amount, total.currency.clone());
-            verify_payment(&terms, terms.transaction_id, &paid).is_ok()
+            verify_payment(&terms, terms.transaction_id, Some(&paid)).is_ok()
         });
         Self {
             shape: plan.shape.clone(),

@@ -1,8 +1,9 @@
 //! One action on one saga.
 
+use commerce::order;
 use kernel::SagaId;
 use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Verb, VerifyError, store};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use workflows::Registry;
 
@@ -178,7 +179,8 @@ impl Operator {
     ) -> Result<Inspected, ActError> {
         let preview = self.engine.preview(&mut *conn, saga_id, verb).await?;
         let row = store::load(conn, &[saga_id.uuid()]).await?.pop();
-        let row = row.ok_or(ActError::NotFound(saga_id))?;
+        let mut row = row.ok_or(ActError::NotFound(saga_id))?;
+        adopted(conn, &mut row.input).await?;
         Ok(Inspected { preview, row })
     }
 
@@ -198,6 +200,20 @@ impl Operator {
             VerifyError::Unavailable(why) => ActError::Unavailable { saga_id, why },
         })
     }
+}
+
+/// Replaces the proposed transaction of a saga's stored input by the one that payments answered with,
+/// which the saga's order knows.
+async fn adopted(conn: &mut PgConnection, input: &mut Value) -> sqlx::Result<()> {
+    let order_id = input.get("order_id").and_then(Value::as_str);
+    let Some(order_id) = order_id.and_then(|id| id.parse().ok()) else {
+        return Ok(());
+    };
+    let adopted = order::transactions_of(conn, &[order_id]).await?;
+    if let Some(id) = adopted.get(&order_id) {
+        input["transaction_id"] = json!(id);
+    }
+    Ok(())
 }
 
 impl PaymentsSight {

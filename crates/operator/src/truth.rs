@@ -57,7 +57,7 @@ async fn read(pool: &PgPool, order_id: OrderId) -> sqlx::Result<Option<Transacti
         let status: String = row.try_get("status")?;
         Ok(Transaction {
             transaction_id: TransactionId::from(row.try_get::<Uuid, _>("transaction_id")?),
-            order_id,
+            order_id: Some(order_id),
             user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId::from),
             amount: amount
                 .zip(currency)

@@ -2,6 +2,11 @@
 //!
 //! The most important rule: only a connect error proves that nothing happened. After a timeout, a
 //! cut connection or an unreadable response, the call *may* have had its effect.
+//!
+//! `docs/payments-contract.md` is the contract, also for a payments service of another team: such a
+//! service may lack the tombstone, the reads and the problem types.
+
+mod answer;
 
 mod keys;
 
@@ -12,19 +17,20 @@ use std::{
 };
 
 use contracts::payments::{
-    CANCEL_BY_ORDER, CancelByOrder, Found, InitTransaction, LOOKUP, Lookup, MAX_LOOKUP,
-    PROBLEM_PAID, SCOPE_SERVICE, Status, TRANSACTIONS, Transaction,
+    CANCEL, CANCEL_BY_ORDER, CancelByOrder, Found, InitTransaction, LOOKUP, Lookup, MAX_LOOKUP,
+    SCOPE_SERVICE, TRANSACTIONS, Transaction, TransactionRef,
 };
 use futures::future::BoxFuture;
 use kernel::{OrderId, TraceRef, TransactionId};
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
+use serde::Serialize;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
 use workflows::payments::{
     Call, Cancellation, InitError, NoAnswer, Payments, READS_AT_ONCE, find_each,
 };
 
+use answer::Answer;
 pub use keys::EventKeys;
 
 /// The route of one transaction, for span names.
@@ -42,19 +48,6 @@ pub struct PaymentsClient {
 
 /// How long no bulk read is tried after payments answered that it has none.
 const NO_LOOKUP: Duration = Duration::from_mins(10);
-
-/// The parts of a problem document that the client reads.
-#[derive(Deserialize)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    detail: Option<String>,
-    #[serde(default)]
-    transaction: Option<Transaction>,
-}
 
 impl PaymentsClient {
     /// Creates a client for the server at `base_url`. Each call carries its own service token and
@@ -131,34 +124,28 @@ impl PaymentsClient {
         answer.map_err(no_answer)
     }
 
-    async fn init(&self, call: Call<'_>, request: InitTransaction) -> Result<(), InitError> {
+    /// Makes a change on behalf of its user, and reads the answer.
+    async fn change(
+        &self,
+        route: &'static str,
+        call: &Call<'_>,
+        body: &impl Serialize,
+    ) -> Result<Answer, NoAnswer> {
         let post = self
             .http
-            .post(format!("{}{TRANSACTIONS}", self.base_url))
-            .json(&request);
-        let response = self
-            .send(TRANSACTIONS, post, Some(&call), Some(call.trace))
-            .await?;
-        match response.status() {
-            StatusCode::CREATED | StatusCode::OK => {
-                let created: Transaction = read(response).await?;
-                let ours = created.order_id == request.order_id
-                    && request
-                        .transaction_id
-                        .is_none_or(|id| id == created.transaction_id)
-                    && created.amount.as_ref() == Some(&request.amount);
-                if ours {
-                    Ok(())
-                } else {
-                    Err(unknown("it answered with another transaction").into())
-                }
-            }
-            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
-                let problem: Problem = read(response).await?;
-                Err(InitError::Refused(problem.detail.unwrap_or(problem.title)))
-            }
-            status => Err(unknown(&format!("status {status}")).into()),
-        }
+            .post(format!("{}{route}", self.base_url))
+            .json(body);
+        let response = self.send(route, post, Some(call), Some(call.trace)).await?;
+        Answer::read(route, response).await
+    }
+
+    async fn init(
+        &self,
+        call: Call<'_>,
+        request: InitTransaction,
+    ) -> Result<Transaction, InitError> {
+        let answer = self.change(TRANSACTIONS, &call, &request).await?;
+        answer.created(&request)
     }
 
     async fn cancel_by_order(
@@ -171,36 +158,19 @@ impl PaymentsClient {
             order_id,
             transaction_id: Some(transaction_id),
         };
-        let post = self
-            .http
-            .post(format!("{}{CANCEL_BY_ORDER}", self.base_url))
-            .json(&body);
-        let response = self
-            .send(CANCEL_BY_ORDER, post, Some(&call), Some(call.trace))
-            .await?;
-        match response.status() {
-            StatusCode::OK => {
-                let transaction: Transaction = read(response).await?;
-                if transaction.order_id == order_id && transaction.status == Status::Canceled {
-                    Ok(Cancellation::Canceled)
-                } else {
-                    Err(unknown(
-                        "it says OK, but not that this order's transaction is canceled",
-                    ))
-                }
-            }
-            StatusCode::CONFLICT => {
-                let problem: Problem = read(response).await?;
-                let paid = problem
-                    .transaction
-                    .filter(|_| problem.kind.ends_with(PROBLEM_PAID));
-                match paid.filter(|paid| paid.order_id == order_id && paid.status == Status::Paid) {
-                    Some(paid) => Ok(Cancellation::AlreadyPaid(Box::new(paid))),
-                    None => Err(unknown(&problem.detail.unwrap_or(problem.title))),
-                }
-            }
-            status => Err(unknown(&format!("status {status}"))),
-        }
+        let answer = self.change(CANCEL_BY_ORDER, &call, &body).await?;
+        answer.or_unsupported()?.canceled(order_id)
+    }
+
+    async fn cancel(
+        &self,
+        call: Call<'_>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> Result<Cancellation, NoAnswer> {
+        let body = TransactionRef { transaction_id };
+        let answer = self.change(CANCEL, &call, &body).await?;
+        answer.canceled(order_id)
     }
 
     async fn find(
@@ -212,24 +182,8 @@ impl PaymentsClient {
             .http
             .get(format!("{}{TRANSACTIONS}/{transaction_id}", self.base_url));
         let response = self.send(ONE_TRANSACTION, get, None, trace).await?;
-        match response.status() {
-            StatusCode::OK => {
-                let transaction: Transaction = read(response).await?;
-                let ours = transaction.transaction_id == transaction_id;
-                if ours {
-                    Ok(Some(transaction))
-                } else {
-                    Err(unknown("it answered with another transaction"))
-                }
-            }
-            StatusCode::NOT_FOUND => Ok(None),
-            // a read has no effect, and a rate limit applies to all transactions alike
-            StatusCode::TOO_MANY_REQUESTS => Err(NoAnswer::Unreachable(format!(
-                "status {}",
-                StatusCode::TOO_MANY_REQUESTS
-            ))),
-            status => Err(unknown(&format!("status {status}"))),
-        }
+        let answer = Answer::read(ONE_TRANSACTION, response).await?;
+        answer.or_unsupported()?.found(transaction_id)
     }
 }
 
@@ -321,7 +275,7 @@ impl Payments for PaymentsClient {
         &'a self,
         call: Call<'a>,
         request: InitTransaction,
-    ) -> BoxFuture<'a, Result<(), InitError>> {
+    ) -> BoxFuture<'a, Result<Transaction, InitError>> {
         Box::pin(self.init(call, request))
     }
 
@@ -332,6 +286,15 @@ impl Payments for PaymentsClient {
         transaction_id: TransactionId,
     ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
         Box::pin(self.cancel_by_order(call, order_id, transaction_id))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        call: Call<'a>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        Box::pin(self.cancel(call, order_id, transaction_id))
     }
 
     fn find<'a>(
@@ -348,10 +311,6 @@ impl Payments for PaymentsClient {
     ) -> BoxFuture<'a, Vec<Result<Option<Transaction>, NoAnswer>>> {
         Box::pin(self.find_many(ids))
     }
-}
-
-fn unknown(why: &str) -> NoAnswer {
-    NoAnswer::Unknown(why.to_owned())
 }
 
 async fn read<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, NoAnswer> {

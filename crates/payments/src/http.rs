@@ -87,8 +87,10 @@ impl App {
             Moved::Now(transaction) => {
                 self.wakeup.notify();
                 tracing::info!(
-                    order.id = %transaction.order_id,
-                    "Transaction {} is {}", transaction.transaction_id, transaction.status.as_str(),
+                    order.id = transaction.order_id.map(tracing::field::display),
+                    "Transaction {} is {}",
+                    transaction.transaction_id,
+                    transaction.status.as_str(),
                 );
                 Ok(Json(transaction))
             }

@@ -41,14 +41,14 @@ impl TryFrom<Row> for Stored {
         };
         let transaction = Transaction {
             transaction_id: TransactionId::from(row.transaction_id),
-            order_id: OrderId::from(row.order_id),
+            order_id: Some(OrderId::from(row.order_id)),
             user_id: row.user_id.map(UserId::from),
             amount: row
                 .amount
                 .zip(row.currency)
                 .map(|(amount, currency)| Money::new(amount, currency)),
             status,
-            created_at: row.created_at,
+            created_at: Some(row.created_at),
             completed_at: row.completed_at,
             canceled_at: row.canceled_at,
         };

@@ -235,7 +235,7 @@ async fn try_move(
 fn decision_span(transaction: &Transaction, trace: Option<&TraceRef>) -> Span {
     let span = info_span!(
         "transaction.decide",
-        order.id = %transaction.order_id,
+        order.id = transaction.order_id.map(tracing::field::display),
         transaction.id = %transaction.transaction_id,
         transaction.status = transaction.status.as_str(),
     );
@@ -264,7 +264,7 @@ fn event(
         at: at
             .ok_or_else(|| sqlx::Error::Decode("a decided transaction without its time".into()))?,
         event_id: Some(Uuid::now_v7()),
-        order_id: Some(transaction.order_id),
+        order_id: transaction.order_id,
         amount: transaction.amount.clone(),
     };
     let key = outcome.routing_key();
@@ -291,11 +291,11 @@ mod tests {
     fn pending() -> Transaction {
         Transaction {
             transaction_id: TransactionId::new(),
-            order_id: OrderId::new(),
+            order_id: Some(OrderId::new()),
             user_id: Some(UserId::new()),
             amount: Some(eur(1999)),
             status: Status::Pending,
-            created_at: DateTime::UNIX_EPOCH,
+            created_at: Some(DateTime::UNIX_EPOCH),
             completed_at: None,
             canceled_at: None,
         }
@@ -303,7 +303,7 @@ mod tests {
 
     fn request_of(transaction: &Transaction) -> InitTransaction {
         InitTransaction {
-            order_id: transaction.order_id,
+            order_id: transaction.order_id.unwrap(),
             user_id: transaction.user_id.unwrap(),
             amount: transaction.amount.clone().unwrap(),
             transaction_id: Some(transaction.transaction_id),

@@ -35,6 +35,7 @@ pub struct FakePayments(Arc<Mutex<State>>);
 struct State {
     init: Mode,
     cancel: Mode,
+    level_1: bool,
     transactions: HashMap<OrderId, Transaction>,
     calls: Vec<String>,
 }
@@ -44,6 +45,7 @@ impl Default for FakePayments {
         let state = State {
             init: Mode::Answer,
             cancel: Mode::Answer,
+            level_1: false,
             transactions: HashMap::new(),
             calls: Vec::new(),
         };
@@ -64,6 +66,12 @@ impl FakePayments {
     /// Sets the behavior of cancellations from now on.
     pub fn cancel_will(&self, mode: Mode) {
         self.state().cancel = mode;
+    }
+
+    /// From now on, payments offers level 1 of its contract only: it chooses the ids of transactions,
+    /// leaves out what the caller knows, and keeps no tombstones.
+    pub fn offers_level_1_only(&self) {
+        self.state().level_1 = true;
     }
 
     /// The effect keys of all calls so far.
@@ -98,29 +106,35 @@ impl FakePayments {
         }
     }
 
-    fn init(&self, key: String, request: &InitTransaction) -> Result<(), InitError> {
+    fn init(&self, key: String, request: &InitTransaction) -> Result<Transaction, InitError> {
         let mut state = self.state();
         state.calls.push(key);
         if let Mode::Refuse = state.init {
             return Err(InitError::Refused("the fake says no".to_owned()));
         }
-        if matches!(state.init, Mode::Answer | Mode::DoneButUnknown) {
-            let new = Transaction {
-                transaction_id: request.transaction_id.unwrap_or_else(TransactionId::new),
-                order_id: request.order_id,
-                user_id: Some(request.user_id),
-                amount: Some(request.amount.clone()),
-                status: Status::Pending,
-                created_at: Clock::System.now(),
-                completed_at: None,
-                canceled_at: None,
-            };
-            let there = state.transactions.entry(request.order_id).or_insert(new);
-            if there.status == Status::Canceled {
-                return Err(InitError::Refused("the order is canceled".to_owned()));
-            }
+        if !matches!(state.init, Mode::Answer | Mode::DoneButUnknown) {
+            return Err(no_answer(state.init).into());
         }
-        Ok(outcome(state.init)?)
+        let (mode, level_1) = (state.init, state.level_1);
+        let proposed = request.transaction_id.filter(|_| !level_1);
+        let new = Transaction {
+            transaction_id: proposed.unwrap_or_else(TransactionId::new),
+            order_id: (!level_1).then_some(request.order_id),
+            user_id: Some(request.user_id),
+            amount: (!level_1).then(|| request.amount.clone()),
+            status: Status::Pending,
+            created_at: (!level_1).then(|| Clock::System.now()),
+            completed_at: None,
+            canceled_at: None,
+        };
+        let there = state.transactions.entry(request.order_id).or_insert(new);
+        if there.status == Status::Canceled && !level_1 {
+            return Err(InitError::Refused("the order is canceled".to_owned()));
+        }
+        match mode {
+            Mode::Answer => Ok(there.clone()),
+            lost => Err(no_answer(lost).into()),
+        }
     }
 
     fn cancel(
@@ -134,11 +148,11 @@ impl FakePayments {
         if matches!(state.cancel, Mode::Answer | Mode::DoneButUnknown) {
             let tombstone = Transaction {
                 transaction_id: id,
-                order_id: order,
+                order_id: Some(order),
                 user_id: None,
                 amount: None,
                 status: Status::Canceled,
-                created_at: Clock::System.now(),
+                created_at: Some(Clock::System.now()),
                 completed_at: None,
                 canceled_at: None,
             };
@@ -148,20 +162,18 @@ impl FakePayments {
             }
             there.status = Status::Canceled;
         }
-        outcome(state.cancel).map(|()| Cancellation::Canceled)
+        match state.cancel {
+            Mode::Answer => Ok(Cancellation::Canceled),
+            lost => Err(no_answer(lost)),
+        }
     }
 }
 
-fn outcome(mode: Mode) -> Result<(), NoAnswer> {
+fn no_answer(mode: Mode) -> NoAnswer {
     match mode {
-        Mode::Answer => Ok(()),
-        Mode::Unreachable => Err(NoAnswer::Unreachable(
-            "the fake's network is cut".to_owned(),
-        )),
+        Mode::Unreachable => NoAnswer::Unreachable("the fake's network is cut".to_owned()),
         Mode::Panic => panic!("the fake was told to panic"),
-        Mode::DoneButUnknown | Mode::Unknown | Mode::Hang | Mode::Refuse => {
-            Err(NoAnswer::Unknown("the fake's answer was lost".to_owned()))
-        }
+        _ => NoAnswer::Unknown("the fake's answer was lost".to_owned()),
     }
 }
 
@@ -170,7 +182,7 @@ impl Payments for FakePayments {
         &'a self,
         call: Call<'a>,
         request: InitTransaction,
-    ) -> BoxFuture<'a, Result<(), InitError>> {
+    ) -> BoxFuture<'a, Result<Transaction, InitError>> {
         Box::pin(async move {
             if self.state().init == Mode::Hang {
                 std::future::pending::<()>().await;
@@ -189,8 +201,20 @@ impl Payments for FakePayments {
             if self.state().cancel == Mode::Hang {
                 std::future::pending::<()>().await;
             }
+            if self.state().level_1 {
+                return Err(NoAnswer::Unsupported("the fake keeps no tombstones".into()));
+            }
             self.cancel(call.effect_key, order_id, transaction_id)
         })
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        call: Call<'a>,
+        order_id: OrderId,
+        transaction_id: TransactionId,
+    ) -> BoxFuture<'a, Result<Cancellation, NoAnswer>> {
+        Box::pin(async move { self.cancel(call.effect_key, order_id, transaction_id) })
     }
 
     fn find<'a>(

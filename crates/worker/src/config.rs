@@ -22,6 +22,7 @@ pub(crate) enum Role {
     Payments {
         amqp_url: String,
         bindings: BindingsConfig,
+        proof: EventProof,
     },
     /// Consumes commands and runs background jobs.
     Async {
@@ -79,6 +80,17 @@ pub(crate) enum UnknownPlans {
     Refuse,
     /// Start, and leave these sagas where they are.
     Leave,
+}
+
+/// The proof that the payments role demands of a payment event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventProof {
+    /// Payments' signature. Payments is never asked.
+    Signed,
+    /// Payments' signature or, without one, payments' answer about the transaction.
+    Asked,
+    /// None: RabbitMQ alone decides who may publish events.
+    Trusted,
 }
 
 /// The shop's workers.
@@ -155,6 +167,17 @@ pub(crate) struct Args {
     /// everything. This key can sign users' tokens: give a worker SERVICE_SIGNING_KEY_FILE instead.
     #[arg(long = "token-signing-key-file", env = "TOKEN_SIGNING_KEY_FILE")]
     token_signing_key_file: Option<OsString>,
+    /// Proof that the payments role needs for an event: `signed`, payments' signature; `asked`, the
+    /// signature or else payments' answer to `GET /transactions/{id}`; `trusted`, none, for a
+    /// payments service that neither signs nor answers. With `trusted`, each client that RabbitMQ
+    /// lets publish to `payments_events` can complete orders.
+    #[arg(
+        long = "payments-events",
+        env = "PAYMENTS_EVENTS",
+        value_enum,
+        default_value_t = EventProof::Asked
+    )]
+    payments_events: EventProof,
     /// How many attempts the saga role makes at once.
     #[arg(
         long = "saga-concurrency",
@@ -346,6 +369,7 @@ impl Args {
                         management_url: management_url.filter(|url| !url.is_empty()),
                         interval: Duration::from_millis(self.bindings_interval_ms),
                     },
+                    proof: self.payments_events,
                 })
             }
             Task::Async => {

@@ -45,7 +45,7 @@ use workflows::{Ports, Registry, Runner, Settings, payments::Payments};
 
 use crate::{
     bindings::Keeper,
-    config::{Args, CheckoutConfig, Config, Role, UnknownPlans},
+    config::{Args, CheckoutConfig, Config, EventProof, Role, UnknownPlans},
     messages::Messages,
     payment_events::PaymentEvents,
 };
@@ -207,8 +207,8 @@ impl Checkouts {
         let event_keys = EventKeys::new(&config.payments_url).context("PAYMENTS_URL")?;
         let payments: Arc<dyn Payments> = Arc::new(client);
         let registry = workflows(&config.settings.workflows());
+        let ports = Ports::new(Arc::clone(&payments), pool.clone());
         let engine = Engine::new(&registry, pool, config.settings.engine_config()?, wakeup)?;
-        let ports = Ports::new(Arc::clone(&payments));
         Ok(Self {
             runner: Runner::new(engine, &registry, ports),
             registry,
@@ -288,7 +288,11 @@ impl Shared<'_> {
                     running.spawn(async move { sagas.run(stop).await });
                 }))
             }
-            Role::Payments { amqp_url, bindings } => {
+            Role::Payments {
+                amqp_url,
+                bindings,
+                proof,
+            } => {
                 let Checkouts {
                     runner,
                     payments,
@@ -297,12 +301,23 @@ impl Shared<'_> {
                 } = checkout()?;
                 let engine = runner.engine();
                 let (payments, keys) = (Arc::clone(payments), Arc::clone(event_keys));
-                let handler = PaymentEvents::new(engine.clone(), payments, Arc::clone(&keys));
+                let proof = *proof;
+                if proof == EventProof::Trusted {
+                    tracing::warn!(
+                        "PAYMENTS_EVENTS=trusted: payment events are believed without proof. Let RabbitMQ allow \
+                         only payments to publish to `{}`",
+                        topology::PAYMENTS_EVENTS
+                    );
+                }
+                let keys_of_handler = Arc::clone(&keys);
+                let handler = PaymentEvents::new(engine.clone(), payments, keys_of_handler, proof);
                 let queue = topology::PAYMENTS_EVENTS_QUEUE;
                 let consume = self.consume(amqp_url, queue, ConsumerConfig::default(), handler);
                 let keeper = Keeper::new(amqp_url, bindings)?;
-                Ok(Box::new(|running, stop| {
-                    running.spawn(payment_events::renew_keys(keys, stop.clone()));
+                Ok(Box::new(move |running, stop| {
+                    if proof != EventProof::Trusted {
+                        running.spawn(payment_events::renew_keys(keys, stop.clone()));
+                    }
                     running.spawn(keeper.run(stop.clone()));
                     consume(running, stop);
                 }))

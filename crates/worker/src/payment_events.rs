@@ -1,9 +1,9 @@
 //! The payments role: turns payment events into signals to the sagas that wait for them.
 //!
-//! One transaction stores a batch: signals, sagas, orders and outbox entries. An event is
-//! accepted if payments has signed it or confirms it when asked; one call asks about all unsigned
-//! events of a batch: [`proof`]. Every message passes through here, be it a first delivery, a
-//! retry, a redrive or an edit.
+//! One transaction stores a batch: signals, sagas, orders and outbox entries. An event is accepted if
+//! payments has signed it or confirms it when asked; one call asks about all unsigned events of a
+//! batch: [`proof`]. `PAYMENTS_EVENTS` demands more, or less. Every message passes through here, be
+//! it a first delivery, a retry, a redrive or an edit.
 
 mod proof;
 
@@ -17,19 +17,22 @@ use std::{
 use commerce::order::{self, PaymentTerms};
 use contracts::{
     failure::FailureKind,
-    payment_event::{MAX_BODY, Outcome, PaymentEvent},
+    payment_event::{MAX_BODY, PaymentEvent},
     topology,
 };
 use crashpoint::crash_point;
-use kernel::{Money, TransactionId};
+use kernel::TransactionId;
 use messaging::{
     consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
+    topology::LADDER,
 };
 use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
 use tracing::{Instrument, info_span};
 use workflows::payments::Payments;
+
+use crate::config::EventProof;
 
 /// This consumer's name in metrics.
 const CONSUMER: &str = topology::PAYMENTS_EVENTS_QUEUE;
@@ -45,6 +48,7 @@ pub(crate) struct PaymentEvents {
     engine: Engine,
     payments: Arc<dyn Payments>,
     keys: Arc<EventKeys>,
+    proof: EventProof,
     /// A transaction that payments could not read when payments was last found unavailable.
     unread: Mutex<Option<TransactionId>>,
 }
@@ -53,6 +57,8 @@ pub(crate) struct PaymentEvents {
 #[derive(Debug, Clone)]
 struct Fact {
     event: PaymentEvent,
+    /// Number of this attempt, from 1.
+    attempt: u32,
     source: String,
 }
 
@@ -89,11 +95,17 @@ impl From<EngineError> for NotStored {
 }
 
 impl PaymentEvents {
-    pub(crate) fn new(engine: Engine, payments: Arc<dyn Payments>, keys: Arc<EventKeys>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        payments: Arc<dyn Payments>,
+        keys: Arc<EventKeys>,
+        proof: EventProof,
+    ) -> Self {
         Self {
             engine,
             payments,
             keys,
+            proof,
             unread: Mutex::default(),
         }
     }
@@ -173,7 +185,7 @@ impl PaymentEvents {
         signaled.after.emit();
         Ok(checked
             .into_iter()
-            .map(|terms| terms.map_or_else(Verdict::Failed, |_| Verdict::Done))
+            .map(|terms| terms.map_or_else(|verdict| verdict, |_| Verdict::Done))
             .collect())
     }
 }
@@ -206,7 +218,10 @@ impl Handler for PaymentEvents {
             let (mut proven, mut claimed) = (Vec::new(), Vec::new());
             for (index, delivery) in batch.iter().enumerate() {
                 match decode(delivery) {
-                    Ok(fact) if self.is_signed(delivery).await => proven.push((index, fact)),
+                    Ok(fact) if self.is_believed(delivery).await => proven.push((index, fact)),
+                    Ok(_) if self.proof == EventProof::Signed => {
+                        verdicts[index] = Some(Verdict::Retry(unsigned()));
+                    }
                     Ok(fact) => claimed.push((index, fact)),
                     Err(why) => verdicts[index] = Some(Verdict::Failed(why)),
                 }
@@ -272,6 +287,7 @@ fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
         .unwrap_or_else(|| event.signal_id().to_string());
     Ok(Fact {
         event,
+        attempt: delivery.attempt,
         source: format!("message {source}"),
     })
 }
@@ -291,44 +307,44 @@ fn mismatch(why: impl std::fmt::Display) -> Failure {
 }
 
 /// The payment terms of the fact's order, if the fact matches them in transaction, order, amount
-/// and currency.
-fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Failure> {
+/// and currency. An event that leaves out order or amount contradicts neither.
+fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Verdict> {
     let id = fact.event.transaction_id;
-    let terms = terms.iter().find(|terms| terms.transaction_id == id);
-    let terms = terms.ok_or_else(|| {
-        failure(
-            FailureKind::UnknownSubject,
-            format!("unknown transaction: no order is paid through {id}"),
-        )
-    })?;
+    let Some(terms) = terms.iter().find(|terms| terms.transaction_id == id) else {
+        let reason = format!("unknown transaction: no order is paid through {id}");
+        // payments may have chosen this id, and its answer to the shop is still under way
+        let is_last = fact.attempt as usize > LADDER.len();
+        return Err(if is_last {
+            Verdict::Failed(failure(FailureKind::UnknownSubject, reason))
+        } else {
+            Verdict::Retry(reason)
+        });
+    };
     if fact
         .event
         .order_id
         .is_some_and(|order_id| order_id != terms.order_id)
     {
         let order_id = terms.order_id;
-        return Err(mismatch(format!("transaction {id} pays order {order_id}")));
+        let reason = mismatch(format!("transaction {id} pays order {order_id}"));
+        return Err(Verdict::Failed(reason));
     }
-    match (&fact.event.amount, fact.event.outcome) {
-        (Some(amount), _) => verify(terms, id, amount),
-        (None, Outcome::Canceled) => Ok(terms.clone()), // a tombstone has no amount
-        (None, Outcome::Completed) => Err(mismatch(format!("the payment of {id} has no amount"))),
-    }
+    order::verify_payment(terms, id, fact.event.amount.as_ref())
+        .map(|()| terms.clone())
+        .map_err(|why| Verdict::Failed(mismatch(why)))
 }
 
-fn verify(
-    terms: &PaymentTerms,
-    id: TransactionId,
-    amount: &Money,
-) -> Result<PaymentTerms, Failure> {
-    order::verify_payment(terms, id, amount)
-        .map(|()| terms.clone())
-        .map_err(mismatch)
+fn unsigned() -> String {
+    "payments has not signed it, and PAYMENTS_EVENTS=signed believes no other proof: give payments its signing key, \
+     or set PAYMENTS_EVENTS=asked for the payments role"
+        .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use kernel::{OrderId, SagaId};
+    use kernel::{Money, OrderId, SagaId};
+
+    use contracts::payment_event::Outcome;
 
     use super::*;
 
@@ -350,22 +366,32 @@ mod tests {
                 order_id,
                 amount,
             },
+            attempt: 1,
             source: "a test".to_owned(),
         };
         let (id, order) = (terms.transaction_id, Some(terms.order_id));
-        let kind_of = |fact| {
-            let checked = check(&fact, std::slice::from_ref(&terms));
-            checked.err().and_then(|failure| failure.kind)
+        let checked = |fact| check(&fact, std::slice::from_ref(&terms));
+        let kind_of = |fact| match checked(fact) {
+            Err(Verdict::Failed(failure)) => failure.kind,
+            _ => None,
         };
-        assert_eq!(kind_of(paid(id, order, Some(eur(100)))), None);
+        for fact in [
+            paid(id, order, Some(eur(100))),
+            paid(id, order, None),
+            paid(id, None, None),
+        ] {
+            assert_eq!(checked(fact), Ok(terms.clone()));
+        }
         for fact in [
             paid(id, order, Some(eur(99))),
-            paid(id, order, None),
             paid(id, Some(OrderId::new()), Some(eur(100))),
         ] {
             assert_eq!(kind_of(fact), Some("payment_mismatch"));
         }
-        let unknown = paid(TransactionId::new(), None, Some(eur(100)));
+        let mut unknown = paid(TransactionId::new(), order, Some(eur(100)));
+        let early = checked(unknown.clone());
+        assert!(matches!(early, Err(Verdict::Retry(_))), "{early:?}");
+        unknown.attempt = 4;
         assert_eq!(kind_of(unknown), Some("unknown_subject"));
         let body = b"{not json".to_vec();
         let delivery = Delivery {

@@ -11,6 +11,7 @@ mod four_checkout;
 mod four_plans;
 mod holding;
 mod journal;
+mod level1;
 mod long_life;
 mod outcomes;
 mod shop;

@@ -59,7 +59,7 @@ impl Shop {
             payment_deadline: Duration::from_mins(1),
         });
         let engine = Engine::new(&registry, pool.clone(), config, Wakeup::default()).unwrap();
-        let ports = Ports::new(Arc::new(payments.clone()));
+        let ports = Ports::new(Arc::new(payments.clone()), pool.clone());
         let runner = Runner::new(engine.clone(), &registry, ports);
         commerce::product::seed(&mut pool.acquire().await.unwrap())
             .await

@@ -112,7 +112,7 @@ impl Shop {
             ..EngineConfig::default()
         };
         let engine = Engine::new(&registry, pool.clone(), config, Wakeup::default()).unwrap();
-        let ports = Ports::new(Arc::new(payments.clone()));
+        let ports = Ports::new(Arc::new(payments.clone()), pool.clone());
         let runner = Runner::new(engine.clone(), &registry, ports);
         let signing_key = tokens::generate_key_pem();
         let signer = Signer::from_pem(&signing_key, Clock::System).unwrap();

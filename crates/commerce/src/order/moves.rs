@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use contracts::{command::Command, topology};
-use kernel::{OrderId, UserId};
+use kernel::{OrderId, TransactionId, UserId};
 use messaging::{Message, outbox};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -165,6 +165,27 @@ async fn insert(conn: &mut PgConnection, orders: &[&NewOrder<'_>]) -> sqlx::Resu
         &lines.iter().map(|(.., line)| line.name.clone()).collect::<Vec<_>>(),
         &lines.iter().map(|(.., line)| i32::try_from(line.quantity).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         &lines.iter().map(|(.., line)| line.unit_price.amount).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores the transaction that payments answered with, in place of the proposed one.
+pub async fn adopt_transaction(
+    conn: &mut PgConnection,
+    order_id: OrderId,
+    transaction_id: TransactionId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update commerce."order"
+        set transaction_id = $2, updated_at = clock_timestamp()
+        where order_id = $1
+          and transaction_id <> $2
+        "#,
+        order_id.uuid(),
+        transaction_id.uuid(),
     )
     .execute(conn)
     .await?;

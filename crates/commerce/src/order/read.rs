@@ -1,5 +1,7 @@
 //! Reading orders: one statement for an order, two for a page, regardless of its length.
 
+use std::collections::HashMap;
+
 use kernel::{Currency, Money, OrderId, ProductId, SagaId, Stored, TransactionId, UserId};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -53,6 +55,28 @@ pub async fn find_terms(
         total: Money::new(row.total_amount, row.currency),
     });
     Ok(terms.collect())
+}
+
+/// The transactions of these orders; unknown orders are missing.
+pub async fn transactions_of(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> sqlx::Result<HashMap<OrderId, TransactionId>> {
+    let ids: Vec<_> = orders.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select order_id as "order_id: OrderId", transaction_id as "transaction_id: TransactionId"
+        from commerce."order"
+        where order_id = any($1)
+        "#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let transactions = rows.into_iter();
+    Ok(transactions
+        .map(|row| (row.order_id, row.transaction_id))
+        .collect())
 }
 
 /// Finds an order. With `owner`, returns `None` for an order of another user.

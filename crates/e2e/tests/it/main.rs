@@ -16,6 +16,7 @@ mod generated;
 mod heartbeats;
 mod idle;
 mod layout;
+mod level1;
 mod matrix;
 mod observability;
 mod operating;

@@ -273,11 +273,10 @@ fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
 
 #[test]
 fn what_was_paid_must_be_what_was_ordered() {
-    let changes: [fn(&mut Payment); 4] = [
+    let changes: [fn(&mut Payment); 3] = [
         |payment| payment.amount = Some(money(1, "EUR")),
         |payment| payment.amount = Some(money(1200, "USD")),
         |payment| payment.transaction_id = TransactionId::from(uuid::Uuid::from_u128(9)),
-        |payment| payment.amount = None,
     ];
     for change in changes {
         let mut facts = waiting("paid", Some(60));

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::IntoResponse,
 };
-use contracts::payments::{InitTransaction, LOOKUP};
+use contracts::payments::{InitTransaction, LOOKUP, Status, Transaction};
 use kernel::{Clock, Currency, Money, OrderId, TraceRef, TransactionId, UserId};
 use payments_client::PaymentsClient;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl Asked {
         }
     }
 
-    async fn init(&self, client: &PaymentsClient) -> Result<(), InitError> {
+    async fn init(&self, client: &PaymentsClient) -> Result<Transaction, InitError> {
         let request = InitTransaction {
             order_id: self.order_id,
             user_id: self.user_id,
@@ -97,6 +97,10 @@ impl Asked {
             transaction_id: Some(self.transaction_id),
         };
         Payments::init(client, self.call(), request).await
+    }
+
+    async fn cancel(&self, client: &PaymentsClient) -> Result<Cancellation, NoAnswer> {
+        Payments::cancel(client, self.call(), self.order_id, self.transaction_id).await
     }
 
     async fn undo(&self, client: &PaymentsClient) -> Result<Cancellation, NoAnswer> {
@@ -119,7 +123,7 @@ fn problem(kind: &str, transaction: Option<&Value>) -> Value {
     json!({"type": format!("https://shop.example/problems/{kind}"), "title": kind, "status": 409, "transaction": transaction})
 }
 
-fn is_unknown<T: std::fmt::Debug>(result: &Result<T, InitError>) -> bool {
+fn is_unknown<T>(result: &Result<T, InitError>) -> bool {
     matches!(result, Err(InitError::NoAnswer(NoAnswer::Unknown(_))))
 }
 
@@ -128,7 +132,85 @@ async fn created_and_found_again_are_done() {
     for status in [200, 201] {
         let asked = Asked::new();
         let (client, _) = payments(status, asked.transaction("pending").to_string()).await;
-        assert_eq!(asked.init(&client).await, Ok(()), "{status}");
+        let created = asked.init(&client).await.unwrap();
+        assert_eq!(created.transaction_id, asked.transaction_id, "{status}");
+    }
+}
+
+/// The transaction's id is payments' choice, and an answer may leave out what the shop knows.
+#[tokio::test]
+async fn an_answer_that_leaves_something_out_contradicts_nothing() {
+    let (asked, id) = (Asked::new(), TransactionId::new());
+    for (status, answer) in [
+        (201, json!({"transaction_id": id})),
+        (200, json!({"transaction_id": id, "status": "pending"})),
+        (
+            200,
+            json!({"transaction_id": id, "order_id": asked.order_id}),
+        ),
+        (409, json!({"transaction_id": id, "status": "pending"})), // the repetition is a conflict to it
+        (
+            409,
+            json!({"message": "there", "transaction": {"transaction_id": id, "status": "pending"}}),
+        ),
+    ] {
+        let (client, _) = payments(status, answer.to_string()).await;
+        let created = asked.init(&client).await.unwrap();
+        let shown = (created.transaction_id, created.status);
+        assert_eq!(shown, (id, Status::Pending), "{answer}");
+    }
+    let found = json!({"transaction_id": asked.transaction_id, "status": "paid"});
+    let (client, _) = payments(200, found.to_string()).await;
+    let found = Payments::find(&client, asked.transaction_id, None).await;
+    assert_eq!(found.unwrap().unwrap().status, Status::Paid);
+}
+
+/// With or without a problem document: the order is canceled at once, and operators see the reason.
+#[tokio::test]
+async fn a_definite_no_without_a_problem_document_is_refused() {
+    let canceled = json!({"transaction_id": TransactionId::new(), "status": "canceled"});
+    for (status, body, reason) in [
+        (
+            400,
+            "no such currency\n",
+            "status 400 Bad Request no such currency",
+        ),
+        (402, "", "status 402 Payment Required"),
+        (409, "canceled", "status 409 Conflict canceled"),
+        (410, r#"{"detail": "too late"}"#, "too late"),
+        (
+            422,
+            r#"{"error": 7}"#,
+            r#"status 422 Unprocessable Entity {"error": 7}"#,
+        ),
+    ] {
+        let (client, _) = payments(status, body.to_owned()).await;
+        let refused = Asked::new().init(&client).await;
+        assert_eq!(refused, Err(InitError::Refused(reason.to_owned())));
+    }
+    let (client, _) = payments(409, canceled.to_string()).await;
+    let refused = Asked::new().init(&client).await;
+    assert!(matches!(refused, Err(InitError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_route_that_payments_lacks_is_unsupported() {
+    let asked = Asked::new();
+    let not_found = problem("not-found", None).to_string();
+    for (status, body, lacks) in [
+        (404, "404 page not found", true),
+        (404, "{}", true),
+        (405, "", true),
+        (501, "", true),
+        (404, &*not_found, false),
+    ] {
+        let (client, _) = payments(status, body.to_owned()).await;
+        let undone = asked.undo(&client).await;
+        let unsupported = matches!(undone, Err(NoAnswer::Unsupported(_)));
+        assert_eq!(unsupported, lacks, "{status} {body}: {undone:?}");
+        let found = Payments::find(&client, asked.transaction_id, None).await;
+        let unsupported = matches!(found, Err(NoAnswer::Unsupported(_)));
+        assert_eq!(unsupported, lacks, "{status} {body}: {found:?}");
     }
 }
 
@@ -170,7 +252,9 @@ async fn an_answer_that_makes_no_sense_is_unknown() {
         (201, "null".to_owned()),
         (201, other.to_string()),
         (201, cheaper.to_string()),
-        (409, "no problem document".to_owned()),
+        (408, "{}".to_owned()),
+        (425, "{}".to_owned()),
+        (405, "{}".to_owned()),
     ] {
         let (client, _) = payments(status, body.clone()).await;
         let result = asked.init(&client).await;
@@ -213,11 +297,28 @@ async fn an_undo_is_canceled_overtaken_or_unknown() {
     let (client, _) = payments(200, asked.transaction("canceled").to_string()).await;
     assert_eq!(asked.undo(&client).await, Ok(Cancellation::Canceled));
 
-    let paid = problem("transaction-paid", Some(&asked.transaction("paid")));
-    let (client, _) = payments(409, paid.to_string()).await;
-    let overtaken = asked.undo(&client).await.unwrap();
-    assert!(matches!(overtaken, Cancellation::AlreadyPaid(transaction)
-        if transaction.transaction_id == asked.transaction_id));
+    for paid in [
+        problem("transaction-paid", Some(&asked.transaction("paid"))),
+        asked.transaction("paid"),
+        json!({"transaction_id": asked.transaction_id, "status": "paid"}),
+    ] {
+        let (client, _) = payments(409, paid.to_string()).await;
+        for overtaken in [asked.undo(&client).await, asked.cancel(&client).await] {
+            assert!(
+                matches!(overtaken, Ok(Cancellation::AlreadyPaid(transaction))
+                if transaction.transaction_id == asked.transaction_id)
+            );
+        }
+    }
+    for (status, canceled) in [
+        (200, json!({"status": "canceled"}).to_string()),
+        (204, String::new()),
+        (409, asked.transaction("canceled").to_string()),
+    ] {
+        let (client, _) = payments(status, canceled).await;
+        assert_eq!(asked.undo(&client).await, Ok(Cancellation::Canceled));
+        assert_eq!(asked.cancel(&client).await, Ok(Cancellation::Canceled));
+    }
 
     let foreign = problem("transaction-paid", Some(&Asked::new().transaction("paid")));
     for (status, body) in [
@@ -225,12 +326,10 @@ async fn an_undo_is_canceled_overtaken_or_unknown() {
         (200, Asked::new().transaction("canceled").to_string()),
         (409, foreign.to_string()),
         (409, problem("transaction-paid", None).to_string()),
-        (
-            409,
-            problem("something-else", Some(&asked.transaction("paid"))).to_string(),
-        ),
-        (404, "{}".to_owned()),
+        (409, "it is paid".to_owned()), // whether it is, its creation shows
+        (404, problem("not-found", None).to_string()),
         (500, "{}".to_owned()),
+        (200, "<html>".to_owned()),
     ] {
         let (client, _) = payments(status, body.clone()).await;
         let result = asked.undo(&client).await;
@@ -248,7 +347,7 @@ async fn a_transaction_is_found_or_not_there_or_unknown() {
         async |client: PaymentsClient| Payments::find(&client, asked.transaction_id, None).await;
     let (client, _) = payments(200, asked.transaction("paid").to_string()).await;
     assert!(find(client).await.unwrap().is_some());
-    let (client, _) = payments(404, "{}".to_owned()).await;
+    let (client, _) = payments(404, problem("not-found", None).to_string()).await;
     assert_eq!(find(client).await, Ok(None));
     let (client, _) = payments(200, Asked::new().transaction("paid").to_string()).await;
     assert!(matches!(find(client).await, Err(NoAnswer::Unknown(_))));
@@ -290,7 +389,7 @@ async fn a_call_names_its_effect_its_caller_and_its_trace() {
 
 #[tokio::test]
 async fn without_a_bulk_read_each_transaction_is_asked_about() {
-    let (client, canned) = payments(404, "{}".to_owned()).await;
+    let (client, canned) = payments(404, problem("not-found", None).to_string()).await;
     let ids: Vec<_> = (0..20).map(|_| TransactionId::new()).collect();
     for expected in [21, 41] {
         let answers = client.find_many(&ids).await;
@@ -340,7 +439,10 @@ async fn after_a_bulk_read_without_an_answer_each_transaction_is_asked_about() {
             if !singles || uri.path() == LOOKUP {
                 std::future::pending::<()>().await;
             }
-            StatusCode::NOT_FOUND
+            (
+                StatusCode::NOT_FOUND,
+                problem("not-found", None).to_string(),
+            )
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

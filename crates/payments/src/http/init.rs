@@ -39,7 +39,7 @@ pub(super) async fn init(
     }
     match transaction::init(&app.pool, &request, trace.as_ref()).await? {
         Created::New(transaction) => {
-            tracing::info!(order.id = %transaction.order_id, "Created transaction {}", transaction.transaction_id);
+            tracing::info!(order.id = %request.order_id, "Created transaction {}", transaction.transaction_id);
             Ok((StatusCode::CREATED, Json(transaction)))
         }
         Created::Same(transaction) => Ok((StatusCode::OK, Json(transaction))),

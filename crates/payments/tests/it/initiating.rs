@@ -15,7 +15,7 @@ async fn the_first_is_created_and_a_repeat_is_answered_with_the_same_transaction
     assert_eq!(first.status, 201, "{}", first.text);
     let created = first.transaction();
     assert_eq!(created.transaction_id, purchase.transaction);
-    assert_eq!(created.order_id, purchase.order);
+    assert_eq!(created.order_id, Some(purchase.order));
     assert_eq!(created.user_id, Some(purchase.user));
     assert_eq!(created.status, Status::Pending);
     assert_eq!(

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use workflows::payments::{NoAnswer, find_each};
 
 use super::{Fact, NotStored, PaymentEvents, check, failure};
+use crate::config::EventProof;
 
 /// Interval between two fetches of payments' keys. While payments can be reached, a withdrawn key
 /// is accepted for at most this long.
@@ -52,8 +53,12 @@ const OTHERS: u32 = 7;
 type Asked = (usize, Result<Fact, Verdict>);
 
 impl PaymentEvents {
-    /// Whether payments has signed this message's body.
-    pub(super) async fn is_signed(&self, delivery: &Delivery) -> bool {
+    /// Whether this message is believed as it is: payments has signed its body, or events are
+    /// trusted.
+    pub(super) async fn is_believed(&self, delivery: &Delivery) -> bool {
+        if self.proof == EventProof::Trusted {
+            return true;
+        }
         let Some(signature) = &delivery.signature else {
             return counted("none");
         };
@@ -66,7 +71,7 @@ impl PaymentEvents {
                 let id = delivery.message_id.as_deref().unwrap_or("without id");
                 tracing::warn!(
                     message.id = id,
-                    "The signature of message {id} proves nothing ({why}): payments is asked"
+                    "The signature of message {id} proves nothing ({why})"
                 );
                 counted("bad")
             }
@@ -92,7 +97,7 @@ impl PaymentEvents {
         let unread: Vec<_> = ids
             .iter()
             .zip(&answers)
-            .filter(|(_, answer)| answer.is_err())
+            .filter(|(_, answer)| is_unread(answer))
             .map(|(id, _)| *id)
             .collect();
         let away = match unread.first() {
@@ -107,6 +112,7 @@ impl PaymentEvents {
             let answer = place.ok().and_then(|place| answers.get(place));
             let asked = match answer {
                 Some(Ok(found)) => confirmed(fact, found.as_ref()),
+                Some(Err(NoAnswer::Unsupported(why))) => Err(Verdict::Retry(unproven(&fact, why))),
                 Some(Err(NoAnswer::Unknown(why))) if !away => Err(Verdict::Retry(why.clone())),
                 Some(Err(error)) => Err(Verdict::Unreachable(error.to_string())),
                 None => Err(Verdict::Retry("payments was not asked".to_owned())),
@@ -142,7 +148,9 @@ impl PaymentEvents {
         for (index, fact) in claims {
             let says_enough = fact.event.amount.is_some();
             match check(&fact, &terms) {
-                Err(why) if says_enough => refused.push((index, Err(Verdict::Failed(why)))),
+                Err(Verdict::Failed(why)) if says_enough => {
+                    refused.push((index, Err(Verdict::Failed(why))));
+                }
                 _ => rest.push((index, fact)),
             }
         }
@@ -160,7 +168,7 @@ impl PaymentEvents {
         // this transaction alone may be unreadable for good: payments then still reads others
         let (same, others) =
             tokio::join!(self.payments.find(unread, None), self.reads_others(&ids));
-        let answers = same.is_ok() || others;
+        let answers = !is_unread(&same) || others;
         if answers {
             self.remember_unread(None);
         }
@@ -203,6 +211,20 @@ impl PaymentEvents {
     }
 }
 
+/// Whether payments gave no answer. That it has no such read is an answer.
+const fn is_unread(answer: &Result<Option<Transaction>, NoAnswer>) -> bool {
+    matches!(answer, Err(NoAnswer::Unreachable(_) | NoAnswer::Unknown(_)))
+}
+
+/// Why nothing proves a fact that payments can neither sign nor answer about.
+fn unproven(fact: &Fact, why: &str) -> String {
+    format!(
+        "payments has not signed it, and cannot be asked about transaction {} ({why}). Set PAYMENTS_EVENTS=trusted for \
+         the payments role if RabbitMQ lets only payments publish events; then `shopctl failed retry`",
+        fact.event.transaction_id
+    )
+}
+
 /// Whether any of these answers contains a transaction.
 fn any_read(answers: &[Result<Option<Transaction>, NoAnswer>]) -> bool {
     answers.iter().any(|answer| matches!(answer, Ok(Some(_))))
@@ -231,7 +253,7 @@ fn confirmed(mut fact: Fact, found: Option<&Transaction>) -> Result<Fact, Verdic
     };
     fact.event.at = decided_at.unwrap_or(fact.event.at);
     fact.event.amount.clone_from(&found.amount);
-    fact.event.order_id = Some(found.order_id);
+    fact.event.order_id = found.order_id.or(fact.event.order_id);
     Ok(fact)
 }
 

@@ -1,0 +1,208 @@
+//! The whole system with a payments service of another team, which offers level 1 of
+//! `docs/payments-contract.md` and no more; and the conformance run against both kinds of service.
+
+use std::{path::PathBuf, process::Output};
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use testkit::{Level1, System, SystemOptions, eventually, eventually_some};
+
+use super::{hurried, impatient, text};
+
+/// The shop's processes, with this payments service in place of ours.
+async fn shop_with(payments: &str, system: &System, events: &str) {
+    let env = [("PAYMENTS_URL", payments), ("PAYMENTS_EVENTS", events)];
+    for role in ["api", "worker"] {
+        system.spawn_with(role, &env).await;
+    }
+}
+
+fn failed_events(system: &System) -> String {
+    system.run("shopctl", &["failed", "list", "-o", "json"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_specified_contract_of_payments_is_enough() {
+    let system = System::prepare(impatient()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    shop_with(&payments.url, &system, "trusted").await;
+    let buyer = system.buyer().await;
+    let before = system.available("enamel-mug").await;
+    let transaction = |order: &Value| payments.transaction(text(order, "id")).unwrap();
+
+    let (status, paid) = buyer.order().await;
+    assert_eq!(status, StatusCode::CREATED, "{paid}");
+    let (id, _) = transaction(&paid);
+    assert_eq!(text(&paid, "transaction_id"), id, "payments chose the id");
+    assert!(payments.pay(&id).await);
+    buyer.awaits(text(&paid, "id"), "completed").await;
+
+    let (_, canceled) = buyer.order().await;
+    buyer.cancel(text(&canceled, "id")).await;
+    buyer.awaits(text(&canceled, "id"), "canceled").await;
+    assert_eq!(transaction(&canceled).1, "canceled");
+
+    let (_, refused) = buyer.order().await;
+    assert!(payments.cancel(&transaction(&refused).0).await);
+    buyer.awaits(text(&refused, "id"), "canceled").await;
+
+    let (_, late) = buyer.order().await;
+    for hasten in [
+        "update saga.saga set deadline = clock_timestamp() where state = 'waiting'",
+        "update messaging.outbox set due_at = clock_timestamp() where kind = 'timer'",
+    ] {
+        sqlx::query(hasten).execute(&system.shop).await.unwrap();
+    }
+    buyer.awaits(text(&late, "id"), "canceled").await;
+    assert_eq!(transaction(&late).1, "canceled");
+
+    // the answers to its creation are lost until the saga gives up, and then until it is undone
+    payments.lose_answers(true);
+    let (_, lost) = buyer.order().await;
+    eventually("the order to be canceling", || async {
+        let order = buyer.try_look(text(&lost, "id")).await;
+        order.is_some_and(|order| order["canceling"] == true)
+    })
+    .await;
+    payments.lose_answers(false);
+    buyer.awaits(text(&lost, "id"), "canceled").await;
+    assert_eq!(transaction(&lost).1, "canceled");
+
+    system.settle().await;
+    assert_eq!(system.available("enamel-mug").await, before - 1);
+    let plans = workflows::plans();
+    let report = doctor::examine(&system.shop, None, &plans, std::time::Duration::ZERO).await;
+    let report = report.unwrap();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert_eq!(failed_events(&system), "");
+}
+
+/// The answers to the creation are lost and the payer has paid: the event names a transaction that the
+/// shop does not know yet. The saga still asks in the first case, and has given up in the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_overtakes_the_answer_completes_the_order() {
+    for gives_up in [false, true] {
+        let options = if gives_up { impatient() } else { hurried() };
+        let system = System::prepare(options).await;
+        let payments = Level1::start(&system.amqp_url).await;
+        shop_with(&payments.url, &system, "trusted").await;
+        let buyer = system.buyer().await;
+        payments.lose_answers(true);
+        let (_, order) = buyer.order().await;
+        let (id, _) = payments.transaction(text(&order, "id")).unwrap();
+        assert!(payments.pay(&id).await);
+        if gives_up {
+            eventually("the order to be canceling", || async {
+                let order = buyer.try_look(text(&order, "id")).await;
+                order.is_some_and(|order| order["canceling"] == true)
+            })
+            .await;
+        }
+        payments.lose_answers(false);
+        let completed = buyer.awaits(text(&order, "id"), "completed").await;
+        assert_eq!(text(&completed, "transaction_id"), id);
+    }
+}
+
+/// The repeated attempt finds the transaction of the first one by its order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_in_a_call_leaves_no_order_hanging() {
+    let mut options = hurried();
+    options.env.insert("EAGER_ATTEMPTS", "0".to_owned()); // the worker makes every attempt
+    let system = System::prepare(options).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    let dir = PathBuf::from(system.setting("MAIL_DIR")).with_file_name("crash");
+    std::fs::create_dir_all(&dir).unwrap();
+    let env = [
+        ("PAYMENTS_URL", &*payments.url),
+        ("PAYMENTS_EVENTS", "trusted"),
+        ("CRASH_DIR", dir.to_str().unwrap()),
+    ];
+    system.spawn_with("api", &env[..2]).await;
+    system.spawn_with("worker", &env).await;
+    let buyer = system.buyer().await;
+    for (point, is_undo) in [
+        ("saga.step.before_call", false),
+        ("saga.step.after_call", false),
+        ("saga.outcome.before_commit", false),
+        ("saga.undo.before_call", true),
+        ("saga.undo.after_call", true),
+    ] {
+        std::fs::write(dir.join("at"), format!("SIGKILL {point} 1")).unwrap();
+        let (_, order) = buyer.order().await;
+        let id = text(&order, "id");
+        if is_undo {
+            buyer.awaits(id, "awaiting_payment").await;
+            buyer.cancel(id).await;
+        }
+        eventually("the worker to die", || async { !system.runs("worker") }).await;
+        assert!(!dir.join("at").exists(), "it died at {point}");
+        system.spawn_with("worker", &env).await;
+        if is_undo {
+            buyer.awaits(id, "canceled").await;
+            assert_eq!(payments.transaction(id).unwrap().1, "canceled", "{point}");
+        } else {
+            let order = buyer.awaits(id, "awaiting_payment").await;
+            assert!(
+                payments.pay(text(&order, "transaction_id")).await,
+                "{point}"
+            );
+            buyer.awaits(id, "completed").await;
+        }
+    }
+    system.settle().await;
+}
+
+/// Without a signature and without a read, nothing proves an event: it goes to `failed` with what to
+/// do, and the order still ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_nothing_proves_leaves_no_order_hanging() {
+    let system = System::prepare(impatient()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    shop_with(&payments.url, &system, "asked").await;
+    let buyer = system.buyer().await;
+    let (_, order) = buyer.order().await;
+    let (id, _) = payments.transaction(text(&order, "id")).unwrap();
+    assert!(payments.pay(&id).await);
+    let failed = eventually_some("the event to be in `failed`", || async {
+        let failed = failed_events(&system);
+        failed.contains(&id).then_some(failed)
+    })
+    .await;
+    assert!(failed.contains("PAYMENTS_EVENTS=trusted"), "{failed}");
+    // payments says that it is paid when it is asked to cancel
+    buyer.cancel(text(&order, "id")).await;
+    buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+fn check(system: &System, arguments: &[&str]) -> Output {
+    let key = system.setting("SERVICE_SIGNING_KEY_FILE").to_owned();
+    let mut command = system.command("payments-check");
+    command.args(arguments).args(["--key-file", &key]);
+    command.args(["--amqp", &system.amqp_url]);
+    command.output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ours_is_found_to_be_of_level_2() {
+    let system = System::prepare(SystemOptions::default()).await;
+    for role in ["payments", "api"] {
+        system.spawn(role).await; // the api publishes the keys of tokens
+    }
+    let output = check(&system, &[&system.payments_url, "--level", "2"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("level 2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_service_is_found_to_be_of_level_1() {
+    let system = System::prepare(SystemOptions::default()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    let output = check(&system, &[&payments.url]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("level 1"), "{said}");
+    let demanded = check(&system, &[&payments.url, "--level", "2"]);
+    assert_eq!(demanded.status.code(), Some(1));
+}
