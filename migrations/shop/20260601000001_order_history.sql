@@ -17,17 +17,13 @@ alter table commerce.order_status rename to order_status_before;
 comment on table commerce.order_status_before is 'The history of orders that ended before order.ended_at; nothing is added any more.';
 
 update commerce."order" o
-set awaiting_at = h.awaiting_at, canceling_at = h.canceling_at, canceling_reason = h.canceling_reason
-from (
-    select order_id,
-           max(at) filter (where status = 'awaiting_payment') as awaiting_at,
-           max(at) filter (where status = 'canceling') as canceling_at,
-           max(reason) filter (where status = 'canceling') as canceling_reason
-    from commerce.order_status_before
-    group by order_id
-) h
-where h.order_id = o.order_id
-  and o.status in ('pending', 'awaiting_payment');
+set (awaiting_at, canceling_at, canceling_reason) = (
+    select max(b.at) filter (where b.status = 'awaiting_payment'),
+           max(b.at) filter (where b.status = 'canceling'),
+           max(b.reason) filter (where b.status = 'canceling')
+    from commerce.order_status_before b
+    where b.order_id = o.order_id)
+where o.status in ('pending', 'awaiting_payment');
 
 create or replace function commerce.refuse_illegal_order_move() returns trigger language plpgsql as $$
 begin
