@@ -107,7 +107,7 @@ async fn an_order_whose_saga_rests_is_settled_at_once() {
     let outage = Outage::begin().await;
     outage
         .shop(
-            r#"update saga.saga set state = 'compensated', undo_from = 1;
+            r#"update saga.saga set state = 'compensated', undo_from = 1, ended_at = now();
                update commerce."order" set updated_at = now()"#,
         )
         .await;
@@ -168,7 +168,7 @@ async fn a_signal_is_late_while_its_saga_is_live() {
     assert_eq!(red(&ran), ["late-work"], "{ran:?}");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     outage
-        .shop("update saga.saga set state = 'compensated', undo_from = 1")
+        .shop("update saga.saga set state = 'compensated', undo_from = 1, ended_at = now()")
         .await;
     let ran = outage.doctor();
     assert!(red(&ran).contains(&"I5".to_owned()), "{ran:?}");
