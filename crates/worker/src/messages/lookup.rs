@@ -1,5 +1,4 @@
-//! What is known before a mail is written. Mails that are prepared at the same moment share the
-//! statements.
+//! The look-ups before a mail is written. Mails that are prepared at the same moment share them.
 
 use contracts::{command::Command, topology};
 use db::{Batch, Batcher};
@@ -7,7 +6,7 @@ use kernel::UserId;
 use messaging::inbox;
 use sqlx::PgPool;
 
-/// What is known of a command before it is carried out.
+/// The state of a command before it is carried out.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     /// Whether it has been carried out already.
