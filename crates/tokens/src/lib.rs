@@ -25,6 +25,7 @@ mod detached;
 mod key;
 mod sign;
 mod source;
+mod verified;
 mod verify;
 
 pub use detached::{DetachedKeys, DetachedSigner, MAX_SIGNATURE, SignatureError};

@@ -29,13 +29,12 @@ const MAX_KID: usize = 128;
 const MAX_KEYS: usize = 32;
 
 /// A key, and the kind of tokens that it may sign.
-#[derive(Clone)]
 pub(crate) struct KnownKey {
     pub(crate) key: DecodingKey,
     pub(crate) signs: Signs,
 }
 
-pub(crate) type Keys = HashMap<String, KnownKey>;
+pub(crate) type Keys = HashMap<String, Arc<KnownKey>>;
 
 /// Why a key is missing.
 pub(crate) enum Missing {
@@ -104,7 +103,7 @@ impl KeySource {
     /// Finds the key with this id. An unknown key triggers a fetch that begins after the call, so
     /// that no result is older than the token; lookups of known keys do not wait for it. The rate
     /// of fetches is limited.
-    pub(crate) async fn get(self: &Arc<Self>, kid: &str) -> Result<KnownKey, Missing> {
+    pub(crate) async fn get(self: &Arc<Self>, kid: &str) -> Result<Arc<KnownKey>, Missing> {
         if let Some(key) = self.known(kid) {
             self.refresh_in_background();
             return Ok(key);
@@ -163,7 +162,7 @@ impl KeySource {
         });
     }
 
-    fn known(&self, kid: &str) -> Option<KnownKey> {
+    fn known(&self, kid: &str) -> Option<Arc<KnownKey>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.get(kid).cloned()
     }
@@ -209,7 +208,7 @@ pub(crate) fn parse(jwks: &str) -> Option<Keys> {
         let signs = signs(key.get("signs"))?;
         let jwk: Jwk = serde_json::from_value(key).ok()?;
         let key = DecodingKey::from_jwk(&jwk).ok()?;
-        Some((jwk.common.key_id?, KnownKey { key, signs }))
+        Some((jwk.common.key_id?, Arc::new(KnownKey { key, signs })))
     });
     Some(keys.take(MAX_KEYS).collect())
 }

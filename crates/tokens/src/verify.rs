@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     Claims, ISSUER, Signer,
     source::{KeySource, Keys, Missing, parse},
+    verified::{Verified, VerifiedTokens},
 };
 
 /// Allowed difference between clocks.
@@ -72,10 +73,11 @@ pub enum VerifyError {
     KeysUnavailable(String),
 }
 
-/// Verifies tokens. Clones share their keys.
+/// Verifies tokens. Clones share their keys and the tokens that they have verified.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Arc<KeySource>,
+    verified: Arc<VerifiedTokens>,
 }
 
 /// The header that a token must have. `crit` names extensions that a verifier must understand (RFC
@@ -102,9 +104,7 @@ impl Verifier {
     /// Verifies with this key set, as [`crate::published`] creates it.
     pub fn with_keys(jwks: &serde_json::Value) -> Self {
         let keys: Keys = parse(&jwks.to_string()).unwrap_or_default();
-        Self {
-            keys: Arc::new(KeySource::fixed(keys)),
-        }
+        Self::new(KeySource::fixed(keys))
     }
 
     /// Verifies with the keys published at `url`. They are fetched when first needed, when an
@@ -113,9 +113,14 @@ impl Verifier {
     /// # Errors
     /// When no HTTP client can be built.
     pub fn from_jwks_url(url: &str) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            keys: Arc::new(KeySource::remote(url)?),
-        })
+        KeySource::remote(url).map(Self::new)
+    }
+
+    fn new(keys: KeySource) -> Self {
+        Self {
+            keys: Arc::new(keys),
+            verified: Arc::default(),
+        }
     }
 
     /// Identifies the holder of `token`, if the token was issued by us, is for `audience`, and is
@@ -133,6 +138,10 @@ impl Verifier {
             Missing::Unknown => VerifyError::Invalid,
             Missing::Unavailable(why) => VerifyError::KeysUnavailable(why),
         })?;
+        let now = Clock::System.now().timestamp();
+        if let Some(identity) = self.verified.find(token, audience, &known, now) {
+            return Ok(identity);
+        }
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = LEEWAY.as_secs();
         validation.validate_nbf = true;
@@ -146,11 +155,20 @@ impl Verifier {
                 _ => VerifyError::Invalid,
             })?
             .claims;
-        let ahead = i64::try_from(LEEWAY.as_secs()).unwrap_or(i64::MAX);
-        if claims.iat > Clock::System.now().timestamp().saturating_add(ahead) {
+        let leeway = i64::try_from(LEEWAY.as_secs()).unwrap_or(i64::MAX);
+        if claims.iat > now.saturating_add(leeway) {
             return Err(VerifyError::Invalid);
         }
-        identity(claims, known.signs).ok_or(VerifyError::Invalid)
+        let valid_until = claims.exp.saturating_add(leeway);
+        let identity = identity(claims, known.signs).ok_or(VerifyError::Invalid)?;
+        let verified = Verified {
+            key: known,
+            audience: audience.to_owned(),
+            valid_until,
+            identity: identity.clone(),
+        };
+        self.verified.add(token, verified, now);
+        Ok(identity)
     }
 }
 

@@ -200,6 +200,37 @@ async fn clocks_may_differ_by_a_minute() {
 }
 
 #[tokio::test]
+async fn a_token_is_remembered_for_its_audience_until_it_expires() {
+    let pem = generate_key_pem();
+    let verifier = Verifier::with_key(&signer(&pem, 0));
+    // expires in a second: the clocks may differ by a minute
+    let token = signer(&pem, -61).access_token(UserId::new(), &[], Duration::from_secs(2));
+    let first = verifier.verify(&token, "shop").await;
+    assert!(first.is_ok());
+    assert_eq!(verifier.verified.count(), 1);
+    assert_eq!(
+        verifier.verify(&token, "another").await,
+        Err(VerifyError::Audience)
+    );
+    assert_eq!(
+        verifier.verify(&format!("{token}A"), "shop").await,
+        Err(VerifyError::Invalid)
+    );
+    let expired = async {
+        loop {
+            match verifier.verify(&token, "shop").await {
+                Err(error) => return error,
+                again => assert_eq!(again, first),
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let expired = tokio::time::timeout(Duration::from_secs(30), expired).await;
+    assert_eq!(expired, Ok(VerifyError::Expired));
+    assert_eq!(verifier.verified.count(), 1);
+}
+
+#[tokio::test]
 async fn service_tokens_suit_clocks_that_differ_by_fifty_seconds() {
     let pem = generate_key_pem();
     let verifier = Verifier::with_key(&signer(&pem, 0));
