@@ -28,8 +28,14 @@ pub struct Filter {
     pub plan: Option<String>,
     /// Sagas at this step: running, waiting or compensating there.
     pub step: Option<String>,
-    /// Sagas unchanged for at least this long.
+    /// Sagas unchanged for at least this long. An attempt is a change.
     pub older_than: Option<Duration>,
+    /// Sagas that have been in their state, at their step, for at least this long, however often
+    /// they were attempted.
+    pub in_state_for: Option<Duration>,
+    /// Sagas whose current step has been attempted for at least this long and whose last attempt
+    /// failed.
+    pub failing_for: Option<Duration>,
     /// The saga of this order.
     pub order: Option<OrderId>,
     /// Sagas of this user's orders.
@@ -105,6 +111,10 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
           and ($6::uuid is null or s.saga_id = (select saga_id from commerce."order" where order_id = $6))
           and ($7::uuid is null or s.saga_id in (select saga_id from commerce."order" where user_id = $7))
           and ($11::uuid[] is null or s.saga_id in (select saga_id from commerce."order" where order_id = any($11)))
+          and ($12::float8 is null
+               or coalesce(s.state_since, s.updated_at) < clock_timestamp() - make_interval(secs => $12))
+          and ($13::float8 is null
+               or o.last_error is not null and o.since < clock_timestamp() - make_interval(secs => $13))
           and ($8::text is null or o.last_error ilike '%' || $8 || '%' or s.reason ilike '%' || $8 || '%')
           and ($9::uuid is null or (s.created_at, s.saga_id) > (select created_at, saga_id from saga.saga where saga_id = $9))
         order by s.created_at, s.saga_id
@@ -121,6 +131,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         filter.after.map(SagaId::uuid),
         limit,
         orders.as_deref(),
+        filter.in_state_for.map(|age| age.as_secs_f64()),
+        filter.failing_for.map(|age| age.as_secs_f64()),
     )
     .fetch_all(conn)
     .await

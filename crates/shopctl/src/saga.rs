@@ -161,9 +161,15 @@ pub(crate) struct Which {
     /// Only sagas at this step.
     #[arg(long)]
     step: Option<String>,
-    /// Only sagas unchanged for this long: 90s, 15m, 2h, 1d.
+    /// Only sagas unchanged for this long: 90s, 15m, 2h, 1d. An attempt is a change.
     #[arg(long, value_parser = duration)]
     older_than: Option<Duration>,
+    /// Only stuck sagas that have been in their state, at their step, for this long.
+    #[arg(long, value_parser = duration)]
+    stuck_for: Option<Duration>,
+    /// Only sagas whose step has been attempted for this long and whose last attempt failed.
+    #[arg(long, value_parser = duration)]
+    failing_for: Option<Duration>,
     /// Only the saga of this order.
     #[arg(long)]
     order: Option<OrderId>,
@@ -171,7 +177,7 @@ pub(crate) struct Which {
     #[arg(long)]
     user: Option<UserId>,
     /// Only sagas with this text in their last error or in the reason of their compensation.
-    #[arg(long)]
+    #[arg(long, visible_alias = "error")]
     text: Option<String>,
     /// Only sagas with this cause, as `saga why` names it.
     #[arg(long, value_parser = crate::causes())]
@@ -188,6 +194,8 @@ impl Which {
             plan: self.plan.clone(),
             step: self.step.clone(),
             older_than: self.older_than,
+            in_state_for: self.stuck_for,
+            failing_for: self.failing_for,
             order: self.order,
             user: self.user,
             orders: None,
@@ -196,9 +204,14 @@ impl Which {
         }
     }
 
+    /// Whether only stuck sagas match.
+    const fn stuck(&self) -> bool {
+        self.stuck || self.stuck_for.is_some()
+    }
+
     /// Whether no filter is set: no action may apply to all sagas by accident.
     pub(crate) fn says_nothing(&self) -> bool {
-        self.filter() == Filter::default() && self.cause.is_none() && !self.stuck
+        self.filter() == Filter::default() && self.cause.is_none() && !self.stuck()
     }
 
     /// Up to `limit` sagas, oldest first, each with its cause if a filter is about causes.
@@ -208,14 +221,14 @@ impl Which {
         pool: &PgPool,
         limit: usize,
     ) -> anyhow::Result<Vec<(Line, Option<Why>)>> {
-        if self.cause.is_none() && !self.stuck {
+        if self.cause.is_none() && !self.stuck() {
             let mut conn = pool.acquire().await?;
             let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
             return Ok(found.into_iter().map(|saga| (saga, None)).collect());
         }
         let wanted = Wanted {
             cause: self.cause,
-            stuck: self.stuck,
+            stuck: self.stuck(),
         };
         let found = self.judged(common, pool, wanted, limit).await?;
         let found = found.into_iter();

@@ -33,6 +33,12 @@ pub(super) struct Which {
     /// Minimum seconds since the saga last moved.
     #[param(value_type = Option<rules::Seconds>, inline)]
     older_than: Option<u32>,
+    /// Only stuck sagas that have been in their state, at their step, for this many seconds.
+    #[param(value_type = Option<rules::Seconds>, inline)]
+    stuck_for: Option<u32>,
+    /// Only sagas whose step has been attempted for this many seconds and whose last attempt failed.
+    #[param(value_type = Option<rules::Seconds>, inline)]
+    failing_for: Option<u32>,
     /// The saga of this order.
     order: Option<OrderId>,
     /// The sagas of this user's orders.
@@ -66,7 +72,7 @@ impl Which {
     fn wanted(&self) -> Result<Option<Wanted>, Problem> {
         let cause = self.cause.as_deref().map(str::parse::<Code>).transpose();
         let cause = cause.map_err(|message| Problem::invalid("cause", "unknown", message))?;
-        let stuck = self.stuck;
+        let stuck = self.stuck || self.stuck_for.is_some();
         let matters = self.causes || stuck || cause.is_some();
         Ok(matters.then_some(Wanted { cause, stuck }))
     }
@@ -87,7 +93,9 @@ impl Which {
             state,
             plan: self.plan,
             step: self.step,
-            older_than: self.older_than.map(|s| Duration::from_secs(s.into())),
+            older_than: seconds(self.older_than),
+            in_state_for: seconds(self.stuck_for),
+            failing_for: seconds(self.failing_for),
             order: self.order,
             user: self.user,
             orders: None,
@@ -96,6 +104,11 @@ impl Which {
         };
         Ok((filter, limit))
     }
+}
+
+/// Whole seconds as a duration.
+fn seconds(value: Option<u32>) -> Option<Duration> {
+    value.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 /// A saga in a list, with its cause if that was requested.

@@ -52,6 +52,8 @@ async fn sagas_are_listed_oldest_first_page_by_page_and_by_filter() {
     assert_eq!(count("plan=checkout").await, 3);
     assert_eq!(count("plan=other").await, 0);
     assert_eq!(count("older_than=3600").await, 0);
+    assert_eq!(count("failing_for=0").await, 0);
+    assert_eq!(count("stuck_for=0").await, 0, "they continue by themselves");
     assert_eq!(count("text=%25").await, 0, "taken literally");
     assert_eq!(count(&format!("user={}", kernel::UserId::new())).await, 0);
 }

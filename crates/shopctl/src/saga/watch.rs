@@ -28,7 +28,7 @@ const MOST: usize = 1000;
 #[derive(clap::Args)]
 pub(crate) struct Watch {
     /// A saga, or the order, transaction or message that it is about.
-    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "order", "user", "text", "cause", "stuck"])]
+    #[arg(conflicts_with_all = ["state", "plan", "step", "older_than", "stuck_for", "failing_for", "order", "user", "text", "cause", "stuck"])]
     id: Option<AnyId>,
     #[command(flatten)]
     which: Which,

@@ -21,10 +21,68 @@ async fn the_batch_for_an_outage_of_payments_selects_its_sagas() {
     let saga = place.stuck("participant-unreachable");
     let shopctl = Path::new(env!("CARGO_BIN_EXE_shopctl"));
     for page in ["runbooks/participant-unreachable.md", "shopctl.md"] {
-        let batch = command(page, "shopctl saga retry --text");
+        let batch = command(page, "shopctl saga retry --error");
         let line = format!("{}{batch}", shopctl.display());
         let preview = ran(&mut place.shell(&line));
         assert_eq!(preview.code, Some(0), "{page}: {preview:?}");
         assert!(preview.out.contains(&saga), "{page}: {batch}\n{preview:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_saga_that_fails_for_long_is_found_although_attempts_move_it() {
+    let place = Place::open().await;
+    let saga = place.stuck("participant-unreachable");
+    let list = |filter: &[&str]| {
+        let listed = place.run(&[&["saga", "list", "-o", "json"], filter].concat());
+        assert_eq!(listed.code, Some(0), "{listed:?}");
+        listed.out.contains(&saga)
+    };
+    let filters = [
+        ["--failing-for", "5m"],
+        ["--older-than", "5m"],
+        ["--stuck-for", "5m"],
+    ];
+    assert_eq!(filters.map(|filter| list(&filter)), [false, false, false]);
+
+    age(&place, &saga).await;
+    assert_eq!(
+        filters.map(|filter| list(&filter)),
+        [true, false, true],
+        "an attempt a moment ago moved it"
+    );
+    let error = ["--failing-for", "5m", "--error", "cannot be reached"];
+    assert!(list(&error));
+    assert!(!list(&["--failing-for", "5m", "--error", "another text"]));
+
+    let recipe = command("shopctl.md", "shopctl saga list --failing-for");
+    let shopctl = Path::new(env!("CARGO_BIN_EXE_shopctl"));
+    let listed = ran(&mut place.shell(&format!("{}{recipe}", shopctl.display())));
+    assert!(listed.out.contains(&saga[saga.len() - 8..]), "{listed:?}");
+}
+
+#[tokio::test]
+async fn a_stuck_saga_is_found_by_how_long_it_has_been_in_its_state() {
+    let place = Place::open().await;
+    let saga = place.stuck("paused-by");
+    let list = |filter: &str| {
+        let listed = place.run(&["saga", "list", "-o", "json", "--stuck-for", filter]);
+        assert_eq!(listed.code, Some(0), "{listed:?}");
+        listed.out.contains(&saga)
+    };
+    assert!(!list("5m"));
+    age(&place, &saga).await;
+    assert!(list("5m"));
+    assert!(!list("15m"));
+}
+
+/// Makes a saga ten minutes older in its state and at its step, as if it had been attempted since.
+async fn age(place: &Place, saga: &str) {
+    for statement in [
+        "update saga.saga set state_since = state_since - interval '10 minutes' where saga_id = $1::uuid",
+        "update messaging.outbox set since = since - interval '10 minutes' where saga_id = $1::uuid",
+    ] {
+        let query = sqlx::query(statement).bind(saga);
+        query.execute(&place.shop).await.unwrap();
     }
 }

@@ -3753,6 +3753,8 @@ export interface operations {
                 causes?: boolean;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
+                /** @description Only sagas whose step has been attempted for this many seconds and whose last attempt failed. */
+                failing_for?: number;
                 /**
                  * @description The saga of this order: its number, its id or its transaction's id; or the sagas of the
                  *     orders of the customer with this e-mail address.
@@ -3772,6 +3774,8 @@ export interface operations {
                 step?: string;
                 /** @description Only stuck sagas: those that do not continue by themselves. */
                 stuck?: boolean;
+                /** @description Only stuck sagas that have been in their state, at their step, for this many seconds. */
+                stuck_for?: number;
                 /** @description Part of the last error, or of the reason for compensating. */
                 text?: string;
                 /** @description The sagas of this user's orders. */
