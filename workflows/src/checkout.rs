@@ -13,9 +13,9 @@ use contracts::{
 };
 use kernel::{Money, OrderId, SagaId, SignalId, TransactionId, UserId};
 use saga::{
-    Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Outcome, Plan,
-    PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal, StepCx, Undo,
-    VerifyError, Wait, WaitStep,
+    Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Milestone,
+    Outcome, Plan, PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal,
+    StepCx, Undo, VerifyError, Wait, WaitStep, machine::StateKind,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -70,6 +70,22 @@ impl Saga for Checkout {
             ("order.id", input.order_id.to_string()),
             ("order.transaction_id", input.transaction_id.to_string()),
         ]
+    }
+
+    fn log(input: &CheckoutInput, milestone: &Milestone<'_>) {
+        let state = match milestone.state {
+            StateKind::Completed => "is completed",
+            StateKind::Compensated => "is canceled",
+            _ => "awaits its payment",
+        };
+        tracing::info!(
+            order.id = %input.order_id,
+            order.reason = milestone.reason,
+            saga.id = %milestone.saga_id,
+            trace_id = milestone.trace_id,
+            elapsed_ms = milestone.elapsed.num_milliseconds(),
+            "Order {state}"
+        );
     }
 
     async fn describe(

@@ -81,4 +81,11 @@ impl Command {
             Self::SendRegistrationAttempt { .. } => Self::SEND_REGISTRATION_ATTEMPT,
         }
     }
+    /// The order that the command is about, if any.
+    pub const fn order_id(&self) -> Option<OrderId> {
+        match self {
+            Self::SendOrderConfirmation { order_id, .. } => Some(*order_id),
+            _ => None,
+        }
+    }
 }

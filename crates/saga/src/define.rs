@@ -2,8 +2,10 @@
 //! knows.
 
 mod erased;
+mod milestone;
 pub(crate) mod plan;
 pub(crate) mod registry;
 pub(crate) mod step;
 
 pub use erased::PlanStep;
+pub use milestone::Milestone;

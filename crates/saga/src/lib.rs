@@ -40,7 +40,7 @@ use define::{plan, registry, step};
 use run::{engine, operate, runner, transact};
 pub use store::{claim, heartbeat, stored, story};
 
-pub use define::PlanStep;
+pub use define::{Milestone, PlanStep};
 pub use engine::{
     Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
 };

@@ -21,6 +21,15 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
+/// Prefixes of the fields that only exported spans have; in a log line they say nothing that the
+/// line's target does not say.
+const EXPORTED_ONLY: [&str; 4] = [
+    "otel.",
+    "messaging.system",
+    "messaging.operation.",
+    "messaging.batch.",
+];
+
 /// Writes one JSON object per event and line. The fields of the event and of its surrounding spans
 /// are merged at the top level (the innermost value wins), so that logs can be searched by
 /// `saga.id` alone.
@@ -97,7 +106,6 @@ where
                         .map(|(key, value)| (key.clone(), value.clone())),
                 );
             }
-            line.text("span", span.name());
         }
         if !line.0.contains_key("trace_id")
             && let Some(span) = context.event_span(event)
@@ -130,8 +138,7 @@ impl Fields {
 
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         let key = field.name();
-        // `otel.*` fields are for the exporter only
-        if !key.starts_with("otel.") {
+        if !EXPORTED_ONLY.iter().any(|prefix| key.starts_with(prefix)) {
             self.0.insert(
                 key.strip_prefix("r#").unwrap_or(key).to_owned(),
                 value.into(),
@@ -269,7 +276,6 @@ mod tests {
             ("message", "Order o-1 waits"),
             ("level", "WARN"),
             ("service", "payments"),
-            ("span", "call"),
             ("saga.id", "s-1"),
             ("order.id", "o-1"),
             ("step.outcome", "done"),

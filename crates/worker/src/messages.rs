@@ -114,7 +114,13 @@ impl Messages {
             Err(NotSent::Later(why)) => return self.postpone(id, command, delivery, &why).await,
         }
         crash_point!("mail.send.after_send");
-        tracing::info!(message.id = id, user.id = %draft.user_id, "Sent {}", command.name());
+        tracing::info!(
+            message.id = id,
+            user.id = %draft.user_id,
+            order.id = command.order_id().map(tracing::field::display),
+            "Sent {}",
+            command.name()
+        );
         Ok(self.sent.record(id).await)
     }
 

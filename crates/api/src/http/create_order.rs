@@ -105,7 +105,7 @@ pub(super) async fn create_order(
     let submitted = app.submitter.submit(request).await.map_err(problem)?;
     match submitted {
         Submitted::New { order_id, attempt } => {
-            tracing::info!(order.id = %order_id, "Accepted order {order_id}");
+            tracing::info!(order.id = %order_id, "Accepted order");
             if let Some(attempt) = attempt {
                 wait_for(attempt, &app, order_id).await;
             }

@@ -17,6 +17,7 @@ mod heartbeats;
 mod idle;
 mod layout;
 mod level1;
+mod logs;
 mod matrix;
 mod observability;
 mod operating;

@@ -8,7 +8,10 @@ use kernel::SignalId;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
-use super::erased::{Body, DynLocal, DynLocalUndo, DynRemote, DynRemoteUndo, PlanStep};
+use super::{
+    erased::{Body, DynLocal, DynLocalUndo, DynRemote, DynRemoteUndo, PlanStep},
+    milestone::Milestone,
+};
 use crate::{
     preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::{Reasons, Role, Shape, SignalShape, StepShape},
@@ -48,6 +51,11 @@ pub trait Saga: Send + Sync + Sized + 'static {
     /// Attributes of the saga's spans, such as `order.id`. Never a secret: many people read traces.
     fn attributes(_input: &Self::Input) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// Writes the log line of a milestone, after its commit.
+    fn log(_input: &Self::Input, milestone: &Milestone<'_>) {
+        milestone.log(Self::NAME);
     }
 
     /// Describes a planned effect to an operator who previews an action: messages, stock, money.

@@ -8,7 +8,7 @@ use kernel::{SagaId, SignalId, TraceRef};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::erased::Body;
+use super::{erased::Body, milestone::Milestone};
 use crate::{
     engine::EngineError,
     machine::Op,
@@ -19,6 +19,9 @@ use crate::{
     store::Row,
     stored::Unreadable,
 };
+
+/// Writes the log line of a milestone: [`Saga::log`] of one workflow.
+pub(crate) type Logger = fn(&AnyInput, &Milestone<'_>);
 
 /// The workflows of a program. Their remote steps share the ports `P`, and their operators see
 /// participants through the view `V`. Adding a workflow takes one line.
@@ -199,6 +202,8 @@ pub(crate) trait Definition: Send + Sync {
 
     fn attributes(&self, input: &AnyInput) -> Vec<(&'static str, String)>;
 
+    fn logger(&self) -> Logger;
+
     fn signal_id(&self, input: &AnyInput, name: &str) -> SignalId;
 
     fn describe<'a>(
@@ -307,6 +312,10 @@ impl<S: Saga> Definition for Defined<S> {
 
     fn attributes(&self, input: &AnyInput) -> Vec<(&'static str, String)> {
         S::attributes(input.of::<S>())
+    }
+
+    fn logger(&self) -> Logger {
+        |input, milestone| S::log(input.of::<S>(), milestone)
     }
 
     fn signal_id(&self, input: &AnyInput, name: &str) -> SignalId {

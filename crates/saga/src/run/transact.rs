@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use kernel::{SagaId, SignalId, TraceRef};
 use sqlx::{PgConnection, PgPool};
 use tracing::{debug, error};
 
 use crate::{
+    define::Milestone,
     engine::{EngineError, Inner, Known},
     journal::{CompensationCause, JournalFact, JournalRow},
-    machine::{Op, State},
-    registry::AnyInput,
+    machine::{Op, State, StateKind},
+    registry::{AnyInput, Logger},
     signal::{NewSignal, Verdict},
     store::{self, EntryChange, Save},
     stored::Unreadable,
@@ -39,6 +41,29 @@ struct Moved {
     breach: bool,
     /// The class of the reason why compensation began with this write.
     compensated: Option<&'static str>,
+    reason: Option<String>,
+    at: DateTime<Utc>,
+    input: AnyInput,
+    logger: Logger,
+}
+
+impl Moved {
+    /// Logs that the saga waits or has come to rest, if this write made it so.
+    fn log(&self) {
+        let after = self.after.kind();
+        if matches!(after, StateKind::Running | StateKind::Compensating) {
+            return;
+        }
+        let created_at = story::created_at(self.saga_id).unwrap_or(self.at);
+        let milestone = Milestone {
+            saga_id: self.saga_id,
+            trace_id: &self.trace_id,
+            state: after,
+            reason: self.reason.as_deref(),
+            elapsed: self.at - created_at,
+        };
+        (self.logger)(&self.input, &milestone);
+    }
 }
 
 impl AfterCommit {
@@ -57,6 +82,7 @@ impl AfterCommit {
                     trace_id = moved.trace_id,
                     "Saga moved"
                 );
+                moved.log();
             }
             if let Some(reason) = moved.compensated {
                 metrics::counter!("saga_compensations_total", "plan" => moved.plan, "reason" => reason)
@@ -363,6 +389,10 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
         after: saga.transition.after,
         breach: saga.transition.breach,
         compensated: why_compensated(&saga.transition.save),
+        reason: saga.transition.save.reason.clone(),
+        at: saga.transition.save.at,
+        input: saga.input.clone(),
+        logger: saga.known.workflow.logger(),
     });
     let decided = moving
         .iter()

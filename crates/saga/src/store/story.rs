@@ -185,17 +185,11 @@ impl Teller<'_> {
         };
         let mut arrival = self.moment(name, &["arrival".to_owned()]);
         if name != "saga.waiting"
-            && let Some(began) = self.born()
+            && let Some(began) = created_at(self.subject.saga_id)
         {
             arrival.began = began.min(self.chapter.at).into();
         }
         Some(arrival)
-    }
-
-    /// When the saga was created: its id, a UUIDv7, contains the time.
-    fn born(&self) -> Option<DateTime<Utc>> {
-        let (seconds, nanos) = self.subject.saga_id.uuid().get_timestamp()?.to_unix();
-        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     }
 
     fn moment(&self, name: &'static str, what: &[String]) -> Told {
@@ -336,4 +330,10 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
         }
     }
     Ok(chapters)
+}
+
+/// When a saga was created: its id, a UUIDv7, contains the time.
+pub(crate) fn created_at(saga: SagaId) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = saga.uuid().get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
