@@ -12,7 +12,7 @@ use operator::{
 use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::{Common, exit::Failure, output};
+use crate::{Common, exit::Failure, output, payments};
 
 /// Maximum number of entries that one command lists or retries.
 const MOST: i64 = 10_000;
@@ -121,8 +121,10 @@ async fn at_payments(
     filter: &Filter,
     limit: i64,
 ) -> anyhow::Result<Result<Vec<Entry>, String>> {
-    let Some(pool) = common.payments()? else {
-        return Ok(Err("PAYMENTS_DATABASE_URL is not set".to_owned()));
+    let sight = payments::sight(common, &common.shop()?)?;
+    let pool = match sight.need_database().await {
+        Ok(pool) => pool,
+        Err(why) => return Ok(Err(why)),
     };
     let read = async { outbox::list(&mut *pool.acquire().await?, filter, limit).await };
     Ok(read.await.map_err(|error: sqlx::Error| error.to_string()))
@@ -191,10 +193,15 @@ impl Retry {
         let n = output::counted(ids.len(), "message");
         let question = format!("{n} to become due now, and to be published by the relay.");
         output::confirm(common.yes, &question)?;
-        let (shop, payments) = (common.shop()?, common.payments()?);
+        let shop = common.shop()?;
+        let sight = payments::sight(common, &shop)?;
+        let payments = sight.database().await.unwrap_or_else(|why| {
+            output::talk(&format!("Payments' outbox is not searched: {why}"));
+            None
+        });
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match retry(&shop, payments.as_ref(), id, &actor).await {
+            match retry(&shop, payments, id, &actor).await {
                 Ok(line) => retried.push(line),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
