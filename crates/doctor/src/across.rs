@@ -229,13 +229,15 @@ impl Compared {
         if compared >= total {
             return Ok(None);
         }
-        let mut share = format!("for {compared} of {total} orders, the newest");
-        if let Some(reason) = &self.reason {
-            share += &format!(" ({} answers failed: {reason})", self.failed);
-        }
-        if limited && !in_bulk {
-            share += ", since payments has no bulk read";
-        }
+        let failed = self.reason.as_ref().map_or_else(String::new, |reason| {
+            format!(" ({} answers failed: {reason})", self.failed)
+        });
+        let one_by_one = if limited && !in_bulk {
+            ", since payments has no bulk read"
+        } else {
+            ""
+        };
+        let share = format!("for {compared} of {total} orders, the newest{failed}{one_by_one}");
         Ok(Some(share))
     }
 }

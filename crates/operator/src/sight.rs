@@ -41,14 +41,13 @@ enum Database {
 
 /// A database that is said to be payments' own, and what is needed to prove it.
 pub struct Claim {
-    /// The database.
-    pub database: PgPool,
+    database: PgPool,
     /// The payments service, or why it cannot be asked.
-    pub service: Result<Arc<dyn PaymentsInstance>, String>,
+    service: Result<Arc<dyn PaymentsInstance>, String>,
     /// The shop's database: its workers note the name that payments gave when it last answered.
-    pub shop: PgPool,
+    shop: PgPool,
     /// The proof, once it was given or refused.
-    pub proof: OnceCell<Result<(), String>>,
+    proof: OnceCell<Result<(), String>>,
 }
 
 impl Claim {

@@ -153,7 +153,7 @@ impl Doctor {
         output::talk(&known.line());
         Ok(PaymentsSource {
             api: sight.api().cloned(),
-            database: sight.database().await.map(|found| found.cloned()),
+            database: sight.database().await.map(Option::<&PgPool>::cloned),
         })
     }
 }

@@ -497,7 +497,8 @@ async fn what_doctor_cannot_look_at_is_neither_well_nor_ill() {
     };
     let report = doctor::examine_all(sources, &limits()).await.unwrap();
     assert_eq!(red(&report), BTreeSet::new());
-    assert_eq!(report.unavailable.len(), 3, "{:?}", report.unavailable);
+    // payments has no API here either
+    assert_eq!(report.unavailable.len(), 4, "{:?}", report.unavailable);
     assert!(!report.is_complete());
     for id in ["I2", "I3", "I5", "failed-messages"] {
         assert!(report.skipped.contains(&id), "{id}");

@@ -501,11 +501,10 @@ async fn a_change_names_its_user_and_a_read_names_none() {
 async fn the_parts_of_level_2_are_found_by_calls_without_effect() {
     let (level_1, canned) = payments(404, "no such page".to_owned()).await;
     assert_eq!(level_1.support().await, Ok(Support::default()));
-    let asked = canned.asked.lock().unwrap();
     let names_an_order = |(_, _, body): &(String, HeaderMap, Bytes)| {
         std::str::from_utf8(body).unwrap().contains("order_id")
     };
-    assert!(!asked.iter().any(names_an_order));
+    assert!(!canned.asked.lock().unwrap().iter().any(names_an_order));
 
     let not_found = json!({ "type": "/problems/not-found", "title": "Not found" });
     let (reads, _) = payments(404, not_found.to_string()).await;
