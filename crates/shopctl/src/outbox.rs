@@ -6,7 +6,7 @@ use clap::{
 };
 use kernel::EntryId;
 use operator::{
-    Actor,
+    Actor, PaymentsSight,
     outbox::{self, Entry, EntryKind, Filter, OutboxError},
 };
 use serde::Serialize;
@@ -195,13 +195,9 @@ impl Retry {
         output::confirm(common.yes, &question)?;
         let shop = common.shop()?;
         let sight = payments::sight(common, &shop)?;
-        let payments = sight.database().await.unwrap_or_else(|why| {
-            output::talk(&format!("Payments' outbox is not searched: {why}"));
-            None
-        });
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match retry(&shop, payments, id, &actor).await {
+            match retry(&shop, &sight, id, &actor).await {
                 Ok(line) => retried.push(line),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
@@ -226,27 +222,34 @@ impl Retry {
 /// Retries an entry of the shop's outbox or, if it is not there, of payments'.
 async fn retry(
     shop: &PgPool,
-    payments: Option<&PgPool>,
+    payments: &PaymentsSight,
     id: EntryId,
     actor: &Actor,
 ) -> Result<Line, OutboxError> {
     let mut tx = shop.begin().await?;
     let ours = outbox::retry(&mut tx, id, actor).await;
     tx.commit().await?;
-    match (ours, payments) {
-        (Ok(entry), _) => Ok(Line { of: "shop", entry }),
-        (Err(OutboxError::NotFound(_)), Some(payments)) => {
-            let mut tx = payments.begin().await?;
-            let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
-            tx.commit().await?;
-            Ok(Line {
-                of: "payments",
-                entry,
-            })
+    let missing = match ours {
+        Ok(entry) => return Ok(Line { of: "shop", entry }),
+        Err(error @ OutboxError::NotFound(_)) => error,
+        Err(error) => return Err(error),
+    };
+    let payments = match payments.need_database().await {
+        Ok(payments) => payments,
+        Err(why) => {
+            output::talk(&format!("Payments' outbox is not searched: {why}"));
+            return Err(missing);
         }
-        (Err(error), _) => Err(error),
-    }
+    };
+    let mut tx = payments.begin().await?;
+    let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
+    tx.commit().await?;
+    Ok(Line {
+        of: "payments",
+        entry,
+    })
 }
+
 impl Park {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
