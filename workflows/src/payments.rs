@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use contracts::payments::{InitTransaction, Transaction};
 use futures::{StreamExt, future::BoxFuture, stream};
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
+use serde::Serialize;
 
 /// The requests that sagas make to payments. Every call with an effect names that effect, so that
 /// repeating the call has the effect only once.
@@ -49,6 +50,61 @@ pub trait Payments: Send + Sync + 'static {
         ids: &'a [TransactionId],
     ) -> BoxFuture<'a, Vec<Result<Option<Transaction>, NoAnswer>>> {
         Box::pin(find_each(self, ids))
+    }
+
+    /// Asks which parts of level 2 of the contract payments offers. Has no effect.
+    fn support(&self) -> BoxFuture<'_, Result<Support, NoAnswer>>;
+}
+
+/// Names the database of the payments service that answers at an address.
+pub trait PaymentsInstance: Send + Sync {
+    /// The name of the service's database; `None` if the service publishes none.
+    fn instance(&self) -> BoxFuture<'_, Result<Option<String>, NoAnswer>>;
+}
+
+/// The parts of level 2 of `docs/payments-contract.md` that a payments service offers.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each part can be there or not, independently of the others"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Support {
+    /// It keeps tombstones: `POST /transactions/cancel-by-order`.
+    pub tombstone: bool,
+    /// It shows one transaction: `GET /transactions/{id}`.
+    pub read: bool,
+    /// It shows many transactions at once: `POST /transactions/lookup`.
+    pub bulk_read: bool,
+    /// Its refusals are problem documents.
+    pub problem_types: bool,
+    /// It publishes keys that verify its events.
+    pub signed_events: bool,
+}
+
+impl Support {
+    /// Each part by its name in the contract, and whether it is there.
+    pub const fn parts(&self) -> [(&'static str, bool); 5] {
+        [
+            ("tombstone", self.tombstone),
+            ("read", self.read),
+            ("bulk read", self.bulk_read),
+            ("problem types", self.problem_types),
+            ("signed events", self.signed_events),
+        ]
+    }
+
+    /// The level of the contract: 2 with all parts, else 1.
+    pub fn level(&self) -> u8 {
+        if self.parts().iter().all(|(_, there)| *there) {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// Whether transactions can be read, one by one or many at once.
+    pub const fn reads(&self) -> bool {
+        self.read || self.bulk_read
     }
 }
 

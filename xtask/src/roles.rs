@@ -131,7 +131,7 @@ pub(crate) fn command(env: &Env, binary: &str) -> Command {
     // a process gets only the keys that it signs with
     for (key, signers) in [
         ("TOKEN_SIGNING_KEY_FILE", &["api"][..]),
-        ("SERVICE_SIGNING_KEY_FILE", &["api", "worker"]),
+        ("SERVICE_SIGNING_KEY_FILE", &["api", "worker", "shopctl"]),
         ("EVENT_SIGNING_KEY_FILE", &["payments"]),
     ] {
         if !signers.contains(&binary) {

@@ -149,6 +149,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The databases to create on a server of this system's own, each with its setting; none if the
+/// environment names those that are needed. `given` says so for the shop's and for payments'. Beside
+/// a `foreign` payments service, a database of payments would be empty.
+fn own_databases(
+    given: [bool; 2],
+    foreign: bool,
+) -> Result<&'static [(&'static str, &'static str)]> {
+    let both = &[
+        ("SHOP_DATABASE_URL", "shop"),
+        ("PAYMENTS_DATABASE_URL", "payments"),
+    ];
+    match given {
+        [true, true] => Ok(&[]),
+        [true, false] if foreign => Ok(&[]),
+        [false, false] => Ok(if foreign { &both[..1] } else { both }),
+        _ => fail("set both SHOP_DATABASE_URL and PAYMENTS_DATABASE_URL, or none of them"),
+    }
+}
+
 /// Builds the shop's and payments' programs; returns their folder.
 fn build(release: bool) -> Result<PathBuf> {
     eprintln!("building");
@@ -192,7 +211,7 @@ struct System {
 
 impl System {
     fn start(&mut self, options: &Options) -> Result<()> {
-        self.servers()?;
+        self.servers(options)?;
         let jaeger = jaeger::start(self.jaeger.as_ref(), &mut self.env)?;
         self.started.extend(jaeger);
         processes::write(&self.started)?;
@@ -222,31 +241,25 @@ impl System {
     }
 
     /// Starts the servers that the environment does not name.
-    fn servers(&mut self) -> Result<()> {
+    fn servers(&mut self, options: &Options) -> Result<()> {
         let databases = ["SHOP_DATABASE_URL", "PAYMENTS_DATABASE_URL"];
-        match databases.map(|name| self.env.take(name)) {
-            [true, true] => {}
-            [false, false] => {
-                eprintln!("starting PostgreSQL");
-                let postgres =
-                    Postgres::start(&dev_dir().join("postgres"), PostgresOptions::default())?;
-                postgres.create_database("shop")?;
-                postgres.create_database("payments")?;
-                self.env.set("SHOP_DATABASE_URL", postgres.url("shop"));
-                self.env
-                    .set("PAYMENTS_DATABASE_URL", postgres.url("payments"));
-                self.started.extend(
-                    postgres
-                        .detach()
-                        .map(|process| ("postgres".to_owned(), process)),
-                );
-                processes::write(&self.started)?;
+        // a payments service of another team has a database of its own, which this system never sees
+        let foreign = options.without.contains("payments") && self.env.take("PAYMENTS_URL");
+        let own = own_databases(databases.map(|name| self.env.take(name)), foreign)?;
+        if !own.is_empty() {
+            eprintln!("starting PostgreSQL");
+            let postgres =
+                Postgres::start(&dev_dir().join("postgres"), PostgresOptions::default())?;
+            for (variable, database) in own {
+                postgres.create_database(database)?;
+                self.env.set(variable, postgres.url(database));
             }
-            _ => {
-                return fail(
-                    "set both SHOP_DATABASE_URL and PAYMENTS_DATABASE_URL, or none of them",
-                );
-            }
+            self.started.extend(
+                postgres
+                    .detach()
+                    .map(|process| ("postgres".to_owned(), process)),
+            );
+            processes::write(&self.started)?;
         }
         if !self.env.take("SHOPCTL_ACTOR") {
             let user = std::env::var("USER").unwrap_or_default();
@@ -534,5 +547,27 @@ fn go_on(interrupted: &mpsc::Receiver<()>) -> Result<()> {
     match interrupted.try_recv() {
         Ok(()) => fail("interrupted"),
         Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_a_foreign_payments_service_no_database_of_payments_is_named() {
+        let variables = |given, foreign| {
+            let own = own_databases(given, foreign).ok()?;
+            Some(
+                own.iter()
+                    .map(|(variable, _)| *variable)
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let (shop, payments) = ("SHOP_DATABASE_URL", "PAYMENTS_DATABASE_URL");
+        assert_eq!(variables([false, false], false), Some(vec![shop, payments]));
+        assert_eq!(variables([false, false], true), Some(vec![shop]));
+        assert_eq!(variables([true, false], true), Some(vec![]));
+        assert_eq!(variables([true, false], false), None);
     }
 }

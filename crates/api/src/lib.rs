@@ -151,7 +151,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
         operator: Operator::new(
             engine.clone(),
             registry,
-            Sight::of_operators(PaymentsSight::Service(payments), config.amqp_url.clone()),
+            Sight::of_operators(PaymentsSight::service(payments), config.amqp_url.clone()),
         ),
         engine: engine.clone(),
         submitter: Arc::new(Submitter::new(runner, config.order_limits)),

@@ -1,28 +1,73 @@
-//! Checks that need both databases.
+//! Checks that compare the shop with payments: in payments' database, or through its API.
 //!
 //! The statements on payments' database are not checked at build time: the macros of this crate
 //! know only the shop's database. A test runs each of them.
 
 use std::{collections::HashMap, time::Duration};
 
-use kernel::{Currency, Money};
+use contracts::payments::Transaction as Answer;
+use kernel::{Currency, Money, TransactionId};
 use sqlx::PgPool;
 use uuid::Uuid;
+use workflows::payments::Payments;
 
 use crate::Violation;
 
 /// Orders compared per statement.
 const PAGE: i64 = 5_000;
+/// Orders compared per statement if payments is asked through its API.
+const API_PAGE: i64 = 1_000;
+/// Most orders that are compared one by one.
+const SAMPLE: i64 = 500;
 /// Most violations reported of each kind.
 const ENOUGH: usize = 100;
 
 #[derive(sqlx::FromRow)]
-struct Transaction {
+struct Row {
     transaction_id: Uuid,
     order_id: Uuid,
     amount: Option<i64>,
     currency: Option<Currency>,
     status: String,
+}
+
+/// A transaction of payments, as far as its source shows it.
+struct Transaction {
+    transaction_id: Uuid,
+    order_id: Option<Uuid>,
+    amount: Option<Money>,
+    status: String,
+}
+
+impl From<Row> for Transaction {
+    fn from(row: Row) -> Self {
+        let amount = row.amount.zip(row.currency);
+        Self {
+            transaction_id: row.transaction_id,
+            order_id: Some(row.order_id),
+            amount: amount.map(|(amount, currency)| Money::new(amount, currency)),
+            status: row.status,
+        }
+    }
+}
+
+impl From<Answer> for Transaction {
+    fn from(answer: Answer) -> Self {
+        Self {
+            transaction_id: answer.transaction_id.uuid(),
+            order_id: answer.order_id.map(kernel::OrderId::uuid),
+            amount: answer.amount,
+            status: answer.status.as_str().to_owned(),
+        }
+    }
+}
+
+/// Where transactions are read. A database shows everything. An API may leave out values, and may
+/// not show a tombstone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadIn {
+    Database,
+    Api,
 }
 
 struct Order {
@@ -37,34 +82,34 @@ struct Order {
     quiet: bool,
 }
 
-pub(crate) async fn examine(
+/// Compares all orders with payments' database.
+pub(crate) async fn in_database(
     shop: &PgPool,
     payments: &PgPool,
     grace: Duration,
 ) -> sqlx::Result<Vec<Violation>> {
     let mut violations = parked(payments).await?;
-    let mut last = Uuid::nil();
+    let mut last = Uuid::max();
     loop {
-        let orders = orders_after(shop, last, grace).await?;
+        let orders = orders_before(shop, last, grace, PAGE).await?;
         let Some(end) = orders.last() else { break };
         last = end.order_id;
         let ids: Vec<_> = orders.iter().map(|order| order.order_id).collect();
         // read after the orders: each fact that an order implies about its transaction already held
-        let transactions: Vec<Transaction> = sqlx::query_as(
+        let transactions: Vec<Row> = sqlx::query_as(
             "select transaction_id, order_id, amount, currency, status from payments.transaction where order_id = any($1)",
         )
         .bind(&ids)
         .fetch_all(payments)
         .await?;
-        let by_order: HashMap<_, _> = transactions
+        let by_order = transactions
+            .into_iter()
+            .map(|row| (row.order_id, row.into()));
+        let by_order: HashMap<Uuid, Transaction> = by_order.collect();
+        let compared = orders
             .iter()
-            .map(|found| (found.order_id, found))
-            .collect();
-        violations.extend(
-            orders
-                .iter()
-                .flat_map(|order| compare(order, by_order.get(&order.order_id).copied())),
-        );
+            .flat_map(|order| compare(order, by_order.get(&order.order_id), ReadIn::Database));
+        violations.extend(compared);
         if violations.len() > ENOUGH * 10 {
             break;
         }
@@ -73,7 +118,136 @@ pub(crate) async fn examine(
     Ok(violations)
 }
 
-async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Result<Vec<Order>> {
+/// What payments' API showed.
+pub(crate) struct ThroughApi {
+    pub(crate) violations: Vec<Violation>,
+    /// Which orders were compared, if not all.
+    pub(crate) share: Option<String>,
+}
+
+/// Compares orders with payments' API, the newest first: at most `most`, and at most
+/// [`SAMPLE`] if payments has no bulk read.
+///
+/// # Errors
+/// Why nothing could be compared.
+pub(crate) async fn through_api(
+    shop: &PgPool,
+    payments: &dyn Payments,
+    grace: Duration,
+    most: Option<i64>,
+) -> Result<ThroughApi, String> {
+    let support = payments
+        .support()
+        .await
+        .map_err(|error| error.to_string())?;
+    if !support.reads() {
+        return Err(
+            "it has neither the read of one transaction nor the bulk read (docs/payments-contract.md, level 2)"
+                .to_owned(),
+        );
+    }
+    let most = if support.bulk_read {
+        most
+    } else {
+        Some(most.map_or(SAMPLE, |most| most.min(SAMPLE)))
+    };
+    let mut seen = Compared::default();
+    let mut last = Uuid::max();
+    loop {
+        let left = most.map_or(API_PAGE, |most| API_PAGE.min(most - seen.asked));
+        let orders = orders_before(shop, last, grace, left).await;
+        let orders = orders.map_err(|error| format!("the shop's orders: {error}"))?;
+        let Some(end) = orders.last() else { break };
+        last = end.order_id;
+        seen.page(&orders, payments).await?;
+        if seen.violations.len() > ENOUGH * 10 {
+            break;
+        }
+    }
+    let share = seen.share(shop, most, support.bulk_read).await;
+    Ok(ThroughApi {
+        violations: seen.violations,
+        share: share.map_err(|error| format!("the shop's orders: {error}"))?,
+    })
+}
+
+/// The orders that were compared through payments' API.
+#[derive(Default)]
+struct Compared {
+    violations: Vec<Violation>,
+    /// How many transactions were asked for.
+    asked: i64,
+    /// How many answers failed, and why the first one did.
+    failed: i64,
+    reason: Option<String>,
+}
+
+impl Compared {
+    async fn page(&mut self, orders: &[Order], payments: &dyn Payments) -> Result<(), String> {
+        let ids: Vec<_> = orders
+            .iter()
+            .map(|order| TransactionId::from(order.transaction_id))
+            .collect();
+        let answers = payments.find_many(&ids).await;
+        let mut answered = 0;
+        for (order, answer) in orders.iter().zip(answers) {
+            self.asked += 1;
+            match answer {
+                Ok(found) => {
+                    answered += 1;
+                    let found = found.map(Transaction::from);
+                    self.violations
+                        .extend(compare(order, found.as_ref(), ReadIn::Api));
+                }
+                Err(error) => {
+                    self.failed += 1;
+                    self.reason.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+        match &self.reason {
+            Some(reason) if answered == 0 => Err(reason.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which orders were compared, if not all.
+    async fn share(
+        &self,
+        shop: &PgPool,
+        most: Option<i64>,
+        in_bulk: bool,
+    ) -> sqlx::Result<Option<String>> {
+        let limited = most.is_some_and(|most| self.asked >= most);
+        if !limited && self.failed == 0 {
+            return Ok(None);
+        }
+        let total = sqlx::query_scalar!(r#"select count(*) as "count!" from commerce."order""#)
+            .fetch_one(shop)
+            .await?;
+        let compared = self.asked - self.failed;
+        if compared >= total {
+            return Ok(None);
+        }
+        let failed = self.reason.as_ref().map_or_else(String::new, |reason| {
+            format!(" ({} answers failed: {reason})", self.failed)
+        });
+        let one_by_one = if limited && !in_bulk {
+            ", since payments has no bulk read"
+        } else {
+            ""
+        };
+        let share = format!("for {compared} of {total} orders, the newest{failed}{one_by_one}");
+        Ok(Some(share))
+    }
+}
+
+async fn orders_before(
+    shop: &PgPool,
+    last: Uuid,
+    grace: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<Order>> {
     sqlx::query_as!(
         Order,
         r#"
@@ -83,13 +257,13 @@ async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Resul
                              and s.ended_at is null) as "settled!",
                o.updated_at < clock_timestamp() - make_interval(secs => $2) as "quiet!"
         from commerce."order" o
-        where o.order_id > $1
-        order by o.order_id
+        where o.order_id < $1
+        order by o.order_id desc
         limit $3
         "#,
         last,
         grace.as_secs_f64(),
-        PAGE,
+        limit,
     )
     .fetch_all(shop)
     .await
@@ -97,7 +271,7 @@ async fn orders_after(shop: &PgPool, last: Uuid, grace: Duration) -> sqlx::Resul
 
 /// I2 and I3 for one order. Whether it has settled is read from its saga, never from a time: a saga
 /// that waits for an outage to end is at work, however long that takes.
-fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
+fn compare(order: &Order, found: Option<&Transaction>, read_in: ReadIn) -> Vec<Violation> {
     let subject = format!("order {}", order.order_id);
     let say = |check, what: String| Violation {
         check,
@@ -106,7 +280,7 @@ fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
     };
     let status = order.status.as_str();
     let Some(found) = found else {
-        if status == "canceled" {
+        if status == "canceled" && read_in == ReadIn::Database {
             return vec![say(
                 "I3",
                 "it is canceled, and its transaction could still be created: no tombstone"
@@ -128,11 +302,17 @@ fn compare(order: &Order, found: Option<&Transaction>) -> Vec<Violation> {
             format!("payments knows it by transaction {}", found.transaction_id),
         ));
     }
+    if let Some(other) = found.order_id.filter(|id| *id != order.order_id) {
+        violations.push(say(
+            "I3",
+            format!("its transaction is that of order {other}"),
+        ));
+    }
     let total = Money::new(order.total_amount, order.currency.clone());
-    let paid = found.amount.zip(found.currency.clone());
-    let paid = paid.map(|(amount, currency)| Money::new(amount, currency));
-    if found.status == "paid" && paid.as_ref() != Some(&total) {
-        let paid = paid.map_or_else(|| "nothing".to_owned(), |paid| paid.to_string());
+    let unknown = found.amount.is_none() && read_in == ReadIn::Api;
+    if found.status == "paid" && !unknown && found.amount.as_ref() != Some(&total) {
+        let paid = found.amount.as_ref();
+        let paid = paid.map_or_else(|| "nothing".to_owned(), ToString::to_string);
         violations.push(say("I3", format!("it costs {total}, paid: {paid}")));
     }
     let fits = match status {

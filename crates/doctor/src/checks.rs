@@ -18,8 +18,10 @@ pub enum Severity {
 pub enum Reads {
     /// The shop's database.
     Shop,
-    /// Both databases.
-    Both,
+    /// Payments, through its API or in its database.
+    Payments,
+    /// Payments' database too, as far as it is configured.
+    PaymentsDatabase,
     /// RabbitMQ.
     Broker,
     /// RabbitMQ's management API.
@@ -27,24 +29,28 @@ pub enum Reads {
 }
 
 impl Reads {
-    /// The source that the check needs besides the shop's database.
-    pub const fn source(self) -> Option<Source> {
+    /// The sources that the check needs besides the shop's database.
+    pub const fn sources(self) -> &'static [Source] {
         match self {
-            Self::Shop => None,
-            Self::Both => Some(Source::Payments),
-            Self::Broker => Some(Source::RabbitMq),
-            Self::Management => Some(Source::Bindings),
+            Self::Shop => &[],
+            Self::Payments => &[Source::Payments],
+            Self::PaymentsDatabase => &[Source::Payments, Source::PaymentsDatabase],
+            Self::Broker => &[Source::RabbitMq],
+            Self::Management => &[Source::Bindings],
         }
     }
 }
 
 /// A source besides the shop's database; a run can leave it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// Payments' database.
+    /// Payments: its API, or its database.
     Payments,
+    /// Payments' database: besides the transactions, it shows the outbox.
+    PaymentsDatabase,
     /// RabbitMQ's queues.
+    #[serde(rename = "rabbitmq")]
     RabbitMq,
     /// RabbitMQ's bindings, which only its management API shows.
     Bindings,
@@ -52,12 +58,18 @@ pub enum Source {
 
 impl Source {
     /// All sources.
-    pub const ALL: [Self; 3] = [Self::Payments, Self::RabbitMq, Self::Bindings];
+    pub const ALL: [Self; 4] = [
+        Self::Payments,
+        Self::PaymentsDatabase,
+        Self::RabbitMq,
+        Self::Bindings,
+    ];
 
-    /// The name as typed: `payments`, `rabbitmq` or `bindings`.
+    /// The name as typed: `payments`, `payments-database`, `rabbitmq` or `bindings`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Payments => "payments",
+            Self::PaymentsDatabase => "payments-database",
             Self::RabbitMq => "rabbitmq",
             Self::Bindings => "bindings",
         }
@@ -66,7 +78,8 @@ impl Source {
     /// The name in a sentence.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Payments => "payments' database",
+            Self::Payments => "payments",
+            Self::PaymentsDatabase => "payments' database",
             Self::RabbitMq => "RabbitMQ",
             Self::Bindings => "RabbitMQ's bindings",
         }
@@ -125,7 +138,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 27] = [
+pub const CHECKS: [Check; 28] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -135,14 +148,14 @@ pub const CHECKS: [Check; 27] = [
     ),
     invariant(
         "I2",
-        Reads::Both,
+        Reads::Payments,
         "no order is left without a transaction, unless it is canceled",
         "an order waits for a payment that nobody can make, or a transaction belongs to no order",
         "`shopctl saga show` tells what payments answered; was one of the databases restored from an older backup?",
     ),
     invariant(
         "I3",
-        Reads::Both,
+        Reads::Payments,
         "completed order ⇔ paid transaction of the same amount; canceled order ⇒ no payment",
         "shop and payments disagree about how an order ended: money is at stake",
         "the transaction decides; bring the order in line by hand, with the customer told, and keep the evidence",
@@ -156,7 +169,7 @@ pub const CHECKS: [Check; 27] = [
     ),
     invariant(
         "I5",
-        Reads::Both,
+        Reads::PaymentsDatabase,
         "every outcome is published, and takes effect once",
         "payments gave an outcome up, or a signal took effect twice or never",
         "`shopctl outbox list` shows the outcome and the reason; `shopctl saga show` what became of the signal",
@@ -205,21 +218,21 @@ pub const CHECKS: [Check; 27] = [
     ),
     hygiene(
         "late-messages",
-        Reads::Both,
+        Reads::PaymentsDatabase,
         "no message waits in an outbox for long",
         "the relay does not run, RabbitMQ is away, or it refuses the message",
         "`shopctl outbox list` tells the last error; is worker-relay (or payments) running?",
     ),
     hygiene(
         "parked-messages",
-        Reads::Both,
+        Reads::PaymentsDatabase,
         "no message is parked",
         "RabbitMQ refused it again and again: mostly an exchange or a binding that is missing",
         "`worker migrate` declares what is missing; then send it again",
     ),
     hygiene(
         "late-outcomes",
-        Reads::Both,
+        Reads::Payments,
         "every decision of payments reaches its order in time",
         "its event waits in an outbox or a queue, or was lost: the saga asks payments at its deadline at the latest",
         "`shopctl saga list --stuck` names the cause, and `shopctl saga why` the command that helps",
@@ -281,8 +294,15 @@ pub const CHECKS: [Check; 27] = [
         "its last result stands in apalis.jobs; the log of worker-async has more",
     ),
     hygiene(
+        "trusted-events",
+        Reads::Shop,
+        "payment events are believed by a proof",
+        "PAYMENTS_EVENTS=trusted: each client that RabbitMQ lets publish to `payments_events` can complete orders",
+        "let RabbitMQ allow only payments to publish there; if payments signs its events or shows transactions (`shopctl payments`), unset PAYMENTS_EVENTS",
+    ),
+    hygiene(
         "idle-in-transaction",
-        Reads::Both,
+        Reads::PaymentsDatabase,
         "no session idles in a transaction",
         "it holds locks and keeps old rows from being cleaned up: outbox and sagas slow down",
         "`select pg_terminate_backend(PID)`, and find the program that forgot to end it",

@@ -1,7 +1,7 @@
 //! Checks on things that are not wrong yet: late, waiting for an operator, or about to block
 //! others.
 
-use saga::Shape;
+use saga::{Shape, heartbeat};
 use sqlx::{PgPool, postgres::PgConnection};
 
 use crate::{Limits, Violation, shop::violations};
@@ -17,8 +17,27 @@ pub(crate) async fn shop(
     found.extend(sagas(&mut conn, plans, limits).await?);
     found.extend(retention(&mut conn, limits).await?);
     found.extend(jobs(&mut conn).await?);
+    found.extend(unproven_events(&mut conn).await?);
     found.extend(sessions(&mut conn, limits).await?);
     Ok(found)
+}
+
+/// Live workers that believe payment events without a proof.
+async fn unproven_events(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
+    let found = violations!(
+        conn,
+        "trusted-events",
+        r#"
+        select 'process ' || process as "subject!", 'it runs with PAYMENTS_EVENTS=trusted' as "what!"
+        from saga.heartbeat
+        where notes->>'PAYMENTS_EVENTS' = 'trusted'
+          and seen_at > clock_timestamp() - make_interval(secs => $1)
+        order by started_at
+        limit 100
+        "#,
+        heartbeat::SILENCE.as_secs_f64()
+    );
+    Ok(found.collect())
 }
 
 pub(crate) async fn payments(payments: &PgPool, limits: &Limits) -> sqlx::Result<Vec<Violation>> {

@@ -18,14 +18,15 @@ mod journals;
 mod report;
 mod shop;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use saga::Shape;
 use serde::Serialize;
 use sqlx::PgPool;
+use workflows::payments::Payments;
 
 pub use checks::{CHECKS, Check, Reads, Severity, Source};
-pub use report::{CheckResult, Report, Unavailable};
+pub use report::{CheckResult, InPart, Report, Unavailable};
 
 /// A violation of a check's promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,12 +40,12 @@ pub struct Violation {
 }
 
 /// The sources to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Sources<'a> {
     /// The shop's database.
     pub shop: &'a PgPool,
-    /// Payments' database.
-    pub payments: Option<&'a PgPool>,
+    /// Payments.
+    pub payments: &'a PaymentsSource,
     /// RabbitMQ.
     pub amqp_url: Option<&'a str>,
     /// RabbitMQ's management API.
@@ -53,6 +54,33 @@ pub struct Sources<'a> {
     pub without: &'a [Source],
     /// The plans that this release knows.
     pub plans: &'a [Shape],
+}
+
+/// How payments can be read. Its database is preferred, since it shows the outbox, too.
+#[derive(Clone)]
+pub struct PaymentsSource {
+    /// Its API, or why it cannot be called.
+    pub api: Result<Arc<dyn Payments>, String>,
+    /// Its database, if one is set; or why the one that is set is not read.
+    pub database: Result<Option<PgPool>, String>,
+}
+
+impl PaymentsSource {
+    /// Payments' own database.
+    pub fn database(pool: &PgPool) -> Self {
+        Self {
+            api: Err("only its database is given".to_owned()),
+            database: Ok(Some(pool.clone())),
+        }
+    }
+
+    /// Payments' API.
+    pub fn api(payments: Arc<dyn Payments>) -> Self {
+        Self {
+            api: Ok(payments),
+            database: Ok(None),
+        }
+    }
 }
 
 /// The limits after which something counts as late.
@@ -76,6 +104,9 @@ pub struct Limits {
     pub inbox: Duration,
     /// Replay the journals of this many live sagas and of this many of the newest; absent: of all.
     pub journals: Option<i64>,
+    /// Compare this many of the newest orders with payments if its database is not read; absent:
+    /// all.
+    pub orders: Option<i64>,
 }
 
 impl Default for Limits {
@@ -90,6 +121,7 @@ impl Default for Limits {
             sagas: Duration::from_hours(30 * 24),
             inbox: Duration::from_hours(30 * 24),
             journals: Some(1_000),
+            orders: None,
         }
     }
 }
@@ -106,7 +138,7 @@ pub async fn examine(
 ) -> sqlx::Result<Report> {
     let mut violations = shop::examine(shop, plans, None).await?;
     if let Some(payments) = payments {
-        violations.extend(across::examine(shop, payments, grace).await?);
+        violations.extend(across::in_database(shop, payments, grace).await?);
     }
     let made = |check: &Check| payments.is_some() || check.reads == Reads::Shop;
     let checks = CHECKS.iter();
@@ -123,14 +155,12 @@ pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<
     found.extend(hygiene::shop(sources.shop, sources.plans, limits).await?);
     let reads = |source| !sources.without.contains(&source);
     let mut unavailable = Vec::new();
+    let mut in_part = Vec::new();
     if reads(Source::Payments) {
-        let seen = match sources.payments {
-            None => Err("PAYMENTS_DATABASE_URL is not set".to_owned()),
-            Some(payments) => both(sources.shop, payments, limits)
-                .await
-                .map_err(|error| error.to_string()),
-        };
-        note(Source::Payments, seen, &mut found, &mut unavailable);
+        let seen = at_payments(sources, limits, reads(Source::PaymentsDatabase)).await;
+        found.extend(seen.found);
+        unavailable.extend(seen.unavailable);
+        in_part.extend(seen.in_part);
     }
     if reads(Source::RabbitMq) {
         let seen = match sources.amqp_url {
@@ -153,12 +183,13 @@ pub async fn examine_all(sources: Sources<'_>, limits: &Limits) -> sqlx::Result<
     }
     let missing: Vec<_> = unavailable.iter().map(|missing| missing.source).collect();
     let made = |check: &Check| {
-        let source = check.reads.source();
-        source.is_none_or(|source| reads(source) && !missing.contains(&source))
+        let mut sources = check.reads.sources().iter();
+        sources.all(|source| reads(*source) && !missing.contains(source))
     };
     let mut report = Report::new(CHECKS.iter(), made, found);
     report.leave_out(sources.without);
     report.unavailable = unavailable;
+    report.in_part = in_part;
     Ok(report)
 }
 
@@ -175,8 +206,83 @@ fn note(
     }
 }
 
+/// The checks that only payments' database shows in whole.
+const OF_DATABASE: &[&str] = &[
+    "I2",
+    "I5",
+    "late-messages",
+    "parked-messages",
+    "idle-in-transaction",
+];
+/// The checks that compare orders with transactions.
+const OF_ORDERS: &[&str] = &["I2", "I3", "late-outcomes"];
+
+/// What payments showed.
+#[derive(Default)]
+struct AtPayments {
+    found: Vec<Violation>,
+    unavailable: Vec<Unavailable>,
+    in_part: Vec<InPart>,
+}
+
+impl AtPayments {
+    fn miss(&mut self, source: Source, reason: String) {
+        self.unavailable.push(Unavailable { source, reason });
+    }
+}
+
+/// Reads payments' database, if it may be read; else its API.
+async fn at_payments(sources: Sources<'_>, limits: &Limits, reads_database: bool) -> AtPayments {
+    let mut seen = AtPayments::default();
+    let database = match &sources.payments.database {
+        Ok(Some(database)) if reads_database => match both(sources.shop, database, limits).await {
+            Ok(found) => {
+                seen.found = found;
+                return seen;
+            }
+            Err(error) => Err(error.to_string()),
+        },
+        Ok(_) => Ok(()),
+        Err(why) => Err(why.clone()),
+    };
+    match database {
+        Ok(()) if reads_database => seen.in_part.push(InPart {
+            checks: OF_DATABASE,
+            part: "without payments' database (PAYMENTS_DATABASE_URL is not set)".to_owned(),
+        }),
+        Err(why) if reads_database => seen.miss(Source::PaymentsDatabase, why),
+        _ => {}
+    }
+    let compared = match &sources.payments.api {
+        Ok(api) => across::through_api(sources.shop, &**api, limits.grace, limits.orders).await,
+        Err(why) => Err(why.clone()),
+    };
+    match compared {
+        Ok(compared) => {
+            seen.found = compared.violations;
+            let share = compared.share.map(|part| InPart {
+                checks: OF_ORDERS,
+                part,
+            });
+            seen.in_part.extend(share);
+        }
+        Err(why) => {
+            // checks that did not run have no parts
+            seen.in_part.clear();
+            seen.unavailable.insert(
+                0,
+                Unavailable {
+                    source: Source::Payments,
+                    reason: why,
+                },
+            );
+        }
+    }
+    seen
+}
+
 async fn both(shop: &PgPool, payments: &PgPool, limits: &Limits) -> sqlx::Result<Vec<Violation>> {
-    let mut found = across::examine(shop, payments, limits.grace).await?;
+    let mut found = across::in_database(shop, payments, limits.grace).await?;
     found.extend(hygiene::payments(payments, limits).await?);
     Ok(found)
 }

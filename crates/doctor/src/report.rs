@@ -17,6 +17,8 @@ pub struct Report {
     pub left_out: Vec<&'static str>,
     /// The sources that could not be read.
     pub unavailable: Vec<Unavailable>,
+    /// The checks that ran on a part of what they are about.
+    pub in_part: Vec<InPart>,
     /// Broken promises; the first hundred of each kind.
     pub violations: Vec<Violation>,
     /// Late work, and work that waits for an operator; the first hundred of each kind.
@@ -35,6 +37,21 @@ pub struct Unavailable {
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.source.title(), self.reason)
+    }
+}
+
+/// Checks that ran on a part of what they are about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InPart {
+    /// The checks.
+    pub checks: &'static [&'static str],
+    /// Which part: `for 500 of 52000 orders`.
+    pub part: String,
+}
+
+impl fmt::Display for InPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.checks.join(", "), self.part)
     }
 }
 
@@ -91,6 +108,7 @@ impl Report {
             skipped: skipped.into_iter().map(|check| check.id).collect(),
             left_out: Vec::new(),
             unavailable: Vec::new(),
+            in_part: Vec::new(),
             violations,
             warnings,
         }
@@ -100,8 +118,8 @@ impl Report {
     pub(crate) fn leave_out(&mut self, without: &[Source]) {
         let left_out = |id: &&str| {
             let check = CHECKS.iter().find(|check| check.id == *id);
-            let source = check.and_then(|check| check.reads.source());
-            source.is_some_and(|source| without.contains(&source))
+            let sources = check.map_or(&[][..], |check| check.reads.sources());
+            sources.iter().any(|source| without.contains(source))
         };
         let (left_out, skipped) = self.skipped.iter().partition(|id| left_out(id));
         (self.left_out, self.skipped) = (left_out, skipped);
@@ -110,6 +128,14 @@ impl Report {
     /// Whether every check ran, except for those that the caller left out.
     pub const fn is_complete(&self) -> bool {
         self.skipped.is_empty()
+    }
+
+    /// The parts to which a check that ran was limited.
+    pub fn parts(&self, check: &Check) -> impl Iterator<Item = &str> {
+        let ran = self.made.contains(&check.id);
+        let limited = self.in_part.iter();
+        let limited = limited.filter(move |part| ran && part.checks.contains(&check.id));
+        limited.map(|part| part.part.as_str())
     }
 
     /// The result of a check.
@@ -148,7 +174,13 @@ impl Report {
             "{} of {total} invariants hold",
             invariants(CheckResult::Holds)
         )];
+        let limited = CHECKS.iter().filter(|check| {
+            check.severity == Severity::Violation
+                && self.result(check) == CheckResult::Holds
+                && self.parts(check).next().is_some()
+        });
         for (number, what) in [
+            (limited.count(), "of them in part"),
             (invariants(CheckResult::Violated), "violated"),
             (invariants(CheckResult::LeftOut), "left out"),
             (invariants(CheckResult::NotChecked), "not checked"),
@@ -166,7 +198,9 @@ impl Report {
             }
         }
         let counts = parts.join(", ");
-        let reasons: Vec<_> = self.unavailable.iter().map(ToString::to_string).collect();
+        let reasons = self.unavailable.iter().map(ToString::to_string);
+        let parts = self.in_part.iter().map(ToString::to_string);
+        let reasons: Vec<_> = reasons.chain(parts).collect();
         if reasons.is_empty() {
             counts
         } else {
@@ -181,7 +215,12 @@ mod tests {
     use crate::Reads;
 
     fn run(found: Vec<Violation>) -> Report {
-        Report::new(CHECKS.iter(), |check| check.reads != Reads::Both, found)
+        let at_payments = [Reads::Payments, Reads::PaymentsDatabase];
+        Report::new(
+            CHECKS.iter(),
+            |check| !at_payments.contains(&check.reads),
+            found,
+        )
     }
 
     fn payments_is_away(mut report: Report) -> Report {
@@ -199,7 +238,7 @@ mod tests {
         assert_eq!(
             report.summary(),
             "8 of 11 invariants hold, 3 not checked, 4 rules of hygiene not checked: \
-             payments' database: connection refused"
+             payments: connection refused"
         );
     }
 
@@ -227,6 +266,20 @@ mod tests {
                 .starts_with("8 of 11 invariants hold, 1 violated, 2 not checked"),
             "{}",
             report.summary()
+        );
+    }
+
+    #[test]
+    fn a_check_of_a_part_says_which_part() {
+        let mut report = Report::new(CHECKS.iter(), |_| true, Vec::new());
+        report.in_part.push(InPart {
+            checks: &["I2", "I3"],
+            part: "for 500 of 900 orders, the newest".to_owned(),
+        });
+        assert!(report.is_complete());
+        assert_eq!(
+            report.summary(),
+            "11 of 11 invariants hold, 2 of them in part: I2, I3 for 500 of 900 orders, the newest"
         );
     }
 }

@@ -79,7 +79,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let registry = workflows::registry(&Settings::default());
     let engine = Engine::new(&registry, shop, EngineConfig::default(), Wakeup::default())?;
     let sight = Sight {
-        payments: payments.map_or(PaymentsSight::None, PaymentsSight::Database),
+        payments: payments.map_or_else(
+            || PaymentsSight::none("PAYMENTS_DATABASE_URL is not set"),
+            PaymentsSight::known_database,
+        ),
         amqp_url: args.amqp,
         reads_failed: true,
     };

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use workflows::submit::{Placed, Submit, SubmitError, submit_all};
 
-use operator::{ActError, Operator, PaymentsSight, cause::Code, why};
+use operator::{ActError, Operator, cause::Code, why};
 
 /// Longest time until a planted cause is diagnosed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -112,10 +112,11 @@ pub(crate) async fn stick(
     code: Code,
 ) -> Result<Stuck, DrillError> {
     nobody_there(operator, code).await?;
-    let payments = match (&operator.sight().payments, at_payments(code)) {
-        (PaymentsSight::Database(pool), true) => Some(pool.clone()),
-        (_, true) => return Err(DrillError::NoPayments(code)),
-        (_, false) => None,
+    let payments = if at_payments(code) {
+        let database = operator.sight().payments.need_database().await;
+        Some(database.map_err(|_| DrillError::NoPayments(code))?.clone())
+    } else {
+        None
     };
     let mut tx = db::begin(operator.engine().pool()).await?;
     let unlimited = OrderLimits::default();

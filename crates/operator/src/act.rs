@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use workflows::Registry;
 
-use crate::{Actor, Effects, PaymentsSight, Sight, audit, effects::effects};
+use crate::{Actor, Effects, Sight, audit, effects::effects};
 
 /// Shows sagas to an operator and executes an operator's actions.
 #[derive(Clone)]
@@ -214,11 +214,4 @@ async fn adopted(conn: &mut PgConnection, input: &mut Value) -> sqlx::Result<()>
         input["transaction_id"] = json!(id);
     }
     Ok(())
-}
-
-impl PaymentsSight {
-    /// Whether payments cannot be queried at all.
-    pub const fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
 }

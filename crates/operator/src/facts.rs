@@ -7,7 +7,6 @@ use commerce::order;
 use contracts::{
     failure::FailureKind, payment_event::PaymentEvent, topology::PAYMENTS_EVENTS_QUEUE,
 };
-use futures::future::try_join_all;
 use kernel::{Currency, Money, OrderId, SagaId, Stored, TransactionId};
 use messaging::{
     failed,
@@ -18,7 +17,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
-use workflows::payments::PaymentsView as _;
 
 use crate::{
     Operator, PaymentsSight, Sight,
@@ -27,13 +25,11 @@ use crate::{
         World, judge,
     },
     outbox::EntryKind,
+    sight,
 };
 
 /// Longest wait for payments, and for RabbitMQ.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Transactions requested from payments concurrently.
-const AT_ONCE: usize = 16;
 
 /// Most failed messages that are searched.
 const MANY: usize = 1_000;
@@ -71,11 +67,8 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     let mut unseen = |what: &str, why: String| world.could_not_see.push(format!("{what}: {why}"));
     match payments {
         Ok(payments) => {
-            if !payments.outbox {
-                unseen(
-                    "payments' outbox",
-                    "PAYMENTS_DATABASE_URL is not set".to_owned(),
-                );
+            if let Err(why) = &payments.outbox {
+                unseen("payments' outbox", why.clone());
             }
             for facts in &mut facts {
                 payments.tell(facts);
@@ -274,15 +267,15 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
 struct Payments {
     transactions: HashMap<OrderId, Payment>,
     unpublished: HashMap<TransactionId, Unpublished>,
-    /// Whether payments' outbox was read, too.
-    outbox: bool,
+    /// Why payments' outbox was not read.
+    outbox: Result<(), String>,
 }
 
 impl Payments {
     fn tell(&self, facts: &mut Facts) {
         let payment = facts.order_id.and_then(|id| self.transactions.get(&id));
         facts.payment = Seen::Seen(payment.cloned());
-        if self.outbox {
+        if self.outbox.is_ok() {
             let of = facts
                 .transaction_id
                 .and_then(|id| self.unpublished.get(&id));
@@ -292,48 +285,46 @@ impl Payments {
 }
 
 async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
+    let database = sight.need_database().await;
     let asked = async {
-        match sight {
-            PaymentsSight::Database(pool) => {
-                read(pool, facts).await.map_err(|error| error.to_string())
-            }
-            PaymentsSight::Service(_) => ask(sight, facts).await,
-            PaymentsSight::None => {
-                Err("neither its database nor its API is configured here".to_owned())
-            }
+        match &database {
+            Ok(pool) => read(pool, facts).await.map_err(|error| error.to_string()),
+            Err(why) => ask(sight, facts, why).await,
         }
     };
     let answered = tokio::time::timeout(PATIENCE, asked).await;
     answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
 }
 
-/// Queries the API: transaction by transaction, without the outbox.
-async fn ask(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
-    let mut transactions = HashMap::new();
+/// Queries the API, which does not show the outbox.
+async fn ask(
+    sight: &PaymentsSight,
+    facts: &[Facts],
+    no_database: &str,
+) -> Result<Payments, String> {
+    let payments = sight.api().map_err(|why| sight::both(&why, no_database))?;
     let known: Vec<_> = facts
         .iter()
         .filter_map(|facts| facts.order_id.zip(facts.transaction_id))
         .collect();
-    for some in known.chunks(AT_ONCE) {
-        let asked = some.iter().map(|(order_id, id)| async move {
-            let found = sight.transaction(*order_id, *id).await;
-            found.map(|found| (*order_id, found))
-        });
-        for (order_id, found) in try_join_all(asked).await? {
-            let Some(found) = found else { continue };
-            let payment = Payment {
-                transaction_id: found.transaction_id,
-                status: found.status.into(),
-                amount: found.amount,
-                decided_at: found.completed_at.or(found.canceled_at),
-            };
-            transactions.insert(order_id, payment);
-        }
+    let ids: Vec<_> = known.iter().map(|(_, id)| *id).collect();
+    let mut transactions = HashMap::new();
+    for ((order_id, _), found) in known.iter().zip(payments.find_many(&ids).await) {
+        let Some(found) = found.map_err(|error| error.to_string())? else {
+            continue;
+        };
+        let payment = Payment {
+            transaction_id: found.transaction_id,
+            status: found.status.into(),
+            amount: found.amount,
+            decided_at: found.completed_at.or(found.canceled_at),
+        };
+        transactions.insert(*order_id, payment);
     }
     Ok(Payments {
         transactions,
         unpublished: HashMap::new(),
-        outbox: false,
+        outbox: Err(no_database.to_owned()),
     })
 }
 
@@ -394,7 +385,7 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
     Ok(Payments {
         transactions,
         unpublished,
-        outbox: true,
+        outbox: Ok(()),
     })
 }
 

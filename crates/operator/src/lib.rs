@@ -42,4 +42,4 @@ pub use act::{ActError, Operator};
 pub use actor::{Actor, ActorError};
 pub use effects::Effects;
 pub use facts::{Why, why};
-pub use sight::{PaymentsSight, Sight};
+pub use sight::{Claim, EVENTS_NOTE, INSTANCE_NOTE, NOTING_ROLE, PaymentsSight, Sight, noted};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Operator, PaymentsSight};
+use crate::Operator;
 
 /// An id as an operator types it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +222,19 @@ async fn in_shop(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Subje
 /// The body of a message that is still in payments' outbox, or in `failed`.
 async fn body_of_message(operator: &Operator, id: &AnyId) -> Result<Option<Value>, Vec<String>> {
     let mut unavailable = Vec::new();
-    if let (AnyId::Whole(id), PaymentsSight::Database(payments)) = (id, &operator.sight.payments) {
+    let payments = match id {
+        AnyId::Whole(id) => operator
+            .sight
+            .payments
+            .database()
+            .await
+            .map(|pool| Some((id, pool?))),
+        _ => Ok(None),
+    };
+    if let Err(why) = &payments {
+        unavailable.push(format!("payments' outbox: {why}"));
+    }
+    if let Ok(Some((id, payments))) = payments {
         // the macros of this crate know only the shop's database
         let body = sqlx::query_scalar("select body from messaging.outbox where entry_id = $1")
             .bind(id)

@@ -9,10 +9,10 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 use workflows::payments::PaymentsView;
 
-use crate::PaymentsSight;
+use crate::{PaymentsSight, sight};
 
-/// Longest wait for payments' answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for payments' answer, with the proof of its database.
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 impl PaymentsView for PaymentsSight {
     fn transaction(
@@ -21,16 +21,17 @@ impl PaymentsView for PaymentsSight {
         transaction_id: TransactionId,
     ) -> BoxFuture<'_, Result<Option<Transaction>, String>> {
         let asked = async move {
-            match self {
-                Self::Database(pool) => read(pool, order_id)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Self::Service(payments) => payments
-                    .find(transaction_id, None)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Self::None => Err("neither its database nor its API is configured here".to_owned()),
-            }
+            let unreadable = match self.need_database().await {
+                Ok(pool) => {
+                    return read(pool, order_id)
+                        .await
+                        .map_err(|error| error.to_string());
+                }
+                Err(why) => why,
+            };
+            let payments = self.api().map_err(|why| sight::both(&why, &unreadable))?;
+            let found = payments.find(transaction_id, None).await;
+            found.map_err(|error| error.to_string())
         };
         Box::pin(async move {
             let answer = tokio::time::timeout(TIMEOUT, asked).await;

@@ -127,6 +127,34 @@ impl Answer {
         }
     }
 
+    /// The answer, unless it is about the caller or the moment and says nothing about the route.
+    pub(crate) fn unless_denied(self) -> Result<Self, NoAnswer> {
+        let denied = matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        );
+        if denied || self.status.is_server_error() {
+            return Err(self.unknown(&self.reason()));
+        }
+        Ok(self)
+    }
+
+    /// Whether it is the answer to a bulk read.
+    pub(crate) fn has_transactions(&self) -> bool {
+        self.status.is_success() && self.body.get("transactions").is_some_and(Value::is_array)
+    }
+
+    /// Whether it is a key set with keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        let keys = self.body.get("keys").and_then(Value::as_array);
+        keys.is_some_and(|keys| !keys.is_empty())
+    }
+
+    /// Whether it is a problem document.
+    pub(crate) fn is_any_problem(&self) -> bool {
+        self.status.is_client_error() && self.body.get("type").is_some_and(Value::is_string)
+    }
+
     /// The transaction that the answer is, or that its problem document carries.
     fn transaction(&self) -> Option<Transaction> {
         let found = self.body.get("transaction").unwrap_or(&self.body);

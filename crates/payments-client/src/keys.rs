@@ -5,9 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::payments::JWKS;
+use contracts::payments::{INSTANCE, JWKS};
+use futures::future::BoxFuture;
 use reqwest::Client;
+use serde_json::Value;
 use tokens::{DetachedKeys, SignatureError};
+use workflows::payments::{NoAnswer, PaymentsInstance};
+
+use crate::no_answer;
 
 /// The shortest time between two fetches, however many signatures name an unknown key. Meanwhile
 /// payments is asked about such events, so that a key rotation loses none.
@@ -27,7 +32,16 @@ pub struct EventKeys {
 #[derive(Debug, Default)]
 struct State {
     keys: DetachedKeys,
+    instance: Option<String>,
     asked: Option<Instant>,
+}
+
+/// What payments publishes.
+#[derive(Debug, Default)]
+struct Published {
+    keys: DetachedKeys,
+    /// The name of its database.
+    instance: Option<String>,
 }
 
 impl EventKeys {
@@ -70,9 +84,15 @@ impl EventKeys {
     /// # Errors
     /// The reason, when the keys cannot be fetched; the known keys stay in use.
     pub async fn renew(&self) -> Result<(), String> {
-        let keys = self.fetch().await?;
-        self.state().keys = keys;
+        let published = self.fetch().await.map_err(|error| error.to_string())?;
+        let mut state = self.state();
+        (state.keys, state.instance) = (published.keys, published.instance);
         Ok(())
+    }
+
+    /// The name of payments' database, as of the last fetch.
+    pub fn known_instance(&self) -> Option<String> {
+        self.state().instance.clone()
     }
 
     fn known(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
@@ -92,24 +112,34 @@ impl EventKeys {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn fetch(&self) -> Result<DetachedKeys, String> {
-        let said = |error: reqwest::Error| error.without_url().to_string();
-        let answer = self.http.get(&self.url).send().await.map_err(said)?;
+    async fn fetch(&self) -> Result<Published, NoAnswer> {
+        let unknown = |why: String| NoAnswer::Unknown(why);
+        let answer = self.http.get(&self.url).send().await.map_err(no_answer)?;
         // payments signs nothing
         if matches!(answer.status().as_u16(), 404 | 405 | 501) {
-            return Ok(DetachedKeys::default());
+            return Ok(Published::default());
         }
-        let mut answer = answer.error_for_status().map_err(said)?;
+        let mut answer = answer.error_for_status().map_err(no_answer)?;
         let mut set = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(said)? {
+        while let Some(part) = answer.chunk().await.map_err(no_answer)? {
             set.extend_from_slice(&part);
             if set.len() > MAX_SET {
-                return Err(format!("the answer is longer than {MAX_SET} bytes"));
+                return Err(unknown(format!(
+                    "the answer is longer than {MAX_SET} bytes"
+                )));
             }
         }
-        let keys = std::str::from_utf8(&set)
-            .ok()
-            .and_then(DetachedKeys::from_jwks);
-        keys.ok_or_else(|| "the answer is no key set".to_owned())
+        let text = std::str::from_utf8(&set).ok();
+        let keys = text.and_then(DetachedKeys::from_jwks);
+        let members = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let instance = members.and_then(|set| Some(set.get(INSTANCE)?.as_str()?.to_owned()));
+        keys.map(|keys| Published { keys, instance })
+            .ok_or_else(|| unknown("the answer is no key set".to_owned()))
+    }
+}
+
+impl PaymentsInstance for EventKeys {
+    fn instance(&self) -> BoxFuture<'_, Result<Option<String>, NoAnswer>> {
+        Box::pin(async { Ok(self.fetch().await?.instance) })
     }
 }

@@ -17,17 +17,18 @@ use std::{
 };
 
 use contracts::payments::{
-    CANCEL, CANCEL_BY_ORDER, CancelByOrder, Found, InitTransaction, LOOKUP, Lookup, MAX_LOOKUP,
-    SCOPE_SERVICE, TRANSACTIONS, Transaction, TransactionRef,
+    CANCEL, CANCEL_BY_ORDER, CancelByOrder, Found, InitTransaction, JWKS, LOOKUP, Lookup,
+    MAX_LOOKUP, SCOPE_SERVICE, TRANSACTIONS, Transaction, TransactionRef,
 };
 use futures::future::BoxFuture;
 use kernel::{OrderId, TraceRef, TransactionId};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
 use workflows::payments::{
-    Call, Cancellation, InitError, NoAnswer, Payments, READS_AT_ONCE, find_each,
+    Call, Cancellation, InitError, NoAnswer, Payments, READS_AT_ONCE, Support, find_each,
 };
 
 use answer::Answer;
@@ -232,6 +233,49 @@ impl PaymentsClient {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for each part of level 2 with a call that changes nothing: reads of an unknown
+    /// transaction, and a cancellation that names no order.
+    async fn support(&self) -> Result<Support, NoAnswer> {
+        let unknown = TransactionId::new();
+        let post = |route: &'static str| self.http.post(format!("{}{route}", self.base_url));
+        let lookup = post(LOOKUP).json(&Lookup {
+            transaction_ids: vec![unknown],
+        });
+        let get = format!("{}{TRANSACTIONS}/{unknown}", self.base_url);
+        let cancel = post(CANCEL_BY_ORDER).json(&json!({}));
+        let keys = format!("{}{JWKS}", self.base_url);
+        let (lookup, read, cancel, keys) = futures::join!(
+            self.probe(LOOKUP, lookup),
+            self.probe(ONE_TRANSACTION, self.http.get(get)),
+            self.probe(CANCEL_BY_ORDER, cancel),
+            self.probe(JWKS, self.http.get(keys)),
+        );
+        let (lookup, read, cancel, keys) = (lookup?, read?, cancel?, keys?);
+        let documents = [&lookup, &read, &cancel].map(|answer| answer.as_ref());
+        let documents = documents.into_iter().flatten();
+        Ok(Support {
+            tombstone: cancel.is_some(),
+            read: read.is_some(),
+            bulk_read: lookup.as_ref().is_some_and(Answer::has_transactions),
+            problem_types: documents.into_iter().any(Answer::is_any_problem),
+            signed_events: keys.is_some_and(|answer| answer.has_keys()),
+        })
+    }
+
+    /// The answer of a route; `None` if payments has no such route.
+    async fn probe(
+        &self,
+        route: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Option<Answer>, NoAnswer> {
+        let response = self.send(route, request, None, None).await?;
+        match Answer::read(route, response).await?.or_unsupported() {
+            Ok(answer) => answer.unless_denied().map(Some),
+            Err(NoAnswer::Unsupported(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn find_many(&self, ids: &[TransactionId]) -> Vec<Result<Option<Transaction>, NoAnswer>> {
         let mut answers = Vec::with_capacity(ids.len());
         for some in ids.chunks(MAX_LOOKUP) {
@@ -310,6 +354,10 @@ impl Payments for PaymentsClient {
         ids: &'a [TransactionId],
     ) -> BoxFuture<'a, Vec<Result<Option<Transaction>, NoAnswer>>> {
         Box::pin(self.find_many(ids))
+    }
+
+    fn support(&self) -> BoxFuture<'_, Result<Support, NoAnswer>> {
+        Box::pin(self.support())
     }
 }
 

@@ -14,12 +14,13 @@ mod problems;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use contracts::payments::{SCOPE_SERVICE, Transaction};
+use contracts::payments::{INSTANCE, SCOPE_SERVICE, Transaction};
 use kernel::UserId;
 use messaging::Wakeup;
 use sqlx::PgPool;
 use tokens::Signs;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 use web::{Caller, Gate, Json, Problem, kinds};
 
 use crate::transaction::Moved;
@@ -60,6 +61,13 @@ impl App {
     #[must_use]
     pub fn publishing(mut self, event_keys: serde_json::Value) -> Self {
         self.event_keys = Arc::new(event_keys);
+        self
+    }
+
+    /// Publishes the name of the service's database beside the keys.
+    #[must_use]
+    pub fn named(mut self, instance: Uuid) -> Self {
+        Arc::make_mut(&mut self.event_keys)[INSTANCE] = instance.to_string().into();
         self
     }
 

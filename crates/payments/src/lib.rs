@@ -43,6 +43,8 @@ const RELAY_DRAIN: Duration = Duration::from_secs(10);
 /// How long a statement waits for a row that another session locks; after that, the client is asked
 /// to retry.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest read of the database's name.
+const INSTANCE_READ: Duration = Duration::from_secs(10);
 /// Interval between measurements of the outbox's backlog.
 const OUTBOX_LOOK: Duration = Duration::from_secs(15);
 
@@ -120,6 +122,12 @@ async fn run(config: Config, shutdown: &CancellationToken) -> anyhow::Result<()>
         tracing::warn!(
             "EVENT_SIGNING_KEY is not set: events are not signed, and the shop asks about each"
         );
+    }
+    match db::within(INSTANCE_READ, store::instance(&pool)).await {
+        Ok(Some(instance)) => state = state.named(instance),
+        Ok(None) => {}
+        // operators then see payments through this API alone
+        Err(error) => tracing::warn!(%error, "The name of the database cannot be read"),
     }
     let relay = start_relay(relay, shutdown);
     let lag = tokio::spawn(watch_outbox(pool.clone(), shutdown.clone()));

@@ -72,6 +72,13 @@ pub(crate) async fn probe(pool: &PgPool) -> sqlx::Result<()> {
         .map(drop)
 }
 
+/// The name of this database.
+pub(crate) async fn instance(pool: &PgPool) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("select instance_id from payments.instance")
+        .fetch_optional(pool)
+        .await
+}
+
 /// Inserts a transaction, unless its order or its id is taken.
 pub(crate) async fn insert(
     conn: &mut PgConnection,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use doctor::{CHECKS, Check, CheckResult, Limits, Report, Source, Sources, Violation};
+use doctor::{
+    CHECKS, Check, CheckResult, Limits, PaymentsSource, Report, Source, Sources, Violation,
+};
 use serde::Serialize;
+use sqlx::PgPool;
 use workflows::settings::{CheckoutSettings, RetentionSettings};
 
-use crate::{Common, exit::Failure, output};
+use crate::{Common, exit::Failure, output, payments};
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
@@ -29,8 +32,10 @@ pub(crate) struct Doctor {
 /// A source that a run can leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum LeftOut {
-    /// Payments' database (I2, I3 and I5).
+    /// Payments: its API and its database (I2, I3 and I5).
     Payments,
+    /// Payments' database, which shows its outbox (I5).
+    PaymentsDatabase,
     /// RabbitMQ's queues.
     Rabbitmq,
     /// RabbitMQ's bindings, which need its management API.
@@ -41,6 +46,7 @@ impl From<LeftOut> for Source {
     fn from(left_out: LeftOut) -> Self {
         match left_out {
             LeftOut::Payments => Self::Payments,
+            LeftOut::PaymentsDatabase => Self::PaymentsDatabase,
             LeftOut::Rabbitmq => Self::RabbitMq,
             LeftOut::Bindings => Self::Bindings,
         }
@@ -52,6 +58,9 @@ struct Line {
     #[serde(flatten)]
     check: &'static Check,
     result: CheckResult,
+    /// The part that was checked, if the check did not see everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_part: Option<String>,
     found: Vec<Violation>,
 }
 
@@ -59,6 +68,7 @@ impl Line {
     /// The result, for people.
     fn shown(&self) -> String {
         match self.found.len() {
+            0 if self.in_part.is_some() => format!("{}, in part", self.result.as_str()),
             0 => self.result.as_str().to_owned(),
             1 => format!("{} once", self.result.as_str().to_uppercase()),
             n => format!("{} {n} times", self.result.as_str().to_uppercase()),
@@ -69,7 +79,6 @@ impl Line {
 impl Doctor {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let shop = common.shop()?;
-        let payments = common.payments()?;
         let windows = self.retention.checked(&self.checkout)?;
         let limits = Limits {
             grace: Duration::from_secs(self.grace),
@@ -84,9 +93,10 @@ impl Doctor {
         let amqp_url = common.find_amqp()?;
         let management_url = common.find_management()?;
         let without: Vec<_> = self.without.iter().copied().map(Source::from).collect();
+        let payments = self.payments(common, &shop).await?;
         let sources = Sources {
             shop: &shop,
-            payments: payments.as_ref(),
+            payments: &payments,
             amqp_url: amqp_url.as_deref(),
             management_url: management_url.as_deref(),
             without: &without,
@@ -104,6 +114,10 @@ impl Doctor {
                 Line {
                     check,
                     result: report.result(check),
+                    in_part: report
+                        .parts(check)
+                        .map(str::to_owned)
+                        .reduce(|a, b| a + "; " + &b),
                     found,
                 }
             })
@@ -122,6 +136,25 @@ impl Doctor {
         )?;
         explain(&lines);
         conclude(&report, &without)
+    }
+}
+
+impl Doctor {
+    /// How payments is read; says so on a line.
+    async fn payments(&self, common: &Common, shop: &PgPool) -> anyhow::Result<PaymentsSource> {
+        if self.without.contains(&LeftOut::Payments) {
+            return Ok(PaymentsSource {
+                api: Err("it is left out".to_owned()),
+                database: Ok(None),
+            });
+        }
+        let sight = payments::sight(common, shop)?;
+        let known = payments::Known::ask(common, shop).await?;
+        output::talk(&known.line());
+        Ok(PaymentsSource {
+            api: sight.api().cloned(),
+            database: sight.database().await.map(Option::<&PgPool>::cloned),
+        })
     }
 }
 

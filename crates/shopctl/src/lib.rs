@@ -1,8 +1,8 @@
 //! shopctl: the operator's command line. Data goes to stdout, messages go to stderr.
 //!
-//! shopctl works while the api is down, since it only needs the shop's database. It reads RabbitMQ
-//! and payments' database only for data that they alone hold, and reports each source that it could
-//! not read.
+//! shopctl works while the api is down, since it only needs the shop's database. It asks RabbitMQ
+//! and payments only for data that they alone hold, and reports each source that it could not read.
+//! Payments is asked through its API; its database is read only if it proves to be payments' own.
 
 mod audit;
 mod batch;
@@ -13,6 +13,7 @@ mod hold;
 mod order;
 mod outbox;
 mod output;
+mod payments;
 mod probe;
 mod profile;
 mod runbook;
@@ -25,12 +26,13 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::OnceLock};
 
 use clap::{
     Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use operator::PaymentsSight;
 use sqlx::PgPool;
 use workflows::{Registry, Settings};
 
@@ -38,9 +40,11 @@ use crate::{exit::Failure, output::Output};
 
 /// Operate the shop's sagas, messages and accounts.
 ///
-/// SHOP_DATABASE_URL, PAYMENTS_DATABASE_URL and AMQP_URL are read from the environment or from a
-/// profile: the file that SHOPCTL_PROFILE names, or else ~/.config/shopctl/profile.env. Actions are
-/// recorded under the name in SHOPCTL_ACTOR, or else in USER.
+/// SHOP_DATABASE_URL, AMQP_URL, PAYMENTS_URL and SERVICE_SIGNING_KEY_FILE (which signs the calls to
+/// payments) are read from the environment or from a profile: the file that SHOPCTL_PROFILE names,
+/// or else ~/.config/shopctl/profile.env. PAYMENTS_DATABASE_URL is read only if the service at
+/// PAYMENTS_URL uses that database. Actions are recorded under the name in SHOPCTL_ACTOR, or else in
+/// USER.
 ///
 /// Exit codes: 0 ok, 1 not done or a check violated, 2 usage, 3 not found, 4 conflict, 6 unreachable or not checked.
 #[derive(Parser)]
@@ -69,6 +73,9 @@ struct Common {
     yes: bool,
     #[arg(skip)]
     profile: profile::Profile,
+    /// Payments, as first looked at: its database proves itself once.
+    #[arg(skip)]
+    payments: OnceLock<PaymentsSight>,
     /// The workflows that this binary knows.
     #[arg(skip)]
     registry: Registry,
@@ -135,6 +142,10 @@ enum Noun {
                       shopctl doctor --without payments,rabbitmq,bindings"
     )]
     Doctor(doctor_cmd::Doctor),
+    /// Show what the payments service offers of the contract, whether its database is read, and which
+    /// proof its events need.
+    #[command(after_help = "Examples:\n  shopctl payments\n  shopctl payments -o json")]
+    Payments(payments::Payments),
     /// Check whether a process is ready, as a health check: exit code 0 if it is.
     #[command(after_help = "Examples:\n  shopctl probe http://127.0.0.1:9080/readyz")]
     Probe(probe::Probe),
@@ -163,13 +174,6 @@ impl Common {
     fn shop(&self) -> anyhow::Result<PgPool> {
         let url = self.profile.get("SHOP_DATABASE_URL")?;
         connect("SHOP_DATABASE_URL", &url, 4)
-    }
-
-    /// Payments' database, if PAYMENTS_DATABASE_URL is set.
-    fn payments(&self) -> anyhow::Result<Option<PgPool>> {
-        let url = self.profile.find("PAYMENTS_DATABASE_URL")?;
-        url.map(|url| connect("PAYMENTS_DATABASE_URL", &url, 2))
-            .transpose()
     }
 
     fn amqp(&self) -> anyhow::Result<String> {
@@ -279,6 +283,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::User(verb) => verb.run(common).await,
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
+        Noun::Payments(payments) => payments.run(common).await,
         Noun::Probe(probe) => probe.run(common).await,
         Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {

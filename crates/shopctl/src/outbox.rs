@@ -6,13 +6,13 @@ use clap::{
 };
 use kernel::EntryId;
 use operator::{
-    Actor,
+    Actor, PaymentsSight,
     outbox::{self, Entry, EntryKind, Filter, OutboxError},
 };
 use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::{Common, exit::Failure, output};
+use crate::{Common, exit::Failure, output, payments};
 
 /// Maximum number of entries that one command lists or retries.
 const MOST: i64 = 10_000;
@@ -121,8 +121,10 @@ async fn at_payments(
     filter: &Filter,
     limit: i64,
 ) -> anyhow::Result<Result<Vec<Entry>, String>> {
-    let Some(pool) = common.payments()? else {
-        return Ok(Err("PAYMENTS_DATABASE_URL is not set".to_owned()));
+    let sight = payments::sight(common, &common.shop()?)?;
+    let pool = match sight.need_database().await {
+        Ok(pool) => pool,
+        Err(why) => return Ok(Err(why)),
     };
     let read = async { outbox::list(&mut *pool.acquire().await?, filter, limit).await };
     Ok(read.await.map_err(|error: sqlx::Error| error.to_string()))
@@ -191,10 +193,11 @@ impl Retry {
         let n = output::counted(ids.len(), "message");
         let question = format!("{n} to become due now, and to be published by the relay.");
         output::confirm(common.yes, &question)?;
-        let (shop, payments) = (common.shop()?, common.payments()?);
+        let shop = common.shop()?;
+        let sight = payments::sight(common, &shop)?;
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match retry(&shop, payments.as_ref(), id, &actor).await {
+            match retry(&shop, &sight, id, &actor).await {
                 Ok(line) => retried.push(line),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
@@ -219,27 +222,34 @@ impl Retry {
 /// Retries an entry of the shop's outbox or, if it is not there, of payments'.
 async fn retry(
     shop: &PgPool,
-    payments: Option<&PgPool>,
+    payments: &PaymentsSight,
     id: EntryId,
     actor: &Actor,
 ) -> Result<Line, OutboxError> {
     let mut tx = shop.begin().await?;
     let ours = outbox::retry(&mut tx, id, actor).await;
     tx.commit().await?;
-    match (ours, payments) {
-        (Ok(entry), _) => Ok(Line { of: "shop", entry }),
-        (Err(OutboxError::NotFound(_)), Some(payments)) => {
-            let mut tx = payments.begin().await?;
-            let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
-            tx.commit().await?;
-            Ok(Line {
-                of: "payments",
-                entry,
-            })
+    let missing = match ours {
+        Ok(entry) => return Ok(Line { of: "shop", entry }),
+        Err(error @ OutboxError::NotFound(_)) => error,
+        Err(error) => return Err(error),
+    };
+    let payments = match payments.need_database().await {
+        Ok(payments) => payments,
+        Err(why) => {
+            output::talk(&format!("Payments' outbox is not searched: {why}"));
+            return Err(missing);
         }
-        (Err(error), _) => Err(error),
-    }
+    };
+    let mut tx = payments.begin().await?;
+    let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
+    tx.commit().await?;
+    Ok(Line {
+        of: "payments",
+        entry,
+    })
 }
+
 impl Park {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;

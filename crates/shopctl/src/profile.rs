@@ -10,8 +10,10 @@ use std::{
 use crate::exit::Failure;
 
 /// The settings that a profile may contain.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "SHOP_DATABASE_URL",
+    "PAYMENTS_URL",
+    "SERVICE_SIGNING_KEY_FILE",
     "PAYMENTS_DATABASE_URL",
     "AMQP_URL",
     "RABBITMQ_MANAGEMENT_URL",

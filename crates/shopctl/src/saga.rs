@@ -19,7 +19,7 @@ use clap::{
 use kernel::{OrderId, UserId};
 use messaging::Wakeup;
 use operator::{
-    Operator, PaymentsSight, Sight, Why,
+    Operator, Sight, Why,
     cause::Code,
     judged::{self, Wanted},
     sagas::{self, Filter, Line},
@@ -273,12 +273,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// The operator's view and actions, with the data sources that are configured here.
 pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operator> {
-    let payments = match common.payments()? {
-        Some(pool) => PaymentsSight::Database(pool),
-        None => PaymentsSight::None,
-    };
     let sight = Sight {
-        payments,
+        payments: crate::payments::sight(common, pool)?,
         amqp_url: common.find_amqp()?,
         reads_failed: true,
     };

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -35,8 +35,18 @@ struct Service {
     /// By order.
     transactions: Mutex<HashMap<String, Transaction>>,
     loses_answers: AtomicBool,
+    disturbed: AtomicBool,
+    /// Calls so far while disturbed.
+    calls: AtomicU64,
     channel: Channel,
     _connection: Connection,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Fails,
+    LosesAnswer,
 }
 
 #[derive(Clone)]
@@ -55,6 +65,8 @@ impl Level1 {
         let service = Arc::new(Service {
             transactions: Mutex::default(),
             loses_answers: AtomicBool::new(false),
+            disturbed: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
             channel,
             _connection: connection,
         });
@@ -74,6 +86,12 @@ impl Level1 {
     /// Whether the answers to creations are lost from now on. The creations take effect.
     pub fn lose_answers(&self, lose: bool) {
         self.service.loses_answers.store(lose, Ordering::Relaxed);
+    }
+
+    /// Whether the service is in trouble from now on: of six calls, one fails with 500 and has no
+    /// effect, and one has its effect and loses its answer.
+    pub fn disturb(&self, disturb: bool) {
+        self.service.disturbed.store(disturb, Ordering::Relaxed);
     }
 
     /// The id and the status of an order's transaction.
@@ -105,6 +123,18 @@ impl Service {
             .transactions
             .lock()
             .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What becomes of the next call.
+    fn trouble(&self) -> Trouble {
+        if !self.disturbed.load(Ordering::Relaxed) {
+            return Trouble::None;
+        }
+        match self.calls.fetch_add(1, Ordering::Relaxed) % 6 {
+            2 => Trouble::Fails,
+            5 => Trouble::LosesAnswer,
+            _ => Trouble::None,
+        }
     }
 
     /// The first decision wins; a repeated one changes nothing.
@@ -156,29 +186,42 @@ async fn init(State(service): State<Arc<Service>>, Json(request): Json<Value>) -
     let Some(order) = request["order_id"].as_str() else {
         return (StatusCode::BAD_REQUEST, "order_id is missing").into_response();
     };
+    let trouble = service.trouble();
+    if trouble == Trouble::Fails {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let new = || Transaction {
         id: Uuid::new_v4().to_string(),
         status: "pending",
     };
     let found = service.with(|all| all.entry(order.to_owned()).or_insert_with(new).clone());
-    if service.loses_answers.load(Ordering::Relaxed) {
+    if trouble == Trouble::LosesAnswer || service.loses_answers.load(Ordering::Relaxed) {
         return StatusCode::BAD_GATEWAY.into_response();
     }
     Json(json!({ "transaction_id": found.id, "status": found.status })).into_response()
 }
 
-async fn complete(
-    State(service): State<Arc<Service>>,
-    Json(request): Json<Value>,
-) -> Result<Json<Value>, (StatusCode, String)> {
-    let id = request["transaction_id"].as_str().unwrap_or_default();
-    service.decide(id, "paid").await
+async fn complete(state: State<Arc<Service>>, request: Json<Value>) -> Response {
+    decide(state, request, "paid").await
 }
 
-async fn cancel(
+async fn cancel(state: State<Arc<Service>>, request: Json<Value>) -> Response {
+    decide(state, request, "canceled").await
+}
+
+async fn decide(
     State(service): State<Arc<Service>>,
     Json(request): Json<Value>,
-) -> Result<Json<Value>, (StatusCode, String)> {
+    status: &'static str,
+) -> Response {
+    let trouble = service.trouble();
+    if trouble == Trouble::Fails {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let id = request["transaction_id"].as_str().unwrap_or_default();
-    service.decide(id, "canceled").await
+    let decided = service.decide(id, status).await;
+    if trouble == Trouble::LosesAnswer {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    decided.into_response()
 }

@@ -6,7 +6,7 @@ use std::{
 use contracts::payments::{InitTransaction, Status, Transaction};
 use futures::future::BoxFuture;
 use kernel::{Clock, OrderId, TraceRef, TransactionId};
-use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments, Support};
 
 /// The behavior of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,5 +230,16 @@ impl Payments for FakePayments {
                 .find(|found| found.transaction_id == transaction_id)
                 .cloned())
         })
+    }
+
+    fn support(&self) -> BoxFuture<'_, Result<Support, NoAnswer>> {
+        let whole = !self.state().level_1;
+        Box::pin(std::future::ready(Ok(Support {
+            tombstone: whole,
+            read: true,
+            bulk_read: whole,
+            problem_types: whole,
+            signed_events: whole,
+        })))
     }
 }

@@ -256,7 +256,7 @@ impl System {
         let name = name.and_then(|name| name.to_str()).unwrap_or(binary);
         for (key, signers) in [
             ("TOKEN_SIGNING_KEY_FILE", &["api"][..]),
-            ("SERVICE_SIGNING_KEY_FILE", &["api", "worker"]),
+            ("SERVICE_SIGNING_KEY_FILE", &["api", "worker", "shopctl"]),
             ("EVENT_SIGNING_KEY_FILE", &["payments"]),
         ] {
             if !signers.contains(&name) {

@@ -93,6 +93,16 @@ pub(crate) enum EventProof {
     Trusted,
 }
 
+impl std::fmt::Display for EventProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Signed => "signed",
+            Self::Asked => "asked",
+            Self::Trusted => "trusted",
+        })
+    }
+}
+
 /// The shop's workers.
 #[derive(Parser, Clone)]
 #[command(name = "worker", version)]

@@ -34,9 +34,12 @@ use messaging::{
     consumer::{self, ConsumerConfig, Handler},
     relay::Relay,
 };
-use operator::{Operator, PaymentsSight, Sight};
+use operator::{EVENTS_NOTE, Operator, PaymentsSight, Sight};
 use payments_client::{EventKeys, PaymentsClient};
-use saga::{Engine, heartbeat::Heartbeat};
+use saga::{
+    Engine,
+    heartbeat::{Heartbeat, Notes},
+};
 use sqlx::PgPool;
 use telemetry::admin::Readiness;
 use tokio::task::JoinSet;
@@ -120,13 +123,14 @@ async fn work(config: Config, workflows: Workflows) -> anyhow::Result<()> {
     let checkout = checkout
         .map(|checkout| Checkouts::new(checkout, workflows, pool.clone(), wakeup.clone()))
         .transpose()?;
-    let broker = BrokerHealth::default();
+    let (broker, notes) = (BrokerHealth::default(), Notes::default());
     let roles = config.roles.iter().map(|role| {
         let shared = Shared {
             pool: &pool,
             database_url: &config.database_url,
             wakeup: &wakeup,
             broker: &broker,
+            notes: &notes,
         };
         shared.prepare(role, checkout.as_ref())
     });
@@ -159,7 +163,7 @@ async fn work(config: Config, workflows: Workflows) -> anyhow::Result<()> {
         }
     }
     let gone = CancellationToken::new();
-    let heartbeat = heartbeat(&config.roles, checkout.as_ref());
+    let heartbeat = heartbeat(&config.roles, checkout.as_ref()).noting(notes);
     let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let names: Vec<_> = config.roles.iter().map(Role::name).collect();
     let mut running = JoinSet::new();
@@ -272,6 +276,7 @@ struct Shared<'a> {
     database_url: &'a str,
     wakeup: &'a Wakeup,
     broker: &'a BrokerHealth,
+    notes: &'a Notes,
 }
 
 impl Shared<'_> {
@@ -301,7 +306,8 @@ impl Shared<'_> {
                 } = checkout()?;
                 let engine = runner.engine();
                 let (payments, keys) = (Arc::clone(payments), Arc::clone(event_keys));
-                let proof = *proof;
+                let (proof, notes) = (*proof, self.notes.clone());
+                notes.set(EVENTS_NOTE, Some(proof.to_string()));
                 if proof == EventProof::Trusted {
                     tracing::warn!(
                         "PAYMENTS_EVENTS=trusted: payment events are believed without proof. Let RabbitMQ allow \
@@ -316,7 +322,7 @@ impl Shared<'_> {
                 let keeper = Keeper::new(amqp_url, bindings)?;
                 Ok(Box::new(move |running, stop| {
                     if proof != EventProof::Trusted {
-                        running.spawn(payment_events::renew_keys(keys, stop.clone()));
+                        running.spawn(payment_events::renew_keys(keys, notes, stop.clone()));
                     }
                     running.spawn(keeper.run(stop.clone()));
                     consume(running, stop);
@@ -343,7 +349,7 @@ impl Shared<'_> {
                     ..
                 } = checkout()?;
                 let sight = Sight {
-                    payments: PaymentsSight::Service(Arc::clone(payments)),
+                    payments: PaymentsSight::service(Arc::clone(payments)),
                     amqp_url: Some(amqp_url.clone()),
                     reads_failed: false,
                 };

@@ -15,5 +15,6 @@ mod level1;
 mod long_life;
 mod outcomes;
 mod shop;
+mod sight;
 mod signals;
 mod zones;

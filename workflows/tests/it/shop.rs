@@ -266,6 +266,17 @@ impl Shop {
             .unwrap()
     }
 
+    /// The newest order.
+    pub(crate) async fn newest(&self) -> OrderId {
+        let id: Uuid = sqlx::query_scalar(
+            r#"select order_id from commerce."order" order by order_id desc limit 1"#,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        OrderId::from(id)
+    }
+
     /// Checks the invariants that the shop's database alone can show.
     pub(crate) async fn assert_whole(&self) {
         let report = doctor::examine(&self.pool, None, &workflows::plans(), Duration::ZERO)

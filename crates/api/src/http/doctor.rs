@@ -1,12 +1,15 @@
 use axum::extract::State;
-use doctor::{CHECKS, CheckResult, Limits, Sources, Violation};
+use doctor::{CHECKS, CheckResult, Limits, PaymentsSource, Sources, Violation};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{CallerProblems, Json, Operator, Problem};
 
 use super::App;
 
-/// Results of the checks of the shop's database and, if it is reachable, of RabbitMQ.
+/// Orders that are compared with payments: a page waits for the answer.
+const MAX_ORDERS: i64 = 2_000;
+
+/// Results of the checks of the shop's database and, if they are reachable, of payments and RabbitMQ.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Report {
     /// Whether no invariant is violated. The ones that were not checked are in `summary`.
@@ -42,21 +45,30 @@ pub(super) struct Found {
     what: String,
 }
 
-/// Check every invariant and hygiene rule of the shop's database and RabbitMQ.
+/// Check every invariant and hygiene rule of the shop's database, payments' API and RabbitMQ.
 #[utoipa::path(
     get, path = "/api/doctor", operation_id = "doctor", security(("bearer" = [])),
     responses((status = 200, body = Report, description = "What was found"), CallerProblems)
 )]
 pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<Report>, Problem> {
+    let sight = app.operator.sight();
+    let payments = PaymentsSource {
+        api: sight.payments.api().cloned(),
+        database: Ok(None),
+    };
     let sources = Sources {
         shop: &app.pool,
-        payments: None,
-        amqp_url: app.operator.sight().amqp_url.as_deref(),
+        payments: &payments,
+        amqp_url: sight.amqp_url.as_deref(),
         management_url: None,
         without: &[],
         plans: &app.operator.registry().shapes(),
     };
-    let report = doctor::examine_all(sources, &Limits::default()).await?;
+    let limits = Limits {
+        orders: Some(MAX_ORDERS),
+        ..Limits::default()
+    };
+    let report = doctor::examine_all(sources, &limits).await?;
     let found = |id: &str| -> Vec<&Violation> {
         let all = report.violations.iter().chain(&report.warnings);
         all.filter(|found| found.check == id).collect()

@@ -138,7 +138,7 @@ impl Shop {
                 engine.clone(),
                 registry,
                 operator::Sight {
-                    payments: operator::PaymentsSight::Service(Arc::new(payments.clone())),
+                    payments: operator::PaymentsSight::service(Arc::new(payments.clone())),
                     amqp_url: settings.amqp_url,
                     reads_failed: true,
                 },

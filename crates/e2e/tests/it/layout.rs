@@ -55,7 +55,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "doctor",
-        &["kernel", "contracts", "db", "messaging", "saga"],
+        &[
+            "kernel",
+            "contracts",
+            "db",
+            "messaging",
+            "saga",
+            "workflows",
+        ],
     ),
     (
         "operator",

@@ -1,11 +1,12 @@
 //! The whole system with a payments service of another team, which offers level 1 of
 //! `docs/payments-contract.md` and no more; and the conformance run against both kinds of service.
 
-use std::{path::PathBuf, process::Output};
+use std::{path::PathBuf, process::Output, time::Duration};
 
+use futures::future::join_all;
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Level1, System, SystemOptions, eventually, eventually_some};
+use testkit::{Buyer, Level1, System, SystemOptions, eventually, eventually_some, within};
 
 use super::{hurried, impatient, text};
 
@@ -173,6 +174,116 @@ async fn an_event_that_nothing_proves_leaves_no_order_hanging() {
     // payments says that it is paid when it is asked to cancel
     buyer.cancel(text(&order, "id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
+}
+
+/// How an order of the storm is decided.
+async fn decide(n: usize, payments: &Level1, buyer: &Buyer<'_>, order: &str) {
+    // a creation that gets no answer may never have taken effect
+    let transaction = within(
+        Duration::from_mins(2),
+        "a transaction, or the order's end",
+        || async {
+            if let Some((id, _)) = payments.transaction(order) {
+                return Some(Some(id));
+            }
+            let ended = buyer.try_look(order).await?["status"] == "canceled";
+            ended.then_some(None)
+        },
+    )
+    .await;
+    match (n % 4, transaction) {
+        (0, Some(id)) => drop(payments.pay(&id).await),
+        (1, Some(id)) => drop(payments.cancel(&id).await),
+        (2, _) => drop(buyer.cancel(order).await),
+        _ => {} // its deadline passes
+    }
+}
+
+/// Payers pay and cancel, customers cancel, deadlines pass; payments fails and loses answers; the
+/// worker is killed again and again. 500 orders in a wide run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_beside_a_foreign_service_ends_each_order_right() {
+    let number = if std::env::var_os("TEST_WIDE").is_some() {
+        500
+    } else {
+        40
+    };
+    let system = System::prepare(impatient()).await;
+    let payments = Level1::start(&system.amqp_url).await;
+    shop_with(&payments.url, &system, "trusted").await;
+    let buyer = system.buyer().await;
+    payments.disturb(true);
+    let mut orders = Vec::new();
+    for batch in (0..number).collect::<Vec<_>>().chunks(20) {
+        let placed = batch.iter().map(|_| buyer.order());
+        let placed: Vec<_> = join_all(placed).await;
+        let ids: Vec<_> = placed
+            .iter()
+            .map(|(_, order)| text(order, "id").to_owned())
+            .collect();
+        let decided = batch
+            .iter()
+            .zip(&ids)
+            .map(|(n, id)| decide(*n, &payments, &buyer, id));
+        let killed = async {
+            system.kill("worker");
+            let env = [
+                ("PAYMENTS_URL", &*payments.url),
+                ("PAYMENTS_EVENTS", "trusted"),
+            ];
+            system.spawn_with("worker", &env).await;
+        };
+        tokio::join!(join_all(decided), killed);
+        orders.extend(ids);
+    }
+    within(
+        Duration::from_mins(10),
+        "each saga to be at rest",
+        || async {
+            for hasten in [
+                "update saga.saga set deadline = clock_timestamp() where state = 'waiting'",
+                "update messaging.outbox set due_at = clock_timestamp() where kind = 'timer'",
+            ] {
+                sqlx::query(hasten).execute(&system.shop).await.ok()?;
+            }
+            let live: i64 =
+                sqlx::query_scalar("select count(*) from saga.saga where ended_at is null")
+                    .fetch_one(&system.shop)
+                    .await
+                    .ok()?;
+            (live == 0).then_some(())
+        },
+    )
+    .await;
+    payments.disturb(false);
+    let mut completed = 0;
+    for id in &orders {
+        let order = buyer.try_look(id).await.unwrap();
+        let transaction = payments.transaction(id);
+        let status = transaction.as_ref().map(|(_, status)| *status);
+        if text(&order, "status") == "completed" {
+            completed += 1;
+            assert_eq!(status, Some("paid"), "{order}");
+            assert_eq!(text(&order, "transaction_id"), transaction.unwrap().0);
+        } else {
+            assert_eq!(text(&order, "status"), "canceled", "{order}");
+            assert!(matches!(status, None | Some("canceled")), "{order}");
+        }
+    }
+    assert!(completed > 0, "some payers paid");
+    let mut doctor = system.command("shopctl");
+    doctor
+        .args(["doctor", "--without", "bindings", "--grace", "0"])
+        .env("PAYMENTS_URL", &payments.url)
+        .env_remove("PAYMENTS_DATABASE_URL");
+    let doctor = doctor.output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stderr);
+    assert_eq!(doctor.status.code(), Some(6), "{said}");
+    assert!(
+        said.contains("8 of 11 invariants hold, 3 not checked"),
+        "{said}"
+    );
+    assert!(said.contains("payments: it has neither the read"), "{said}");
 }
 
 fn check(system: &System, arguments: &[&str]) -> Output {

@@ -35,6 +35,7 @@ mod shopctl_examples;
 mod shopctl_killed;
 mod shopctl_replay;
 mod shopctl_verbs;
+mod sight;
 mod traces;
 mod trust;
 mod unknown;

@@ -250,6 +250,7 @@ async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
     blind
         .args(signal)
         .env("SHOPCTL_ACTOR", "olga")
+        .env_remove("PAYMENTS_URL")
         .env_remove("PAYMENTS_DATABASE_URL");
     let blind = Said::by(blind.output().unwrap()).with(6);
     assert!(

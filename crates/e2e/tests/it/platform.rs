@@ -109,7 +109,11 @@ fn deployed() -> Vec<Process> {
             env.extend(common.clone());
         }
         for variable in container["env"].as_array().unwrap() {
-            let value = variable["value"].as_str().unwrap().to_owned();
+            let shared = &variable["valueFrom"]["configMapKeyRef"]["key"];
+            let value = match shared.as_str() {
+                Some(key) => common[key].clone(),
+                None => variable["value"].as_str().unwrap().to_owned(),
+            };
             env.insert(variable["name"].as_str().unwrap().to_owned(), value);
         }
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();

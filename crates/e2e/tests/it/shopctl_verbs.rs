@@ -250,6 +250,19 @@ async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
     .execute(&system.payments)
     .await
     .unwrap();
+    // a worker has noted payments' database
+    let instance: String = sqlx::query_scalar("select instance_id::text from payments.instance")
+        .fetch_one(&system.payments)
+        .await
+        .unwrap();
+    sqlx::query(
+        "insert into saga.heartbeat (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, notes)
+         values ('worker', '{payments}', '{}', 'h', 1, '0', 0, 0, jsonb_build_object('payments_instance', $1))",
+    )
+    .bind(instance)
+    .execute(&system.shop)
+    .await
+    .unwrap();
     system.stop("payments"); // its relay would restore it at once
     let entry = |kind: &str| {
         let listed = shopctl(&system, &["outbox", "list", "--kind", kind, "-o", "json"]).1;

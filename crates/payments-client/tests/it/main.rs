@@ -15,11 +15,13 @@ use axum::{
 };
 use contracts::payments::{InitTransaction, LOOKUP, Status, Transaction};
 use kernel::{Clock, Currency, Money, OrderId, TraceRef, TransactionId, UserId};
-use payments_client::PaymentsClient;
+use payments_client::{EventKeys, PaymentsClient};
 use serde_json::{Value, json};
 use tokens::{Signer, Verifier};
 use tokio::{io::AsyncReadExt, net::TcpListener};
-use workflows::payments::{Call, Cancellation, InitError, NoAnswer, Payments};
+use workflows::payments::{
+    Call, Cancellation, InitError, NoAnswer, Payments, PaymentsInstance, Support,
+};
 
 /// A payments service that always gives the same answer, and records its requests.
 #[derive(Clone)]
@@ -492,5 +494,41 @@ async fn a_change_names_its_user_and_a_read_names_none() {
         let token = token.strip_prefix("Bearer ").unwrap();
         let identity = verifier.verify(token, "payments").await.unwrap();
         assert_eq!((path.as_str(), identity.on_behalf_of), (known, user));
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_level_2_are_found_by_calls_without_effect() {
+    let (level_1, canned) = payments(404, "no such page".to_owned()).await;
+    assert_eq!(level_1.support().await, Ok(Support::default()));
+    let names_an_order = |(_, _, body): &(String, HeaderMap, Bytes)| {
+        std::str::from_utf8(body).unwrap().contains("order_id")
+    };
+    assert!(!canned.asked.lock().unwrap().iter().any(names_an_order));
+
+    let not_found = json!({ "type": "/problems/not-found", "title": "Not found" });
+    let (reads, _) = payments(404, not_found.to_string()).await;
+    let support = reads.support().await.unwrap();
+    assert!(support.read && support.problem_types, "{support:?}");
+    assert!(!support.bulk_read && !support.signed_events, "{support:?}");
+
+    for denied in [401, 403, 429, 503] {
+        let (denies, _) = payments(denied, String::new()).await;
+        let unknown = denies.support().await;
+        assert!(matches!(unknown, Err(NoAnswer::Unknown(_))), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_may_name_its_database() {
+    let named = json!({ "keys": [], "instance_id": "0199b1c2" }).to_string();
+    for (status, body, expected) in [
+        (200, named, Some("0199b1c2".to_owned())),
+        (200, json!({ "keys": [] }).to_string(), None),
+        (404, String::new(), None),
+    ] {
+        let (url, _) = serve(status, body).await;
+        let keys = EventKeys::new(&url).unwrap();
+        assert_eq!(keys.instance().await, Ok(expected));
     }
 }

@@ -10,6 +10,7 @@ const CACHE: &str = "public, max-age=60";
 ///
 /// A signed event carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
 /// `b64: false`, EdDSA) over the bytes of its body. The set is empty when events are not signed.
+/// Beside `keys`, the member `instance_id` names the service's database.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "shop",
     responses((status = 200, body = Object, description = "A JSON Web Key Set (RFC 7517)"))

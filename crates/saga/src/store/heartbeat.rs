@@ -5,10 +5,15 @@
 //! starting worker also learns from them whether another process runs the sagas whose plan it does
 //! not know.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::store::claim::PlanKey;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -45,6 +50,29 @@ pub fn plan_name(plan: &PlanKey) -> String {
     format!("{}/{}/{}", plan.name, plan.version, plan.hash)
 }
 
+/// Settings and findings of a process that operators need to know. Each heartbeat writes them anew.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Notes {
+    /// Sets a note, or removes it.
+    pub fn set(&self, name: &'static str, value: Option<String>) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match value {
+            Some(value) => notes.insert(name, value),
+            None => notes.remove(name),
+        };
+    }
+
+    fn to_json(&self) -> Value {
+        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notes
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect()
+    }
+}
+
 /// The row that a process writes about itself.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
@@ -53,6 +81,7 @@ pub struct Heartbeat {
     plans: Vec<String>,
     lease: Duration,
     retry_budget: Duration,
+    notes: Notes,
 }
 
 impl Heartbeat {
@@ -65,6 +94,7 @@ impl Heartbeat {
             plans: engine.plan_keys().iter().map(plan_name).collect(),
             lease: config.lease,
             retry_budget: config.retry.budget,
+            notes: Notes::default(),
         }
     }
 
@@ -76,7 +106,15 @@ impl Heartbeat {
             plans: Vec::new(),
             lease,
             retry_budget: Duration::ZERO,
+            notes: Notes::default(),
         }
+    }
+
+    /// Writes these notes, too.
+    #[must_use]
+    pub fn noting(mut self, notes: Notes) -> Self {
+        self.notes = notes;
+        self
     }
 
     /// Writes heartbeats until `shutdown`, then removes the row. An unreachable database does not
@@ -106,9 +144,10 @@ impl Heartbeat {
                 delete from saga.heartbeat
                 where seen_at < clock_timestamp() - make_interval(secs => $9)
             )
-            insert into saga.heartbeat (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            on conflict (process) do update set seen_at = clock_timestamp()
+            insert into saga.heartbeat
+                (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, notes)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $10)
+            on conflict (process) do update set seen_at = clock_timestamp(), notes = excluded.notes
             "#,
             self.process,
             &self.roles,
@@ -119,6 +158,7 @@ impl Heartbeat {
             millis(self.lease),
             millis(self.retry_budget),
             KEPT.as_secs_f64(),
+            self.notes.to_json(),
         )
         .execute(pool)
         .await?;
@@ -194,4 +234,25 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Process>> {
     )
     .fetch_all(conn)
     .await
+}
+
+/// The notes of the process with this role that started last, be it dead or alive; none if no such
+/// process was there within the last hour.
+pub async fn notes_of(
+    conn: &mut PgConnection,
+    role: &str,
+) -> sqlx::Result<Option<BTreeMap<String, String>>> {
+    let notes = sqlx::query_scalar!(
+        r#"
+        select notes
+        from saga.heartbeat
+        where $1 = any(roles)
+        order by started_at desc
+        limit 1
+        "#,
+        role,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(notes.map(|notes| serde_json::from_value(notes).unwrap_or_default()))
 }

@@ -213,7 +213,7 @@ pub(crate) fn failure(error: ActError) -> anyhow::Error {
             .hint("`shopctl saga why ID` tells what is known of both sides")
             .into(),
         ActError::Unavailable { .. } => Failure::unreachable(message)
-            .hint("set PAYMENTS_DATABASE_URL, or wait until payments can be reached")
+            .hint("`shopctl payments` shows how payments is asked; or wait until it can be reached")
             .into(),
         ActError::Unreadable(_) => Failure::not_done(message)
             .hint("use the shopctl that belongs to the workers which know its plan")

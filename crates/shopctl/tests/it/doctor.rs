@@ -12,7 +12,7 @@ async fn a_check_that_could_not_run_is_exit_code_6() {
     let ran = place.run(&["doctor"]);
     assert_eq!(ran.code, Some(6), "{ran:?}");
     let summary = "8 of 11 invariants hold, 3 not checked, 8 rules of hygiene not checked: \
-                   payments' database: PAYMENTS_DATABASE_URL is not set; RabbitMQ: AMQP_URL is not set; \
+                   payments: PAYMENTS_URL is not set; RabbitMQ: AMQP_URL is not set; \
                    RabbitMQ's bindings: RABBITMQ_MANAGEMENT_URL is not set";
     assert!(ran.err.contains(summary), "{}", ran.err);
     assert!(

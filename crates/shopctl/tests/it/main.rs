@@ -5,6 +5,7 @@
 mod doctor;
 mod ids;
 mod outage;
+mod payments;
 mod pipes;
 mod place;
 mod recipes;

@@ -21,6 +21,15 @@ impl Outage {
         let payments_url = testkit::database("payments", &db::PAYMENTS).await;
         let payments = PgPool::connect(&payments_url).await.unwrap();
         let saga = place.stuck("participant-unreachable");
+        // the workers noted payments' database while payments was there
+        sqlx::query(
+            "insert into saga.heartbeat (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, notes)
+             values ('worker-1', '{payments}', '{}', 'h', 1, '0', 0, 0, jsonb_build_object('payments_instance', $1))",
+        )
+        .bind(instance(&payments).await)
+        .execute(&place.shop)
+        .await
+        .unwrap();
         let outage = Self {
             place,
             payments,
@@ -79,8 +88,16 @@ impl Outage {
         let mut command =
             self.place
                 .command(&["doctor", "--without", "rabbitmq,bindings", "-o", "json"]);
+        command.env("PAYMENTS_URL", "http://127.0.0.1:1");
         ran(command.env("PAYMENTS_DATABASE_URL", &self.payments_url))
     }
+}
+
+async fn instance(payments: &PgPool) -> String {
+    sqlx::query_scalar("select instance_id::text from payments.instance")
+        .fetch_one(payments)
+        .await
+        .unwrap()
 }
 
 /// The checks that found something.

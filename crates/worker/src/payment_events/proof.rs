@@ -14,7 +14,9 @@ use contracts::{
 use crashpoint::crash_point;
 use kernel::TransactionId;
 use messaging::consumer::{Delivery, Unreachable, Verdict};
+use operator::INSTANCE_NOTE;
 use payments_client::EventKeys;
+use saga::heartbeat::Notes;
 use tokio_util::sync::CancellationToken;
 use workflows::payments::{NoAnswer, find_each};
 
@@ -29,10 +31,15 @@ const RENEW_AGAIN: Duration = Duration::from_secs(1);
 
 /// Renews payments' keys until `shutdown`. The first fetch happens at startup, so that signed
 /// events are accepted while payments is unavailable.
-pub(crate) async fn renew_keys(keys: Arc<EventKeys>, shutdown: CancellationToken) {
+///
+/// Notes the name of payments' database, so that operators can read it while payments is away.
+pub(crate) async fn renew_keys(keys: Arc<EventKeys>, notes: Notes, shutdown: CancellationToken) {
     loop {
         let pause = match keys.renew().await {
-            Ok(()) => RENEW,
+            Ok(()) => {
+                notes.set(INSTANCE_NOTE, keys.known_instance());
+                RENEW
+            }
             Err(why) => {
                 tracing::debug!("The keys of payments' events cannot be had ({why}): trying again");
                 RENEW_AGAIN

@@ -4,6 +4,7 @@ grant usage on schema payments, messaging to payments, operator, doctor;
 
 grant select on public._sqlx_migrations to payments, operator, doctor;
 
+grant select on payments.instance to payments, operator;
 grant select, insert, update on payments.transaction to payments;
 grant select, insert, update, delete on messaging.outbox to payments;
 

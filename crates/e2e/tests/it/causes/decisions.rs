@@ -36,7 +36,8 @@ async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
         &["queue", "messages", "consumers"],
     )
     .await;
-    let blind = why_with(&system, &saga, &["PAYMENTS_DATABASE_URL", "AMQP_URL"]).1;
+    let unset = ["PAYMENTS_URL", "PAYMENTS_DATABASE_URL", "AMQP_URL"];
+    let blind = why_with(&system, &saga, &unset).1;
     assert_eq!(
         blind["could_not_see"].as_array().unwrap().len(),
         2,

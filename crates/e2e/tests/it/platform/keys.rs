@@ -19,6 +19,7 @@ fn expected() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("api", vec![KEYS[0], KEYS[1]]),
         ("payments", vec![KEYS[2]]),
+        ("shopctl", vec![KEYS[1]]),
         ("worker-async", vec![KEYS[1]]),
         ("worker-payments", vec![KEYS[1]]),
         ("worker-saga", vec![KEYS[1]]),

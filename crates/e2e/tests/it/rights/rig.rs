@@ -83,7 +83,13 @@ impl Rig {
             (
                 "SERVICE_SIGNING_KEY_FILE",
                 "service_signing_key.pem",
-                &["api", "worker-saga", "worker-payments", "worker-async"],
+                &[
+                    "api",
+                    "worker-saga",
+                    "worker-payments",
+                    "worker-async",
+                    "operator",
+                ],
             ),
             (
                 "EVENT_SIGNING_KEY_FILE",

@@ -59,7 +59,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check every invariant and hygiene rule of the shop's database and RabbitMQ. */
+        /** Check every invariant and hygiene rule of the shop's database, payments' API and RabbitMQ. */
         get: operations["doctor"];
         put?: never;
         post?: never;
@@ -1268,7 +1268,7 @@ export interface components {
             /** @description The address that a mail goes to. */
             email: string;
         };
-        /** @description Results of the checks of the shop's database and, if it is reachable, of RabbitMQ. */
+        /** @description Results of the checks of the shop's database and, if they are reachable, of payments and RabbitMQ. */
         Report: {
             checks: components["schemas"]["Check"][];
             /** @description The result in one sentence: how many invariants hold, and why others were not checked. */

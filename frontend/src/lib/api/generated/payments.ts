@@ -12,6 +12,7 @@ export interface paths {
          * Get the keys that verify events.
          * @description A signed event carries the header `x-signature`: a detached JWS (RFC 7515 appendix F, RFC 7797
          *     `b64: false`, EdDSA) over the bytes of its body. The set is empty when events are not signed.
+         *     Beside `keys`, the member `instance_id` names the service's database.
          */
         get: operations["keys"];
         put?: never;
