@@ -33,6 +33,7 @@ fn worker(roles: &str, seen: i64) -> Process {
         retry_budget_ms: 900_000,
         started_at: ago(3600),
         seen_at: ago(seen),
+        stopped_at: None,
     }
 }
 
