@@ -125,7 +125,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 27] = [
+pub const CHECKS: [Check; 28] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -281,11 +281,18 @@ pub const CHECKS: [Check; 27] = [
         "its last result stands in apalis.jobs; the log of worker-async has more",
     ),
     hygiene(
+        "blocking-session",
+        Reads::Shop,
+        "no session has held locks of sagas for two seconds or longer",
+        "workers, payment events and operators wait for it, and so do orders that it has not locked",
+        "`shopctl db end-session PID` ends it; find the program that forgot to end its transaction",
+    ),
+    hygiene(
         "idle-in-transaction",
         Reads::Both,
         "no session idles in a transaction",
         "it holds locks and keeps old rows from being cleaned up: outbox and sagas slow down",
-        "`select pg_terminate_backend(PID)`, and find the program that forgot to end it",
+        "the statement that ends it stands beside it; find the program that forgot to end its transaction",
     ),
     hygiene(
         "missing-queue",
