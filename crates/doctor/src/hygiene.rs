@@ -284,8 +284,9 @@ async fn blocking(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
     .fetch_all(conn)
     .await;
     let refused = |error: &sqlx::Error| {
-        let code = error.as_database_error().and_then(|error| error.code());
-        code.is_some_and(|code| NOT_ALLOWED.contains(&&*code))
+        let database = error.as_database_error();
+        let is_refusal = |code: &str| NOT_ALLOWED.contains(&code);
+        database.is_some_and(|database| database.code().as_deref().is_some_and(is_refusal))
     };
     let rows = match found {
         Err(error) if refused(&error) => {

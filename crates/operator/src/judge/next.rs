@@ -27,26 +27,15 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
         Code::Healthy => vec![],
         Code::WaitingForSignal => facts.order_id.into_iter().map(order).collect(),
         Code::RetryBackoff => vec![retry("do not wait for the next attempt", "not waiting")],
-        Code::LeaseHeld if is_left_over => vec![
-            retry(
-                "do not wait for the end of the lease: its process is gone",
-                "its process is gone",
-            ),
-            watch("watch it move on"),
-        ],
-        Code::LeaseHeld => vec![watch("watch it move on")],
-        Code::BlockedBySession => {
-            let sessions = world.blocking.seen().into_iter().flatten();
-            let mut steps: Vec<_> = sessions
-                .filter(|session| Some(session.pid) == found.session)
-                .map(|session| step("end the session", session.end_command()))
-                .collect();
-            steps.push(step(
-                "see all sessions that block sagas",
-                "shopctl db sessions".to_owned(),
-            ));
-            steps
+        Code::LeaseHeld if is_left_over => {
+            let title = "do not wait for the end of the lease: its process is gone";
+            vec![
+                retry(title, "its process is gone"),
+                watch("watch it move on"),
+            ]
         }
+        Code::LeaseHeld => vec![watch("watch it move on")],
+        Code::BlockedBySession => sessions(found, world),
         Code::LeaseExpired => vec![watch("watch another worker take it over")],
         Code::NoWorker => vec![watch(
             "start `worker saga`, of a release that knows its plan, and watch it move",
@@ -112,6 +101,23 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
         }
     };
     steps.push(show);
+    steps
+}
+
+/// The command that ends the session which blocks the saga, and the one that lists all such sessions.
+fn sessions(found: &Found, world: &World) -> Vec<NextStep> {
+    let sessions = world.blocking.seen().into_iter().flatten();
+    let mut steps: Vec<_> = sessions
+        .filter(|session| Some(session.pid) == found.session)
+        .map(|session| NextStep {
+            title: "end the session".to_owned(),
+            command: session.end_command(),
+        })
+        .collect();
+    steps.push(NextStep {
+        title: "see all sessions that block sagas".to_owned(),
+        command: "shopctl db sessions".to_owned(),
+    });
     steps
 }
 
