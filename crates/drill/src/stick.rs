@@ -31,7 +31,7 @@ pub(crate) struct Stuck {
     pub(crate) saga_id: SagaId,
     /// Its order.
     pub(crate) order_id: OrderId,
-    /// What keeps workers from the saga.
+    /// The means that keep workers from the saga, if they would repair it.
     held: Option<Held>,
 }
 

@@ -1,5 +1,4 @@
-//! What another session has locked ends a call with a problem, and operators learn which session it
-//! is.
+//! A lock of another session ends a call with a problem, and operators learn which session it is.
 
 use kernel::SagaId;
 use operator::{
