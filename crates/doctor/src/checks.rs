@@ -138,7 +138,7 @@ const fn hygiene(
 }
 
 /// All checks: the invariants in order, then the rules of hygiene.
-pub const CHECKS: [Check; 28] = [
+pub const CHECKS: [Check; 29] = [
     invariant(
         "I1",
         Reads::Shop,
@@ -301,11 +301,18 @@ pub const CHECKS: [Check; 28] = [
         "let RabbitMQ allow only payments to publish there; if payments signs its events or shows transactions (`shopctl payments`), unset PAYMENTS_EVENTS",
     ),
     hygiene(
+        "blocking-session",
+        Reads::Shop,
+        "no session has held locks of sagas for two seconds or longer",
+        "workers, payment events and operators wait for it, and so do orders that it has not locked",
+        "`shopctl db end-session PID` ends it; find the program that forgot to end its transaction",
+    ),
+    hygiene(
         "idle-in-transaction",
         Reads::PaymentsDatabase,
         "no session idles in a transaction",
         "it holds locks and keeps old rows from being cleaned up: outbox and sagas slow down",
-        "`select pg_terminate_backend(PID)`, and find the program that forgot to end it",
+        "the statement that ends it stands beside it; find the program that forgot to end its transaction",
     ),
     hygiene(
         "missing-queue",

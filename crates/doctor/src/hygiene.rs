@@ -19,6 +19,7 @@ pub(crate) async fn shop(
     found.extend(jobs(&mut conn).await?);
     found.extend(unproven_events(&mut conn).await?);
     found.extend(sessions(&mut conn, limits).await?);
+    found.extend(blocking(&mut conn).await?);
     Ok(found)
 }
 
@@ -278,7 +279,55 @@ async fn sessions(conn: &mut PgConnection, limits: &Limits) -> sqlx::Result<Vec<
     let violation = |(pid, application, age): (i32, String, String)| Violation {
         check: "idle-in-transaction",
         subject: format!("session {pid}"),
-        what: format!("{application:?} idles in a transaction for {age}"),
+        what: format!(
+            "{application:?} idles in a transaction for {age}; `select pg_terminate_backend({pid})` ends it"
+        ),
     };
     Ok(rows.into_iter().map(violation).collect())
+}
+
+/// SQLSTATEs of a database that does not let this role list blocking sessions.
+const NOT_ALLOWED: [&str; 2] = ["42501", "42883"];
+
+/// Sessions whose locks block sagas.
+async fn blocking(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
+    let found = sqlx::query!(
+        r#"
+        select pid as "pid!", coalesce(application, 'name hidden') as "application!",
+               array_to_string(table_locks || row_locks, ', ') as "locks!", cardinality(waiting) as "waiting!",
+               since::text as since
+        from saga.blocking_sessions()
+        limit 100
+        "#,
+    )
+    .fetch_all(conn)
+    .await;
+    let refused = |error: &sqlx::Error| {
+        let database = error.as_database_error();
+        let is_refusal = |code: &str| NOT_ALLOWED.contains(&code);
+        database.is_some_and(|database| database.code().as_deref().is_some_and(is_refusal))
+    };
+    let rows = match found {
+        Err(error) if refused(&error) => {
+            return Ok(vec![Violation {
+                check: "blocking-session",
+                subject: "locks".to_owned(),
+                what: format!("they cannot be read: {error}"),
+            }]);
+        }
+        found => found?,
+    };
+    let rows = rows.into_iter().map(|row| {
+        let since = row.since.unwrap_or_else(|| "an unknown time".to_owned());
+        Violation {
+            check: "blocking-session",
+            subject: format!("session {}", row.pid),
+            what: format!(
+                "{:?} holds locks in {} since {since}, {} sessions wait; \
+                 `shopctl db end-session {} --reason 'it blocks sagas'` ends it",
+                row.application, row.locks, row.waiting, row.pid
+            ),
+        }
+    });
+    Ok(rows.collect())
 }

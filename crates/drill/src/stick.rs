@@ -13,7 +13,7 @@ use std::time::Duration;
 use commerce::order::{Item, OrderLimits};
 use kernel::{OrderId, ProductId, SagaId, TraceRef, UserId};
 use saga::{heartbeat, machine::StateKind};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use workflows::submit::{Placed, Submit, SubmitError, submit_all};
@@ -31,8 +31,17 @@ pub(crate) struct Stuck {
     pub(crate) saga_id: SagaId,
     /// Its order.
     pub(crate) order_id: OrderId,
-    /// A lock on the saga's outbox entry, so that no worker repairs the saga at once.
-    held: Option<Transaction<'static, Postgres>>,
+    /// The means that keep workers from the saga, if they would repair it.
+    held: Option<Held>,
+}
+
+/// A state that lasts until it is released.
+#[derive(Debug)]
+enum Held {
+    /// A session that has locked the saga's row.
+    Lock(Transaction<'static, Postgres>),
+    /// An entry that no worker claims.
+    Entry(PgPool),
 }
 
 impl Stuck {
@@ -41,13 +50,18 @@ impl Stuck {
         self.held.is_some()
     }
 
-    /// Unlocks the saga's entry for the workers.
+    /// Leaves the saga to the workers.
     ///
     /// # Errors
-    /// When the database fails; the entry is then unlocked as well.
+    /// When the database fails.
     pub(crate) async fn release(self) -> sqlx::Result<()> {
         match self.held {
-            Some(held) => held.rollback().await,
+            Some(Held::Lock(session)) => match session.rollback().await {
+                // an operator has ended the session, as the cause's page says
+                Err(error) if db::is_unreachable(&error) => Ok(()),
+                done => done,
+            },
+            Some(Held::Entry(pool)) => plant::give_back(&pool, self.saga_id).await,
             None => Ok(()),
         }
     }
@@ -144,8 +158,11 @@ pub(crate) async fn stick(
         order_id,
         held: None,
     };
-    if plant::is_held(code) {
-        stuck.held = Some(plant::hold(operator.engine().pool(), saga_id).await?);
+    let pool = operator.engine().pool();
+    if code == Code::BlockedBySession {
+        stuck.held = Some(Held::Lock(plant::lock(pool, saga_id).await?));
+    } else if plant::is_withheld(code) {
+        stuck.held = Some(Held::Entry(pool.clone()));
     }
     if let Some(payments) = payments {
         arrive(operator, &stuck, code, Code::WaitingForSignal).await?;

@@ -160,7 +160,7 @@ impl Chaos {
         }
     }
 
-    /// Stops routing requests to the process, then sends SIGTERM: it must remove its heartbeat,
+    /// Stops routing requests to the process, then sends SIGTERM: it must record its end,
     /// release its claims and exit with 0.
     async fn retire(&self, name: &str) {
         if let Some(address) = self.system.address(name) {
@@ -179,7 +179,7 @@ impl Chaos {
         let status = self.system.retire(name, GRACE).await;
         let left: sqlx::Result<(i64, i64)> = sqlx::query_as(
             "select (select count(*) from messaging.outbox where holder = $1),
-                    (select count(*) from saga.heartbeat where process = $1)",
+                    (select count(*) from saga.heartbeat where process = $1 and stopped_at is null)",
         )
         .bind(holder.as_ref().ok().cloned().flatten())
         .fetch_one(&self.system.shop)

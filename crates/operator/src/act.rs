@@ -1,5 +1,7 @@
 //! One action on one saga.
 
+use std::time::Duration;
+
 use commerce::order;
 use kernel::SagaId;
 use saga::{AfterCommit, Engine, EngineError, Operation, Preview, Verb, VerifyError, store};
@@ -7,7 +9,14 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use workflows::Registry;
 
-use crate::{Actor, Effects, Sight, audit, effects::effects};
+use crate::{
+    Actor, Effects, Sight, audit,
+    blocking::{self, BlockingSession},
+    effects::effects,
+};
+
+/// How long an operator's action waits for a lock of another session.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Shows sagas to an operator and executes an operator's actions.
 #[derive(Clone)]
@@ -47,9 +56,26 @@ pub enum ActError {
     /// This binary cannot work on the saga.
     #[error("{0}")]
     Unreadable(String),
+    /// Other sessions hold a lock that the action waited for in vain.
+    #[error("saga {saga_id} is left as it is: it is locked by {}", named(sessions))]
+    Locked {
+        /// The saga.
+        saga_id: SagaId,
+        /// The sessions that hold the lock, as far as this process may see them.
+        sessions: Vec<BlockingSession>,
+    },
     /// The database failed.
     #[error("the shop's database failed")]
     Db(#[from] sqlx::Error),
+}
+
+/// The sessions, for people.
+fn named(sessions: &[BlockingSession]) -> String {
+    if sessions.is_empty() {
+        return "another session of the database".to_owned();
+    }
+    let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
+    sessions.join("; ")
 }
 
 impl From<EngineError> for ActError {
@@ -101,12 +127,36 @@ impl Operator {
     /// # Errors
     /// The same as of [`Operator::act`].
     pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
+        let previewed = self.preview_unlocked(saga_id, verb).await;
+        match previewed {
+            Err(error) => Err(self.name_locks(saga_id, error).await),
+            done => done,
+        }
+    }
+
+    async fn preview_unlocked(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
         let mut conn = self.engine.pool().acquire().await?;
         let saga = self.inspect(&mut conn, saga_id, verb).await?;
         let effects = effects(&self.engine, &mut conn, &saga.preview, &saga.row).await?;
         drop(conn);
         self.verify(&saga.row, verb).await?;
         Ok(effects)
+    }
+
+    /// Names the sessions behind a lock that the pool's `lock_timeout` gave up. Their names are
+    /// missing where they cannot be read.
+    async fn name_locks(&self, saga_id: SagaId, error: ActError) -> ActError {
+        match error {
+            ActError::Db(error) if db::is_locked(&error) => {
+                let sessions = blocking::of_saga(self.engine.pool(), saga_id).await;
+                let sessions = sessions.unwrap_or_else(|error| {
+                    tracing::warn!(%error, saga.id = %saga_id, "Could not read which session locks saga {saga_id}");
+                    Vec::new()
+                });
+                ActError::Locked { saga_id, sessions }
+            }
+            error => error,
+        }
     }
 
     /// Executes one action, in one commit with its rows in the journal and the audit. With
@@ -122,6 +172,7 @@ impl Operator {
         revision: Option<i64>,
     ) -> Result<Effects, ActError> {
         let mut tx = db::begin(self.engine.pool()).await?;
+        db::set_lock_timeout(&mut tx, LOCK_TIMEOUT).await?;
         let (effects, after) = self
             .act_in(&mut tx, saga_id, verb, actor, revision, None)
             .await?;
@@ -136,6 +187,24 @@ impl Operator {
     /// # Errors
     /// As [`Operator::act`].
     pub async fn act_in(
+        &self,
+        conn: &mut PgConnection,
+        saga_id: SagaId,
+        verb: Verb,
+        actor: &Actor,
+        revision: Option<i64>,
+        batch_id: Option<i64>,
+    ) -> Result<(Effects, AfterCommit), ActError> {
+        let acted = self
+            .act_unlocked(conn, saga_id, verb, actor, revision, batch_id)
+            .await;
+        match acted {
+            Err(error) => Err(self.name_locks(saga_id, error).await),
+            done => done,
+        }
+    }
+
+    async fn act_unlocked(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,

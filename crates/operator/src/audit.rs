@@ -30,6 +30,8 @@ pub enum Subject<'a> {
     Order(&'a str),
     /// A product, by its id.
     Product(&'a str),
+    /// A session of the shop's database, by the process id of its server process.
+    DatabaseSession(&'a str),
 }
 
 impl<'a> Subject<'a> {
@@ -42,6 +44,7 @@ impl<'a> Subject<'a> {
             Self::Batch(id) => (SubjectKind::Batch, id),
             Self::Order(id) => (SubjectKind::Order, id),
             Self::Product(id) => (SubjectKind::Product, id),
+            Self::DatabaseSession(id) => (SubjectKind::DatabaseSession, id),
         }
     }
 }
@@ -65,6 +68,8 @@ pub enum SubjectKind {
     Order,
     /// See [`Subject::Product`].
     Product,
+    /// See [`Subject::DatabaseSession`].
+    DatabaseSession,
 }
 
 impl SubjectKind {
@@ -78,6 +83,7 @@ impl SubjectKind {
             Self::Batch => "batch",
             Self::Order => "order",
             Self::Product => "product",
+            Self::DatabaseSession => "database_session",
         }
     }
 }
@@ -158,6 +164,9 @@ pub enum Verb {
     /// A member of the staff canceled an order.
     #[serde(rename = "order cancel")]
     OrderCancel,
+    /// A database session that blocked sagas was ended.
+    #[serde(rename = "db end-session")]
+    DbEndSession,
 }
 
 impl Verb {
@@ -186,6 +195,7 @@ impl Verb {
             Self::ProductUpdate => "product update",
             Self::ProductDelete => "product delete",
             Self::OrderCancel => "order cancel",
+            Self::DbEndSession => "db end-session",
         }
     }
 }
@@ -310,7 +320,7 @@ pub async fn list(
 mod tests {
     use super::*;
 
-    const VERBS: [Verb; 22] = [
+    const VERBS: [Verb; 23] = [
         Verb::SagaRetry,
         Verb::SagaPause,
         Verb::SagaResume,
@@ -333,6 +343,7 @@ mod tests {
         Verb::ProductUpdate,
         Verb::ProductDelete,
         Verb::OrderCancel,
+        Verb::DbEndSession,
     ];
 
     #[test]
@@ -349,6 +360,7 @@ mod tests {
             Subject::Batch(id),
             Subject::Order(id),
             Subject::Product(id),
+            Subject::DatabaseSession(id),
         ] {
             let (kind, _) = subject.parts();
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());

@@ -400,7 +400,11 @@ impl Operator {
     async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
         let skipped = matches!(
             error,
-            ActError::Conflict(_) | ActError::NotFound(_) | ActError::Contradicted { .. }
+            ActError::Conflict(_)
+                | ActError::NotFound(_)
+                | ActError::Contradicted { .. }
+                // its lock must not hold up the other sagas of the batch
+                | ActError::Locked { .. }
         );
         let why = error.to_string();
         let result = if skipped {

@@ -21,6 +21,8 @@ pub enum Code {
     LeaseExpired,
     /// No worker is running that could work on the saga.
     NoWorker,
+    /// A session of the database holds a lock that the saga's work needs.
+    BlockedBySession,
     /// The saga has no entry in the outbox, so nothing will ever wake it.
     JobLost,
     /// Payments has decided and not published its decision yet.
@@ -70,12 +72,13 @@ pub struct About {
 
 impl Code {
     /// All causes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::WaitingForSignal,
         Self::RetryBackoff,
         Self::LeaseHeld,
         Self::LeaseExpired,
         Self::NoWorker,
+        Self::BlockedBySession,
         Self::JobLost,
         Self::OutboxUnpublished,
         Self::Unroutable,
@@ -153,6 +156,15 @@ impl Code {
                 explanation: "It is due, and no living process has the role saga and knows its plan.",
                 evidence: &["role", "plan", "last_seen", "due_at"],
                 page: include_str!("../../../docs/runbooks/no-worker.md"),
+            },
+            Self::BlockedBySession => &About {
+                code: "blocked-by-session",
+                title: "a database session blocks it",
+                stuck: true,
+                explanation: "A session of the shop's database holds a lock that the work on it needs, such as a prompt \
+                              with an open transaction. It goes on by itself when that session ends.",
+                evidence: &["session", "locked"],
+                page: include_str!("../../../docs/runbooks/blocked-by-session.md"),
             },
             Self::JobLost => &About {
                 code: "job-lost",

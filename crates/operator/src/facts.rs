@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     Operator, PaymentsSight, Sight,
+    blocking::{self, BlockingSession},
     judge::{
         Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
         World, judge,
@@ -59,6 +60,7 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     let mut facts = of_sagas(&mut conn, sagas).await?;
     adopted(&mut conn, &mut facts).await?;
     let mut world = of_world(&mut conn, operator).await?;
+    of_locks(&mut conn, &mut facts, &mut world).await?;
     drop(conn);
     let (payments, broker) = tokio::join!(
         of_payments(&operator.sight.payments, &facts),
@@ -190,9 +192,40 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             payment: Seen::Unseen,
             unpublished: Seen::Unseen,
             failed: Seen::Unseen,
+            locked: Vec::new(),
         }
     });
     Ok(facts.collect())
+}
+
+/// Reads who blocks whom. A database that does not allow it is a source that could not be read.
+async fn of_locks(
+    conn: &mut PgConnection,
+    facts: &mut [Facts],
+    world: &mut World,
+) -> sqlx::Result<()> {
+    let sessions = match blocking::list(&mut *conn).await {
+        Ok(sessions) => sessions,
+        Err(error) if blocking::is_not_allowed(&error) => {
+            world.could_not_see.push(format!("locks: {error}"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    // the rows of such a table cannot be read, and the table's lock is the answer already
+    let unreadable = sessions.iter().any(BlockingSession::stops_readers);
+    if !sessions.is_empty() && !unreadable {
+        let ids: Vec<_> = facts.iter().map(|facts| facts.saga_id.uuid()).collect();
+        let mut rows = HashMap::<_, Vec<_>>::new();
+        for row in blocking::locked_rows(conn, &ids, &sessions).await? {
+            rows.entry(row.saga_id).or_default().push(row);
+        }
+        for facts in facts {
+            facts.locked = rows.remove(&facts.saga_id).unwrap_or_default();
+        }
+    }
+    world.blocking = Seen::Seen(sessions);
+    Ok(())
 }
 
 /// The last finished attempts at each entry's work, newest first.
@@ -258,6 +291,7 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
         retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
         processes,
         due: due.due,
+        blocking: Seen::Unseen,
         queue: Seen::Unseen,
         could_not_see: Vec::new(),
     })
@@ -482,6 +516,7 @@ mod tests {
             payment: Seen::Unseen,
             unpublished: Seen::Unseen,
             failed: Seen::Unseen,
+            locked: Vec::new(),
         }
     }
 

@@ -20,6 +20,7 @@ use saga::claim::PlanKey;
 use saga::{heartbeat::Process, journal::JournalFact, machine::StateKind};
 use serde::Serialize;
 
+use crate::blocking::{BlockingSession, LockedRow};
 pub use crate::cause::Code;
 
 /// A compensation is overdue after this time.
@@ -168,6 +169,8 @@ pub struct Facts {
     pub unpublished: Seen<Option<Unpublished>>,
     /// Messages in `failed` that name the transaction.
     pub failed: Seen<Vec<FailedMessage>>,
+    /// The rows of the saga that blocking sessions have locked.
+    pub locked: Vec<LockedRow>,
 }
 
 /// The queue of payments' decisions.
@@ -196,10 +199,23 @@ pub struct World {
     pub retry_budget: Duration,
     /// Number of steps and timers that are due and unclaimed.
     pub due: i64,
+    /// Sessions that block the work on sagas, the oldest transaction first.
+    pub blocking: Seen<Vec<BlockingSession>>,
     /// The queue of payments' decisions, if it exists.
     pub queue: Seen<Option<Queue>>,
     /// The sources that could not be read, and why.
     pub could_not_see: Vec<String>,
+}
+
+impl World {
+    /// Whether the process that claimed this entry last has ended or fallen silent.
+    fn is_gone(&self, entry: &Entry) -> bool {
+        let Some(holder) = &entry.holder else {
+            return false;
+        };
+        let mut processes = self.processes.iter();
+        !processes.any(|process| process.process == *holder && process.is_alive(self.now))
+    }
 }
 
 /// Name of the queue of payments' decisions.
@@ -211,7 +227,8 @@ pub const EVENTS: &str = contracts::topology::PAYMENTS_EVENTS_QUEUE;
 pub enum Sure {
     /// Every fact on which the diagnosis depends was read.
     Certain,
-    /// A fact on which the diagnosis depends was unavailable.
+    /// A fact on which the diagnosis depends was unavailable, or a session that blocks other sagas
+    /// may be the reason.
     Likely,
 }
 
@@ -279,7 +296,7 @@ pub fn judge(facts: &Facts, world: &World) -> Judgement {
         since: found.since,
         sure: found.sure,
         explanation: about.explanation,
-        next: next::steps(found.code, facts),
+        next: next::steps(&found, facts, world),
         evidence: found.evidence,
         could_not_see: world.could_not_see.clone(),
         runbook: found.code.runbook(),

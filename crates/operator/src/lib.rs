@@ -10,6 +10,7 @@
 //!   and the processes to one of a closed list of [`cause`]s.
 //! - [`judged`] lists sagas with their causes: the stuck ones, or those of one cause.
 //! - [`audit`] records every write of an operator, in the transaction that made it.
+//! - [`blocking`] lists database sessions whose locks block sagas, and ends one.
 //! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
 //! - [`subject`] finds the saga that an id is about.
 //! - [`stats`] counts sagas; [`export`] writes one saga to a redacted file; [`replay`] runs the
@@ -21,6 +22,7 @@ mod act;
 mod actor;
 pub mod audit;
 pub mod batch;
+pub mod blocking;
 pub mod cause;
 mod effects;
 pub mod export;
@@ -38,7 +40,7 @@ pub mod story;
 pub mod subject;
 mod truth;
 
-pub use act::{ActError, Operator};
+pub use act::{ActError, LOCK_TIMEOUT, Operator};
 pub use actor::{Actor, ActorError};
 pub use effects::Effects;
 pub use facts::{Why, why};

@@ -6,6 +6,7 @@
 
 mod audit;
 mod batch;
+mod db_sessions;
 mod doctor_cmd;
 mod exit;
 mod failed;
@@ -133,6 +134,9 @@ enum Noun {
     /// Manage accounts.
     #[command(subcommand)]
     User(users::User),
+    /// List the database's sessions that block sagas, and end one.
+    #[command(subcommand)]
+    Db(db_sessions::Db),
     /// List operators' actions.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -192,7 +196,8 @@ impl Common {
 }
 
 fn connect(name: &str, url: &str, connections: u32) -> anyhow::Result<PgPool> {
-    db::connect(url, &db::PoolConfig::new("shopctl", connections)).map_err(|error| {
+    let config = db::PoolConfig::new("shopctl", connections).lock_timeout(operator::LOCK_TIMEOUT);
+    db::connect(url, &config).map_err(|error| {
         Failure::usage(format!("{name} is no PostgreSQL URL: {error}"))
             .hint("it begins with postgres://")
             .into()
@@ -261,7 +266,10 @@ pub async fn run(workflows: fn(&Settings) -> Registry) -> ExitCode {
     cli.common.registry = workflows(&Settings::default());
     match execute(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error, cli.common.output),
+        Err(error) => {
+            let error = db_sessions::name_locks(&cli.common, error).await;
+            exit::report(&error, cli.common.output)
+        }
     }
 }
 
@@ -281,6 +289,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Outbox(verb) => verb.run(common).await,
         Noun::Order(verb) => verb.run(common).await,
         Noun::User(verb) => verb.run(common).await,
+        Noun::Db(verb) => verb.run(common).await,
         Noun::Audit(verb) => verb.run(common).await,
         Noun::Doctor(doctor) => doctor.run(common).await,
         Noun::Payments(payments) => payments.run(common).await,

@@ -251,7 +251,12 @@ impl IntoResponse for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if db::is_unreachable(&error) || db::is_retryable(&error) || db::is_locked(&error) {
+        if db::is_locked(&error) {
+            tracing::warn!(%error, "A needed row or table is locked by another session");
+            return Self::new(kinds::UNAVAILABLE)
+                .detail("Another database session has locked what this call needs. Try again.");
+        }
+        if db::is_unreachable(&error) || db::is_retryable(&error) {
             tracing::warn!(%error, "The database cannot be used right now");
             return Self::new(kinds::UNAVAILABLE)
                 .detail("The database cannot be used right now. Try again.");

@@ -18,6 +18,7 @@ export const STATES = valuesOf(STATE).map((state) => [state, STATE[state].label]
 const CAUSE: Record<Cause, true> = {
   'lease-expired': true,
   'no-worker': true,
+  'blocked-by-session': true,
   'job-lost': true,
   'outbox-unpublished': true,
   unroutable: true,

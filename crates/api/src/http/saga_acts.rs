@@ -265,6 +265,13 @@ fn refused(id: SagaId, error: ActError) -> Problem {
             Problem::new(problems::ACT_REFUSED).detail(message)
         }
         ActError::Unavailable { .. } => Problem::new(kinds::UNAVAILABLE).detail(message),
+        ActError::Locked { ref sessions, .. } => {
+            let problem = Problem::new(kinds::UNAVAILABLE).detail(message);
+            match sessions.first() {
+                Some(session) => problem.with("hint", session.end_command()),
+                None => problem,
+            }
+        }
         ActError::Db(error) => error.into(),
     }
 }

@@ -14,6 +14,7 @@ mod credentials;
 mod documents;
 mod edge;
 mod failing;
+mod locked;
 mod nginx;
 mod operating;
 mod ordering;

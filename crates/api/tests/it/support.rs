@@ -41,7 +41,7 @@ pub(crate) struct Shop {
     pub(crate) signing_key: String,
     pub(crate) signer: Signer,
     pub(crate) http: Client,
-    engine: Engine,
+    pub(crate) engine: Engine,
     runner: Runner,
 }
 

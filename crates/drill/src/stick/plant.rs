@@ -14,11 +14,9 @@ use super::DrillError;
 
 /// Far enough in the future to leave time for inspection, in seconds.
 const LONG: f64 = 3600.0;
-/// Time until a claim ends or work is due, for entries that are locked before then, in seconds.
-const SOON: f64 = 2.0;
 
-/// Whether the entry must be locked: workers would repair the saga at once.
-pub(super) const fn is_held(code: Code) -> bool {
+/// Whether the entry must be withheld from workers: they would repair the saga at once.
+pub(super) const fn is_withheld(code: Code) -> bool {
     matches!(code, Code::LeaseExpired | Code::QueueBacklog)
 }
 
@@ -37,8 +35,11 @@ pub(super) async fn entry(
         Code::ParticipantUnreachable => failed(conn, saga_id, "transient", &nobody, 3).await?,
         Code::OutcomeUnknown => failed(conn, saga_id, "unknown", silence, 3).await?,
         Code::LeaseHeld => claimed(conn, saga_id, LONG).await?,
-        Code::LeaseExpired => claimed(conn, saga_id, SOON).await?,
-        Code::QueueBacklog => due_in(conn, saga_id, SOON).await?,
+        Code::LeaseExpired => {
+            withhold(conn, saga_id).await?;
+            claimed(conn, saga_id, 0.0).await?;
+        }
+        Code::QueueBacklog => withhold(conn, saga_id).await?,
         Code::JobLost => {
             sqlx::query!(
                 "delete from messaging.outbox where saga_id = $1",
@@ -79,6 +80,7 @@ pub(super) async fn entry(
         }
         Code::WaitingForSignal
         | Code::NoWorker
+        | Code::BlockedBySession
         | Code::OutboxUnpublished
         | Code::Unroutable
         | Code::QueueWithoutConsumer
@@ -163,19 +165,37 @@ async fn claimed(conn: &mut PgConnection, saga_id: SagaId, ends_in: f64) -> sqlx
     Ok(())
 }
 
-async fn due_in(conn: &mut PgConnection, saga_id: SagaId, seconds: f64) -> sqlx::Result<()> {
+/// Marks the entry as one of a plan that no worker knows, so that none claims it. A lock would be
+/// another cause.
+async fn withhold(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<()> {
     sqlx::query!(
-        "update messaging.outbox set due_at = clock_timestamp() + make_interval(secs => $2) where saga_id = $1",
+        "update messaging.outbox set plan_version = 99 where saga_id = $1",
         saga_id.uuid(),
-        seconds,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Locks the saga's entry, like a forgotten session with an open transaction.
-pub(super) async fn hold(
+/// Gives a withheld entry back to the workers.
+pub(super) async fn give_back(pool: &PgPool, saga_id: SagaId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update messaging.outbox o
+        set plan_version = s.plan_version
+        from saga.saga s
+        where s.saga_id = $1
+          and o.saga_id = s.saga_id
+        "#,
+        saga_id.uuid(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Locks the saga's row, like a forgotten session with an open transaction.
+pub(super) async fn lock(
     pool: &PgPool,
     saga_id: SagaId,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
@@ -184,7 +204,7 @@ pub(super) async fn hold(
         .execute(&mut *held)
         .await?;
     sqlx::query!(
-        "select entry_id from messaging.outbox where saga_id = $1 for update",
+        "select saga_id from saga.saga where saga_id = $1 for update",
         saga_id.uuid()
     )
     .fetch_one(&mut *held)

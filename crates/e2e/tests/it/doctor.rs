@@ -232,7 +232,8 @@ const PLANTS: [Plant; 31] = [
 ];
 
 /// Violations planted by other means than a statement: a session, and queues.
-const PLANTED_OTHERWISE: [&str; 5] = [
+const PLANTED_OTHERWISE: [&str; 6] = [
+    "blocking-session",
     "idle-in-transaction",
     "missing-queue",
     "unbound-queue",
@@ -412,6 +413,17 @@ async fn doctor_sees_a_session_that_idles_in_a_transaction() {
     let report = doctor::examine_all(sources, &limits).await.unwrap();
     assert_eq!(red(&report), ["idle-in-transaction"].into());
     assert_eq!(report.warnings[0].subject, format!("session {pid}"));
+    let end = format!("`select pg_terminate_backend({pid})` ends it");
+    assert!(report.warnings[0].what.contains(&end), "{report:?}");
+    sqlx::query("lock table saga.saga in exclusive mode")
+        .execute(&mut *idle)
+        .await
+        .unwrap();
+    eventually("doctor to see what it blocks", || async {
+        let report = doctor::examine_all(sources, &limits).await.unwrap();
+        red(&report) == ["blocking-session", "idle-in-transaction"].into()
+    })
+    .await;
     idle.rollback().await.unwrap();
     let report = doctor::examine_all(sources, &limits).await.unwrap();
     assert_eq!(red(&report), BTreeSet::new());

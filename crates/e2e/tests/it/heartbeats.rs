@@ -5,7 +5,7 @@ use testkit::{System, eventually};
 use crate::hurried;
 
 async fn roles(system: &System) -> Vec<String> {
-    sqlx::query_scalar("select array_to_string(roles, ' ') from saga.heartbeat order by 1")
+    sqlx::query_scalar("select array_to_string(roles, ' ') from saga.heartbeat where stopped_at is null order by 1")
         .fetch_all(&system.shop)
         .await
         .unwrap()

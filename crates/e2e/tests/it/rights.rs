@@ -245,6 +245,22 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         DENIED,
     ),
     ("operator", "shop", "delete from saga.audit", DENIED),
+    ("api", "shop", "select saga.end_session(1)", DENIED),
+    ("worker-saga", "shop", "select saga.end_session(1)", DENIED),
+    ("doctor", "shop", "select saga.end_session(1)", DENIED),
+    (
+        "worker-relay",
+        "shop",
+        "select * from saga.blocking_sessions()",
+        DENIED,
+    ),
+    // the right is for sessions that block sagas alone
+    (
+        "operator",
+        "shop",
+        "select saga.end_session(pg_backend_pid())",
+        "55000",
+    ),
     (
         "operator",
         "payments",
@@ -293,6 +309,8 @@ async fn no_process_can_do_what_is_not_its_own() {
         ("payments", "payments", "select * from payments.transaction"),
         ("doctor", "shop", "select * from commerce.\"order\""),
         ("doctor", "payments", "select * from payments.transaction"),
+        ("doctor", "shop", "select * from saga.blocking_sessions()"),
+        ("api", "shop", "select * from saga.blocking_sessions()"),
         (
             "worker-relay",
             "shop",

@@ -2,11 +2,11 @@
 
 use contracts::payments::Status;
 
-use super::{Facts, NextStep};
+use super::{Facts, NextStep, World, rules::Found};
 use crate::cause::Code;
 
 /// The best step first; the last step is always read-only.
-pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
+pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep> {
     let saga = facts.saga_id;
     let step = |title: &str, command: String| NextStep {
         title: title.to_owned(),
@@ -21,11 +21,21 @@ pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
     let doctor = |title| step(title, "shopctl doctor".to_owned());
     let watch = |title| step(title, format!("shopctl saga watch {saga}"));
     let show = step("see its whole life", format!("shopctl saga show {saga}"));
-    let mut steps = match code {
+    let entry = facts.entry.as_ref();
+    let is_left_over = entry.is_some_and(|entry| world.is_gone(entry));
+    let mut steps = match found.code {
         Code::Healthy => vec![],
         Code::WaitingForSignal => facts.order_id.into_iter().map(order).collect(),
         Code::RetryBackoff => vec![retry("do not wait for the next attempt", "not waiting")],
+        Code::LeaseHeld if is_left_over => {
+            let title = "do not wait for the end of the lease: its process is gone";
+            vec![
+                retry(title, "its process is gone"),
+                watch("watch it move on"),
+            ]
+        }
         Code::LeaseHeld => vec![watch("watch it move on")],
+        Code::BlockedBySession => sessions(found, world),
         Code::LeaseExpired => vec![watch("watch another worker take it over")],
         Code::NoWorker => vec![watch(
             "start `worker saga`, of a release that knows its plan, and watch it move",
@@ -91,6 +101,23 @@ pub(super) fn steps(code: Code, facts: &Facts) -> Vec<NextStep> {
         }
     };
     steps.push(show);
+    steps
+}
+
+/// The command that ends the session which blocks the saga, and the one that lists all such sessions.
+fn sessions(found: &Found, world: &World) -> Vec<NextStep> {
+    let sessions = world.blocking.seen().into_iter().flatten();
+    let mut steps: Vec<_> = sessions
+        .filter(|session| Some(session.pid) == found.session)
+        .map(|session| NextStep {
+            title: "end the session".to_owned(),
+            command: session.end_command(),
+        })
+        .collect();
+    steps.push(NextStep {
+        title: "see all sessions that block sagas".to_owned(),
+        command: "shopctl db sessions".to_owned(),
+    });
     steps
 }
 

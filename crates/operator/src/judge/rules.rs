@@ -1,5 +1,7 @@
 //! The rules of the diagnosis, in order.
 
+mod blocked;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,13 +20,18 @@ pub(super) struct Found {
     pub(super) since: DateTime<Utc>,
     pub(super) sure: Sure,
     pub(super) evidence: Vec<Evidence>,
+    /// The session to end, if one blocks the saga.
+    pub(super) session: Option<i32>,
 }
 
 /// Returns the result of the first rule that matches.
 pub(super) fn first(facts: &Facts, world: &World) -> Found {
     let case = Case { facts, world };
-    case.at_rest()
-        .or_else(|| case.paused())
+    if let Some(found) = case.at_rest().or_else(|| case.blocked()) {
+        return found;
+    }
+    let found = case
+        .paused()
         .or_else(|| case.unknown_plan())
         .or_else(|| case.mismatch())
         .unwrap_or_else(|| match &facts.entry {
@@ -42,7 +49,8 @@ pub(super) fn first(facts: &Facts, world: &World) -> Found {
                         case.retrying(entry)
                     }
                 }),
-        })
+        });
+    case.beside_locks(found)
 }
 
 struct Case<'a> {
@@ -71,6 +79,7 @@ impl Case<'_> {
             since,
             sure: Sure::Certain,
             evidence,
+            session: None,
         }
     }
 
@@ -243,7 +252,12 @@ impl Case<'_> {
             ("attempt", entry.attempt.to_string()),
             ("step", entry.step.clone()),
         ];
-        Some(self.found(Code::LeaseHeld, self.facts.moved_at, own))
+        let found = self.found(Code::LeaseHeld, self.facts.moved_at, own);
+        Some(if self.world.is_gone(entry) {
+            found.sure(Sure::Likely)
+        } else {
+            found
+        })
     }
 
     fn holder(&self, entry: &Entry) -> String {
@@ -257,10 +271,10 @@ impl Case<'_> {
             .find(|process| process.process == *holder);
         match known {
             Some(process) => {
-                let silent = if process.is_alive(self.world.now) {
-                    String::new()
-                } else {
-                    format!(", silent since {}", at(process.seen_at))
+                let silent = match process.stopped_at {
+                    Some(stopped) => format!(", stopped at {}", at(stopped)),
+                    None if process.is_alive(self.world.now) => String::new(),
+                    None => format!(", silent since {}", at(process.seen_at)),
                 };
                 format!(
                     "{holder} ({} on {}, pid {}{silent})",
@@ -282,16 +296,23 @@ impl Case<'_> {
 
     fn no_worker(&self, entry: &Entry) -> Found {
         let workers = self.world.processes.iter();
-        let last_seen = workers
+        let last = workers
             .filter(|process| process.advances(&self.facts.plan))
-            .map(|process| process.seen_at)
-            .max();
+            .max_by_key(|process| process.seen_at);
+        let last_seen = last.map(|process| match process.stopped_at {
+            Some(stopped) => format!("{}, when {} stopped", at(stopped), process.process),
+            None => format!(
+                "{}, when {} fell silent",
+                at(process.seen_at),
+                process.process
+            ),
+        });
         let own = [
             ("role", "saga".to_owned()),
             ("plan", saga::heartbeat::plan_name(&self.facts.plan)),
             (
                 "last_seen",
-                last_seen.map_or_else(|| "not within the last hour".to_owned(), at),
+                last_seen.unwrap_or_else(|| "not within the last hour".to_owned()),
             ),
             ("due_at", at(entry.due_at)),
             ("step", entry.step.clone()),

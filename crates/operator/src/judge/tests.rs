@@ -1,5 +1,7 @@
 //! A table of cases: each rule, the cases next to it, and the order of precedence.
 
+mod blocked;
+
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -33,6 +35,7 @@ fn worker(roles: &str, seen: i64) -> Process {
         retry_budget_ms: 900_000,
         started_at: ago(3600),
         seen_at: ago(seen),
+        stopped_at: None,
     }
 }
 
@@ -44,6 +47,7 @@ fn world() -> World {
         lease: Duration::from_secs(5),
         retry_budget: Duration::from_mins(15),
         due: 7,
+        blocking: Seen::Seen(Vec::new()),
         queue: Seen::Seen(Some(Queue {
             messages: 0,
             retrying: 0,
@@ -101,6 +105,7 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
         payment: Seen::Seen(None),
         unpublished: Seen::Seen(None),
         failed: Seen::Seen(Vec::new()),
+        locked: Vec::new(),
     }
 }
 
@@ -336,8 +341,9 @@ fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
     assert!(value(&judgement, "by").starts_with("worker-saga (saga on shop-1, pid 42"));
     let mut other = held.clone();
     other.entry.as_mut().unwrap().holder = Some("worker-gone".to_owned());
-    let judgement = certainly(Code::LeaseHeld, &other, &world());
+    let judgement = likely(Code::LeaseHeld, &other, &world());
     assert_eq!(value(&judgement, "by"), "worker-gone (gone)");
+    assert!(judgement.next[0].command.starts_with("shopctl saga retry"));
     let expired = running(-1, 2, &[]);
     certainly(Code::LeaseExpired, &expired, &world());
     let nobody = World {
@@ -345,7 +351,8 @@ fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
         ..world()
     };
     let judgement = certainly(Code::NoWorker, &expired, &nobody);
-    assert_eq!(value(&judgement, "last_seen"), at(ago(60)));
+    let silent = format!("{}, when worker-saga fell silent", at(ago(60)));
+    assert_eq!(value(&judgement, "last_seen"), silent);
     // an earlier attempt ended, which says nothing about this one
     let mut second = running(3, 2, &[]);
     second.ended = vec![ended(1, "transient")];
@@ -532,4 +539,29 @@ fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
             .iter()
             .any(|step| step.command.contains("rm"))
     );
+}
+
+fn stopped(seconds: i64) -> World {
+    let mut gone = worker("saga", seconds);
+    gone.stopped_at = Some(gone.seen_at);
+    World {
+        processes: vec![gone],
+        ..world()
+    }
+}
+
+#[test]
+fn a_lease_of_a_stopped_process_offers_retry_first() {
+    let judgement = likely(Code::LeaseHeld, &running(3, 2, &[]), &stopped(1));
+    assert!(value(&judgement, "by").contains("stopped at"));
+    assert!(judgement.next[0].command.starts_with("shopctl saga retry"));
+    let judgement = certainly(Code::LeaseHeld, &running(3, 2, &[]), &world());
+    assert!(judgement.next[0].command.starts_with("shopctl saga watch"));
+}
+
+#[test]
+fn the_last_worker_is_remembered_after_its_graceful_stop() {
+    let judgement = certainly(Code::NoWorker, &running(-6, 0, &[]), &stopped(3));
+    let stopped = format!("{}, when worker-saga stopped", at(ago(3)));
+    assert_eq!(value(&judgement, "last_seen"), stopped);
 }

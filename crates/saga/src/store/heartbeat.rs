@@ -27,8 +27,8 @@ pub const BEAT: Duration = Duration::from_secs(2);
 /// A process without a heartbeat for longer than this counts as dead: four intervals.
 pub const SILENCE: Duration = Duration::from_secs(8);
 
-/// How long the rows of processes that ended without removing theirs are kept, so that operators
-/// can see when a process was last alive.
+/// How long the rows of processes that ended are kept, so that operators can see when a process was
+/// last alive.
 const KEPT: Duration = Duration::from_hours(1);
 
 /// A name for this process, new at every start: the program's name and eight hex digits.
@@ -117,7 +117,7 @@ impl Heartbeat {
         self
     }
 
-    /// Writes heartbeats until `shutdown`, then removes the row. An unreachable database does not
+    /// Writes heartbeats until `shutdown`, then records the end. An unreachable database does not
     /// end the loop.
     pub async fn run(self, pool: PgPool, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
@@ -132,7 +132,7 @@ impl Heartbeat {
             }
         }
         if let Ok(Err(error)) = tokio::time::timeout(BEAT, self.goodbye(&pool)).await {
-            warn!(%error, "Could not say goodbye: this process will be taken for dead in {SILENCE:?}");
+            warn!(%error, "Could not record this process's end: it will be taken for dead in {SILENCE:?}");
         }
     }
 
@@ -147,7 +147,7 @@ impl Heartbeat {
             insert into saga.heartbeat
                 (process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, notes)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $10)
-            on conflict (process) do update set seen_at = clock_timestamp(), notes = excluded.notes
+            on conflict (process) do update set seen_at = clock_timestamp(), notes = excluded.notes, stopped_at = null
             "#,
             self.process,
             &self.roles,
@@ -167,7 +167,7 @@ impl Heartbeat {
 
     async fn goodbye(&self, pool: &PgPool) -> sqlx::Result<()> {
         sqlx::query!(
-            "delete from saga.heartbeat where process = $1",
+            "update saga.heartbeat set seen_at = clock_timestamp(), stopped_at = clock_timestamp() where process = $1",
             self.process
         )
         .execute(pool)
@@ -203,12 +203,14 @@ pub struct Process {
     pub started_at: DateTime<Utc>,
     /// Time of its last heartbeat.
     pub seen_at: DateTime<Utc>,
+    /// When it ended by itself; absent of a process that runs or was killed.
+    pub stopped_at: Option<DateTime<Utc>>,
 }
 
 impl Process {
-    /// Whether its last heartbeat is recent enough.
+    /// Whether its last heartbeat is recent enough, and it has not stopped since.
     pub fn is_alive(&self, now: DateTime<Utc>) -> bool {
-        (now - self.seen_at).to_std().unwrap_or_default() <= SILENCE
+        self.stopped_at.is_none() && (now - self.seen_at).to_std().unwrap_or_default() <= SILENCE
     }
 
     /// Whether it runs the sagas of this plan.
@@ -227,7 +229,7 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Process>> {
     sqlx::query_as!(
         Process,
         r#"
-        select process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, started_at, seen_at
+        select process, roles, plans, host, pid, version, lease_ms, retry_budget_ms, started_at, seen_at, stopped_at
         from saga.heartbeat
         order by seen_at desc
         "#,

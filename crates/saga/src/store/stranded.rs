@@ -60,7 +60,7 @@ impl Engine {
                   select unnest($1::text[])
                   union all
                   select unnest(plans) from saga.heartbeat
-                  where 'saga' = any(roles) and seen_at >= clock_timestamp() - make_interval(secs => $2))
+                  where 'saga' = any(roles) and stopped_at is null and seen_at >= clock_timestamp() - make_interval(secs => $2))
             group by plan, plan_version, plan_hash
             order by plan, plan_version, plan_hash
             "#,

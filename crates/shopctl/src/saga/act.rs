@@ -218,6 +218,7 @@ pub(crate) fn failure(error: ActError) -> anyhow::Error {
         ActError::Unreadable(_) => Failure::not_done(message)
             .hint("use the shopctl that belongs to the workers which know its plan")
             .into(),
+        ActError::Locked { sessions, .. } => crate::db_sessions::locked(message, &sessions),
         ActError::Db(error) => error.into(),
     }
 }

@@ -4,6 +4,7 @@
 
 mod doctor;
 mod ids;
+mod locks;
 mod outage;
 mod payments;
 mod pipes;

@@ -41,6 +41,11 @@ impl Place {
         Self { shop, url }
     }
 
+    /// The URL of the shop's database.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// shopctl with no settings but the shop's database and an actor.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.program(Path::new(env!("CARGO_BIN_EXE_shopctl")), arguments)

@@ -52,6 +52,7 @@ begin
         for name in select rolname from pg_roles where rolname = any (current_setting('shop.roles')::text[]) loop
             execute format('revoke all on schema %I from %I', own, name);
             execute format('revoke all on all tables in schema %I from %I', own, name);
+            execute format('revoke all on all functions in schema %I from %I', own, name);
         end loop;
     end loop;
     for name in select rolname from pg_roles where rolname = any (current_setting('shop.roles')::text[]) loop

@@ -68,6 +68,11 @@ grant select on saga.archive, messaging.inbox, commerce.idempotency_key, apalis.
 grant select on all tables in schema commerce, saga, messaging, apalis to doctor;
 alter role doctor set default_transaction_read_only = on;
 
+-- A diagnosis names the sessions that block a saga. Only an operator ends one.
+grant execute on function saga.blocking_sessions() to
+    api, operator, doctor, "worker-saga", "worker-payments", "worker-async";
+grant execute on function saga.end_session(integer) to operator;
+
 -- Who meets a lock names the sessions whose transactions are open. Where the migrate step's own role may not grant this,
 -- the names are missing and nothing else is.
 do $$
@@ -75,5 +80,15 @@ begin
     grant pg_read_all_stats to operator, doctor, "worker-payments";
 exception when insufficient_privilege then
     raise notice 'pg_read_all_stats cannot be granted: sessions behind a lock will not be named';
+end
+$$;
+
+-- The functions about blocking sessions run with the rights of the role that migrates. Where it may not have these,
+-- `shopctl db end-session` prints the statement for an administrator.
+do $$
+begin
+    grant pg_read_all_stats, pg_signal_backend to current_user;
+exception when insufficient_privilege then
+    raise notice 'pg_signal_backend cannot be granted: shopctl cannot end sessions of other roles';
 end
 $$;

@@ -145,7 +145,7 @@ async fn while_a_worker_is_at_it_the_lease_tells_by_whom_and_until_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_whose_worker_froze_has_expired_until_somebody_takes_it_over() {
+async fn a_claim_whose_worker_died_has_expired_until_it_is_taken_over() {
     let system = System::prepare(with(&[("EAGER_ATTEMPTS", "0")], true)).await;
     for role in ["payments", "api", "worker saga", "worker"] {
         system.spawn(role).await;
@@ -162,13 +162,22 @@ async fn a_claim_whose_worker_froze_has_expired_until_somebody_takes_it_over() {
         entry(&system, &saga, "attempt > 0").await
     })
     .await;
-    // a forgotten session in a transaction keeps the workers from the entry
-    let mut forgotten = system.shop.begin().await.unwrap();
-    sqlx::query("select 1 from messaging.outbox where saga_id = $1 for update")
-        .bind(saga.parse::<Uuid>().unwrap())
-        .execute(&mut *forgotten)
-        .await
-        .unwrap();
+    // an unknown plan keeps the workers from the entry; a lock would be another cause
+    let withheld =
+        "update messaging.outbox set plan_version = plan_version + $2 where saga_id = $1";
+    let withhold = async |by: i32| {
+        sqlx::query(withheld)
+            .bind(saga.parse::<Uuid>().unwrap())
+            .bind(by)
+            .execute(&system.shop)
+            .await
+            .unwrap();
+    };
+    withhold(98).await;
+    for worker in ["worker saga", "worker"] {
+        system.kill(worker);
+    }
+    system.spawn("worker").await;
     assert_cause(
         &system,
         &saga,
@@ -176,10 +185,8 @@ async fn a_claim_whose_worker_froze_has_expired_until_somebody_takes_it_over() {
         &["by", "expired_at", "attempt"],
     )
     .await;
-    forgotten.rollback().await.unwrap();
-    for worker in ["worker saga", "worker"] {
-        system.link(worker, Upstream::Payments).will(Fault::None);
-    }
+    withhold(-98).await;
+    system.link("worker", Upstream::Payments).will(Fault::None);
     buyer.awaits(text(&order, "id"), "awaiting_payment").await;
 }
 

@@ -781,12 +781,12 @@ export interface components {
          * @description The kind of object that an action was taken on.
          * @enum {string}
          */
-        AuditSubject: "saga" | "message" | "outbox" | "user" | "batch" | "order" | "product";
+        AuditSubject: "saga" | "message" | "outbox" | "user" | "batch" | "order" | "product" | "database_session";
         /**
          * @description An action as the audit records it: the command with its noun.
          * @enum {string}
          */
-        AuditVerb: "saga retry" | "saga pause" | "saga resume" | "saga cancel" | "saga signal" | "saga resolve" | "failed retry" | "failed edit" | "failed drop" | "outbox retry" | "outbox park" | "batch stop" | "user create" | "user grant" | "user revoke" | "user end-sessions" | "user disable" | "user login" | "product create" | "product update" | "product delete" | "order cancel";
+        AuditVerb: "saga retry" | "saga pause" | "saga resume" | "saga cancel" | "saga signal" | "saga resolve" | "failed retry" | "failed edit" | "failed drop" | "outbox retry" | "outbox park" | "batch stop" | "user create" | "user grant" | "user revoke" | "user end-sessions" | "user disable" | "user login" | "product create" | "product update" | "product delete" | "order cancel" | "db end-session";
         /** @description The reason for canceling an order. */
         CancelOrder: {
             /** @description Kept in the audit. An admin must give one for another user's order. */
@@ -797,7 +797,7 @@ export interface components {
          *     codes.
          * @enum {string}
          */
-        Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
+        Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
         /** @description The current password and its replacement. */
         ChangePassword: {
             current_password: string;
@@ -3748,7 +3748,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only sagas with this cause, as `why` names it. */
-                cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
+                cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
                 /** @description Report each saga's cause, as with `cause` and `stuck`. */
                 causes?: boolean;
                 /** @description `next_cursor` of the previous page. */
