@@ -32,6 +32,7 @@ async fn unproven_events(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>
         select 'process ' || process as "subject!", 'it runs with PAYMENTS_EVENTS=trusted' as "what!"
         from saga.heartbeat
         where notes->>'PAYMENTS_EVENTS' = 'trusted'
+          and stopped_at is null
           and seen_at > clock_timestamp() - make_interval(secs => $1)
         order by started_at
         limit 100

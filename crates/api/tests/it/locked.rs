@@ -97,7 +97,7 @@ async fn a_batch_skips_a_locked_saga_and_goes_on() {
     other.rollback().await.unwrap();
     let (session, locked, _) = lock(&shop.pool, &first).await;
     let sight = Sight {
-        payments: PaymentsSight::None,
+        payments: PaymentsSight::none("this test asks no payments"),
         amqp_url: None,
         reads_failed: false,
     };
