@@ -1,6 +1,7 @@
 //! Metrics, dashboard queries and alerts are consistent with one another.
 
 mod live;
+mod payments_away;
 mod prometheus;
 
 use std::{
