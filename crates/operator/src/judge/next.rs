@@ -42,25 +42,23 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
         )],
         Code::JobLost => vec![retry("reschedule it", "its entry was lost")],
         Code::OutboxUnpublished => {
-            let mut steps = vec![doctor("see whether payments' relay and RabbitMQ are well")];
-            steps.extend(signal(facts, "payments cannot publish its decision"));
-            steps
+            let healed = signal(facts, "payments cannot publish its decision");
+            let doctor = doctor("see whether payments' relay and RabbitMQ are well");
+            healed.into_iter().chain([doctor]).collect()
         }
         Code::Unroutable => {
-            let mut steps = vec![doctor(
-                "see which queue is missing; `worker migrate` declares and binds all",
-            )];
-            steps.extend(signal(facts, "the event has no route"));
-            steps
+            let healed = signal(facts, "the event has no route");
+            let doctor =
+                doctor("see which queue is missing; `worker migrate` declares and binds all");
+            healed.into_iter().chain([doctor]).collect()
         }
         Code::QueueWithoutConsumer => {
             vec![watch("start `worker payments`, and watch it move")]
         }
         Code::QueueBacklog => vec![doctor("see what is late; start more workers")],
         Code::MessageFailed => {
-            let mut steps = failed(facts);
-            steps.extend(signal(facts, "its event cannot be handled"));
-            steps
+            let healed = signal(facts, "its event cannot be handled");
+            healed.into_iter().chain(failed(facts)).collect()
         }
         Code::ParticipantUnreachable => {
             vec![retry(
@@ -82,12 +80,18 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
             format!("shopctl saga resume {saga} --reason 'looked into it'"),
         )],
         Code::PaymentMismatch => {
-            let mut steps: Vec<_> = facts.order_id.into_iter().map(order).collect();
-            steps.push(step(
+            let cancel = is_unpaid(facts).then(|| {
+                step(
+                    "nothing is paid: cancel the order and its payment",
+                    format!("shopctl saga cancel {saga} --reason 'its payment does not match'"),
+                )
+            });
+            let failed = step(
                 "see what could not be handled",
                 "shopctl failed list --queue payments_events_queue".to_owned(),
-            ));
-            steps
+            );
+            let order = facts.order_id.into_iter().map(order);
+            cancel.into_iter().chain(order).chain([failed]).collect()
         }
         Code::UnknownPlanVersion => vec![step(
             "see which plans live, and what this release knows",
@@ -102,6 +106,13 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
     };
     steps.push(show);
     steps
+}
+
+/// Whether the saga is live and payments says that its transaction is not paid.
+fn is_unpaid(facts: &Facts) -> bool {
+    let is_live = facts.state.known().is_some_and(|state| !state.is_at_rest());
+    let payment = facts.payment.seen().and_then(Option::as_ref);
+    is_live && payment.is_some_and(|payment| payment.status.known() == Some(Status::Pending))
 }
 
 /// The command that ends the session which blocks the saga, and the one that lists all such sessions.

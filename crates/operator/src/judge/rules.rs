@@ -92,7 +92,12 @@ impl Case<'_> {
         if !facts.state.known().is_some_and(StateKind::is_at_rest) {
             return None;
         }
-        if let Some(what) = self.contradiction() {
+        // what payments says now decides: a contradiction is over once both agree
+        let what = match facts.payment.seen() {
+            Some(Some(payment)) => self.differs(payment),
+            Some(None) | None => self.contradiction(),
+        };
+        if let Some(what) = what {
             return Some(self.mismatched(what));
         }
         let payments = if facts.payment.seen().is_some() || facts.transaction_id.is_none() {
@@ -195,6 +200,11 @@ impl Case<'_> {
         }
         if facts.transaction_id.is_some_and(|expected| expected != id) {
             return Some(format!("payments knows the order by transaction {id}"));
+        }
+        if (facts.state.known(), payment.status.known())
+            == (Some(StateKind::Compensated), Some(Status::Canceled))
+        {
+            return None; // nothing is owed, over whatever amount the transaction was
         }
         // a tombstone has no amount, and a payments service of another team may leave it out
         let (total, paid) = (facts.total.as_ref()?, payment.amount.as_ref()?);

@@ -241,6 +241,8 @@ fn at_rest_is_healthy_unless_the_payment_contradicts() {
     undone.payment = Seen::Seen(Some(payment("canceled", Some(9))));
     certainly(Code::Healthy, &undone, &world());
     undone.breach = Some("a fact contradicts".to_owned());
+    certainly(Code::Healthy, &undone, &world()); // payments and the saga agree since
+    undone.payment = Seen::Unseen;
     certainly(Code::PaymentMismatch, &undone, &world());
 }
 
@@ -305,6 +307,30 @@ fn what_was_paid_must_be_what_was_ordered() {
     canceled.amount = None;
     tombstone.payment = Seen::Seen(Some(canceled));
     certainly(Code::RetryBackoff, &tombstone, &world());
+}
+
+#[test]
+fn a_mismatch_of_an_unpaid_order_is_ended_by_canceling_it() {
+    let mut facts = waiting("pending", None);
+    facts.failed = failed(FailureKind::PaymentMismatch);
+    let judgement = certainly(Code::PaymentMismatch, &facts, &world());
+    let first = &judgement.next[0].command;
+    assert!(first.starts_with("shopctl saga cancel"), "{first}");
+    facts.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    let judgement = certainly(Code::PaymentMismatch, &facts, &world());
+    let offers = |verb| {
+        judgement
+            .next
+            .iter()
+            .any(|step| step.command.contains(verb))
+    };
+    assert!(!offers("saga cancel"), "{judgement:?}");
+    let mut canceled = self::facts("compensated", None);
+    canceled.failed = failed(FailureKind::PaymentMismatch);
+    let mut other = payment("canceled", Some(5));
+    other.amount = Some(money(1, "EUR"));
+    canceled.payment = Seen::Seen(Some(other));
+    certainly(Code::Healthy, &canceled, &world());
 }
 
 #[test]

@@ -159,7 +159,14 @@ async fn a_decision_over_another_amount_moves_nothing_and_is_named() {
         "routing_key": PAID,
     });
     publish(&channel, wrong.to_string().as_bytes()).await;
-    assert_cause(&system, &saga, "payment-mismatch", &["what", "status"]).await;
+    let why = assert_cause(&system, &saga, "payment-mismatch", &["what", "status"]).await;
     let order = buyer.try_look(text(&order, "id")).await.unwrap();
     assert_eq!(text(&order, "status"), "awaiting_payment");
+
+    let words = shlex::split(text(&why["next"][0], "command")).unwrap();
+    let words: Vec<_> = words.iter().skip(1).map(String::as_str).collect();
+    assert_eq!(words[..2], ["saga", "cancel"]);
+    system.run("shopctl", &[&words[..], &["--yes"]].concat());
+    buyer.awaits(text(&order, "id"), "canceled").await;
+    assert_cause(&system, &saga, "healthy", &[]).await;
 }
