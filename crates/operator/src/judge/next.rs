@@ -94,7 +94,8 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
             cancel.into_iter().chain(order).chain([failed]).collect()
         }
         Code::UnknownPlanVersion => vec![step(
-            "see which plans live, and what this release knows",
+            "start workers of the release that knows its plan, and see which plans live; workers of \
+             another release start with UNKNOWN_PLANS=leave",
             "shopctl saga check-compat".to_owned(),
         )],
         Code::CompensationOverdue => {
