@@ -32,7 +32,7 @@ async fn an_eager_entry_names_the_process_that_created_it() {
 }
 
 #[tokio::test]
-async fn a_process_is_there_from_its_first_beat_until_it_says_goodbye() {
+async fn a_process_is_alive_from_its_first_beat_until_it_stops() {
     let shop = Shop::open(quick()).await;
     let list = || async {
         let mut conn = shop.pool.acquire().await.unwrap();
@@ -52,5 +52,7 @@ async fn a_process_is_there_from_its_first_beat_until_it_says_goodbye() {
     .await;
     gone.cancel();
     beating.await.unwrap();
-    assert!(list().await.is_empty(), "it said goodbye");
+    let stopped = list().await.remove(0);
+    assert!(stopped.stopped_at.is_some());
+    assert!(!stopped.is_alive(stopped.seen_at));
 }

@@ -403,9 +403,19 @@ impl Engine {
         causes: &[(SagaId, Cause)],
     ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
         let mut tx = db::begin(&self.inner.pool).await?;
-        let (stored, after) = transact_free(&self.inner, &mut tx, causes).await?;
-        finish(tx, after).await?;
-        Ok(stored)
+        match transact_free(&self.inner, &mut tx, causes).await {
+            Ok((stored, after)) => {
+                finish(tx, after).await?;
+                Ok(stored)
+            }
+            Err(error) => {
+                // before the answer: the next try skips rows that are still locked
+                if let Err(lost) = tx.rollback().await {
+                    debug!(%lost, "Could not roll back: the database does when the connection ends");
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
