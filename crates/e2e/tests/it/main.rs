@@ -46,6 +46,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::LazyLock,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -89,6 +90,20 @@ fn hurried() -> SystemOptions {
         env,
         ..SystemOptions::default()
     }
+}
+
+/// Length of a long outage: ten minutes in the wide run, or `OUTAGE_SECONDS`; none when the run has
+/// no time for outages.
+fn outage_length() -> Option<Duration> {
+    let set = std::env::var("OUTAGE_SECONDS").ok();
+    if let Some(seconds) = set.and_then(|seconds| seconds.parse().ok()) {
+        return Some(Duration::from_secs(seconds));
+    }
+    if std::env::var_os("TEST_WIDE").is_some() {
+        return Some(Duration::from_mins(10));
+    }
+    eprintln!("left to `--wide`: it takes minutes");
+    None
 }
 
 /// As [`hurried`], and a step is given up after a second.

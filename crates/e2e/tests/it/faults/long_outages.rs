@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use testkit::{Buyer, MailServer, System, SystemOptions, within};
 
 use super::{count, outages::failed, whole};
-use crate::{hurried, text};
+use crate::{hurried, outage_length, text};
 
 /// Longest recovery of delayed work after an outage: a consumer that has waited for ten minutes
 /// checks every half minute. The limit is generous, as a slow machine must not fail a test.
@@ -20,19 +20,6 @@ const DEADLINE: Duration = Duration::from_mins(5);
 /// The longest time in which payments are made during an outage: the payer's token is valid for ten
 /// minutes, and a read-only database issues no other one.
 const PAYING: Duration = Duration::from_mins(8);
-
-/// Length of each outage; none when the run has no time for outages.
-fn length() -> Option<Duration> {
-    let set = std::env::var("OUTAGE_SECONDS").ok();
-    if let Some(seconds) = set.and_then(|seconds| seconds.parse().ok()) {
-        return Some(Duration::from_secs(seconds));
-    }
-    if std::env::var_os("TEST_WIDE").is_some() {
-        return Some(Duration::from_mins(10));
-    }
-    eprintln!("left to `--wide`: it takes minutes");
-    None
-}
 
 /// Places orders, a few at a time, and returns them when they await payment.
 async fn placed(buyer: &Buyer<'_>, product: &str, name: &str, orders: usize) -> Vec<Value> {
@@ -140,7 +127,7 @@ fn control(system: &System, arguments: &[&str]) {
 /// not the work that it delayed.
 #[tokio::test(flavor = "multi_thread")]
 async fn f63_three_long_outages_lose_no_payment_and_repeat_no_mail() {
-    let Some(time) = length() else { return };
+    let Some(time) = outage_length() else { return };
     let orders = usize::try_from(time.as_secs()).unwrap().clamp(20, 300);
     let mail = MailServer::start().await;
     let mut options = SystemOptions {
@@ -241,7 +228,7 @@ async fn f63_three_long_outages_lose_no_payment_and_repeat_no_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f64_one_held_saga_delays_none_of_two_hundred_other_orders() {
     const ORDERS: usize = 200;
-    let Some(time) = length() else { return };
+    let Some(time) = outage_length() else { return };
     let mut options = hurried();
     options
         .env

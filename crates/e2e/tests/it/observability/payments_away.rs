@@ -7,25 +7,12 @@ use serde_json::Value;
 use testkit::{Buyer, System, within};
 
 use super::{file, prometheus::Prometheus};
-use crate::{hurried, text};
+use crate::{hurried, outage_length, text};
 
 /// Between two orders.
 const PACE: Duration = Duration::from_secs(2);
 /// Longest recovery after the outage; generous, as a slow machine must not fail a test.
 const DEADLINE: Duration = Duration::from_mins(5);
-
-/// Length of the outage; none when the run has no time for it.
-fn length() -> Option<Duration> {
-    let set = std::env::var("OUTAGE_SECONDS").ok();
-    if let Some(seconds) = set.and_then(|seconds| seconds.parse().ok()) {
-        return Some(Duration::from_secs(seconds));
-    }
-    if std::env::var_os("TEST_WIDE").is_some() {
-        return Some(Duration::from_mins(10));
-    }
-    eprintln!("left to `--wide`: it takes minutes");
-    None
-}
 
 /// Runs a command line of `shopctl`. Returns its exit code and the objects that it prints.
 fn shopctl(system: &System, line: &str) -> (i32, Vec<Value>) {
@@ -90,7 +77,7 @@ async fn orders_during(system: &System, buyer: &Buyer<'_>, time: Duration) -> Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_payments_pages_for_payments_and_breaks_no_invariant() {
-    let Some(time) = length() else { return };
+    let Some(time) = outage_length() else { return };
     let mut options = hurried();
     options.env.extend([
         ("CENSUS_INTERVAL_MS", "200".to_owned()),
