@@ -130,12 +130,13 @@ impl Report {
         self.skipped.is_empty()
     }
 
-    /// The parts to which a check that ran was limited.
-    pub fn parts(&self, check: &Check) -> impl Iterator<Item = &str> {
+    /// The part to which a check that ran was limited; none if it saw everything.
+    pub fn part(&self, check: &Check) -> Option<String> {
         let ran = self.made.contains(&check.id);
         let limited = self.in_part.iter();
-        let limited = limited.filter(move |part| ran && part.checks.contains(&check.id));
-        limited.map(|part| part.part.as_str())
+        let limited = limited.filter(|part| ran && part.checks.contains(&check.id));
+        let parts: Vec<_> = limited.map(|part| part.part.as_str()).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// The result of a check.
@@ -177,7 +178,7 @@ impl Report {
         let limited = CHECKS.iter().filter(|check| {
             check.severity == Severity::Violation
                 && self.result(check) == CheckResult::Holds
-                && self.parts(check).next().is_some()
+                && self.part(check).is_some()
         });
         for (number, what) in [
             (limited.count(), "of them in part"),

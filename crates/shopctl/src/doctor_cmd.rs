@@ -114,10 +114,7 @@ impl Doctor {
                 Line {
                     check,
                     result: report.result(check),
-                    in_part: report
-                        .parts(check)
-                        .map(str::to_owned)
-                        .reduce(|a, b| a + "; " + &b),
+                    in_part: report.part(check),
                     found,
                 }
             })

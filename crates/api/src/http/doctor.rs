@@ -29,6 +29,8 @@ pub(super) struct Check {
     promise: &'static str,
     /// The check's result.
     result: CheckResult,
+    /// The part that was checked, if the check did not see everything.
+    in_part: Option<String>,
     /// Meaning of the check.
     explanation: &'static str,
     /// Recommended action.
@@ -79,6 +81,7 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
             id: check.id,
             promise: check.promise,
             result: report.result(check),
+            in_part: report.part(check),
             explanation: check.explanation,
             hint: check.hint,
             found: found

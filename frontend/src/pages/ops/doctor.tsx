@@ -31,7 +31,7 @@ export function DoctorPage() {
 
 function Findings({ report }: { report: Report }) {
   const checks = [...report.checks].sort((a, b) => ORDER.indexOf(a.result) - ORDER.indexOf(b.result));
-  const { tone, title } = headline(checks.map(({ result }) => result));
+  const { tone, title } = headline(checks);
   return (
     <>
       <Notice tone={tone} role="status" title={title}>
@@ -54,12 +54,13 @@ function Findings({ report }: { report: Report }) {
 }
 
 function CheckItem({ check }: { check: Check }) {
-  const { tone, label } = describeResult(check.result);
+  const { tone, label } = describeResult(check);
   return (
     <li className="check">
       <p className="check-head">
         <Badge tone={tone}>{label}</Badge> <strong>{check.id}</strong> <span>{check.promise}</span>
       </p>
+      {check.in_part != null && <p className="fine">Checked {check.in_part}.</p>}
       {check.found.length > 0 && (
         <>
           <p>{check.explanation}.</p>

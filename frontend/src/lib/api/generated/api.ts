@@ -811,6 +811,8 @@ export interface components {
             /** @description Recommended action. */
             hint: string;
             id: string;
+            /** @description The part that was checked, if the check did not see everything. */
+            in_part?: string | null;
             /** @description The promise that the check verifies. */
             promise: string;
             /** @description The check's result. */
