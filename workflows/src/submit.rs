@@ -171,9 +171,7 @@ impl Orders {
             .is_ok_and(|placed| placed.iter().any(is_new));
         if !is_any_new {
             // before the answer, because the keys count as in progress until then
-            if let Err(lost) = tx.rollback().await {
-                tracing::debug!(%lost, "Could not roll back: the database does when the connection ends");
-            }
+            db::rollback(tx).await;
             let placed = placed?.into_iter();
             return Ok(placed
                 .map(|it| Some(it?.map(|it| it.launch(&self.runner))))

@@ -26,8 +26,8 @@ pub const CANCEL_BY_ORDER: &str = "/transactions/cancel-by-order";
 pub const LOOKUP: &str = "/transactions/lookup";
 /// `GET`: the keys that verify payments' events.
 pub const JWKS: &str = "/.well-known/jwks.json";
-/// The member of that key set that names the service's database: whoever reads the same name in a
-/// database knows that it belongs to the service.
+/// The member of that key set that names the service's database. A database that contains the same
+/// name belongs to the service.
 pub const INSTANCE: &str = "instance_id";
 
 /// Largest amount of a transaction, in minor units.

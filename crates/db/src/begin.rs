@@ -20,3 +20,11 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
         ))))
     })
 }
+
+/// Rolls a transaction back at once. A dropped one keeps its locks until its connection is used
+/// again.
+pub async fn rollback(tx: Transaction<'_, Postgres>) {
+    if let Err(error) = tx.rollback().await {
+        tracing::debug!(%error, "Could not roll back: the database does when the connection ends");
+    }
+}

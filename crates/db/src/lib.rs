@@ -14,7 +14,7 @@ mod pool;
 mod session;
 
 pub use batcher::{Batch, BatchError, Batcher};
-pub use begin::begin;
+pub use begin::{begin, rollback};
 pub use bus::{Bus, Listener};
 pub use error::{constraint, is_retryable, is_unreachable};
 pub use lock::{is_locked, open_transactions, set_lock_timeout};

@@ -217,7 +217,7 @@ const OF_DATABASE: &[&str] = &[
 /// The checks that compare orders with transactions.
 const OF_ORDERS: &[&str] = &["I2", "I3", "late-outcomes"];
 
-/// What payments showed.
+/// The findings at payments, and the limits of the look.
 #[derive(Default)]
 struct AtPayments {
     found: Vec<Violation>,

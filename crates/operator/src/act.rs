@@ -127,14 +127,14 @@ impl Operator {
     /// # Errors
     /// The same as of [`Operator::act`].
     pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
-        let previewed = self.preview_unlocked(saga_id, verb).await;
+        let previewed = self.compute_effects(saga_id, verb).await;
         match previewed {
             Err(error) => Err(self.name_locks(saga_id, error).await),
             done => done,
         }
     }
 
-    async fn preview_unlocked(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
+    async fn compute_effects(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
         let mut conn = self.engine.pool().acquire().await?;
         let saga = self.inspect(&mut conn, saga_id, verb).await?;
         let effects = effects(&self.engine, &mut conn, &saga.preview, &saga.row).await?;
@@ -196,7 +196,7 @@ impl Operator {
         batch_id: Option<i64>,
     ) -> Result<(Effects, AfterCommit), ActError> {
         let acted = self
-            .act_unlocked(conn, saga_id, verb, actor, revision, batch_id)
+            .execute(conn, saga_id, verb, actor, revision, batch_id)
             .await;
         match acted {
             Err(error) => Err(self.name_locks(saga_id, error).await),
@@ -204,7 +204,7 @@ impl Operator {
         }
     }
 
-    async fn act_unlocked(
+    async fn execute(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,

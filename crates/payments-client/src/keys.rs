@@ -36,7 +36,7 @@ struct State {
     asked: Option<Instant>,
 }
 
-/// What payments publishes.
+/// The keys and the database's name, as payments publishes them.
 #[derive(Debug, Default)]
 struct Published {
     keys: DetachedKeys,

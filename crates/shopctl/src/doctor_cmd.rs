@@ -146,8 +146,8 @@ impl Doctor {
             });
         }
         let sight = payments::sight(common, shop)?;
-        let known = payments::Known::ask(common, shop).await?;
-        output::talk(&known.line());
+        let report = payments::ServiceReport::ask(common, shop).await?;
+        output::talk(&report.line());
         Ok(PaymentsSource {
             api: sight.api().cloned(),
             database: sight.database().await.map(Option::<&PgPool>::cloned),

@@ -71,9 +71,9 @@ fn client(url: &str, key_file: &str) -> anyhow::Result<PaymentsClient> {
 #[derive(clap::Args)]
 pub(crate) struct Payments {}
 
-/// What is known of the payments service.
+/// The payments service, as the workers and this program see it.
 #[derive(Serialize)]
-pub(crate) struct Known {
+pub(crate) struct ServiceReport {
     /// Its address.
     url: Option<String>,
     /// The level of the contract that it was found to keep.
@@ -94,7 +94,7 @@ struct Database {
     why: String,
 }
 
-impl Known {
+impl ServiceReport {
     pub(crate) async fn ask(common: &Common, shop: &PgPool) -> anyhow::Result<Self> {
         let sight = sight(common, shop)?;
         let asked = match sight.api() {
@@ -173,19 +173,19 @@ impl Known {
 
 impl Payments {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
-        let known = Known::ask(common, &common.shop()?).await?;
+        let report = ServiceReport::ask(common, &common.shop()?).await?;
         match common.output {
-            Output::Json => output::object(&known)?,
+            Output::Json => output::object(&report)?,
             Output::Table | Output::Wide => {
                 output::rows(
                     common.output,
                     &["PART", "FOUND"],
-                    &known.rows(),
+                    &report.rows(),
                     |(part, found)| vec![(*part).to_owned(), found.clone()],
                 )?;
             }
         }
-        match known.not_asked {
+        match report.not_asked {
             None => Ok(()),
             Some(why) => Err(Failure::unreachable(format!("payments was not asked: {why}"))
                 .hint("set PAYMENTS_URL and SERVICE_SIGNING_KEY_FILE; `. .dev/env` sets those of `cargo xtask up`")

@@ -125,7 +125,7 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What becomes of the next call.
+    /// The trouble of the next call.
     fn trouble(&self) -> Trouble {
         if !self.disturbed.load(Ordering::Relaxed) {
             return Trouble::None;

@@ -1,5 +1,4 @@
-//! What operators see of payments: through its API, and in its database only if that is payments'
-//! own.
+//! Operators see payments through its API, and through its database only if that is payments' own.
 
 use std::process::Command;
 

@@ -410,9 +410,7 @@ impl Engine {
             }
             Err(error) => {
                 // before the answer: the next try skips rows that are still locked
-                if let Err(lost) = tx.rollback().await {
-                    debug!(%lost, "Could not roll back: the database does when the connection ends");
-                }
+                db::rollback(tx).await;
                 Err(error)
             }
         }
