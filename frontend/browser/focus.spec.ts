@@ -79,6 +79,23 @@ test('the focus is never lost in the shop', async ({ page, watch }) => {
   await act(page, button(page, 'Start a new cart'), page.getByText('Your cart is empty'));
 });
 
+test('the heading of a page has the focus as soon as it is there', async ({ page }) => {
+  await page.goto('/');
+  await page.getByRole('link', { name: /^Cart/ }).focus();
+  const focused = page.evaluate(
+    () =>
+      new Promise<string>((resolve) => {
+        new MutationObserver((_, observer) => {
+          if (document.querySelector('h1')?.textContent !== 'Cart') return;
+          observer.disconnect();
+          resolve(document.activeElement?.tagName ?? '');
+        }).observe(document.body, { childList: true, subtree: true, characterData: true });
+      }),
+  );
+  await page.keyboard.press('Enter');
+  expect(await focused).toBe('H1');
+});
+
 test('the focus is never lost when a page is tried again', async ({ page, watch }) => {
   watch.expects(/Failed to load resource/);
   await page.route('**/api/products?*', (route) => route.abort());

@@ -1,5 +1,5 @@
 /** The small parts that all pages are built from. */
-import { type ComponentProps, type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ComponentProps, type ReactNode, useEffect, useId, useLayoutEffect, useRef } from 'react';
 import { Link, type LinkProps } from 'react-router';
 
 import { Refusal, Unreachable } from '../lib/api/client';
@@ -17,7 +17,8 @@ export function Page({ title, lead, actions, wide, children }: {
   useEffect(() => {
     document.title = title === 'Shop' ? 'Shop' : `${title} · Shop`;
   }, [title]);
-  useEffect(() => {
+  // in the frame that shows the heading: a focus that moves later takes the next key press from the user
+  useLayoutEffect(() => {
     if (history.state !== null && (history.state as { idx?: number }).idx !== 0) heading.current?.focus();
     // once, on arrival
   }, []);
@@ -182,7 +183,7 @@ function failureWords(error: unknown, away: boolean, retried: boolean, frank: bo
 /** A form that focuses its first invalid field when an answer names it. */
 export function Form({ error, ...rest }: ComponentProps<'form'> & { error: unknown }) {
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (error) form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus();
   }, [error]);
   return <form className="form" {...rest} ref={form} />;
