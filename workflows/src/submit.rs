@@ -160,7 +160,8 @@ impl Orders {
         requests: &[Submit],
     ) -> Result<Vec<Option<Result<Submitted, SubmitError>>>, SubmitError> {
         let engine = self.runner.engine();
-        let mut tx = db::begin(engine.pool()).await?;
+        let mut conn = engine.lane().acquire().await?;
+        let mut tx = conn.begin().await?;
         if requests.len() > 1 {
             db::set_lock_timeout(&mut tx, LOCK_TIMEOUT).await?;
         }
@@ -177,21 +178,16 @@ impl Orders {
                 .map(|it| Some(it?.map(|it| it.launch(&self.runner))))
                 .collect());
         }
-        // a task of its own, which `Engine::drain` waits for: the commit claims the first attempts
-        // for this process
-        let (runner, placed) = (self.runner.clone(), placed?);
-        let gone_on = engine.detach(async move {
-            crash_point!("submit.before_commit");
-            tx.commit().await?;
-            crash_point!("submit.after_commit");
-            let placed = placed.into_iter();
-            let launched = placed.map(|it| Some(it?.map(|it| it.launch(&runner))));
-            Ok::<_, sqlx::Error>(launched.collect())
-        });
-        let launched = gone_on
-            .await
-            .unwrap_or_else(|broke| Err(sqlx::Error::Io(std::io::Error::other(broke))))?;
-        Ok(launched)
+        // the commit claims the first attempts for this process
+        let _until_launched = engine.hold();
+        crash_point!("submit.before_commit");
+        tx.commit().await?;
+        crash_point!("submit.after_commit");
+        conn.release();
+        let placed = placed?.into_iter();
+        Ok(placed
+            .map(|it| Some(it?.map(|it| it.launch(&self.runner))))
+            .collect())
     }
 }
 

@@ -138,7 +138,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
-    let sessions = Sessions::new(hot.clone(), shutdown.clone());
+    let sessions = Sessions::new(engine.lane().clone(), shutdown.clone());
     let app = App {
         auth: Auth::new(pool.clone(), bus, signer.clone(), hasher, config.auth),
         gate: Gate {
@@ -155,7 +155,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
         ),
         engine: engine.clone(),
         submitter: Arc::new(Submitter::new(runner, config.order_limits)),
-        placed: Placed::new(engine.pool().clone()),
+        placed: Placed::new(engine.lane().clone()),
         order_wait: config.order_wait,
         eager: Arc::new(tokio::sync::Semaphore::new(config.eager_attempts)),
         secure_cookie: config.secure_cookie,

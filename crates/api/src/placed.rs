@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use commerce::order::{self, Order};
-use db::{Batch, Batcher};
+use db::{Batch, Batcher, Lane};
 use kernel::OrderId;
-use sqlx::PgPool;
 use web::{Problem, kinds};
 
 /// Reads placed orders.
@@ -13,9 +12,9 @@ use web::{Problem, kinds};
 pub struct Placed(Arc<Batcher<Reads>>);
 
 impl Placed {
-    /// Reads with connections of `pool`.
-    pub fn new(pool: PgPool) -> Self {
-        Self(Arc::new(Batcher::new(Reads(pool))))
+    /// Reads with connections of `lane`.
+    pub fn new(lane: Lane) -> Self {
+        Self(Arc::new(Batcher::new(Reads(lane))))
     }
 
     /// Finds an order.
@@ -31,7 +30,7 @@ impl Placed {
     }
 }
 
-struct Reads(PgPool);
+struct Reads(Lane);
 
 impl Batch for Reads {
     type Item = OrderId;
@@ -53,6 +52,9 @@ impl Batch for Reads {
 impl Reads {
     async fn find(&self, ids: &[OrderId]) -> sqlx::Result<Vec<Order>> {
         let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-        order::find_all(&mut *self.0.acquire().await?, &ids).await
+        let mut conn = self.0.acquire().await?;
+        let found = order::find_all(&mut conn, &ids).await?;
+        conn.release();
+        Ok(found)
     }
 }

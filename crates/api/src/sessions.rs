@@ -10,8 +10,7 @@ use std::{
 };
 
 use auth::Claim;
-use db::{Batch, Batcher};
-use sqlx::PgPool;
+use db::{Batch, Batcher, Lane};
 use tokens::Identity;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +26,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Sessions(Arc<Inner>);
 
 struct Inner {
-    pool: PgPool,
+    lane: Lane,
     requests: Batcher<Requests>,
     shutdown: CancellationToken,
     open: Mutex<Open>,
 }
 
 /// Checks the sessions of requests.
-struct Requests(PgPool);
+struct Requests(Lane);
 
 impl Batch for Requests {
     type Item = Claim;
@@ -52,8 +51,11 @@ impl Batch for Requests {
     }
 }
 
-async fn hold(pool: &PgPool, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
-    auth::hold(&mut *pool.acquire().await?, claims).await
+async fn hold(lane: &Lane, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
+    let mut conn = lane.acquire().await?;
+    let held = auth::hold(&mut conn, claims).await?;
+    conn.release();
+    Ok(held)
 }
 
 #[derive(Default)]
@@ -64,11 +66,11 @@ struct Open {
 }
 
 impl Sessions {
-    /// Checks sessions in `pool`'s database; checks for open streams stop at `shutdown`.
-    pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
+    /// Checks sessions with connections of `lane`; checks for open streams stop at `shutdown`.
+    pub fn new(lane: Lane, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Inner {
-            requests: Batcher::new(Requests(pool.clone())),
-            pool,
+            requests: Batcher::new(Requests(lane.clone())),
+            lane,
             shutdown,
             open: Mutex::default(),
         }))
@@ -149,7 +151,7 @@ impl Inner {
                 _ = interval.tick() => {}
             }
             let Some(claims) = self.claims() else { return };
-            match db::within(ANSWER_TIMEOUT, hold(&self.pool, &claims)).await {
+            match db::within(ANSWER_TIMEOUT, hold(&self.lane, &claims)).await {
                 Ok(held) => {
                     failing = false;
                     self.end(

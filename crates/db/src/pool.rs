@@ -7,7 +7,7 @@ use sqlx::{
 };
 use tracing::warn;
 
-use crate::session::{self, Sessions, within};
+use crate::session::{self, within};
 
 /// Timeout of one check, while waiting for a database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,9 +32,11 @@ pub struct PoolConfig {
 /// Makes the planner plan once per connection, and only with indexes. Otherwise it would scan a
 /// table that was small at planning time, or plan anew for each call: both cost more than the
 /// statements themselves.
-const BY_KEY: [(&str, &str); 5] = [
+const BY_KEY: [(&str, &str); 7] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_material", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
@@ -89,8 +91,6 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
     } else {
         options
     };
-    let sessions = Sessions::new();
-    let pooled = sessions.clone();
     let options = match config.lock_timeout {
         Some(limit) => options.options([("lock_timeout", limit.as_millis())]),
         None => options,
@@ -99,13 +99,9 @@ pub fn connect(url: &str, config: &PoolConfig) -> sqlx::Result<PgPool> {
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
-        .after_connect(move |conn, _| {
-            let sessions = sessions.clone();
-            Box::pin(async move { sessions.opened(conn).await })
-        })
-        .before_acquire(move |conn, meta| {
-            let sessions = pooled.clone();
-            Box::pin(async move { Ok(sessions.is_usable(conn, meta).await) })
+        .after_connect(|conn, _| Box::pin(session::opened(conn)))
+        .before_acquire(|conn, meta| {
+            Box::pin(async move { Ok(session::is_usable(conn, meta).await) })
         })
         .after_release(|conn, _| Box::pin(session::released(conn)))
         .connect_lazy_with(options))

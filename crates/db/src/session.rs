@@ -4,10 +4,7 @@
 use std::{
     future::Future,
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,7 +13,7 @@ use sqlx::{Connection, Executor, PgConnection, Row, pool::PoolConnectionMetadata
 /// Longest wait for the answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// A session that was idle for longer is checked before use: the server may have restarted.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A read-only session older than this is closed at its next use. The new session reaches the
 /// server, or address, that accepts writes by then. Reads continue meanwhile.
 const READ_ONLY_LIFETIME: Duration = Duration::from_secs(2);
@@ -40,65 +37,48 @@ pub(crate) const OPTIONS: [(&str, &str); 7] = [
     ("client_connection_check_interval", "5s"),
 ];
 
-/// A pool's observations of its sessions.
-#[derive(Debug, Clone)]
-pub(crate) struct Sessions {
-    created: Instant,
-    /// Milliseconds after `created` at which a read-only session was last seen; 0 for never.
-    read_only_at: Arc<AtomicU64>,
+/// When this process last saw a read-only session.
+static READ_ONLY_SEEN: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn read_only_seen() -> MutexGuard<'static, Option<Instant>> {
+    READ_ONLY_SEEN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Sessions {
-    pub(crate) fn new() -> Self {
-        Self {
-            created: Instant::now(),
-            read_only_at: Arc::default(),
+/// Called after a session was opened.
+pub(crate) async fn opened(conn: &mut PgConnection) -> sqlx::Result<()> {
+    is_read_only(conn).await.map(drop)
+}
+
+/// Whether a pooled session can be used.
+pub(crate) async fn is_usable(conn: &mut PgConnection, meta: PoolConnectionMetadata) -> bool {
+    if meta.idle_for <= TRUSTED_IDLE && !is_suspicious() {
+        return true;
+    }
+    match within(PING_TIMEOUT, is_read_only(conn)).await {
+        Ok(read_only) => !read_only || meta.age < READ_ONLY_LIFETIME,
+        Err(error) => {
+            tracing::debug!(%error, "Closing a connection to PostgreSQL that does not answer");
+            false
         }
     }
+}
 
-    /// Called after a session was opened.
-    pub(crate) async fn opened(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
-        self.is_read_only(conn).await.map(drop)
-    }
+/// Whether a session may be read-only although its server accepts writes.
+pub(crate) fn is_suspicious() -> bool {
+    read_only_seen().is_some_and(|seen| seen.elapsed() < SUSPICION)
+}
 
-    /// Whether a pooled session can be used.
-    pub(crate) async fn is_usable(
-        &self,
-        conn: &mut PgConnection,
-        meta: PoolConnectionMetadata,
-    ) -> bool {
-        if meta.idle_for <= TRUSTED_IDLE && !self.is_suspicious() {
-            return true;
-        }
-        match within(PING_TIMEOUT, self.is_read_only(conn)).await {
-            Ok(read_only) => !read_only || meta.age < READ_ONLY_LIFETIME,
-            Err(error) => {
-                tracing::debug!(%error, "Closing a connection to PostgreSQL that does not answer");
-                false
-            }
-        }
+async fn is_read_only(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let read_only = conn
+        .fetch_one(sqlx::raw_sql(IS_READ_ONLY))
+        .await?
+        .try_get(0)?;
+    if read_only {
+        *read_only_seen() = Some(Instant::now());
     }
-
-    fn is_suspicious(&self) -> bool {
-        let seen = self.read_only_at.load(Ordering::Relaxed);
-        let since = self
-            .created
-            .elapsed()
-            .saturating_sub(Duration::from_millis(seen));
-        seen > 0 && since < SUSPICION
-    }
-
-    async fn is_read_only(&self, conn: &mut PgConnection) -> sqlx::Result<bool> {
-        let read_only = conn
-            .fetch_one(sqlx::raw_sql(IS_READ_ONLY))
-            .await?
-            .try_get(0)?;
-        if read_only {
-            let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.read_only_at.store(now.max(1), Ordering::Relaxed);
-        }
-        Ok(read_only)
-    }
+    Ok(read_only)
 }
 
 /// Called before a connection returns to the pool. If its last statement was abandoned and its

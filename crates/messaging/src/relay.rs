@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crashpoint::crash_point;
+use db::Lane;
 use futures::FutureExt;
 use kernel::RetryPolicy;
 use sqlx::PgPool;
@@ -83,7 +84,7 @@ const BLOCKED_POLL: Duration = Duration::from_millis(500);
 
 /// Publishes the messages in the outbox of `pool`'s database.
 pub struct Relay {
-    pool: PgPool,
+    lane: Lane,
     amqp_url: String,
     config: RelayConfig,
     wakeup: Wakeup,
@@ -100,7 +101,7 @@ impl Relay {
         wakeup: Wakeup,
     ) -> Self {
         Self {
-            pool,
+            lane: Lane::new(pool),
             amqp_url: amqp_url.into(),
             config,
             wakeup,
@@ -205,8 +206,11 @@ impl Relay {
     async fn batch(&self, link: &Link, publisher: &mut Publisher) -> Result<i64, BatchError> {
         // the claim ends with the lease: a later answer is useless
         let claims = db::within(self.config.lease, async {
-            let mut conn = self.pool.acquire().await?;
-            outbox::claim_messages(&mut conn, self.config.lease, self.config.batch).await
+            let mut conn = self.lane.acquire().await?;
+            let (lease, batch) = (self.config.lease, self.config.batch);
+            let claims = outbox::claim_messages(&mut conn, lease, batch).await?;
+            conn.release();
+            Ok(claims)
         });
         let claims = claims.await?; // no connection is held across the network call
         if claims.is_empty() {
@@ -243,7 +247,7 @@ impl Relay {
             .map(|claim| (claim.message.id, claim.epoch))
             .collect();
         let renewed = db::within(self.config.confirm_deadline, async {
-            let mut conn = self.pool.acquire().await?;
+            let mut conn = self.lane.pool().acquire().await?;
             outbox::renew_messages(&mut conn, &held, self.config.lease, BLOCKED).await
         });
         if let Err(error) = renewed.await {
@@ -257,7 +261,7 @@ impl Relay {
         claims: &[MessageClaim],
         answers: Result<Vec<Published>, LinkError>,
     ) -> sqlx::Result<Result<i64, BatchError>> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = self.lane.acquire().await?;
         let answers = match answers {
             Ok(answers) => answers,
             Err(error) => {
@@ -291,6 +295,7 @@ impl Relay {
                 self.refused(&mut conn, claim, *refusal, why).await?;
             }
         }
+        conn.release();
         Ok(Ok(i64::try_from(claims.len()).unwrap_or(i64::MAX)))
     }
 

@@ -14,6 +14,7 @@ use contracts::{
     topology,
 };
 use crashpoint::crash_point;
+use db::Lane;
 use kernel::EntryId;
 use messaging::{
     Message,
@@ -44,9 +45,10 @@ pub(crate) struct Messages {
 impl Messages {
     pub(crate) fn new(pool: PgPool, config: &MailConfig) -> anyhow::Result<Self> {
         metrics::counter!("mails_refused_total").increment(0); // so the first one is an increase
+        let lane = Lane::new(pool.clone());
         Ok(Self {
-            lookup: Lookup::new(pool.clone()),
-            sent: Recorder::new(pool.clone()),
+            lookup: Lookup::new(lane.clone()),
+            sent: Recorder::new(lane),
             pool,
             mailer: Mailer::new(config)?,
             public_url: config.public_url.clone(),

@@ -158,7 +158,8 @@ impl PaymentEvents {
         if facts.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tx = db::begin(self.engine.pool()).await?;
+        let mut conn = self.engine.lane().acquire().await?;
+        let mut tx = conn.begin().await?;
         if let Some(limit) = lock_timeout {
             db::set_lock_timeout(&mut tx, limit).await?;
         }
@@ -174,6 +175,7 @@ impl PaymentEvents {
         let signaled = self.engine.signal(&mut tx, signals).await?;
         crash_point!("events.before_commit");
         tx.commit().await?;
+        conn.release();
         crash_point!("events.after_commit");
         let verdicts = signaled.verdicts.values();
         let verdicts = verdicts.map(|verdict| verdict.map_or("kept", saga::Verdict::as_str));

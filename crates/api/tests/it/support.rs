@@ -13,7 +13,7 @@ use api::{
 use auth::{Auth, AuthConfig, Hasher};
 use commerce::{client::CreateClientOnRegistration, order::OrderLimits};
 use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
-use db::Bus;
+use db::{Bus, Lane};
 use kernel::{Clock, OrderId, ProductId, RetryPolicy, SagaId, SignalId, UserId};
 use messaging::Wakeup;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
@@ -117,7 +117,7 @@ impl Shop {
         let signing_key = tokens::generate_key_pem();
         let signer = Signer::from_pem(&signing_key, Clock::System).unwrap();
         let bus = Bus::default().with(CreateClientOnRegistration);
-        let sessions = Sessions::new(pool.clone(), settings.shutdown.clone());
+        let sessions = Sessions::new(Lane::new(pool.clone()), settings.shutdown.clone());
         let app = App {
             auth: Auth::new(
                 pool.clone(),
@@ -145,7 +145,7 @@ impl Shop {
             ),
             engine: runner.engine().clone(),
             submitter: Arc::new(Submitter::new(runner.clone(), settings.order_limits)),
-            placed: Placed::new(runner.engine().pool().clone()),
+            placed: Placed::new(runner.engine().lane().clone()),
             order_wait: settings.order_wait,
             eager: Arc::new(Semaphore::new(settings.eager_attempts)),
             secure_cookie: settings.secure_cookie,

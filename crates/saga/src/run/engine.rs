@@ -4,13 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use db::Lane;
 use kernel::{EntryId, RetryPolicy, RetryPolicyError, SagaId, TraceRef};
 use messaging::Wakeup;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
-use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use crate::{
@@ -201,6 +200,7 @@ pub(crate) struct Inner {
     pub(crate) holder: String,
     pub(crate) config: EngineConfig,
     pub(crate) pool: PgPool,
+    pub(crate) lane: Lane,
     pub(crate) wakeup: Wakeup,
     pub(crate) tasks: TaskTracker,
 }
@@ -285,6 +285,7 @@ impl Engine {
             workflows: registry.definitions(),
             holder: crate::heartbeat::process_name(),
             config,
+            lane: Lane::new(pool.clone()),
             pool,
             wakeup,
             tasks: TaskTracker::new(),
@@ -345,6 +346,11 @@ impl Engine {
     /// The lease holder's name in claims of this engine: this process, as its heartbeat names it.
     pub fn holder(&self) -> &str {
         &self.inner.holder
+    }
+
+    /// Connections of the engine's pool for the statements of each order.
+    pub fn lane(&self) -> &Lane {
+        &self.inner.lane
     }
 
     /// The engine's pool.
@@ -471,13 +477,9 @@ impl Engine {
         transact(&self.inner, conn, causes).await
     }
 
-    /// Runs `work` to its end as a separate task, even if the caller stops awaiting it.
-    /// [`Engine::drain`] waits for this task, too.
-    pub fn detach<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.inner.tasks.spawn(work.in_current_span())
+    /// [`Engine::drain`] waits until this token is dropped, too.
+    pub fn hold(&self) -> TaskTrackerToken {
+        self.inner.tasks.token()
     }
 
     /// Waits until the attempts and tasks that this process has begun are finished.

@@ -93,8 +93,10 @@ impl Outcomes {
             Cause::Begun(_) | Cause::Signal(_) | Cause::Operator(_) => (Uuid::nil(), 0),
         });
         let (entries, epochs): (Vec<_>, Vec<_>) = claims.unzip();
-        let mut conn = self.0.pool().acquire().await?;
-        store::claim::held(&mut conn, &entries, &epochs).await
+        let mut conn = self.0.lane().acquire().await?;
+        let held = store::claim::held(&mut conn, &entries, &epochs).await?;
+        conn.release();
+        Ok(held)
     }
 }
 
@@ -393,8 +395,10 @@ impl Engine {
     }
 
     async fn load(&self, saga_id: SagaId) -> sqlx::Result<Option<store::Row>> {
-        let mut conn = self.inner.pool.acquire().await?;
-        Ok(store::load(&mut conn, &[saga_id.uuid()]).await?.pop())
+        let mut conn = self.inner.lane.acquire().await?;
+        let mut rows = store::load(&mut conn, &[saga_id.uuid()]).await?;
+        conn.release();
+        Ok(rows.pop())
     }
 
     /// Stores what it can without waiting for another session; see [`transact_free`].
@@ -402,10 +406,12 @@ impl Engine {
         &self,
         causes: &[(SagaId, Cause)],
     ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
-        let mut tx = db::begin(&self.inner.pool).await?;
+        let mut conn = self.inner.lane.acquire().await?;
+        let mut tx = conn.begin().await?;
         match transact_free(&self.inner, &mut tx, causes).await {
             Ok((stored, after)) => {
                 finish(tx, after).await?;
+                conn.release();
                 Ok(stored)
             }
             Err(error) => {
@@ -417,9 +423,11 @@ impl Engine {
     }
 
     async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
-        let mut tx = db::begin(&self.inner.pool).await?;
+        let mut conn = self.inner.lane.acquire().await?;
+        let mut tx = conn.begin().await?;
         let signaled = transact(&self.inner, &mut tx, causes).await?;
         finish(tx, signaled.after).await?;
+        conn.release();
         Ok(())
     }
 }

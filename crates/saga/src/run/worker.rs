@@ -67,8 +67,10 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let lease = engine.config().lease;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed = async {
-            let mut conn = engine.pool().acquire().await?;
-            claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await
+            let mut conn = engine.lane().acquire().await?;
+            let claims = claim_sagas(&mut conn, engine.holder(), &plans, lease, limit).await?;
+            conn.release();
+            Ok::<_, sqlx::Error>(claims)
         };
         // after the lease, any worker may claim these entries, so a later result is useless
         match tokio::time::timeout(lease, claimed).await {

@@ -1,10 +1,9 @@
 //! The look-ups before a mail is written. Mails that are prepared at the same moment share them.
 
 use contracts::{command::Command, topology};
-use db::{Batch, Batcher};
+use db::{Batch, Batcher, Lane};
 use kernel::UserId;
 use messaging::inbox;
-use sqlx::PgPool;
 
 /// The state of a command before it is carried out.
 #[derive(Debug, Clone)]
@@ -18,8 +17,8 @@ pub(super) struct Known {
 pub(super) struct Lookup(Batcher<Reads>);
 
 impl Lookup {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self(Batcher::new(Reads(pool)))
+    pub(super) fn new(lane: Lane) -> Self {
+        Self(Batcher::new(Reads(lane)))
     }
 
     pub(super) async fn find(&self, id: &str, command: &Command) -> sqlx::Result<Known> {
@@ -43,7 +42,7 @@ pub(super) fn addressee(command: &Command) -> Option<UserId> {
     }
 }
 
-struct Reads(PgPool);
+struct Reads(Lane);
 
 impl Batch for Reads {
     type Item = (String, Option<UserId>);
@@ -70,6 +69,7 @@ impl Reads {
         let handled = inbox::handled(&mut conn, topology::MESSAGES, &ids).await?;
         let users: Vec<_> = items.iter().filter_map(|(_, user)| *user).collect();
         let addresses = auth::find_addresses(&mut conn, &users).await?;
+        conn.release();
         let known = items.iter().map(|(id, user)| Known {
             is_handled: handled.contains(id),
             address: user.and_then(|user| addresses.get(&user).cloned()),

@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contracts::topology;
 use crashpoint::crash_point;
+use db::Lane;
 use messaging::{consumer::Verdict, inbox};
-use sqlx::PgPool;
 
 use super::verdict;
 
 pub(super) struct Recorder {
-    pool: PgPool,
+    lane: Lane,
     /// Ids of mails that were sent but are not yet recorded.
     pending: Mutex<Vec<String>>,
     /// Held by the task that records. Each waiting task then finds its id recorded, or records the
@@ -20,9 +20,9 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(super) fn new(lane: Lane) -> Self {
         Self {
-            pool,
+            lane,
             pending: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
         }
@@ -44,11 +44,13 @@ impl Recorder {
             return Verdict::Done; // recorded by the task before
         }
         let recorded = async {
-            let mut conn = self.pool.acquire().await?;
-            inbox::record(&mut conn, topology::MESSAGES, &pending).await
+            let mut conn = self.lane.acquire().await?;
+            inbox::record(&mut conn, topology::MESSAGES, &pending).await?;
+            conn.release();
+            Ok(())
         };
         match recorded.await {
-            Ok(_) => {
+            Ok(()) => {
                 crash_point!("mail.record.after_commit");
                 self.pending().retain(|id| !pending.contains(id));
                 Verdict::Done

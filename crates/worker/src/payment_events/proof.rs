@@ -139,8 +139,10 @@ impl PaymentEvents {
             .map(|(_, fact)| fact.event.transaction_id)
             .collect();
         let terms = async {
-            let mut conn = self.engine.pool().acquire().await?;
-            order::find_terms(&mut conn, &ids).await
+            let mut conn = self.engine.lane().acquire().await?;
+            let terms = order::find_terms(&mut conn, &ids).await?;
+            conn.release();
+            Ok::<_, sqlx::Error>(terms)
         };
         let terms = match terms.await.map_err(NotStored::from) {
             Ok(terms) => terms,

@@ -1,0 +1,150 @@
+//! Connections that a hot path uses again without a check.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
+
+use crate::session::{self, TRUSTED_IDLE};
+
+/// A connection that a lane has kept for longer goes back to its pool, which limits its lifetime.
+const LIFETIME: Duration = Duration::from_mins(10);
+
+/// A few connections of a pool that go from one user to the next.
+///
+/// A pool checks each connection that is given back, because its last statement may have been
+/// abandoned: two round trips. A lane takes a connection back only from a caller that says that all
+/// its statements have ended ([`LaneConnection::release`]); any other connection goes back to the
+/// pool.
+#[derive(Debug, Clone)]
+pub struct Lane(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    /// The most connections that are kept.
+    capacity: usize,
+    kept: Mutex<Vec<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    conn: PoolConnection<Postgres>,
+    /// When the lane took it from the pool.
+    taken_at: Instant,
+    idle_since: Instant,
+}
+
+impl Lane {
+    /// A lane that keeps at most a quarter of the pool's connections.
+    pub fn new(pool: PgPool) -> Self {
+        let most = pool.options().get_max_connections() / 4;
+        Self(Arc::new(Inner {
+            pool,
+            capacity: usize::try_from(most).unwrap_or_default(),
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// The pool whose connections these are.
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// Takes the connection that was used last, or one from the pool.
+    ///
+    /// # Errors
+    /// When the pool has none in time, or the database cannot be reached.
+    pub async fn acquire(&self) -> sqlx::Result<LaneConnection> {
+        let kept = self.kept().pop();
+        let is_fresh = |kept: &Kept| kept.idle_since.elapsed() < TRUSTED_IDLE;
+        let (conn, taken_at) = match kept.filter(is_fresh) {
+            Some(kept) => (kept.conn, kept.taken_at),
+            None => (self.0.pool.acquire().await?, Instant::now()),
+        };
+        Ok(LaneConnection {
+            conn: Some(conn),
+            taken_at,
+            is_beginning: false,
+            lane: self.clone(),
+        })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether others may be waiting for a connection of the pool.
+    fn is_scarce(&self) -> bool {
+        let pool = &self.0.pool;
+        pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
+    }
+}
+
+/// A connection of a [`Lane`].
+#[derive(Debug)]
+pub struct LaneConnection {
+    conn: Option<PoolConnection<Postgres>>,
+    taken_at: Instant,
+    /// `begin` was sent and not answered: whether a transaction is open is unknown.
+    is_beginning: bool,
+    lane: Lane,
+}
+
+impl LaneConnection {
+    /// Begins a transaction, safely for callers that may be canceled: a connection on which `begin`
+    /// has not ended is closed, and not given to others with a transaction that no code knows of.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or does not begin a transaction.
+    pub async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
+        self.is_beginning = true;
+        let begun = self.conn.as_mut().expect(TAKEN).begin().await?;
+        self.is_beginning = false;
+        Ok(begun)
+    }
+
+    /// Gives the connection to the next user of the lane. Call this after all statements, and
+    /// the transaction, have ended without an error.
+    pub fn release(mut self) {
+        let may_keep = !self.is_beginning
+            && !self.lane.is_scarce()
+            && !session::is_suspicious()
+            && self.taken_at.elapsed() < LIFETIME;
+        let mut kept = self.lane.kept();
+        if may_keep && kept.len() < self.lane.0.capacity {
+            kept.extend(self.conn.take().map(|conn| Kept {
+                conn,
+                taken_at: self.taken_at,
+                idle_since: Instant::now(),
+            }));
+        }
+    }
+}
+
+impl Drop for LaneConnection {
+    fn drop(&mut self) {
+        if let (Some(conn), true) = (&mut self.conn, self.is_beginning) {
+            conn.close_on_drop();
+        }
+    }
+}
+
+const TAKEN: &str = "a connection is there until it is released or dropped";
+
+impl Deref for LaneConnection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.conn.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for LaneConnection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.conn.as_mut().expect(TAKEN)
+    }
+}
