@@ -396,7 +396,7 @@ pub struct VerdictRow {
 }
 
 /// The number of rows that a [`save`] changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Saved {
     /// Saga rows, new ones included.
     pub sagas: i64,
@@ -405,33 +405,90 @@ pub struct Saved {
     pub entries: i64,
 }
 
-/// Stores transitions, all or none, in one statement. A saga is stored and changes in no other way.
+/// Stores transitions, all or none. A saga is stored and changes in no other way.
 ///
 /// The caller compares [`Saved`] with the number of changes that it requested. Fewer rows mean that
 /// another transaction moved a saga first, and the caller rolls back.
-#[expect(clippy::too_many_lines, reason = "it is one statement")]
 pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved> {
+    let (born, moved): (Vec<_>, Vec<_>) = saves.iter().partition(|save| save.born.is_some());
+    // two statements, because PostgreSQL pays for each part of a statement, used or not
+    let (mut inserted, mut updated) = (Saved::default(), Saved::default());
+    if !born.is_empty() {
+        inserted = save_born(conn, &born).await?;
+    }
+    if !moved.is_empty() {
+        updated = save_moved(conn, &moved).await?;
+    }
+    Ok(Saved {
+        sagas: inserted.sagas + updated.sagas,
+        entries: inserted.entries + updated.entries,
+    })
+}
+
+/// Inserts new sagas, each with its entry.
+async fn save_born(conn: &mut PgConnection, saves: &[&Save]) -> sqlx::Result<Saved> {
+    sqlx::query_as!(
+        Saved,
+        r#"
+        with t as (
+            select t.*, case when t.state in ('completed', 'compensated') then t.at end as ended_at, b.input,
+                   b.trace_id, b.root_span_id, e.change, e.held, e.epoch, e.holder, e.kind, e.step as entry_step,
+                   e.due_at
+            from jsonb_to_recordset($1) as t(
+                     saga_id uuid, revision bigint, born jsonb, at timestamptz, state text, step smallint,
+                     deadline timestamptz, entry jsonb, plan text, plan_version integer, plan_hash text, journal jsonb),
+                 jsonb_to_record(t.born) as b(input jsonb, trace_id text, root_span_id text),
+                 jsonb_to_record(t.entry) as e(
+                     change text, held uuid, epoch bigint, holder text, kind text, step text, due_at timestamptz)
+        ), born as (
+            insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input, trace_id,
+                                   root_span_id, created_at, updated_at, state_since, ended_at)
+            select t.saga_id, t.plan, t.plan_version, t.plan_hash, t.state, t.step, t.deadline, t.input, t.trace_id,
+                   t.root_span_id, t.at, t.at, t.at, t.ended_at
+            from t
+            returning 1
+        ), journal as (
+            insert into saga.journal (saga_id, revision, n, at, kind, step, attempt, detail, state, actor, began_at,
+                                      span_id, process, ran, signal, verdict, verb, cause, budget_spent)
+            select t.saga_id, t.revision + 1, j.n - 1, t.at, r.kind, r.step, r.attempt, r.detail, t.state, r.actor,
+                   r.began_at, r.span_id, r.process, r.ran, r.signal, r.verdict, r.verb, r.cause, r.budget_spent
+            from t,
+                 jsonb_array_elements(t.journal) with ordinality as j(row, n),
+                 jsonb_to_record(j.row) as r(
+                     kind text, step text, attempt integer, detail text, actor text, began_at timestamptz, span_id text,
+                     process text, ran text[], signal text, verdict text, verb text, cause text, budget_spent boolean)
+        ), ensured as (
+            insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, since, due_at,
+                                          epoch, attempt, holder)
+            select coalesce(t.held, gen_random_uuid()), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash,
+                   t.entry_step, t.at, t.due_at, coalesce(t.epoch, 0), coalesce(t.epoch, 0), t.holder
+            from t
+            where t.change = 'ensure'
+            returning 1
+        )
+        select (select count(*) from born) as "sagas!", (select count(*) from ensured) as "entries!"
+        "#,
+        Json(saves) as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Moves sagas, and changes their entries.
+#[expect(clippy::too_many_lines, reason = "it is one statement")]
+async fn save_moved(conn: &mut PgConnection, saves: &[&Save]) -> sqlx::Result<Saved> {
     sqlx::query_as!(
         Saved,
         r#"
         with t as (
             select t.*, case when t.state in ('completed', 'compensated') then t.at end as ended_at, e.change, e.held,
-                   e.epoch, e.holder, e.kind, e.step as entry_step, e.due_at, e.error
+                   e.epoch, e.kind, e.step as entry_step, e.due_at, e.error
             from jsonb_to_recordset($1) as t(
-                     saga_id uuid, revision bigint, born jsonb, at timestamptz, state text, step smallint, undo_from smallint, paused boolean,
-                     deadline timestamptz, reason text, kept integer, entry jsonb, plan text, plan_version integer,
-                     plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
+                     saga_id uuid, revision bigint, at timestamptz, state text, step smallint, undo_from smallint,
+                     paused boolean, deadline timestamptz, reason text, kept integer, entry jsonb, plan text,
+                     plan_version integer, plan_hash text, journal jsonb, signals jsonb, verdicts jsonb),
                  jsonb_to_record(t.entry) as e(
-                     change text, held uuid, epoch bigint, holder text, kind text, step text, due_at timestamptz,
-                     error text)
-        ), born as (
-            insert into saga.saga (saga_id, plan, plan_version, plan_hash, state, step, deadline, input, trace_id,
-                                   root_span_id, created_at, updated_at, state_since, ended_at)
-            select t.saga_id, t.plan, t.plan_version, t.plan_hash, t.state, t.step, t.deadline, b.input, b.trace_id,
-                   b.root_span_id, t.at, t.at, t.at, t.ended_at
-            from t, jsonb_to_record(t.born) as b(input jsonb, trace_id text, root_span_id text)
-            where t.born is not null
-            returning 1
+                     change text, held uuid, epoch bigint, kind text, step text, due_at timestamptz, error text)
         ), moved as (
             update saga.saga s
             set state = t.state, step = t.step, undo_from = t.undo_from, paused = t.paused, deadline = t.deadline,
@@ -441,7 +498,6 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             from t
             where s.saga_id = t.saga_id
               and s.revision = t.revision
-              and t.born is null
             returning 1
         ), journal as (
             insert into saga.journal (saga_id, revision, n, at, kind, step, attempt, detail, state, actor, began_at,
@@ -463,26 +519,25 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
             set verdict = v.row->>'verdict', decided_at = clock_timestamp()
             from t, jsonb_array_elements(t.verdicts) as v(row)
             where g.signal_id = (v.row->>'signal_id')::uuid
-        ), retried as (
+        ), changed as (
             update messaging.outbox o
-            set due_at = t.due_at, last_error = t.error, holder = null
+            set kind = coalesce(t.kind, o.kind), step = coalesce(t.entry_step, o.step), due_at = t.due_at,
+                since = case t.change when 'replace' then clock_timestamp() else o.since end,
+                epoch = case t.change when 'replace' then o.epoch + 1 else o.epoch end,
+                attempt = case t.change when 'replace' then 0 else o.attempt end,
+                last_error = t.error, holder = null
             from t
-            where t.change = 'retry'
-              and o.saga_id = t.saga_id
-              and o.kind in ('step', 'timer')
+            where t.change in ('retry', 'replace')
               and o.entry_id = t.held
               and o.epoch = t.epoch
             returning 1
-        ), replaced as (
+        ), hastened as (
             update messaging.outbox o
-            set kind = t.kind, step = t.entry_step, since = clock_timestamp(), due_at = t.due_at,
-                epoch = o.epoch + 1, attempt = 0, last_error = null, holder = null
+            set due_at = clock_timestamp()
             from t
-            where t.change = 'replace'
+            where t.change = 'due_now'
               and o.saga_id = t.saga_id
               and o.kind in ('step', 'timer')
-              and o.entry_id = t.held
-              and o.epoch = t.epoch
             returning 1
         ), removed as (
             delete from messaging.outbox o
@@ -493,19 +548,11 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
               and o.entry_id = coalesce(t.held, o.entry_id)
               and o.epoch = coalesce(t.epoch, o.epoch)
             returning t.held
-        ), hastened as (
-            update messaging.outbox o
-            set due_at = clock_timestamp()
-            from t
-            where t.change = 'due_now'
-              and o.saga_id = t.saga_id
-              and o.kind in ('step', 'timer')
-            returning 1
         ), ensured as (
             insert into messaging.outbox as o (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, since,
                                                due_at, epoch, attempt, holder)
-            select coalesce(t.held, gen_random_uuid()), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash,
-                   t.entry_step, t.at, t.due_at, coalesce(t.epoch, 0), coalesce(t.epoch, 0), t.holder
+            select gen_random_uuid(), t.kind, t.saga_id, t.plan, t.plan_version, t.plan_hash,
+                   t.entry_step, t.at, t.due_at, 0, 0, null
             from t
             where t.change = 'ensure'
             on conflict (saga_id) where kind in ('step', 'timer') do update
@@ -513,11 +560,11 @@ pub async fn save(conn: &mut PgConnection, saves: &[Save]) -> sqlx::Result<Saved
                 epoch = o.epoch + 1, attempt = 0, last_error = null, holder = null
             returning 1
         )
-        select (select count(*) from born) + (select count(*) from moved) as "sagas!",
-               (select count(*) from retried) + (select count(*) from replaced)
+        select (select count(*) from moved) as "sagas!",
+               (select count(*) from changed) + (select count(*) from hastened)
                    + (select count(*) from removed where held is not null)
                    + (select count(*) from t where change = 'remove' and held is null)
-                   + (select count(*) from hastened) + (select count(*) from ensured) as "entries!"
+                   + (select count(*) from ensured) as "entries!"
         "#,
         Json(saves) as _,
     )

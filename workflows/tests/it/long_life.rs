@@ -71,7 +71,11 @@ async fn no_statement_of_a_checkout_scans_what_has_gathered() {
     commerce::order::find_terms(&mut conn, &[paid.transaction_id])
         .await
         .unwrap();
-    messaging::inbox::record(&mut conn, "messages", &["x".to_owned()])
+    let id = ["x".to_owned()];
+    messaging::inbox::record(&mut conn, "messages", &id)
+        .await
+        .unwrap();
+    messaging::inbox::handled(&mut conn, "messages", &id)
         .await
         .unwrap();
     drop(conn);

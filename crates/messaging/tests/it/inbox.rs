@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use messaging::inbox;
+use sqlx::AssertSqlSafe;
 use testkit::shop_db;
 
 fn ids(ids: &[&str]) -> Vec<String> {
@@ -60,4 +61,39 @@ async fn only_what_is_older_than_the_window_is_forgotten() {
     assert_eq!(inbox::purge(&mut conn, week).await.unwrap(), 1);
     let after = inbox::record(&mut conn, "a", &ids(&["old", "new"])).await;
     assert_eq!(after.unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_lookup_planned_on_a_small_table_reads_by_id() {
+    let url = testkit::database("shop", &db::SHOP).await;
+    let one = db::connect(&url, &db::PoolConfig::new("test", 1).by_key()).unwrap();
+    let mut conn = one.acquire().await.unwrap();
+    inbox::record(&mut conn, "a", &ids(&["1", "2", "3"]))
+        .await
+        .unwrap();
+    sqlx::raw_sql("analyze messaging.inbox")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let handled = inbox::handled(&mut conn, "a", &ids(&["3", "4"]))
+        .await
+        .unwrap();
+    assert_eq!(handled.into_iter().collect::<Vec<_>>(), ids(&["3"]));
+
+    let name: String = sqlx::query_scalar(
+        "select name from pg_prepared_statements where statement ~ 'from messaging.inbox' and statement !~ 'pg_prepared'",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .unwrap();
+    let explain = AssertSqlSafe(format!("explain execute \"{name}\" (null, null)"));
+    let plan: Vec<String> = sqlx::query_scalar(explain)
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    let condition = plan.iter().find(|line| line.contains("Index Cond"));
+    assert!(
+        condition.is_some_and(|it| it.contains("message_id")),
+        "{plan:#?}"
+    );
 }
