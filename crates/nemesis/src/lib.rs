@@ -173,6 +173,7 @@ fn settings(mode: Mode) -> SystemOptions {
         proxies: matches!(mode, Mode::Safety | Mode::Liveness | Mode::Outages),
         dumps: None,
         release: None,
+        level1: false,
     }
 }
 
