@@ -11,6 +11,7 @@ use contracts::{
     payments::{InitTransaction, Status, Transaction},
     topology,
 };
+use crashpoint::crash_point;
 use kernel::{Money, OrderId, SagaId, SignalId, TransactionId, UserId};
 use saga::{
     Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Milestone,
@@ -384,6 +385,7 @@ async fn cancel_answered(cx: &StepCx<'_, Checkout>) -> Result<Cancellation, Undo
 /// between is repeated, and stores the same id.
 async fn adopt(cx: &StepCx<'_, Checkout>, id: TransactionId) -> Result<(), String> {
     let input = cx.input();
+    crash_point!("checkout.adopt.before_store");
     if id != input.transaction_id {
         let stored = async {
             let mut conn = cx.ports().shop.acquire().await?;
@@ -396,6 +398,7 @@ async fn adopt(cx: &StepCx<'_, Checkout>, id: TransactionId) -> Result<(), Strin
             )
         })?;
     }
+    crash_point!("checkout.adopt.after_store");
     Ok(())
 }
 
