@@ -69,9 +69,9 @@ cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--attacked]
-                    [--json]
+                    [--payments level1] [--json]
     Break a system of its own at random, under load, and hold it to what it answered; with an attacker beside
-    its clients, too.
+    its clients, or with a payments service of another team, too.
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint
