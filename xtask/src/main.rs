@@ -59,8 +59,9 @@ cargo xtask test images
 cargo xtask test containers
     Run the compose file on a Docker engine, its own if none answers, by the commands of docs/operations.md;
     part of --wide, needs root.
-cargo xtask demo
+cargo xtask demo [--payments level1]
     Play what the system promises, against what runs or a system of its own.
+    --payments level1   a system of its own, with a payments service of another team; part of test --wide
 cargo xtask drill --cause CODE [--email ADDRESS] [--hold SECONDS]
     Place an order on the running system and make its saga stuck, to practise; Ctrl-C ends what it holds.
 cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
@@ -99,7 +100,9 @@ fn main() -> ExitCode {
         }
         Some(shipped::INSIDE) if rest.len() == 1 => shipped::play(rest[0].as_ref()),
         Some("test") => test::run(rest),
-        Some("demo") if rest.is_empty() => demo::run(),
+        Some("demo") if rest.is_empty() => demo::run(false),
+        Some("demo") if rest == ["--payments", "level1"] => demo::beside_level_1(),
+        Some(demo::INSIDE) if rest.is_empty() => demo::run(true),
         Some("drill") => roles::drill(rest),
         Some("payments-check") => payments::check(rest),
         Some("bench") => bench::run(rest),
