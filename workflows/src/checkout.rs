@@ -11,6 +11,7 @@ use contracts::{
     payments::{InitTransaction, Status, Transaction},
     topology,
 };
+use crashpoint::crash_point;
 use kernel::{Money, OrderId, SagaId, SignalId, TransactionId, UserId};
 use saga::{
     Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Milestone,
@@ -259,10 +260,11 @@ impl RemoteStep<Checkout> for InitPayment {
 
     async fn run(&self, cx: &StepCx<'_, Checkout>) -> Outcome {
         match init(cx).await {
-            Ok(answer) if answer.status == Status::Canceled => {
-                Outcome::Refused(format!("transaction {} is canceled", answer.transaction_id))
-            }
+            // the id is stored in each case: an event names it
             Ok(answer) => match adopt(cx, answer.transaction_id).await {
+                Ok(()) if answer.status == Status::Canceled => {
+                    Outcome::Refused(format!("transaction {} is canceled", answer.transaction_id))
+                }
                 Ok(()) => Outcome::Done,
                 Err(why) => Outcome::Unknown(why), // the same answer comes again
             },
@@ -303,10 +305,14 @@ impl RemoteUndo<Checkout> for InitPayment {
             .await;
         let canceled = match canceled {
             Err(NoAnswer::Unsupported(_)) => cancel_answered(cx).await,
-            canceled => canceled,
+            canceled => canceled.map_err(|why| unanswered(&why)),
         };
         match canceled {
-            Ok(Cancellation::Canceled) => Undo::Done,
+            Ok(Cancellation::Canceled(None)) => Undo::Done,
+            Ok(Cancellation::Canceled(Some(id))) => match adopt(cx, id).await {
+                Ok(()) => Undo::Done,
+                Err(why) => Undo::Unknown(why),
+            },
             Ok(Cancellation::AlreadyPaid(paid)) => match input.verify(&paid) {
                 Ok(()) => match adopt(cx, paid.transaction_id).await {
                     Ok(()) => Undo::Overtaken, // the user paid first: turn forward
@@ -314,9 +320,16 @@ impl RemoteUndo<Checkout> for InitPayment {
                 },
                 Err(mismatch) => Undo::Contradicted(mismatch),
             },
-            Err(why @ NoAnswer::Unreachable(_)) => Undo::Transient(why.to_string()),
-            Err(why) => Undo::Unknown(why.to_string()),
+            Err(failed) => failed,
         }
+    }
+}
+
+/// The result of an undo whose call got no answer.
+fn unanswered(why: &NoAnswer) -> Undo {
+    match why {
+        NoAnswer::Unreachable(_) => Undo::Transient(why.to_string()),
+        _ => Undo::Unknown(why.to_string()),
     }
 }
 
@@ -344,21 +357,25 @@ fn call<'a>(cx: &'a StepCx<'_, Checkout>, effect_key: String) -> Call<'a> {
 /// Undoes an init of unknown outcome where payments keeps no tombstones. A creation is idempotent by
 /// order: its repetition shows whether there is a transaction, and from then on no late request can
 /// create another one. That transaction is canceled.
-async fn cancel_answered(cx: &StepCx<'_, Checkout>) -> Result<Cancellation, NoAnswer> {
+async fn cancel_answered(cx: &StepCx<'_, Checkout>) -> Result<Cancellation, Undo> {
     let answer = match init(cx).await {
         Ok(answer) => answer,
         // a refused order has no transaction that could be paid
-        Err(InitError::Refused(_)) => return Ok(Cancellation::Canceled),
-        Err(InitError::NoAnswer(why)) => return Err(why),
+        Err(InitError::Refused(_)) => return Ok(Cancellation::Canceled(None)),
+        Err(InitError::NoAnswer(why)) => return Err(unanswered(&why)),
     };
+    // before the cancellation, whose event names the transaction
+    let adopted = adopt(cx, answer.transaction_id).await;
+    adopted.map_err(Undo::Unknown)?;
     match answer.status {
-        Status::Canceled => Ok(Cancellation::Canceled),
+        Status::Canceled => Ok(Cancellation::Canceled(None)),
         Status::Paid => Ok(Cancellation::AlreadyPaid(Box::new(answer))),
         Status::Pending => {
             let (order_id, payments) = (cx.input().order_id, &cx.ports().payments);
-            payments
+            let canceled = payments
                 .cancel(call(cx, cx.undo_key()), order_id, answer.transaction_id)
-                .await
+                .await;
+            canceled.map_err(|why| unanswered(&why))
         }
     }
 }
@@ -368,19 +385,21 @@ async fn cancel_answered(cx: &StepCx<'_, Checkout>) -> Result<Cancellation, NoAn
 /// between is repeated, and stores the same id.
 async fn adopt(cx: &StepCx<'_, Checkout>, id: TransactionId) -> Result<(), String> {
     let input = cx.input();
-    if id == input.transaction_id {
-        return Ok(());
+    crash_point!("checkout.adopt.before_store");
+    if id != input.transaction_id {
+        let stored = async {
+            let mut conn = cx.ports().shop.acquire().await?;
+            order::adopt_transaction(&mut conn, input.order_id, id).await
+        };
+        stored.await.map_err(|error| {
+            format!(
+                "transaction {id}, which payments answered with, could not be stored with order {}: {error}",
+                input.order_id
+            )
+        })?;
     }
-    let stored = async {
-        let mut conn = cx.ports().shop.acquire().await?;
-        order::adopt_transaction(&mut conn, input.order_id, id).await
-    };
-    stored.await.map_err(|error| {
-        format!(
-            "transaction {id}, which payments answered with, could not be stored with order {}: {error}",
-            input.order_id
-        )
-    })
+    crash_point!("checkout.adopt.after_store");
+    Ok(())
 }
 
 /// Waits for payments' event about the transaction; payments decides, not the shop.

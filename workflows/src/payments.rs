@@ -159,8 +159,9 @@ pub struct Call<'a> {
 /// The result of [`Payments::cancel_by_order`] and [`Payments::cancel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
-    /// The transaction is canceled, or was never created and no longer can be.
-    Canceled,
+    /// The transaction is canceled, or was never created and no longer can be; with its id, or the
+    /// tombstone's, if payments shows it.
+    Canceled(Option<TransactionId>),
     /// The user paid first.
     AlreadyPaid(Box<Transaction>),
 }

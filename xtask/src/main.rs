@@ -59,8 +59,9 @@ cargo xtask test images
 cargo xtask test containers
     Run the compose file on a Docker engine, its own if none answers, by the commands of docs/operations.md;
     part of --wide, needs root.
-cargo xtask demo
+cargo xtask demo [--payments level1]
     Play what the system promises, against what runs or a system of its own.
+    --payments level1   a system of its own, with a payments service of another team; part of test --wide
 cargo xtask drill --cause CODE [--email ADDRESS] [--hold SECONDS]
     Place an order on the running system and make its saga stuck, to practise; Ctrl-C ends what it holds.
 cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
@@ -69,9 +70,9 @@ cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
 cargo xtask bench [--concurrency N] [--seconds N] [--finished N] [--json]
     Measure whole checkouts on durable servers, beside their limit.
 cargo xtask nemesis [--seconds N] [--seed S] [--mode safety|liveness|scaling|rolling] [--attacked]
-                    [--json]
+                    [--payments level1] [--json]
     Break a system of its own at random, under load, and hold it to what it answered; with an attacker beside
-    its clients, too.
+    its clients, or with a payments service of another team, too.
 cargo xtask model [--stories]
     Explore every interleaving of a checkout, and find what is broken on purpose.
 cargo xtask lint
@@ -99,7 +100,9 @@ fn main() -> ExitCode {
         }
         Some(shipped::INSIDE) if rest.len() == 1 => shipped::play(rest[0].as_ref()),
         Some("test") => test::run(rest),
-        Some("demo") if rest.is_empty() => demo::run(),
+        Some("demo") if rest.is_empty() => demo::run(false),
+        Some("demo") if rest == ["--payments", "level1"] => demo::beside_level_1(),
+        Some(demo::INSIDE) if rest.is_empty() => demo::run(true),
         Some("drill") => roles::drill(rest),
         Some("payments-check") => payments::check(rest),
         Some("bench") => bench::run(rest),

@@ -7,7 +7,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq, Result, find_program, install
 use crate::{
     Doing,
     cargo::{self, bin_dir, cargo, dev_dir},
-    containers, debian, fail, images, lock, platform, python, shipped, storefront,
+    containers, debian, demo, fail, images, lock, platform, python, shipped, storefront,
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -54,7 +54,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     });
     drop((postgres, rabbitmq));
     let run = match (wide, arguments) {
-        (true, _) => images::test().and(containers::test()),
+        (true, _) => demo::beside_level_1()
+            .and(images::test())
+            .and(containers::test()),
         (false, []) => shipped::test_build(),
         _ => Ok(()),
     };

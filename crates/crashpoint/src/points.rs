@@ -55,6 +55,14 @@ pub const POINTS: &[(&str, &str)] = &[
         "saga.step.after_call",
         "the participant has answered, the outcome is not stored",
     ),
+    (
+        "checkout.adopt.before_store",
+        "payments has answered with a transaction, its id is not stored with the order",
+    ),
+    (
+        "checkout.adopt.after_store",
+        "the order has the transaction's id, the outcome is not stored",
+    ),
     ("saga.undo.before_call", "an undo is about to be called"),
     (
         "saga.undo.after_call",

@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{PgPool, Row};
+use sqlx::Row;
+use testkit::System;
 use uuid::Uuid;
 
 /// An answer that constrains the final status of an order.
@@ -73,7 +74,8 @@ impl Found {
     ///
     /// # Errors
     /// When a database cannot be read.
-    pub async fn read(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Self> {
+    pub async fn read(system: &System) -> sqlx::Result<Self> {
+        let shop = &system.shop;
         let orders = sqlx::query(
             r#"select o.order_id, o.status, k.key
                from commerce."order" o left join commerce.idempotency_key k using (order_id)"#,
@@ -87,10 +89,7 @@ impl Found {
             };
             (row.get("order_id"), order)
         });
-        let transactions: Vec<(Uuid, String)> =
-            sqlx::query_as("select order_id, status from payments.transaction")
-                .fetch_all(payments)
-                .await?;
+        let transactions = system.transactions().await?.into_iter();
         let clients = sqlx::query_scalar(
             r#"select u.email::text from auth."user" u join commerce.client c using (user_id)"#,
         )
@@ -98,7 +97,9 @@ impl Found {
         .await?;
         Ok(Self {
             orders: orders.collect(),
-            transactions: transactions.into_iter().collect(),
+            transactions: transactions
+                .map(|found| (found.order_id, found.status))
+                .collect(),
             clients,
         })
     }

@@ -26,6 +26,9 @@
 //!   stopped backends, slow payments, a silent mail server, removed bindings. After each round the
 //!   system must come to rest by itself, with nothing in `failed` and no mail sent more than twice.
 //!
+//! With [`PaymentsService::Level1`], a payments service of another team takes the place of ours
+//! (safety mode only).
+//!
 //! With an attacker beside the clients ([`Options::attacked`]), forged events, floods, poison and
 //! forged tokens are mixed in, and must change nothing.
 //!
@@ -52,6 +55,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::ValueEnum;
 use testkit::{System, SystemOptions};
 use tokio::task::{JoinSet, block_in_place};
 
@@ -76,10 +80,21 @@ use crate::{
 const CLIENTS: u64 = 6;
 /// Duration of a claim's lease.
 const LEASE: Duration = Duration::from_millis(1500);
+/// The exit code of `shopctl doctor` when nothing is violated and not everything could be checked.
+const UNCHECKED: i32 = 6;
 /// How long the system may take to come to rest once the faults are over.
 const REST: Duration = Duration::from_mins(2);
 /// Longer than any run: during a run, only invariants that hold at every instant are checked.
 const GRACE: Duration = Duration::from_hours(24);
+
+/// The payments service of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PaymentsService {
+    /// Ours.
+    Ours,
+    /// One of another team, which offers level 1 of `docs/payments-contract.md`.
+    Level1,
+}
 
 /// Options of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +110,8 @@ pub struct Options {
     pub planted: Option<&'static str>,
     /// Whether an attacker runs beside the clients.
     pub attacked: bool,
+    /// The payments service.
+    pub payments: PaymentsService,
 }
 
 /// Runs the system with its load and faults.
@@ -109,6 +126,7 @@ pub async fn run(options: Options) -> Summary {
     };
     let smtp_url = outages.as_ref().map(Outages::smtp_url);
     let mut set_up = settings(options.mode);
+    set_up.level1 = options.payments == PaymentsService::Level1;
     set_up.env.extend(smtp_url.map(|url| ("SMTP_URL", url)));
     set_up
         .env
@@ -173,6 +191,7 @@ fn settings(mode: Mode) -> SystemOptions {
         proxies: matches!(mode, Mode::Safety | Mode::Liveness | Mode::Outages),
         dumps: None,
         release: None,
+        level1: false,
     }
 }
 
@@ -356,7 +375,10 @@ impl Run {
             ),
             Err(error) => self.violations.push(format!("doctor cannot read: {error}")),
         }
-        match Found::read(&self.system.shop, &self.system.payments).await {
+        if self.options.payments == PaymentsService::Level1 {
+            self.beside_level_1().await;
+        }
+        match Found::read(&self.system).await {
             Ok(found) => self
                 .violations
                 .extend(ledger::judge(&self.clients.ledger(), &found)),
@@ -385,6 +407,32 @@ impl Run {
         self.violations.extend(failed);
     }
 
+    /// Compares the orders with the service's transactions, which `doctor` cannot read: with the
+    /// service's API alone, `shopctl doctor` must report what it could not check.
+    async fn beside_level_1(&mut self) {
+        match self.system.contradictions().await {
+            Ok(contradictions) => self.violations.extend(contradictions),
+            Err(error) => {
+                let unread = format!("the databases cannot be read: {error}");
+                self.violations.push(unread);
+            }
+        }
+        let mut doctor = self.system.command("shopctl");
+        doctor
+            .args(["doctor", "--without", "bindings", "--grace", "0"])
+            .env_remove("PAYMENTS_DATABASE_URL");
+        match block_in_place(|| doctor.output()) {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let unchecked = said.contains("8 of 11 invariants hold, 3 not checked");
+                if output.status.code() != Some(UNCHECKED) || !unchecked {
+                    self.violations.push(format!("shopctl doctor: {said}"));
+                }
+            }
+            Err(error) => self.violations.push(format!("shopctl doctor: {error}")),
+        }
+    }
+
     fn state(&self) -> String {
         let last = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
         format!(
@@ -395,7 +443,7 @@ impl Run {
     }
 
     async fn summary(&mut self, begun: Instant) -> Summary {
-        let found = Found::read(&self.system.shop, &self.system.payments).await;
+        let found = Found::read(&self.system).await;
         let count = |status| found.as_ref().map_or(0, |found| found.count(status));
         let ledger = self.clients.ledger();
         Summary {

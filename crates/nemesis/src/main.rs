@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use clap::Parser;
-use nemesis::{Mode, Options};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use nemesis::{Mode, Options, PaymentsService};
 
 /// A random mix of faults, against the whole system, under load.
 #[derive(Parser)]
@@ -24,6 +24,9 @@ struct Args {
     /// Run an attacker beside the clients: forged events, floods, poison, forged tokens.
     #[arg(long)]
     attacked: bool,
+    /// The payments service: ours, or one of another team (safety mode only).
+    #[arg(long, value_enum, default_value = "ours", conflicts_with = "attacked")]
+    payments: PaymentsService,
     /// Print the summary as JSON instead of markdown.
     #[arg(long)]
     json: bool,
@@ -32,6 +35,14 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    if args.payments == PaymentsService::Level1 && args.mode != Mode::Safety {
+        Args::command()
+            .error(
+                ErrorKind::ArgumentConflict,
+                "--payments level1 is for --mode safety only",
+            )
+            .exit();
+    }
     let seed = args.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(0, |now| now.as_secs() % 1_000_000)
@@ -43,6 +54,7 @@ async fn main() -> ExitCode {
         time: Duration::from_secs(args.seconds),
         planted: None,
         attacked: args.attacked,
+        payments: args.payments,
     })
     .await;
     let text = if args.json {

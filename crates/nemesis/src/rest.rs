@@ -23,24 +23,18 @@ pub(crate) async fn due(system: &System) -> sqlx::Result<Option<String>> {
     )
     .fetch_optional(&system.shop)
     .await?;
-    let payments = sqlx::query_scalar(
-        "select 'message ' || entry_id || ' of payments is not published' from messaging.outbox limit 1",
-    )
-    .fetch_optional(&system.payments)
-    .await?;
+    let unpublished = system.unpublished_events().await?;
+    let payments = (unpublished > 0).then(|| format!("{unpublished} events are not published"));
     let waiting: Vec<Uuid> = sqlx::query_scalar(
         r#"select o.transaction_id from commerce."order" o join saga.saga s using (saga_id)
            where s.state = 'waiting'"#,
     )
     .fetch_all(&system.shop)
     .await?;
-    let decided = sqlx::query_scalar(
-        "select 'transaction ' || transaction_id || ' is ' || status || ', its order still waits'
-         from payments.transaction where status <> 'pending' and transaction_id = any($1) limit 1",
-    )
-    .bind(waiting)
-    .fetch_optional(&system.payments)
-    .await?;
+    let mut transactions = system.transactions().await?.into_iter();
+    let decided = transactions
+        .find(|found| found.status != "pending" && waiting.contains(&found.transaction_id))
+        .map(|found| format!("{found:?}: its order still waits"));
     let (expected, handled) = mails(system).await?;
     let unsent = (handled < expected).then(|| format!("{handled} of {expected} mails are sent"));
     Ok(shop.or(payments).or(decided).or(unsent))

@@ -27,6 +27,7 @@ pub(crate) struct Answer {
 /// The parts of a cancellation's answer that must not contradict it.
 #[derive(Default, Deserialize)]
 struct Canceled {
+    transaction_id: Option<TransactionId>,
     order_id: Option<OrderId>,
     status: Option<Status>,
 }
@@ -74,15 +75,15 @@ impl Answer {
             } else {
                 serde_json::from_value::<Canceled>(self.body.clone()).ok()
             };
-            let canceled = said.is_some_and(|said| {
+            let canceled = said.filter(|said| {
                 said.order_id.is_none_or(|id| id == order_id)
                     && said.status.is_none_or(|status| status == Status::Canceled)
             });
-            return if canceled {
-                Ok(Cancellation::Canceled)
-            } else {
-                Err(self.unknown("it says OK, but not that this order's transaction is canceled"))
-            };
+            return canceled
+                .map(|canceled| Cancellation::Canceled(canceled.transaction_id))
+                .ok_or_else(|| {
+                    self.unknown("it says OK, but not that this order's transaction is canceled")
+                });
         }
         let decided = self.transaction().filter(|found| {
             self.status == StatusCode::CONFLICT && found.order_id.is_none_or(|id| id == order_id)
@@ -91,7 +92,9 @@ impl Answer {
             Some(paid) if paid.status == Status::Paid => {
                 Ok(Cancellation::AlreadyPaid(Box::new(paid)))
             }
-            Some(canceled) if canceled.status == Status::Canceled => Ok(Cancellation::Canceled),
+            Some(canceled) if canceled.status == Status::Canceled => {
+                Ok(Cancellation::Canceled(Some(canceled.transaction_id)))
+            }
             _ => Err(self.unknown(&self.reason())),
         }
     }

@@ -30,7 +30,7 @@ pub use payments::{FakePayments, Mode};
 pub use postgres::{copy_of, database, payments_db, shop_db};
 pub use proxy::{Fault, Proxy};
 pub use refused::refused;
-pub use system::{Release, Servers, System, SystemOptions};
+pub use system::{Release, Servers, StoredTransaction, System, SystemOptions};
 pub use wait::{ended, eventually, eventually_some, hangs_up_in_pause, within};
 
 /// A free port.

@@ -36,6 +36,7 @@ struct State {
     init: Mode,
     cancel: Mode,
     level_1: bool,
+    chooses_ids: bool,
     transactions: HashMap<OrderId, Transaction>,
     calls: Vec<String>,
 }
@@ -46,6 +47,7 @@ impl Default for FakePayments {
             init: Mode::Answer,
             cancel: Mode::Answer,
             level_1: false,
+            chooses_ids: false,
             transactions: HashMap::new(),
             calls: Vec::new(),
         };
@@ -71,7 +73,13 @@ impl FakePayments {
     /// From now on, payments offers level 1 of its contract only: it chooses the ids of transactions,
     /// leaves out what the caller knows, and keeps no tombstones.
     pub fn offers_level_1_only(&self) {
+        self.chooses_ids();
         self.state().level_1 = true;
+    }
+
+    /// From now on, payments takes no proposed id, neither for a transaction nor for a tombstone.
+    pub fn chooses_ids(&self) {
+        self.state().chooses_ids = true;
     }
 
     /// The effect keys of all calls so far.
@@ -86,12 +94,21 @@ impl FakePayments {
 
     /// The payer pays; returns false when it is too late.
     pub fn pay(&self, order: OrderId) -> bool {
+        self.decide(order, Status::Paid)
+    }
+
+    /// The payer cancels; returns false when it is too late.
+    pub fn payer_cancels(&self, order: OrderId) -> bool {
+        self.decide(order, Status::Canceled)
+    }
+
+    fn decide(&self, order: OrderId, status: Status) -> bool {
         let mut state = self.state();
         let found = state
             .transactions
             .get_mut(&order)
             .filter(|found| found.status == Status::Pending);
-        found.map(|found| found.status = Status::Paid).is_some()
+        found.map(|found| found.status = status).is_some()
     }
 
     /// Makes payments report a different paid amount.
@@ -116,7 +133,8 @@ impl FakePayments {
             return Err(no_answer(state.init).into());
         }
         let (mode, level_1) = (state.init, state.level_1);
-        let proposed = request.transaction_id.filter(|_| !level_1);
+        let chooses_ids = state.chooses_ids;
+        let proposed = request.transaction_id.filter(|_| !chooses_ids);
         let new = Transaction {
             transaction_id: proposed.unwrap_or_else(TransactionId::new),
             order_id: (!level_1).then_some(request.order_id),
@@ -146,8 +164,9 @@ impl FakePayments {
         let mut state = self.state();
         state.calls.push(key);
         if matches!(state.cancel, Mode::Answer | Mode::DoneButUnknown) {
+            let chosen = state.chooses_ids.then(TransactionId::new);
             let tombstone = Transaction {
-                transaction_id: id,
+                transaction_id: chosen.unwrap_or(id),
                 order_id: Some(order),
                 user_id: None,
                 amount: None,
@@ -163,7 +182,12 @@ impl FakePayments {
             there.status = Status::Canceled;
         }
         match state.cancel {
-            Mode::Answer => Ok(Cancellation::Canceled),
+            Mode::Answer => Ok(Cancellation::Canceled(
+                state
+                    .transactions
+                    .get(&order)
+                    .map(|there| there.transaction_id),
+            )),
             lost => Err(no_answer(lost)),
         }
     }

@@ -31,6 +31,9 @@ pub struct SystemOptions {
     pub dumps: Option<[&'static str; 2]>,
     /// Another release than this checkout's; payments is this checkout's in each case.
     pub release: Option<Release>,
+    /// Whether the payments service is that of another team, [`crate::Level1`]. Its events are
+    /// trusted.
+    pub level1: bool,
 }
 
 /// A release of the shop's programs.
@@ -71,6 +74,27 @@ pub struct System {
     pub(crate) running: Mutex<HashMap<String, Running>>,
     pub(crate) dir: PathBuf,
     release: Option<Release>,
+    level1: bool,
+}
+
+/// A transaction, as the payments service stores it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredTransaction {
+    /// The order that it pays.
+    pub order_id: Uuid,
+    /// Its id.
+    pub transaction_id: Uuid,
+    /// `pending`, `paid` or `canceled`.
+    pub status: String,
+}
+
+/// A pool that connects when it is first used.
+pub(crate) fn lazy_pool(url: &str) -> PgPool {
+    sqlx::postgres::PgPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy(url)
+        .expect("a PostgreSQL URL")
 }
 
 impl System {
@@ -141,6 +165,9 @@ impl System {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        if options.level1 {
+            env.insert("PAYMENTS_EVENTS".to_owned(), "trusted".to_owned());
+        }
         let payments_url = env["PAYMENTS_URL"].clone();
         env.extend(
             options
@@ -148,19 +175,12 @@ impl System {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        let pool = |url: &str| {
-            sqlx::postgres::PgPoolOptions::new()
-                .max_connections(8)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_lazy(url)
-                .expect("a PostgreSQL URL")
-        };
         let system = Self {
             api_url: format!("http://127.0.0.1:{api}"),
             payments_url,
             amqp_url,
-            shop: pool(&shop_url),
-            payments: pool(&payments_database_url),
+            shop: lazy_pool(&shop_url),
+            payments: lazy_pool(&payments_database_url),
             servers,
             http: Client::builder()
                 .timeout(Duration::from_secs(30))
@@ -171,6 +191,7 @@ impl System {
             running: Mutex::default(),
             dir,
             release: options.release,
+            level1: options.level1,
         };
         for key in [key, service_key, event_key] {
             let made = system.run("shopctl", &["keygen"]);
@@ -247,8 +268,13 @@ impl System {
             .as_ref()
             .map(|release| release.programs.join(binary));
         let program = release.filter(|program| program.exists());
+        let built = if self.level1 && binary == "payments" {
+            "level1"
+        } else {
+            binary
+        };
         let program =
-            program.unwrap_or_else(|| PathBuf::from(variable("TEST_BIN_DIR")).join(binary));
+            program.unwrap_or_else(|| PathBuf::from(variable("TEST_BIN_DIR")).join(built));
         let mut command = Command::new(program);
         command.envs(&self.env).stdin(Stdio::null());
         // as in production: a process gets only the keys that it signs with
@@ -316,6 +342,34 @@ impl System {
         id.to_string()
     }
 
+    /// All transactions, as the payments service stores them.
+    ///
+    /// # Errors
+    /// When its database cannot be read.
+    pub async fn transactions(&self) -> sqlx::Result<Vec<StoredTransaction>> {
+        let statement = if self.level1 {
+            "select order_id, transaction_id, status from level1.transaction"
+        } else {
+            "select order_id, transaction_id, status from payments.transaction"
+        };
+        sqlx::query_as(statement).fetch_all(&self.payments).await
+    }
+
+    /// The number of events that the payments service has not published yet.
+    ///
+    /// # Errors
+    /// When its database cannot be read.
+    pub async fn unpublished_events(&self) -> sqlx::Result<i64> {
+        let statement = if self.level1 {
+            "select count(*) from level1.transaction where unannounced"
+        } else {
+            "select count(*) from messaging.outbox"
+        };
+        sqlx::query_scalar(statement)
+            .fetch_one(&self.payments)
+            .await
+    }
+
     /// Waits until every saga is at rest and every message is published.
     pub async fn settle(&self) {
         eventually("all sagas to rest and all messages to be published", || async {
@@ -325,22 +379,53 @@ impl System {
             )
             .fetch_one(&self.shop)
             .await;
-            let unpublished: Result<i64, _> =
-                sqlx::query_scalar("select count(*) from messaging.outbox").fetch_one(&self.payments).await;
-            matches!((live, unpublished), (Ok(0), Ok(0)))
+            matches!((live, self.unpublished_events().await), (Ok(0), Ok(0)))
         })
         .await;
     }
 
     /// The report of `doctor`; objects that moved within `grace` are exempt from rules that hold
-    /// only after a while.
+    /// only after a while. The payments service of another team is not read.
     ///
     /// # Errors
     /// When a database cannot be read.
     pub async fn examine(&self, grace: Duration) -> sqlx::Result<doctor::Report> {
         let release = self.release.as_ref();
         let plans = release.map_or_else(workflows::plans, |release| release.plans.clone());
-        doctor::examine(&self.shop, Some(&self.payments), &plans, grace).await
+        let payments = (!self.level1).then_some(&self.payments);
+        doctor::examine(&self.shop, payments, &plans, grace).await
+    }
+
+    /// Orders that have ended otherwise than their transactions, which `doctor` sees only if it can
+    /// read the payments service (I2, I3).
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn contradictions(&self) -> sqlx::Result<Vec<String>> {
+        let orders: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+            r#"select order_id, transaction_id, status from commerce."order"
+               where status in ('completed', 'canceled')"#,
+        )
+        .fetch_all(&self.shop)
+        .await?;
+        let transactions = self.transactions().await?.into_iter();
+        let transactions: HashMap<_, _> = transactions
+            .map(|transaction| (transaction.order_id, transaction))
+            .collect();
+        let contradictions = orders.into_iter().filter_map(|(id, transaction_id, status)| {
+            let transaction = transactions.get(&id);
+            let fits = match transaction {
+                None => status == "canceled",
+                Some(transaction) => {
+                    let expected = if status == "completed" { "paid" } else { "canceled" };
+                    transaction.status == expected && transaction.transaction_id == transaction_id
+                }
+            };
+            (!fits).then(|| {
+                format!("order {id} is {status}, through {transaction_id}; payments has {transaction:?}")
+            })
+        });
+        Ok(contradictions.collect())
     }
 
     /// Checks all invariants, without grace.
@@ -351,6 +436,11 @@ impl System {
         let report = self.examine(Duration::ZERO).await;
         let report = report.expect("both databases can be read");
         assert!(report.violations.is_empty(), "{:#?}", report.violations);
+        if self.level1 {
+            let contradictions = self.contradictions().await;
+            let contradictions = contradictions.expect("both databases can be read");
+            assert!(contradictions.is_empty(), "{contradictions:#?}");
+        }
     }
 }
 

@@ -33,9 +33,12 @@ async fn without_tombstones_an_unanswered_creation_is_repeated_and_canceled() {
         assert_eq!(shop.reserved().await, 1, "held until it is known");
         shop.payments.init_will(Mode::Answer);
         shop.work_again().await;
-        assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+        let canceled = shop.look(order.id).await;
+        assert_eq!(canceled.status.as_str(), "canceled");
         let transaction = shop.payments.transaction(order.id).unwrap();
         assert_eq!(transaction.status.as_str(), "canceled");
+        // the event of its cancellation names it
+        assert_eq!(canceled.transaction_id, transaction.transaction_id);
         let key = format!("{}/init_payment", order.saga_id);
         assert_eq!(
             shop.payments.calls(),
@@ -43,6 +46,41 @@ async fn without_tombstones_an_unanswered_creation_is_repeated_and_canceled() {
         );
         shop.assert_whole().await;
     }
+}
+
+/// The payer cancels before the shop has an answer.
+#[tokio::test]
+async fn a_creation_that_is_answered_canceled_leaves_its_id() {
+    let shop = Shop::open(quick()).await;
+    shop.payments.offers_level_1_only();
+    shop.payments.init_will(Mode::DoneButUnknown);
+    let order = shop.submit().await;
+    shop.work().await;
+    assert!(shop.payments.payer_cancels(order.id));
+    shop.payments.init_will(Mode::Answer);
+    shop.work_again().await; // it is refused
+    shop.work_again().await;
+    let canceled = shop.look(order.id).await;
+    assert_eq!(canceled.status.as_str(), "canceled");
+    let transaction = shop.payments.transaction(order.id).unwrap();
+    assert_eq!(canceled.transaction_id, transaction.transaction_id);
+    shop.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_tombstone_of_another_id_is_stored_with_its_order() {
+    let shop = Shop::open(hasty()).await;
+    shop.payments.chooses_ids();
+    shop.payments.init_will(Mode::Unknown);
+    let submitted = shop.submit().await;
+    shop.work().await; // the retry budget is spent
+    shop.work_again().await;
+    let canceled = shop.look(submitted.id).await;
+    assert_eq!(canceled.status.as_str(), "canceled");
+    let tombstone = shop.payments.transaction(canceled.id).unwrap();
+    assert_ne!(tombstone.transaction_id, submitted.transaction_id);
+    assert_eq!(canceled.transaction_id, tombstone.transaction_id);
+    shop.assert_whole().await;
 }
 
 #[tokio::test]

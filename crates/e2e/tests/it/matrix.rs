@@ -5,6 +5,9 @@
 //! the second hit: the process kills itself there and is restarted, the system settles, and the
 //! test checks all invariants and every answer that clients got. A point that does not fire is a
 //! failure. `cargo xtask test` runs the first hits; `--wide` runs all, and writes the table.
+//!
+//! The same beside a payments service of level 1: there each play is killed where the contract's
+//! levels differ, and `cargo xtask test` runs only those kills.
 
 mod client;
 mod plays;
@@ -19,6 +22,43 @@ use plays::{Direction, Play};
 use rig::{Point, Rig};
 use table::{Row, Table};
 
+/// The payments service of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    /// Ours, whose processes are killed, too.
+    Ours,
+    /// One of level 1.
+    Level1,
+}
+
+impl Service {
+    /// The points that the plays of checkout pass beside it.
+    fn points(self) -> BTreeSet<&'static str> {
+        let elsewhere = ["payments.", "auth.", "api.register.", "events.verify."];
+        let passed = |name: &&str| {
+            self == Self::Ours || !elsewhere.iter().any(|begin| name.starts_with(begin))
+        };
+        POINTS
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(passed)
+            .collect()
+    }
+
+    fn plays(self) -> &'static [Play] {
+        match self {
+            Self::Ours => &Play::OURS,
+            Self::Level1 => &Play::LEVEL_1,
+        }
+    }
+
+    /// Whether each play is killed at this point, not only the first one of a direction.
+    fn differs_at(self, point: &Point) -> bool {
+        let begin = ["checkout.adopt.", "saga.undo."];
+        self == Self::Level1 && begin.iter().any(|begin| point.name.starts_with(begin))
+    }
+}
+
 /// One kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Run {
@@ -27,12 +67,17 @@ struct Run {
     hit: u32,
 }
 
-/// For each point and direction, the first play that passes it, at both hits.
-fn runs(passed: &[(Play, BTreeSet<Point>)]) -> Vec<Run> {
+/// For each point and direction, the first play that passes it, at both hits; each play where the
+/// service differs.
+fn runs(service: Service, passed: &[(Play, BTreeSet<Point>)]) -> Vec<Run> {
     let mut runs = Vec::<Run>::new();
     for (play, points) in passed {
         for point in points {
-            let there = |run: &Run| run.point == *point && run.play.direction() == play.direction();
+            let there = |run: &Run| {
+                run.point == *point
+                    && run.play.direction() == play.direction()
+                    && !service.differs_at(point)
+            };
             if !runs.iter().any(there) {
                 runs.extend([1, 2].map(|hit| Run {
                     play: *play,
@@ -43,6 +88,17 @@ fn runs(passed: &[(Play, BTreeSet<Point>)]) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The selection of the usual test run beside a service of level 1: what differs there.
+fn differences(runs: &[Run]) -> Vec<Run> {
+    let wanted = |run: &&Run| {
+        let differs = Service::Level1.differs_at(&run.point) && run.point.role == "worker";
+        let first = run.play == Play::Pay && run.point.name.starts_with("checkout.adopt.");
+        let believed = run.point.name.starts_with("events.");
+        run.hit == 1 && (differs || first || believed)
+    };
+    runs.iter().filter(wanted).cloned().collect()
 }
 
 /// The selection of the usual test run: each point once.
@@ -59,19 +115,35 @@ fn first_hits(runs: &[Run]) -> Vec<Run> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_at_any_crash_point_loses_nothing_and_everything_comes_to_rest() {
+    let points = Box::pin(kill_at_each_point(Service::Ours, first_hits)).await;
+    assert!(points >= 40, "{points} points");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_service_of_level_1_a_killed_process_loses_nothing() {
+    let points = Box::pin(kill_at_each_point(Service::Level1, differences)).await;
+    assert!(points >= 8, "{points} points");
+}
+
+/// Kills at each point, or at those that `selected` leaves of them; returns their number.
+async fn kill_at_each_point(service: Service, selected: fn(&[Run]) -> Vec<Run>) -> usize {
     let wide = std::env::var_os("TEST_WIDE").is_some();
-    let (plain, hasty) = tokio::join!(Rig::start(None), Rig::start(Some(300)));
-    let (mut rigs, mut passed) = ([plain, Rig::start(None).await, hasty], Vec::new());
-    for play in Play::ALL {
+    let start = |deadline| Rig::start(service, deadline);
+    let (plain, hasty) = tokio::join!(start(None), start(Some(300)));
+    let (mut rigs, mut passed) = ([plain, start(None).await, hasty], Vec::new());
+    for play in service.plays().iter().copied() {
         let rig = &mut rigs[play.rig()];
         passed.push((play, rig.record(play).await));
     }
-    let all = runs(&passed);
+    let all = runs(service, &passed);
     let hit: BTreeSet<_> = all.iter().map(|run| run.point.name.as_str()).collect();
-    let listed: BTreeSet<_> = POINTS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(hit, listed, "the plays pass every point that there is");
+    assert_eq!(
+        hit,
+        service.points(),
+        "the plays pass every point that there is"
+    );
 
-    let todo = if wide { all.clone() } else { first_hits(&all) };
+    let todo = if wide { all.clone() } else { selected(&all) };
     let lane = async |number: usize, rig: &Rig| {
         let mut rows = Vec::new();
         for run in todo.iter().filter(|run| run.play.rig() == number) {
@@ -92,10 +164,12 @@ async fn a_process_killed_at_any_crash_point_loses_nothing_and_everything_comes_
     rows.extend(rest);
     assert_eq!(rows.len(), todo.len());
     let points: BTreeSet<_> = rows.iter().map(|row| &row.run.point).collect();
-    assert!(points.len() >= 40, "{} points", points.len());
-    eprintln!("{} kills at {} points", rows.len(), points.len());
+    let points = points.len();
+    eprintln!("{} kills at {points} points", rows.len());
+    let table = Table { service, rows };
     if wide {
-        Table(rows).write();
+        table.write();
     }
-    Table::assert_names(all.iter().map(|run| &run.point));
+    table.assert_names(all.iter().map(|run| &run.point));
+    points
 }

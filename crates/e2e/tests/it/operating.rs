@@ -8,7 +8,7 @@ use std::process::Output;
 use lapin::{ConnectionProperties, options::QueuePurgeOptions};
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Buyer, Fault, System, SystemOptions, Upstream, eventually};
+use testkit::{Buyer, Fault, Level1, System, SystemOptions, Upstream, eventually};
 use uuid::Uuid;
 
 use crate::{hurried, saga_of, text};
@@ -47,9 +47,35 @@ impl Said {
 }
 
 fn shopctl(system: &System, arguments: &[&str]) -> Said {
+    shopctl_on(system, true, arguments)
+}
+
+/// shopctl with payments' database, or with its API alone.
+fn shopctl_on(system: &System, database: bool, arguments: &[&str]) -> Said {
     let mut command = system.command("shopctl");
     command.args(arguments).env("SHOPCTL_ACTOR", "olga");
+    if !database {
+        command.env_remove("PAYMENTS_DATABASE_URL");
+    }
     Said::by(command.args(["-o", "json"]).output().unwrap())
+}
+
+fn resolve(system: &System, database: bool, saga: &str, to: &str) -> Said {
+    let arguments = [
+        "saga",
+        "resolve",
+        saga,
+        "--step",
+        "init_payment",
+        "--as",
+        to,
+        "--evidence",
+        "seen at payments",
+        "--reason",
+        "ticket 4711",
+        "--yes",
+    ];
+    shopctl_on(system, database, &arguments)
 }
 
 fn act(system: &System, verb: &str, saga: &str) -> Said {
@@ -268,25 +294,32 @@ async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way() {
+    resolved_as_payments_bears_it_out(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_api_alone_bears_out_what_an_operator_resolves() {
+    resolved_as_payments_bears_it_out(false).await;
+}
+
+/// Waits until the undo of a saga's step has had no answer.
+async fn undo_failed(system: &System, saga: &str) {
+    eventually("its undo to fail", || async {
+        let failed = "select last_error is not null from messaging.outbox where saga_id = $1";
+        let failed: Option<bool> = sqlx::query_scalar(failed)
+            .bind(saga.parse::<Uuid>().unwrap())
+            .fetch_optional(&system.shop)
+            .await
+            .unwrap();
+        failed == Some(true)
+    })
+    .await;
+}
+
+async fn resolved_as_payments_bears_it_out(database: bool) {
     let system = with_proxies(stuck_for_long()).await;
     let buyer = system.buyer().await;
-    let resolve = |saga: &str, to: &str| {
-        let arguments = [
-            "saga",
-            "resolve",
-            saga,
-            "--step",
-            "init_payment",
-            "--as",
-            to,
-            "--evidence",
-            "seen at payments",
-            "--reason",
-            "ticket 4711",
-            "--yes",
-        ];
-        shopctl(&system, &arguments)
-    };
+    let resolve = |saga: &str, to: &str| resolve(&system, database, saga, to);
     // the call took effect, and its answer is lost
     system.fault(Upstream::Payments, Fault::CutAnswers);
     let (status, order) = buyer.order().await;
@@ -307,16 +340,7 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
     let lie = resolve(&saga, "done").with(4);
     assert!(lie.talk.contains("has no transaction"), "{}", lie.talk);
     act(&system, "cancel", &saga).with(0);
-    eventually("its undo to fail", || async {
-        let failed = "select last_error is not null from messaging.outbox where saga_id = $1";
-        let failed: Option<bool> = sqlx::query_scalar(failed)
-            .bind(saga.parse::<Uuid>().unwrap())
-            .fetch_optional(&system.shop)
-            .await
-            .unwrap();
-        failed == Some(true)
-    })
-    .await;
+    undo_failed(&system, &saga).await;
     // without its tombstone the order could still be paid later
     let early = resolve(&saga, "undone").with(4);
     assert!(early.talk.contains("has no transaction"), "{}", early.talk);
@@ -336,6 +360,64 @@ async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way
     })
     .await;
     buyer.awaits(text(&order, "id"), "canceled").await;
+    whole(&system).await;
+}
+
+/// A payments service of level 1 shows no transaction: nothing that an operator asserts is verified,
+/// nothing is changed, and what is not an assertion still works.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_level_1_bears_out_no_assertion() {
+    const UNREACHABLE: i32 = 6;
+    let mut options = stuck_for_long();
+    options.level1 = true;
+    let system = System::prepare(options).await;
+    let payments = Level1::start(&system).await;
+    for role in ["api", "worker"] {
+        system.spawn(role).await;
+    }
+    let buyer = system.buyer().await;
+    let unverified = |said: Said| {
+        let said = said.with(UNREACHABLE);
+        let reason = "payments does not offer this";
+        assert!(said.talk.contains(reason), "{}", said.talk);
+    };
+
+    payments.lose_answers(true);
+    let (_, lost) = buyer.order().await;
+    let saga = saga_of(&system, &lost).await;
+    let before = shopctl(&system, &["saga", "show", &saga]).with(0).out;
+    unverified(resolve(&system, false, &saga, "done"));
+    // what we said to be payments' database is not believed
+    unverified(resolve(&system, true, &saga, "done"));
+    let after = shopctl(&system, &["saga", "show", &saga]).with(0).out;
+    assert_eq!(before, after);
+    payments.lose_answers(false);
+    act(&system, "retry", &saga).with(0);
+    let paid = buyer.awaits(text(&lost, "id"), "awaiting_payment").await;
+    let signal = [
+        "saga",
+        "signal",
+        &saga,
+        "transaction_completed",
+        "--reason",
+        "ticket 4711",
+        "--yes",
+    ];
+    unverified(shopctl_on(&system, false, &signal));
+    assert_eq!(state(&system, &saga).await, "waiting");
+    assert!(payments.pay(text(&paid, "transaction_id")).await);
+    buyer.awaits(text(&lost, "id"), "completed").await;
+
+    // an undo that has no answer is not resolved by hand: it is repeated
+    payments.lose_answers(true);
+    let (_, canceled) = buyer.order().await;
+    let saga = saga_of(&system, &canceled).await;
+    act(&system, "cancel", &saga).with(0);
+    undo_failed(&system, &saga).await;
+    unverified(resolve(&system, false, &saga, "undone"));
+    payments.lose_answers(false);
+    act(&system, "retry", &saga).with(0);
+    buyer.awaits(text(&canceled, "id"), "canceled").await;
     whole(&system).await;
 }
 
@@ -365,21 +447,7 @@ async fn whoever_holds_the_lease_cannot_finish_against_an_operator() {
         })
         .await;
         let acted = if verb == "resolve" {
-            let resolve = [
-                "saga",
-                "resolve",
-                &saga,
-                "--step",
-                "init_payment",
-                "--as",
-                "done",
-                "--evidence",
-                "seen",
-                "--reason",
-                "ticket 4711",
-                "--yes",
-            ];
-            shopctl(&system, &resolve)
+            resolve(&system, true, &saga, "done")
         } else {
             act(&system, verb, &saga)
         };

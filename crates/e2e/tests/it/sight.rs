@@ -4,7 +4,7 @@ use std::process::Command;
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use testkit::{Buyer, Level1, System, eventually};
+use testkit::{Buyer, Level1, System, SystemOptions, eventually};
 
 use super::{hurried, impatient, saga_of, shopctl::lines, text};
 
@@ -24,10 +24,10 @@ fn run(command: &mut Command, arguments: &[&str]) -> Ran {
     }
 }
 
-/// shopctl beside a payments service of another team. Our own payments database stays set.
-fn beside(system: &System, payments: &str, arguments: &[&str]) -> Ran {
-    let mut command = system.command("shopctl");
-    run(command.env("PAYMENTS_URL", payments), arguments)
+/// shopctl with all settings. Beside a payments service of another team, our own payments database
+/// stays set.
+fn shopctl(system: &System, arguments: &[&str]) -> Ran {
+    run(&mut system.command("shopctl"), arguments)
 }
 
 /// shopctl with payments' API alone.
@@ -61,14 +61,14 @@ async fn completed(buyer: &Buyer<'_>) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_a_foreign_service_our_empty_database_says_nothing() {
-    let system = System::prepare(impatient()).await;
-    let payments = Level1::start(&system.amqp_url).await;
-    let env = [
-        ("PAYMENTS_URL", &*payments.url),
-        ("PAYMENTS_EVENTS", "trusted"),
-    ];
+    let system = System::prepare(SystemOptions {
+        level1: true,
+        ..impatient()
+    })
+    .await;
+    let payments = Level1::start(&system).await;
     for role in ["api", "worker"] {
-        system.spawn_with(role, &env).await;
+        system.spawn(role).await;
     }
     let buyer = system.buyer().await;
     let (_, paid) = buyer.order().await;
@@ -77,11 +77,7 @@ async fn beside_a_foreign_service_our_empty_database_says_nothing() {
     let (_, waiting) = buyer.order().await;
     buyer.awaits(text(&waiting, "id"), "awaiting_payment").await;
 
-    let shown = beside(
-        &system,
-        &payments.url,
-        &["order", "show", text(&paid, "id")],
-    );
+    let shown = shopctl(&system, &["order", "show", text(&paid, "id")]);
     assert_eq!(shown.code, 0, "{}", shown.talk);
     assert!(!shown.talk.contains("has no transaction"), "{}", shown.talk);
     assert!(
@@ -90,16 +86,12 @@ async fn beside_a_foreign_service_our_empty_database_says_nothing() {
         shown.talk
     );
 
-    let why = beside(
-        &system,
-        &payments.url,
-        &["why", text(&waiting, "id"), "-o", "json"],
-    );
+    let why = shopctl(&system, &["why", text(&waiting, "id"), "-o", "json"]);
     assert_eq!(why.code, 0, "{}{}", why.out, why.talk);
     let why = lines(&why.out).remove(0);
     assert_eq!(text(&why, "code"), "waiting-for-signal", "{why}");
 
-    let doctor = beside(&system, &payments.url, &DOCTOR);
+    let doctor = shopctl(&system, &DOCTOR);
     assert_eq!(doctor.code, 6, "{}", doctor.talk);
     for id in ["I2", "I3", "I5"] {
         assert_eq!(result(&doctor, id), "not checked", "{}", doctor.talk);
@@ -112,10 +104,10 @@ async fn beside_a_foreign_service_our_empty_database_says_nothing() {
     );
     assert!(doctor.talk.contains("neither the read"), "{}", doctor.talk);
     let left_out = ["doctor", "--without", "payments,bindings"];
-    let doctor = beside(&system, &payments.url, &left_out);
+    let doctor = shopctl(&system, &left_out);
     assert_eq!(doctor.code, 0, "{}", doctor.talk);
 
-    let known = beside(&system, &payments.url, &["payments", "-o", "json"]);
+    let known = shopctl(&system, &["payments", "-o", "json"]);
     assert_eq!(known.code, 0, "{}", known.talk);
     let known = lines(&known.out).remove(0);
     assert_eq!(
@@ -234,7 +226,7 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
         text(&other["database"], "why").contains("it is not believed"),
         "{other}"
     );
-    let doctor = run(&mut system.command("shopctl"), &DOCTOR);
+    let doctor = shopctl(&system, &DOCTOR);
     assert_eq!(doctor.code, 6, "{}", doctor.talk);
     assert_eq!(result(&doctor, "I3"), "holds", "{}", doctor.talk);
     assert_eq!(result(&doctor, "I5"), "not checked", "{}", doctor.talk);
@@ -255,6 +247,6 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
     let away = known(&system);
     assert_eq!(away["database"]["read"], true, "{away}");
     assert_eq!(away["level"], Value::Null, "{away}");
-    let doctor = run(&mut system.command("shopctl"), &DOCTOR);
+    let doctor = shopctl(&system, &DOCTOR);
     assert_eq!(doctor.code, 0, "{}", doctor.talk);
 }

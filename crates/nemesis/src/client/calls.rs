@@ -108,17 +108,16 @@ impl Clients {
         &self,
         account: &Account,
         verb: &str,
-        order: Order,
+        mut order: Order,
         entry: &mut Entry,
     ) -> Option<Answer> {
-        let body = json!({"transaction_id": order.transaction});
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let request = self
                 .http
                 .post(format!("{}/transactions/{verb}", self.payments))
                 .bearer_auth(&account.token)
-                .json(&body);
+                .json(&json!({"transaction_id": order.transaction}));
             match self.call(verb, request).await {
                 Some((StatusCode::OK, _)) if verb == "complete" => return Some(Answer::Paid),
                 Some((StatusCode::OK, _)) => return Some(Answer::Canceled),
@@ -126,12 +125,14 @@ impl Clients {
                     return Some(Answer::TooLateToPay);
                 }
                 Some((StatusCode::CONFLICT, _)) => return Some(Answer::TooLateToCancel),
-                // the transaction does not exist yet, or never will: read the order
+                // the transaction does not exist yet, never will, or has another id than the
+                // proposed one: read the order
                 Some((StatusCode::NOT_FOUND, _)) => {
-                    let seen = self.look(account, order.id, entry).await;
-                    if seen.is_some() {
+                    let read = self.read(account, order.id, entry).await;
+                    if let Some((seen @ Some(_), _)) = read {
                         return seen;
                     }
+                    order.transaction = read.map_or(order.transaction, |(_, now)| now);
                 }
                 Some((status, problem)) if is_final(status, &problem) => {
                     entry.wrong.push(format!("{verb} was refused: {problem}"));
@@ -187,6 +188,16 @@ impl Clients {
         id: Uuid,
         entry: &mut Entry,
     ) -> Option<Answer> {
+        self.read(account, id, entry).await?.0
+    }
+
+    /// Reads the order once; returns its status if that is final, and its transaction's id.
+    async fn read(
+        &self,
+        account: &Account,
+        id: Uuid,
+        entry: &mut Entry,
+    ) -> Option<(Option<Answer>, Uuid)> {
         let request = self
             .http
             .get(format!("{}/api/orders/{id}", self.api))
@@ -194,7 +205,9 @@ impl Clients {
         match self.call("read order", request).await? {
             (StatusCode::OK, order) => {
                 let status = order["status"].as_str()?;
-                matches!(status, "completed" | "canceled").then(|| Answer::Seen(status.to_owned()))
+                let end = matches!(status, "completed" | "canceled");
+                let transaction = order["transaction_id"].as_str()?.parse().ok()?;
+                Some((end.then(|| Answer::Seen(status.to_owned())), transaction))
             }
             (StatusCode::NOT_FOUND, _) => {
                 entry
@@ -220,11 +233,13 @@ impl Clients {
         None
     }
 
-    /// Makes a call; `None` if no complete answer arrived.
+    /// Makes a call; `None` if no complete answer arrived. A body that is no JSON is null.
     async fn call(&self, what: &str, request: RequestBuilder) -> Option<(StatusCode, Value)> {
         let answer = async {
             let answer = request.send().await?;
-            Ok((answer.status(), answer.json().await?))
+            let status = answer.status();
+            let body = answer.text().await?;
+            Ok((status, serde_json::from_str(&body).unwrap_or_default()))
         };
         let answer: reqwest::Result<_> = answer.await;
         let heard = match &answer {

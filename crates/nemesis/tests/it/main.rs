@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nemesis::{Mode, Options, Summary};
+use nemesis::{Mode, Options, PaymentsService, Summary};
 use tokio::sync::Mutex;
 
 /// One system at a time: each starts servers of its own.
@@ -13,33 +13,42 @@ fn is_wide() -> bool {
 }
 
 async fn run(mode: Mode, seed: u64) -> Summary {
-    run_with(mode, seed, None, false).await
+    run_with(plain(mode, seed)).await
 }
 
-async fn run_with(mode: Mode, seed: u64, planted: Option<&'static str>, attacked: bool) -> Summary {
-    let _alone = ALONE.lock().await;
-    let wide = is_wide();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("it is later than 1970");
-    let (seed, seconds) = match (wide, mode) {
-        _ if planted.is_some() => (seed, 100),
-        (true, Mode::Safety) if attacked => (seed, 120),
-        (true, Mode::Scaling | Mode::Rolling) => (now.as_secs(), 180),
-        (true, _) => (now.as_secs(), 240),
-        (false, Mode::Safety | Mode::Liveness | Mode::Outages) => (seed, 30),
-        (false, Mode::Scaling) => (seed, 12),
-        (false, Mode::Rolling) => (seed, 1), // one round
-    };
-    eprintln!("seed {seed}");
-    let time = Duration::from_secs(seconds);
-    let options = Options {
+/// A run with nothing planted and no attacker, against our own payments.
+fn plain(mode: Mode, seed: u64) -> Options {
+    Options {
         seed,
         mode,
-        time,
-        planted,
-        attacked,
+        time: Duration::ZERO, // the run decides
+        planted: None,
+        attacked: false,
+        payments: PaymentsService::Ours,
+    }
+}
+
+/// Runs for as long as the mode needs; in a wide run, with a seed of the moment.
+async fn run_with(options: Options) -> Summary {
+    let _alone = ALONE.lock().await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("it is later than 1970");
+    let (seed, seconds) = match (is_wide(), options.mode) {
+        _ if options.planted.is_some() => (options.seed, 100),
+        (true, Mode::Safety) if options.attacked => (options.seed, 120),
+        (true, Mode::Scaling | Mode::Rolling) => (now.as_secs(), 180),
+        (true, _) => (now.as_secs(), 240),
+        (false, Mode::Safety | Mode::Liveness | Mode::Outages) => (options.seed, 30),
+        (false, Mode::Scaling) => (options.seed, 12),
+        (false, Mode::Rolling) => (options.seed, 1), // one round
     };
-    let summary = nemesis::run(options).await;
+    eprintln!("seed {seed}");
+    let summary = nemesis::run(Options {
+        seed,
+        time: Duration::from_secs(seconds),
+        ..options
+    })
+    .await;
     eprintln!("{}", summary.markdown());
     summary
 }
@@ -51,6 +60,18 @@ async fn whatever_goes_wrong_every_answer_stays_true_and_all_comes_to_rest() {
     assert!(summary.orders_accepted > 0 && summary.completed > 0 && summary.canceled > 0);
     assert!(summary.done.kills + summary.done.pauses + summary.done.links_broken > 0);
     assert!(summary.doctor_runs > 0 && summary.cause_looks > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn beside_a_payments_service_of_level_1_every_answer_stays_true() {
+    let summary = run_with(Options {
+        payments: PaymentsService::Level1,
+        ..plain(Mode::Safety, 3)
+    })
+    .await;
+    assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
+    assert!(summary.orders_accepted > 0 && summary.completed > 0 && summary.canceled > 0);
+    assert!(summary.done.kills + summary.done.pauses + summary.done.links_broken > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -101,7 +122,11 @@ async fn a_consumer_that_counts_an_outage_as_an_attempt_is_found() {
         eprintln!("left to `--wide`: it takes minutes");
         return;
     }
-    let summary = run_with(Mode::Outages, 1, Some("an-outage-is-an-attempt"), false).await;
+    let summary = run_with(Options {
+        planted: Some("an-outage-is-an-attempt"),
+        ..plain(Mode::Outages, 1)
+    })
+    .await;
     let found = summary.violations.iter();
     let found = found.filter(|what| what.contains("nobody sent poison"));
     assert!(found.count() > 0, "{:#?}", summary.violations);
@@ -111,7 +136,11 @@ async fn a_consumer_that_counts_an_outage_as_an_attempt_is_found() {
 async fn an_attacker_beside_the_clients_changes_nothing() {
     let seeds: &[u64] = if is_wide() { &[2, 3, 4] } else { &[2] };
     for seed in seeds {
-        let summary = run_with(Mode::Safety, *seed, None, true).await;
+        let summary = run_with(Options {
+            attacked: true,
+            ..plain(Mode::Safety, *seed)
+        })
+        .await;
         assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
         let attacks = summary.attacks.expect("there was an attacker");
         for kind in [

@@ -297,7 +297,8 @@ async fn a_time_out_and_a_cut_connection_are_unknown() {
 async fn an_undo_is_canceled_overtaken_or_unknown() {
     let asked = Asked::new();
     let (client, _) = payments(200, asked.transaction("canceled").to_string()).await;
-    assert_eq!(asked.undo(&client).await, Ok(Cancellation::Canceled));
+    let canceled = Ok(Cancellation::Canceled(Some(asked.transaction_id)));
+    assert_eq!(asked.undo(&client).await, canceled);
 
     for paid in [
         problem("transaction-paid", Some(&asked.transaction("paid"))),
@@ -318,8 +319,10 @@ async fn an_undo_is_canceled_overtaken_or_unknown() {
         (409, asked.transaction("canceled").to_string()),
     ] {
         let (client, _) = payments(status, canceled).await;
-        assert_eq!(asked.undo(&client).await, Ok(Cancellation::Canceled));
-        assert_eq!(asked.cancel(&client).await, Ok(Cancellation::Canceled));
+        for canceled in [asked.undo(&client).await, asked.cancel(&client).await] {
+            assert!(matches!(canceled, Ok(Cancellation::Canceled(id))
+                if id.is_none_or(|id| id == asked.transaction_id)));
+        }
     }
 
     let foreign = problem("transaction-paid", Some(&Asked::new().transaction("paid")));

@@ -4,7 +4,7 @@
 use lapin::BasicProperties;
 use nix::sys::signal::Signal;
 use serde_json::json;
-use testkit::{eventually, foreign_client};
+use testkit::foreign_client;
 use uuid::Uuid;
 
 use super::{
@@ -35,13 +35,26 @@ pub(super) enum Play {
     Entomb,
     /// Order and never pay: compensated at the deadline.
     Deadline,
+    /// Order and pay while payments loses the answers to the creation: completed by an event that
+    /// overtook the answer. Beside it, an undecodable message. Only a service of level 1 can lose
+    /// them at will.
+    Overtake,
 }
 
 impl Play {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const OURS: [Self; 7] = [
         Self::Pay,
         Self::Register,
         Self::Foreign,
+        Self::Refuse,
+        Self::TakeBack,
+        Self::Entomb,
+        Self::Deadline,
+    ];
+
+    pub(super) const LEVEL_1: [Self; 6] = [
+        Self::Pay,
+        Self::Overtake,
         Self::Refuse,
         Self::TakeBack,
         Self::Entomb,
@@ -57,12 +70,13 @@ impl Play {
             Self::TakeBack => "take back",
             Self::Entomb => "entomb",
             Self::Deadline => "deadline",
+            Self::Overtake => "overtake",
         }
     }
 
     pub(super) fn direction(self) -> Direction {
         match self {
-            Self::Pay | Self::Register | Self::Foreign => Direction::Forward,
+            Self::Pay | Self::Register | Self::Foreign | Self::Overtake => Direction::Forward,
             Self::Refuse | Self::TakeBack | Self::Entomb | Self::Deadline => {
                 Direction::Compensating
             }
@@ -99,13 +113,23 @@ impl Play {
         if self == Self::Entomb {
             rig.signal("worker", Signal::SIGSTOP).await;
         }
+        if self == Self::Overtake {
+            rig.lose_answers(true);
+        }
         let id = client.place(&key, later || self == Self::Entomb).await;
         match self {
             Self::Pay | Self::Foreign | Self::Refuse => {
                 let order = client.awaits(&id, "awaiting_payment").await;
                 let transaction = text(&order, "transaction_id");
                 if self == Self::Foreign {
-                    publish(rig, transaction).await;
+                    // premature: payments is asked, and the message goes to the retry queues
+                    let early = json!({
+                        "transaction_id": transaction, "completed_at": "2026-01-01T00:00:00Z",
+                        "routing_key": "transaction_completed",
+                    });
+                    let before = rig.rungs();
+                    publish(rig, &[nonsense(rig, transaction), early.to_string()]).await;
+                    rig.climbs(before).await;
                 }
                 let verb = if self == Self::Refuse {
                     "cancel"
@@ -122,6 +146,14 @@ impl Play {
                 client.cancel(&id).await;
                 rig.signal("worker", Signal::SIGCONT).await;
             }
+            Self::Overtake => {
+                let transaction = rig.transaction(&id).await;
+                publish(rig, &[nonsense(rig, &transaction)]).await;
+                let before = rig.rungs();
+                client.decide("complete", &transaction).await;
+                rig.climbs(before).await;
+                rig.lose_answers(false);
+            }
             Self::Deadline | Self::Register => {}
         }
         let ends = match self.direction() {
@@ -133,17 +165,17 @@ impl Play {
     }
 }
 
-/// Publishes nonsense, which must end in `failed`, and a premature claim that a transaction is
-/// paid: payments is asked, and the message goes to the retry queues.
-async fn publish(rig: &Rig, transaction: &str) {
-    let (connection, channel) = foreign_client(&rig.system.amqp_url).await;
+/// A message that must end in `failed`.
+fn nonsense(rig: &Rig, transaction: &str) -> String {
     let nonsense = format!("nonsense {transaction}");
-    let early = json!({
-        "transaction_id": transaction, "completed_at": "2026-01-01T00:00:00Z", "routing_key": "transaction_completed",
-    });
     rig.expect_failed(&nonsense);
-    let before = rig.rungs();
-    for body in [nonsense, early.to_string()] {
+    nonsense
+}
+
+/// Publishes these bodies as payments' events.
+async fn publish(rig: &Rig, bodies: &[String]) {
+    let (connection, channel) = foreign_client(&rig.system.amqp_url).await;
+    for body in bodies {
         testkit::publish(
             &channel,
             "payments_events",
@@ -153,9 +185,5 @@ async fn publish(rig: &Rig, transaction: &str) {
         )
         .await;
     }
-    eventually("the early word to be on the ladder", || async {
-        rig.rungs() > before
-    })
-    .await;
     connection.close(200, "done".into()).await.unwrap();
 }

@@ -15,11 +15,12 @@ use lapin::{
     types::FieldTable,
 };
 use nix::sys::signal::Signal;
-use testkit::{System, SystemOptions, eventually};
+use testkit::{Level1, System, SystemOptions, eventually, eventually_some};
 use tokio::sync::Mutex as AsyncMutex;
 use uuid::Uuid;
 
 use super::{
+    Service,
     client::{Accepted, Client, register},
     plays::Play,
 };
@@ -39,6 +40,8 @@ pub(super) struct Point {
 pub(super) struct Rig {
     pub(super) system: System,
     dir: PathBuf,
+    /// The payments service, if it is none of our processes.
+    level1: Option<Level1>,
     email: String,
     ledger: AsyncMutex<Vec<Accepted>>,
     nonsense: Mutex<Vec<String>>,
@@ -48,7 +51,7 @@ pub(super) struct Rig {
 
 impl Rig {
     /// Starts a system with short leases, optionally with a deadline for payments in milliseconds.
-    pub(super) async fn start(deadline: Option<u32>) -> Self {
+    pub(super) async fn start(service: Service, deadline: Option<u32>) -> Self {
         let mut env: Vec<(&'static str, String)> = [
             ("SAGA_LEASE_MS", "300"),
             ("SAGA_CALL_TIMEOUT_MS", "200"),
@@ -65,6 +68,7 @@ impl Rig {
         }
         let options = SystemOptions {
             env: env.into_iter().collect(),
+            level1: service == Service::Level1,
             ..SystemOptions::default()
         };
         let system = System::prepare(options).await;
@@ -76,21 +80,31 @@ impl Rig {
         let dir = PathBuf::from(dev)
             .join("run")
             .join(format!("crash-{}", Uuid::new_v4().simple()));
+        let level1 = match service {
+            Service::Ours => None,
+            Service::Level1 => Some(Level1::start(&system).await),
+        };
         let mut rig = Self {
             system,
             dir,
+            level1,
             email: String::new(),
             ledger: AsyncMutex::default(),
             nonsense: Mutex::default(),
             died: Mutex::default(),
         };
-        for role in ROLES {
+        for role in rig.roles() {
             fs::create_dir_all(rig.dir.join(role)).unwrap();
             rig.spawn(role).await;
         }
         rig.email = register(&rig.system).await;
         rig.settle().await;
         rig
+    }
+
+    /// The processes that are killed.
+    fn roles(&self) -> &'static [&'static str] {
+        &ROLES[usize::from(self.level1.is_some())..]
     }
 
     async fn spawn(&self, role: &str) {
@@ -216,8 +230,34 @@ impl Rig {
         rungs.count()
     }
 
+    /// Waits until a message is in a retry queue that was in none when `rungs` was `before`.
+    pub(super) async fn climbs(&self, before: usize) {
+        eventually("the message to be on the ladder", || async {
+            self.rungs() > before
+        })
+        .await;
+    }
+
+    fn level1(&self) -> &Level1 {
+        let level1 = self.level1.as_ref();
+        level1.expect("this play is of level 1 only")
+    }
+
+    /// Whether payments loses the answers to creations from now on.
+    pub(super) fn lose_answers(&self, lose: bool) {
+        self.level1().lose_answers(lose);
+    }
+
+    /// The id of an order's transaction, which the shop may not know yet.
+    pub(super) async fn transaction(&self, order: &str) -> String {
+        let found = eventually_some("payments to have the transaction", || {
+            self.level1().transaction(order)
+        });
+        found.await.0
+    }
+
     /// Waits until every process is up, every saga is at rest, every message is published and
-    /// handled, every mail is recorded, and every undecodable message is in `failed`.
+    /// handled, every mail is recorded, and every undecodable message, and no other, is in `failed`.
     async fn settle(&self) {
         self.system.settle().await;
         let connection =
@@ -241,16 +281,16 @@ impl Rig {
             .fetch_one(&self.system.shop)
             .await
             .unwrap();
-            left == 0 && mails.0 == mails.1 && ROLES.iter().all(|role| self.system.runs(role))
+            left == 0 && mails.0 == mails.1 && self.roles().iter().all(|role| self.system.runs(role))
         })
         .await;
-        eventually("what nobody understands to be in `failed`", || async {
-            let expected = self.nonsense.lock().unwrap().clone();
-            expected.is_empty() || {
-                let there = failed(&connection).await;
-                expected.iter().all(|body| there.contains(body))
-            }
-        })
+        eventually(
+            "`failed` to hold each undecodable message and no other",
+            || async {
+                let expected = self.nonsense.lock().unwrap().iter().cloned().collect();
+                failed(&connection).await == expected
+            },
+        )
         .await;
         connection.close(200, "done".into()).await.unwrap();
     }
