@@ -126,6 +126,8 @@ pub struct FailedMessage {
     pub message_id: Option<String>,
     /// The queue that the message came from.
     pub queue: Option<String>,
+    /// The routing key under which the message was published.
+    pub routing_key: String,
     /// Why the message failed, for people.
     pub reason: Option<String>,
     /// The kind of failure; none if neither its consumer nor its content tells.

@@ -4,13 +4,12 @@
 //! the message in `failed`. A crash between the publisher confirm and the ack leaves the message in
 //! both queues: it may be delivered twice, which the inbox deduplicates, but it is never lost.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
 use operator::failed::{Decided, FailedError};
-use serde_json::Value;
 
 use crate::{
     Common,
@@ -114,7 +113,8 @@ pub(crate) struct Edit {
     /// The queue to send it to, instead of the one that the consumer recorded.
     #[arg(long, value_name = "QUEUE", value_parser = QUEUES)]
     to: Option<String>,
-    /// File with the new body, as JSON; `-` reads stdin.
+    /// The new body: a file, `-` for stdin, or the JSON itself. Its consumer must be able to read
+    /// it, or it is not sent.
     #[arg(long)]
     body: String,
     /// Reason; kept in the audit.
@@ -350,7 +350,12 @@ impl Edit {
             return Err(self.not_one(held.len()).into());
         };
         let recorded = one.message.queue.as_deref();
-        let queue = self.to.as_deref().or(recorded).unwrap_or("?");
+        let to = self.to.as_deref();
+        let queue = to.or(recorded).unwrap_or("?");
+        operator::failed::check(&one.message, to, &body).map_err(|error| {
+            Failure::usage(format!("{queue} cannot read the new body: {error}"))
+                .hint("nothing was changed; mend the body and repeat the command")
+        })?;
         let question = format!(
             "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
             self.id, one.message.body
@@ -360,33 +365,23 @@ impl Edit {
         let [held] = held.as_mut_slice() else {
             return Err(self.not_one(found).into());
         };
-        let to = self.to.as_deref();
         let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
         review.close().await;
         tell(common, &[decided])
     }
 
-    fn read(&self) -> anyhow::Result<Value> {
-        let unread = |error: std::io::Error| {
-            Failure::usage(format!(
-                "the body cannot be read from {}: {error}",
-                self.body
-            ))
-            .hint("name a file, or `-` and give it on stdin")
+    fn read(&self) -> Result<String, Failure> {
+        let body = match self.body.as_str() {
+            "-" => std::io::read_to_string(std::io::stdin()),
+            json if json.trim_start().starts_with('{') => Ok(json.to_owned()),
+            file => std::fs::read_to_string(file),
         };
-        let text = if self.body == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(unread)?;
-            text
-        } else {
-            std::fs::read_to_string(&self.body).map_err(unread)?
-        };
-        let body = serde_json::from_str(&text).map_err(|error| {
-            Failure::usage(format!("the body is no JSON: {error}"))
-                .hint("nothing was changed; `jq . FILE` finds the place")
-        })?;
-        Ok(body)
+        body.map_err(|error| {
+            let from = &self.body;
+            Failure::usage(format!("the body cannot be read from {from}: {error}"))
+                .hint("name a file, `-` and give it on stdin, or give the JSON itself")
+        })
     }
 
     fn not_one(&self, found: usize) -> Failure {

@@ -153,6 +153,7 @@ fn failed(kind: FailureKind) -> Seen<Vec<FailedMessage>> {
     Seen::Seen(vec![FailedMessage {
         message_id: Some("m-2".to_owned()),
         queue: Some(EVENTS.to_owned()),
+        routing_key: "transaction_completed".to_owned(),
         reason: Some("it cannot be handled".to_owned()),
         kind: Some(kind.into()),
     }])
@@ -491,13 +492,7 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     certainly(Code::Unroutable, &facts, &world());
     let mut facts = decided();
     facts.failed = failed(FailureKind::Undecodable);
-    let judgement = certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
-    assert!(
-        judgement
-            .next
-            .iter()
-            .any(|step| step.command.starts_with("shopctl failed retry m-2 "))
-    );
+    certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
     certainly(Code::QueueWithoutConsumer, &decided(), &queue(1, 0, 0));
     certainly(Code::QueueWithoutConsumer, &decided(), &queue(0, 1, 0));
     likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
@@ -550,12 +545,58 @@ fn without_the_broker_or_payments_outbox_less_is_sure() {
 }
 
 #[test]
+fn a_message_with_a_broken_body_is_edited_first() {
+    let commands = |facts: &Facts| {
+        let judgement = certainly(Code::MessageFailed, facts, &world());
+        let commands = judgement.next.into_iter().map(|step| step.command);
+        commands.collect::<Vec<_>>()
+    };
+    let starts = |commands: &[String], expected: &[&str]| {
+        let all = commands.len() > expected.len();
+        let mut both = commands.iter().zip(expected);
+        all && both.all(|(command, start)| command.starts_with(start))
+    };
+    let [edit, signal, show] = [
+        "shopctl failed edit m-2 ",
+        "shopctl saga signal ",
+        "shopctl failed show m-2",
+    ];
+    let mut facts = waiting("paid", Some(60));
+    for kind in [FailureKind::Undecodable, FailureKind::Contradictory] {
+        facts.failed = failed(kind);
+        let commands = commands(&facts);
+        assert!(starts(&commands, &[edit, signal, show]), "{commands:?}");
+        assert!(!commands.iter().any(|command| command.contains(" retry ")));
+        let body = commands[0].split('\'').nth(1).unwrap();
+        let key = "transaction_completed";
+        let event = contracts::decode::payment_event(body.as_bytes(), key).unwrap();
+        assert_eq!(event.transaction_id, transaction());
+        assert_eq!(event.at, ago(60));
+    }
+    // sent again as it is, it may be handled
+    facts.failed = failed(FailureKind::UnknownSubject);
+    let handled = commands(&facts);
+    let retry = "shopctl failed retry m-2 ";
+    assert!(starts(&handled, &[signal, show, retry]), "{handled:?}");
+    // no edit makes an event of a payment say that it is canceled
+    let mut canceled = waiting("canceled", Some(60));
+    canceled.failed = failed(FailureKind::Undecodable);
+    let canceled = commands(&canceled);
+    assert!(starts(&canceled, &[signal, show]), "{canceled:?}");
+    facts.failed = failed(FailureKind::Undecodable);
+    facts.payment = Seen::Unseen;
+    let blind = commands(&facts);
+    assert!(starts(&blind, &[edit, show]), "{blind:?}");
+}
+
+#[test]
 fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
     facts.failed = Seen::Seen(vec![FailedMessage {
         kind: None,
         message_id: Some("x; rm -rf".to_owned()),
         queue: None,
+        routing_key: String::new(),
         reason: None,
     }]);
     let judgement = certainly(Code::MessageFailed, &facts, &world());

@@ -49,7 +49,7 @@ fn end(mut drill: Child) {
 
 /// Its first next step, if that acts. No later one acts on the saga otherwise.
 fn advice(why: &Value) -> Option<Vec<String>> {
-    const ACTS: [&str; 5] = ["retry", "resume", "signal", "cancel", "end-session"];
+    const ACTS: [&str; 6] = ["retry", "resume", "signal", "cancel", "edit", "end-session"];
     let next = why["next"].as_array().unwrap().iter();
     let words = next.map(|next| shlex::split(text(next, "command")).unwrap());
     let acts = |words: &Vec<String>| ACTS.contains(&words.get(2).map_or("", String::as_str));
