@@ -76,6 +76,10 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
                 "payments answers again",
             )]
         }
+        Code::PausedBy if !world.plans.contains(&facts.plan) => vec![step(
+            "start workers of the release that knows its plan; the shopctl of that release resumes it",
+            "shopctl saga check-compat".to_owned(),
+        )],
         Code::PausedBy => vec![step(
             "resume it",
             format!("shopctl saga resume {saga} --reason 'looked into it'"),
@@ -94,11 +98,17 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
             let order = facts.order_id.into_iter().map(order);
             cancel.into_iter().chain(order).chain([failed]).collect()
         }
-        Code::UnknownPlanVersion => vec![step(
-            "start workers of the release that knows its plan, and see which plans live; workers of \
-             another release start with UNKNOWN_PLANS=leave",
-            "shopctl saga check-compat".to_owned(),
-        )],
+        Code::UnknownPlanVersion => vec![
+            step(
+                "park it, so that workers of other releases start: signals are kept, and its stock stays held until \
+                 the shopctl of a release that knows its plan resumes it",
+                format!("shopctl saga pause {saga} --reason 'no worker knows its plan'"),
+            ),
+            step(
+                "or start workers of the release that knows its plan; see which plans live",
+                "shopctl saga check-compat".to_owned(),
+            ),
+        ],
         Code::CompensationOverdue => {
             vec![retry(
                 "once payments answers, ask it at once",

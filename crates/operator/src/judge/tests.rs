@@ -261,6 +261,15 @@ fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
     assert_eq!(value(&judgement, "by"), "ann");
     assert_eq!(value(&judgement, "why"), "looking");
     assert_eq!(judgement.since, ago(600));
+    let first = &judgement.next[0].command;
+    assert_eq!(
+        first, "shopctl saga check-compat",
+        "this program cannot resume it"
+    );
+    paused.plan.version = 1;
+    let judgement = certainly(Code::PausedBy, &paused, &world());
+    let first = &judgement.next[0].command;
+    assert!(first.starts_with("shopctl saga resume "), "{first}");
 }
 
 #[test]
@@ -268,7 +277,9 @@ fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
     let mut foreign = running(-60, 0, &[]);
     foreign.plan.version = 2;
     let mut world = world();
-    certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let judgement = certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let first = &judgement.next[0].command;
+    assert!(first.starts_with("shopctl saga pause "), "{first}");
     let mut there = worker("saga", 1);
     there.plans = vec!["checkout/2/0123456789abcdef".to_owned()];
     world.processes.push(there);
