@@ -167,7 +167,8 @@ pub async fn edit(
     Ok(Decided::sent(&held.message, sent))
 }
 
-/// Removes messages from `failed` for good. The audit keeps them in full.
+/// Removes messages from `failed` for good. The audit keeps them in full, and whether they were
+/// [settled](crate::settled).
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -175,6 +176,7 @@ pub async fn discard(
     pool: &PgPool,
     review: &Review,
     held: &mut [&mut Held],
+    settled: bool,
     actor: &Actor,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
@@ -182,7 +184,13 @@ pub async fn discard(
     for some in held.chunks_mut(AT_ONCE) {
         let small = some.iter().filter(|held| !held.message.body_cut);
         let small: Vec<&Held> = small.map(|held| &**held).collect();
-        let dropped = || json!({ "dropped": true });
+        let dropped = || {
+            if settled {
+                json!({ "dropped": true, "settled": true })
+            } else {
+                json!({ "dropped": true })
+            }
+        };
         let sides = small
             .iter()
             .map(|held| (&held.message, whole(&held.message), dropped()));

@@ -175,6 +175,14 @@ pub struct Facts {
     pub locked: Vec<LockedRow>,
 }
 
+impl Facts {
+    /// Payments' event, if it is parked in payments' outbox.
+    fn parked(&self) -> Option<&Unpublished> {
+        let unpublished = self.unpublished.seen()?.as_ref();
+        unpublished.filter(|message| message.parked)
+    }
+}
+
 /// The queue of payments' decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
 use operator::failed::{Decided, FailedError};
+use sqlx::PgPool;
 
 use crate::{
     Common,
@@ -54,7 +55,8 @@ pub(crate) enum Failed {
     /// Remove messages from `failed` for good; the audit keeps them in full.
     #[command(
         after_help = "Examples:\n  shopctl failed drop 01996e0e-0000-7000-8000-000000000001 --reason 'a test of the partner'\n  \
-                            shopctl failed drop --queue messages --text undecodable --reason 'not ours'"
+                            shopctl failed drop --queue messages --text undecodable --reason 'not ours'\n  \
+                            shopctl failed drop --settle --reason 'their orders are at rest'"
     )]
     Drop(Discard),
 }
@@ -125,10 +127,14 @@ pub(crate) struct Edit {
 #[derive(Args)]
 pub(crate) struct Discard {
     /// The messages' ids.
-    #[arg(required_unless_present = "queue", conflicts_with_all = ["queue", "text"])]
+    #[arg(required_unless_present_any = ["queue", "settle"], conflicts_with_all = ["queue", "text"])]
     ids: Vec<String>,
     #[command(flatten)]
     group: InGroup,
+    /// Only payment events whose orders are at rest in agreement with payments. Another message
+    /// that is named by its id is refused.
+    #[arg(long)]
+    settle: bool,
     /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
@@ -311,7 +317,7 @@ impl Retry {
         .await?;
         all_there(&self.ids, &held)?;
         if held.is_empty() {
-            return nothing(self.all);
+            return nothing(self.all.then_some("`failed` is empty."));
         }
         let what = match &self.to {
             Some(queue) => format!("to be sent again, to {queue}"),
@@ -331,9 +337,11 @@ impl Retry {
     }
 }
 
-fn nothing(all: bool) -> anyhow::Result<()> {
-    if all {
-        output::talk("`failed` is empty.");
+/// Nothing was selected. That is no error of a command that takes what there is, which says so in
+/// these words.
+fn nothing(fine: Option<&str>) -> anyhow::Result<()> {
+    if let Some(words) = fine {
+        output::talk(words);
         return Ok(());
     }
     Err(missing("like that").into())
@@ -398,13 +406,17 @@ impl Discard {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
         let mut review = Review::open(&amqp, "failed drop", &CONSUMERS).await?;
-        let held = take(&mut review, |message| {
+        let mut held = take(&mut review, |message| {
             self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
         all_there(&self.ids, &held)?;
+        if self.settle {
+            held = self.settled(common, &pool, held).await?;
+        }
         if held.is_empty() {
-            return nothing(false);
+            let words = "No message in `failed` is about an order at rest.";
+            return nothing(self.settle.then_some(words));
         }
         let what = "to be taken out of `failed` for good, and kept in the audit only";
         let question = consequences(what, &held);
@@ -412,11 +424,38 @@ impl Discard {
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let done = |n| bar.set(n as u64);
-        let decided = operator::failed::discard(&pool, &review, &mut some, &actor, done);
+        let decided =
+            operator::failed::discard(&pool, &review, &mut some, self.settle, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;
         tell(common, &decided)
+    }
+
+    /// The settled messages. One that is named by its id must be settled.
+    async fn settled(
+        &self,
+        common: &Common,
+        pool: &PgPool,
+        held: Vec<Held>,
+    ) -> anyhow::Result<Vec<Held>> {
+        let operator = crate::saga::operator(common, pool)?;
+        let messages: Vec<_> = held.iter().map(|held| &held.message).collect();
+        let unsettled = operator::settled::unsettled(&operator, &messages).await?;
+        let mut settled = Vec::with_capacity(held.len());
+        for (held, unsettled) in held.into_iter().zip(unsettled) {
+            match unsettled {
+                None => settled.push(held),
+                Some(_) if self.ids.is_empty() => {}
+                Some(why) => {
+                    let id = &held.message.id;
+                    return Err(Failure::conflict(format!("message {id} stays: {why}"))
+                        .hint("without --settle it is dropped all the same")
+                        .into());
+                }
+            }
+        }
+        Ok(settled)
     }
 }
 

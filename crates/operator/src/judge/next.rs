@@ -6,10 +6,13 @@ use contracts::{
     payments::Status,
 };
 
+use saga::machine::StateKind;
+
 use super::{Facts, FailedMessage, NextStep, Payment, World, rules::Found};
 use crate::cause::Code;
 
 /// The best step first; the last step is always read-only.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep> {
     let saga = facts.saga_id;
     let step = |title: &str, command: String| NextStep {
@@ -28,7 +31,7 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
     let entry = facts.entry.as_ref();
     let is_left_over = entry.is_some_and(|entry| world.is_gone(entry));
     let mut steps = match found.code {
-        Code::Healthy => vec![],
+        Code::Healthy => left_behind(facts),
         Code::WaitingForSignal => facts.order_id.into_iter().map(order).collect(),
         Code::RetryBackoff => vec![retry("do not wait for the next attempt", "not waiting")],
         Code::LeaseHeld if is_left_over => {
@@ -161,7 +164,7 @@ fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
     })
 }
 
-/// What to do about the message in `failed`. A body that its consumer could not read fails again
+/// The steps for a message in `failed`. A body that its consumer could not read fails again
 /// unless it is edited.
 fn failed(facts: &Facts) -> Vec<NextStep> {
     let signal = signal(facts, "its event cannot be handled");
@@ -188,6 +191,27 @@ fn failed(facts: &Facts) -> Vec<NextStep> {
         command: format!("shopctl failed retry {id} --reason 'the cause is fixed'"),
     };
     signal.into_iter().chain([show, retry]).collect()
+}
+
+/// The steps that close the messages which an order at rest no longer needs.
+fn left_behind(facts: &Facts) -> Vec<NextStep> {
+    if !facts.state.known().is_some_and(StateKind::is_at_rest) {
+        return Vec::new();
+    }
+    let failed = named(facts).map(|(id, _)| NextStep {
+        title: "remove the message that is left in `failed`: the order is at rest without it"
+            .to_owned(),
+        command: format!("shopctl failed drop {id} --settle --reason 'its order is at rest'"),
+    });
+    let parked = facts.parked().map(|message| NextStep {
+        title: "publish the event that is left in payments' outbox: it takes no second effect"
+            .to_owned(),
+        command: format!(
+            "shopctl outbox retry {} --reason 'its order is at rest'",
+            message.message_id
+        ),
+    });
+    failed.into_iter().chain(parked).collect()
 }
 
 /// The first message in `failed` whose id is safe in a shell: other producers' ids may contain
@@ -235,7 +259,7 @@ fn edit(facts: &Facts, id: &str, message: &FailedMessage) -> Option<NextStep> {
     })
 }
 
-/// What payments decided, if it did.
+/// Payments' decision, if there is one.
 fn outcome(payment: &Payment) -> Option<Outcome> {
     match payment.status.known()? {
         Status::Paid => Some(Outcome::Completed),

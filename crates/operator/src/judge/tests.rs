@@ -601,6 +601,32 @@ fn a_message_with_a_broken_body_is_edited_first() {
 }
 
 #[test]
+fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
+    let mut facts = facts("completed", None);
+    facts.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    let rest = certainly(Code::Healthy, &facts, &world());
+    assert!(rest.evidence.iter().all(|it| it.name != "left_behind"));
+    facts.failed = failed(FailureKind::Undecodable);
+    facts.unpublished = message(true, Some(Refusal::Unroutable));
+    let left = certainly(Code::Healthy, &facts, &world());
+    assert_eq!(
+        value(&left, "left_behind"),
+        "message m-2 in failed, message m-1 parked at payments"
+    );
+    for (step, start) in left.next.iter().zip([
+        "shopctl failed drop m-2 --settle ",
+        "shopctl outbox retry m-1 ",
+    ]) {
+        assert!(step.command.starts_with(start), "{step:?}");
+    }
+    // a live order may still need them
+    let mut live = waiting("pending", None);
+    live.failed = failed(FailureKind::Undecodable);
+    let waits = certainly(Code::WaitingForSignal, &live, &world());
+    assert!(!format!("{:?}", waits.next).contains("--settle"));
+}
+
+#[test]
 fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
     facts.failed = Seen::Seen(vec![FailedMessage {
