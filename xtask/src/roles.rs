@@ -118,6 +118,8 @@ pub(crate) fn drill(arguments: &[String]) -> Result<()> {
     for (name, value) in Env::read().iter() {
         drill.env(name, value);
     }
+    // the drill undoes itself at Ctrl-C, and ends then
+    ctrlc::set_handler(|| {}).doing("listen for Ctrl-C")?;
     cargo::run(drill, "the drill")
 }
 
