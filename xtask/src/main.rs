@@ -63,7 +63,9 @@ cargo xtask demo [--payments level1]
     Play what the system promises, against what runs or a system of its own.
     --payments level1   a system of its own, with a payments service of another team; part of test --wide
 cargo xtask drill --cause CODE [--email ADDRESS] [--hold SECONDS]
-    Place an order on the running system and make its saga stuck, to practise; Ctrl-C ends what it holds.
+    Place an order on the running system and make its saga stuck, to practise. It says first what it will do.
+cargo xtask drill --undo [--cause CODE]
+    Undo drills: remove what they planted, and bring their orders to rest; Ctrl-C does so while a drill runs.
 cargo xtask payments-check URL [--amqp URL] [--key-file FILE] [--level 2]
     Hold a running payments service to docs/payments-contract.md: its level, and each rule with request and
     answer.

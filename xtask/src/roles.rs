@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -46,9 +46,19 @@ const fn role(name: &'static str, part: &'static str, task: Option<&'static str>
 }
 
 impl Role {
+    fn variable(self, what: &str) -> String {
+        format!("{}_{what}", self.name.to_uppercase().replace('-', "_"))
+    }
+
     /// The variable with the URL of its admin port.
     pub(crate) fn admin_variable(self) -> String {
-        format!("{}_ADMIN_URL", self.name.to_uppercase().replace('-', "_"))
+        self.variable("ADMIN_URL")
+    }
+
+    /// Gives the role an admin port of its own, also when it is started by hand.
+    pub(crate) fn set_admin(self, env: &mut Env, address: &str) {
+        env.set(&self.variable("ADMIN_LISTEN"), address);
+        env.set(&self.admin_variable(), format!("http://{address}"));
     }
 
     fn admin(self, env: &Env) -> String {
@@ -60,14 +70,22 @@ impl Role {
         dev_dir().join("log").join(format!("{}.log", self.name))
     }
 
+    /// Why the process ended, by what it has written since its start.
+    pub(crate) fn reason(self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let since = log.rsplit_once(STARTED).map_or(&*log, |(_, since)| since);
+        reason(since).to_owned()
+    }
+
     /// Starts the process, in a process group of its own.
     pub(crate) fn spawn(self, env: &Env) -> Result<Child> {
         let path = self.log();
-        let log = OpenOptions::new()
+        let mut log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
             .doing(&format!("open {}", path.display()))?;
+        writeln!(log, "{STARTED}").doing("write a log")?;
         let errors = log.try_clone().doing("open a log")?;
         let part = self.part.to_uppercase();
         command(env, self.part)
@@ -95,7 +113,7 @@ impl Role {
                 return fail(format!(
                     "{} ended at start ({status}): {}",
                     self.name,
-                    last_words(&self.log())
+                    self.reason()
                 ));
             }
             if get_ok(&self.admin(env), "/readyz") {
@@ -118,6 +136,8 @@ pub(crate) fn drill(arguments: &[String]) -> Result<()> {
     for (name, value) in Env::read().iter() {
         drill.env(name, value);
     }
+    // the drill undoes itself at Ctrl-C, and ends then
+    ctrlc::set_handler(|| {}).doing("listen for Ctrl-C")?;
     cargo::run(drill, "the drill")
 }
 
@@ -156,13 +176,62 @@ pub(crate) fn get_ok(address: &str, path: &str) -> bool {
         && answer.starts_with("HTTP/1.1 200")
 }
 
-/// The reason that a program logged for its exit: the first line of its error, if any.
-fn last_words(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .rfind(|line| line.starts_with("Error: ") || line.starts_with("payments: "))
-        .or_else(|| text.lines().rfind(|line| line.contains("rror")))
-        .or(text.lines().last())
+/// The line in a log at which a process begins.
+const STARTED: &str = "--- started by cargo xtask";
+
+/// The reason that a program gave for its exit: the first line of its error, or of its panic.
+pub(crate) fn reason(said: &str) -> &str {
+    const ERRORS: [&str; 3] = ["Error: ", "error: ", "payments: "];
+    let mut lines = said.lines();
+    let error = said
+        .lines()
+        .rev()
+        .find_map(|line| ERRORS.iter().find_map(|start| line.strip_prefix(start)));
+    let panic = || {
+        lines.find(|line| line.starts_with("thread '") && line.contains(" panicked at "))?;
+        lines.next()
+    };
+    let logged = || {
+        said.lines()
+            .rfind(|line| line.contains(r#""level":"ERROR""#))
+    };
+    let last = || said.lines().rfind(|line| !line.trim().is_empty());
+    error
+        .or_else(panic)
+        .or_else(logged)
+        .or_else(last)
         .unwrap_or("it did not say why")
-        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_exit_is_the_first_line_of_its_error() {
+        for (said, expected) in [
+            (
+                "{\"level\":\"INFO\"}\nError: live sagas are of unknown plans\n\nCaused by:\n    0: an Error\n\nStack \
+                 backtrace:\n   0: anyhow::error::<impl anyhow::Error>::msg\n             at ./src/backtrace.rs:10:14\n",
+                "live sagas are of unknown plans",
+            ),
+            ("payments: SHOP is not set\n", "SHOP is not set"),
+            (
+                "error: the argument '--x' is unknown\n\nUsage: worker\n\nFor more information, try '--help'.\n",
+                "the argument '--x' is unknown",
+            ),
+            (
+                "thread 'main' (7) panicked at src/main.rs:3:5:\nthe key is empty\nstack backtrace:\n   0: std::panicking\n",
+                "the key is empty",
+            ),
+            (
+                "{\"level\":\"ERROR\",\"message\":\"no\"}\nKilled\n",
+                "{\"level\":\"ERROR\",\"message\":\"no\"}",
+            ),
+            ("Killed\n\n", "Killed"),
+            ("", "it did not say why"),
+        ] {
+            assert_eq!(reason(said), expected, "{said}");
+        }
+    }
 }

@@ -352,12 +352,15 @@ impl System {
         }
         self.env.set("PAYMENTS_SIMULATOR", "1");
         self.env.set("SHOP_DEV", "1");
+        // a drill's saga, or one of another branch, must not keep the system from starting
+        self.env.set("UNKNOWN_PLANS", "leave");
         self.env
             .set("MAIL_DIR", dev_dir().join("mail").display().to_string());
         for role in ROLES {
-            let url = format!("http://127.0.0.1:{}", free_port()?);
-            self.env.set(&role.admin_variable(), url);
+            role.set_admin(&mut self.env, &format!("127.0.0.1:{}", free_port()?));
         }
+        // of a worker that is started by hand without one of these
+        self.env.set("WORKER_ADMIN_LISTEN", "127.0.0.1:0");
         for (name, who) in [
             ("USER", "user"),
             ("ADMIN", "admin"),
@@ -438,10 +441,7 @@ impl System {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        fail(format!(
-            "{what} failed: {}",
-            said.lines().last().unwrap_or("it did not say why")
-        ))
+        fail(format!("{what} failed: {}", roles::reason(&said)))
     }
 
     fn announce(&self) {
@@ -487,12 +487,14 @@ impl System {
             self.children
                 .retain_mut(|(role, child)| match child.try_wait() {
                     Ok(Some(status)) => {
-                        eprintln!(
-                            "{} (pid {}) ended: {status}; its log is {}",
-                            role.name,
-                            child.id(),
-                            role.log().display()
-                        );
+                        let (name, pid, log) = (role.name, child.id(), role.log());
+                        let why = if status.success() {
+                            String::new()
+                        } else {
+                            format!(": {}", role.reason())
+                        };
+                        let log = log.display();
+                        eprintln!("{name} (pid {pid}) ended: {status}{why}; its log is {log}");
                         false
                     }
                     _ => true,

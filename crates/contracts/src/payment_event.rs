@@ -50,9 +50,6 @@ pub struct PaymentEvent {
     pub amount: Option<Money>,
 }
 
-/// Longest body of an event that is read, in bytes: our own have some 350.
-pub const MAX_BODY: usize = 64 * 1024;
-
 impl PaymentEvent {
     /// The id of the signal that this event becomes; see [`signal_id`].
     pub fn signal_id(&self) -> SignalId {

@@ -88,7 +88,7 @@ pub(crate) async fn in_database(
     payments: &PgPool,
     grace: Duration,
 ) -> sqlx::Result<Vec<Violation>> {
-    let mut violations = parked(payments).await?;
+    let mut violations = parked(shop, payments).await?;
     let mut last = Uuid::max();
     loop {
         let orders = orders_before(shop, last, grace, PAGE).await?;
@@ -339,18 +339,43 @@ fn compare(order: &Order, found: Option<&Transaction>, read_in: ReadIn) -> Vec<V
 
 /// I5: outcomes that payments has given up publishing. An outcome that waits for RabbitMQ is only
 /// late.
-async fn parked(payments: &PgPool) -> sqlx::Result<Vec<Violation>> {
-    let parked: Vec<Uuid> = sqlx::query_scalar(
-        "select entry_id from messaging.outbox
+async fn parked(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Vec<Violation>> {
+    let parked: Vec<(Uuid, Option<String>)> = sqlx::query_as(
+        "select entry_id, body->>'transaction_id' from messaging.outbox
          where kind = 'message' and parked_at is not null
          order by since limit 100",
     )
     .fetch_all(payments)
     .await?;
-    let violation = |id| Violation {
-        check: "I5",
-        subject: format!("message {id}"),
-        what: "payments has given up publishing it".to_owned(),
+    let named = parked
+        .iter()
+        .filter_map(|(_, id)| id.as_ref()?.parse().ok());
+    let named: Vec<Uuid> = named.collect();
+    let at_rest = sqlx::query!(
+        r#"
+        select o.transaction_id::text as "transaction_id!", o.order_id, s.state
+        from commerce."order" o join saga.saga s using (saga_id)
+        where o.transaction_id = any($1) and s.ended_at is not null
+        "#,
+        &named,
+    )
+    .fetch_all(shop)
+    .await?;
+    let violation = |(entry, transaction): (Uuid, Option<String>)| {
+        let mut at_rest = at_rest.iter();
+        let left = at_rest.find(|order| Some(&order.transaction_id) == transaction.as_ref());
+        let left = left.map(|order| {
+            let (order_id, state) = (order.order_id, &order.state);
+            format!("; order {order_id} is {state} without it, and `shopctl outbox retry {entry}` closes it")
+        });
+        Violation {
+            check: "I5",
+            subject: format!("message {entry}"),
+            what: format!(
+                "payments has given up publishing it{}",
+                left.unwrap_or_default()
+            ),
+        }
     };
     Ok(parked.into_iter().map(violation).collect())
 }

@@ -172,7 +172,8 @@ pub const CHECKS: [Check; 29] = [
         Reads::PaymentsDatabase,
         "every outcome is published, and takes effect once",
         "payments gave an outcome up, or a signal took effect twice or never",
-        "`shopctl outbox list` shows the outcome and the reason; `shopctl saga show` what became of the signal",
+        "`shopctl outbox list` shows the outcome and the reason, and `shopctl outbox retry ID` publishes it: an order that \
+         knows it already is not changed; `shopctl saga show` shows what became of the signal",
     ),
     invariant(
         "I6",
@@ -340,6 +341,7 @@ pub const CHECKS: [Check; 29] = [
         Reads::Broker,
         "`failed` is empty",
         "messages could not be handled: each is there whole, with the reason",
-        "`shopctl failed list`; mend the reason, then `shopctl failed retry`",
+        "`shopctl failed list`; mend the reason, then `shopctl failed retry`; `shopctl failed drop --settle` removes those \
+         whose orders are at rest without them",
     ),
 ];

@@ -1,7 +1,9 @@
 //! `cargo xtask drill`: places an order and makes its saga stuck with one cause, to practise
-//! diagnosis and repair. For development systems only; no image contains it.
+//! diagnosis and repair; `--undo` brings the orders of drills to rest. For development systems only;
+//! no image contains it.
 
 mod stick;
+mod undo;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -20,23 +22,30 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 use workflows::Settings;
 
-use crate::stick::DrillError;
+use crate::{stick::DrillError, undo::Drills};
 
-/// Place an order and make its saga stuck with one cause. Needs SHOP_DEV=1, which `cargo xtask up`
-/// sets.
+/// Place an order and make its saga stuck with one cause, or undo that. Needs SHOP_DEV=1, which `cargo
+/// xtask up` sets.
+///
+/// A drill says first what it will do. Ctrl-C undoes a drill that still runs, and --undo one that has
+/// ended: all that it planted is removed, and the order is canceled; one that payments has decided ends
+/// as payments decided.
 ///
 /// Exit codes: 0 ok, 1 not done, 2 usage, 4 a process is in the way.
 #[derive(Parser)]
 #[command(name = "drill")]
 struct Args {
     /// The cause that `shopctl saga why` should report.
+    #[arg(long, required_unless_present = "undo")]
+    cause: Option<Code>,
+    /// Undo all drills, or those of the cause.
     #[arg(long)]
-    cause: Code,
+    undo: bool,
     /// The account that places the order; created if it does not exist.
     #[arg(long, default_value = "user@shop.example")]
     email: String,
     /// Seconds for which workers are kept from the saga, for causes that workers would repair at
-    /// once; Ctrl-C ends this period early.
+    /// once; Ctrl-C ends this period early. The drill is undone then.
     #[arg(long, default_value_t = 300)]
     hold: u64,
     /// `1` on a development system.
@@ -75,9 +84,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let shop = connect(&args.shop).context("SHOP_DATABASE_URL is not a PostgreSQL URL")?;
     let payments = args.payments.as_deref().map(connect).transpose();
     let payments = payments.context("PAYMENTS_DATABASE_URL is not a PostgreSQL URL")?;
-    let buyer = buyer(&shop, &args.email).await?;
     let registry = workflows::registry(&Settings::default());
-    let engine = Engine::new(&registry, shop, EngineConfig::default(), Wakeup::default())?;
+    let engine = Engine::new(
+        &registry,
+        shop.clone(),
+        EngineConfig::default(),
+        Wakeup::default(),
+    )?;
     let sight = Sight {
         payments: payments.map_or_else(
             || PaymentsSight::none("PAYMENTS_DATABASE_URL is not set"),
@@ -87,13 +100,41 @@ async fn run(args: Args) -> anyhow::Result<()> {
         reads_failed: true,
     };
     let operator = Operator::new(engine, registry, sight);
-    // from here on, Ctrl-C is handled, because it must not leave a saga locked
+    let cause = match args.cause {
+        Some(cause) if !args.undo => cause,
+        cause => {
+            let undone = undo(&operator, &Drills::of(cause)).await?;
+            eprintln!("Drills undone: {undone}.");
+            return Ok(());
+        }
+    };
+    eprintln!(
+        "An order is placed, which {}.\nUndo: Ctrl-C while the drill runs, then `cargo xtask drill --undo`. All that it planted \
+         is removed, and the order is canceled; one that payments has decided ends as payments decided.",
+        stick::intent(cause)
+    );
+    let drill = Drills::new(cause);
+    // from here on, Ctrl-C is handled, because it must not leave a saga stuck
     let mut interrupted = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
-    let stuck = stick::stick(&operator, buyer, args.cause).await?;
+    let buyer = buyer(&shop, &args.email).await?;
+    let stuck = tokio::select! {
+        stuck = stick::stick(&operator, buyer, cause, &drill) => stuck,
+        _ = interrupted.recv() => {
+            undo(&operator, &drill).await?;
+            return Ok(());
+        }
+    };
+    let stuck = match stuck {
+        Ok(stuck) => stuck,
+        Err(error) => {
+            undo(&operator, &drill).await?;
+            return Err(error.into());
+        }
+    };
     say(&stuck.saga_id.to_string());
     eprintln!(
-        "The saga of order {} has the cause {}.\n  shopctl saga why {}",
-        stuck.order_id, args.cause, stuck.saga_id
+        "The saga of order {} has the cause {cause}.\n  shopctl saga why {}",
+        stuck.order_id, stuck.saga_id
     );
     if stuck.is_held() {
         eprintln!(
@@ -105,8 +146,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
             () = tokio::time::sleep(Duration::from_secs(args.hold)) => {}
         }
         stuck.release().await?;
+        undo(&operator, &drill).await?;
     }
     Ok(())
+}
+
+/// Undoes drills, and says what became of each; returns how many there were.
+async fn undo(operator: &Operator, drills: &Drills) -> anyhow::Result<usize> {
+    let undone = undo::undo(operator, drills).await?;
+    for undone in &undone {
+        eprintln!("{undone}");
+    }
+    Ok(undone.len())
 }
 
 #[expect(clippy::print_stdout, reason = "the saga's id is the command's result")]

@@ -6,23 +6,24 @@
 //! places the order. Messages pass through the real broker. So `why` must diagnose the planted
 //! fault like a real one, and its advice must make the saga continue.
 
-mod plant;
+pub(crate) mod plant;
 
 use std::time::Duration;
 
 use commerce::order::{Item, OrderLimits};
 use kernel::{OrderId, ProductId, SagaId, TraceRef, UserId};
 use saga::{heartbeat, machine::StateKind};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 use workflows::submit::{Placed, Submit, SubmitError, submit_all};
 
 use operator::{ActError, Operator, cause::Code, why};
 
+use crate::undo::Drills;
+
 /// Longest time until a planted cause is diagnosed.
-const PATIENCE: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A saga that sticks.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ enum Held {
     /// A session that has locked the saga's row.
     Lock(Transaction<'static, Postgres>),
     /// An entry that no worker claims.
-    Entry(PgPool),
+    Entry,
 }
 
 impl Stuck {
@@ -50,7 +51,7 @@ impl Stuck {
         self.held.is_some()
     }
 
-    /// Leaves the saga to the workers.
+    /// Ends the session that holds the saga, if one does.
     ///
     /// # Errors
     /// When the database fails.
@@ -61,9 +62,46 @@ impl Stuck {
                 Err(error) if db::is_unreachable(&error) => Ok(()),
                 done => done,
             },
-            Some(Held::Entry(pool)) => plant::give_back(&pool, self.saga_id).await,
-            None => Ok(()),
+            Some(Held::Entry) | None => Ok(()), // what was planted is undone
         }
+    }
+}
+
+/// The fate of the drill's order, said before the drill begins.
+pub(crate) const fn intent(code: Code) -> &'static str {
+    match code {
+        Code::WaitingForSignal => "is left unpaid",
+        Code::RetryBackoff => "gets one failed attempt, and its next one in an hour",
+        Code::LeaseHeld => "gets an attempt under way that no process makes, for an hour",
+        Code::LeaseExpired => "gets an attempt that did not finish, and is kept from workers",
+        Code::NoWorker => "is due, and no worker of sagas runs",
+        Code::BlockedBySession => "gets its saga's row locked by a session",
+        Code::JobLost => "loses its entry in the outbox",
+        Code::OutboxUnpublished => {
+            "is paid at payments, and payments' event waits in payments' outbox for an hour"
+        }
+        Code::Unroutable => "is paid at payments, and payments' event counts as unroutable",
+        Code::QueueWithoutConsumer => {
+            "is paid at payments, and no `worker payments` reads the event"
+        }
+        Code::QueueBacklog => "is due, and is kept from workers",
+        Code::MessageFailed => "is paid at payments, and payments' event has a broken body",
+        Code::ParticipantUnreachable => {
+            "gets three attempts that did not reach payments, and its next one in an hour"
+        }
+        Code::ParticipantHasAnswerWeMissed => "is paid at payments, without an event",
+        Code::OutcomeUnknown => {
+            "gets three attempts without an answer, and its next one in an hour"
+        }
+        Code::PausedBy => "is paused",
+        Code::PaymentMismatch => "gets another amount at payments",
+        Code::UnknownPlanVersion => {
+            "is changed to a plan that no program knows: outside of `cargo xtask up`, workers do not start while it is there"
+        }
+        Code::CompensationOverdue => {
+            "is canceled, and its compensation begins 20 minutes ago, with the next attempt in an hour"
+        }
+        Code::Healthy => "is paid",
     }
 }
 
@@ -119,11 +157,12 @@ impl From<SubmitError> for DrillError {
 /// Places an order of `user_id`, makes its saga stick, and waits until `why` reports the cause.
 ///
 /// # Errors
-/// See [`DrillError`]. Changes planted before the error stay.
+/// See [`DrillError`]. Changes planted before the error stay until the drill is undone.
 pub(crate) async fn stick(
     operator: &Operator,
     user_id: UserId,
     code: Code,
+    drill: &Drills,
 ) -> Result<Stuck, DrillError> {
     nobody_there(operator, code).await?;
     let payments = if at_payments(code) {
@@ -137,7 +176,7 @@ pub(crate) async fn stick(
     let item = anything(&mut tx).await?.ok_or(DrillError::NothingToOrder)?;
     let request = Submit {
         user_id,
-        idempotency_key: Uuid::new_v4().to_string(),
+        idempotency_key: drill.key().to_owned(),
         request_hash: [0; 32],
         items: vec![item],
         expected_total: None,
@@ -162,7 +201,7 @@ pub(crate) async fn stick(
     if code == Code::BlockedBySession {
         stuck.held = Some(Held::Lock(plant::lock(pool, saga_id).await?));
     } else if plant::is_withheld(code) {
-        stuck.held = Some(Held::Entry(pool.clone()));
+        stuck.held = Some(Held::Entry);
     }
     if let Some(payments) = payments {
         arrive(operator, &stuck, code, Code::WaitingForSignal).await?;

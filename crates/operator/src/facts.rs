@@ -463,6 +463,7 @@ fn about(facts: &Facts, failed: &[failed::FailedMessage]) -> Vec<FailedMessage> 
     of.map(|message| FailedMessage {
         message_id: Some(message.id.clone()),
         queue: message.queue.clone(),
+        routing_key: message.routing_key.clone(),
         reason: message.reason.clone(),
         kind: match &message.kind {
             Some(kind) => Some(Stored::read(kind.clone())),

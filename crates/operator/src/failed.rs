@@ -4,6 +4,7 @@
 //! A crash in between leaves an audit row of a decision that was not executed, and the message in
 //! `failed`, where the next operator finds it and decides again. No message vanishes without a row.
 
+use contracts::decode::{self, DecodeError};
 use messaging::{
     LinkError,
     failed::{FailedMessage, Held, Review, Sent},
@@ -122,8 +123,24 @@ pub async fn retry(
     Ok(decided)
 }
 
-/// Sends `body` in place of a message's body, as [`retry`] does. The audit keeps both bodies in
-/// full.
+/// Reads `body` in place of a message's body as the consumer does that it would be sent to.
+///
+/// # Errors
+/// When the consumer could not read it.
+pub fn check(message: &FailedMessage, to: Option<&str>, body: &str) -> Result<(), DecodeError> {
+    match to.or(message.queue.as_deref()) {
+        Some(queue) => decode::check(
+            queue,
+            body.as_bytes(),
+            &message.routing_key,
+            message.message_id.as_deref(),
+        ),
+        None => Ok(()), // it is not sent without a queue
+    }
+}
+
+/// Sends `body` in place of a message's body, as [`retry`] does, if the consumer can read it. The
+/// audit keeps both bodies in full.
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -132,23 +149,26 @@ pub async fn edit(
     review: &Review,
     held: &mut Held,
     to: Option<&str>,
-    body: &Value,
+    body: &str,
     actor: &Actor,
 ) -> Result<Decided, FailedError> {
+    if let Err(error) = check(&held.message, to, body) {
+        let why = format!("its consumer cannot read the new body: {error}");
+        return Ok(Decided::new(&held.message, DecidedResult::Stays, Some(why)));
+    }
     let Some(before) = review.whole(held).await? else {
         return Ok(Decided::taken(&held.message));
     };
     let queue = to.or(held.message.queue.as_deref());
-    let after = json!({ "sent_to": queue, "body": body.to_string() });
+    let after = json!({ "sent_to": queue, "body": body });
     let sides = [(&before, whole(&before), after)];
     write(pool, audit::Verb::FailedEdit, &sides, actor).await?;
-    let sent = review
-        .send_edited(held, to, body.to_string().as_bytes())
-        .await?;
+    let sent = review.send_edited(held, to, body.as_bytes()).await?;
     Ok(Decided::sent(&held.message, sent))
 }
 
-/// Removes messages from `failed` for good. The audit keeps them in full.
+/// Removes messages from `failed` for good. The audit keeps them in full, and whether they were
+/// [settled](crate::settled).
 ///
 /// # Errors
 /// See [`FailedError`].
@@ -156,6 +176,7 @@ pub async fn discard(
     pool: &PgPool,
     review: &Review,
     held: &mut [&mut Held],
+    settled: bool,
     actor: &Actor,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
@@ -163,7 +184,13 @@ pub async fn discard(
     for some in held.chunks_mut(AT_ONCE) {
         let small = some.iter().filter(|held| !held.message.body_cut);
         let small: Vec<&Held> = small.map(|held| &**held).collect();
-        let dropped = || json!({ "dropped": true });
+        let dropped = || {
+            if settled {
+                json!({ "dropped": true, "settled": true })
+            } else {
+                json!({ "dropped": true })
+            }
+        };
         let sides = small
             .iter()
             .map(|held| (&held.message, whole(&held.message), dropped()));

@@ -126,6 +126,8 @@ pub struct FailedMessage {
     pub message_id: Option<String>,
     /// The queue that the message came from.
     pub queue: Option<String>,
+    /// The routing key under which the message was published.
+    pub routing_key: String,
     /// Why the message failed, for people.
     pub reason: Option<String>,
     /// The kind of failure; none if neither its consumer nor its content tells.
@@ -171,6 +173,14 @@ pub struct Facts {
     pub failed: Seen<Vec<FailedMessage>>,
     /// The rows of the saga that blocking sessions have locked.
     pub locked: Vec<LockedRow>,
+}
+
+impl Facts {
+    /// Payments' event, if it is parked in payments' outbox.
+    fn parked(&self) -> Option<&Unpublished> {
+        let unpublished = self.unpublished.seen()?.as_ref();
+        unpublished.filter(|message| message.parked)
+    }
 }
 
 /// The queue of payments' decisions.

@@ -12,6 +12,7 @@
 //! - [`audit`] records every write of an operator, in the transaction that made it.
 //! - [`blocking`] lists database sessions whose locks block sagas, and ends one.
 //! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
+//! - [`settled`] finds the messages in `failed` that their orders no longer need.
 //! - [`subject`] finds the saga that an id is about.
 //! - [`stats`] counts sagas; [`export`] writes one saga to a redacted file; [`replay`] runs the
 //!   state machine over that file.
@@ -34,6 +35,7 @@ pub mod order;
 pub mod outbox;
 pub mod replay;
 pub mod sagas;
+pub mod settled;
 mod sight;
 pub mod stats;
 pub mod story;

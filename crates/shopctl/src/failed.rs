@@ -4,13 +4,13 @@
 //! the message in `failed`. A crash between the publisher confirm and the ack leaves the message in
 //! both queues: it may be delivered twice, which the inbox deduplicates, but it is never lost.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
 use operator::failed::{Decided, FailedError};
-use serde_json::Value;
+use sqlx::PgPool;
 
 use crate::{
     Common,
@@ -55,7 +55,8 @@ pub(crate) enum Failed {
     /// Remove messages from `failed` for good; the audit keeps them in full.
     #[command(
         after_help = "Examples:\n  shopctl failed drop 01996e0e-0000-7000-8000-000000000001 --reason 'a test of the partner'\n  \
-                            shopctl failed drop --queue messages --text undecodable --reason 'not ours'"
+                            shopctl failed drop --queue messages --text undecodable --reason 'not ours'\n  \
+                            shopctl failed drop --settle --reason 'their orders are at rest'"
     )]
     Drop(Discard),
 }
@@ -114,7 +115,8 @@ pub(crate) struct Edit {
     /// The queue to send it to, instead of the one that the consumer recorded.
     #[arg(long, value_name = "QUEUE", value_parser = QUEUES)]
     to: Option<String>,
-    /// File with the new body, as JSON; `-` reads stdin.
+    /// The new body: a file, `-` for stdin, or the JSON itself. Its consumer must be able to read
+    /// it, or it is not sent.
     #[arg(long)]
     body: String,
     /// Reason; kept in the audit.
@@ -125,10 +127,14 @@ pub(crate) struct Edit {
 #[derive(Args)]
 pub(crate) struct Discard {
     /// The messages' ids.
-    #[arg(required_unless_present = "queue", conflicts_with_all = ["queue", "text"])]
+    #[arg(required_unless_present_any = ["queue", "settle"], conflicts_with_all = ["queue", "text"])]
     ids: Vec<String>,
     #[command(flatten)]
     group: InGroup,
+    /// Only payment events whose orders are at rest in agreement with payments. Another message
+    /// that is named by its id is refused.
+    #[arg(long)]
+    settle: bool,
     /// Reason; kept in the audit.
     #[arg(long)]
     reason: String,
@@ -311,7 +317,7 @@ impl Retry {
         .await?;
         all_there(&self.ids, &held)?;
         if held.is_empty() {
-            return nothing(self.all);
+            return nothing(self.all.then_some("`failed` is empty."));
         }
         let what = match &self.to {
             Some(queue) => format!("to be sent again, to {queue}"),
@@ -331,9 +337,11 @@ impl Retry {
     }
 }
 
-fn nothing(all: bool) -> anyhow::Result<()> {
-    if all {
-        output::talk("`failed` is empty.");
+/// Nothing was selected. That is no error of a command that takes what there is, which says so in
+/// these words.
+fn nothing(fine: Option<&str>) -> anyhow::Result<()> {
+    if let Some(words) = fine {
+        output::talk(words);
         return Ok(());
     }
     Err(missing("like that").into())
@@ -350,7 +358,12 @@ impl Edit {
             return Err(self.not_one(held.len()).into());
         };
         let recorded = one.message.queue.as_deref();
-        let queue = self.to.as_deref().or(recorded).unwrap_or("?");
+        let to = self.to.as_deref();
+        let queue = to.or(recorded).unwrap_or("?");
+        operator::failed::check(&one.message, to, &body).map_err(|error| {
+            Failure::usage(format!("{queue} cannot read the new body: {error}"))
+                .hint("nothing was changed; mend the body and repeat the command")
+        })?;
         let question = format!(
             "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
             self.id, one.message.body
@@ -360,33 +373,23 @@ impl Edit {
         let [held] = held.as_mut_slice() else {
             return Err(self.not_one(found).into());
         };
-        let to = self.to.as_deref();
         let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
         review.close().await;
         tell(common, &[decided])
     }
 
-    fn read(&self) -> anyhow::Result<Value> {
-        let unread = |error: std::io::Error| {
-            Failure::usage(format!(
-                "the body cannot be read from {}: {error}",
-                self.body
-            ))
-            .hint("name a file, or `-` and give it on stdin")
+    fn read(&self) -> Result<String, Failure> {
+        let body = match self.body.as_str() {
+            "-" => std::io::read_to_string(std::io::stdin()),
+            json if json.trim_start().starts_with('{') => Ok(json.to_owned()),
+            file => std::fs::read_to_string(file),
         };
-        let text = if self.body == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(unread)?;
-            text
-        } else {
-            std::fs::read_to_string(&self.body).map_err(unread)?
-        };
-        let body = serde_json::from_str(&text).map_err(|error| {
-            Failure::usage(format!("the body is no JSON: {error}"))
-                .hint("nothing was changed; `jq . FILE` finds the place")
-        })?;
-        Ok(body)
+        body.map_err(|error| {
+            let from = &self.body;
+            Failure::usage(format!("the body cannot be read from {from}: {error}"))
+                .hint("name a file, `-` and give it on stdin, or give the JSON itself")
+        })
     }
 
     fn not_one(&self, found: usize) -> Failure {
@@ -403,13 +406,17 @@ impl Discard {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
         let mut review = Review::open(&amqp, "failed drop", &CONSUMERS).await?;
-        let held = take(&mut review, |message| {
+        let mut held = take(&mut review, |message| {
             self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
         all_there(&self.ids, &held)?;
+        if self.settle {
+            held = self.settled(common, &pool, held).await?;
+        }
         if held.is_empty() {
-            return nothing(false);
+            let words = "No message in `failed` is about an order at rest.";
+            return nothing(self.settle.then_some(words));
         }
         let what = "to be taken out of `failed` for good, and kept in the audit only";
         let question = consequences(what, &held);
@@ -417,11 +424,38 @@ impl Discard {
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let done = |n| bar.set(n as u64);
-        let decided = operator::failed::discard(&pool, &review, &mut some, &actor, done);
+        let decided =
+            operator::failed::discard(&pool, &review, &mut some, self.settle, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;
         tell(common, &decided)
+    }
+
+    /// The settled messages. One that is named by its id must be settled.
+    async fn settled(
+        &self,
+        common: &Common,
+        pool: &PgPool,
+        held: Vec<Held>,
+    ) -> anyhow::Result<Vec<Held>> {
+        let operator = crate::saga::operator(common, pool)?;
+        let messages: Vec<_> = held.iter().map(|held| &held.message).collect();
+        let unsettled = operator::settled::unsettled(&operator, &messages).await?;
+        let mut settled = Vec::with_capacity(held.len());
+        for (held, unsettled) in held.into_iter().zip(unsettled) {
+            match unsettled {
+                None => settled.push(held),
+                Some(_) if self.ids.is_empty() => {}
+                Some(why) => {
+                    let id = &held.message.id;
+                    return Err(Failure::conflict(format!("message {id} stays: {why}"))
+                        .hint("without --settle it is dropped all the same")
+                        .into());
+                }
+            }
+        }
+        Ok(settled)
     }
 }
 

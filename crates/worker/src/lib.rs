@@ -234,7 +234,8 @@ async fn refuse_strangers(engine: &Engine) -> anyhow::Result<()> {
     anyhow::bail!(
         "live sagas are of plans that this binary does not know, and no living worker runs them: {}. Start a \
          release that knows them, beside this one if need be, until they are at rest (`shopctl saga \
-         check-compat` counts them). UNKNOWN_PLANS=leave starts all the same: they stay where they are",
+         check-compat` counts them). `shopctl saga pause ID --reason WHY` parks one, and UNKNOWN_PLANS=leave \
+         leaves all of them where they are: workers start then",
         named.join("; ")
     )
 }

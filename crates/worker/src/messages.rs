@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use contracts::{
     command::Command,
-    failure::FailureKind::{self, Undecodable, Undeliverable, UnknownSubject},
+    decode::{self, DecodeError},
+    failure::FailureKind::{self, Undeliverable, UnknownSubject},
     topology,
 };
 use crashpoint::crash_point;
@@ -57,12 +58,9 @@ impl Messages {
     }
 
     async fn one(&self, delivery: &Delivery) -> Verdict {
-        let command: Command = match serde_json::from_slice(&delivery.body) {
-            Ok(command) => command,
-            Err(error) => return failed(Undecodable, format!("undecodable: {error}")),
-        };
-        let Some(id) = &delivery.message_id else {
-            return failed(Undecodable, "the command has no message id".to_owned());
+        let (command, id) = match decode::command(&delivery.body, delivery.message_id.as_deref()) {
+            Ok(read) => read,
+            Err(DecodeError { kind, reason }) => return failed(kind, reason),
         };
         self.carry_out(id, &command, delivery)
             .await

@@ -16,8 +16,9 @@ use std::{
 
 use commerce::order::{self, PaymentTerms};
 use contracts::{
+    decode::{self, DecodeError},
     failure::FailureKind,
-    payment_event::{MAX_BODY, PaymentEvent},
+    payment_event::PaymentEvent,
     topology,
 };
 use crashpoint::crash_point;
@@ -266,23 +267,8 @@ fn signal((fact, terms): (&Fact, &PaymentTerms)) -> NewSignal {
 }
 
 fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
-    if delivery.body.len() > MAX_BODY {
-        let bytes = delivery.body.len();
-        return Err(undecodable(format!(
-            "{bytes} bytes, and an event has at most {MAX_BODY}"
-        )));
-    }
-    let event: PaymentEvent = serde_json::from_slice(&delivery.body).map_err(undecodable)?;
-    let key = event.outcome.routing_key();
-    if delivery.routing_key != key {
-        return Err(failure(
-            FailureKind::Contradictory,
-            format!(
-                "contradictory: published under the key {:?}, and its body says {key}",
-                delivery.routing_key
-            ),
-        ));
-    }
+    let event = decode::payment_event(&delivery.body, &delivery.routing_key)
+        .map_err(|DecodeError { kind, reason }| failure(kind, reason))?;
     let source = delivery
         .message_id
         .clone()
@@ -296,10 +282,6 @@ fn decode(delivery: &Delivery) -> Result<Fact, Failure> {
 
 fn failure(kind: FailureKind, reason: String) -> Failure {
     Failure::new(kind.as_str(), reason)
-}
-
-fn undecodable(why: impl std::fmt::Display) -> Failure {
-    failure(FailureKind::Undecodable, format!("undecodable: {why}"))
 }
 
 fn mismatch(why: impl std::fmt::Display) -> Failure {

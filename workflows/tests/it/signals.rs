@@ -226,23 +226,57 @@ async fn resume_writes_the_entry_that_the_state_asks_for() {
     );
 }
 
+/// Makes all sagas ones of this version of their plan.
+async fn set_version(shop: &Shop, version: i32) {
+    for table in ["saga.saga", "messaging.outbox"] {
+        let sql = format!("update {table} set plan_version = {version}");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&shop.pool)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
+    let shop = Shop::open(quick()).await;
+    let order = shop.awaiting().await;
+    set_version(&shop, 99).await;
+    let orphaned = async || shop.engine.stranded().await.unwrap().len();
+    assert_eq!(orphaned().await, 1);
+    let refused = shop.operate(order.saga_id, Verb::Retry).await.unwrap_err();
+    assert!(
+        matches!(refused, EngineError::Unreadable { .. }),
+        "{refused}"
+    );
+
+    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    assert_eq!(orphaned().await, 0, "a parked saga keeps no worker away");
+    let again = shop.operate(order.saga_id, Verb::Pause).await.unwrap_err();
+    assert!(again.to_string().contains("is paused already"), "{again}");
+    let resumed = shop.operate(order.saga_id, Verb::Resume).await.unwrap_err();
+    assert!(
+        matches!(resumed, EngineError::Unreadable { .. }),
+        "{resumed}"
+    );
+    assert_eq!(
+        shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
+        None
+    );
+    assert_eq!(shop.work().await, 0, "it has no entry");
+
+    set_version(&shop, 1).await; // as a binary that knows the plan sees it
+    assert_eq!(orphaned().await, 0);
+    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    shop.assert_whole().await;
+}
+
 #[tokio::test]
 async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
-    let version = |n: i32| {
-        let pool = shop.pool.clone();
-        async move {
-            for table in ["saga.saga", "messaging.outbox"] {
-                let sql = format!("update {table} set plan_version = {n}");
-                sqlx::query(sqlx::AssertSqlSafe(sql))
-                    .execute(&pool)
-                    .await
-                    .unwrap();
-            }
-        }
-    };
-    version(99).await;
+    set_version(&shop, 99).await;
     assert_eq!(
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
         None
@@ -252,7 +286,7 @@ async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
         0,
         "this binary claims only what it knows"
     );
-    version(1).await; // as a binary that knows the plan sees it
+    set_version(&shop, 1).await; // as a binary that knows the plan sees it
     assert_eq!(
         shop.work().await,
         1,

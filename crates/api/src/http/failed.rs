@@ -333,7 +333,8 @@ async fn decide(
                     operator::failed::retry(&pool, &review, &mut held, to, &actor, |_| {}).await
                 }
                 What::Drop => {
-                    operator::failed::discard(&pool, &review, &mut held, &actor, |_| {}).await
+                    operator::failed::discard(&pool, &review, &mut held, false, &actor, |_| {})
+                        .await
                 }
             };
             review.close().await;

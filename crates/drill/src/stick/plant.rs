@@ -177,21 +177,48 @@ async fn withhold(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// Gives a withheld entry back to the workers.
-pub(super) async fn give_back(pool: &PgPool, saga_id: SagaId) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        update messaging.outbox o
-        set plan_version = s.plan_version
-        from saga.saga s
-        where s.saga_id = $1
-          and o.saga_id = s.saga_id
-        "#,
-        saga_id.uuid(),
-    )
-    .execute(pool)
-    .await?;
+/// Makes the saga and its entry ones of the plan that they were begun with, which the hash names.
+pub(crate) async fn restore_plan(operator: &Operator, saga_id: SagaId) -> sqlx::Result<()> {
+    for plan in operator.engine().plan_keys() {
+        sqlx::query!(
+            r#"
+            with entry as (
+                update messaging.outbox set plan_version = $3 where saga_id = $1 and plan_hash = $2 and plan_version <> $3
+            )
+            update saga.saga set plan_version = $3 where saga_id = $1 and plan_hash = $2 and plan_version <> $3
+            "#,
+            saga_id.uuid(),
+            plan.hash,
+            plan.version,
+        )
+        .execute(operator.engine().pool())
+        .await?;
+    }
     Ok(())
+}
+
+/// Gives the order's transaction its amount again, and lets payments' relay publish its event now.
+pub(crate) async fn restore_payment(
+    payments: &PgPool,
+    order_id: OrderId,
+    transaction_id: TransactionId,
+    total: i64,
+) -> sqlx::Result<()> {
+    let mut tx = db::begin(payments).await?;
+    sqlx::query("update payments.transaction set amount = $2 where order_id = $1 and amount <> $2")
+        .bind(order_id.uuid())
+        .bind(total)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "update messaging.outbox
+         set due_at = clock_timestamp(), parked_at = null, attempt = 0, epoch = epoch + 1
+         where kind = 'message' and body->>'transaction_id' = $1",
+    )
+    .bind(transaction_id.to_string())
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
 }
 
 /// Locks the saga's row, like a forgotten session with an open transaction.

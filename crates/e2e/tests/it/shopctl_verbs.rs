@@ -129,17 +129,35 @@ async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_
         "the account is there",
         "--yes",
     ]);
-    let (good, bad) = (system.log("good.json"), system.log("bad.json"));
-    std::fs::write(&good, r#"{"user": 3}"#).unwrap();
-    std::fs::write(&bad, "{nonsense").unwrap();
-    for file in [&bad, &good] {
-        let body = file.to_str().unwrap();
+    let file = system.log("mended.json");
+    let mended =
+        r#"{"command": "send_welcome_email", "user_id": "01996e0e-0000-7000-8000-000000000001"}"#;
+    std::fs::write(&file, mended).unwrap();
+    let edit = |body: &str| {
         let edit = [
             "failed", "edit", "m-2", "--body", body, "--reason", "mended", "--yes",
         ];
         let (code, _, talk) = shopctl(&system, &edit);
-        assert_eq!(code, if file == &bad { 2 } else { 0 }, "{talk}");
+        (code, talk)
+    };
+    for (body, why) in [
+        ("{nonsense", "key must be a string at line 1 column 2"),
+        (
+            r#"{"command": "send_welcome_email", "user_id": 3}"#,
+            "messages cannot read the new body: undecodable: user_id: ",
+        ),
+        (
+            r#"{"command": "send_a_parcel"}"#,
+            "unknown variant `send_a_parcel`",
+        ),
+        ("no-such-file.json", "the body cannot be read from"),
+    ] {
+        let (code, talk) = edit(body);
+        assert_eq!(code, 2, "{talk}");
+        assert!(talk.contains(why), "{why} in {talk}");
     }
+    let (code, talk) = edit(file.to_str().unwrap());
+    assert_eq!(code, 0, "{talk}");
     seen.run(&["failed", "drop", &nameless, "--reason", "not ours", "--yes"]);
     seen.run(&["failed", "drop", &nameless, "--reason", "not ours", "--yes"]);
     seen.run(&["failed", "retry", "--all", "--reason", "r", "--yes"]);
@@ -162,7 +180,7 @@ async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_
             .to_string();
         arrived.push((id, String::from_utf8(message.delivery.data).unwrap()));
     }
-    let expected = [("m-1", "{\"user\": 1}"), ("m-2", "{\"user\":3}")];
+    let expected = [("m-1", "{\"user\": 1}"), ("m-2", mended)];
     assert_eq!(
         arrived,
         expected.map(|(id, body)| (id.to_owned(), body.to_owned()))

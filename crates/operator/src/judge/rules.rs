@@ -105,12 +105,31 @@ impl Case<'_> {
         } else {
             Sure::Likely
         };
-        let healthy = self.found(
+        let mut healthy = self.found(
             Code::Healthy,
             facts.moved_at,
             [("moved_at", at(facts.moved_at))],
         );
+        healthy.evidence.extend(self.left_behind());
         Some(healthy.sure(payments))
+    }
+
+    /// The messages about an order at rest that still wait for an operator.
+    fn left_behind(&self) -> Option<Evidence> {
+        let failed = self.facts.failed.seen().into_iter().flatten();
+        let failed = failed.map(|message| {
+            let id = message.message_id.clone().unwrap_or_else(unknown);
+            format!("message {id} in failed")
+        });
+        let parked = self.facts.parked();
+        let parked = parked
+            .map(|message| format!("message {} parked at payments", message.message_id))
+            .into_iter();
+        let all: Vec<_> = failed.chain(parked).collect();
+        (!all.is_empty()).then(|| Evidence {
+            name: "left_behind",
+            value: all.join(", "),
+        })
     }
 
     fn paused(&self) -> Option<Found> {

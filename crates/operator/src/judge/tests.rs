@@ -153,6 +153,7 @@ fn failed(kind: FailureKind) -> Seen<Vec<FailedMessage>> {
     Seen::Seen(vec![FailedMessage {
         message_id: Some("m-2".to_owned()),
         queue: Some(EVENTS.to_owned()),
+        routing_key: "transaction_completed".to_owned(),
         reason: Some("it cannot be handled".to_owned()),
         kind: Some(kind.into()),
     }])
@@ -260,6 +261,15 @@ fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
     assert_eq!(value(&judgement, "by"), "ann");
     assert_eq!(value(&judgement, "why"), "looking");
     assert_eq!(judgement.since, ago(600));
+    let first = &judgement.next[0].command;
+    assert_eq!(
+        first, "shopctl saga check-compat",
+        "this program cannot resume it"
+    );
+    paused.plan.version = 1;
+    let judgement = certainly(Code::PausedBy, &paused, &world());
+    let first = &judgement.next[0].command;
+    assert!(first.starts_with("shopctl saga resume "), "{first}");
 }
 
 #[test]
@@ -267,7 +277,9 @@ fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
     let mut foreign = running(-60, 0, &[]);
     foreign.plan.version = 2;
     let mut world = world();
-    certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let judgement = certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let first = &judgement.next[0].command;
+    assert!(first.starts_with("shopctl saga pause "), "{first}");
     let mut there = worker("saga", 1);
     there.plans = vec!["checkout/2/0123456789abcdef".to_owned()];
     world.processes.push(there);
@@ -491,13 +503,7 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     certainly(Code::Unroutable, &facts, &world());
     let mut facts = decided();
     facts.failed = failed(FailureKind::Undecodable);
-    let judgement = certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
-    assert!(
-        judgement
-            .next
-            .iter()
-            .any(|step| step.command.starts_with("shopctl failed retry m-2 "))
-    );
+    certainly(Code::MessageFailed, &facts, &queue(3, 0, 0));
     certainly(Code::QueueWithoutConsumer, &decided(), &queue(1, 0, 0));
     certainly(Code::QueueWithoutConsumer, &decided(), &queue(0, 1, 0));
     likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
@@ -550,12 +556,84 @@ fn without_the_broker_or_payments_outbox_less_is_sure() {
 }
 
 #[test]
+fn a_message_with_a_broken_body_is_edited_first() {
+    let commands = |facts: &Facts| {
+        let judgement = certainly(Code::MessageFailed, facts, &world());
+        let commands = judgement.next.into_iter().map(|step| step.command);
+        commands.collect::<Vec<_>>()
+    };
+    let starts = |commands: &[String], expected: &[&str]| {
+        let all = commands.len() > expected.len();
+        let mut both = commands.iter().zip(expected);
+        all && both.all(|(command, start)| command.starts_with(start))
+    };
+    let [edit, signal, show] = [
+        "shopctl failed edit m-2 ",
+        "shopctl saga signal ",
+        "shopctl failed show m-2",
+    ];
+    let mut facts = waiting("paid", Some(60));
+    for kind in [FailureKind::Undecodable, FailureKind::Contradictory] {
+        facts.failed = failed(kind);
+        let commands = commands(&facts);
+        assert!(starts(&commands, &[edit, signal, show]), "{commands:?}");
+        assert!(!commands.iter().any(|command| command.contains(" retry ")));
+        let body = commands[0].split('\'').nth(1).unwrap();
+        let key = "transaction_completed";
+        let event = contracts::decode::payment_event(body.as_bytes(), key).unwrap();
+        assert_eq!(event.transaction_id, transaction());
+        assert_eq!(event.at, ago(60));
+    }
+    // sent again as it is, it may be handled
+    facts.failed = failed(FailureKind::UnknownSubject);
+    let handled = commands(&facts);
+    let retry = "shopctl failed retry m-2 ";
+    assert!(starts(&handled, &[signal, show, retry]), "{handled:?}");
+    // no edit makes an event of a payment say that it is canceled
+    let mut canceled = waiting("canceled", Some(60));
+    canceled.failed = failed(FailureKind::Undecodable);
+    let canceled = commands(&canceled);
+    assert!(starts(&canceled, &[signal, show]), "{canceled:?}");
+    facts.failed = failed(FailureKind::Undecodable);
+    facts.payment = Seen::Unseen;
+    let blind = commands(&facts);
+    assert!(starts(&blind, &[edit, show]), "{blind:?}");
+}
+
+#[test]
+fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
+    let mut facts = facts("completed", None);
+    facts.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    let rest = certainly(Code::Healthy, &facts, &world());
+    assert!(rest.evidence.iter().all(|it| it.name != "left_behind"));
+    facts.failed = failed(FailureKind::Undecodable);
+    facts.unpublished = message(true, Some(Refusal::Unroutable));
+    let left = certainly(Code::Healthy, &facts, &world());
+    assert_eq!(
+        value(&left, "left_behind"),
+        "message m-2 in failed, message m-1 parked at payments"
+    );
+    for (step, start) in left.next.iter().zip([
+        "shopctl failed drop m-2 --settle ",
+        "shopctl outbox retry m-1 ",
+    ]) {
+        assert!(step.command.starts_with(start), "{step:?}");
+    }
+    // a live order may still need them
+    let mut live = waiting("pending", None);
+    live.failed = failed(FailureKind::Undecodable);
+    let waits = certainly(Code::WaitingForSignal, &live, &world());
+    assert!(!format!("{:?}", waits.next).contains("--settle"));
+}
+
+#[test]
 fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
     facts.failed = Seen::Seen(vec![FailedMessage {
         kind: None,
         message_id: Some("x; rm -rf".to_owned()),
         queue: None,
+        routing_key: String::new(),
         reason: None,
     }]);
     let judgement = certainly(Code::MessageFailed, &facts, &world());

@@ -299,17 +299,8 @@ impl TransitionBuilder<'_> {
     }
 
     fn operator(&mut self, operation: Operation) {
-        let Operation {
-            verb,
-            actor,
-            reason,
-        } = operation;
-        let act = JournalFact::Operator { verb: verb.kind() };
-        let own = JournalRow {
-            detail: Some(format!("{verb}: {reason}")),
-            actor: Some(actor),
-            ..JournalRow::new(act)
-        };
+        let own = operation.journal_row();
+        let verb = operation.verb;
         self.decide(Input::Operator(verb.kind()), &own);
         match verb {
             Verb::Retry | Verb::Pause | Verb::Resume => {}
@@ -536,9 +527,29 @@ pub(crate) fn ran(shape: &Shape, ops: &[Op]) -> Vec<String> {
     ops.iter().filter_map(name).collect()
 }
 
-/// The change to be stored when this binary cannot decide on the saga: the signals without a
-/// verdict, and the entry due now, so that a binary that knows the plan decides.
-pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
+/// The change to be stored when this binary does not know the saga's plan, and so cannot decide on
+/// it; none if it cannot be stored without a decision. Signals are kept without a verdict, and the
+/// entry is due now, so that a binary that knows the plan decides. An operator's pause needs no
+/// decision.
+pub(crate) fn undecided(row: &Row, causes: &[Cause]) -> Option<Save> {
+    if let [Cause::Operator(operation)] = causes {
+        return (operation.verb == Verb::Pause && !row.paused).then(|| Save {
+            paused: true,
+            entry: EntryChange::Remove { fence: None },
+            journal: vec![operation.journal_row()],
+            ..unchanged(row)
+        });
+    }
+    let signals = causes.iter().map(|cause| match cause {
+        Cause::Signal(signal) => Some(signal.clone()),
+        Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
+    });
+    signals
+        .collect::<Option<_>>()
+        .map(|signals| keep_undecided(row, signals))
+}
+
+fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     let journal = signals.iter().map(|signal| JournalRow {
         detail: Some(format!(
             "{}: kept, the plan is not known to the receiver",
@@ -554,25 +565,12 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     let added = i32::try_from(signals.len()).unwrap_or(i32::MAX);
     let at_rest = matches!(row.state.as_str(), "completed" | "compensated");
     Save {
-        saga_id: row.saga_id.uuid(),
-        revision: row.revision,
-        born: None,
-        at: row.now,
-        state: stored_state(&row.state),
-        step: row.step,
-        undo_from: row.undo_from,
-        paused: row.paused,
-        deadline: row.deadline,
-        reason: row.reason.clone(),
         kept: row.kept.saturating_add(added),
         entry: if row.paused || at_rest {
             EntryChange::Unchanged
         } else {
             EntryChange::DueNow
         },
-        plan: row.plan.clone(),
-        plan_version: row.plan_version,
-        plan_hash: row.plan_hash.clone(),
         journal,
         signals: signals
             .into_iter()
@@ -584,6 +582,30 @@ pub(crate) fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
                 source: signal.source,
             })
             .collect(),
+        ..unchanged(row)
+    }
+}
+
+/// A write that leaves the saga where it is.
+fn unchanged(row: &Row) -> Save {
+    Save {
+        saga_id: row.saga_id.uuid(),
+        revision: row.revision,
+        born: None,
+        at: row.now,
+        state: stored_state(&row.state),
+        step: row.step,
+        undo_from: row.undo_from,
+        paused: row.paused,
+        deadline: row.deadline,
+        reason: row.reason.clone(),
+        kept: row.kept,
+        entry: EntryChange::Unchanged,
+        plan: row.plan.clone(),
+        plan_version: row.plan_version,
+        plan_hash: row.plan_hash.clone(),
+        journal: Vec::new(),
+        signals: Vec::new(),
         verdicts: Vec::new(),
     }
 }

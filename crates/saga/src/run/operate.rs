@@ -11,13 +11,13 @@ use sqlx::PgConnection;
 
 use crate::{
     engine::{Engine, EngineError},
-    journal::VerbKind,
+    journal::{JournalFact, JournalRow, VerbKind},
     machine::{self, State},
     preview::{Assertion, PlannedEffect},
     shape::{Role, Shape},
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
-    stored::{Unreadable, decode_state},
+    stored::{Unreadable, decode_state, stored_state},
     transact::{AfterCommit, transact},
     transition::{Cause, Transition},
 };
@@ -125,6 +125,17 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The journal's row of the action.
+    pub(crate) fn journal_row(&self) -> JournalRow {
+        JournalRow {
+            detail: Some(format!("{}: {}", self.verb, self.reason)),
+            actor: Some(self.actor.clone()),
+            ..JournalRow::new(JournalFact::Operator {
+                verb: self.verb.kind(),
+            })
+        }
+    }
+
     /// The inputs of the machine: the action, and the signal that some actions send. `signal_id` is
     /// the id of a signal that a participant could have sent.
     pub fn causes(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Cause> {
@@ -239,7 +250,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the verb does not fit the state,
     /// or the saga has moved; [`EngineError::Unreadable`] when this binary does not know the saga's
-    /// plan.
+    /// plan, except for [`Verb::Pause`], which needs no plan.
     pub async fn operate(
         &self,
         conn: &mut PgConnection,
@@ -282,7 +293,10 @@ impl Engine {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let known = self.inner.known(row).map_err(unreadable)?;
+        let known = match self.inner.known(row) {
+            Err(_) if *verb == Verb::Pause => return preview_pause(row).map_err(conflict),
+            known => known.map_err(unreadable)?,
+        };
         let (rules, shape) = (self.inner.rules(known), &known.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
@@ -309,6 +323,31 @@ impl Engine {
     }
 }
 
+/// A pause of a saga whose plan this binary does not know: its step has no name here.
+fn preview_pause(row: &Row) -> Result<Preview, String> {
+    let state = stored_state(&row.state);
+    if ["completed", "compensated"].contains(&state) {
+        return Err(AT_REST.to_owned());
+    }
+    if row.paused {
+        return Err(PAUSED.to_owned());
+    }
+    let standing = |paused| Standing {
+        state: state.to_owned(),
+        step: None,
+        paused,
+    };
+    Ok(Preview {
+        saga_id: row.saga_id,
+        revision: row.revision,
+        before: standing(false),
+        after: standing(true),
+        planned: Vec::new(),
+        ends: standing(true),
+        verdict: None,
+    })
+}
+
 fn preview(shape: &Shape, row: &Row, transition: &Transition, verdict: Option<Verdict>) -> Preview {
     let (before, after, paused) = (transition.before, transition.after, transition.save.paused);
     let (ahead, ends) = if paused {
@@ -329,16 +368,17 @@ fn preview(shape: &Shape, row: &Row, transition: &Transition, verdict: Option<Ve
     }
 }
 
+const AT_REST: &str = "is at rest: there is nothing to do";
+const PAUSED: &str = "is paused already";
+
 /// Checks that the state permits the verb at all. The error is the end of a sentence that gives the
 /// reason.
 fn refuse(shape: &Shape, state: State, paused: bool, verb: &Verb) -> Result<(), String> {
     let no = |why: &str| Err(why.to_owned());
     let current = Standing::of(shape, state, paused).step.unwrap_or_default();
     match (verb, state) {
-        (_, State::Completed | State::Compensated { .. }) => {
-            no("is at rest: there is nothing to do")
-        }
-        (Verb::Pause, _) if paused => no("is paused already"),
+        (_, State::Completed | State::Compensated { .. }) => no(AT_REST),
+        (Verb::Pause, _) if paused => no(PAUSED),
         (Verb::Resume, _) if !paused => no("is not paused"),
         (Verb::Retry | Verb::Resolve { .. }, _) if paused => no("is paused: resume it first"),
         (Verb::Resolve { step, .. }, _) if *step != current => {

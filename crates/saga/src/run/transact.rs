@@ -13,11 +13,11 @@ use crate::{
     journal::{CompensationCause, JournalFact, JournalRow},
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
-    signal::{NewSignal, Verdict},
+    signal::Verdict,
     store::{self, EntryChange, Save},
     stored::Unreadable,
     story::{self, Chapter, Subject},
-    transition::{Cause, Transition, keep_undecided},
+    transition::{Cause, Transition, undecided},
 };
 
 /// The work that follows a commit: spans, metrics and wake-ups.
@@ -253,8 +253,7 @@ impl<'a> Moves<'a> {
         causes: Vec<Cause>,
     ) -> Result<Added, EngineError> {
         let known = inner.known(row);
-        if let (Err(_), Some(signals)) = (&known, only_signals(&causes)) {
-            let save = keep_undecided(row, signals);
+        if let (Err(_), Some(save)) = (&known, undecided(row, &causes)) {
             let attributes = || inner.attributes(&row.plan, &row.input);
             self.told.extend(told_of(row, attributes, &save));
             self.undecided.push(save);
@@ -340,16 +339,6 @@ fn told_of(
         rows: save.journal.clone(),
     };
     Some((subject, chapter))
-}
-
-fn only_signals(causes: &[Cause]) -> Option<Vec<NewSignal>> {
-    causes
-        .iter()
-        .map(|cause| match cause {
-            Cause::Signal(signal) => Some(signal.clone()),
-            Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
-        })
-        .collect()
 }
 
 async fn save_all(

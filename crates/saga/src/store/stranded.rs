@@ -44,7 +44,7 @@ impl fmt::Display for Stranded {
 
 impl Engine {
     /// Live sagas that would not advance if this were the only binary: neither this binary nor a
-    /// process with a recent heartbeat runs their plan.
+    /// process with a recent heartbeat runs their plan. A paused saga is not meant to advance.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,6 +56,7 @@ impl Engine {
                    (array_agg(saga_id order by saga_id))[1:5] as "oldest!: Vec<SagaId>"
             from saga.saga
             where ended_at is null
+              and not paused -- an operator parked it
               and plan || '/' || plan_version || '/' || plan_hash not in (
                   select unnest($1::text[])
                   union all

@@ -76,6 +76,28 @@ async fn a_stuck_saga_is_found_by_how_long_it_has_been_in_its_state() {
     assert!(!list("15m"));
 }
 
+#[tokio::test]
+async fn a_saga_of_an_unknown_plan_is_parked_by_the_command_of_its_page() {
+    let place = Place::open().await;
+    let saga = place.stuck("unknown-plan-version");
+    let page = place.run(&["runbook", "unknown-plan-version", &saga]);
+    let pause = format!("shopctl saga pause {saga} ");
+    let mut lines = page.out.lines().map(str::trim);
+    let pause = lines.find(|line| line.starts_with(&pause)).unwrap();
+    let shopctl = Path::new(env!("CARGO_BIN_EXE_shopctl"));
+    let line = pause.replacen("shopctl", &shopctl.display().to_string(), 1);
+    let parked = ran(&mut place.shell(&format!("{line} --yes")));
+    assert_eq!(parked.code, Some(0), "{parked:?}");
+    let why = place.run(&["why", &saga, "-o", "json"]).objects().remove(0);
+    assert_eq!(why["code"], "paused-by", "{why}");
+    assert_eq!(why["next"][0]["command"], "shopctl saga check-compat");
+    let resume = ["saga", "resume", &saga, "--reason", "r", "--yes"];
+    let refused = place.run(&resume);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let sentence = "is not known to this binary";
+    assert!(refused.err.contains(sentence), "{refused:?}");
+}
+
 /// Makes a saga ten minutes older in its state and at its step, as if it had been attempted since.
 async fn age(place: &Place, saga: &str) {
     for statement in [

@@ -5,11 +5,11 @@ use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueuePurgeOptions},
     types::FieldTable,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Fault, System, Upstream, eventually_some, foreign_client};
 
 use super::{assert_cause, awaiting, why_with, with};
-use crate::{hurried, saga_of, text};
+use crate::{hurried, saga_of, shopctl::shopctl, text};
 
 const EXCHANGE: &str = "payments_events";
 const QUEUE: &str = "payments_events_queue";
@@ -140,8 +140,45 @@ async fn a_decision_that_came_in_pieces_lies_in_failed() {
     )
     .await;
     assert!(why["evidence"].to_string().contains("undecodable"), "{why}");
+    let first = text(&why["next"][0], "command");
+    assert!(first.starts_with("shopctl failed edit "), "{first}");
+
+    let settle = ["failed", "drop", "--settle", "--reason", "at rest", "--yes"];
+    let (code, _, talk) = shopctl(&system, &settle);
+    assert_eq!(code, 0, "{talk}");
+    assert!(talk.contains("No message in `failed`"), "{talk}");
+    let id = failed_ids(&system).pop().unwrap();
+    let (code, _, talk) = shopctl(&system, &[&settle[..], &[&id]].concat());
+    assert_eq!(code, 4, "{talk}");
+    assert!(talk.contains("is waiting, not at rest"), "{talk}");
+
     publish(&channel, &event.data).await;
     buyer.awaits(text(&order, "id"), "completed").await;
+    let why = assert_cause(&system, &saga, "healthy", &["left_behind"]).await;
+    let words = shlex::split(text(&why["next"][0], "command")).unwrap();
+    let words: Vec<_> = words.iter().skip(1).map(String::as_str).collect();
+    assert_eq!(words[..4], ["failed", "drop", id.as_str(), "--settle"]);
+    system.run("shopctl", &[&words[..], &["--yes"]].concat());
+    assert_eq!(failed_ids(&system), Vec::<String>::new());
+    let settled: bool = sqlx::query_scalar(
+        "select (after->>'settled')::boolean from saga.audit where verb = 'failed drop'",
+    )
+    .fetch_one(&system.shop)
+    .await
+    .unwrap();
+    assert!(settled);
+    let why = assert_cause(&system, &saga, "healthy", &[]).await;
+    assert!(!why.to_string().contains("left_behind"), "{why}");
+}
+
+/// The ids of the messages in `failed`.
+fn failed_ids(system: &System) -> Vec<String> {
+    let listed = system.run("shopctl", &["failed", "list", "-o", "json"]);
+    let messages = listed.lines().map(|line| {
+        let message: Value = serde_json::from_str(line).unwrap();
+        text(&message, "id").to_owned()
+    });
+    messages.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use serde_json::Value;
 use testkit::{System, ended, eventually};
 
 use super::{assert_cause, why_with, with};
-use crate::text;
+use crate::{shopctl::shopctl, text};
 
 /// Causes that exist only while no process has the role.
 const NOBODY: [Code; 2] = [Code::NoWorker, Code::QueueWithoutConsumer];
@@ -49,7 +49,15 @@ fn end(mut drill: Child) {
 
 /// Its first next step, if that acts. No later one acts on the saga otherwise.
 fn advice(why: &Value) -> Option<Vec<String>> {
-    const ACTS: [&str; 5] = ["retry", "resume", "signal", "cancel", "end-session"];
+    const ACTS: [&str; 7] = [
+        "retry",
+        "pause",
+        "resume",
+        "signal",
+        "cancel",
+        "edit",
+        "end-session",
+    ];
     let next = why["next"].as_array().unwrap().iter();
     let words = next.map(|next| shlex::split(text(next, "command")).unwrap());
     let acts = |words: &Vec<String>| ACTS.contains(&words.get(2).map_or("", String::as_str));
@@ -98,12 +106,106 @@ async fn each_cause_can_be_drilled_and_its_advice_gets_the_saga_going() {
         advised += 1;
         eventually(&format!("{code} to be over by {words:?}"), || async {
             let why = why_with(&system, &saga, &[]).1;
-            let is_over = ["waiting", "completed", "compensated"].contains(&text(&why, "state"));
+            let is_over = ["waiting", "completed", "compensated"].contains(&text(&why, "state"))
+                || why["code"] == "paused-by";
             is_over && why["code"] != code.as_str()
         })
         .await;
     }
-    assert_eq!(advised, 13, "causes with an act to advise");
+    assert_eq!(advised, 14, "causes with an act to advise");
+}
+
+/// Whether doctor finds nothing at all.
+fn is_well(system: &System) -> bool {
+    let doctor = [
+        "doctor",
+        "--grace",
+        "0",
+        "--without",
+        "bindings",
+        "-o",
+        "json",
+    ];
+    let (code, out, _) = shopctl(system, &doctor);
+    let found = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        !line["found"].as_array().unwrap().is_empty()
+    };
+    code == 0 && !out.lines().any(found)
+}
+
+async fn assert_undone(system: &System, code: Code, saga: &str) {
+    eventually(&format!("nothing of the drill {code} to stay"), || async {
+        let state = why_with(system, saga, &[]).1;
+        ["completed", "compensated"].contains(&text(&state, "state")) && is_well(system)
+    })
+    .await;
+    system.settle().await;
+    system.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_drill_says_what_it_does_and_is_undone() {
+    let system = System::start(with(&[("SHOP_DEV", "1")], false)).await;
+    for code in Code::ALL {
+        if NOBODY.contains(&code) {
+            continue;
+        }
+        let (saga, drill) = drill(&system, code);
+        // those that still run undo themselves
+        kill(
+            Pid::from_raw(drill.id().try_into().unwrap()),
+            Signal::SIGINT,
+        )
+        .ok();
+        let said = drill.wait_with_output().unwrap();
+        assert!(said.status.success(), "{code}: {said:?}");
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(said.starts_with("An order is placed, which "), "{said}");
+        assert!(said.contains("`cargo xtask drill --undo`"), "{said}");
+        system.run("drill", &["--undo", "--cause", code.as_str()]);
+        assert_undone(&system, code, &saga).await;
+    }
+    let none = system.command("drill").arg("--undo").output().unwrap();
+    let none = String::from_utf8(none.stderr).unwrap();
+    assert_eq!(none, "Drills undone: 0.\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_saga_of_an_unknown_plan_keeps_no_worker_from_starting() {
+    let system = System::start(with(&[("SHOP_DEV", "1")], false)).await;
+    let (saga, drill) = drill(&system, Code::UnknownPlanVersion);
+    end(drill);
+    system.stop("worker");
+    let refused = system
+        .command("worker")
+        .args(["saga", "payments", "async", "relay"])
+        .env("WORKER_ADMIN_LISTEN", system.free_address())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success(), "{said}");
+    assert!(said.contains("`shopctl saga pause ID"), "{said}");
+
+    let why = why_with(&system, &saga, &[]).1;
+    let pause = advice(&why).unwrap();
+    let pause: Vec<_> = pause.iter().skip(1).map(String::as_str).collect();
+    assert_eq!(pause[..2], ["saga", "pause"]);
+    system.run("shopctl", &[&pause[..], &["--yes"]].concat());
+    system.spawn("worker").await;
+    let why = why_with(&system, &saga, &[]).1;
+    assert_eq!(text(&why, "code"), "paused-by", "{why}");
+    assert_eq!(
+        text(&why["next"][0], "command"),
+        "shopctl saga check-compat"
+    );
+    let resume = ["saga", "resume", &saga, "--reason", "r", "--yes"];
+    let (code, _, said) = shopctl(&system, &resume);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("is not known to this binary"), "{said}");
+
+    system.run("drill", &["--undo"]);
+    assert_undone(&system, Code::UnknownPlanVersion, &saga).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +227,21 @@ async fn causes_of_absence_are_drilled_while_nobody_is_there() {
         state(&saga) == "completed" && state(&late) == "waiting"
     })
     .await;
+    system.stop("worker");
+    let (again, ends) = drill(&system, Code::NoWorker);
+    end(ends);
+    let undone = system.command("drill").arg("--undo").output().unwrap();
+    let said = String::from_utf8(undone.stderr).unwrap();
+    assert!(undone.status.success(), "{said}");
+    assert!(said.contains("as soon as a `worker saga` runs"), "{said}");
+    system.spawn("worker").await;
+    for (code, saga) in [
+        (Code::QueueWithoutConsumer, &saga),
+        (Code::NoWorker, &late),
+        (Code::NoWorker, &again),
+    ] {
+        assert_undone(&system, code, saga).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

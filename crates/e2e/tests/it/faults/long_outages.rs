@@ -70,7 +70,7 @@ async fn pay_over(buyer: &Buyer<'_>, orders: &[Value], time: Duration) -> Vec<Sy
 }
 
 /// The longest time between the payment of one of these orders and its completion.
-async fn slowest(system: &System, orders: &[Value], paid: &[SystemTime]) -> Duration {
+pub(super) async fn slowest(system: &System, orders: &[Value], paid: &[SystemTime]) -> Duration {
     let mut slowest = Duration::ZERO;
     for (order, paid) in orders.iter().zip(paid) {
         let seconds: f64 = sqlx::query_scalar(

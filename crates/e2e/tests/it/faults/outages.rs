@@ -1,7 +1,10 @@
 //! Dependencies that answer but cannot be used: a read-only database, rows locked by another
 //! session, a mail server that falls silent. None of these counts as an attempt.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use kernel::{EntryId, UserId};
 use lapin::{BasicProperties, options::QueueDeclareOptions, types::FieldTable};
@@ -10,8 +13,8 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use testkit::{Buyer, MailServer, System, eventually, foreign_client};
 
-use super::{count, whole};
-use crate::{hurried, text};
+use super::{count, long_outages::slowest, whole};
+use crate::{hurried, shopctl::shopctl, text};
 
 async fn awaiting(buyer: &Buyer<'_>, product: &str, orders: usize) -> Vec<Value> {
     let mut awaiting = Vec::with_capacity(orders);
@@ -184,6 +187,7 @@ async fn f41_a_full_disk_spends_no_delivery() {
     whole(&system).await;
 }
 
+/// Three forgotten sessions lock a saga's row, an order's row and a product's stock.
 #[tokio::test(flavor = "multi_thread")]
 async fn f61_a_locked_row_delays_its_own_order_alone() {
     let system = System::start(hurried()).await;
@@ -192,43 +196,96 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
         system.product("enamel-mug").await,
         system.product("reading-lamp").await,
     );
-    let mugs = awaiting(&buyer, &mug, 40).await;
+    let mugs = awaiting(&buyer, &mug, 42).await;
     let lamps = awaiting(&buyer, &lamp, 2).await;
+    let (held, others) = mugs.split_at(2);
 
-    // two forgotten sessions: one locks a saga, the other a product's stock
-    let saga = hold_saga(&system, &mugs[0]).await;
-    let mut stock = system.shop.begin().await.unwrap();
-    sqlx::query("select from commerce.stock where product_id = $1::uuid for update")
-        .bind(&lamp)
-        .fetch_one(&mut *stock)
-        .await
-        .unwrap();
+    let saga = hold_saga(&system, &held[0]).await;
+    let order_row = r#"select from commerce."order" where order_id = $1::uuid for update"#;
+    let order = hold(&system, order_row, text(&held[1], "id")).await;
+    let stock_row = "select from commerce.stock where product_id = $1::uuid for update";
+    let stock = hold(&system, stock_row, &lamp).await;
     pay(&buyer, &lamps).await;
-    pay(&buyer, &mugs).await;
-    complete(&buyer, &mugs[1..]).await;
+    pay(&buyer, held).await;
+    let mut paid = Vec::with_capacity(others.len());
+    for other in others {
+        buyer.pay(text(other, "transaction_id")).await;
+        paid.push(SystemTime::now());
+    }
+    complete(&buyer, others).await;
+    let slowest = slowest(&system, others, &paid).await;
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     logged(&system, "waits for a lock, and others proceed").await;
     logged(&system, "open transactions: session").await;
-    for held in mugs[..1].iter().chain(&lamps) {
+    for held in held.iter().chain(&lamps) {
         let order = buyer.try_look(text(held, "id")).await.unwrap();
         assert_eq!(order["status"], "awaiting_payment");
     }
     saga.rollback().await.unwrap();
-    complete(&buyer, &mugs[..1]).await;
+    order.rollback().await.unwrap();
+    complete(&buyer, held).await;
     stock.rollback().await.unwrap();
     complete(&buyer, &lamps).await;
     assert_eq!(failed(&system).await, 0, "a lock is no attempt");
     whole(&system).await;
 }
 
-/// Locks the row of an order's saga until the transaction ends.
-async fn hold_saga(system: &System, order: &Value) -> sqlx::Transaction<'static, sqlx::Postgres> {
-    let mut holder = system.shop.begin().await.unwrap();
-    sqlx::query("select from saga.saga join commerce.\"order\" using (saga_id) where order_id = $1::uuid for update of saga")
-        .bind(text(order, "id"))
-        .fetch_one(&mut *holder)
+/// Behind a locked table all orders wait, and the session that holds it is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn f61_a_locked_table_delays_every_order_and_is_named_as_their_cause() {
+    let system = System::start(hurried()).await;
+    let buyer = system.buyer().await;
+    let mug = system.product("enamel-mug").await;
+    let orders = awaiting(&buyer, &mug, 40).await;
+    let mut session = system.shop.begin().await.unwrap();
+    sqlx::query(r#"lock table commerce."order" in share mode"#)
+        .execute(&mut *session)
         .await
         .unwrap();
+    pay(&buyer, &orders).await;
+    let why = async |order: &Value| {
+        let (_, out, talk) = shopctl(&system, &["why", text(order, "id"), "-o", "json"]);
+        serde_json::from_str::<Value>(&out).unwrap_or_else(|_| panic!("{talk}"))
+    };
+    for order in [&orders[0], &orders[39]] {
+        eventually("the session to be the cause", || async {
+            let why = why(order).await;
+            why["code"] == "blocked-by-session" && why["sure"] == "certain"
+        })
+        .await;
+        let order = buyer.try_look(text(order, "id")).await.unwrap();
+        assert_eq!(order["status"], "awaiting_payment");
+    }
+    let why = why(&orders[0]).await;
+    assert!(
+        why.to_string().contains("the table commerce.order"),
+        "{why}"
+    );
+    let end = shlex::split(text(&why["next"][0], "command")).unwrap();
+    let end: Vec<_> = end.iter().skip(1).map(String::as_str).collect();
+    assert_eq!(end[..2], ["db", "end-session"]);
+    system.run("shopctl", &[&end[..], &["--yes"]].concat());
+    complete(&buyer, &orders).await;
+    assert_eq!(failed(&system).await, 0, "a lock is no attempt");
+    whole(&system).await;
+}
+
+/// Locks the row that this query selects by an id, until the transaction ends.
+async fn hold(
+    system: &System,
+    query: &'static str,
+    id: &str,
+) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let mut holder = system.shop.begin().await.unwrap();
+    let row = sqlx::query(query).bind(id).fetch_one(&mut *holder).await;
+    row.unwrap();
     holder
+}
+
+/// Locks the row of an order's saga until the transaction ends.
+async fn hold_saga(system: &System, order: &Value) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let row = r#"select from saga.saga join commerce."order" using (saga_id) where order_id = $1::uuid for update of saga"#;
+    hold(system, row, text(order, "id")).await
 }
 
 async fn placed(buyer: &Buyer<'_>, orders: usize) -> Vec<Value> {
