@@ -475,7 +475,6 @@ async fn save_born(conn: &mut PgConnection, saves: &[&Save]) -> sqlx::Result<Sav
 }
 
 /// Moves sagas, and changes their entries.
-#[expect(clippy::too_many_lines, reason = "it is one statement")]
 async fn save_moved(conn: &mut PgConnection, saves: &[&Save]) -> sqlx::Result<Saved> {
     sqlx::query_as!(
         Saved,
