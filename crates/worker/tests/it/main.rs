@@ -1,15 +1,22 @@
 //! Tests the worker's configuration through the process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+use std::{path::PathBuf, sync::LazyLock};
+
+/// A valid key, written once: another test's worker may be reading it.
+static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let key = std::env::temp_dir().join(format!("worker-key-{}.pem", std::process::id()));
+    std::fs::write(&key, tokens::generate_key_pem()).unwrap();
+    key
+});
+
 /// Starts a worker with valid settings, overridden by these variables. It must refuse to start.
 /// Returns its error output.
 fn refused(roles: &[&str], variables: &[(&str, &str)]) -> String {
-    let key = std::env::temp_dir().join(format!("worker-key-{}.pem", std::process::id()));
-    std::fs::write(&key, tokens::generate_key_pem()).unwrap();
     let sensible = [
         ("SHOP_DATABASE_URL", "postgres://127.0.0.1:1/shop"),
         ("AMQP_URL", "amqp://127.0.0.1:1"),
-        ("SERVICE_SIGNING_KEY_FILE", key.to_str().unwrap()),
+        ("SERVICE_SIGNING_KEY_FILE", KEY.to_str().unwrap()),
         ("WORKER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     testkit::refused(
