@@ -172,7 +172,9 @@ impl Orders {
             .is_ok_and(|placed| placed.iter().any(is_new));
         if !is_any_new {
             // before the answer, because the keys count as in progress until then
-            db::rollback(tx).await;
+            if db::rollback(tx).await {
+                conn.release();
+            }
             let placed = placed?.into_iter();
             return Ok(placed
                 .map(|it| Some(it?.map(|it| it.launch(&self.runner))))

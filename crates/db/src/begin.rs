@@ -22,9 +22,11 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 }
 
 /// Rolls a transaction back at once. A dropped one keeps its locks until its connection is used
-/// again.
-pub async fn rollback(tx: Transaction<'_, Postgres>) {
-    if let Err(error) = tx.rollback().await {
+/// again. Returns whether the database has confirmed it.
+pub async fn rollback(tx: Transaction<'_, Postgres>) -> bool {
+    let undone = tx.rollback().await;
+    if let Err(error) = &undone {
         tracing::debug!(%error, "Could not roll back: the database does when the connection ends");
     }
+    undone.is_ok()
 }

@@ -8,8 +8,11 @@ use std::{
 
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
 
-use crate::session::{self, TRUSTED_IDLE};
+use crate::session;
 
+/// A connection that was idle for longer goes back to its pool: its server may be gone. Under load,
+/// the next user comes within milliseconds.
+const MAX_IDLE: Duration = Duration::from_millis(100);
 /// A connection that a lane has kept for longer goes back to its pool, which limits its lifetime.
 const LIFETIME: Duration = Duration::from_mins(10);
 
@@ -60,7 +63,7 @@ impl Lane {
     /// When the pool has none in time, or the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<LaneConnection> {
         let kept = self.kept().pop();
-        let is_fresh = |kept: &Kept| kept.idle_since.elapsed() < TRUSTED_IDLE;
+        let is_fresh = |kept: &Kept| kept.idle_since.elapsed() < MAX_IDLE;
         let (conn, taken_at) = match kept.filter(is_fresh) {
             Some(kept) => (kept.conn, kept.taken_at),
             None => (self.0.pool.acquire().await?, Instant::now()),
@@ -127,9 +130,13 @@ impl LaneConnection {
 
 impl Drop for LaneConnection {
     fn drop(&mut self) {
-        if let (Some(conn), true) = (&mut self.conn, self.is_beginning) {
+        let Some(conn) = &mut self.conn else { return };
+        if self.is_beginning {
             conn.close_on_drop();
         }
+        // what failed here may have ended the others, too: the pool checks them
+        let others = std::mem::take(&mut *self.lane.kept());
+        drop(others);
     }
 }
 

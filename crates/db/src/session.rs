@@ -13,7 +13,7 @@ use sqlx::{Connection, Executor, PgConnection, Row, pool::PoolConnectionMetadata
 /// Longest wait for the answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// A session that was idle for longer is checked before use: the server may have restarted.
-pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A read-only session older than this is closed at its next use. The new session reaches the
 /// server, or address, that accepts writes by then. Reads continue meanwhile.
 const READ_ONLY_LIFETIME: Duration = Duration::from_secs(2);

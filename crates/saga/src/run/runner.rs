@@ -26,8 +26,9 @@ use crate::{
 
 /// Maximum number of timers that are stored one by one at the same time.
 const TIMERS_AT_ONCE: usize = 8;
-/// Delay between tries to store an attempt's outcome while the database is unreachable.
-const COMMIT_RETRY: Duration = Duration::from_millis(100);
+/// Delay between tries to read a saga, or to store an attempt's outcome, while the database is
+/// unreachable.
+const DB_RETRY: Duration = Duration::from_millis(100);
 
 /// Runs the remote steps of the workflows that an engine decides on.
 pub struct Runner<P> {
@@ -170,7 +171,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
     }
 
     async fn try_attempt(&self, claim: &SagaClaim) {
-        let row = match self.engine.load(claim.saga_id).await {
+        let row = match self.load(claim).await {
             Ok(Some(row)) => row,
             Ok(None) => {
                 return warn!(saga.id = %claim.saga_id, "An entry names saga {}, which is not there", claim.saga_id);
@@ -201,6 +202,22 @@ impl<P: Send + Sync + 'static> Runner<P> {
             }
             Err(error) => {
                 error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
+            }
+        }
+    }
+
+    /// Reads the saga of a claim; while the database is unreachable, tries again until the lease ends.
+    async fn load(&self, claim: &SagaClaim) -> sqlx::Result<Option<store::Row>> {
+        let lease = self.engine.config().lease;
+        loop {
+            match self.engine.load(claim.saga_id).await {
+                Err(error)
+                    if db::is_unreachable(&error)
+                        && claim.claimed_at.elapsed() + DB_RETRY <= lease =>
+                {
+                    tokio::time::sleep(DB_RETRY).await;
+                }
+                loaded => return loaded,
             }
         }
     }
@@ -317,10 +334,10 @@ impl<P: Send + Sync + 'static> Runner<P> {
                         || db::is_retryable(&error)
                         || db::is_locked(&error) =>
                 {
-                    if claim.claimed_at.elapsed() + COMMIT_RETRY > self.engine.config().lease {
+                    if claim.claimed_at.elapsed() + DB_RETRY > self.engine.config().lease {
                         return warn!(%error, "Could not store the outcome within the lease: left to the next claim");
                     }
-                    tokio::time::sleep(COMMIT_RETRY).await;
+                    tokio::time::sleep(DB_RETRY).await;
                     stored = alone().await;
                 }
                 Err(error) => {
@@ -416,7 +433,9 @@ impl Engine {
             }
             Err(error) => {
                 // before the answer: the next try skips rows that are still locked
-                db::rollback(tx).await;
+                if db::rollback(tx).await {
+                    conn.release();
+                }
                 Err(error)
             }
         }
