@@ -18,7 +18,7 @@ const MAX_EVENT: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct DecodeError {
-    /// What is wrong, as recorded with the message.
+    /// The kind of failure, as recorded with the message.
     pub kind: FailureKind,
     /// The sentence for people: the field, and the line and column where they are known.
     pub reason: String,
