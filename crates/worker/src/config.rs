@@ -28,8 +28,8 @@ pub(crate) enum Role {
     Async {
         amqp_url: String,
         mail: MailConfig,
-        /// Interval between two censuses of all sagas.
-        census: Duration,
+        /// Interval at which the stats collector counts all sagas.
+        stats_interval: Duration,
         retention: Retention,
     },
     /// Publishes the outbox.
@@ -204,7 +204,7 @@ pub(crate) struct Args {
         default_value_t = UnknownPlans::Refuse
     )]
     unknown_plans: UnknownPlans,
-    /// Interval at which one process of the async role counts all sagas (the census), milliseconds.
+    /// Interval at which one process of the async role counts all sagas, milliseconds.
     #[arg(
         long = "census-interval-ms",
         env = "CENSUS_INTERVAL_MS",
@@ -390,7 +390,7 @@ impl Args {
                 Ok(Role::Async {
                     amqp_url: self.amqp_url()?,
                     mail: self.mail()?,
-                    census: Duration::from_millis(self.census_interval_ms),
+                    stats_interval: Duration::from_millis(self.census_interval_ms),
                     retention: self.retention.checked(&self.checkout)?,
                 })
             }

@@ -15,7 +15,6 @@
 //! the work under way before it exits.
 
 mod bindings;
-mod census;
 mod config;
 mod jobs;
 mod mail;
@@ -23,6 +22,7 @@ mod messages;
 mod migrate;
 mod payment_events;
 mod rights;
+mod stats_collector;
 
 use std::{sync::Arc, time::Duration};
 
@@ -332,7 +332,7 @@ impl Shared<'_> {
             Role::Async {
                 amqp_url,
                 mail,
-                census,
+                stats_interval,
                 retention,
             } => {
                 let handler = Messages::new(self.pool.clone(), mail)?;
@@ -355,13 +355,14 @@ impl Shared<'_> {
                     reads_failed: false,
                 };
                 let operator = Operator::new(runner.engine().clone(), registry.clone(), sight);
-                let (url, census, retention) = (self.database_url.to_owned(), *census, *retention);
+                let (url, interval, retention) =
+                    (self.database_url.to_owned(), *stats_interval, *retention);
                 Ok(Box::new(move |running, stop| {
                     consume(running, stop);
-                    running.spawn(census::run(
+                    running.spawn(stats_collector::run(
                         url.clone(),
                         operator.clone(),
-                        census,
+                        interval,
                         stop.clone(),
                     ));
                     running.spawn(jobs::run(url, retention, operator, stop.clone()));

@@ -173,7 +173,7 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
         }
     }
     system.settle().await;
-    eventually("a census", || async {
+    eventually("the gauges of all sagas", || async {
         let page = system.admin("worker", "/metrics").await.unwrap_or_default();
         page.contains("queue_consumers{")
     })
@@ -237,7 +237,7 @@ async fn what_a_running_system_publishes_is_documented_and_the_other_way_round()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_worker_takes_the_census_when_the_one_that_did_is_killed() {
+async fn another_worker_collects_statistics_when_the_first_is_killed() {
     let mut options = hurried();
     options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
     let system = System::prepare(options).await;

@@ -89,27 +89,27 @@ async fn f66_gauges_survive_a_frozen_process_that_published_them() {
     for process in ["payments", "api", "worker async"] {
         system.spawn(process).await;
     }
-    eventually("the first to take the census", || {
-        takes_census(&system, "worker async")
+    eventually("the first to publish the gauges", || {
+        publishes_stats(&system, "worker async")
     })
     .await;
     system.spawn("worker async#2").await;
     system.signal("worker async", Signal::SIGSTOP);
-    eventually("the second to take it over", || {
-        takes_census(&system, "worker async#2")
+    eventually("the second to publish them", || {
+        publishes_stats(&system, "worker async#2")
     })
     .await;
     system.signal("worker async", Signal::SIGCONT);
     eventually("one session to hold the lock", || async {
         let holders = "select count(*) from pg_locks join pg_stat_activity using (pid)
-                       where locktype = 'advisory' and application_name = 'worker census'
+                       where locktype = 'advisory' and application_name = 'worker stats'
                        and datname = current_database()";
         count(&system.shop, holders).await == 1
     })
     .await;
 }
 
-async fn takes_census(system: &System, process: &str) -> bool {
+async fn publishes_stats(system: &System, process: &str) -> bool {
     let page = system.admin(process, "/metrics").await;
     page.is_some_and(|page| page.contains("queue_missing{"))
 }

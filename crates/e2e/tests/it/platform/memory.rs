@@ -81,12 +81,12 @@ fn connections(process: &str, settings: &Labels) -> u64 {
             let pools = pools("worker", shop("worker"));
             let own = |(name, most): (&String, &u64)| match name.as_str() {
                 "worker" => *most,
-                "worker jobs" | "worker census" | "worker retention"
+                "worker jobs" | "worker stats" | "worker retention"
                     if process == "worker-async" =>
                 {
                     *most
                 }
-                "worker jobs" | "worker census" | "worker retention" | "migrate" => 0,
+                "worker jobs" | "worker stats" | "worker retention" | "migrate" => 0,
                 name => panic!("pool {name}: which role opens it?"),
             };
             pools.iter().map(own).sum()

@@ -1,6 +1,6 @@
-//! The census: gauges of the state of all sagas, taken by one process at a time.
+//! The stats collector: publishes gauges of the state of all sagas, in one process at a time.
 //!
-//! The lock holder takes the census until it dies, loses its connection or falls silent; then
+//! The lock holder publishes the gauges until it dies, loses its connection or falls silent; then
 //! another process takes over. No other process publishes these gauges, and those of a former lock
 //! holder vanish within a minute, so `max` over the processes is correct.
 
@@ -39,7 +39,7 @@ const SILENT_PAUSES: u32 = 4;
 const SILENCE: Duration = Duration::from_secs(10);
 const ROLES: [&str; 5] = ["api", "saga", "payments", "async", "relay"];
 
-/// Takes the census every `pause`, unless another process takes it, until `shutdown`.
+/// Collects the statistics every `pause`, unless another process does, until `shutdown`.
 pub(crate) async fn run(
     database_url: String,
     operator: Operator,
@@ -47,18 +47,18 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) {
     // not `by_key`: queries that count rows need other plans than lookups by key
-    let pool = match db::connect(&database_url, &db::PoolConfig::new("worker census", 1)) {
+    let pool = match db::connect(&database_url, &db::PoolConfig::new("worker stats", 1)) {
         Ok(pool) => pool,
         Err(error) => {
-            return error!(%error, "No census can be taken: SHOP_DATABASE_URL is no PostgreSQL URL");
+            return error!(%error, "Cannot collect statistics: SHOP_DATABASE_URL is no PostgreSQL URL");
         }
     };
     while !shutdown.is_cancelled() {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            taken = take_turns(&pool, &operator, pause) => {
-                if let Err(error) = taken {
-                    warn!(%error, "The census broke: trying again");
+            result = collect_while_locked(&pool, &operator, pause) => {
+                if let Err(error) = result {
+                    warn!(%error, "Collecting statistics failed: trying again");
                 }
             }
         }
@@ -69,9 +69,9 @@ pub(crate) async fn run(
     }
 }
 
-/// Takes the census while this process holds the lock. Returns when another process holds it, or
+/// Collects the statistics while this process holds the lock. Returns when another process holds it, or
 /// when this connection is lost.
-async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
+async fn collect_while_locked(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
     // the session owns the lock: this connection must not return to the pool
     let mut conn = pool.acquire().await?.detach();
     let silence = (pause * SILENT_PAUSES).max(SILENCE);
@@ -85,15 +85,15 @@ async fn take_turns(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx
     if !ours {
         return Ok(());
     }
-    info!("Taking the census from now on");
+    info!("Collecting statistics from now on");
     let mut told = BTreeMap::new();
     loop {
-        take(&mut conn, operator, &mut told).await?;
+        collect(&mut conn, operator, &mut told).await?;
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn take(
+async fn collect(
     conn: &mut PgConnection,
     operator: &Operator,
     told: &mut BTreeMap<SagaId, i64>,
@@ -211,7 +211,7 @@ async fn queues_now(operator: &Operator) {
                 metrics::gauge!("queue_consumers", "queue" => name).set(state.consumers);
             }
         }
-        Err(error) => warn!(%error, "The census could not see RabbitMQ's queues"),
+        Err(error) => warn!(%error, "The stats collector could not inspect RabbitMQ's queues"),
     }
 }
 
