@@ -81,7 +81,7 @@ const OF_THE_BROKER: [&str; 11] = [
     "relay::",
     "orders::",
     "events::",
-    "rights::",
+    "grants::",
     "trust::",
 ];
 

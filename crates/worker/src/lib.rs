@@ -16,12 +16,12 @@
 
 mod bindings;
 mod config;
+mod grants;
 mod jobs;
 mod mail;
 mod messages;
 mod migrate;
 mod payment_events;
-mod rights;
 mod stats_collector;
 
 use std::{sync::Arc, time::Duration};

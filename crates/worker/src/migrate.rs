@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use crate::{
     config::Args,
     jobs,
-    rights::{self, Broker, Database, Passwords},
+    grants::{self, Broker, Database, Passwords},
 };
 
 /// How long a database may take to start.
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         db::retry_locked(&pool, is_locked, || jobs::migrate(&pool))
             .await
             .context("could not prepare the background jobs' tables")?;
-        grant(&rights::SHOP, &pool, roles.as_ref()).await?;
+        grant(&grants::SHOP, &pool, roles.as_ref()).await?;
         tracing::info!("The shop's database is up to date");
     }
     if let Some(url) = &args.payments_database_url {
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         db::migrate(&pool, &db::PAYMENTS)
             .await
             .context("could not migrate payments' database")?;
-        grant(&rights::PAYMENTS, &pool, roles.as_ref()).await?;
+        grant(&grants::PAYMENTS, &pool, roles.as_ref()).await?;
         tracing::info!("Payments' database is up to date");
     }
     if let Some(url) = &args.amqp_url {

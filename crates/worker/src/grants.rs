@@ -2,8 +2,8 @@
 //! its own work and nothing else. The migrate step creates the roles when `ROLES_DIR` is set.
 //!
 //! A role has the name of its process; the file of that name in the folder holds its password. Its
-//! privileges in the databases are in [`shop.sql`](rights/shop.sql) and
-//! [`payments.sql`](rights/payments.sql), its permissions at the broker in [`rabbitmq`]. No process
+//! privileges in the databases are in [`shop.sql`](grants/shop.sql) and
+//! [`payments.sql`](grants/payments.sql), its permissions at the broker in [`rabbitmq`]. No process
 //! owns a table.
 
 mod postgres;
