@@ -132,10 +132,10 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     let ports = Ports::new(Arc::clone(&payments), hot.clone());
     let engine = Engine::new(&registry, hot.clone(), engine_config, Wakeup::default())?;
     let runner = Runner::new(engine.clone(), &registry, ports);
-    let gone = CancellationToken::new();
+    let stop_heartbeat = CancellationToken::new();
     // the API makes first attempts, so it may hold leases
     let heartbeat = Heartbeat::new(&engine, ["api".to_owned()]);
-    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
+    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), stop_heartbeat.clone()));
     let hasher = Hasher::new(std::thread::available_parallelism().map_or(2, usize::from))?;
     let bus = Bus::default().with(CreateClientOnRegistration);
     let sessions = Sessions::new(engine.lane().clone(), shutdown.clone());
@@ -180,7 +180,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
     )
     .await?;
     engine.drain().await;
-    gone.cancel();
+    stop_heartbeat.cancel();
     heartbeat.await?;
     admin.await?;
     guard.shutdown();

@@ -159,12 +159,12 @@ async fn work(config: Config, workflows: Workflows) -> anyhow::Result<()> {
         if let (Role::Saga { unknown_plans, .. }, Some(checkout)) = (role, &checkout)
             && *unknown_plans == UnknownPlans::Refuse
         {
-            refuse_strangers(checkout.runner.engine()).await?;
+            refuse_orphaned_plans(checkout.runner.engine()).await?;
         }
     }
-    let gone = CancellationToken::new();
+    let stop_heartbeat = CancellationToken::new();
     let heartbeat = heartbeat(&config.roles, checkout.as_ref()).noting(notes);
-    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), gone.clone()));
+    let heartbeat = tokio::spawn(heartbeat.run(pool.clone(), stop_heartbeat.clone()));
     let names: Vec<_> = config.roles.iter().map(Role::name).collect();
     let mut running = JoinSet::new();
     for role in roles {
@@ -181,7 +181,7 @@ async fn work(config: Config, workflows: Workflows) -> anyhow::Result<()> {
     if tokio::time::timeout(grace, rest).await.is_err() {
         tracing::warn!("Not everything ended within {grace:?}: the leases of what is left run out");
     }
-    gone.cancel();
+    stop_heartbeat.cancel();
     heartbeat.await?;
     admin.await?;
     guard.shutdown();
@@ -224,7 +224,7 @@ impl Checkouts {
 
 /// Refuses to start a binary that would orphan live sagas: sagas whose plan neither this binary nor
 /// a live worker knows.
-async fn refuse_strangers(engine: &Engine) -> anyhow::Result<()> {
+async fn refuse_orphaned_plans(engine: &Engine) -> anyhow::Result<()> {
     let stranded = engine.stranded().await;
     let stranded = stranded.context("could not look for sagas of unknown plans")?;
     if stranded.is_empty() {

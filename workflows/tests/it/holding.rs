@@ -38,9 +38,9 @@ async fn a_process_is_alive_from_its_first_beat_until_it_stops() {
         let mut conn = shop.pool.acquire().await.unwrap();
         heartbeat::list(&mut conn).await.unwrap()
     };
-    let gone = CancellationToken::new();
+    let stop_heartbeat = CancellationToken::new();
     let heartbeat = Heartbeat::new(&shop.engine, ["saga".to_owned()]);
-    let beating = tokio::spawn(heartbeat.run(shop.pool.clone(), gone.clone()));
+    let beating = tokio::spawn(heartbeat.run(shop.pool.clone(), stop_heartbeat.clone()));
     testkit::eventually("the first beat", || async { list().await.len() == 1 }).await;
     let process = list().await.remove(0);
     assert_eq!(process.process, shop.engine.holder());
@@ -50,7 +50,7 @@ async fn a_process_is_alive_from_its_first_beat_until_it_stops() {
         list().await[0].seen_at > process.seen_at
     })
     .await;
-    gone.cancel();
+    stop_heartbeat.cancel();
     beating.await.unwrap();
     let stopped = list().await.remove(0);
     assert!(stopped.stopped_at.is_some());
