@@ -28,7 +28,7 @@ pub(crate) enum NotSent {
 }
 
 /// A mail to be sent.
-pub(crate) struct Letter<'a> {
+pub(crate) struct OutgoingEmail<'a> {
     /// The command's message id: the same for every attempt.
     pub(crate) id: &'a str,
     pub(crate) address: &'a str,
@@ -75,8 +75,8 @@ impl Mailer {
     /// [`NotSent::Later`] after a temporary failure, such as a failed connection or a temporary
     /// refusal (4xx); [`NotSent::Refused`] after a permanent refusal (5xx); [`NotSent::Invalid`] if
     /// the mail cannot be composed. The text contains no address, since it goes to the log.
-    pub(crate) async fn send(&self, letter: &Letter<'_>) -> Result<(), NotSent> {
-        let mail = self.compose(letter);
+    pub(crate) async fn send(&self, email: &OutgoingEmail<'_>) -> Result<(), NotSent> {
+        let mail = self.compose(email);
         let mail = mail.map_err(|error| NotSent::Invalid(format!("{error:#}")))?;
         let sent = async {
             match &self.transport {
@@ -96,17 +96,17 @@ impl Mailer {
             })
     }
 
-    fn compose(&self, letter: &Letter<'_>) -> anyhow::Result<Message> {
-        let to: Email = letter.address.parse().context("the address")?;
+    fn compose(&self, email: &OutgoingEmail<'_>) -> anyhow::Result<Message> {
+        let to: Email = email.address.parse().context("the address")?;
         // without a display name: the user chose it, and need not own the address
         let to = Mailbox::new(None, to.as_str().parse().context("the address")?);
         let mail = Message::builder()
-            .message_id(Some(format!("<{}@shop>", letter.id)))
+            .message_id(Some(format!("<{}@shop>", email.id)))
             .from(self.from.clone())
             .to(to)
-            .subject(letter.subject)
+            .subject(email.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.body.to_owned())?;
+            .body(email.body.to_owned())?;
         Ok(mail)
     }
 }

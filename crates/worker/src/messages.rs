@@ -2,7 +2,7 @@
 //! acked: delivery is at least once, under a stable Message-ID. A mail is sent twice only after a
 //! crash between sending and recording, or when the mail server's answer is lost.
 
-mod letter;
+mod draft;
 mod lookup;
 mod recorder;
 
@@ -25,10 +25,10 @@ use messaging::{
 use sqlx::PgPool;
 use tracing::{Instrument, info_span};
 
-use self::{letter::Written, lookup::Lookup, recorder::Recorder};
+use self::{draft::Written, lookup::Lookup, recorder::Recorder};
 use crate::{
     config::MailConfig,
-    mail::{Letter, Mailer, NotSent},
+    mail::{OutgoingEmail, Mailer, NotSent},
 };
 
 /// A mail that the mail server has not accepted for this long goes to `failed`.
@@ -77,25 +77,25 @@ impl Messages {
         if self.sent.is_pending(id) {
             return Ok(self.sent.record(id).await);
         }
-        let known = self.lookup.find(id, command).await?;
-        if known.is_handled {
+        let state = self.lookup.find(id, command).await?;
+        if state.is_handled {
             return Ok(Verdict::Done);
         }
-        let draft = match letter::write(&self.pool, command, known, &self.public_url).await? {
+        let draft = match draft::write(&self.pool, command, state, &self.public_url).await? {
             Written::Mail(draft) => draft,
             Written::Nothing => return Ok(self.sent.record(id).await),
             Written::UnknownUser(id) => {
                 return Ok(failed(UnknownSubject, format!("there is no user {id}")));
             }
         };
-        let letter = Letter {
+        let email = OutgoingEmail {
             id,
             address: &draft.address,
             subject: &draft.subject,
             body: &draft.body,
         };
         crash_point!("mail.send.before_send");
-        match self.mailer.send(&letter).await {
+        match self.mailer.send(&email).await {
             Ok(()) => {}
             Err(NotSent::Refused(why)) => {
                 // not to `failed`: any stranger can register an address whose mail server refuses

@@ -7,7 +7,7 @@ use messaging::inbox;
 
 /// The state of a command before it is carried out.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct CommandState {
     /// Whether it has been carried out already.
     pub(super) is_handled: bool,
     /// The address of its user, if its mail needs no more than that.
@@ -21,7 +21,7 @@ impl Lookup {
         Self(Batcher::new(Reads(lane)))
     }
 
-    pub(super) async fn find(&self, id: &str, command: &Command) -> sqlx::Result<Known> {
+    pub(super) async fn find(&self, id: &str, command: &Command) -> sqlx::Result<CommandState> {
         let item = (id.to_owned(), addressee(command));
         self.0
             .run(item)
@@ -46,11 +46,11 @@ struct Reads(Lane);
 
 impl Batch for Reads {
     type Item = (String, Option<UserId>);
-    type Answer = sqlx::Result<Known>;
+    type Answer = sqlx::Result<CommandState>;
 
     async fn together(&self, items: &[Self::Item]) -> Vec<Option<Self::Answer>> {
         match self.find(items).await {
-            Ok(found) => found.into_iter().map(|known| Some(Ok(known))).collect(),
+            Ok(found) => found.into_iter().map(|state| Some(Ok(state))).collect(),
             Err(error) if items.len() == 1 => vec![Some(Err(error))],
             Err(_) => items.iter().map(|_| None).collect(),
         }
@@ -63,17 +63,17 @@ impl Batch for Reads {
 }
 
 impl Reads {
-    async fn find(&self, items: &[(String, Option<UserId>)]) -> sqlx::Result<Vec<Known>> {
+    async fn find(&self, items: &[(String, Option<UserId>)]) -> sqlx::Result<Vec<CommandState>> {
         let mut conn = self.0.acquire().await?;
         let ids: Vec<_> = items.iter().map(|(id, _)| id.clone()).collect();
         let handled = inbox::handled(&mut conn, topology::MESSAGES, &ids).await?;
         let users: Vec<_> = items.iter().filter_map(|(_, user)| *user).collect();
         let addresses = auth::find_addresses(&mut conn, &users).await?;
         conn.release();
-        let known = items.iter().map(|(id, user)| Known {
+        let state = items.iter().map(|(id, user)| CommandState {
             is_handled: handled.contains(id),
             address: user.and_then(|user| addresses.get(&user).cloned()),
         });
-        Ok(known.collect())
+        Ok(state.collect())
     }
 }

@@ -5,7 +5,7 @@ use contracts::command::Command;
 use kernel::UserId;
 use sqlx::PgPool;
 
-use super::lookup::Known;
+use super::lookup::CommandState;
 
 /// A mail that is to be sent.
 pub(super) struct Draft {
@@ -28,7 +28,7 @@ pub(super) enum Written {
 pub(super) async fn write(
     pool: &PgPool,
     command: &Command,
-    known: Known,
+    state: CommandState,
     public_url: &str,
 ) -> sqlx::Result<Written> {
     let (user_id, address, token) = match command {
@@ -46,7 +46,7 @@ pub(super) async fn write(
         }
         Command::SendPasswordChanged { user_id }
         | Command::SendRegistrationAttempt { user_id }
-        | Command::SendOrderConfirmation { user_id, .. } => match known.address {
+        | Command::SendOrderConfirmation { user_id, .. } => match state.address {
             Some(address) => (*user_id, address, None),
             None => return Ok(Written::UnknownUser(*user_id)),
         },
