@@ -2,7 +2,7 @@
 
 use contracts::topology::{BINDINGS, FAILED, MESSAGES, PAYMENTS_EVENTS_QUEUE};
 use messaging::{
-    LinkError,
+    BrokerError,
     bindings::{Bindings, LookError},
     topology,
 };
@@ -12,7 +12,7 @@ use crate::Violation;
 /// Queues that must have a consumer.
 const WORKED: [&str; 2] = [PAYMENTS_EVENTS_QUEUE, MESSAGES];
 
-pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, LinkError> {
+pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, BrokerError> {
     let delays = WORKED.iter().flat_map(|queue| {
         topology::LADDER
             .iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::rabbit::{Link, LinkError};
+use crate::rabbit::{BrokerConnection, BrokerError};
 
 /// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,9 +93,9 @@ impl Bindings {
 /// # Errors
 /// When the broker cannot be reached, a queue or exchange does not exist, or this user may not bind
 /// them.
-pub async fn bind(amqp_url: &str, bindings: &[Binding<'_>]) -> Result<(), LinkError> {
-    let link = Link::open(amqp_url, "bindings").await?;
-    let bound = link.bind_queues(bindings).await;
-    link.close().await;
+pub async fn bind(amqp_url: &str, bindings: &[Binding<'_>]) -> Result<(), BrokerError> {
+    let connection = BrokerConnection::open(amqp_url, "bindings").await?;
+    let bound = connection.bind_queues(bindings).await;
+    connection.close().await;
     bound
 }

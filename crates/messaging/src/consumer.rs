@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::session::{Ended, Session};
-use crate::{LinkHealth, rabbit::Taken};
+use crate::{ConnectionHealth, rabbit::Taken};
 
 /// A message as the handler receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,7 @@ pub async fn run<H: Handler>(
     queue: &str,
     config: ConsumerConfig,
     handler: &H,
-    health: &LinkHealth,
+    health: &ConnectionHealth,
     shutdown: CancellationToken,
 ) {
     let pause = RetryPolicy {

@@ -18,7 +18,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
 pub use self::review::{Held, Review, Sent, WALKED};
-use crate::rabbit::{LinkError, Taken};
+use crate::rabbit::{BrokerError, Taken};
 
 /// The most messages that one review holds.
 pub const MOST: usize = 10_000;
@@ -237,7 +237,7 @@ pub struct Listed {
 ///
 /// # Errors
 /// When the broker cannot be reached.
-pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, LinkError> {
+pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, BrokerError> {
     page(amqp_url, Page::oldest(limit))
         .await
         .map(|listed| listed.messages)
@@ -248,7 +248,7 @@ pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, Li
 ///
 /// # Errors
 /// When the broker cannot be reached.
-pub async fn page(amqp_url: &str, page: Page) -> Result<Listed, LinkError> {
+pub async fn page(amqp_url: &str, page: Page) -> Result<Listed, BrokerError> {
     let url = amqp_url.to_owned();
     to_the_end(async move {
         let mut review = Review::open(&url, "failed list", &[]).await?;
@@ -268,7 +268,7 @@ pub async fn find(
     amqp_url: &str,
     id: &str,
     shown: usize,
-) -> Result<Option<FailedMessage>, LinkError> {
+) -> Result<Option<FailedMessage>, BrokerError> {
     let (url, id) = (amqp_url.to_owned(), id.to_owned());
     to_the_end(async move {
         let mut review = Review::open(&url, "failed show", &[]).await?;
@@ -281,14 +281,14 @@ pub async fn find(
 
 /// Runs a read in its own task, so that a canceled call still gives back the messages it holds.
 async fn to_the_end<T: Send + 'static>(
-    look: impl Future<Output = Result<T, LinkError>> + Send + 'static,
-) -> Result<T, LinkError> {
+    look: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+) -> Result<T, BrokerError> {
     match tokio::spawn(look).await {
         Ok(found) => found,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // the runtime is shutting down, and the caller with it
-            Err(_) => Err(LinkError::Timeout(Duration::ZERO)),
+            Err(_) => Err(BrokerError::Timeout(Duration::ZERO)),
         },
     }
 }

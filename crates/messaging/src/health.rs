@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-type Links = BTreeMap<&'static str, State>;
+type Connections = BTreeMap<&'static str, State>;
 
 /// The state of one connection.
 #[derive(Debug, Clone)]
@@ -29,12 +29,12 @@ enum Access {
 
 /// The RabbitMQ connections of one process, by name.
 #[derive(Debug, Clone, Default)]
-pub struct BrokerHealth(Arc<Mutex<Links>>);
+pub struct BrokerHealth(Arc<Mutex<Connections>>);
 
 impl BrokerHealth {
     /// Adds a connection, which counts as down until its first report.
-    pub fn watch(&self, name: &'static str) -> LinkHealth {
-        let link = LinkHealth {
+    pub fn watch(&self, name: &'static str) -> ConnectionHealth {
+        let health = ConnectionHealth {
             name,
             all: self.clone(),
         };
@@ -42,11 +42,11 @@ impl BrokerHealth {
             up: Err("RabbitMQ has not been reached yet".to_owned()),
             access: Access::Untried,
         };
-        link.links().insert(name, state);
-        link
+        health.connections().insert(name, state);
+        health
     }
 
-    fn links(&self) -> MutexGuard<'_, Links> {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -55,8 +55,8 @@ impl BrokerHealth {
     /// # Errors
     /// A sentence that names the first one that is down, and why.
     pub fn check(&self) -> Result<(), String> {
-        let links = self.links();
-        let down = links.iter().find_map(|(name, state)| {
+        let connections = self.connections();
+        let down = connections.iter().find_map(|(name, state)| {
             let why = state.up.as_ref().err()?;
             Some(format!("{name}: {why}"))
         });
@@ -70,8 +70,8 @@ impl BrokerHealth {
     /// A sentence that names the first connection that was refused and never accepted, or whose
     /// first attempt to connect has not ended.
     pub fn check_access(&self) -> Result<(), String> {
-        let links = self.links();
-        let refused = links.iter().find_map(|(name, state)| match &state.access {
+        let connections = self.connections();
+        let refused = connections.iter().find_map(|(name, state)| match &state.access {
             Access::Untried => Some(format!("{name}: RabbitMQ has not been tried yet")),
             Access::Refused(why) => Some(format!("{name}: {why}")),
             Access::Unknown | Access::Granted => None,
@@ -82,12 +82,12 @@ impl BrokerHealth {
 
 /// One connection, whose owner reports its state.
 #[derive(Debug, Clone)]
-pub struct LinkHealth {
+pub struct ConnectionHealth {
     name: &'static str,
     all: BrokerHealth,
 }
 
-impl LinkHealth {
+impl ConnectionHealth {
     pub(crate) fn up(&self) {
         self.report(Ok(()), Some(Access::Granted));
     }
@@ -96,8 +96,8 @@ impl LinkHealth {
         self.report(Err(why.to_string()), None);
     }
 
-    /// As [`LinkHealth::down`], for a connection attempt that failed. `refused` means that RabbitMQ
-    /// does not accept our user.
+    /// As [`ConnectionHealth::down`], for a connection attempt that failed. `refused` means that
+    /// RabbitMQ does not accept our user.
     pub(crate) fn unconnected(&self, why: &impl ToString, refused: bool) {
         let why = why.to_string();
         let access = if refused {
@@ -109,8 +109,8 @@ impl LinkHealth {
     }
 
     fn report(&self, up: Result<(), String>, access: Option<Access>) {
-        let mut links = self.links();
-        let Some(state) = links.get_mut(self.name) else {
+        let mut connections = self.connections();
+        let Some(state) = connections.get_mut(self.name) else {
             return;
         };
         state.up = up;
@@ -127,8 +127,8 @@ impl LinkHealth {
         }
     }
 
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.all.links()
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.all.connections()
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_connected_once_each_link_is() {
+    fn a_process_is_connected_once_each_connection_is() {
         let health = BrokerHealth::default();
         assert_eq!(health.check(), Ok(()));
         let (relay, queue) = (health.watch("relay"), health.watch("messages"));

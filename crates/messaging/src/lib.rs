@@ -30,7 +30,7 @@ pub mod relay;
 pub mod topology;
 mod wakeup;
 
-pub use health::{BrokerHealth, LinkHealth};
+pub use health::{BrokerHealth, ConnectionHealth};
 pub use outbox::Message;
-pub use rabbit::{LinkError, check_url};
+pub use rabbit::{BrokerError, check_url};
 pub use wakeup::Wakeup;

@@ -1,7 +1,8 @@
 //! RabbitMQ: the only module that names lapin.
 //!
-//! lapin's own recovery stays off: the owner of a broken [`Link`] drops it, with its channels and
-//! consumers, and opens a new one. Two recovery mechanisms would interfere with each other.
+//! lapin's own recovery stays off: the owner of a broken [`BrokerConnection`] drops it, with its
+//! channels and consumers, and opens a new one. Two recovery mechanisms would interfere with each
+//! other.
 
 mod declare;
 mod publisher;
@@ -40,7 +41,7 @@ const TRACEPARENT: &str = "traceparent";
 
 /// Why the broker could not be used. The messages sent are not known to be wrong.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub enum BrokerError {
     /// The client library reported an error.
     #[error("RabbitMQ: {0}")]
     Amqp(#[from] lapin::Error),
@@ -55,7 +56,7 @@ pub enum LinkError {
     NoConfirms,
 }
 
-impl LinkError {
+impl BrokerError {
     /// Whether the requested queue or exchange does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Amqp(error) if matches!(error.kind(),
@@ -103,8 +104,8 @@ pub fn check_url(url: &str) -> Result<(), String> {
 }
 
 /// Adds [`HEARTBEAT`] to a URL that names no heartbeat.
-fn with_heartbeat(url: &str) -> Result<AMQPUri, LinkError> {
-    let mut uri: AMQPUri = url.parse().map_err(LinkError::Url)?;
+fn with_heartbeat(url: &str) -> Result<AMQPUri, BrokerError> {
+    let mut uri: AMQPUri = url.parse().map_err(BrokerError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     Ok(uri)
 }
@@ -116,14 +117,14 @@ fn user_of(url: &str) -> String {
 }
 
 /// A connection to the broker.
-pub(crate) struct Link {
+pub(crate) struct BrokerConnection {
     connection: Connection,
     user: String,
     intake: Option<Arc<Intake>>,
 }
 
-impl Link {
-    pub(crate) async fn open(url: &str, name: &str) -> Result<Self, LinkError> {
+impl BrokerConnection {
+    pub(crate) async fn open(url: &str, name: &str) -> Result<Self, BrokerError> {
         let connection = Connection::connect_uri(with_heartbeat(url)?, named(name));
         let connection = within(CONNECT_TIMEOUT, connection).await?;
         Ok(Self {
@@ -140,7 +141,7 @@ impl Link {
         url: &str,
         name: &str,
         bytes: usize,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<Self, BrokerError> {
         let intake = Intake::new(bytes);
         let connection = wire::connect(with_heartbeat(url)?, named(name), intake.clone());
         let connection = within(CONNECT_TIMEOUT, connection).await?;
@@ -167,7 +168,7 @@ impl Link {
         }
     }
 
-    pub(crate) async fn publisher(&self) -> Result<Publisher, LinkError> {
+    pub(crate) async fn publisher(&self) -> Result<Publisher, BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         within(
             CALL_TIMEOUT,
@@ -182,7 +183,7 @@ impl Link {
     }
 
     /// Begins a walk through `queue`.
-    pub(crate) async fn walk(&self, queue: &str) -> Result<Walk, LinkError> {
+    pub(crate) async fn walk(&self, queue: &str) -> Result<Walk, BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         Ok(Walk::new(channel, queue, self.intake.clone()))
     }
@@ -191,7 +192,7 @@ impl Link {
         &self,
         queue: &str,
         prefetch: u16,
-    ) -> Result<Subscription, LinkError> {
+    ) -> Result<Subscription, BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         within(
             CALL_TIMEOUT,
@@ -209,7 +210,7 @@ impl Link {
     }
 
     /// The broker's counts for a queue; an error when the queue does not exist.
-    pub(crate) async fn check_queue(&self, queue: &str) -> Result<QueueState, LinkError> {
+    pub(crate) async fn check_queue(&self, queue: &str) -> Result<QueueState, BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         let options = QueueDeclareOptions {
             passive: true,
@@ -246,9 +247,9 @@ fn text(value: &str) -> AMQPValue {
 async fn within<T>(
     limit: Duration,
     call: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, LinkError> {
+) -> Result<T, BrokerError> {
     match tokio::time::timeout(limit, call).await {
-        Ok(result) => result.map_err(LinkError::from),
-        Err(_) => Err(LinkError::Timeout(limit)),
+        Ok(result) => result.map_err(BrokerError::from),
+        Err(_) => Err(BrokerError::Timeout(limit)),
     }
 }

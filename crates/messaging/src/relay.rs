@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::{
-    BrokerHealth, LinkHealth, Wakeup,
+    BrokerHealth, ConnectionHealth, Wakeup,
     outbox::{self, Message, MessageClaim, Refusal},
-    rabbit::{Link, LinkError, Published, Publisher, Sign},
+    rabbit::{BrokerConnection, BrokerError, Published, Publisher, Sign},
 };
 
 /// Settings of a relay.
@@ -88,7 +88,7 @@ pub struct Relay {
     amqp_url: String,
     config: RelayConfig,
     wakeup: Wakeup,
-    health: LinkHealth,
+    health: ConnectionHealth,
     sign: Option<Sign>,
 }
 
@@ -112,7 +112,7 @@ impl Relay {
 
     /// Reports to `health` whether the broker is connected.
     #[must_use]
-    pub fn reporting(self, health: LinkHealth) -> Self {
+    pub fn reporting(self, health: ConnectionHealth) -> Self {
         Self { health, ..self }
     }
 
@@ -152,19 +152,19 @@ impl Relay {
         &self,
         shutdown: &CancellationToken,
         failures: &mut u32,
-    ) -> Result<(), LinkError> {
-        let link = Link::open(&self.amqp_url, "relay")
+    ) -> Result<(), BrokerError> {
+        let connection = BrokerConnection::open(&self.amqp_url, "relay")
             .await
             .inspect_err(|error| self.health.unconnected(error, error.refuses_user()))?;
-        let mut publisher = link.publisher().await?;
+        let mut publisher = connection.publisher().await?;
         self.health.up();
         let mut was_blocked = false;
         loop {
             if shutdown.is_cancelled() {
-                link.close().await;
+                connection.close().await;
                 return Ok(());
             }
-            let is_blocked = link.is_blocked();
+            let is_blocked = connection.is_blocked();
             if is_blocked != was_blocked {
                 report_blocked(is_blocked);
                 was_blocked = is_blocked;
@@ -177,17 +177,17 @@ impl Relay {
                 continue;
             }
             let batch = tokio::select! {
-                batch = self.batch(&link, &mut publisher) => batch,
+                batch = self.batch(&connection, &mut publisher) => batch,
                 // the relay's claims end with their lease; a blocked connection cannot even be
                 // closed
-                () = blocked_at(shutdown, &link) => return Ok(()),
+                () = blocked_at(shutdown, &connection) => return Ok(()),
             };
             let published = match batch {
                 Ok(published) => {
                     *failures = 0;
                     published
                 }
-                Err(BatchError::Link(error)) => return Err(error),
+                Err(BatchError::Broker(error)) => return Err(error),
                 Err(BatchError::Db(error)) => {
                     warn!(%error, "The relay could not use its database: trying again");
                     0
@@ -203,7 +203,7 @@ impl Relay {
     }
 
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
-    async fn batch(&self, link: &Link, publisher: &mut Publisher) -> Result<i64, BatchError> {
+    async fn batch(&self, connection: &BrokerConnection, publisher: &mut Publisher) -> Result<i64, BatchError> {
         // the claim ends with the lease: a later answer is useless
         let claims = db::within(self.config.lease, async {
             let mut conn = self.lane.acquire().await?;
@@ -222,7 +222,7 @@ impl Relay {
         let spans: Vec<_> = messages.iter().map(|message| span_of(message)).collect();
         let answers = publisher
             .publish_all(
-                link,
+                connection,
                 &messages,
                 self.sign.as_ref(),
                 self.config.confirm_deadline,
@@ -259,7 +259,7 @@ impl Relay {
     async fn settle(
         &self,
         claims: &[MessageClaim],
-        answers: Result<Vec<Published>, LinkError>,
+        answers: Result<Vec<Published>, BrokerError>,
     ) -> sqlx::Result<Result<i64, BatchError>> {
         let mut conn = self.lane.acquire().await?;
         let answers = match answers {
@@ -271,7 +271,7 @@ impl Relay {
                 }
                 metrics::counter!("outbox_publish_total", "result" => "unreachable")
                     .increment(claims.len() as u64);
-                return Ok(Err(BatchError::Link(error)));
+                return Ok(Err(BatchError::Broker(error)));
             }
         };
         let confirmed: Vec<_> = claims
@@ -338,9 +338,9 @@ impl Relay {
 }
 
 /// Returns when the process is shutting down and the broker blocks the connection.
-async fn blocked_at(shutdown: &CancellationToken, link: &Link) {
+async fn blocked_at(shutdown: &CancellationToken, connection: &BrokerConnection) {
     shutdown.cancelled().await;
-    while !link.is_blocked() {
+    while !connection.is_blocked() {
         tokio::time::sleep(BLOCKED_POLL).await;
     }
 }
@@ -377,7 +377,7 @@ fn span_of(message: &Message) -> Span {
 }
 
 enum BatchError {
-    Link(LinkError),
+    Broker(BrokerError),
     Db(sqlx::Error),
 }
 

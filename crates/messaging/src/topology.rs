@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::rabbit::{Link, LinkError};
+use crate::rabbit::{BrokerConnection, BrokerError};
 
 /// Exchange and queue of messages that could not be handled.
 pub const FAILED: &str = "failed";
@@ -60,13 +60,13 @@ pub fn delay_exchange(queue: &str) -> String {
 ///
 /// # Errors
 /// When the broker cannot be reached, or a queue or exchange exists with other arguments.
-pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), LinkError> {
-    let link = Link::open(amqp_url, "migrate").await?;
-    link.declare_failed().await?;
+pub async fn declare(amqp_url: &str, routes: &[Route]) -> Result<(), BrokerError> {
+    let connection = BrokerConnection::open(amqp_url, "migrate").await?;
+    connection.declare_failed().await?;
     for route in routes {
-        link.declare_route(route).await?;
+        connection.declare_route(route).await?;
     }
-    link.close().await;
+    connection.close().await;
     Ok(())
 }
 
@@ -86,17 +86,17 @@ pub struct QueueState {
 pub async fn look<'a>(
     amqp_url: &str,
     queues: &[&'a str],
-) -> Result<Vec<(&'a str, Option<QueueState>)>, LinkError> {
-    let link = Link::open(amqp_url, "look").await?;
+) -> Result<Vec<(&'a str, Option<QueueState>)>, BrokerError> {
+    let connection = BrokerConnection::open(amqp_url, "look").await?;
     let mut states = Vec::with_capacity(queues.len());
     for queue in queues {
-        let state = match link.check_queue(queue).await {
+        let state = match connection.check_queue(queue).await {
             Ok(state) => Some(state),
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error),
         };
         states.push((*queue, state));
     }
-    link.close().await;
+    connection.close().await;
     Ok(states)
 }

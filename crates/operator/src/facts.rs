@@ -439,7 +439,7 @@ async fn of_broker(sight: &Sight) -> Result<Broker, String> {
         } else {
             None
         };
-        Ok::<_, messaging::LinkError>((states, failed))
+        Ok::<_, messaging::BrokerError>((states, failed))
     };
     let (states, failed) = match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string())?,

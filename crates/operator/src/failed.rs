@@ -6,7 +6,7 @@
 
 use contracts::decode::{self, DecodeError};
 use messaging::{
-    LinkError,
+    BrokerError,
     failed::{FailedMessage, Held, Review, Sent},
 };
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub enum FailedError {
     /// The connection to the broker was lost; every message that the broker did not confirm stays
     /// in `failed`.
     #[error("the broker went away: what it has not confirmed stays in `failed`")]
-    Broker(#[from] LinkError),
+    Broker(#[from] BrokerError),
 }
 
 /// The result for one message.

@@ -126,7 +126,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
 /// The server that did not answer, if that caused the error.
 fn unreachable(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
-        if cause.downcast_ref::<messaging::LinkError>().is_some() {
+        if cause.downcast_ref::<messaging::BrokerError>().is_some() {
             return Some("RabbitMQ (AMQP_URL)");
         }
         let database = cause.downcast_ref::<sqlx::Error>()?;

@@ -386,11 +386,11 @@ impl Shared<'_> {
         config: ConsumerConfig,
         handler: H,
     ) -> Start {
-        let (amqp_url, link) = (amqp_url.to_owned(), self.broker.watch(queue));
+        let (amqp_url, health) = (amqp_url.to_owned(), self.broker.watch(queue));
         Box::new(move |running, stop| {
             let stop = stop.clone();
             running.spawn(async move {
-                consumer::run(&amqp_url, queue, config, &handler, &link, stop).await;
+                consumer::run(&amqp_url, queue, config, &handler, &health, stop).await;
             });
         })
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use contracts::{failure::FailureKind, topology::CONSUMERS};
 use kernel::Stored;
 use messaging::{
-    LinkError,
+    BrokerError,
     failed::{self, FailedMessage, Held, Listed, Page, Review},
 };
 use operator::failed::{Decided, FailedError};
@@ -407,10 +407,10 @@ async fn look(app: &App, page: Page) -> Result<Listed, Problem> {
     }
 }
 
-async fn patiently<T>(look: impl Future<Output = Result<T, LinkError>>) -> Result<T, Problem> {
+async fn patiently<T>(look: impl Future<Output = Result<T, BrokerError>>) -> Result<T, Problem> {
     let looked = tokio::time::timeout(PATIENCE, look).await;
     looked
-        .unwrap_or(Err(LinkError::Timeout(PATIENCE)))
+        .unwrap_or(Err(BrokerError::Timeout(PATIENCE)))
         .map_err(|error| away(&error))
 }
 
@@ -422,7 +422,7 @@ fn amqp_url(app: &App) -> Result<&str, Problem> {
     })
 }
 
-fn away(error: &LinkError) -> Problem {
+fn away(error: &BrokerError) -> Problem {
     tracing::warn!(%error, "RabbitMQ cannot be used right now");
     Problem::new(kinds::UNAVAILABLE).detail(format!(
         "RabbitMQ cannot be used right now ({error}). What it has not confirmed stays in `failed`: look again."

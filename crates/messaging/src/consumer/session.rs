@@ -18,15 +18,15 @@ use super::{
     settle::{self, Moving},
 };
 use crate::{
-    LinkHealth,
-    rabbit::{Link, LinkError, Publisher, Subscription},
+    ConnectionHealth,
+    rabbit::{BrokerConnection, BrokerError, Publisher, Subscription},
 };
 
 pub(super) struct Session<'a, H> {
     pub(super) queue: &'a str,
     pub(super) config: ConsumerConfig,
     pub(super) handler: &'a H,
-    pub(super) health: &'a LinkHealth,
+    pub(super) health: &'a ConnectionHealth,
     /// How long messages are held during an outage before they are given back.
     pub(super) hold: Duration,
 }
@@ -79,7 +79,7 @@ enum Step {
     Moved,
 }
 
-type Steps<'s> = FuturesUnordered<BoxFuture<'s, Result<Step, LinkError>>>;
+type Steps<'s> = FuturesUnordered<BoxFuture<'s, Result<Step, BrokerError>>>;
 
 /// Numbers of batches in progress.
 #[derive(Default)]
@@ -95,14 +95,14 @@ impl<H: Handler> Session<'_, H> {
         amqp_url: &str,
         shutdown: &CancellationToken,
         failures: &mut u32,
-    ) -> Result<Ended, LinkError> {
+    ) -> Result<Ended, BrokerError> {
         let queue = self.queue;
         // two connections: back-pressure on incoming messages must not delay confirms, and a broker
         // alarm, which blocks publishers, must not stop consumption
-        let link = Link::open(amqp_url, queue).await?;
-        link.check_queue(queue).await?;
-        let publisher = link.publisher().await?;
-        let source = Link::open_to_read(amqp_url, queue, HELD).await?;
+        let connection = BrokerConnection::open(amqp_url, queue).await?;
+        connection.check_queue(queue).await?;
+        let publisher = connection.publisher().await?;
+        let source = BrokerConnection::open_to_read(amqp_url, queue, HELD).await?;
         let mut subscription = source.subscribe(queue, self.config.prefetch).await?;
         *failures = 0;
         self.health.up();
@@ -112,7 +112,7 @@ impl<H: Handler> Session<'_, H> {
         // messages that are not acked go back to the queue when the channel closes
         subscription.close().await;
         source.close().await;
-        link.close().await;
+        connection.close().await;
         Ok(ended)
     }
 
@@ -121,7 +121,7 @@ impl<H: Handler> Session<'_, H> {
         subscription: &mut Subscription,
         publisher: &Publisher,
         shutdown: &CancellationToken,
-    ) -> Result<Ended, LinkError> {
+    ) -> Result<Ended, BrokerError> {
         let mut steps = Steps::new();
         let mut counts = Counts::default();
         loop {
@@ -162,7 +162,7 @@ impl<H: Handler> Session<'_, H> {
         (usize::from(self.config.prefetch) / 4).max(1)
     }
 
-    async fn handle(&self, work: Work, shutdown: &CancellationToken) -> Result<Step, LinkError> {
+    async fn handle(&self, work: Work, shutdown: &CancellationToken) -> Result<Step, BrokerError> {
         if let Some(held) = work.held {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(Step::Handled(work, None)),
@@ -188,7 +188,7 @@ impl<H: Handler> Session<'_, H> {
         shutdown: &'s CancellationToken,
         steps: &mut Steps<'s>,
         counts: &mut Counts,
-    ) -> Result<Option<Ended>, LinkError> {
+    ) -> Result<Option<Ended>, BrokerError> {
         let held = work.held;
         match held {
             None => counts.fresh -= 1,
@@ -310,7 +310,7 @@ fn fill(
     batch: &mut Batch,
     subscription: &mut Subscription,
     config: ConsumerConfig,
-) -> Result<(), LinkError> {
+) -> Result<(), BrokerError> {
     while batch.taken.len() < config.max_batch && batch.bytes < BATCH_BYTES {
         match subscription.next(false).now_or_never() {
             Some(Some(taken)) => batch.push(taken?),

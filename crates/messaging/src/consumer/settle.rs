@@ -7,7 +7,7 @@ use tracing::{debug, error, warn};
 
 use super::{Batch, Failure, LONGEST_HOLD, TRY_AGAIN, sleep};
 use crate::{
-    rabbit::{Forward, LinkError, Published, Publisher, Taken, cut},
+    rabbit::{Forward, BrokerError, Published, Publisher, Taken, cut},
     topology::{FAILED, LADDER, delay_exchange, delay_queue},
 };
 
@@ -16,7 +16,7 @@ const LOGGED: usize = 300;
 
 /// Acks messages that are done. `alone` means that no message taken earlier is open, so that one
 /// ack of the last message covers all.
-pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), LinkError> {
+pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), BrokerError> {
     if alone && let Some(last) = batch.taken.last() {
         return acked(last.ack_up_to().await);
     }
@@ -26,7 +26,7 @@ pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), LinkError> {
     Ok(())
 }
 
-fn acked(sent: Result<(), LinkError>) -> Result<(), LinkError> {
+fn acked(sent: Result<(), BrokerError>) -> Result<(), BrokerError> {
     sent?;
     crash_point!("consumer.ack.after_send");
     Ok(())
@@ -78,7 +78,7 @@ impl Moving {
         publisher: &Publisher,
         queue: &str,
         shutdown: &CancellationToken,
-    ) -> Result<(), LinkError> {
+    ) -> Result<(), BrokerError> {
         for (taken, (to, why)) in self.batch.taken.iter().zip(&self.moves) {
             log(queue, taken, to, &why.reason);
         }
@@ -102,7 +102,7 @@ impl Moving {
 
     /// Publishes all messages together, so that a flood of garbage is settled at the pace of the
     /// broker's batches, not of round trips. Returns the messages that the broker refused.
-    async fn send(self, publisher: &Publisher, queue: &str) -> Result<Self, LinkError> {
+    async fn send(self, publisher: &Publisher, queue: &str) -> Result<Self, BrokerError> {
         let Self { batch, moves } = self;
         reached(&moves, Point::BeforeSend);
         let forwards: Vec<_> = batch

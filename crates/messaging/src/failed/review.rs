@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, name};
 use crate::{
-    rabbit::{Link, LinkError, Published, Publisher, Taken, Walk},
+    rabbit::{BrokerConnection, BrokerError, Published, Publisher, Taken, Walk},
     topology::FAILED,
 };
 
@@ -46,8 +46,8 @@ pub enum Sent {
 
 /// A session on `failed` that can take, send again and discard messages.
 pub struct Review {
-    link: Link,
-    source: Link,
+    connection: BrokerConnection,
+    source: BrokerConnection,
     publisher: Publisher,
     consumers: Vec<Consumer>,
     walk: Option<Walk>,
@@ -63,12 +63,12 @@ impl Review {
         amqp_url: &str,
         name: &str,
         consumers: &[Consumer],
-    ) -> Result<Self, LinkError> {
-        let link = Link::open(amqp_url, name).await?;
-        let publisher = link.publisher().await?;
+    ) -> Result<Self, BrokerError> {
+        let connection = BrokerConnection::open(amqp_url, name).await?;
+        let publisher = connection.publisher().await?;
         Ok(Self {
-            source: Link::open_to_read(amqp_url, name, HELD).await?,
-            link,
+            source: BrokerConnection::open_to_read(amqp_url, name, HELD).await?,
+            connection,
             publisher,
             consumers: consumers.to_vec(),
             walk: None,
@@ -79,8 +79,8 @@ impl Review {
     ///
     /// # Errors
     /// When the broker cannot be reached.
-    pub async fn waiting(&self) -> Result<usize, LinkError> {
-        Ok(self.link.check_queue(FAILED).await?.messages as usize)
+    pub async fn waiting(&self) -> Result<usize, BrokerError> {
+        Ok(self.connection.check_queue(FAILED).await?.messages as usize)
     }
 
     /// Passes messages to `look`, oldest first, until it breaks. Returns the number of messages in
@@ -88,7 +88,7 @@ impl Review {
     async fn walk(
         &mut self,
         mut look: impl FnMut(Taken) -> ControlFlow<()>,
-    ) -> Result<usize, LinkError> {
+    ) -> Result<usize, BrokerError> {
         let counted = self.waiting().await?;
         let walk = self.source.walk(FAILED).await?;
         let walk = self.walk.insert(walk);
@@ -107,7 +107,7 @@ impl Review {
         &mut self,
         id: &str,
         shown: usize,
-    ) -> Result<Option<FailedMessage>, LinkError> {
+    ) -> Result<Option<FailedMessage>, BrokerError> {
         let mut found = None;
         let look = |taken: Taken| {
             if name(&taken) != id {
@@ -120,7 +120,7 @@ impl Review {
         Ok(found)
     }
 
-    pub(super) async fn page(&mut self, page: Page) -> Result<Listed, LinkError> {
+    pub(super) async fn page(&mut self, page: Page) -> Result<Listed, BrokerError> {
         let limit = page.limit.min(MOST);
         let mut found = VecDeque::new();
         let (mut passed, mut bytes) = (0, 0);
@@ -162,7 +162,7 @@ impl Review {
     ///
     /// # Errors
     /// When the broker cannot be reached.
-    pub async fn take(&mut self, limit: usize) -> Result<Vec<Held>, LinkError> {
+    pub async fn take(&mut self, limit: usize) -> Result<Vec<Held>, BrokerError> {
         self.take_those(limit, |_| true).await
     }
 
@@ -175,7 +175,7 @@ impl Review {
         &mut self,
         limit: usize,
         mut wanted: impl FnMut(&FailedMessage) -> bool,
-    ) -> Result<Vec<Held>, LinkError> {
+    ) -> Result<Vec<Held>, BrokerError> {
         let limit = limit.min(MOST);
         let mut held = Vec::new();
         let mut kept = 0;
@@ -209,7 +209,7 @@ impl Review {
     ///
     /// # Errors
     /// When the broker cannot be reached. Returns `None` when another reader has taken the message.
-    pub async fn whole(&self, held: &mut Held) -> Result<Option<FailedMessage>, LinkError> {
+    pub async fn whole(&self, held: &mut Held) -> Result<Option<FailedMessage>, BrokerError> {
         if !self.load(held).await? {
             return Ok(None);
         }
@@ -223,7 +223,7 @@ impl Review {
 
     /// Fetches a dropped body again: the message goes back to the head of the queue, and is taken
     /// from there. Returns false when another reader was faster.
-    async fn load(&self, held: &mut Held) -> Result<bool, LinkError> {
+    async fn load(&self, held: &mut Held) -> Result<bool, BrokerError> {
         let Some(walk) = self.walk.as_ref().filter(|_| held.unloaded) else {
             return Ok(!held.unloaded);
         };
@@ -255,7 +255,7 @@ impl Review {
         &self,
         held: &mut [&mut Held],
         to: Option<&str>,
-    ) -> Result<Vec<Sent>, LinkError> {
+    ) -> Result<Vec<Sent>, BrokerError> {
         let mut answers = Vec::with_capacity(held.len());
         for some in held.chunks_mut(AT_ONCE) {
             let mut sent = vec![None; some.len()];
@@ -283,7 +283,7 @@ impl Review {
         sent: Option<Sent>,
         held: &Held,
         to: Option<&str>,
-    ) -> Result<Sent, LinkError> {
+    ) -> Result<Sent, BrokerError> {
         match sent {
             Some(sent) => Ok(sent),
             None => self.send(held, to, None).await,
@@ -292,7 +292,7 @@ impl Review {
 
     /// Sends one message whose body was dropped, as `send_again` does; on success it has left
     /// `failed`.
-    async fn send_loaded(&self, held: &mut Held, to: Option<&str>) -> Result<Sent, LinkError> {
+    async fn send_loaded(&self, held: &mut Held, to: Option<&str>) -> Result<Sent, BrokerError> {
         if let Err(why) = self.destination(held, to) {
             return Ok(Sent::Not(why));
         }
@@ -319,7 +319,7 @@ impl Review {
         held: &Held,
         to: Option<&str>,
         body: &[u8],
-    ) -> Result<Sent, LinkError> {
+    ) -> Result<Sent, BrokerError> {
         let sent = self.send(held, to, Some(body)).await?;
         if sent == Sent::Again {
             self.ack(&[&held.taken]).await?;
@@ -332,7 +332,7 @@ impl Review {
         held: &Held,
         to: Option<&str>,
         edited: Option<&[u8]>,
-    ) -> Result<Sent, LinkError> {
+    ) -> Result<Sent, BrokerError> {
         let queue = match self.destination(held, to) {
             Ok(queue) => queue,
             Err(why) => return Ok(Sent::Not(why)),
@@ -370,7 +370,7 @@ impl Review {
             ));
         };
         let moved_by = held.taken.moved_by();
-        if moved_by == Some(user) || moved_by == Some(self.link.user()) {
+        if moved_by == Some(user) || moved_by == Some(self.connection.user()) {
             return Ok(queue);
         }
         Err(format!(
@@ -382,12 +382,12 @@ impl Review {
     ///
     /// # Errors
     /// When the broker cannot be reached; then some messages may still be in `failed`.
-    pub async fn discard(&self, held: &[&Held]) -> Result<(), LinkError> {
+    pub async fn discard(&self, held: &[&Held]) -> Result<(), BrokerError> {
         let taken: Vec<_> = held.iter().map(|held| &held.taken).collect();
         self.ack(&taken).await
     }
 
-    async fn ack(&self, taken: &[&Taken]) -> Result<(), LinkError> {
+    async fn ack(&self, taken: &[&Taken]) -> Result<(), BrokerError> {
         match &self.walk {
             Some(walk) => walk.ack_all(taken).await,
             None => Ok(()), // nothing is held that could be discarded
@@ -400,6 +400,6 @@ impl Review {
             walk.close().await;
         }
         self.source.close().await;
-        self.link.close().await;
+        self.connection.close().await;
     }
 }

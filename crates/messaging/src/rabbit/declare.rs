@@ -6,7 +6,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{CALL_TIMEOUT, Link, LinkError, close, short, text, within};
+use super::{CALL_TIMEOUT, BrokerConnection, BrokerError, close, short, text, within};
 use crate::topology::{ExchangeType, FAILED, LADDER, REDRIVE, Route, delay_exchange, delay_queue};
 
 /// Deliveries after which the broker itself moves a message to `failed`: the safety net for
@@ -14,8 +14,8 @@ use crate::topology::{ExchangeType, FAILED, LADDER, REDRIVE, Route, delay_exchan
 /// RabbitMQ 3 has none.
 const DELIVERY_LIMIT: i32 = 20;
 
-impl Link {
-    pub(crate) async fn declare_failed(&self) -> Result<(), LinkError> {
+impl BrokerConnection {
+    pub(crate) async fn declare_failed(&self) -> Result<(), BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         declare_exchange(&channel, FAILED, ExchangeKind::Fanout).await?;
         // every inspection is a delivery, and RabbitMQ 4 would drop a message after twenty
@@ -39,7 +39,7 @@ impl Link {
     pub(crate) async fn bind_queues(
         &self,
         bindings: &[(&str, &str, &str)],
-    ) -> Result<(), LinkError> {
+    ) -> Result<(), BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         for (exchange, queue, key) in bindings {
             bind(&channel, queue, exchange, key).await?;
@@ -48,7 +48,7 @@ impl Link {
         Ok(())
     }
 
-    pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), LinkError> {
+    pub(crate) async fn declare_route(&self, route: &Route) -> Result<(), BrokerError> {
         let channel = within(CALL_TIMEOUT, self.connection.create_channel()).await?;
         let kind = match route.exchange_type {
             ExchangeType::Direct => ExchangeKind::Direct,
@@ -94,7 +94,7 @@ async fn declare_exchange(
     channel: &Channel,
     name: &str,
     kind: ExchangeKind,
-) -> Result<(), LinkError> {
+) -> Result<(), BrokerError> {
     let options = ExchangeDeclareOptions {
         durable: true,
         ..ExchangeDeclareOptions::default()
@@ -110,7 +110,7 @@ async fn declare_queue(
     channel: &Channel,
     name: &str,
     arguments: &[(&str, AMQPValue)],
-) -> Result<(), LinkError> {
+) -> Result<(), BrokerError> {
     let mut table = FieldTable::default();
     table.insert("x-queue-type".into(), text("quorum"));
     for (key, value) in arguments {
@@ -128,7 +128,7 @@ async fn declare_queue(
     Ok(())
 }
 
-async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), LinkError> {
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), BrokerError> {
     let bind = channel.queue_bind(
         short(queue),
         short(exchange),

@@ -10,7 +10,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, Link, LinkError, TRACEPARENT, Taken,
+    CALL_TIMEOUT, BrokerConnection, BrokerError, TRACEPARENT, Taken,
     record::{SIGNATURE, short},
     text,
 };
@@ -58,22 +58,22 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Publishes all messages, then awaits all confirms. Returns an answer for every message or an
-    /// error: a broken link or a late confirm fails the whole batch, whose messages may or may not
-    /// have arrived. If the broker closes the channel over a message, such as one for an exchange
-    /// that does not exist, each message is then published alone, on a fresh channel of `link`, so
-    /// that only the bad one is refused. While the broker blocks the connection, confirms are
-    /// awaited without a limit, and `while_blocked` runs after each `deadline`.
+    /// error: a broken connection or a late confirm fails the whole batch, whose messages may or
+    /// may not have arrived. If the broker closes the channel over a message, such as one for an
+    /// exchange that does not exist, each message is then published alone, on a fresh channel of
+    /// `connection`, so that only the bad one is refused. While the broker blocks the connection,
+    /// confirms are awaited without a limit, and `while_blocked` runs after each `deadline`.
     pub(crate) async fn publish_all(
         &mut self,
-        link: &Link,
+        connection: &BrokerConnection,
         messages: &[&Message],
         sign: Option<&Sign>,
         deadline: Duration,
         while_blocked: WhileBlocked<'_>,
-    ) -> Result<Vec<Published>, LinkError> {
+    ) -> Result<Vec<Published>, BrokerError> {
         let first = self.publish(messages, sign, deadline, while_blocked);
         match first.await {
-            Err(error) if error.closed_the_channel() => *self = link.publisher().await?,
+            Err(error) if error.closed_the_channel() => *self = connection.publisher().await?,
             answers => return answers,
         }
         let mut answers = Vec::with_capacity(messages.len());
@@ -85,7 +85,7 @@ impl Publisher {
                 Ok(answer) => answers.extend(answer),
                 Err(error) if error.closed_the_channel() => {
                     answers.push(Published::Refused(Refusal::Refused, error.to_string()));
-                    *self = link.publisher().await?;
+                    *self = connection.publisher().await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -99,7 +99,7 @@ impl Publisher {
         sign: Option<&Sign>,
         deadline: Duration,
         while_blocked: WhileBlocked<'_>,
-    ) -> Result<Vec<Published>, LinkError> {
+    ) -> Result<Vec<Published>, BrokerError> {
         let batch = async {
             let mut confirms = Vec::with_capacity(messages.len());
             for message in messages {
@@ -135,15 +135,15 @@ impl Publisher {
     async fn answered<T>(
         &self,
         limit: Duration,
-        answer: impl Future<Output = Result<T, LinkError>>,
+        answer: impl Future<Output = Result<T, BrokerError>>,
         while_blocked: WhileBlocked<'_>,
-    ) -> Result<T, LinkError> {
+    ) -> Result<T, BrokerError> {
         let mut answer = pin!(answer);
         loop {
             match tokio::time::timeout(limit, &mut answer).await {
                 Ok(answer) => return answer,
                 Err(_) if self.connection.blocked() => while_blocked().await,
-                Err(_) => return Err(LinkError::Timeout(limit)),
+                Err(_) => return Err(BrokerError::Timeout(limit)),
             }
         }
     }
@@ -153,7 +153,7 @@ impl Publisher {
     pub(crate) async fn forward(
         &self,
         messages: &[Forward<'_>],
-    ) -> Result<Vec<Published>, LinkError> {
+    ) -> Result<Vec<Published>, BrokerError> {
         let mut answers = Vec::with_capacity(messages.len());
         let mut rest = messages;
         while !rest.is_empty() {
@@ -173,7 +173,7 @@ impl Publisher {
                 for confirm in confirms {
                     answers.push(judge(confirm.await?)?);
                 }
-                Ok::<_, LinkError>(())
+                Ok::<_, BrokerError>(())
             };
             self.answered(CALL_TIMEOUT, publish, &|| async {}.boxed())
                 .await?;
@@ -190,7 +190,7 @@ impl Publisher {
         queue: &str,
         body: &[u8],
         edited: bool,
-    ) -> Result<Published, LinkError> {
+    ) -> Result<Published, BrokerError> {
         let properties = taken.redriven(edited, &self.user);
         let publish = async {
             let sent = self.send(REDRIVE, queue, body, properties).await?;
@@ -198,7 +198,7 @@ impl Publisher {
         };
         tokio::time::timeout(CALL_TIMEOUT, publish)
             .await
-            .map_err(|_| LinkError::Timeout(CALL_TIMEOUT))?
+            .map_err(|_| BrokerError::Timeout(CALL_TIMEOUT))?
     }
 
     async fn send(
@@ -233,7 +233,7 @@ fn mandatory() -> BasicPublishOptions {
     }
 }
 
-fn judge(confirmation: Confirmation) -> Result<Published, LinkError> {
+fn judge(confirmation: Confirmation) -> Result<Published, BrokerError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(Published::Confirmed),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
@@ -247,7 +247,7 @@ fn judge(confirmation: Confirmation) -> Result<Published, LinkError> {
             Refusal::Refused,
             "refused by the broker (nack)".to_owned(),
         )),
-        Confirmation::NotRequested => Err(LinkError::NoConfirms),
+        Confirmation::NotRequested => Err(BrokerError::NoConfirms),
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn f13_a_channel_that_does_not_confirm_fails_at_its_first_publish() {
         let judged = judge(Confirmation::NotRequested);
-        assert!(matches!(judged, Err(LinkError::NoConfirms)), "{judged:?}");
+        assert!(matches!(judged, Err(BrokerError::NoConfirms)), "{judged:?}");
         assert_eq!(
             judge(Confirmation::Ack(None)).unwrap(),
             Published::Confirmed

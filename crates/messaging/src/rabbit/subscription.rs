@@ -11,7 +11,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, LinkError, close,
+    CALL_TIMEOUT, BrokerError, close,
     record::{self, Record, short},
     wire::Intake,
     within,
@@ -40,7 +40,7 @@ impl Subscription {
     /// Returns the next message, or `None` when the broker ended the subscription. `idle` means
     /// that no message taken before is unsettled, so that room can be made for a message of any
     /// size.
-    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<Taken, LinkError>> {
+    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<Taken, BrokerError>> {
         let next = self.consumer.next();
         let next = if idle {
             making_room(self.intake.as_deref(), next).await
@@ -51,7 +51,7 @@ impl Subscription {
         Some(
             next?
                 .map(|raw| Taken::new(raw, intake))
-                .map_err(LinkError::from),
+                .map_err(BrokerError::from),
         )
     }
 
@@ -134,21 +134,21 @@ impl Taken {
         self.size
     }
 
-    pub(crate) async fn ack(&self) -> Result<(), LinkError> {
+    pub(crate) async fn ack(&self) -> Result<(), BrokerError> {
         self.acked(false).await
     }
 
     /// Acks this message and all that were taken before it.
-    pub(crate) async fn ack_up_to(&self) -> Result<(), LinkError> {
+    pub(crate) async fn ack_up_to(&self) -> Result<(), BrokerError> {
         self.acked(true).await
     }
 
-    async fn acked(&self, multiple: bool) -> Result<(), LinkError> {
+    async fn acked(&self, multiple: bool) -> Result<(), BrokerError> {
         let ack = self.acker.ack(BasicAckOptions { multiple });
         within(CALL_TIMEOUT, ack).await.map(drop)
     }
 
-    pub(crate) async fn give_back(&self) -> Result<(), LinkError> {
+    pub(crate) async fn give_back(&self) -> Result<(), BrokerError> {
         let options = BasicNackOptions {
             requeue: true,
             ..BasicNackOptions::default()

@@ -10,7 +10,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, LinkError, close,
+    CALL_TIMEOUT, BrokerError, close,
     record::short,
     subscription::{Taken, making_room},
     wire::Intake,
@@ -69,7 +69,7 @@ impl Walk {
 
     /// Returns the next message, or `None` at the end of the queue. `counted` is the number of
     /// messages that the broker reported.
-    pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<Taken>, LinkError> {
+    pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<Taken>, BrokerError> {
         if self.window.is_none() {
             self.window = Some(Window {
                 consumer: self.subscribe().await?,
@@ -107,7 +107,7 @@ impl Walk {
         Ok(Some(taken))
     }
 
-    async fn subscribe(&self) -> Result<Consumer, LinkError> {
+    async fn subscribe(&self) -> Result<Consumer, BrokerError> {
         let qos = self
             .channel
             .basic_qos(self.size, BasicQosOptions::default());
@@ -121,7 +121,7 @@ impl Walk {
         within(CALL_TIMEOUT, consume).await
     }
 
-    async fn end_window(&mut self) -> Result<(), LinkError> {
+    async fn end_window(&mut self) -> Result<(), BrokerError> {
         let Some(window) = self.window.take() else {
             return Ok(());
         };
@@ -133,7 +133,7 @@ impl Walk {
 
     /// Stops reading; the messages passed are still held. Messages in transit are read, so that the
     /// broker's answers behind them can get through.
-    pub(crate) async fn stop(&mut self) -> Result<(), LinkError> {
+    pub(crate) async fn stop(&mut self) -> Result<(), BrokerError> {
         while let Some(window) = self.window.as_mut().filter(|window| window.left > 0) {
             let next = making_room(self.intake.as_deref(), window.consumer.next());
             let Ok(Some(next)) = tokio::time::timeout(GRACE, next).await else {
@@ -146,7 +146,7 @@ impl Walk {
     }
 
     /// The message at the head of the queue, if one is ready.
-    pub(crate) async fn get(&self) -> Result<Option<Taken>, LinkError> {
+    pub(crate) async fn get(&self) -> Result<Option<Taken>, BrokerError> {
         let get = self
             .channel
             .basic_get(short(&self.queue), BasicGetOptions::default());
@@ -162,7 +162,7 @@ impl Walk {
     /// while some 32 of them are in transit to a quorum queue, and drops those when it closes; a
     /// get is answered after everything sent before it. The message that the get takes is held like
     /// the rest, and goes back.
-    pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), LinkError> {
+    pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), BrokerError> {
         for some in taken.chunks(ACKS_AT_ONCE) {
             for taken in some {
                 taken.ack().await?;
