@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::session::{Ended, Session};
-use crate::{ConnectionHealth, rabbit::Taken};
+use crate::{ConnectionHealth, rabbit::UnackedDelivery};
 
 /// A message as the handler receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,39 +232,39 @@ async fn sleep(time: Duration, shutdown: &CancellationToken) {
 /// Messages, each with the delivery that the handler sees.
 #[derive(Default)]
 struct Batch {
-    taken: Vec<Taken>,
+    unacked: Vec<UnackedDelivery>,
     deliveries: Vec<Delivery>,
     bytes: usize,
 }
 
 impl Batch {
-    fn push(&mut self, taken: Taken) {
-        let mut taken = taken.in_queue();
-        self.bytes += taken.size();
+    fn push(&mut self, unacked: UnackedDelivery) {
+        let mut unacked = unacked.in_queue();
+        self.bytes += unacked.size();
         self.deliveries.push(Delivery {
-            message_id: taken.message_id(),
-            message_type: taken.message_type(),
-            routing_key: taken.original_key(),
-            attempt: taken.attempt(),
-            trace: taken.trace(),
-            signature: taken.signature(),
-            body: taken.take_body(),
+            message_id: unacked.message_id(),
+            message_type: unacked.message_type(),
+            routing_key: unacked.original_key(),
+            attempt: unacked.attempt(),
+            trace: unacked.trace(),
+            signature: unacked.signature(),
+            body: unacked.take_body(),
         });
-        self.taken.push(taken);
+        self.unacked.push(unacked);
     }
 
     fn append(&mut self, mut other: Self) {
-        self.taken.append(&mut other.taken);
+        self.unacked.append(&mut other.unacked);
         self.deliveries.append(&mut other.deliveries);
         self.bytes += other.bytes;
     }
 
     /// Splits the batch into batches of one message.
     fn into_iter(self) -> impl Iterator<Item = Self> {
-        let messages = self.taken.into_iter().zip(self.deliveries);
-        messages.map(|(taken, delivery)| Self {
-            bytes: taken.size(),
-            taken: vec![taken],
+        let messages = self.unacked.into_iter().zip(self.deliveries);
+        messages.map(|(unacked, delivery)| Self {
+            bytes: unacked.size(),
+            unacked: vec![unacked],
             deliveries: vec![delivery],
         })
     }

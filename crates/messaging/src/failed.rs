@@ -18,7 +18,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
 pub use self::review::{Held, Review, Sent, WALKED};
-use crate::rabbit::{BrokerError, Taken};
+use crate::rabbit::{BrokerError, UnackedDelivery};
 
 /// The most messages that one review holds.
 pub const MOST: usize = 10_000;
@@ -66,8 +66,8 @@ pub struct FailedMessage {
 
 impl FailedMessage {
     /// Describes a taken message, with at most `shown` bytes of its body.
-    fn new(taken: &Taken, shown: usize) -> Self {
-        let whole = taken.body();
+    fn new(unacked: &UnackedDelivery, shown: usize) -> Self {
+        let whole = unacked.body();
         let end = whole.len().min(shown);
         let text = std::str::from_utf8(&whole[..end]);
         // a character that the limit cuts in two does not make the body binary
@@ -81,16 +81,16 @@ impl FailedMessage {
         });
         let text = text.ok().filter(|text| !text.contains('\0'));
         Self {
-            id: name(taken),
-            message_id: taken.message_id().map(without_nul),
-            message_type: taken.message_type().map(without_nul),
-            queue: taken.original_queue().map(without_nul),
-            exchange: without_nul(taken.original_exchange()),
-            routing_key: without_nul(taken.original_key()),
-            attempts: taken.attempt() - 1,
-            reason: taken.reason().map(without_nul),
-            kind: taken.failure_kind().map(without_nul),
-            trace_id: taken.trace().map(|trace| trace.trace_id().to_owned()),
+            id: name(unacked),
+            message_id: unacked.message_id().map(without_nul),
+            message_type: unacked.message_type().map(without_nul),
+            queue: unacked.original_queue().map(without_nul),
+            exchange: without_nul(unacked.original_exchange()),
+            routing_key: without_nul(unacked.original_key()),
+            attempts: unacked.attempt() - 1,
+            reason: unacked.reason().map(without_nul),
+            kind: unacked.failure_kind().map(without_nul),
+            trace_id: unacked.trace().map(|trace| trace.trace_id().to_owned()),
             body_bytes: whole.len(),
             body: match text {
                 Some(text) => text.to_owned(),
@@ -106,10 +106,10 @@ impl FailedMessage {
 
 /// The name to address a message by: its id, unless a command line or an audit row cannot hold the
 /// id.
-fn name(taken: &Taken) -> String {
-    let id = taken.message_id();
+fn name(unacked: &UnackedDelivery) -> String {
+    let id = unacked.message_id();
     id.filter(|id| !id.is_empty() && !id.contains('\0'))
-        .unwrap_or_else(|| content_id(taken))
+        .unwrap_or_else(|| content_id(unacked))
 }
 
 /// Replaces NUL, which PostgreSQL cannot store: the audit row of a decision could not be written.
@@ -123,13 +123,13 @@ fn without_nul(text: String) -> String {
 
 /// `sha:` and sixteen hex digits: a hash of the content and original destination of a message
 /// without an id.
-fn content_id(taken: &Taken) -> String {
+fn content_id(unacked: &UnackedDelivery) -> String {
     let mut hash = Sha256::new();
-    for part in [taken.original_exchange(), taken.original_key()] {
+    for part in [unacked.original_exchange(), unacked.original_key()] {
         hash.update(part);
         hash.update([0]);
     }
-    hash.update(taken.body());
+    hash.update(unacked.body());
     let mut id = "sha:".to_owned();
     for byte in &hash.finalize()[..8] {
         write!(id, "{byte:02x}").expect("a String takes everything");

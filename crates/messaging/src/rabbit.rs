@@ -23,7 +23,7 @@ use lapin::{
 pub(crate) use self::{
     publisher::{Forward, Published, Publisher, Sign},
     record::cut,
-    subscription::{Subscription, Taken},
+    subscription::{Subscription, UnackedDelivery},
     walk::Walk,
 };
 use self::{record::short, wire::Intake};

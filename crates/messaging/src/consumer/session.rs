@@ -199,7 +199,7 @@ impl<H: Handler> Session<'_, H> {
             return Ok(None);
         };
         crash_point!("consumer.handle.before_ack");
-        let all = work.batch.taken.len();
+        let all = work.batch.unacked.len();
         let (mut done, mut moving) = (Batch::default(), Moving::default());
         let (mut away, mut locked) = (Batch::default(), Vec::new());
         let mut unreachable = None;
@@ -220,7 +220,7 @@ impl<H: Handler> Session<'_, H> {
                 }
             }
         }
-        let alone = steps.is_empty() && done.taken.len() == all;
+        let alone = steps.is_empty() && done.unacked.len() == all;
         settle::ack(&done, alone).await?;
         for (batch, why) in locked {
             let held = next(held, Obstacle::Lock);
@@ -259,14 +259,14 @@ impl<H: Handler> Session<'_, H> {
                 if held.tries == 1 {
                     warn!(
                         "{why}: {} messages of {} are held until it can be used again",
-                        away.taken.len(),
+                        away.unacked.len(),
                         self.queue
                     );
                 }
                 debug!(
                     "Try {} of {} held messages of {} was in vain ({why}): trying again in {:?}",
                     held.tries,
-                    away.taken.len(),
+                    away.unacked.len(),
                     self.queue,
                     held.delay()
                 );
@@ -311,9 +311,9 @@ fn fill(
     subscription: &mut Subscription,
     config: ConsumerConfig,
 ) -> Result<(), BrokerError> {
-    while batch.taken.len() < config.max_batch && batch.bytes < BATCH_BYTES {
+    while batch.unacked.len() < config.max_batch && batch.bytes < BATCH_BYTES {
         match subscription.next(false).now_or_never() {
-            Some(Some(taken)) => batch.push(taken?),
+            Some(Some(unacked)) => batch.push(unacked?),
             Some(None) | None => break,
         }
     }

@@ -7,7 +7,7 @@ use tracing::{debug, error, warn};
 
 use super::{Batch, Failure, LONGEST_HOLD, TRY_AGAIN, sleep};
 use crate::{
-    rabbit::{Forward, BrokerError, Published, Publisher, Taken, cut},
+    rabbit::{Forward, BrokerError, Published, Publisher, UnackedDelivery, cut},
     topology::{FAILED, LADDER, delay_exchange, delay_queue},
 };
 
@@ -17,11 +17,11 @@ const LOGGED: usize = 300;
 /// Acks messages that are done. `alone` means that no message taken earlier is open, so that one
 /// ack of the last message covers all.
 pub(super) async fn ack(batch: &Batch, alone: bool) -> Result<(), BrokerError> {
-    if alone && let Some(last) = batch.taken.last() {
+    if alone && let Some(last) = batch.unacked.last() {
         return acked(last.ack_up_to().await);
     }
-    for taken in &batch.taken {
-        acked(taken.ack().await)?;
+    for unacked in &batch.unacked {
+        acked(unacked.ack().await)?;
     }
     Ok(())
 }
@@ -47,15 +47,15 @@ impl Moving {
     /// Moves the message to the next delay queue or, after the last, to `failed`.
     pub(super) fn retry(&mut self, queue: &str, message: Batch, why: String) {
         let why = Failure::from(why);
-        for taken in &message.taken {
-            self.moves.push((Move::retry(queue, taken), why.clone()));
+        for unacked in &message.unacked {
+            self.moves.push((Move::retry(queue, unacked), why.clone()));
         }
         self.batch.append(message);
     }
 
     pub(super) fn fail(&mut self, message: Batch, failure: &Failure) {
-        for taken in &message.taken {
-            self.moves.push((Move::to_failed(taken), failure.clone()));
+        for unacked in &message.unacked {
+            self.moves.push((Move::to_failed(unacked), failure.clone()));
         }
         self.batch.append(message);
     }
@@ -64,8 +64,8 @@ impl Moving {
     /// is counted.
     pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: String) {
         let why = Failure::from(why);
-        for taken in &message.taken {
-            self.moves.push((Move::postpone(queue, taken), why.clone()));
+        for unacked in &message.unacked {
+            self.moves.push((Move::postpone(queue, unacked), why.clone()));
         }
         self.batch.append(message);
     }
@@ -79,8 +79,8 @@ impl Moving {
         queue: &str,
         shutdown: &CancellationToken,
     ) -> Result<(), BrokerError> {
-        for (taken, (to, why)) in self.batch.taken.iter().zip(&self.moves) {
-            log(queue, taken, to, &why.reason);
+        for (unacked, (to, why)) in self.batch.unacked.iter().zip(&self.moves) {
+            log(queue, unacked, to, &why.reason);
         }
         let begun = Instant::now();
         let (mut rest, mut tries) = (self, 0);
@@ -90,8 +90,8 @@ impl Moving {
                 return Ok(());
             }
             if begun.elapsed() > LONGEST_HOLD {
-                for taken in &rest.batch.taken {
-                    taken.give_back().await?;
+                for unacked in &rest.batch.unacked {
+                    unacked.give_back().await?;
                 }
                 return Ok(());
             }
@@ -106,12 +106,12 @@ impl Moving {
         let Self { batch, moves } = self;
         reached(&moves, Point::BeforeSend);
         let forwards: Vec<_> = batch
-            .taken
+            .unacked
             .iter()
             .zip(&batch.deliveries)
             .zip(&moves)
-            .map(|((taken, delivery), (to, why))| Forward {
-                taken,
+            .map(|((unacked, delivery), (to, why))| Forward {
+                unacked,
                 body: &delivery.body,
                 queue,
                 exchange: &to.exchange,
@@ -126,8 +126,8 @@ impl Moving {
         for ((message, moved), answer) in batch.into_iter().zip(moves).zip(answers) {
             match answer {
                 Published::Confirmed => {
-                    for taken in &message.taken {
-                        acked(taken.ack().await)?;
+                    for unacked in &message.unacked {
+                        acked(unacked.ack().await)?;
                     }
                     reached(std::slice::from_ref(&moved), Point::AfterAck);
                 }
@@ -156,50 +156,50 @@ struct Move {
 
 impl Move {
     /// To the next delay queue or, after the last, to `failed`.
-    fn retry(queue: &str, taken: &Taken) -> Self {
-        let rung = usize::try_from(taken.attempt() - 1).unwrap_or(usize::MAX);
+    fn retry(queue: &str, unacked: &UnackedDelivery) -> Self {
+        let rung = usize::try_from(unacked.attempt() - 1).unwrap_or(usize::MAX);
         match LADDER.get(rung) {
             Some(delay) => Self {
                 exchange: delay_exchange(queue),
                 key: delay_queue(queue, *delay),
                 failed: false,
-                attempts: taken.attempt(),
+                attempts: unacked.attempt(),
                 result: "retry",
             },
             None => Self {
                 result: "retry",
-                ..Self::to_failed(taken)
+                ..Self::to_failed(unacked)
             },
         }
     }
 
-    fn to_failed(taken: &Taken) -> Self {
+    fn to_failed(unacked: &UnackedDelivery) -> Self {
         Self {
             exchange: FAILED.to_owned(),
-            key: taken.original_key(),
+            key: unacked.original_key(),
             failed: true,
-            attempts: taken.attempt(),
+            attempts: unacked.attempt(),
             result: "failed",
         }
     }
 
     /// To the slowest delay queue, without counting an attempt.
-    fn postpone(queue: &str, taken: &Taken) -> Self {
+    fn postpone(queue: &str, unacked: &UnackedDelivery) -> Self {
         let [.., delay] = LADDER;
         Self {
             exchange: delay_exchange(queue),
             key: delay_queue(queue, delay),
             failed: false,
-            attempts: taken.attempt() - 1,
+            attempts: unacked.attempt() - 1,
             result: "postponed",
         }
     }
 }
 
-fn log(queue: &str, taken: &Taken, to: &Move, why: &str) {
-    let id = taken.message_id();
+fn log(queue: &str, unacked: &UnackedDelivery, to: &Move, why: &str) {
+    let id = unacked.message_id();
     let id = id.as_deref().unwrap_or("without id");
-    let (attempt, why) = (taken.attempt(), cut(why, LOGGED));
+    let (attempt, why) = (unacked.attempt(), cut(why, LOGGED));
     metrics::counter!("inbox_handled_total", "queue" => queue.to_owned(), "result" => to.result)
         .increment(1);
     if to.result == "failed" {

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, name};
 use crate::{
-    rabbit::{BrokerConnection, BrokerError, Published, Publisher, Taken, Walk},
+    rabbit::{BrokerConnection, BrokerError, Published, Publisher, UnackedDelivery, Walk},
     topology::FAILED,
 };
 
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Held {
     /// The message as it is shown to the operator.
     pub message: FailedMessage,
-    taken: Taken,
+    unacked: UnackedDelivery,
     /// Whether the body was dropped.
     unloaded: bool,
 }
@@ -87,15 +87,15 @@ impl Review {
     /// the queue.
     async fn walk(
         &mut self,
-        mut look: impl FnMut(Taken) -> ControlFlow<()>,
+        mut look: impl FnMut(UnackedDelivery) -> ControlFlow<()>,
     ) -> Result<usize, BrokerError> {
         let counted = self.waiting().await?;
         let walk = self.source.walk(FAILED).await?;
         let walk = self.walk.insert(walk);
         while walk.passed() < WALKED
-            && let Some(taken) = walk.next(counted).await?
+            && let Some(unacked) = walk.next(counted).await?
         {
-            if look(taken).is_break() {
+            if look(unacked).is_break() {
                 break;
             }
         }
@@ -109,11 +109,11 @@ impl Review {
         shown: usize,
     ) -> Result<Option<FailedMessage>, BrokerError> {
         let mut found = None;
-        let look = |taken: Taken| {
-            if name(&taken) != id {
+        let look = |unacked: UnackedDelivery| {
+            if name(&unacked) != id {
                 return ControlFlow::Continue(());
             }
-            found = Some(FailedMessage::new(&taken, shown));
+            found = Some(FailedMessage::new(&unacked, shown));
             ControlFlow::Break(())
         };
         self.walk(look).await?;
@@ -124,13 +124,13 @@ impl Review {
         let limit = page.limit.min(MOST);
         let mut found = VecDeque::new();
         let (mut passed, mut bytes) = (0, 0);
-        let look = |taken: Taken| {
+        let look = |unacked: UnackedDelivery| {
             passed += 1;
             if !page.newest && passed <= page.skip {
                 return ControlFlow::Continue(());
             }
             let room = KEPT.saturating_sub(bytes);
-            let message = FailedMessage::new(&taken, SHOWN.min(room));
+            let message = FailedMessage::new(&unacked, SHOWN.min(room));
             bytes += message.body.len();
             found.push_back(message);
             // newest first: drop messages older than the page
@@ -179,19 +179,19 @@ impl Review {
         let limit = limit.min(MOST);
         let mut held = Vec::new();
         let mut kept = 0;
-        let look = |mut taken: Taken| {
-            let message = FailedMessage::new(&taken, SHOWN.min(KEPT.saturating_sub(kept)));
+        let look = |mut unacked: UnackedDelivery| {
+            let message = FailedMessage::new(&unacked, SHOWN.min(KEPT.saturating_sub(kept)));
             if !wanted(&message) {
                 return ControlFlow::Continue(());
             }
-            let unloaded = message.body_cut || kept + taken.size() > KEPT;
+            let unloaded = message.body_cut || kept + unacked.size() > KEPT;
             if unloaded {
-                taken.take_body();
+                unacked.take_body();
             }
-            kept += message.body.len() + taken.body().len();
+            kept += message.body.len() + unacked.body().len();
             held.push(Held {
                 message,
-                taken,
+                unacked,
                 unloaded,
             });
             if held.len() == limit {
@@ -213,9 +213,9 @@ impl Review {
         if !self.load(held).await? {
             return Ok(None);
         }
-        let whole = FailedMessage::new(&held.taken, usize::MAX);
+        let whole = FailedMessage::new(&held.unacked, usize::MAX);
         if whole.body_bytes > SHOWN {
-            held.taken.take_body();
+            held.unacked.take_body();
             held.unloaded = true;
         }
         Ok(Some(whole))
@@ -227,17 +227,17 @@ impl Review {
         let Some(walk) = self.walk.as_ref().filter(|_| held.unloaded) else {
             return Ok(!held.unloaded);
         };
-        held.taken.give_back().await?;
+        held.unacked.give_back().await?;
         let until = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < until {
-            let Some(taken) = walk.get().await? else {
+            let Some(unacked) = walk.get().await? else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            let same = taken.size() == held.message.body_bytes
-                && FailedMessage::new(&taken, held.message.body.len()).id == held.message.id;
+            let same = unacked.size() == held.message.body_bytes
+                && FailedMessage::new(&unacked, held.message.body.len()).id == held.message.id;
             if same {
-                held.taken = taken;
+                held.unacked = unacked;
                 held.unloaded = false;
                 return Ok(true);
             }
@@ -271,7 +271,7 @@ impl Review {
             let sent = try_join_all(small).await?;
             let safe = some.iter().zip(&sent);
             let safe = safe.filter(|(held, sent)| **sent == Sent::Again && !held.unloaded);
-            let safe: Vec<_> = safe.map(|(held, _)| &held.taken).collect();
+            let safe: Vec<_> = safe.map(|(held, _)| &held.unacked).collect();
             self.ack(&safe).await?;
             answers.extend(sent);
         }
@@ -302,9 +302,9 @@ impl Review {
         }
         let sent = self.send(held, to, None).await?;
         if sent == Sent::Again {
-            self.ack(&[&held.taken]).await?;
+            self.ack(&[&held.unacked]).await?;
         }
-        held.taken.take_body();
+        held.unacked.take_body();
         held.unloaded = true;
         Ok(sent)
     }
@@ -322,7 +322,7 @@ impl Review {
     ) -> Result<Sent, BrokerError> {
         let sent = self.send(held, to, Some(body)).await?;
         if sent == Sent::Again {
-            self.ack(&[&held.taken]).await?;
+            self.ack(&[&held.unacked]).await?;
         }
         Ok(sent)
     }
@@ -337,10 +337,10 @@ impl Review {
             Ok(queue) => queue,
             Err(why) => return Ok(Sent::Not(why)),
         };
-        let body = edited.unwrap_or_else(|| held.taken.body());
+        let body = edited.unwrap_or_else(|| held.unacked.body());
         let sent = self
             .publisher
-            .redrive(&held.taken, queue, body, edited.is_some())
+            .redrive(&held.unacked, queue, body, edited.is_some())
             .await?;
         Ok(match sent {
             Published::Confirmed => Sent::Again,
@@ -369,7 +369,7 @@ impl Review {
                 "it names {queue}, which is not a queue of one of our consumers: name the queue"
             ));
         };
-        let moved_by = held.taken.moved_by();
+        let moved_by = held.unacked.moved_by();
         if moved_by == Some(user) || moved_by == Some(self.connection.user()) {
             return Ok(queue);
         }
@@ -383,13 +383,13 @@ impl Review {
     /// # Errors
     /// When the broker cannot be reached; then some messages may still be in `failed`.
     pub async fn discard(&self, held: &[&Held]) -> Result<(), BrokerError> {
-        let taken: Vec<_> = held.iter().map(|held| &held.taken).collect();
-        self.ack(&taken).await
+        let unacked: Vec<_> = held.iter().map(|held| &held.unacked).collect();
+        self.ack(&unacked).await
     }
 
-    async fn ack(&self, taken: &[&Taken]) -> Result<(), BrokerError> {
+    async fn ack(&self, unacked: &[&UnackedDelivery]) -> Result<(), BrokerError> {
         match &self.walk {
-            Some(walk) => walk.ack_all(taken).await,
+            Some(walk) => walk.ack_all(unacked).await,
             None => Ok(()), // nothing is held that could be discarded
         }
     }

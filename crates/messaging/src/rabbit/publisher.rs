@@ -10,7 +10,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, BrokerConnection, BrokerError, TRACEPARENT, Taken,
+    CALL_TIMEOUT, BrokerConnection, BrokerError, TRACEPARENT, UnackedDelivery,
     record::{SIGNATURE, short},
     text,
 };
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 200;
 
 /// A message to be moved on from a queue.
 pub(crate) struct Forward<'a> {
-    pub(crate) taken: &'a Taken,
+    pub(crate) unacked: &'a UnackedDelivery,
     pub(crate) body: &'a [u8],
     /// The queue that the message comes from.
     pub(crate) queue: &'a str,
@@ -161,7 +161,7 @@ impl Publisher {
             let publish = async {
                 let mut confirms = Vec::with_capacity(some.len());
                 for message in some {
-                    let properties = message.taken.moved(
+                    let properties = message.unacked.moved(
                         message.queue,
                         message.attempts,
                         message.failure,
@@ -186,12 +186,12 @@ impl Publisher {
     /// stays held, regardless of the answer.
     pub(crate) async fn redrive(
         &self,
-        taken: &Taken,
+        unacked: &UnackedDelivery,
         queue: &str,
         body: &[u8],
         edited: bool,
     ) -> Result<Published, BrokerError> {
-        let properties = taken.redriven(edited, &self.user);
+        let properties = unacked.redriven(edited, &self.user);
         let publish = async {
             let sent = self.send(REDRIVE, queue, body, properties).await?;
             judge(sent.await?)

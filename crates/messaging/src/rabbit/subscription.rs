@@ -40,7 +40,7 @@ impl Subscription {
     /// Returns the next message, or `None` when the broker ended the subscription. `idle` means
     /// that no message taken before is unsettled, so that room can be made for a message of any
     /// size.
-    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<Taken, BrokerError>> {
+    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<UnackedDelivery, BrokerError>> {
         let next = self.consumer.next();
         let next = if idle {
             making_room(self.intake.as_deref(), next).await
@@ -50,7 +50,7 @@ impl Subscription {
         let intake = self.intake.clone();
         Some(
             next?
-                .map(|raw| Taken::new(raw, intake))
+                .map(|raw| UnackedDelivery::new(raw, intake))
                 .map_err(BrokerError::from),
         )
     }
@@ -78,7 +78,7 @@ pub(super) async fn making_room<T>(intake: Option<&Intake>, message: impl Future
 }
 
 /// A message that must be acked or given back.
-pub(crate) struct Taken {
+pub(crate) struct UnackedDelivery {
     acker: Acker,
     exchange: String,
     routing_key: String,
@@ -91,7 +91,7 @@ pub(crate) struct Taken {
     intake: Option<Arc<Intake>>,
 }
 
-impl Taken {
+impl UnackedDelivery {
     pub(super) fn new(raw: Raw, intake: Option<Arc<Intake>>) -> Self {
         let record = Record::read(&raw.properties);
         // keep only the bounded parts of its properties
@@ -274,7 +274,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for UnackedDelivery {
     /// Frees the message's bytes in the intake, settled or not.
     fn drop(&mut self) {
         self.make_room();

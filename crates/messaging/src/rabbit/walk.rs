@@ -12,7 +12,7 @@ use lapin::{
 use super::{
     CALL_TIMEOUT, BrokerError, close,
     record::short,
-    subscription::{Taken, making_room},
+    subscription::{UnackedDelivery, making_room},
     wire::Intake,
     within,
 };
@@ -69,7 +69,7 @@ impl Walk {
 
     /// Returns the next message, or `None` at the end of the queue. `counted` is the number of
     /// messages that the broker reported.
-    pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<Taken>, BrokerError> {
+    pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<UnackedDelivery>, BrokerError> {
         if self.window.is_none() {
             self.window = Some(Window {
                 consumer: self.subscribe().await?,
@@ -90,10 +90,10 @@ impl Walk {
             self.end_window().await?;
             return Ok(None);
         };
-        let mut taken = Taken::new(next?, self.intake.clone());
-        taken.make_room();
+        let mut unacked = UnackedDelivery::new(next?, self.intake.clone());
+        unacked.make_room();
         window.left -= 1;
-        window.bytes += taken.size();
+        window.bytes += unacked.size();
         self.passed += 1;
         if window.left == 0 {
             let small = window.bytes < LARGE_WINDOW;
@@ -104,7 +104,7 @@ impl Walk {
                 *WINDOW.start()
             };
         }
-        Ok(Some(taken))
+        Ok(Some(unacked))
     }
 
     async fn subscribe(&self) -> Result<Consumer, BrokerError> {
@@ -139,22 +139,22 @@ impl Walk {
             let Ok(Some(next)) = tokio::time::timeout(GRACE, next).await else {
                 break;
             };
-            drop(Taken::new(next?, self.intake.clone()));
+            drop(UnackedDelivery::new(next?, self.intake.clone()));
             window.left -= 1;
         }
         self.end_window().await
     }
 
     /// The message at the head of the queue, if one is ready.
-    pub(crate) async fn get(&self) -> Result<Option<Taken>, BrokerError> {
+    pub(crate) async fn get(&self) -> Result<Option<UnackedDelivery>, BrokerError> {
         let get = self
             .channel
             .basic_get(short(&self.queue), BasicGetOptions::default());
         let get = making_room(self.intake.as_deref(), within(CALL_TIMEOUT, get)).await?;
         Ok(get.map(|message| {
-            let mut taken = Taken::new(message.delivery, self.intake.clone());
-            taken.make_room();
-            taken
+            let mut unacked = UnackedDelivery::new(message.delivery, self.intake.clone());
+            unacked.make_room();
+            unacked
         }))
     }
 
@@ -162,10 +162,10 @@ impl Walk {
     /// while some 32 of them are in transit to a quorum queue, and drops those when it closes; a
     /// get is answered after everything sent before it. The message that the get takes is held like
     /// the rest, and goes back.
-    pub(crate) async fn ack_all(&self, taken: &[&Taken]) -> Result<(), BrokerError> {
-        for some in taken.chunks(ACKS_AT_ONCE) {
-            for taken in some {
-                taken.ack().await?;
+    pub(crate) async fn ack_all(&self, unacked: &[&UnackedDelivery]) -> Result<(), BrokerError> {
+        for some in unacked.chunks(ACKS_AT_ONCE) {
+            for unacked in some {
+                unacked.ack().await?;
             }
             self.get().await?;
         }
