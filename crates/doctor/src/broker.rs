@@ -23,7 +23,7 @@ pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, BrokerErro
     queues.push(FAILED);
     queues.extend(delays.iter().map(String::as_str));
     let mut violations = Vec::new();
-    for (queue, state) in topology::look(amqp_url, &queues).await? {
+    for (queue, state) in topology::inspect(amqp_url, &queues).await? {
         let mut say = |check, what: String| {
             violations.push(Violation {
                 check,

@@ -281,9 +281,9 @@ pub async fn find(
 
 /// Runs a read in its own task, so that a canceled call still gives back the messages it holds.
 async fn to_the_end<T: Send + 'static>(
-    look: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+    read: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
 ) -> Result<T, BrokerError> {
-    match tokio::spawn(look).await {
+    match tokio::spawn(read).await {
         Ok(found) => found,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

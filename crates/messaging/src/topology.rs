@@ -83,11 +83,11 @@ pub struct QueueState {
 ///
 /// # Errors
 /// When the broker cannot be reached.
-pub async fn look<'a>(
+pub async fn inspect<'a>(
     amqp_url: &str,
     queues: &[&'a str],
 ) -> Result<Vec<(&'a str, Option<QueueState>)>, BrokerError> {
-    let connection = BrokerConnection::open(amqp_url, "look").await?;
+    let connection = BrokerConnection::open(amqp_url, "inspect").await?;
     let mut states = Vec::with_capacity(queues.len());
     for queue in queues {
         let state = match connection.check_queue(queue).await {

@@ -433,7 +433,7 @@ async fn of_broker(sight: &Sight) -> Result<Broker, String> {
     let mut queues = vec![PAYMENTS_EVENTS_QUEUE];
     queues.extend(ladder.iter().map(String::as_str));
     let asked = async {
-        let states = topology::look(url, &queues).await?;
+        let states = topology::inspect(url, &queues).await?;
         let failed = if sight.reads_failed {
             Some(failed::list(url, MANY).await?)
         } else {

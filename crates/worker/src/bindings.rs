@@ -14,7 +14,7 @@ use crate::config::BindingsConfig;
 pub(crate) struct Keeper {
     amqp_url: String,
     /// None without the management API: bindings are then declared again without a check.
-    look: Option<Bindings>,
+    management: Option<Bindings>,
     config: BindingsConfig,
     wanted: Vec<Binding<'static>>,
     may_not_bind: bool,
@@ -22,8 +22,8 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(amqp_url: &str, config: &BindingsConfig) -> anyhow::Result<Self> {
-        let look = config.management_url.as_deref();
-        let look = look
+        let management = config.management_url.as_deref();
+        let management = management
             .map(|url| Bindings::new(url, amqp_url))
             .transpose()
             .context("RABBITMQ_MANAGEMENT_URL")?;
@@ -31,7 +31,7 @@ impl Keeper {
         let wanted = wanted.filter(|(_, queue, _)| *queue == PAYMENTS_EVENTS_QUEUE);
         Ok(Self {
             amqp_url: amqp_url.to_owned(),
-            look,
+            management,
             config: config.clone(),
             wanted: wanted.collect(),
             may_not_bind: false,
@@ -43,7 +43,7 @@ impl Keeper {
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.look() => {}
+                () = self.check() => {}
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -52,10 +52,10 @@ impl Keeper {
         }
     }
 
-    async fn look(&mut self) {
-        let missing = match &self.look {
+    async fn check(&mut self) {
+        let missing = match &self.management {
             None => self.wanted.clone(),
-            Some(look) => match look.missing(&self.wanted).await {
+            Some(api) => match api.missing(&self.wanted).await {
                 Ok(missing) => {
                     report(&missing);
                     missing
@@ -70,7 +70,7 @@ impl Keeper {
             return;
         }
         match bindings::bind(&self.amqp_url, &missing).await {
-            Ok(()) if self.look.is_some() => info!("Queue {PAYMENTS_EVENTS_QUEUE} is bound again"),
+            Ok(()) if self.management.is_some() => info!("Queue {PAYMENTS_EVENTS_QUEUE} is bound again"),
             Ok(()) => {}
             Err(error) if error.is_refused() => {
                 self.may_not_bind = true;

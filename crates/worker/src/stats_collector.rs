@@ -202,7 +202,7 @@ async fn queues_now(operator: &Operator) {
         contracts::topology::MESSAGES,
         contracts::topology::FAILED,
     ];
-    match queues::look(url, &names).await {
+    match queues::inspect(url, &names).await {
         Ok(found) => {
             for (name, state) in found {
                 metrics::gauge!("queue_missing", "queue" => name).set(f64::from(state.is_none()));

@@ -230,7 +230,7 @@ async fn ten_thousand_failed_messages_are_looked_at_and_sent_again() {
     .await
     .unwrap();
     assert_eq!(audited, 10_000);
-    let states = messaging::topology::look(&system.amqp_url, &["failed", "messages"])
+    let states = messaging::topology::inspect(&system.amqp_url, &["failed", "messages"])
         .await
         .unwrap();
     let counts: Vec<_> = states

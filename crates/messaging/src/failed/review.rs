@@ -83,11 +83,11 @@ impl Review {
         Ok(self.connection.check_queue(FAILED).await?.messages as usize)
     }
 
-    /// Passes messages to `look`, oldest first, until it breaks. Returns the number of messages in
+    /// Passes messages to `inspect`, oldest first, until it breaks. Returns the number of messages in
     /// the queue.
     async fn walk(
         &mut self,
-        mut look: impl FnMut(UnackedDelivery) -> ControlFlow<()>,
+        mut inspect: impl FnMut(UnackedDelivery) -> ControlFlow<()>,
     ) -> Result<usize, BrokerError> {
         let counted = self.waiting().await?;
         let walk = self.source.walk(FAILED).await?;
@@ -95,7 +95,7 @@ impl Review {
         while walk.passed() < WALKED
             && let Some(unacked) = walk.next(counted).await?
         {
-            if look(unacked).is_break() {
+            if inspect(unacked).is_break() {
                 break;
             }
         }
@@ -109,14 +109,14 @@ impl Review {
         shown: usize,
     ) -> Result<Option<FailedMessage>, BrokerError> {
         let mut found = None;
-        let look = |unacked: UnackedDelivery| {
+        let inspect = |unacked: UnackedDelivery| {
             if name(&unacked) != id {
                 return ControlFlow::Continue(());
             }
             found = Some(FailedMessage::new(&unacked, shown));
             ControlFlow::Break(())
         };
-        self.walk(look).await?;
+        self.walk(inspect).await?;
         Ok(found)
     }
 
@@ -124,7 +124,7 @@ impl Review {
         let limit = page.limit.min(MOST);
         let mut found = VecDeque::new();
         let (mut passed, mut bytes) = (0, 0);
-        let look = |unacked: UnackedDelivery| {
+        let inspect = |unacked: UnackedDelivery| {
             passed += 1;
             if !page.newest && passed <= page.skip {
                 return ControlFlow::Continue(());
@@ -146,7 +146,7 @@ impl Review {
         let counted = if limit == 0 {
             self.waiting().await?
         } else {
-            self.walk(look).await?
+            self.walk(inspect).await?
         };
         let messages: Vec<_> = if page.newest {
             let newest = found.into_iter().rev();
@@ -179,7 +179,7 @@ impl Review {
         let limit = limit.min(MOST);
         let mut held = Vec::new();
         let mut kept = 0;
-        let look = |mut unacked: UnackedDelivery| {
+        let inspect = |mut unacked: UnackedDelivery| {
             let message = FailedMessage::new(&unacked, SHOWN.min(KEPT.saturating_sub(kept)));
             if !wanted(&message) {
                 return ControlFlow::Continue(());
@@ -200,7 +200,7 @@ impl Review {
             ControlFlow::Continue(())
         };
         if limit > 0 {
-            self.walk(look).await?;
+            self.walk(inspect).await?;
         }
         Ok(held)
     }

@@ -95,18 +95,18 @@ async fn what_a_review_does_not_decide_on_goes_back_also_when_it_dies() {
 }
 
 #[tokio::test]
-async fn a_look_that_nobody_waits_for_any_more_leaves_no_subscription_behind() {
+async fn a_canceled_read_of_failed_leaves_no_subscription_behind() {
     let broker = Broker::open().await;
-    for patience in 0..60 {
-        let look = failed::list(&broker.url, 10);
+    for limit in 0..60 {
+        let read = failed::list(&broker.url, 10);
         // the call is canceled at any point
-        let ended = tokio::time::timeout(Duration::from_millis(patience), look).await;
+        let ended = tokio::time::timeout(Duration::from_millis(limit), read).await;
         if let Ok(ended) = ended {
             ended.unwrap();
         }
     }
     eventually_some("nobody to take from `failed`", || async {
-        let queues = topology::look(&broker.url, &[topology::FAILED]).await;
+        let queues = topology::inspect(&broker.url, &[topology::FAILED]).await;
         let (_, failed) = queues.unwrap().pop().unwrap();
         (failed.unwrap().consumers == 0).then_some(())
     })

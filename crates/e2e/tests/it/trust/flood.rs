@@ -30,7 +30,7 @@ async fn flood(channel: &Channel, exchange: &str, key: &str) {
 async fn waits(system: &System, queue: &str, count: usize) {
     eventually(&format!("{count} messages in {queue}"), || async {
         let queues = [queue];
-        let waiting = messaging::topology::look(&system.amqp_url, &queues).await;
+        let waiting = messaging::topology::inspect(&system.amqp_url, &queues).await;
         waiting.unwrap()[0].1.unwrap().messages as usize == count
     })
     .await;
@@ -74,7 +74,7 @@ async fn a_payment_behind_a_flood_of_garbage_completes_its_order() {
         begun.elapsed()
     );
     within(DEADLINE, "the garbage to be in `failed`", || async {
-        let waiting = messaging::topology::look(&system.amqp_url, &["failed"]).await;
+        let waiting = messaging::topology::inspect(&system.amqp_url, &["failed"]).await;
         (waiting.unwrap()[0].1.unwrap().messages as usize == GARBAGE).then_some(())
     })
     .await;
@@ -105,7 +105,7 @@ async fn a_mail_behind_a_flood_of_garbage_is_sent() {
         begun.elapsed()
     );
     within(DEADLINE, "the garbage to be in `failed`", || async {
-        let waiting = messaging::topology::look(&system.amqp_url, &["failed"]).await;
+        let waiting = messaging::topology::inspect(&system.amqp_url, &["failed"]).await;
         (waiting.unwrap()[0].1.unwrap().messages as usize == GARBAGE).then_some(())
     })
     .await;

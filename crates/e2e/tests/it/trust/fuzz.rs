@@ -195,7 +195,7 @@ impl Fuzzed {
     async fn is_in_failed(&self) {
         let what = format!("{} messages to be in `failed`", self.total);
         eventually(&what, || async {
-            let waiting = messaging::topology::look(&self.system.amqp_url, &["failed"])
+            let waiting = messaging::topology::inspect(&self.system.amqp_url, &["failed"])
                 .await
                 .unwrap();
             waiting[0].1.unwrap().messages as usize == self.total
