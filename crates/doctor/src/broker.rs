@@ -14,7 +14,7 @@ const WORKED: [&str; 2] = [PAYMENTS_EVENTS_QUEUE, MESSAGES];
 
 pub(crate) async fn examine(amqp_url: &str) -> Result<Vec<Violation>, BrokerError> {
     let delays = WORKED.iter().flat_map(|queue| {
-        topology::LADDER
+        topology::RETRY_DELAYS
             .iter()
             .map(|delay| topology::delay_queue(queue, *delay))
     });

@@ -17,7 +17,7 @@ pub const FAILED: &str = "failed";
 pub const REDRIVE: &str = "redrive";
 
 /// Delays between retries, one delay queue each; after the last, a message goes to [`FAILED`].
-pub const LADDER: [Duration; 3] = [
+pub const RETRY_DELAYS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),

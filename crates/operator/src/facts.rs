@@ -10,7 +10,7 @@ use contracts::{
 use kernel::{Currency, Money, OrderId, SagaId, Stored, TransactionId};
 use messaging::{
     failed,
-    topology::{self, LADDER, delay_queue},
+    topology::{self, RETRY_DELAYS, delay_queue},
 };
 use saga::{claim::PlanKey, heartbeat, machine::StateKind};
 use serde::Serialize;
@@ -429,9 +429,9 @@ async fn of_broker(sight: &Sight) -> Result<Broker, String> {
     let Some(url) = sight.amqp_url.as_deref() else {
         return Err("AMQP_URL is not set".to_owned());
     };
-    let ladder = LADDER.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
+    let delay_queues = RETRY_DELAYS.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
     let mut queues = vec![PAYMENTS_EVENTS_QUEUE];
-    queues.extend(ladder.iter().map(String::as_str));
+    queues.extend(delay_queues.iter().map(String::as_str));
     let asked = async {
         let states = topology::inspect(url, &queues).await?;
         let failed = if sight.reads_failed {

@@ -26,7 +26,7 @@ use kernel::TransactionId;
 use messaging::{
     consumer::{Delivery, Failure, Handler, Unreachable, Verdict},
     inbox,
-    topology::LADDER,
+    topology::RETRY_DELAYS,
 };
 use payments_client::EventKeys;
 use saga::{Engine, EngineError, NewSignal};
@@ -297,7 +297,7 @@ fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Verdict> {
     let Some(terms) = terms.iter().find(|terms| terms.transaction_id == id) else {
         let reason = format!("unknown transaction: no order is paid through {id}");
         // payments may have chosen this id, and its answer to the shop is still under way
-        let is_last = fact.attempt as usize > LADDER.len();
+        let is_last = fact.attempt as usize > RETRY_DELAYS.len();
         return Err(if is_last {
             Verdict::Failed(failure(FailureKind::UnknownSubject, reason))
         } else {

@@ -8,7 +8,7 @@ use tracing::{debug, error, warn};
 use super::{Batch, Failure, LONGEST_HOLD, TRY_AGAIN, sleep};
 use crate::{
     rabbit::{Forward, BrokerError, Published, Publisher, UnackedDelivery, cut},
-    topology::{FAILED, LADDER, delay_exchange, delay_queue},
+    topology::{FAILED, RETRY_DELAYS, delay_exchange, delay_queue},
 };
 
 /// Longest part of a reason that is logged, in bytes: a reason may repeat a publisher's text.
@@ -157,8 +157,8 @@ struct Move {
 impl Move {
     /// To the next delay queue or, after the last, to `failed`.
     fn retry(queue: &str, unacked: &UnackedDelivery) -> Self {
-        let rung = usize::try_from(unacked.attempt() - 1).unwrap_or(usize::MAX);
-        match LADDER.get(rung) {
+        let index = usize::try_from(unacked.attempt() - 1).unwrap_or(usize::MAX);
+        match RETRY_DELAYS.get(index) {
             Some(delay) => Self {
                 exchange: delay_exchange(queue),
                 key: delay_queue(queue, *delay),
@@ -185,7 +185,7 @@ impl Move {
 
     /// To the slowest delay queue, without counting an attempt.
     fn postpone(queue: &str, unacked: &UnackedDelivery) -> Self {
-        let [.., delay] = LADDER;
+        let [.., delay] = RETRY_DELAYS;
         Self {
             exchange: delay_exchange(queue),
             key: delay_queue(queue, delay),

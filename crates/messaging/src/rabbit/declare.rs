@@ -7,7 +7,7 @@ use lapin::{
 };
 
 use super::{CALL_TIMEOUT, BrokerConnection, BrokerError, close, short, text, within};
-use crate::topology::{ExchangeType, FAILED, LADDER, REDRIVE, Route, delay_exchange, delay_queue};
+use crate::topology::{ExchangeType, FAILED, RETRY_DELAYS, REDRIVE, Route, delay_exchange, delay_queue};
 
 /// Deliveries after which the broker itself moves a message to `failed`: the safety net for
 /// messages that kill their consumer. This is RabbitMQ 4's default, stated explicitly because
@@ -61,15 +61,15 @@ impl BrokerConnection {
         for key in &route.routing_keys {
             bind(&channel, &route.queue, &route.exchange, key).await?;
         }
-        let ladder = delay_exchange(&route.queue);
-        declare_exchange(&channel, &ladder, ExchangeKind::Direct).await?;
-        for delay in LADDER {
+        let exchange = delay_exchange(&route.queue);
+        declare_exchange(&channel, &exchange, ExchangeKind::Direct).await?;
+        for delay in RETRY_DELAYS {
             let mut arguments = at_least_once("", Some(&route.queue));
             let millis = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
             arguments.push(("x-message-ttl", AMQPValue::LongInt(millis)));
             let queue = delay_queue(&route.queue, delay);
             declare_queue(&channel, &queue, &arguments).await?;
-            bind(&channel, &queue, &ladder, &queue).await?;
+            bind(&channel, &queue, &exchange, &queue).await?;
         }
         bind(&channel, &route.queue, REDRIVE, &route.queue).await?;
         close(&channel).await;

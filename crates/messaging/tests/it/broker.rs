@@ -50,7 +50,7 @@ impl Broker {
         self.connection.create_channel().await.unwrap()
     }
 
-    /// Declares a delay queue of the retry ladder with a delay that differs from ours.
+    /// Declares a delay queue with a delay that differs from ours.
     pub(crate) async fn declare_rung(
         &self,
         channel: &Channel,

@@ -159,7 +159,7 @@ async fn handler_errors_go_up_the_ladder_of_three_rungs_and_then_to_failed_with_
 
 #[tokio::test]
 async fn the_rungs_wait_1_2_and_4_seconds() {
-    let delays = messaging::topology::LADDER.map(|delay| delay.as_secs());
+    let delays = messaging::topology::RETRY_DELAYS.map(|delay| delay.as_secs());
     assert_eq!(delays, [1, 2, 4]);
     let broker = Broker::open().await;
     // declaring a delay queue with another delay is refused: the existing one has ours

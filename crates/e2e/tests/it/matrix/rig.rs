@@ -232,7 +232,7 @@ impl Rig {
 
     /// Waits until a message is in a retry queue that was in none when `rungs` was `before`.
     pub(super) async fn climbs(&self, before: usize) {
-        eventually("the message to be on the ladder", || async {
+        eventually("the message to be in a delay queue", || async {
             self.rungs() > before
         })
         .await;
