@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::Context;
 use kernel::{OrderId, SagaId, TransactionId};
-use messaging::failed::{MOST, Review};
+use messaging::failed::{MAX_HELD, DeadLetterSession};
 use operator::{ActError, Actor, Operator};
 use saga::{Verb, heartbeat};
 use sqlx::PgPool;
@@ -180,12 +180,12 @@ async fn rest(operator: &Operator, saga_id: SagaId) -> anyhow::Result<(String, b
 /// Removes the messages in `failed` that name the transaction.
 async fn drop_failed(amqp_url: &str, transaction_id: TransactionId) -> anyhow::Result<()> {
     let id = transaction_id.to_string();
-    let mut review = Review::open(amqp_url, "drill", &[]).await?;
-    let held = review
-        .take_those(MOST, |message| message.body.contains(&id))
+    let mut session = DeadLetterSession::open(amqp_url, "drill", &[]).await?;
+    let held = session
+        .take_those(MAX_HELD, |message| message.body.contains(&id))
         .await?;
     let held: Vec<_> = held.iter().collect();
-    review.discard(&held).await?;
-    review.close().await;
+    session.discard(&held).await?;
+    session.close().await;
     Ok(())
 }

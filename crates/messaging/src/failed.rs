@@ -1,27 +1,27 @@
 //! The dead-letter queue `failed`: inspect messages that could not be handled, and decide on them.
 //!
-//! The caller opens a [`Review`], takes messages into it, and sends them again, edited or not, or
-//! discards them. The other messages go back when the review ends, also when it ends by a crash. A
-//! message leaves `failed` only after it is safe elsewhere: a crash between the publish's confirm
-//! and the ack leaves it in both places, so it may be handled twice, but is never lost.
+//! The caller opens a [`DeadLetterSession`], takes messages into it, and sends them again, edited or
+//! not, or discards them. The other messages go back when the session ends, also when it ends by a
+//! crash. A message leaves `failed` only after it is safe elsewhere: a crash between the publish's
+//! confirm and the ack leaves it in both places, so it may be handled twice, but is never lost.
 //!
-//! A review reads one message after the other and drops large bodies, so that its memory is
+//! A session reads one message after the other and drops large bodies, so that its memory is
 //! bounded. A message is sent again to the queue recorded by the consumer that could not handle it.
 //! The broker vouches for the author of that record; without a vouched record, the operator names
 //! the queue.
 
-mod review;
+mod session;
 
 use std::{fmt::Write as _, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-pub use self::review::{Held, Review, Sent, WALKED};
+pub use self::session::{Held, DeadLetterSession, Sent, WALKED};
 use crate::rabbit::{BrokerError, UnackedDelivery};
 
-/// The most messages that one review holds.
-pub const MOST: usize = 10_000;
+/// The most messages that one session holds.
+pub const MAX_HELD: usize = 10_000;
 
 /// Bytes of a body that a list shows.
 pub const SHOWN: usize = 64 * 1024;
@@ -204,7 +204,7 @@ pub fn pattern(reason: &str) -> String {
 /// Selects a page of `failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// The most messages to return, at most [`MOST`].
+    /// The most messages to return, at most [`MAX_HELD`].
     pub limit: usize,
     /// Number of messages to skip before them.
     pub skip: usize,
@@ -251,9 +251,9 @@ pub async fn list(amqp_url: &str, limit: usize) -> Result<Vec<FailedMessage>, Br
 pub async fn page(amqp_url: &str, page: Page) -> Result<Listed, BrokerError> {
     let url = amqp_url.to_owned();
     to_the_end(async move {
-        let mut review = Review::open(&url, "failed list", &[]).await?;
-        let listed = review.page(page).await;
-        review.close().await;
+        let mut session = DeadLetterSession::open(&url, "failed list", &[]).await?;
+        let listed = session.page(page).await;
+        session.close().await;
         listed
     })
     .await
@@ -271,9 +271,9 @@ pub async fn find(
 ) -> Result<Option<FailedMessage>, BrokerError> {
     let (url, id) = (amqp_url.to_owned(), id.to_owned());
     to_the_end(async move {
-        let mut review = Review::open(&url, "failed show", &[]).await?;
-        let found = review.find(&id, shown).await;
-        review.close().await;
+        let mut session = DeadLetterSession::open(&url, "failed show", &[]).await?;
+        let found = session.find(&id, shown).await;
+        session.close().await;
         found
     })
     .await

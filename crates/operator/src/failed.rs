@@ -7,7 +7,7 @@
 use contracts::decode::{self, DecodeError};
 use messaging::{
     BrokerError,
-    failed::{FailedMessage, Held, Review, Sent},
+    failed::{FailedMessage, Held, DeadLetterSession, Sent},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ impl Decided {
 /// See [`FailedError`].
 pub async fn retry(
     pool: &PgPool,
-    review: &Review,
+    session: &DeadLetterSession,
     held: &mut [&mut Held],
     to: Option<&str>,
     actor: &Actor,
@@ -115,7 +115,7 @@ pub async fn retry(
         });
         let sides: Vec<_> = sides.collect();
         write(pool, audit::Verb::FailedRetry, &sides, actor).await?;
-        let sent = review.send_again(some, to).await?;
+        let sent = session.send_again(some, to).await?;
         let some = some.iter().zip(sent);
         decided.extend(some.map(|(held, sent)| Decided::sent(&held.message, sent)));
         done(decided.len());
@@ -146,7 +146,7 @@ pub fn check(message: &FailedMessage, to: Option<&str>, body: &str) -> Result<()
 /// See [`FailedError`].
 pub async fn edit(
     pool: &PgPool,
-    review: &Review,
+    session: &DeadLetterSession,
     held: &mut Held,
     to: Option<&str>,
     body: &str,
@@ -156,14 +156,14 @@ pub async fn edit(
         let why = format!("its consumer cannot read the new body: {error}");
         return Ok(Decided::new(&held.message, DecidedResult::Stays, Some(why)));
     }
-    let Some(before) = review.whole(held).await? else {
+    let Some(before) = session.whole(held).await? else {
         return Ok(Decided::taken(&held.message));
     };
     let queue = to.or(held.message.queue.as_deref());
     let after = json!({ "sent_to": queue, "body": body });
     let sides = [(&before, whole(&before), after)];
     write(pool, audit::Verb::FailedEdit, &sides, actor).await?;
-    let sent = review.send_edited(held, to, body.as_bytes()).await?;
+    let sent = session.send_edited(held, to, body.as_bytes()).await?;
     Ok(Decided::sent(&held.message, sent))
 }
 
@@ -174,7 +174,7 @@ pub async fn edit(
 /// See [`FailedError`].
 pub async fn discard(
     pool: &PgPool,
-    review: &Review,
+    session: &DeadLetterSession,
     held: &mut [&mut Held],
     settled: bool,
     actor: &Actor,
@@ -196,17 +196,17 @@ pub async fn discard(
             .map(|held| (&held.message, whole(&held.message), dropped()));
         let sides: Vec<_> = sides.collect();
         write(pool, audit::Verb::FailedDrop, &sides, actor).await?;
-        review.discard(&small).await?;
+        session.discard(&small).await?;
         for held in some.iter_mut() {
             // large bodies are read one at a time
             if held.message.body_cut {
-                let Some(before) = review.whole(held).await? else {
+                let Some(before) = session.whole(held).await? else {
                     decided.push(Decided::taken(&held.message));
                     continue;
                 };
                 let sides = [(&before, whole(&before), dropped())];
                 write(pool, audit::Verb::FailedDrop, &sides, actor).await?;
-                review.discard(&[&**held]).await?;
+                session.discard(&[&**held]).await?;
             }
             decided.push(Decided::new(&held.message, DecidedResult::Dropped, None));
         }

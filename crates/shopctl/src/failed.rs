@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
-use messaging::failed::{self, FailedMessage, Group, Held, MOST, Page, Review};
+use messaging::failed::{self, FailedMessage, Group, Held, MAX_HELD, Page, DeadLetterSession};
 use operator::failed::{Decided, FailedError};
 use sqlx::PgPool;
 
@@ -69,7 +69,7 @@ pub(crate) struct List {
     #[arg(long)]
     each: bool,
     /// Maximum number of messages to read.
-    #[arg(long, default_value_t = MOST)]
+    #[arg(long, default_value_t = MAX_HELD)]
     limit: usize,
     /// Number of messages to skip first.
     #[arg(long, default_value_t = 0)]
@@ -237,12 +237,12 @@ fn missing(what: &str) -> Failure {
 const RETURN: Duration = Duration::from_secs(2);
 
 /// Takes the messages in `failed` and returns the `wanted` ones. The others are held until the
-/// review ends.
+/// session ends.
 async fn take(
-    review: &mut Review,
+    session: &mut DeadLetterSession,
     wanted: impl FnMut(&FailedMessage) -> bool,
 ) -> anyhow::Result<Vec<Held>> {
-    Ok(review.take_those(MOST, wanted).await?)
+    Ok(session.take_those(MAX_HELD, wanted).await?)
 }
 
 /// Asks for confirmation and returns the same messages. No message is held while the operator
@@ -250,23 +250,23 @@ async fn take(
 async fn agreed(
     common: &Common,
     name: &str,
-    review: Review,
+    session: DeadLetterSession,
     held: Vec<Held>,
     question: &str,
-) -> anyhow::Result<(Review, Vec<Held>)> {
+) -> anyhow::Result<(DeadLetterSession, Vec<Held>)> {
     if common.yes {
-        return Ok((review, held));
+        return Ok((session, held));
     }
     let ids: Vec<_> = held.iter().map(|held| held.message.id.clone()).collect();
     drop(held);
-    review.close().await;
+    session.close().await;
     output::confirm(common.yes, question)?;
     let amqp = common.amqp()?;
     let until = tokio::time::Instant::now() + RETURN;
     loop {
-        let mut review = Review::open(&amqp, name, &CONSUMERS).await?;
+        let mut session = DeadLetterSession::open(&amqp, name, &CONSUMERS).await?;
         let mut left = ids.clone();
-        let held = take(&mut review, |message| {
+        let held = take(&mut session, |message| {
             let place = left.iter().position(|id| *id == message.id);
             place.map(|place| left.swap_remove(place)).is_some()
         })
@@ -275,11 +275,11 @@ async fn agreed(
             for id in &left {
                 output::talk(&format!("Message {id} is not there any more."));
             }
-            return Ok((review, held));
+            return Ok((session, held));
         }
         // messages requeued a moment ago may not have reappeared yet
         drop(held);
-        review.close().await;
+        session.close().await;
     }
 }
 
@@ -308,8 +308,8 @@ impl Retry {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed retry", &CONSUMERS).await?;
-        let held = take(&mut review, |message| {
+        let mut session = DeadLetterSession::open(&amqp, "failed retry", &CONSUMERS).await?;
+        let held = take(&mut session, |message| {
             self.all
                 || self.ids.contains(&message.id)
                 || self.ids.is_empty() && self.group.has(message)
@@ -324,15 +324,15 @@ impl Retry {
             None => "to be sent again, to the queues they came from".to_owned(),
         };
         let question = consequences(&what, &held);
-        let (review, mut held) = agreed(common, "failed retry", review, held, &question).await?;
+        let (session, mut held) = agreed(common, "failed retry", session, held, &question).await?;
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let to = self.to.as_deref();
         let done = |n| bar.set(n as u64);
-        let decided = operator::failed::retry(&pool, &review, &mut some, to, &actor, done);
+        let decided = operator::failed::retry(&pool, &session, &mut some, to, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
-        review.close().await;
+        session.close().await;
         tell(common, &decided)
     }
 }
@@ -352,8 +352,8 @@ impl Edit {
         let actor = crate::actor(&self.reason)?;
         let body = self.read()?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed edit", &CONSUMERS).await?;
-        let held = take(&mut review, |message| message.id == self.id).await?;
+        let mut session = DeadLetterSession::open(&amqp, "failed edit", &CONSUMERS).await?;
+        let held = take(&mut session, |message| message.id == self.id).await?;
         let [one] = held.as_slice() else {
             return Err(self.not_one(held.len()).into());
         };
@@ -368,14 +368,14 @@ impl Edit {
             "Message {} goes to {queue} again, with another body:\n  was {}\n  is  {body}\n",
             self.id, one.message.body
         );
-        let (review, mut held) = agreed(common, "failed edit", review, held, &question).await?;
+        let (session, mut held) = agreed(common, "failed edit", session, held, &question).await?;
         let found = held.len();
         let [held] = held.as_mut_slice() else {
             return Err(self.not_one(found).into());
         };
-        let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
+        let decided = operator::failed::edit(&pool, &session, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
-        review.close().await;
+        session.close().await;
         tell(common, &[decided])
     }
 
@@ -405,8 +405,8 @@ impl Discard {
     async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let actor = crate::actor(&self.reason)?;
         let (pool, amqp) = (common.shop()?, common.amqp()?);
-        let mut review = Review::open(&amqp, "failed drop", &CONSUMERS).await?;
-        let mut held = take(&mut review, |message| {
+        let mut session = DeadLetterSession::open(&amqp, "failed drop", &CONSUMERS).await?;
+        let mut held = take(&mut session, |message| {
             self.ids.contains(&message.id) || self.ids.is_empty() && self.group.has(message)
         })
         .await?;
@@ -420,15 +420,15 @@ impl Discard {
         }
         let what = "to be taken out of `failed` for good, and kept in the audit only";
         let question = consequences(what, &held);
-        let (review, mut held) = agreed(common, "failed drop", review, held, &question).await?;
+        let (session, mut held) = agreed(common, "failed drop", session, held, &question).await?;
         let bar = Progress::new(held.len() as u64, "messages");
         let mut some: Vec<_> = held.iter_mut().collect();
         let done = |n| bar.set(n as u64);
         let decided =
-            operator::failed::discard(&pool, &review, &mut some, self.settle, &actor, done);
+            operator::failed::discard(&pool, &session, &mut some, self.settle, &actor, done);
         let decided = decided.await.map_err(broken)?;
         drop(bar);
-        review.close().await;
+        session.close().await;
         tell(common, &decided)
     }
 

@@ -5,7 +5,7 @@ use contracts::{failure::FailureKind, topology::CONSUMERS};
 use kernel::Stored;
 use messaging::{
     BrokerError,
-    failed::{self, FailedMessage, Held, Listed, Page, Review},
+    failed::{self, FailedMessage, Held, Listed, Page, DeadLetterSession},
 };
 use operator::failed::{Decided, FailedError};
 use serde::{Deserialize, Serialize};
@@ -325,19 +325,19 @@ async fn decide(
     // a decision that has begun is completed even if the caller disconnects
     let deciding = tokio::spawn(
         async move {
-            let (review, mut held) = hold(&url, &id, decision.alike).await?;
+            let (session, mut held) = hold(&url, &id, decision.alike).await?;
             let mut held: Vec<_> = held.iter_mut().collect();
             let decided = match what {
                 What::Retry(to) => {
                     let to = to.as_deref();
-                    operator::failed::retry(&pool, &review, &mut held, to, &actor, |_| {}).await
+                    operator::failed::retry(&pool, &session, &mut held, to, &actor, |_| {}).await
                 }
                 What::Drop => {
-                    operator::failed::discard(&pool, &review, &mut held, false, &actor, |_| {})
+                    operator::failed::discard(&pool, &session, &mut held, false, &actor, |_| {})
                         .await
                 }
             };
-            review.close().await;
+            session.close().await;
             decided.map_err(|error| match error {
                 FailedError::Audit(error) => error.into(),
                 FailedError::Broker(error) => away(&error),
@@ -353,7 +353,7 @@ async fn decide(
 
 /// Takes a message, or all that failed for the same reason, and holds them. Waits for messages that
 /// another reader holds.
-async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<Held>), Problem> {
+async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
     let mut looks = 0;
     loop {
         let group = match alike {
@@ -363,7 +363,7 @@ async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<
                 .map(|message| failed::alike(&message)),
             None => None,
         };
-        let mut review = Review::open(url, "api failed", &CONSUMERS)
+        let mut session = DeadLetterSession::open(url, "api failed", &CONSUMERS)
             .await
             .map_err(|error| away(&error))?;
         let wanted = |message: &FailedMessage| match &group {
@@ -372,17 +372,17 @@ async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(Review, Vec<
         };
         // one more than expected: it reveals that the group has grown
         let most = alike.map_or(MOST, |count| count.saturating_add(1).min(MOST));
-        let found = match review.take_those(most, wanted).await {
+        let found = match session.take_those(most, wanted).await {
             Ok(found) => found,
             Err(error) => {
-                review.close().await;
+                session.close().await;
                 return Err(away(&error));
             }
         };
         if !found.is_empty() && alike.is_none_or(|count| count == found.len()) {
-            return Ok((review, found));
+            return Ok((session, found));
         }
-        review.close().await;
+        session.close().await;
         looks += 1;
         if looks == LOOKS {
             return Err(match alike {

@@ -9,7 +9,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use messaging::{
-    failed::Review,
+    failed::DeadLetterSession,
     topology::{self, ExchangeType, Route},
 };
 use reqwest::Method;
@@ -342,17 +342,17 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     let failing = Failing::open().await;
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
-    let (review, held) = eventually_some("the message to be there", || async {
-        let mut review = Review::open(&failing.amqp_url, "test", &[]).await.unwrap();
-        let held = review.take(1).await.unwrap();
-        (held.len() == 1).then_some((review, held))
+    let (session, held) = eventually_some("the message to be there", || async {
+        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[]).await.unwrap();
+        let held = session.take(1).await.unwrap();
+        (held.len() == 1).then_some((session, held))
     })
     .await;
     let hidden = failing.decide("m-1", "drop", json!({"reason": "r"})).await;
     hidden.problem(404, "not-found");
     drop(held);
     let deciding = failing.decide("m-1", "drop", json!({"reason": "r"}));
-    let ((), done) = tokio::join!(review.close(), deciding);
+    let ((), done) = tokio::join!(session.close(), deciding);
     assert_eq!(done.status, 200, "{}", done.text);
 }
 
@@ -361,17 +361,17 @@ async fn a_list_waits_for_what_another_reader_holds() {
     let failing = Failing::open().await;
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
-    let (review, held) = eventually_some("the message to be there", || async {
-        let mut review = Review::open(&failing.amqp_url, "test", &[]).await.unwrap();
-        let held = review.take(1).await.unwrap();
-        (held.len() == 1).then_some((review, held))
+    let (session, held) = eventually_some("the message to be there", || async {
+        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[]).await.unwrap();
+        let held = session.take(1).await.unwrap();
+        (held.len() == 1).then_some((session, held))
     })
     .await;
     let give_back = async {
         // only after the list has been read once
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(held);
-        review.close().await;
+        session.close().await;
     };
     let looking = failing.shop.get("/api/failed", &failing.operator);
     let ((), list) = tokio::join!(give_back, looking);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use messaging::{
     consumer::Verdict,
-    failed::{self, Review, Sent},
+    failed::{self, DeadLetterSession, Sent},
     topology,
 };
 use testkit::eventually_some;
@@ -76,17 +76,17 @@ async fn a_queue_that_was_declared_otherwise_is_kept() {
 }
 
 #[tokio::test]
-async fn what_a_review_does_not_decide_on_goes_back_also_when_it_dies() {
+async fn undecided_messages_go_back_when_their_session_dies() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    assert_eq!(review.take(10).await.unwrap().len(), 1);
+    assert_eq!(session.take(10).await.unwrap().len(), 1);
     assert!(
         failed::list(&broker.url, 10).await.unwrap().is_empty(),
         "nobody else sees what is held"
     );
-    drop(review);
+    drop(session);
     eventually_some("it is back", || async {
         let failed = failed::list(&broker.url, 10).await.unwrap();
         (failed.len() == 1).then_some(())
@@ -116,16 +116,16 @@ async fn a_canceled_read_of_failed_leaves_no_subscription_behind() {
 #[tokio::test]
 async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    let held = review.take(10).await.unwrap();
+    let held = session.take(10).await.unwrap();
     let to = Some(QUEUE);
-    let sent = review
+    let sent = session
         .send_edited(&held[0], to, b"{\"mended\": true}")
         .await;
     assert_eq!(sent.unwrap(), Sent::Again);
-    review.close().await;
+    session.close().await;
     let message = broker.take(QUEUE).await;
     assert_eq!(message.delivery.data, b"{\"mended\": true}");
     let id = message.delivery.properties.message_id().as_ref();
@@ -136,16 +136,16 @@ async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
 #[tokio::test]
 async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    let mut held = review.take(10).await.unwrap();
+    let mut held = session.take(10).await.unwrap();
     let [held] = held.as_mut_slice() else {
         panic!("one message");
     };
-    let sent = review.send_again(&mut [held], Some(QUEUE)).await.unwrap();
+    let sent = session.send_again(&mut [held], Some(QUEUE)).await.unwrap();
     assert_eq!(sent, [Sent::Again]);
-    review.close().await;
+    session.close().await;
     let message = broker.take(QUEUE).await;
     assert_eq!(message.delivery.data, b"{\"whole\": true}");
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
@@ -156,19 +156,19 @@ async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
 #[tokio::test]
 async fn what_the_broker_gave_up_on_arrives_after_a_redrive_and_a_retry() {
     let broker = given_up().await;
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    let mut held = review.take(10).await.unwrap();
+    let mut held = session.take(10).await.unwrap();
     let [message] = held.as_mut_slice() else {
         panic!("one message");
     };
-    let sent = review
+    let sent = session
         .send_again(&mut [message], Some(QUEUE))
         .await
         .unwrap();
     assert_eq!(sent, [Sent::Again]);
-    review.close().await;
+    session.close().await;
     let handler = Scripted::by(|delivery| {
         if delivery.attempt == 1 {
             Verdict::Retry("once more".to_owned())

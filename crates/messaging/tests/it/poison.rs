@@ -8,7 +8,7 @@ use lapin::{
 };
 use messaging::{
     consumer::Verdict,
-    failed::{self, Page, Review, SHOWN, Sent},
+    failed::{self, Page, DeadLetterSession, SHOWN, Sent},
     topology::{FAILED, REDRIVE},
 };
 use testkit::{eventually, eventually_some};
@@ -122,15 +122,15 @@ async fn what_the_broker_made_too_large_for_a_frame_is_read_and_decided_on() {
         let ids: Vec<_> = ids.iter().map(|message| message.id.as_str()).collect();
         assert_eq!(ids, ["big", "small"]);
     }
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    let mut held = review.take(10).await.unwrap();
+    let mut held = session.take(10).await.unwrap();
     let mut held: Vec<_> = held.iter_mut().collect();
-    let sent = review.send_again(&mut held, Some(QUEUE)).await.unwrap();
+    let sent = session.send_again(&mut held, Some(QUEUE)).await.unwrap();
     assert_eq!(sent, [Sent::Again, Sent::Again]);
     drop(held);
-    review.close().await;
+    session.close().await;
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
     assert_eq!(broker.take(QUEUE).await.delivery.data, b"{}");
 }
@@ -241,15 +241,15 @@ async fn large_bodies_are_cut_in_a_list_and_whole_where_they_go() {
         .unwrap()
         .unwrap();
     assert!(found.body.as_bytes() == bodies[3], "whole");
-    let mut review = Review::open(&broker.url, "test", &[(QUEUE, "shop")])
+    let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
         .unwrap();
-    let mut held = review.take(10).await.unwrap();
+    let mut held = session.take(10).await.unwrap();
     let mut held: Vec<_> = held.iter_mut().collect();
-    let sent = review.send_again(&mut held, Some(QUEUE)).await.unwrap();
+    let sent = session.send_again(&mut held, Some(QUEUE)).await.unwrap();
     assert_eq!(sent, vec![Sent::Again; 5]);
     drop(held);
-    review.close().await;
+    session.close().await;
     assert!(failed::list(&broker.url, 10).await.unwrap().is_empty());
     for body in &bodies {
         let taken = broker.take(QUEUE).await.delivery.data;
@@ -281,16 +281,16 @@ async fn a_header_does_not_steer_a_redriven_message() {
             .send(FAILED, "", properties.with_message_id(id.into()), b"{}")
             .await;
     }
-    let mut review = eventually_some("all are there", || async {
-        let review = Review::open(&broker.url, "test", &[(QUEUE, "reader")])
+    let mut session = eventually_some("all are there", || async {
+        let session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "reader")])
             .await
             .unwrap();
-        (review.waiting().await.unwrap() == 6).then_some(review)
+        (session.waiting().await.unwrap() == 6).then_some(session)
     })
     .await;
-    let mut held = review.take(10).await.unwrap();
+    let mut held = session.take(10).await.unwrap();
     let mut held: Vec<_> = held.iter_mut().collect();
-    let sent = review.send_again(&mut held, None).await.unwrap();
+    let sent = session.send_again(&mut held, None).await.unwrap();
     let again: Vec<_> = held
         .iter()
         .zip(&sent)
@@ -298,13 +298,13 @@ async fn a_header_does_not_steer_a_redriven_message() {
         .map(|(held, _)| held.message.id.as_str())
         .collect();
     assert_eq!(again, ["proven"], "{sent:?}");
-    let elsewhere = review
+    let elsewhere = session
         .send_again(&mut held[..1], Some(REDRIVE))
         .await
         .unwrap();
     assert!(matches!(&elsewhere[..], [Sent::Not(_)]), "{elsewhere:?}");
     drop(held);
-    review.close().await;
+    session.close().await;
     let redriven = broker.take(QUEUE).await;
     let id = redriven.delivery.properties.message_id().clone();
     assert_eq!(id.unwrap().as_str(), "proven");

@@ -4,19 +4,19 @@ use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
 
 use futures::future::try_join_all;
 
-use super::{Consumer, FailedMessage, Listed, MOST, Page, SHOWN, name};
+use super::{Consumer, FailedMessage, Listed, MAX_HELD, Page, SHOWN, name};
 use crate::{
     rabbit::{BrokerConnection, BrokerError, Published, Publisher, UnackedDelivery, Walk},
     topology::FAILED,
 };
 
-/// The most messages that one review reads past.
+/// The most messages that one session reads past.
 pub const WALKED: usize = 50_000;
 
 /// Number of messages published before their confirms are awaited.
 const AT_ONCE: usize = 100;
 
-/// Bytes of all bodies that a review keeps; bodies beyond that are fetched again when needed.
+/// Bytes of all bodies that a session keeps; bodies beyond that are fetched again when needed.
 const KEPT: usize = 8 * 1024 * 1024;
 
 /// Bytes of messages that the connection buffers while they are read.
@@ -26,7 +26,7 @@ const HELD: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A message that a review holds: no other reader sees it until the review ends.
+/// A message that a session holds: no other reader sees it until the session ends.
 pub struct Held {
     /// The message as it is shown to the operator.
     pub message: FailedMessage,
@@ -45,7 +45,7 @@ pub enum Sent {
 }
 
 /// A session on `failed` that can take, send again and discard messages.
-pub struct Review {
+pub struct DeadLetterSession {
     connection: BrokerConnection,
     source: BrokerConnection,
     publisher: Publisher,
@@ -53,7 +53,7 @@ pub struct Review {
     walk: Option<Walk>,
 }
 
-impl Review {
+impl DeadLetterSession {
     /// Connects; `name` is the connection's name at the broker. Messages are sent again only to the
     /// queues of `consumers`.
     ///
@@ -121,7 +121,7 @@ impl Review {
     }
 
     pub(super) async fn page(&mut self, page: Page) -> Result<Listed, BrokerError> {
-        let limit = page.limit.min(MOST);
+        let limit = page.limit.min(MAX_HELD);
         let mut found = VecDeque::new();
         let (mut passed, mut bytes) = (0, 0);
         let inspect = |unacked: UnackedDelivery| {
@@ -158,7 +158,7 @@ impl Review {
         Ok(Listed { messages, more })
     }
 
-    /// Takes up to `limit` messages, at most [`MOST`], oldest first.
+    /// Takes up to `limit` messages, at most [`MAX_HELD`], oldest first.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -166,8 +166,8 @@ impl Review {
         self.take_those(limit, |_| true).await
     }
 
-    /// Takes up to `limit` messages that are `wanted`, at most [`MOST`], oldest first. May be
-    /// called once per review. Messages that it reads past are held, too, until the review ends.
+    /// Takes up to `limit` messages that are `wanted`, at most [`MAX_HELD`], oldest first. May be
+    /// called once per session. Messages that it reads past are held, too, until the session ends.
     ///
     /// # Errors
     /// When the broker cannot be reached.
@@ -176,7 +176,7 @@ impl Review {
         limit: usize,
         mut wanted: impl FnMut(&FailedMessage) -> bool,
     ) -> Result<Vec<Held>, BrokerError> {
-        let limit = limit.min(MOST);
+        let limit = limit.min(MAX_HELD);
         let mut held = Vec::new();
         let mut kept = 0;
         let inspect = |mut unacked: UnackedDelivery| {
@@ -241,7 +241,7 @@ impl Review {
                 held.unloaded = false;
                 return Ok(true);
             }
-            // a newer message from the tail: it stays held until the review ends
+            // a newer message from the tail: it stays held until the session ends
         }
         Ok(false)
     }
@@ -394,7 +394,7 @@ impl Review {
         }
     }
 
-    /// Ends the review: messages still held go back to `failed`.
+    /// Ends the session: messages still held go back to `failed`.
     pub async fn close(self) {
         if let Some(walk) = self.walk {
             walk.close().await;
