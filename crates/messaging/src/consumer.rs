@@ -11,7 +11,7 @@ use kernel::{RetryPolicy, TraceRef};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::session::{Ended, Session};
+use self::session::{SessionEnd, Session};
 use crate::{ConnectionHealth, rabbit::UnackedDelivery};
 
 /// A message as the handler receives it.
@@ -182,12 +182,12 @@ pub async fn run<H: Handler>(
             hold,
         };
         match session.run(amqp_url, &shutdown, &mut failures).await {
-            Ok(Ended::Shutdown) => return,
-            Ok(Ended::Canceled) => {
+            Ok(SessionEnd::Shutdown) => return,
+            Ok(SessionEnd::Canceled) => {
                 health.down(&"RabbitMQ ended the subscription");
                 warn!("RabbitMQ ended the subscription to {queue}: subscribing again");
             }
-            Ok(Ended::Unreachable(why)) => {
+            Ok(SessionEnd::Unreachable(why)) => {
                 warn!("{why}: consumption of {queue} is paused, its messages are given back");
                 let again = begun.elapsed() < hold * 4;
                 hold = if again { hold * 2 } else { HOLD }.min(LONGEST_HOLD);

@@ -32,7 +32,7 @@ pub(super) struct Session<'a, H> {
 }
 
 /// Why a session ended.
-pub(super) enum Ended {
+pub(super) enum SessionEnd {
     Shutdown,
     Canceled,
     /// The outage continues; the messages are back in the queue.
@@ -40,7 +40,7 @@ pub(super) enum Ended {
 }
 
 /// Messages to be handled in one batch.
-struct Work {
+struct PendingBatch {
     batch: Batch,
     held: Option<Held>,
 }
@@ -74,7 +74,7 @@ enum Obstacle {
 
 enum Step {
     /// The verdicts are `None` when the process stops before the messages were tried again.
-    Handled(Work, Option<Result<Vec<Verdict>, Unreachable>>),
+    Handled(PendingBatch, Option<Result<Vec<Verdict>, Unreachable>>),
     Unanswered,
     Moved,
 }
@@ -95,7 +95,7 @@ impl<H: Handler> Session<'_, H> {
         amqp_url: &str,
         shutdown: &CancellationToken,
         failures: &mut u32,
-    ) -> Result<Ended, BrokerError> {
+    ) -> Result<SessionEnd, BrokerError> {
         let queue = self.queue;
         // two connections: back-pressure on incoming messages must not delay confirms, and a broker
         // alarm, which blocks publishers, must not stop consumption
@@ -106,14 +106,14 @@ impl<H: Handler> Session<'_, H> {
         let mut subscription = source.subscribe(queue, self.config.prefetch).await?;
         *failures = 0;
         self.health.up();
-        let ended = self
+        let end = self
             .consume(&mut subscription, &publisher, shutdown)
             .await?;
         // messages that are not acked go back to the queue when the channel closes
         subscription.close().await;
         source.close().await;
         connection.close().await;
-        Ok(ended)
+        Ok(end)
     }
 
     async fn consume(
@@ -121,13 +121,13 @@ impl<H: Handler> Session<'_, H> {
         subscription: &mut Subscription,
         publisher: &Publisher,
         shutdown: &CancellationToken,
-    ) -> Result<Ended, BrokerError> {
+    ) -> Result<SessionEnd, BrokerError> {
         let mut steps = Steps::new();
         let mut counts = Counts::default();
         loop {
             let stops = shutdown.is_cancelled();
             if stops && steps.is_empty() {
-                return Ok(Ended::Shutdown);
+                return Ok(SessionEnd::Shutdown);
             }
             let takes = !stops && counts.outage == 0 && counts.fresh < self.config.concurrency;
             let idle = steps.is_empty();
@@ -135,23 +135,23 @@ impl<H: Handler> Session<'_, H> {
                 () = shutdown.cancelled(), if !stops => {}
                 Some(step) = steps.next(), if !idle => {
                     match step? {
-                        Step::Unanswered => return Ok(Ended::Unreachable(unanswered(self.config.deadline))),
+                        Step::Unanswered => return Ok(SessionEnd::Unreachable(unanswered(self.config.deadline))),
                         Step::Moved => {}
-                        Step::Handled(work, result) => {
-                            let ended = self.settle(work, result, publisher, shutdown, &mut steps, &mut counts);
-                            if let Some(ended) = ended.await? {
-                                return Ok(ended);
+                        Step::Handled(pending, result) => {
+                            let end = self.settle(pending, result, publisher, shutdown, &mut steps, &mut counts);
+                            if let Some(end) = end.await? {
+                                return Ok(end);
                             }
                         }
                     }
                 }
                 first = subscription.next(idle), if takes => {
-                    let Some(first) = first else { return Ok(Ended::Canceled) };
+                    let Some(first) = first else { return Ok(SessionEnd::Canceled) };
                     let mut batch = Batch::default();
                     batch.push(first?);
                     fill(&mut batch, subscription, self.config)?;
                     counts.fresh += 1;
-                    steps.push(self.handle(Work { batch, held: None }, shutdown).boxed());
+                    steps.push(self.handle(PendingBatch { batch, held: None }, shutdown).boxed());
                 }
             }
         }
@@ -162,18 +162,18 @@ impl<H: Handler> Session<'_, H> {
         (usize::from(self.config.prefetch) / 4).max(1)
     }
 
-    async fn handle(&self, work: Work, shutdown: &CancellationToken) -> Result<Step, BrokerError> {
-        if let Some(held) = work.held {
+    async fn handle(&self, pending: PendingBatch, shutdown: &CancellationToken) -> Result<Step, BrokerError> {
+        if let Some(held) = pending.held {
             tokio::select! {
-                () = shutdown.cancelled() => return Ok(Step::Handled(work, None)),
+                () = shutdown.cancelled() => return Ok(Step::Handled(pending, None)),
                 () = tokio::time::sleep(held.delay()) => {}
             }
         }
         crash_point!("consumer.receive.before_handle");
-        let handled = guarded(self.handler, &work.batch);
+        let handled = guarded(self.handler, &pending.batch);
         Ok(
             match tokio::time::timeout(self.config.deadline, handled).await {
-                Ok(result) => Step::Handled(work, Some(result)),
+                Ok(result) => Step::Handled(pending, Some(result)),
                 Err(_) => Step::Unanswered,
             },
         )
@@ -182,14 +182,14 @@ impl<H: Handler> Session<'_, H> {
     /// Settles each message according to its verdict.
     async fn settle<'s>(
         &'s self,
-        work: Work,
+        pending: PendingBatch,
         result: Option<Result<Vec<Verdict>, Unreachable>>,
         publisher: &'s Publisher,
         shutdown: &'s CancellationToken,
         steps: &mut Steps<'s>,
         counts: &mut Counts,
-    ) -> Result<Option<Ended>, BrokerError> {
-        let held = work.held;
+    ) -> Result<Option<SessionEnd>, BrokerError> {
+        let held = pending.held;
         match held {
             None => counts.fresh -= 1,
             Some(held) if held.by == Obstacle::Outage => counts.outage -= 1,
@@ -199,13 +199,13 @@ impl<H: Handler> Session<'_, H> {
             return Ok(None);
         };
         crash_point!("consumer.handle.before_ack");
-        let all = work.batch.unacked.len();
+        let all = pending.batch.unacked.len();
         let (mut done, mut moving) = (Batch::default(), Moving::default());
-        let (mut away, mut locked) = (Batch::default(), Vec::new());
+        let (mut unreachable_batch, mut locked) = (Batch::default(), Vec::new());
         let mut unreachable = None;
         let verdicts =
             result.unwrap_or_else(|Unreachable(why)| vec![Verdict::Unreachable(why); all]);
-        for (message, verdict) in work.batch.into_iter().zip(verdicts) {
+        for (message, verdict) in pending.batch.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done => done.append(message),
                 Verdict::Retry(why) => moving.retry(self.queue, message, why),
@@ -215,7 +215,7 @@ impl<H: Handler> Session<'_, H> {
                     moving.retry(self.queue, message, why);
                 }
                 Verdict::Unreachable(why) => {
-                    away.append(message);
+                    unreachable_batch.append(message);
                     unreachable = Some(why);
                 }
             }
@@ -239,12 +239,12 @@ impl<H: Handler> Session<'_, H> {
                 self.queue,
                 held.delay()
             );
-            let work = Work {
+            let pending = PendingBatch {
                 batch,
                 held: Some(held),
             };
             counts.locked += 1;
-            steps.push(self.handle(work, shutdown).boxed());
+            steps.push(self.handle(pending, shutdown).boxed());
         }
         if !moving.is_empty() {
             let moved = moving.carry_out(publisher, self.queue, shutdown);
@@ -254,28 +254,28 @@ impl<H: Handler> Session<'_, H> {
             Some(why) => {
                 let held = next(held, Obstacle::Outage);
                 if held.since.elapsed() > self.hold {
-                    return Ok(Some(Ended::Unreachable(why)));
+                    return Ok(Some(SessionEnd::Unreachable(why)));
                 }
                 if held.tries == 1 {
                     warn!(
                         "{why}: {} messages of {} are held until it can be used again",
-                        away.unacked.len(),
+                        unreachable_batch.unacked.len(),
                         self.queue
                     );
                 }
                 debug!(
                     "Try {} of {} held messages of {} was in vain ({why}): trying again in {:?}",
                     held.tries,
-                    away.unacked.len(),
+                    unreachable_batch.unacked.len(),
                     self.queue,
                     held.delay()
                 );
                 counts.outage += 1;
-                let work = Work {
-                    batch: away,
+                let pending = PendingBatch {
+                    batch: unreachable_batch,
                     held: Some(held),
                 };
-                steps.push(self.handle(work, shutdown).boxed());
+                steps.push(self.handle(pending, shutdown).boxed());
             }
             None if counts.outage == 0 && held.is_some_and(|held| held.by == Obstacle::Outage) => {
                 info!(

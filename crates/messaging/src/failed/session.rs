@@ -14,7 +14,7 @@ use crate::{
 pub const WALKED: usize = 50_000;
 
 /// Number of messages published before their confirms are awaited.
-const AT_ONCE: usize = 100;
+const BATCH_SIZE: usize = 100;
 
 /// Bytes of all bodies that a session keeps; bodies beyond that are fetched again when needed.
 const KEPT: usize = 8 * 1024 * 1024;
@@ -23,7 +23,7 @@ const KEPT: usize = 8 * 1024 * 1024;
 const HELD: usize = 4 * 1024 * 1024;
 
 /// The longest wait until a message that was given back can be taken again.
-const PATIENCE: Duration = Duration::from_millis(500);
+const RETAKE_TIMEOUT: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A message that a session holds: no other reader sees it until the session ends.
@@ -228,7 +228,7 @@ impl DeadLetterSession {
             return Ok(!held.unloaded);
         };
         held.unacked.give_back().await?;
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let until = tokio::time::Instant::now() + RETAKE_TIMEOUT;
         while tokio::time::Instant::now() < until {
             let Some(unacked) = walk.get().await? else {
                 tokio::time::sleep(PAUSE).await;
@@ -257,7 +257,7 @@ impl DeadLetterSession {
         to: Option<&str>,
     ) -> Result<Vec<Sent>, BrokerError> {
         let mut answers = Vec::with_capacity(held.len());
-        for some in held.chunks_mut(AT_ONCE) {
+        for some in held.chunks_mut(BATCH_SIZE) {
             let mut sent = vec![None; some.len()];
             for (held, sent) in some.iter_mut().zip(&mut sent) {
                 if held.unloaded {

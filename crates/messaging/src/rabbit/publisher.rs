@@ -23,8 +23,8 @@ pub(crate) type Sign = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
 pub(crate) type WhileBlocked<'a> = &'a (dyn Fn() -> BoxFuture<'a, ()> + Send + Sync);
 
 /// Limits of unconfirmed publishes: bytes and messages.
-const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
-const AT_ONCE: usize = 200;
+const MAX_UNCONFIRMED_BYTES: usize = 4 * 1024 * 1024;
+const MAX_UNCONFIRMED: usize = 200;
 
 /// A message to be moved on from a queue.
 pub(crate) struct Forward<'a> {
@@ -121,7 +121,7 @@ impl Publisher {
             crash_point!("relay.publish.before_confirm");
             let mut answers = Vec::with_capacity(confirms.len());
             for confirm in confirms {
-                answers.push(judge(confirm.await?)?);
+                answers.push(classify(confirm.await?)?);
             }
             Ok(answers)
         };
@@ -157,7 +157,7 @@ impl Publisher {
         let mut answers = Vec::with_capacity(messages.len());
         let mut rest = messages;
         while !rest.is_empty() {
-            let (some, after) = rest.split_at(at_once(rest));
+            let (some, after) = rest.split_at(batch_size(rest));
             let publish = async {
                 let mut confirms = Vec::with_capacity(some.len());
                 for message in some {
@@ -171,7 +171,7 @@ impl Publisher {
                     confirms.push(sent.await?);
                 }
                 for confirm in confirms {
-                    answers.push(judge(confirm.await?)?);
+                    answers.push(classify(confirm.await?)?);
                 }
                 Ok::<_, BrokerError>(())
             };
@@ -194,7 +194,7 @@ impl Publisher {
         let properties = unacked.redriven(edited, &self.user);
         let publish = async {
             let sent = self.send(REDRIVE, queue, body, properties).await?;
-            judge(sent.await?)
+            classify(sent.await?)
         };
         tokio::time::timeout(CALL_TIMEOUT, publish)
             .await
@@ -216,11 +216,11 @@ impl Publisher {
 }
 
 /// How many of these messages are published before confirms are awaited: at least one.
-fn at_once(messages: &[Forward<'_>]) -> usize {
+fn batch_size(messages: &[Forward<'_>]) -> usize {
     let mut bytes = 0;
-    let fit = messages.iter().take(AT_ONCE).take_while(|message| {
+    let fit = messages.iter().take(MAX_UNCONFIRMED).take_while(|message| {
         bytes += message.body.len();
-        bytes <= BYTES_AT_ONCE
+        bytes <= MAX_UNCONFIRMED_BYTES
     });
     fit.count().max(1)
 }
@@ -233,7 +233,7 @@ fn mandatory() -> BasicPublishOptions {
     }
 }
 
-fn judge(confirmation: Confirmation) -> Result<Published, BrokerError> {
+fn classify(confirmation: Confirmation) -> Result<Published, BrokerError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(Published::Confirmed),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
@@ -279,13 +279,13 @@ mod tests {
 
     #[test]
     fn f13_a_channel_that_does_not_confirm_fails_at_its_first_publish() {
-        let judged = judge(Confirmation::NotRequested);
-        assert!(matches!(judged, Err(BrokerError::NoConfirms)), "{judged:?}");
+        let unconfirmed = classify(Confirmation::NotRequested);
+        assert!(matches!(unconfirmed, Err(BrokerError::NoConfirms)), "{unconfirmed:?}");
         assert_eq!(
-            judge(Confirmation::Ack(None)).unwrap(),
+            classify(Confirmation::Ack(None)).unwrap(),
             Published::Confirmed
         );
-        let nacked = judge(Confirmation::Nack(None)).unwrap();
+        let nacked = classify(Confirmation::Nack(None)).unwrap();
         assert!(
             matches!(nacked, Published::Refused(Refusal::Refused, _)),
             "{nacked:?}"

@@ -18,10 +18,10 @@ use super::{
 };
 
 /// How long to wait for a message that the broker has counted.
-const PATIENCE: Duration = Duration::from_secs(2);
+const COUNTED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for a message that it has not counted: a message given back by another reader
 /// is counted a moment later.
-const GRACE: Duration = Duration::from_millis(200);
+const UNCOUNTED_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Messages that the broker hands out ahead: many small ones, or few large ones, because all
 /// messages in transit when a walk ends early must still be read.
@@ -31,7 +31,7 @@ const LARGE_WINDOW: usize = 1024 * 1024;
 
 /// Acks in transit to a queue at once, below the number at which the broker starts to hold them
 /// back.
-const ACKS_AT_ONCE: usize = 16;
+const ACK_BATCH_SIZE: usize = 16;
 
 /// A walk through a queue. The messages it passed are held until [`Walk::close`], or until the
 /// connection breaks.
@@ -81,9 +81,9 @@ impl Walk {
             return Ok(None);
         };
         let wait = if self.passed < counted {
-            PATIENCE
+            COUNTED_TIMEOUT
         } else {
-            GRACE
+            UNCOUNTED_TIMEOUT
         };
         let next = making_room(self.intake.as_deref(), window.consumer.next());
         let Ok(Some(next)) = tokio::time::timeout(wait, next).await else {
@@ -136,7 +136,7 @@ impl Walk {
     pub(crate) async fn stop(&mut self) -> Result<(), BrokerError> {
         while let Some(window) = self.window.as_mut().filter(|window| window.left > 0) {
             let next = making_room(self.intake.as_deref(), window.consumer.next());
-            let Ok(Some(next)) = tokio::time::timeout(GRACE, next).await else {
+            let Ok(Some(next)) = tokio::time::timeout(UNCOUNTED_TIMEOUT, next).await else {
                 break;
             };
             drop(UnackedDelivery::new(next?, self.intake.clone()));
@@ -163,7 +163,7 @@ impl Walk {
     /// get is answered after everything sent before it. The message that the get takes is held like
     /// the rest, and goes back.
     pub(crate) async fn ack_all(&self, unacked: &[&UnackedDelivery]) -> Result<(), BrokerError> {
-        for some in unacked.chunks(ACKS_AT_ONCE) {
+        for some in unacked.chunks(ACK_BATCH_SIZE) {
             for unacked in some {
                 unacked.ack().await?;
             }
