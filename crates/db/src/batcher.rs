@@ -13,14 +13,14 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// The most items of a batch: the locks of a batch are held until its last item is done.
-const MOST: usize = 128;
+const MAX_BATCH_SIZE: usize = 128;
 /// The most callers that wait: at thousands of items a second, they wait for less than a second.
 const WAITING: usize = 2048;
 /// How long the next batch waits for the one before. A batch that waits for another session's lock
 /// delays no one else for longer.
-const PATIENCE: Duration = Duration::from_millis(100);
+const NEXT_BATCH_DELAY: Duration = Duration::from_millis(100);
 /// The most batches that run at the same time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_BATCHES: usize = 8;
 
 /// The work that a [`Batcher`] does for its callers.
 pub trait Batch: Send + Sync + 'static {
@@ -102,16 +102,16 @@ impl<B: Batch> Batcher<B> {
 }
 
 async fn serve<B: Batch>(work: Arc<B>, mut jobs: mpsc::Receiver<Job<B>>) {
-    let running = Arc::new(Semaphore::new(AT_ONCE));
+    let running = Arc::new(Semaphore::new(MAX_CONCURRENT_BATCHES));
     let mut batch = Vec::new();
     while let Ok(slot) = Arc::clone(&running).acquire_owned().await {
-        if jobs.recv_many(&mut batch, MOST).await == 0 {
+        if jobs.recv_many(&mut batch, MAX_BATCH_SIZE).await == 0 {
             return; // the batcher is dropped
         }
         let jobs = std::mem::take(&mut batch);
         let done = tokio::spawn(run(Arc::clone(&work), jobs, slot));
         // a batch that takes longer goes on by itself
-        let _ = tokio::time::timeout(PATIENCE, done).await;
+        let _ = tokio::time::timeout(NEXT_BATCH_DELAY, done).await;
     }
 }
 

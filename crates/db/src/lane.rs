@@ -23,18 +23,18 @@ const LIFETIME: Duration = Duration::from_mins(10);
 /// its statements have ended ([`LaneConnection::release`]); any other connection goes back to the
 /// pool.
 #[derive(Debug, Clone)]
-pub struct Lane(Arc<Inner>);
+pub struct Lane(Arc<Shared>);
 
 #[derive(Debug)]
-struct Inner {
+struct Shared {
     pool: PgPool,
-    /// The most connections that are kept.
+    /// The most idle connections that are kept.
     capacity: usize,
-    kept: Mutex<Vec<Kept>>,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct IdleConnection {
     conn: PoolConnection<Postgres>,
     /// When the lane took it from the pool.
     taken_at: Instant,
@@ -45,10 +45,10 @@ impl Lane {
     /// A lane that keeps at most a quarter of the pool's connections.
     pub fn new(pool: PgPool) -> Self {
         let most = pool.options().get_max_connections() / 4;
-        Self(Arc::new(Inner {
+        Self(Arc::new(Shared {
             pool,
             capacity: usize::try_from(most).unwrap_or_default(),
-            kept: Mutex::default(),
+            idle: Mutex::default(),
         }))
     }
 
@@ -62,10 +62,10 @@ impl Lane {
     /// # Errors
     /// When the pool has none in time, or the database cannot be reached.
     pub async fn acquire(&self) -> sqlx::Result<LaneConnection> {
-        let kept = self.kept().pop();
-        let is_fresh = |kept: &Kept| kept.idle_since.elapsed() < MAX_IDLE;
-        let (conn, taken_at) = match kept.filter(is_fresh) {
-            Some(kept) => (kept.conn, kept.taken_at),
+        let idle = self.idle().pop();
+        let is_fresh = |idle: &IdleConnection| idle.idle_since.elapsed() < MAX_IDLE;
+        let (conn, taken_at) = match idle.filter(is_fresh) {
+            Some(idle) => (idle.conn, idle.taken_at),
             None => (self.0.pool.acquire().await?, Instant::now()),
         };
         Ok(LaneConnection {
@@ -76,8 +76,8 @@ impl Lane {
         })
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether others may be waiting for a connection of the pool.
@@ -117,9 +117,9 @@ impl LaneConnection {
             && !self.lane.is_scarce()
             && !session::is_suspicious()
             && self.taken_at.elapsed() < LIFETIME;
-        let mut kept = self.lane.kept();
-        if may_keep && kept.len() < self.lane.0.capacity {
-            kept.extend(self.conn.take().map(|conn| Kept {
+        let mut idle = self.lane.idle();
+        if may_keep && idle.len() < self.lane.0.capacity {
+            idle.extend(self.conn.take().map(|conn| IdleConnection {
                 conn,
                 taken_at: self.taken_at,
                 idle_since: Instant::now(),
@@ -135,7 +135,7 @@ impl Drop for LaneConnection {
             conn.close_on_drop();
         }
         // what failed here may have ended the others, too: the pool checks them
-        let others = std::mem::take(&mut *self.lane.kept());
+        let others = std::mem::take(&mut *self.lane.idle());
         drop(others);
     }
 }

@@ -16,13 +16,13 @@ use crate::lock::{is_locked, open_transactions};
 /// How long a migration's statement waits for a lock. Orders that arrive meanwhile wait as long.
 pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a migration is retried because of a lock.
-const LOCK_PATIENCE: Duration = Duration::from_mins(10);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(10);
 /// Pause between two tries; orders proceed meanwhile.
 const PAUSE: RetryPolicy = RetryPolicy {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(15),
     jitter: 0.2,
-    budget: LOCK_PATIENCE,
+    budget: LOCK_TIMEOUT,
 };
 
 /// Brings a database up to date. A database with newer migrations stays as it is: after a rollback,
@@ -91,7 +91,7 @@ pub async fn retry_locked<E: std::fmt::Display, F: Future<Output = Result<(), E>
     let mut tries = 0;
     loop {
         match change().await {
-            Err(error) if is_locked(&error) && begun.elapsed() < LOCK_PATIENCE => {
+            Err(error) if is_locked(&error) && begun.elapsed() < LOCK_TIMEOUT => {
                 tries += 1;
                 let pause = PAUSE.delay(tries);
                 let sessions = open_transactions(pool).await.unwrap_or_default();

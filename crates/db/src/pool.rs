@@ -119,7 +119,7 @@ pub fn gauge(pool: &PgPool, name: &'static str) {
 
 /// Waits until the database answers, and logs the wait with the name `what`.
 pub async fn wait_until_it_answers(pool: &PgPool, what: &str) {
-    patiently(what, || async {
+    retry_until_ready(what, || async {
         sqlx::query("select 1").execute(pool).await?;
         Ok(None)
     })
@@ -149,7 +149,7 @@ pub async fn missing(pool: &PgPool, migrator: &Migrator) -> sqlx::Result<Option<
 
 /// Waits until the database answers and lacks no migration, and logs the wait with the name `what`.
 pub async fn wait_until_ready(pool: &PgPool, what: &str, migrator: &Migrator) {
-    patiently(what, || missing(pool, migrator)).await;
+    retry_until_ready(what, || missing(pool, migrator)).await;
 }
 
 /// Whether the table does not exist.
@@ -159,7 +159,7 @@ fn has_no_table(error: &sqlx::Error) -> bool {
 }
 
 /// Repeats the check at growing intervals until nothing is missing.
-async fn patiently<F>(what: &str, mut missing: impl FnMut() -> F)
+async fn retry_until_ready<F>(what: &str, mut missing: impl FnMut() -> F)
 where
     F: Future<Output = sqlx::Result<Option<String>>>,
 {
