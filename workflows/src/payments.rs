@@ -122,7 +122,7 @@ pub trait PaymentsView: Send + Sync {
 }
 
 /// Number of concurrent single reads, where payments offers no bulk read.
-pub const READS_AT_ONCE: usize = 8;
+pub const MAX_CONCURRENT_READS: usize = 8;
 /// How long after the first read new reads may begin.
 const READS_BEGIN: Duration = Duration::from_secs(8);
 
@@ -142,7 +142,7 @@ pub async fn find_each<P: Payments + ?Sized>(
             Err(NoAnswer::Unreachable(why.to_owned()))
         }
     });
-    each.buffered(READS_AT_ONCE).collect().await
+    each.buffered(MAX_CONCURRENT_READS).collect().await
 }
 
 /// The context of a call that has an effect.

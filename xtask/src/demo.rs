@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Longer than a lease and a backoff together on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The command that plays the demo in the system of [`beside_level_1`].
 pub(crate) const INSIDE: &str = "demo-beside-level-1";
@@ -218,7 +218,7 @@ impl Demo {
         let (product, _) = self.single()?;
         say("stopping payments");
         let payments = running("payments")?;
-        payments.terminate(PATIENCE);
+        payments.terminate(TIMEOUT);
         let order = self.order(&product, &[])?;
         self.expect(
             PLAY,
@@ -272,7 +272,7 @@ impl Demo {
     /// payment.
     fn caught(&self, product: &str) -> Result<Answer> {
         let order = self.order(product, &[("prefer", "respond-async")])?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while Instant::now() < until {
             let mut list = roles::command(&self.env, "shopctl");
             list.args(["saga", "list", "-o", "json", "--order", order.text("id")]);
@@ -375,7 +375,7 @@ impl Demo {
     /// Waits for this status of the order; returns the last status seen.
     fn becomes(&self, order: &Answer, status: &str) -> Result<String> {
         let path = format!("/api/orders/{}", order.text("id"));
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let now = self.api("GET", &path, &Value::Null, &[])?;
             if now.text("status") == status || Instant::now() > until {

@@ -8,7 +8,7 @@ use servers::{Process, RabbitMq};
 use crate::{cargo::dev_dir, processes};
 
 /// Longer than a worker takes to finish its work in progress.
-const GRACE: Duration = Duration::from_secs(25);
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 pub(crate) fn run() {
     let running = processes::read();
@@ -29,8 +29,8 @@ pub(crate) fn stop(running: &[(String, Process)]) {
         process.signal_term();
     }
     for (role, process) in ours.iter().rev() {
-        if !process.wait(GRACE) {
-            eprintln!("{role} did not end within {GRACE:?}: killing it");
+        if !process.wait(STOP_TIMEOUT) {
+            eprintln!("{role} did not end within {STOP_TIMEOUT:?}: killing it");
             process.kill();
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn stop(running: &[(String, Process)]) {
             RabbitMq::stop_detached(&dev_dir().join("rabbitmq"), *process);
         } else {
             process.interrupt();
-            process.wait(GRACE);
+            process.wait(STOP_TIMEOUT);
             process.kill();
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A saga that takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The ordered products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,9 +210,9 @@ impl Client {
             .send()
             .await?;
         anyhow::ensure!(paid.status().is_success(), "paying: {}", paid.status());
-        let completed = tokio::time::timeout(PATIENCE, completed)
+        let completed = tokio::time::timeout(COMPLETION_TIMEOUT, completed)
             .await
-            .with_context(|| format!("order {id} is not completed after {PATIENCE:?}"))??;
+            .with_context(|| format!("order {id} is not completed after {COMPLETION_TIMEOUT:?}"))??;
         Ok(Sample {
             started,
             accepted,

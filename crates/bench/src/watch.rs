@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
 /// Poll interval: the maximum delay until a completion is noticed.
-const EVERY: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 type Waiting = HashMap<Uuid, oneshot::Sender<Instant>>;
 
@@ -43,7 +43,7 @@ impl Watch {
         let watch = self.clone();
         let task = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 let orders: Vec<Uuid> = watch.waiting().keys().copied().collect();
                 if orders.is_empty() {
                     continue;

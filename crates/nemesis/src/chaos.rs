@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a process may take to stop: less than every grace period in k8s/.
-const GRACE: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Number of injected faults, by kind.
 #[derive(Debug, Default)]
@@ -176,7 +176,7 @@ impl Chaos {
         .bind(pid)
         .fetch_optional(&self.system.shop)
         .await;
-        let status = self.system.retire(name, GRACE).await;
+        let status = self.system.retire(name, STOP_TIMEOUT).await;
         let left: sqlx::Result<(i64, i64)> = sqlx::query_as(
             "select (select count(*) from messaging.outbox where holder = $1),
                     (select count(*) from saga.heartbeat where process = $1 and stopped_at is null)",

@@ -25,7 +25,7 @@ use calls::Sent;
 const ANSWER: Duration = Duration::from_secs(4);
 /// How long a client retries before it reports that the system does not answer: longer than any
 /// round.
-const PATIENCE: Duration = Duration::from_mins(2);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Label of calls without an answer in time.
 const LATE: &str = "late";
 /// Orders of one account; after them the client creates another account.
@@ -146,7 +146,7 @@ impl Clients {
         if let Some(order) = order {
             let answer = self.decide(&account, "complete", order, &mut entry).await;
             entry.answers.extend(answer);
-            let until = Instant::now() + PATIENCE;
+            let until = Instant::now() + RETRY_TIMEOUT;
             while Instant::now() < until {
                 let seen = self.look(&account, order.id, &mut entry).await;
                 if let Some(Answer::Seen(status)) = &seen {

@@ -85,7 +85,7 @@ const UNCHECKED: i32 = 6;
 /// How long the system may take to come to rest once the faults are over.
 const REST: Duration = Duration::from_mins(2);
 /// Longer than any run: during a run, only invariants that hold at every instant are checked.
-const GRACE: Duration = Duration::from_hours(24);
+const DOCTOR_GRACE_PERIOD: Duration = Duration::from_hours(24);
 
 /// The payments service of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -477,7 +477,7 @@ impl Run {
 async fn examine_all_the_time(system: &System, doctor: &Doctor) {
     loop {
         // while a database is down there is nothing to read
-        if let Ok(report) = system.examine(GRACE).await {
+        if let Ok(report) = system.examine(DOCTOR_GRACE_PERIOD).await {
             doctor.runs.fetch_add(1, Ordering::SeqCst);
             let found = report.violations.iter().map(|found| format!("{found:?}"));
             lock(&doctor.alarms).extend(found);

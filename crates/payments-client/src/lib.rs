@@ -28,7 +28,7 @@ use serde_json::json;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
 use workflows::payments::{
-    Call, Cancellation, InitError, NoAnswer, Payments, READS_AT_ONCE, Support, find_each,
+    Call, Cancellation, InitError, NoAnswer, Payments, MAX_CONCURRENT_READS, Support, find_each,
 };
 
 use answer::Answer;
@@ -303,7 +303,7 @@ impl PaymentsClient {
         ids: &[TransactionId],
         error: &NoAnswer,
     ) -> Vec<Result<Option<Transaction>, NoAnswer>> {
-        let (first, rest) = ids.split_at(ids.len().min(READS_AT_ONCE));
+        let (first, rest) = ids.split_at(ids.len().min(MAX_CONCURRENT_READS));
         let mut answers = find_each(self, first).await;
         if answers.iter().any(Result::is_ok) {
             answers.extend(find_each(self, rest).await);

@@ -16,9 +16,9 @@ use opentelemetry_sdk::{
 };
 
 /// The most spans that wait to be sent; further ones are dropped.
-const ROOM: usize = 4096;
+const CAPACITY: usize = 4096;
 /// Spans sent in one batch.
-const AT_ONCE: usize = 512;
+const BATCH_SIZE: usize = 512;
 
 /// Sends spans in batches, from its own thread.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl Batches {
         let waiting = Arc::new(AtomicUsize::new(0));
         let config = BatchConfigBuilder::default()
             // our own limit applies first: spans beyond it never reach this queue
-            .with_max_queue_size(ROOM * 2)
-            .with_max_export_batch_size(AT_ONCE)
+            .with_max_queue_size(CAPACITY * 2)
+            .with_max_export_batch_size(BATCH_SIZE)
             .with_scheduled_delay(Duration::from_secs(1))
             .build();
         let counting = Counting {
@@ -65,7 +65,7 @@ impl SpanProcessor for Batches {
     }
 
     fn on_end(&self, span: SpanData) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= ROOM {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= CAPACITY {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return lost(self.of, "no_room", 1);
         }
@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn what_has_no_room_is_left_out_at_once() {
         let batches = Batches::new(InMemorySpanExporter::default(), "test");
-        batches.waiting.store(ROOM, Ordering::Relaxed);
+        batches.waiting.store(CAPACITY, Ordering::Relaxed);
         batches.on_end(span());
-        assert_eq!(batches.waiting.load(Ordering::Relaxed), ROOM);
+        assert_eq!(batches.waiting.load(Ordering::Relaxed), CAPACITY);
     }
 }

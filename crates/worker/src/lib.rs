@@ -54,7 +54,7 @@ use crate::{
 };
 
 /// How long a stopping worker waits for the work under way; longer than the longest attempt.
-const GRACE: Duration = Duration::from_secs(20);
+const GRACE_PERIOD: Duration = Duration::from_secs(20);
 
 /// How long a batch of mails may take: some mail servers respond slowly.
 const MAILS: Duration = Duration::from_mins(1);
@@ -74,9 +74,9 @@ fn lock_timeout(config: &Config) -> Duration {
 /// before it kills the process.
 fn grace(roles: &[Role]) -> Duration {
     if roles.iter().any(|role| matches!(role, Role::Async { .. })) {
-        MAILS + GRACE
+        MAILS + GRACE_PERIOD
     } else {
-        GRACE
+        GRACE_PERIOD
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a database may take to start.
-const PATIENCE: Duration = Duration::from_mins(1);
+const DATABASE_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let guard = telemetry::init("migrate", &args.telemetry())?;
@@ -85,9 +85,9 @@ async fn grant(
 
 /// Waits for the database, with a time limit: a step that never ends reports no error.
 async fn answers(pool: &PgPool, what: &str) -> anyhow::Result<()> {
-    tokio::time::timeout(PATIENCE, db::wait_until_it_answers(pool, what))
+    tokio::time::timeout(DATABASE_TIMEOUT, db::wait_until_it_answers(pool, what))
         .await
-        .with_context(|| format!("{what} did not answer within {PATIENCE:?}"))
+        .with_context(|| format!("{what} did not answer within {DATABASE_TIMEOUT:?}"))
 }
 
 /// The queues of our consumers, with their bindings.

@@ -123,12 +123,12 @@ impl PaymentEvents {
         let mut verdicts = Vec::with_capacity(facts.len());
         let mut holders = None;
         for fact in facts {
-            let patience = match holders {
+            let lock_timeout = match holders {
                 None => ALONE_LOCK_TIMEOUT,
                 Some(_) => NEXT_LOCK_TIMEOUT,
             };
             match self
-                .commit(std::slice::from_ref(fact), Some(patience))
+                .commit(std::slice::from_ref(fact), Some(lock_timeout))
                 .await
             {
                 Ok(verdict) => verdicts.extend(verdict),

@@ -22,7 +22,7 @@ use crate::{
 use super::engine::Engine;
 
 /// Longer than a lease, a backoff and a process start together on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 pub(super) struct Checkout<'a> {
     pub(super) engine: &'a Engine,
@@ -166,13 +166,13 @@ fn shown(path: &Path) -> String {
 
 /// Waits until a condition holds.
 pub(super) fn eventually(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         let now = so();
         match now {
             Ok(true) => return Ok(()),
             Ok(false) if Instant::now() > until => {
-                return fail(format!("{what}: not within {PATIENCE:?}"));
+                return fail(format!("{what}: not within {TIMEOUT:?}"));
             }
             Err(why) if Instant::now() > until => return Err(why),
             _ => thread::sleep(Duration::from_millis(200)),

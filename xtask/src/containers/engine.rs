@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long an engine may take to answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+const ENGINE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A container engine that answers.
 pub(super) struct Engine {
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     fn await_answer(&mut self, folder: &Path) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + ENGINE_TIMEOUT;
         loop {
             if self.answers() {
                 return Ok(());
@@ -220,7 +220,7 @@ impl Engine {
 impl Drop for Own {
     fn drop(&mut self) {
         if let Some(process) = Process::of(self.daemon.id()) {
-            process.terminate(PATIENCE);
+            process.terminate(ENGINE_TIMEOUT);
         }
         self.daemon.wait().ok();
         fs::remove_file(&self.short).ok();

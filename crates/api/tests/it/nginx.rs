@@ -433,7 +433,7 @@ async fn payers_are_limited_by_network() {
 
 /// A block of a configuration that proxies requests: its header, and its timeout without a byte
 /// received.
-fn patience(config: &str) -> Vec<(String, String)> {
+fn read_timeouts(config: &str) -> Vec<(String, String)> {
     let mut blocks = vec![(String::new(), None)];
     let mut passing = Vec::new();
     let directives = config.lines().map(str::trim_start);
@@ -464,7 +464,7 @@ fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
         ("docker/edge/edge.conf.template", 3),
     ] {
         let mut most = 0;
-        let passing = patience(&read(file));
+        let passing = read_timeouts(&read(file));
         assert_eq!(passing.len(), count, "{file}: {passing:?}");
         for (header, value) in passing {
             if header == STREAMS {

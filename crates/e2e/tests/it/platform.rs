@@ -227,7 +227,7 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
     };
     let worker = "crates/worker/src/lib.rs";
     let drain = seconds("crates/web/src/server.rs", "DRAIN");
-    let (grace, mails) = (seconds(worker, "GRACE"), seconds(worker, "MAILS"));
+    let (grace, mails) = (seconds(worker, "GRACE_PERIOD"), seconds(worker, "MAILS"));
     let relay = seconds("crates/payments/src/lib.rs", "RELAY_DRAIN");
     // Kubernetes delays SIGTERM by this time
     let prestop = 5;

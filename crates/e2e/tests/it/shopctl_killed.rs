@@ -14,11 +14,11 @@ use crate::{
     text,
 };
 
-const MANY: usize = 3000;
+const MESSAGES: usize = 3000;
 
 /// A system with many failed messages and no consumer.
 async fn with_many(channel: &Channel) -> BTreeSet<String> {
-    let ids: BTreeSet<_> = (0..MANY).map(|n| format!("m-{n:04}")).collect();
+    let ids: BTreeSet<_> = (0..MESSAGES).map(|n| format!("m-{n:04}")).collect();
     for some in ids.iter().collect::<Vec<_>>().chunks(100) {
         let sent = some
             .iter()

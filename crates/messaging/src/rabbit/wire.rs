@@ -30,10 +30,10 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties, tcp::AMQPUriTcpExt
 
 /// Bytes per read: an intake fills in these steps.
 const READ: usize = 256 * 1024;
-/// Bytes that are read every [`TRICKLE_EVERY`] while an intake is full: heartbeats queue behind
+/// Bytes that are read every [`TRICKLE_INTERVAL`] while an intake is full: heartbeats queue behind
 /// messages, and the client gives up a connection without heartbeats.
 const TRICKLE: usize = 4 * 1024;
-const TRICKLE_EVERY: Duration = Duration::from_secs(1);
+const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes that the broker may add to a frame, besides the keys that a publisher repeated in `CC`.
 const ADDED: u32 = 64 * 1024;
 /// Longest frame of the handshake that is accepted, in bytes.
@@ -130,7 +130,7 @@ pub(super) async fn connect(
     let trickling = Arc::downgrade(&intake);
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(TRICKLE_EVERY).await;
+            tokio::time::sleep(TRICKLE_INTERVAL).await;
             let Some(intake) = trickling.upgrade() else {
                 return; // the connection is gone
             };

@@ -6,7 +6,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Account, Clients, LATE, Order, PATIENCE, lock};
+use super::{Account, Clients, LATE, Order, RETRY_TIMEOUT, lock};
 use crate::ledger::{Answer, Entry};
 
 const PASSWORD: &str = "correct horse";
@@ -70,7 +70,7 @@ impl Clients {
             Some(Err(why)) => entry.wrong.push(why),
             None => entry
                 .wrong
-                .push(format!("it was not answered for {PATIENCE:?}")),
+                .push(format!("it was not answered for {RETRY_TIMEOUT:?}")),
         }
         None
     }
@@ -111,7 +111,7 @@ impl Clients {
         mut order: Order,
         entry: &mut Entry,
     ) -> Option<Answer> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + RETRY_TIMEOUT;
         while Instant::now() < until {
             let request = self
                 .http
@@ -144,7 +144,7 @@ impl Clients {
         }
         entry
             .wrong
-            .push(format!("{verb} was not answered for {PATIENCE:?}"));
+            .push(format!("{verb} was not answered for {RETRY_TIMEOUT:?}"));
         None
     }
 
@@ -175,7 +175,7 @@ impl Clients {
             Some(Ok(answer)) => return answer,
             Some(Err(why)) => entry.wrong.push(why),
             None => entry.wrong.push(format!(
-                "its cancellation was not answered for {PATIENCE:?}"
+                "its cancellation was not answered for {RETRY_TIMEOUT:?}"
             )),
         }
         None
@@ -223,7 +223,7 @@ impl Clients {
         &self,
         mut ask: impl FnMut() -> F,
     ) -> Option<T> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + RETRY_TIMEOUT;
         while Instant::now() < until {
             if let Sent::Answered(answer) = ask().await {
                 return Some(answer);

@@ -28,7 +28,7 @@ use super::{
 const ROLES: [&str; 3] = ["payments", "api", "worker"];
 
 /// Most repetitions of a play until its point has been hit often enough.
-const PLAYED_AT_MOST: usize = 4;
+const MAX_REPETITIONS: usize = 4;
 
 /// A place in a process.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,7 +158,7 @@ impl Rig {
         fs::write(&draft, format!("SIGKILL {} {hit}", point.name)).unwrap();
         fs::rename(&draft, &at).unwrap(); // atomically
         self.guarded(async {
-            for _ in 0..PLAYED_AT_MOST {
+            for _ in 0..MAX_REPETITIONS {
                 self.perform(play, &client).await;
                 self.settle().await;
                 if !at.exists() {

@@ -338,7 +338,7 @@ fn hits(dir: &Path, point: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wakes_too_late_raises_the_alert() {
-    const MANY: usize = 8; // the alerts tolerate five
+    const SAGAS: usize = 8; // the alerts tolerate five
     let mut options = hurried();
     options.env.extend([
         ("EAGER_ATTEMPTS", "0".to_owned()),
@@ -373,7 +373,7 @@ async fn who_wakes_too_late_raises_the_alert() {
     for process in [saga, relay] {
         system.signal(process, Signal::SIGSTOP);
     }
-    let buyers = join_all((0..MANY).map(|_| system.buyer())).await;
+    let buyers = join_all((0..SAGAS).map(|_| system.buyer())).await;
     join_all(buyers.iter().map(Buyer::order)).await;
     fs::write(batches.join("at"), "SIGSTOP relay.publish.after_confirm 1").unwrap();
     system.signal("payments", Signal::SIGSTOP);
@@ -381,7 +381,7 @@ async fn who_wakes_too_late_raises_the_alert() {
         system.signal(process, Signal::SIGCONT);
     }
     eventually("all to be asked of payments", || async {
-        hits(steps, "saga.step.before_call") >= MANY
+        hits(steps, "saga.step.before_call") >= SAGAS
     })
     .await;
     system.signal(saga, Signal::SIGSTOP);
@@ -392,7 +392,7 @@ async fn who_wakes_too_late_raises_the_alert() {
 
     // another worker does the work of both
     let ended = "update messaging.outbox set due_at = clock_timestamp() where kind = 'message'";
-    assert!(changed(&system.shop, ended).await >= MANY as u64);
+    assert!(changed(&system.shop, ended).await >= SAGAS as u64);
     system.signal("payments", Signal::SIGCONT);
     system.spawn("worker").await;
     let left = "select (select count(*) from saga.saga where state = 'running')
