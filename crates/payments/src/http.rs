@@ -92,7 +92,7 @@ impl App {
 
     fn answer(&self, moved: Moved) -> Result<Json<Transaction>, Problem> {
         match moved {
-            Moved::Now(transaction) => {
+            Moved::Applied(transaction) => {
                 self.wakeup.notify();
                 tracing::info!(
                     order.id = transaction.order_id.map(tracing::field::display),
@@ -102,8 +102,8 @@ impl App {
                 );
                 Ok(Json(transaction))
             }
-            Moved::Before(transaction) => Ok(Json(transaction)),
-            Moved::Lost(transaction) => Err(problems::decided(transaction)),
+            Moved::AlreadyApplied(transaction) => Ok(Json(transaction)),
+            Moved::Conflict(transaction) => Err(problems::decided(transaction)),
             Moved::NotFound => Err(not_found()),
         }
     }

@@ -108,7 +108,7 @@ pub(crate) async fn insert(
 }
 
 /// Inserts a tombstone, unless the order or the id is taken.
-pub(crate) async fn entomb(
+pub(crate) async fn insert_tombstone(
     conn: &mut PgConnection,
     id: TransactionId,
     order_id: OrderId,

@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::store::{self, Stored};
 
-/// The most tries of a decision, which is retried when another session writes between its two
+/// The most attempts at a decision, which is retried when another session writes between its two
 /// queries. A row never disappears and moves only once, so the second try already finds the row
 /// that the first one missed.
-const LOOKS: usize = 4;
+const MAX_ATTEMPTS: usize = 4;
 
 /// The result of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +38,11 @@ pub enum Created {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moved {
     /// This call made the decision.
-    Now(Transaction),
+    Applied(Transaction),
     /// The same decision was made before.
-    Before(Transaction),
+    AlreadyApplied(Transaction),
     /// The opposite decision was made before.
-    Lost(Transaction),
+    Conflict(Transaction),
     /// The transaction does not exist, or belongs to another user.
     NotFound,
 }
@@ -96,14 +96,14 @@ pub async fn decide(
     payer: Option<UserId>,
     outcome: Outcome,
 ) -> sqlx::Result<Moved> {
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_ATTEMPTS {
         if let Some(moved) = try_move(pool, id, payer, outcome).await? {
-            return Ok(Moved::Now(moved));
+            return Ok(Moved::Applied(moved));
         }
         match find(pool, id, payer).await? {
             None => return Ok(Moved::NotFound),
-            Some(found) if found.status == target(outcome) => return Ok(Moved::Before(found)),
-            Some(found) if found.status != Status::Pending => return Ok(Moved::Lost(found)),
+            Some(found) if found.status == target(outcome) => return Ok(Moved::AlreadyApplied(found)),
+            Some(found) if found.status != Status::Pending => return Ok(Moved::Conflict(found)),
             Some(_) => {} // created between the two queries
         }
     }
@@ -125,7 +125,7 @@ pub async fn cancel_by_order(
     payer: Option<UserId>,
 ) -> sqlx::Result<Moved> {
     let mut id = request.transaction_id.unwrap_or_else(TransactionId::new);
-    for look in 0..LOOKS {
+    for attempt in 0..MAX_ATTEMPTS {
         let mut conn = pool.acquire().await?;
         if let Some(found) = store::find_by_order(&mut conn, request.order_id).await? {
             drop(conn);
@@ -135,15 +135,15 @@ pub async fn cancel_by_order(
             }
             return decide(pool, found.transaction_id, None, Outcome::Canceled).await;
         }
-        if look > 0 {
+        if attempt > 0 {
             warn!(order.id = %request.order_id, "Transaction id {id} is taken by another order: the tombstone gets a new one");
             id = TransactionId::new();
         }
         // unique(order_id) decides between this tombstone and a concurrent creation
         crash_point!("payments.entomb.before_insert");
-        if let Some(tombstone) = store::entomb(&mut conn, id, request.order_id).await? {
+        if let Some(tombstone) = store::insert_tombstone(&mut conn, id, request.order_id).await? {
             crash_point!("payments.entomb.after_insert");
-            return Ok(Moved::Now(tombstone));
+            return Ok(Moved::Applied(tombstone));
         }
     }
     Err(contended())
