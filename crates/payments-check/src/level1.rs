@@ -9,7 +9,7 @@ use kernel::TransactionId;
 
 use crate::{
     events::Events,
-    report::{Kept, Report, broken},
+    report::{RuleResult, Report, broken},
     service::{Purchase, Service, is_refused, succeeds},
 };
 
@@ -75,11 +75,11 @@ pub(crate) async fn check(service: &Service, events: Option<&Events>, report: &m
         .await;
 }
 
-async fn creation(service: &Service) -> Kept {
+async fn creation(service: &Service) -> RuleResult {
     service.create(&Purchase::new()).await.map(drop)
 }
 
-async fn repetition(service: &Service) -> Kept {
+async fn repetition(service: &Service) -> RuleResult {
     let purchase = Purchase::new();
     let id = service.create(&purchase).await?;
     for key in [
@@ -99,7 +99,7 @@ async fn repetition(service: &Service) -> Kept {
     Ok(())
 }
 
-async fn creations_at_once(service: &Service) -> Kept {
+async fn creations_at_once(service: &Service) -> RuleResult {
     let purchase = Purchase::new();
     let calls = (0..RACERS).map(|_| service.init(&purchase));
     let mut ids = Vec::new();
@@ -119,7 +119,7 @@ async fn creations_at_once(service: &Service) -> Kept {
     }
 }
 
-async fn paid(service: &Service, events: Option<&Events>) -> Kept {
+async fn paid(service: &Service, events: Option<&Events>) -> RuleResult {
     let purchase = Purchase::new();
     let id = service.create(&purchase).await?;
     succeeds("the payment", &service.complete(id).await?)?;
@@ -129,7 +129,7 @@ async fn paid(service: &Service, events: Option<&Events>) -> Kept {
     announced(service, events, id, TRANSACTION_COMPLETED).await
 }
 
-async fn canceled(service: &Service, events: Option<&Events>) -> Kept {
+async fn canceled(service: &Service, events: Option<&Events>) -> RuleResult {
     let purchase = Purchase::new();
     let id = service.create(&purchase).await?;
     succeeds("the cancellation", &service.cancel(id).await?)?;
@@ -144,7 +144,7 @@ async fn canceled(service: &Service, events: Option<&Events>) -> Kept {
 
 /// The shop learns the state of a transaction by repeating its creation. A creation for a canceled
 /// order may be refused instead.
-async fn shows(service: &Service, purchase: &Purchase, state: Status) -> Kept {
+async fn shows(service: &Service, purchase: &Purchase, state: Status) -> RuleResult {
     let again = service.init(purchase).await?;
     let refused = state == Status::Canceled && again.is_definite_refusal();
     let shown = (again.is_success() || again.status == 409) && again.state() == Some(state);
@@ -163,14 +163,14 @@ async fn announced(
     events: Option<&Events>,
     id: TransactionId,
     key: &str,
-) -> Kept {
+) -> RuleResult {
     match events {
         Some(events) => events.only(service, id, key).await.map(drop),
         None => Ok(()),
     }
 }
 
-async fn decisions_at_once(service: &Service, events: Option<&Events>) -> Kept {
+async fn decisions_at_once(service: &Service, events: Option<&Events>) -> RuleResult {
     let id = service.create(&Purchase::new()).await?;
     let pay = join_all((0..RACERS / 2).map(|_| service.complete(id)));
     let cancel = join_all((0..RACERS / 2).map(|_| service.cancel(id)));
@@ -189,7 +189,7 @@ async fn decisions_at_once(service: &Service, events: Option<&Events>) -> Kept {
     }
 }
 
-async fn unknown(service: &Service) -> Kept {
+async fn unknown(service: &Service) -> RuleResult {
     let id = TransactionId::new();
     for answer in [service.complete(id).await?, service.cancel(id).await?] {
         if !(400..500).contains(&answer.status) {

@@ -13,7 +13,7 @@ use tokens::DetachedKeys;
 
 use crate::{
     events::Events,
-    report::{Fault, Kept, Report, broken},
+    report::{Fault, RuleResult, Report, broken},
     service::{Answer, Purchase, Service, is_refused, succeeds},
 };
 
@@ -92,7 +92,7 @@ async fn cancel_by_order(service: &Service, purchase: &Purchase) -> Result<Answe
         .of_level_2()
 }
 
-fn says_canceled(answer: &Answer) -> Kept {
+fn says_canceled(answer: &Answer) -> RuleResult {
     succeeds("the cancellation by order", answer)?;
     if answer.state() == Some(Status::Canceled) {
         Ok(())
@@ -101,7 +101,7 @@ fn says_canceled(answer: &Answer) -> Kept {
     }
 }
 
-async fn tombstone(service: &Service) -> Kept {
+async fn tombstone(service: &Service) -> RuleResult {
     let purchase = Purchase::new();
     for _ in 0..2 {
         says_canceled(&cancel_by_order(service, &purchase).await?)?;
@@ -109,7 +109,7 @@ async fn tombstone(service: &Service) -> Kept {
     is_refused("the late creation", &service.init(&purchase).await?)
 }
 
-async fn by_order(service: &Service) -> Kept {
+async fn by_order(service: &Service) -> RuleResult {
     let pending = Purchase::new();
     let id = service.create(&pending).await?;
     says_canceled(&cancel_by_order(service, &pending).await?)?;
@@ -128,7 +128,7 @@ async fn by_order(service: &Service) -> Kept {
     }
 }
 
-async fn race(service: &Service) -> Kept {
+async fn race(service: &Service) -> RuleResult {
     let purchase = Purchase::new();
     let calls = (service.init(&purchase), cancel_by_order(service, &purchase));
     let (created, canceled) = tokio::join!(calls.0, calls.1);
@@ -142,7 +142,7 @@ async fn race(service: &Service) -> Kept {
     }
 }
 
-async fn read(service: &Service) -> Kept {
+async fn read(service: &Service) -> RuleResult {
     let id = service.create(&Purchase::new()).await?;
     let found = service.get(&format!("{TRANSACTIONS}/{id}")).await?;
     let found = found.of_level_2()?;
@@ -158,7 +158,7 @@ async fn read(service: &Service) -> Kept {
     }
 }
 
-async fn bulk_read(service: &Service) -> Kept {
+async fn bulk_read(service: &Service) -> RuleResult {
     let id = service.create(&Purchase::new()).await?;
     let body = json!({ "transaction_ids": [id, TransactionId::new()] });
     let found = service.query(LOOKUP, &body).await?.of_level_2()?;
@@ -175,7 +175,7 @@ async fn bulk_read(service: &Service) -> Kept {
     }
 }
 
-async fn problems(service: &Service) -> Kept {
+async fn problems(service: &Service) -> RuleResult {
     let purchase = Purchase::new();
     let id = service.create(&purchase).await?;
     let dearer = Purchase {
@@ -190,7 +190,7 @@ async fn problems(service: &Service) -> Kept {
     has_type(&service.complete(id).await?, PROBLEM_CANCELED)
 }
 
-fn has_type(answer: &Answer, kind: &str) -> Kept {
+fn has_type(answer: &Answer, kind: &str) -> RuleResult {
     if answer.status == 409 && answer.is_problem(kind) {
         return Ok(());
     }
@@ -202,7 +202,7 @@ fn has_type(answer: &Answer, kind: &str) -> Kept {
     }
 }
 
-async fn signed(service: &Service, events: Option<&Events>) -> Kept {
+async fn signed(service: &Service, events: Option<&Events>) -> RuleResult {
     let published = service.get(JWKS).await?.of_level_2()?;
     let has_keys = published.body["keys"].as_array();
     if has_keys.is_none_or(Vec::is_empty) {

@@ -14,7 +14,7 @@ pub(crate) enum Fault {
 }
 
 /// The result of one rule.
-pub(crate) type Kept = Result<(), Fault>;
+pub(crate) type RuleResult = Result<(), Fault>;
 
 /// A rule that does not hold.
 pub(crate) fn broken<T>(why: impl Into<String>) -> Result<T, Fault> {
@@ -46,10 +46,10 @@ impl Report {
         service: &Service,
         part: Option<&'static str>,
         rule: &str,
-        check: impl Future<Output = Kept>,
+        check: impl Future<Output = RuleResult>,
     ) {
-        let kept = check.await;
-        match kept {
+        let result = check.await;
+        match result {
             Ok(()) => print(&format!("kept     {rule}")),
             Err(Fault::Broken(why)) => {
                 self.broken += 1;
