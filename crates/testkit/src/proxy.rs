@@ -49,25 +49,25 @@ struct State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     Requests,
     Answers,
 }
 
 impl Fault {
-    fn stalls(self, way: Way) -> bool {
+    fn stalls(self, direction: Direction) -> bool {
         match self {
             Self::Stall => true,
-            Self::StallRequests => way == Way::Requests,
-            Self::StallAnswers => way == Way::Answers,
+            Self::StallRequests => direction == Direction::Requests,
+            Self::StallAnswers => direction == Direction::Answers,
             _ => false,
         }
     }
 
-    fn loses(self, way: Way) -> bool {
+    fn loses(self, direction: Direction) -> bool {
         match self {
-            Self::NoAnswers => way == Way::Answers,
-            Self::NoRequests => way == Way::Requests,
+            Self::NoAnswers => direction == Direction::Answers,
+            Self::NoRequests => direction == Direction::Requests,
             _ => false,
         }
     }
@@ -201,8 +201,8 @@ impl Connection {
             let (mut from_server, mut to_server) = server.split();
             // the end of either side ends both
             tokio::select! {
-                end = self.pass(Way::Requests, &mut from_client, &mut to_server) => end,
-                end = self.pass(Way::Answers, &mut from_server, &mut to_client) => end,
+                end = self.pass(Direction::Requests, &mut from_client, &mut to_server) => end,
+                end = self.pass(Direction::Answers, &mut from_server, &mut to_client) => end,
             }
         };
         if end == End::Reset {
@@ -219,7 +219,7 @@ impl Connection {
 
     async fn pass(
         &self,
-        way: Way,
+        direction: Direction,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
     ) -> End {
@@ -232,7 +232,7 @@ impl Connection {
             if fault == Fault::Reset && !silent {
                 return self.hit();
             }
-            if lost && !fault.loses(way) {
+            if lost && !fault.loses(direction) {
                 // a stream with a gap must not continue
                 return End::Reset;
             }
@@ -242,32 +242,32 @@ impl Connection {
                     Ok(()) => continue,
                     Err(_) => return End::Closed, // the proxy is gone
                 },
-                read = from.read(&mut buffer), if !(silent || fault.stalls(way)) => read,
+                read = from.read(&mut buffer), if !(silent || fault.stalls(direction)) => read,
             };
             let Ok(read @ 1..) = read else {
                 return End::Closed;
             };
             let bytes = &buffer[..read];
             match fault {
-                _ if fault.loses(way) => {
+                _ if fault.loses(direction) => {
                     lost = true;
                     self.hits.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
-                Fault::Cut if way == Way::Requests => {
+                Fault::Cut if direction == Direction::Requests => {
                     self.hit();
                     return End::Closed;
                 }
-                Fault::CutAnswers if way == Way::Answers => return self.hit(),
-                Fault::CutAtCommit if way == Way::Requests && commits(bytes) => {
+                Fault::CutAnswers if direction == Direction::Answers => return self.hit(),
+                Fault::CutAtCommit if direction == Direction::Requests && commits(bytes) => {
                     self.committing.store(true, Ordering::SeqCst);
                 }
                 Fault::CutAtCommit
-                    if way == Way::Answers && self.committing.load(Ordering::SeqCst) =>
+                    if direction == Direction::Answers && self.committing.load(Ordering::SeqCst) =>
                 {
                     return self.hit();
                 }
-                Fault::SlowAnswers(by) if way == Way::Answers => tokio::time::sleep(by).await,
+                Fault::SlowAnswers(by) if direction == Direction::Answers => tokio::time::sleep(by).await,
                 _ => {}
             }
             if to.write_all(bytes).await.is_err() {
