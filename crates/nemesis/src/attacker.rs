@@ -252,7 +252,7 @@ impl Attacker {
 
     /// The violations, once the system is silent: garbage that is missing in `failed`, other
     /// messages in `failed`, and requests that succeeded.
-    pub(crate) async fn judge(&self) -> Vec<String> {
+    pub(crate) async fn verify(&self) -> Vec<String> {
         let (garbage, believed) = {
             let done = lock(&self.done);
             (done.garbage.clone(), done.believed.clone())

@@ -48,7 +48,7 @@ impl Causes {
         loop {
             let begun = Instant::now();
             // while the database is down there is nothing to read
-            if let Some(found) = block_in_place(|| look(system)) {
+            if let Some(found) = block_in_place(|| list_healthy(system)) {
                 let mut of = lock(&self.0);
                 of.looks += 1;
                 of.idlers.extend(compare(&mut healthy, found, begun, lease));
@@ -59,7 +59,7 @@ impl Causes {
 }
 
 /// The live sagas that `shopctl` diagnoses as healthy.
-fn look(system: &System) -> Option<Vec<Value>> {
+fn list_healthy(system: &System) -> Option<Vec<Value>> {
     let arguments = [
         "saga", "list", "--cause", "healthy", "--limit", "10000", "-o", "json",
     ];

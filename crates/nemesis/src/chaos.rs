@@ -17,7 +17,7 @@ use tokio::{sync::Mutex, task::block_in_place};
 use crate::{
     client::lock,
     outages::{Outages, OutagesPlayed},
-    schedule::{Act, CLIENTS, How, Link, Round},
+    schedule::{Act, CLIENTS, How, NetworkLink, Round},
 };
 
 /// How long a process may take to stop: less than every grace period in k8s/.
@@ -205,7 +205,7 @@ impl Chaos {
     pub(crate) async fn play(&self, round: &Round) {
         let events = round.events.iter().map(|event| async {
             tokio::time::sleep(event.at).await;
-            self.act(event.act).await;
+            self.inject(event.act).await;
         });
         futures::future::join_all(events).await;
     }
@@ -250,7 +250,7 @@ impl Chaos {
         }
     }
 
-    async fn act(&self, act: Act) {
+    async fn inject(&self, act: Act) {
         let system = &self.system;
         match act {
             Act::Kill { process, down } => {
@@ -328,7 +328,7 @@ impl Chaos {
         }
     }
 
-    fn set(&self, link: Link, fault: Fault) {
+    fn set(&self, link: NetworkLink, fault: Fault) {
         match (link.from, link.to) {
             (CLIENTS, Upstream::Api) => self.to_api.will(fault),
             (CLIENTS, _) => self.to_payments.will(fault),

@@ -148,7 +148,7 @@ impl Clients {
             entry.answers.extend(answer);
             let until = Instant::now() + RETRY_TIMEOUT;
             while Instant::now() < until {
-                let seen = self.look(&account, order.id, &mut entry).await;
+                let seen = self.read_final_status(&account, order.id, &mut entry).await;
                 if let Some(Answer::Seen(status)) = &seen {
                     completed = (status == "completed").then(|| begun.elapsed());
                     entry.answers.extend(seen);
@@ -230,7 +230,7 @@ impl Clients {
         };
         entry.wrong.extend(other.wrong);
         entry.answers.extend(answers.into_iter().flatten());
-        let seen = self.look(account, order.id, entry).await;
+        let seen = self.read_final_status(account, order.id, entry).await;
         entry.answers.extend(seen);
     }
 }

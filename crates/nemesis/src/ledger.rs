@@ -112,7 +112,7 @@ impl Found {
 }
 
 /// Compares the answers with the databases; returns one sentence per difference.
-pub fn judge(ledger: &Ledger, found: &Found) -> Vec<String> {
+pub fn verify(ledger: &Ledger, found: &Found) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut asked = HashSet::new();
     for entry in &ledger.entries {
@@ -123,7 +123,7 @@ pub fn judge(ledger: &Ledger, found: &Found) -> Vec<String> {
                 .map(|what| format!("key {}: {what}", entry.key)),
         );
         asked.insert(entry.key.as_str());
-        wrong.extend(judge_entry(entry, found));
+        wrong.extend(verify_entry(entry, found));
     }
     for (id, order) in &found.orders {
         match &order.key {
@@ -152,7 +152,7 @@ pub fn judge(ledger: &Ledger, found: &Found) -> Vec<String> {
     wrong
 }
 
-fn judge_entry(entry: &Entry, found: &Found) -> Vec<String> {
+fn verify_entry(entry: &Entry, found: &Found) -> Vec<String> {
     let key = &entry.key;
     let Some(id) = entry.accepted.first() else {
         return Vec::new();
@@ -227,12 +227,12 @@ mod tests {
     fn what_was_said_and_is_so_is_no_violation() {
         let id = Uuid::from_u128(1);
         let paid = ledger(&[id, id], &[Answer::Paid, Answer::TooLateToCancel]);
-        assert!(judge(&paid, &found(id, "completed", "paid")).is_empty());
+        assert!(verify(&paid, &found(id, "completed", "paid")).is_empty());
         let canceled = ledger(
             &[id],
             &[Answer::Canceled, Answer::Seen("canceled".to_owned())],
         );
-        assert!(judge(&canceled, &found(id, "canceled", "canceled")).is_empty());
+        assert!(verify(&canceled, &found(id, "canceled", "canceled")).is_empty());
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
             (ledger(&[id], &[]), no_client, "has no client"),
             (said, whole(), "both were told 200"),
         ] {
-            let wrong = judge(&ledger, &found);
+            let wrong = verify(&ledger, &found);
             assert!(
                 wrong.iter().any(|line| line.contains(what)),
                 "{what}: {wrong:?}"

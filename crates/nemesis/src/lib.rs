@@ -72,7 +72,7 @@ use crate::{
     client::{Clients, lock},
     ledger::Found,
     outages::Outages,
-    scaling::Work,
+    scaling::Throughput,
     schedule::SCALING,
 };
 
@@ -305,7 +305,7 @@ impl Run {
 
     async fn scaling(&mut self) {
         scaling::under_way(&self.system).await;
-        let before = Work::watch(&self.system).await;
+        let before = Throughput::watch(&self.system).await;
         let begun = Instant::now();
         while begun.elapsed() < self.options.time {
             let round = schedule::round(Mode::Scaling, self.options.seed, self.rounds);
@@ -314,11 +314,11 @@ impl Run {
             self.chaos.play(&round).await;
         }
         self.chaos.ready().await;
-        let after = Work::watch(&self.system).await;
+        let after = Throughput::watch(&self.system).await;
         match (before, after) {
             (Ok(before), Ok(after)) => {
                 let recovery = Recovery::of(&before, &after);
-                self.violations.extend(recovery.judge(SCALING.len() - 2));
+                self.violations.extend(recovery.verify(SCALING.len() - 2));
                 self.recovery = Some(recovery);
             }
             unread => self
@@ -381,7 +381,7 @@ impl Run {
         match Found::read(&self.system).await {
             Ok(found) => self
                 .violations
-                .extend(ledger::judge(&self.clients.ledger(), &found)),
+                .extend(ledger::verify(&self.clients.ledger(), &found)),
             Err(error) => self
                 .violations
                 .push(format!("the databases cannot be read: {error}")),
@@ -394,7 +394,7 @@ impl Run {
         }
         self.violations.extend(self.chaos.repeated_mails());
         if let Some(attacker) = &self.attacker {
-            self.violations.extend(attacker.judge().await);
+            self.violations.extend(attacker.verify().await);
             return;
         }
         let failed = block_in_place(|| {

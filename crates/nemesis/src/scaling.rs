@@ -9,16 +9,16 @@ use testkit::{System, eventually};
 /// Length of a measurement.
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// Work done in a window.
+/// Throughput done in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Work {
+pub(crate) struct Throughput {
     /// Orders completed in the window.
     completed: i64,
     /// By worker: the attempts at steps, undos and timers that it ended, by the journal.
     attempts: BTreeMap<String, i64>,
 }
 
-impl Work {
+impl Throughput {
     /// Measures the work done from now on, for one window.
     ///
     /// # Errors
@@ -80,9 +80,9 @@ pub struct Recovery {
 
 impl Recovery {
     /// Compares two windows.
-    pub(crate) fn of(before: &Work, after: &Work) -> Self {
-        let rate = |work: &Work| {
-            let completed = i32::try_from(work.completed).unwrap_or(i32::MAX);
+    pub(crate) fn of(before: &Throughput, after: &Throughput) -> Self {
+        let rate = |window: &Throughput| {
+            let completed = i32::try_from(window.completed).unwrap_or(i32::MAX);
             f64::from(completed) / WINDOW.as_secs_f64()
         };
         Self {
@@ -96,7 +96,7 @@ impl Recovery {
 
     /// Checks the recovery: at least half of the throughput is back, and each of `workers` does its
     /// share. Returns one sentence per violation.
-    pub(crate) fn judge(&self, workers: usize) -> Vec<String> {
+    pub(crate) fn verify(&self, workers: usize) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.before == 0.0 || self.after < self.before / 2.0 {
             wrong.push(format!(
@@ -128,9 +128,9 @@ impl fmt::Display for Recovery {
 mod tests {
     use super::*;
 
-    fn work(completed: i64, workers: usize) -> Work {
+    fn throughput(completed: i64, workers: usize) -> Throughput {
         let attempts = (0..workers).map(|number| (format!("worker-{number}"), 5));
-        Work {
+        Throughput {
             completed,
             attempts: attempts.collect(),
         }
@@ -138,10 +138,10 @@ mod tests {
 
     #[test]
     fn half_the_throughput_and_a_worker_that_does_nothing_are_found() {
-        let judged = |before, after| Recovery::of(&before, &after).judge(10);
-        assert!(judged(work(100, 10), work(50, 10)).is_empty());
-        assert!(judged(work(100, 10), work(49, 10))[0].contains("throughput"));
-        assert!(judged(work(0, 10), work(0, 10))[0].contains("throughput"));
-        assert!(judged(work(100, 10), work(100, 9))[0].contains("starved"));
+        let violations = |before, after| Recovery::of(&before, &after).verify(10);
+        assert!(violations(throughput(100, 10), throughput(50, 10)).is_empty());
+        assert!(violations(throughput(100, 10), throughput(49, 10))[0].contains("throughput"));
+        assert!(violations(throughput(0, 10), throughput(0, 10))[0].contains("throughput"));
+        assert!(violations(throughput(100, 10), throughput(100, 9))[0].contains("starved"));
     }
 }

@@ -102,7 +102,7 @@ pub enum How {
 
 /// A connection between two parts of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub struct NetworkLink {
     /// The connecting side.
     pub from: &'static str,
     /// The side that it connects to.
@@ -154,7 +154,7 @@ pub enum Act {
     /// A link is disturbed for `time`.
     Break {
         /// The link.
-        link: Link,
+        link: NetworkLink,
         /// The kind of disturbance.
         fault: Fault,
         /// Its duration.
@@ -170,7 +170,7 @@ pub enum Act {
     /// A link is disturbed for good.
     BreakForGood {
         /// The link.
-        link: Link,
+        link: NetworkLink,
         /// The kind of disturbance.
         fault: Fault,
     },
@@ -266,19 +266,19 @@ fn liveness(random: &mut Random) -> Vec<Event> {
     workers.retain(|worker| *worker != dead);
     let half = random.pick(&workers);
     let link = random.pick(&[
-        Link {
+        NetworkLink {
             from: half,
             to: Upstream::Postgres,
         },
-        Link {
+        NetworkLink {
             from: half,
             to: Upstream::RabbitMq,
         },
-        Link {
+        NetworkLink {
             from: half,
             to: Upstream::Payments,
         },
-        Link {
+        NetworkLink {
             from: "api",
             to: Upstream::Payments,
         },
@@ -336,12 +336,12 @@ fn upstreams(process: &str) -> &'static [Upstream] {
     }
 }
 
-fn any_link(random: &mut Random) -> Link {
+fn any_link(random: &mut Random) -> NetworkLink {
     let mut ends = SAFETY.to_vec();
     ends.push(CLIENTS);
     let from = random.pick(&ends);
     let to = random.pick(upstreams(from));
-    Link { from, to }
+    NetworkLink { from, to }
 }
 
 fn any_fault(random: &mut Random, to: Upstream) -> Fault {

@@ -182,7 +182,7 @@ impl Clients {
     }
 
     /// Reads the order once; returns its status if that is final.
-    pub(super) async fn look(
+    pub(super) async fn read_final_status(
         &self,
         account: &Account,
         id: Uuid,

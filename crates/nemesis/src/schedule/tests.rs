@@ -37,7 +37,7 @@ fn the_schedule_of_a_seed_is_the_same_in_every_version() {
 /// Change this only on purpose: a recorded seed must keep producing the same schedule.
 const PINNED: [&str; 2] = [
     r#"KillForGood { process: "worker#1" }"#,
-    r#"BreakForGood { link: Link { from: "worker#3", to: Payments }, fault: Stall }"#,
+    r#"BreakForGood { link: NetworkLink { from: "worker#3", to: Payments }, fault: Stall }"#,
 ];
 
 #[test]
