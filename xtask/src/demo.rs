@@ -141,7 +141,7 @@ impl Demo {
             self.payments_down()?;
             self.worker_killed()?;
         } else {
-            say("payments or worker-saga is not run from here: their outages are left out");
+            print_step("payments or worker-saga is not run from here: their outages are left out");
         }
         self.whole()
     }
@@ -216,7 +216,7 @@ impl Demo {
         const PLAY: &str = "payments is down";
         title(PLAY);
         let (product, _) = self.single()?;
-        say("stopping payments");
+        print_step("stopping payments");
         let payments = running("payments")?;
         payments.terminate(TIMEOUT);
         let order = self.order(&product, &[])?;
@@ -226,7 +226,7 @@ impl Demo {
             &at(&order),
             "202 pending",
         );
-        say("starting payments");
+        print_step("starting payments");
         self.start("payments")?;
         let status = self.becomes(&order, "awaiting_payment")?;
         self.expect(
@@ -245,15 +245,15 @@ impl Demo {
         const PLAY: &str = "a worker is killed";
         title(PLAY);
         let (product, _) = self.single()?;
-        say("freezing payments, so that a worker is caught in the middle of its call");
+        print_step("freezing payments, so that a worker is caught in the middle of its call");
         let payments = running("payments")?;
         payments.freeze();
         let caught = self.caught(&product);
-        say("one is: killing it (SIGKILL); payments goes on");
+        print_step("one is: killing it (SIGKILL); payments goes on");
         running("worker-saga")?.kill();
         payments.thaw();
         let order = caught?;
-        say("another worker-saga starts");
+        print_step("another worker-saga starts");
         self.start("worker-saga")?;
         let status = self.becomes(&order, "awaiting_payment")?;
         self.expect(
@@ -442,9 +442,9 @@ impl Demo {
     fn expect(&mut self, play: &'static str, promised: &str, seen: &str, expected: &str) {
         let kept = seen == expected;
         if kept {
-            say(&format!("✓ {promised}: {seen}"));
+            print_step(&format!("✓ {promised}: {seen}"));
         } else {
-            say(&format!("✗ {promised}: {seen}, not {expected}"));
+            print_step(&format!("✗ {promised}: {seen}, not {expected}"));
         }
         self.rows.push(Row {
             play,
@@ -483,7 +483,7 @@ fn title(play: &str) {
     eprintln!("\n{play}");
 }
 
-fn say(what: &str) {
+fn print_step(what: &str) {
     eprintln!("  {what}");
 }
 

@@ -74,7 +74,7 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     std::fs::create_dir_all(&args.dir)?;
-    say("starting PostgreSQL (its default durability) and RabbitMQ");
+    print_step("starting PostgreSQL (its default durability) and RabbitMQ");
     let options = PostgresOptions {
         statements: args.statements,
         ..PostgresOptions::default()
@@ -105,11 +105,11 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
         }
         let mut turns = Vec::new();
         for turn in 1..=TURNS {
-            say(&format!(
+            print_step(&format!(
                 "whole checkouts, {concurrency} at once, turn {turn}"
             ));
             let whole = load::run(&system, concurrency, time, Basket::Any).await?;
-            say(&format!(
+            print_step(&format!(
                 "the raw limit, {concurrency} at once, turn {turn}"
             ));
             turns.push(Turn::new(
@@ -124,7 +124,7 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
         report.add(concurrency, turns);
     }
     let busiest = args.concurrency.unwrap_or(16);
-    say(&format!("one hot product, {busiest} at once"));
+    print_step(&format!("one hot product, {busiest} at once"));
     let hot = load::run(&system, busiest, time, Basket::Hot).await?;
     report.rows.push(Row::new("one hot product", busiest, hot));
     report.memory = system.memory();
@@ -148,7 +148,7 @@ async fn compare(
 ) -> anyhow::Result<()> {
     let time = Duration::from_secs(args.seconds);
     for (name, rows) in [("bench_empty", 0), ("bench_full", args.finished)] {
-        say(&format!("filling {name} with {rows} finished sagas"));
+        print_step(&format!("filling {name} with {rows} finished sagas"));
         System::prepare(args, postgres, rabbitmq, name)?;
         finished::fill(postgres, name, rows)
             .await
@@ -159,7 +159,7 @@ async fn compare(
             ("bench_empty", "empty tables"),
             ("bench_full", "full tables"),
         ] {
-            say(&format!("{label}, {concurrency} at once, turn {turn}"));
+            print_step(&format!("{label}, {concurrency} at once, turn {turn}"));
             let system = System::resume(args, postgres, rabbitmq, name).await?;
             let measured = load::run(&system, concurrency, time, Basket::Any).await?;
             system.check_live().await?;
@@ -170,7 +170,7 @@ async fn compare(
     Ok(())
 }
 
-fn say(what: &str) {
+fn print_step(what: &str) {
     eprintln!("{what}");
 }
 

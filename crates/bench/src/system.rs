@@ -255,7 +255,7 @@ impl System {
         }
         for (name, child) in &mut self.processes {
             if let Err(error) = child.wait() {
-                crate::say(&format!("{name}: {error}"));
+                crate::print_step(&format!("{name}: {error}"));
             }
         }
     }

@@ -131,7 +131,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    say(&stuck.saga_id.to_string());
+    print_line(&stuck.saga_id.to_string());
     eprintln!(
         "The saga of order {} has the cause {cause}.\n  shopctl saga why {}",
         stuck.order_id, stuck.saga_id
@@ -161,7 +161,7 @@ async fn undo(operator: &Operator, drills: &Drills) -> anyhow::Result<usize> {
 }
 
 #[expect(clippy::print_stdout, reason = "the saga's id is the command's result")]
-fn say(line: &str) {
+fn print_line(line: &str) {
     println!("{line}");
 }
 
