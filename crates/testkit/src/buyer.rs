@@ -114,7 +114,7 @@ impl Buyer<'_> {
     }
 
     /// Reads an order; `None` if no answer arrives.
-    pub async fn try_look(&self, order: &str) -> Option<Value> {
+    pub async fn find_order(&self, order: &str) -> Option<Value> {
         let url = format!("{}/api/orders/{order}", self.system.api_url);
         let answer = self
             .system
@@ -134,7 +134,7 @@ impl Buyer<'_> {
     /// Waits until an order has this status; returns the order.
     pub async fn awaits(&self, order: &str, status: &str) -> Value {
         eventually_some(&format!("order {order} to be {status}"), || async {
-            self.try_look(order)
+            self.find_order(order)
                 .await
                 .filter(|order| order["status"] == status)
         })

@@ -92,7 +92,7 @@ async fn the_eager_attempt_is_the_committers_own_and_nobody_else_can_claim_it() 
     );
     attempt.unwrap().await.unwrap();
     assert_eq!(
-        shop.look(order_id).await.status.as_str(),
+        shop.find_order(order_id).await.status.as_str(),
         "awaiting_payment"
     );
     assert_eq!(shop.payments.calls().len(), 1);
@@ -109,7 +109,7 @@ async fn a_client_that_hangs_up_cancels_nothing() {
     drop(attempt);
     shop.engine.drain().await; // as at shutdown
     assert_eq!(
-        shop.look(order_id).await.status.as_str(),
+        shop.find_order(order_id).await.status.as_str(),
         "awaiting_payment"
     );
 }

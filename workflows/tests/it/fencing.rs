@@ -46,7 +46,7 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
     assert!(fresh.epoch > held.epoch && fresh.attempt == 1 && fresh.since > held.since);
     shop.runner.attempt(&fresh).await;
     assert_eq!(
-        shop.look(order.id).await.status.as_str(),
+        shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment"
     );
     shop.assert_whole().await;
@@ -76,7 +76,7 @@ async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_re
 
     shop.runner.attempt(&fresh).await;
     assert_eq!(
-        shop.look(order.id).await.status.as_str(),
+        shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment"
     );
     shop.assert_whole().await;

@@ -16,7 +16,7 @@ const FAILURES: [Mode; 4] = [
 ];
 
 async fn assert_ended(shop: &Shop, order: OrderId, status: &str) {
-    assert_eq!(shop.look(order).await.status.as_str(), status);
+    assert_eq!(shop.find_order(order).await.status.as_str(), status);
     assert_eq!(shop.reserved().await, 0);
     shop.assert_whole().await;
 }

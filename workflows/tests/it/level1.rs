@@ -11,12 +11,12 @@ async fn the_transaction_has_the_id_that_payments_answers_with() {
     shop.payments.offers_level_1_only();
     let submitted = shop.submit().await;
     shop.work().await;
-    let order = shop.look(submitted.id).await;
+    let order = shop.find_order(submitted.id).await;
     let chosen = shop.payments.transaction(order.id).unwrap().transaction_id;
     assert_ne!(chosen, submitted.transaction_id);
     assert_eq!(order.transaction_id, chosen);
     shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 }
 
@@ -33,7 +33,7 @@ async fn without_tombstones_an_unanswered_creation_is_repeated_and_canceled() {
         assert_eq!(shop.reserved().await, 1, "held until it is known");
         shop.payments.init_will(Mode::Answer);
         shop.work_again().await;
-        let canceled = shop.look(order.id).await;
+        let canceled = shop.find_order(order.id).await;
         assert_eq!(canceled.status.as_str(), "canceled");
         let transaction = shop.payments.transaction(order.id).unwrap();
         assert_eq!(transaction.status.as_str(), "canceled");
@@ -60,7 +60,7 @@ async fn a_creation_that_is_answered_canceled_leaves_its_id() {
     shop.payments.init_will(Mode::Answer);
     shop.work_again().await; // it is refused
     shop.work_again().await;
-    let canceled = shop.look(order.id).await;
+    let canceled = shop.find_order(order.id).await;
     assert_eq!(canceled.status.as_str(), "canceled");
     let transaction = shop.payments.transaction(order.id).unwrap();
     assert_eq!(canceled.transaction_id, transaction.transaction_id);
@@ -75,7 +75,7 @@ async fn a_tombstone_of_another_id_is_stored_with_its_order() {
     let submitted = shop.submit().await;
     shop.work().await; // the retry budget is spent
     shop.work_again().await;
-    let canceled = shop.look(submitted.id).await;
+    let canceled = shop.find_order(submitted.id).await;
     assert_eq!(canceled.status.as_str(), "canceled");
     let tombstone = shop.payments.transaction(canceled.id).unwrap();
     assert_ne!(tombstone.transaction_id, submitted.transaction_id);
@@ -91,7 +91,7 @@ async fn without_tombstones_a_refused_creation_is_undone() {
     let order = shop.submit().await;
     shop.work().await;
     shop.work_again().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     shop.assert_whole().await;
 }
 
@@ -103,7 +103,7 @@ async fn without_tombstones_a_payment_overtakes_the_undo() {
     assert!(shop.payments.pay(order.id));
     shop.signal(order.saga_id, saga::CANCEL).await;
     shop.work().await;
-    let order = shop.look(order.id).await;
+    let order = shop.find_order(order.id).await;
     assert_eq!(order.status.as_str(), "completed");
     let paid = shop.payments.transaction(order.id).unwrap();
     assert_eq!(order.transaction_id, paid.transaction_id);

@@ -15,7 +15,7 @@ async fn a_time_out_is_unknown_and_is_asked_again_under_the_same_key() {
         ["begun", "unknown", "done"]
     );
     assert_eq!(
-        shop.look(order.id).await.status.as_str(),
+        shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment"
     );
 }
@@ -65,13 +65,13 @@ async fn a_refusal_compensates_and_always_leaves_a_tombstone() {
     shop.payments.init_will(Mode::Refuse);
     let order = shop.submit().await;
     shop.work().await;
-    let canceling = shop.look(order.id).await;
+    let canceling = shop.find_order(order.id).await;
     assert_eq!(
         (canceling.status.as_str(), canceling.canceling),
         ("pending", true)
     );
     shop.work().await;
-    let canceled = shop.look(order.id).await;
+    let canceled = shop.find_order(order.id).await;
     assert_eq!(
         (canceled.status.as_str(), canceled.canceling),
         ("canceled", false)
@@ -124,7 +124,7 @@ async fn compensation_never_gives_up() {
     assert!(capped, "the backoff is capped");
     shop.payments.cancel_will(Mode::Answer);
     shop.work_again().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn an_undo_whose_answer_is_lost_is_asked_again_under_its_own_key() {
     shop.work_again().await;
     let key = format!("{}/init_payment/undo", order.saga_id);
     assert_eq!(shop.payments.calls()[1..], [key.clone(), key]);
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     shop.assert_whole().await;
 }
 
@@ -149,7 +149,7 @@ async fn an_undo_overtaken_by_a_payment_turns_the_saga_forward() {
     assert!(shop.payments.pay(order.id));
     shop.signal(order.saga_id, saga::CANCEL).await;
     shop.work().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     assert_eq!(shop.state(order.saga_id).await, "completed");
     shop.assert_whole().await;
 }
@@ -162,7 +162,7 @@ async fn an_undo_overtaken_before_init_was_recorded_passes_both_arrows() {
     shop.work().await;
     assert!(shop.payments.pay(order.id));
     shop.work().await;
-    let completed = shop.look(order.id).await;
+    let completed = shop.find_order(order.id).await;
     let history: Vec<_> = completed
         .history
         .iter()

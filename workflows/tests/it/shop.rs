@@ -122,7 +122,7 @@ impl Shop {
     pub(crate) async fn submit(&self) -> Order {
         let key = Uuid::new_v4().to_string();
         match self.try_submit(1, &key, false).await.unwrap() {
-            Submitted::New { order_id, .. } => self.look(order_id).await,
+            Submitted::New { order_id, .. } => self.find_order(order_id).await,
             Submitted::Repeat { .. } => panic!("the key is new"),
         }
     }
@@ -131,12 +131,12 @@ impl Shop {
     pub(crate) async fn awaiting(&self) -> Order {
         let order = self.submit().await;
         self.work().await;
-        let order = self.look(order.id).await;
+        let order = self.find_order(order.id).await;
         assert_eq!(order.status, order::Status::AwaitingPayment);
         order
     }
 
-    pub(crate) async fn look(&self, id: OrderId) -> Order {
+    pub(crate) async fn find_order(&self, id: OrderId) -> Order {
         order::find(&mut self.pool.acquire().await.unwrap(), id, None)
             .await
             .unwrap()

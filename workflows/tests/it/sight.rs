@@ -17,7 +17,7 @@ async fn with_paid_orders(number: usize, is_whole: bool) -> Shop {
         let submitted = shop.submit().await;
         shop.work().await;
         assert!(shop.payments.pay(submitted.id));
-        let order = shop.look(submitted.id).await;
+        let order = shop.find_order(submitted.id).await;
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
     }
     shop

@@ -10,7 +10,7 @@ async fn paid_completes_the_order_in_one_commit() {
     let order = shop.awaiting().await;
     let verdict = shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
     assert_eq!(verdict, Some(Verdict::Applied));
-    let completed = shop.look(order.id).await;
+    let completed = shop.find_order(order.id).await;
     assert_eq!(completed.status.as_str(), "completed");
     assert_eq!(
         shop.count("messaging.outbox where kind in ('step', 'timer')")
@@ -62,9 +62,9 @@ async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
         Some(Verdict::Early)
     );
-    assert_eq!(shop.look(order.id).await.status.as_str(), "pending");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "pending");
     shop.runner.attempt(&claim).await;
-    let completed = shop.look(order.id).await;
+    let completed = shop.find_order(order.id).await;
     let history: Vec<_> = completed
         .history
         .iter()
@@ -90,7 +90,7 @@ async fn a_kept_payment_proves_an_init_whose_answer_never_came() {
     shop.signal(order.saga_id, TRANSACTION_COMPLETED).await;
     shop.payments.init_will(Mode::Unknown);
     shop.work().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 }
 
@@ -99,9 +99,9 @@ async fn canceled_by_payments_compensates() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     shop.signal(order.saga_id, TRANSACTION_CANCELED).await;
-    assert!(shop.look(order.id).await.canceling);
+    assert!(shop.find_order(order.id).await.canceling);
     shop.work().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     assert_eq!(
         shop.signal(order.saga_id, TRANSACTION_CANCELED).await,
         Some(Verdict::Duplicate)
@@ -122,7 +122,7 @@ async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way
     shop.runner.attempt(&claim).await; // the lease holder does not know of the cancellation
     assert_eq!(shop.journal(order.saga_id).await, before, "fenced out");
     shop.work().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     shop.assert_whole().await;
 }
 
@@ -135,7 +135,7 @@ async fn paid_while_compensating_turns_forward_and_after_the_undo_it_is_a_breach
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
         Some(Verdict::Applied)
     );
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 
     let order = shop.awaiting().await;
@@ -145,7 +145,7 @@ async fn paid_while_compensating_turns_forward_and_after_the_undo_it_is_a_breach
         shop.signal(order.saga_id, TRANSACTION_COMPLETED).await,
         Some(Verdict::Late)
     );
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     assert!(
         shop.journal(order.saga_id)
             .await
@@ -171,12 +171,12 @@ async fn the_deadline_is_a_durable_timer_and_asks_payments_first() {
     shop.work_again().await;
     assert_eq!(shop.state(order.saga_id).await, "compensating");
     assert_eq!(
-        shop.look(order.id).await.status.as_str(),
+        shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment",
         "payments decides"
     );
     shop.work().await;
-    assert_eq!(shop.look(order.id).await.status.as_str(), "canceled");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "canceled");
     shop.assert_whole().await;
 }
 
@@ -197,13 +197,13 @@ async fn a_paused_saga_keeps_signals_and_resume_applies_them_first() {
         "kept"
     );
     assert_eq!(
-        shop.look(order.id).await.status.as_str(),
+        shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment"
     );
     let refused = shop.operate(order.saga_id, Verb::Retry).await.unwrap_err();
     assert!(matches!(refused, EngineError::Conflict { .. }), "{refused}");
     shop.operate(order.saga_id, Verb::Resume).await.unwrap();
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     assert_eq!(
         shop.verdicts(order.saga_id).await,
         [Some("applied".to_owned())]
@@ -268,7 +268,7 @@ async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
     set_version(&shop, 1).await; // as a binary that knows the plan sees it
     assert_eq!(orphaned().await, 0);
     shop.operate(order.saga_id, Verb::Resume).await.unwrap();
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 }
 
@@ -292,6 +292,6 @@ async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
         1,
         "due at once, long before the deadline"
     );
-    assert_eq!(shop.look(order.id).await.status.as_str(), "completed");
+    assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 }

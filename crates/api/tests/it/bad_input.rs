@@ -428,10 +428,10 @@ async fn what_nobody_may_see_or_cancel_is_not_there() {
     let shop = Shop::open().await;
     let (owner, stranger) = (shop.buyer(), shop.buyer());
     let order = shop.awaiting(&owner).await;
-    let look = format!("/api/orders/{}", id_of(&order));
-    let cancel = format!("{look}/cancel");
+    let order_path = format!("/api/orders/{}", id_of(&order));
+    let cancel = format!("{order_path}/cancel");
     let unknown = format!("/api/orders/{}/cancel", OrderId::new());
-    let (before, answer) = (shop.traces().await, shop.get(&look, &stranger).await);
+    let (before, answer) = (shop.traces().await, shop.get(&order_path, &stranger).await);
     let nothing = shop
         .get(&format!("/api/orders/{}", OrderId::new()), &stranger)
         .await;
@@ -459,6 +459,6 @@ async fn what_nobody_may_see_or_cancel_is_not_there() {
         ),
     ])
     .await;
-    assert_eq!(shop.get(&look, &owner).await.status, 200);
-    assert_eq!(shop.get(&look, &shop.admin()).await.status, 200);
+    assert_eq!(shop.get(&order_path, &owner).await.status, 200);
+    assert_eq!(shop.get(&order_path, &shop.admin()).await.status, 200);
 }

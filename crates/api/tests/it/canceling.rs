@@ -24,7 +24,7 @@ async fn a_canceled_order_gives_back_its_stock_once_payments_agrees() {
     );
 
     assert_eq!(shop.work().await, 1);
-    let canceled = shop.look(&order, &token, "canceled").await;
+    let canceled = shop.order_with_status(&order, &token, "canceled").await;
     assert_eq!(canceled["canceling"], false);
     assert_eq!(shop.stock(mug).await.1, 0);
     let history: Vec<_> = canceled["history"]
@@ -51,7 +51,7 @@ async fn an_order_that_payments_was_never_asked_about_can_be_canceled() {
     let order = Answer::to(shop.ordering(&token, &body)).await.json();
     assert_eq!(shop.cancel(&order, &token).await.status, 202);
     assert_eq!(shop.work().await, 1);
-    shop.look(&order, &token, "canceled").await;
+    shop.order_with_status(&order, &token, "canceled").await;
     let tombstone = shop.payments.transaction(id_of(&order)).unwrap();
     assert_eq!(tombstone.amount, None, "it can never be paid");
 }
@@ -64,7 +64,7 @@ async fn an_order_that_is_paid_meanwhile_completes_all_the_same() {
     assert!(shop.payments.pay(id_of(&order)));
     assert_eq!(shop.cancel(&order, &token).await.status, 202);
     assert_eq!(shop.work().await, 1);
-    shop.look(&order, &token, "completed").await;
+    shop.order_with_status(&order, &token, "completed").await;
     assert_eq!(shop.stock(mug).await, (499, 0), "sold");
 }
 
@@ -82,7 +82,7 @@ async fn it_is_too_late_to_cancel_a_completed_order() {
         after.insert(kept.to_owned(), before[kept].clone());
     }
     assert_eq!(after, before);
-    assert_eq!(shop.look(&order, &token, "completed").await, order);
+    assert_eq!(shop.order_with_status(&order, &token, "completed").await, order);
     assert_eq!(shop.work().await, 0, "there is nothing to do");
 }
 
@@ -99,7 +99,7 @@ async fn canceling_again_says_what_is_so_and_does_nothing_more() {
         );
     }
     assert_eq!(shop.work().await, 1);
-    let canceled = shop.look(&order, &token, "canceled").await;
+    let canceled = shop.order_with_status(&order, &token, "canceled").await;
     let answer = shop.cancel(&order, &token).await;
     assert_eq!((answer.status, answer.json()), (202, canceled));
     assert_eq!(shop.work().await, 0, "there is nothing to do");
@@ -115,14 +115,14 @@ async fn an_order_stays_canceling_and_holds_its_stock_while_payments_does_not_an
     shop.payments.cancel_will(Mode::Unreachable);
     assert_eq!(shop.cancel(&order, &token).await.status, 202);
     assert_eq!(shop.work().await, 1);
-    let now = shop.look(&order, &token, "awaiting_payment").await;
+    let now = shop.order_with_status(&order, &token, "awaiting_payment").await;
     assert_eq!(now["canceling"], true);
     assert_eq!(shop.stock(mug).await.1, 1);
 
     shop.payments.cancel_will(Mode::Answer);
     shop.hasten().await;
     assert_eq!(shop.work().await, 1);
-    shop.look(&order, &token, "canceled").await;
+    shop.order_with_status(&order, &token, "canceled").await;
 }
 
 #[tokio::test]
@@ -138,5 +138,5 @@ async fn an_admin_may_cancel_anybodys_order_for_a_reason() {
     let answer = shop.cancel_because(&order, &admin, "ordered twice").await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     assert_eq!(shop.work().await, 1);
-    shop.look(&order, &token, "canceled").await;
+    shop.order_with_status(&order, &token, "canceled").await;
 }

@@ -188,7 +188,7 @@ async fn an_act_is_shown_first_then_done_once_and_seen_in_the_sagas_life() {
         "{life}"
     );
     while shop.work().await > 0 {}
-    shop.look(&order, &buyer, "canceled").await;
+    shop.order_with_status(&order, &buyer, "canceled").await;
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn only_an_admin_resolves_and_only_what_payments_bears_out() {
         json!({"name": "transaction_completed", "payload": {"ticket": 4711}, "reason": "r"});
     let told = act(&shop, &saga, "signal", truth, &operator).await;
     assert_eq!(told.status, 200, "{}", told.text);
-    shop.look(&order, &buyer, "completed").await;
+    shop.order_with_status(&order, &buyer, "completed").await;
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ impl Shop {
             self.signal(id_of(&order), TRANSACTION_COMPLETED).await,
             Some(Verdict::Applied)
         );
-        self.look(&order, token, "completed").await
+        self.order_with_status(&order, token, "completed").await
     }
 
     /// A canceled order, fully compensated.
@@ -237,7 +237,7 @@ impl Shop {
         let order = self.awaiting(token).await;
         self.cancel(&order, token).await;
         assert_eq!(self.work().await, 1);
-        self.look(&order, token, "canceled").await
+        self.order_with_status(&order, token, "canceled").await
     }
 
     pub(crate) async fn cancel(&self, order: &Value, token: &str) -> Answer {
@@ -252,7 +252,7 @@ impl Shop {
     }
 
     /// The order as it is now; asserts its status.
-    pub(crate) async fn look(&self, order: &Value, token: &str, status: &str) -> Value {
+    pub(crate) async fn order_with_status(&self, order: &Value, token: &str, status: &str) -> Value {
         let path = format!("/api/orders/{}", id_of(order));
         let order = self.get(&path, token).await.json();
         assert_eq!(order["status"], status, "{order}");

@@ -140,7 +140,7 @@ async fn a_deleted_product_is_gone_from_the_catalog_but_not_from_orders() {
     let held = shop
         .order_at(Status::AwaitingPayment, &[item(mug.id, 2)])
         .await;
-    let before = shop.look(held).await;
+    let before = shop.find_order(held).await;
     shop.delete(mug.id, mug.version).await.unwrap();
     assert_eq!(shop.find(mug.id).await, None);
     let mut conn = shop.pool.acquire().await.unwrap();
@@ -162,7 +162,7 @@ async fn a_deleted_product_is_gone_from_the_catalog_but_not_from_orders() {
             "{deleted:?}"
         );
     }
-    assert_eq!(shop.look(held).await, before);
+    assert_eq!(shop.find_order(held).await, before);
     shop.go(Move::Complete, &[held]).await.unwrap();
     assert_eq!(shop.stock(mug.id).await.sold, 2);
 }

@@ -37,11 +37,11 @@ async fn an_order_moves_along_the_legal_arrows_only() {
     for from in STATUSES {
         for step in MOVES {
             let id = shop.order_at(from, &[item(mug, 1)]).await;
-            let before = shop.look(id).await;
+            let before = shop.find_order(id).await;
             let stock = shop.stock(mug).await;
             let mails = shop.count("messaging.outbox").await;
             let outcome = shop.go(step, &[id]).await;
-            let after = shop.look(id).await;
+            let after = shop.find_order(id).await;
             let Some(to) = legal(from, step) else {
                 let refused = outcome.unwrap_err();
                 assert!(
@@ -85,7 +85,7 @@ async fn a_refused_move_changes_nothing_even_if_its_transaction_commits() {
         (Status::Canceled, Move::Complete),
     ] {
         let id = shop.order_at(from, &[item(mug, 1)]).await;
-        let (before, stock) = (shop.look(id).await, shop.stock(mug).await);
+        let (before, stock) = (shop.find_order(id).await, shop.stock(mug).await);
         let mails = shop.count("messaging.outbox").await;
         let mut tx = shop.pool.begin().await.unwrap();
         let outcome = match step {
@@ -94,7 +94,7 @@ async fn a_refused_move_changes_nothing_even_if_its_transaction_commits() {
         };
         outcome.unwrap_err();
         tx.commit().await.unwrap();
-        assert_eq!(shop.look(id).await, before, "{from:?} {step:?}");
+        assert_eq!(shop.find_order(id).await, before, "{from:?} {step:?}");
         assert_eq!(shop.stock(mug).await, stock, "{from:?} {step:?}");
         assert_eq!(shop.count("messaging.outbox").await, mails);
     }
@@ -130,7 +130,7 @@ async fn an_order_that_is_being_canceled_can_still_be_canceled_or_turn_out_paid(
         let id = shop.order_at(from, &[item(mug, 1)]).await;
         shop.go(Move::BeginCanceling, &[id]).await.unwrap();
         shop.go(Move::Cancel, &[id]).await.unwrap();
-        let order = shop.look(id).await;
+        let order = shop.find_order(id).await;
         assert_eq!((order.status, order.canceling), (Status::Canceled, false));
     }
     let id = shop
@@ -138,7 +138,7 @@ async fn an_order_that_is_being_canceled_can_still_be_canceled_or_turn_out_paid(
         .await;
     shop.go(Move::BeginCanceling, &[id]).await.unwrap();
     shop.go(Move::Complete, &[id]).await.unwrap();
-    let order = shop.look(id).await;
+    let order = shop.find_order(id).await;
     assert_eq!((order.status, order.canceling), (Status::Completed, false));
     assert_eq!(shop.stock(mug).await.sold, 1);
 }
@@ -151,7 +151,7 @@ async fn the_history_tells_every_change_in_order_and_why() {
     for step in [Move::AwaitPayment, Move::BeginCanceling, Move::Cancel] {
         shop.go(step, &[id]).await.unwrap();
     }
-    let history = shop.look(id).await.history;
+    let history = shop.find_order(id).await.history;
     let told: Vec<_> = history
         .iter()
         .map(|change| (change.seq, change.status.known(), change.reason.as_deref()))
@@ -182,14 +182,14 @@ async fn a_batch_moves_as_a_whole_or_not_at_all() {
         let one = shop.order_at(ready, &[item(mug, 1)]).await;
         let two = shop.order_at(ready, &[item(kettle, 1), item(mug, 1)]).await;
         let other = shop.order_at(unready, &[item(mug, 1)]).await;
-        let before = (shop.look(one).await, shop.stock(mug).await);
+        let before = (shop.find_order(one).await, shop.stock(mug).await);
         shop.go(step, &[one, other]).await.unwrap_err();
         shop.go(step, &[one, OrderId::new()]).await.unwrap_err();
-        assert_eq!((shop.look(one).await, shop.stock(mug).await), before);
+        assert_eq!((shop.find_order(one).await, shop.stock(mug).await), before);
         shop.go(step, &[one, two]).await.unwrap();
         let to = legal(ready, step).unwrap();
-        assert_eq!(shop.look(one).await.status, to, "{step:?}");
-        assert_eq!(shop.look(two).await.status, to, "{step:?}");
+        assert_eq!(shop.find_order(one).await.status, to, "{step:?}");
+        assert_eq!(shop.find_order(two).await.status, to, "{step:?}");
     }
 }
 
@@ -214,7 +214,7 @@ async fn completing_queues_a_confirmation_that_holds_ids_only_in_the_same_transa
     );
     assert_eq!(key, "send_order_confirmation");
     assert!(together, "order, stock and mail are of one transaction");
-    let trace_id = shop.look(id).await.trace_id;
+    let trace_id = shop.find_order(id).await.trace_id;
     assert_eq!(traceparent.split('-').nth(1), Some(trace_id.as_str()));
 }
 
@@ -224,7 +224,7 @@ async fn the_terms_of_a_payment_are_found_by_its_transaction() {
     let mug = shop.product("Mug", 1290, 10).await;
     let id = shop.place(&[item(mug, 2)]).await;
     shop.place(&[item(mug, 1)]).await;
-    let order = shop.look(id).await;
+    let order = shop.find_order(id).await;
     let asked = [order.transaction_id, TransactionId::new()];
     let terms = order::find_terms(&mut shop.pool.acquire().await.unwrap(), &asked)
         .await

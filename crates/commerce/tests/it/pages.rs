@@ -175,7 +175,7 @@ async fn an_order_in_a_list_is_the_same_as_by_itself() {
     let listed = orders(&shop, Some(shop.user), None, 10).await;
     assert_eq!(listed.len(), 2);
     for order in listed {
-        assert_eq!(order, shop.look(order.id).await);
+        assert_eq!(order, shop.find_order(order.id).await);
     }
 }
 

@@ -15,7 +15,7 @@ async fn an_order_costs_what_the_catalog_says_when_it_is_placed_and_keeps_that()
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     let kettle = shop.product("Kettle", 5490, 10).await;
     let id = shop.place(&[item(kettle, 1), item(mug.id, 3)]).await;
-    let before = shop.look(id).await;
+    let before = shop.find_order(id).await;
     assert_eq!(before.total, eur(5490 + 3 * 1290));
     let line = |product_id, name: &str, quantity, cents| Line {
         product_id,
@@ -36,14 +36,14 @@ async fn an_order_costs_what_the_catalog_says_when_it_is_placed_and_keeps_that()
         ..draft("Golden Mug", 0, 10)
     };
     let mug = shop.edit(mug.id, mug.version, &dearer).await.unwrap();
-    assert_eq!(shop.look(id).await, before);
+    assert_eq!(shop.find_order(id).await, before);
     let basket = shop.price(&[item(mug.id, 1)]).await.unwrap();
     assert_eq!(
         basket.total, dearer.price,
         "the next order pays the new price"
     );
     shop.delete(mug.id, mug.version).await.unwrap();
-    assert_eq!(shop.look(id).await, before);
+    assert_eq!(shop.find_order(id).await, before);
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_basket_has_from_1_to_100_lines() {
     assert!(matches!(refused, PriceError::Empty), "{refused:?}");
     // all lines are stored
     let id = shop.place(&items[1..]).await;
-    assert_eq!(shop.look(id).await.lines, basket.lines);
+    assert_eq!(shop.find_order(id).await.lines, basket.lines);
 }
 
 #[tokio::test]
@@ -151,6 +151,6 @@ async fn one_order_has_one_currency() {
         "{refused:?}"
     );
     let id = shop.place(&[item(import, 2)]).await;
-    let total = shop.look(id).await.total;
+    let total = shop.find_order(id).await.total;
     assert_eq!((total.amount, total.currency.as_str()), (2580, "USD"));
 }

@@ -95,7 +95,7 @@ async fn orders_that_the_release_before_moves_have_a_history() {
     let refused = [Pending, Canceling, Canceled];
     let expected = [&completed[..], &completed, &canceled, &refused];
     for (order, expected) in orders.into_iter().zip(expected) {
-        let history = shop.look(order).await.history;
+        let history = shop.find_order(order).await.history;
         let statuses: Vec<_> = history
             .iter()
             .filter_map(|change| change.status.known())

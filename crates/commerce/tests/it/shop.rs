@@ -154,7 +154,7 @@ impl Shop {
         tx.commit().await
     }
 
-    pub(crate) async fn look(&self, id: OrderId) -> Order {
+    pub(crate) async fn find_order(&self, id: OrderId) -> Order {
         order::find(&mut self.pool.acquire().await.unwrap(), id, None)
             .await
             .unwrap()

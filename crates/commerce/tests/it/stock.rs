@@ -235,7 +235,7 @@ async fn completing_and_canceling_at_once_either_sells_or_releases() {
             .await;
         let both = winners(&shop, order, &[Move::Complete, Move::Cancel]);
         assert_eq!(both.await, 1);
-        match shop.look(order).await.status {
+        match shop.find_order(order).await.status {
             Status::Completed => sold += 3,
             Status::Canceled => {}
             live => panic!("{live:?}"),

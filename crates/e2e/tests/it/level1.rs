@@ -65,7 +65,7 @@ async fn the_specified_contract_of_payments_is_enough() {
     payments.lose_answers(true);
     let (_, lost) = buyer.order().await;
     eventually("the order to be canceling", || async {
-        let order = buyer.try_look(text(&lost, "id")).await;
+        let order = buyer.find_order(text(&lost, "id")).await;
         order.is_some_and(|order| order["canceling"] == true)
     })
     .await;
@@ -93,7 +93,7 @@ async fn a_payment_that_overtakes_the_answer_completes_the_order() {
         assert!(payments.pay(&id).await);
         if gives_up {
             eventually("the order to be canceling", || async {
-                let order = buyer.try_look(text(&order, "id")).await;
+                let order = buyer.find_order(text(&order, "id")).await;
                 order.is_some_and(|order| order["canceling"] == true)
             })
             .await;
@@ -142,7 +142,7 @@ async fn decide(n: usize, payments: &Level1, buyer: &Buyer<'_>, order: &str) {
             if let Some((id, _)) = payments.transaction(order).await {
                 return Some(Some(id));
             }
-            let ended = buyer.try_look(order).await?["status"] == "canceled";
+            let ended = buyer.find_order(order).await?["status"] == "canceled";
             ended.then_some(None)
         },
     )
@@ -210,7 +210,7 @@ async fn a_storm_beside_a_foreign_service_ends_each_order_right() {
     system.assert_whole().await;
     let mut completed = 0;
     for id in &orders {
-        let order = buyer.try_look(id).await.unwrap();
+        let order = buyer.find_order(id).await.unwrap();
         let status = text(&order, "status");
         assert!(matches!(status, "completed" | "canceled"), "{order}");
         completed += usize::from(status == "completed");

@@ -87,12 +87,12 @@ async fn payments_back_after_the_budget_gives_canceled_and_a_late_creation_is_re
     let id = text(&order, "id");
     eventually("the order to be canceling", || async {
         buyer
-            .try_look(id)
+            .find_order(id)
             .await
             .is_some_and(|order| order["canceling"] == true)
     })
     .await;
-    let order = buyer.try_look(id).await.unwrap();
+    let order = buyer.find_order(id).await.unwrap();
     assert_eq!(text(&order, "status"), "pending");
     assert_eq!(system.available("enamel-mug").await, before - 1);
 
@@ -210,7 +210,7 @@ async fn a_user_cancels_and_the_loser_of_a_race_is_told_the_truth() {
         StatusCode::CONFLICT
     );
     let stranger = system.buyer().await;
-    assert!(stranger.try_look(text(&order, "id")).await.is_none());
+    assert!(stranger.find_order(text(&order, "id")).await.is_none());
     assert_eq!(
         stranger.cancel(text(&order, "id")).await.status(),
         StatusCode::NOT_FOUND

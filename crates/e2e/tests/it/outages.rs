@@ -25,7 +25,7 @@ pub(crate) async fn load(system: &System, orders: usize) -> Vec<String> {
         let id = order["id"].as_str().unwrap().to_owned();
         let order = testkit::eventually_some("the order to have its transaction", || async {
             buyer
-                .try_look(&id)
+                .find_order(&id)
                 .await
                 .filter(|order| order["status"] != "pending")
         })
@@ -192,7 +192,7 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
     )
     .await;
     for order in orders {
-        let order = buyer.try_look(order["id"].as_str().unwrap()).await.unwrap();
+        let order = buyer.find_order(order["id"].as_str().unwrap()).await.unwrap();
         assert_eq!(order["status"], "awaiting_payment", "the alarm goes on");
     }
 

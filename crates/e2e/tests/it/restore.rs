@@ -91,12 +91,12 @@ async fn after_a_restore_every_order_of_the_backup_goes_on() {
         system.spawn(process).await;
     }
     buyer.awaits(text(&told, "id"), "completed").await;
-    let again = buyer.try_look(text(&waiting, "id")).await.unwrap();
+    let again = buyer.find_order(text(&waiting, "id")).await.unwrap();
     assert_eq!(text(&again, "status"), "awaiting_payment");
     pay(&system, &buyer, &waiting).await;
     buyer.awaits(text(&waiting, "id"), "completed").await;
     buyer.awaits(text(&done, "id"), "completed").await;
-    assert!(buyer.try_look(text(&lost, "id")).await.is_none());
+    assert!(buyer.find_order(text(&lost, "id")).await.is_none());
     let asked_again = buyer.try_order(&mug, 1, key).await.unwrap();
     assert_eq!(asked_again.status(), StatusCode::CREATED);
     let asked_again: Value = asked_again.json().await.unwrap();

@@ -341,7 +341,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
     fails(&system, forged.len() + 1).await;
     edits_prove_nothing(&system, &channel, &order, &true_signature).await;
 
-    let now = buyer.try_look(text(&order, "id")).await.unwrap();
+    let now = buyer.find_order(text(&order, "id")).await.unwrap();
     assert_eq!(text(&now, "status"), "awaiting_payment");
     let status: String =
         sqlx::query_scalar("select status from payments.transaction where transaction_id = $1")

@@ -104,7 +104,7 @@ async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
     system.fault(Upstream::Payments, Fault::Cut);
     eventually("the order to be canceling", || async {
         buyer
-            .try_look(text(&order, "id"))
+            .find_order(text(&order, "id"))
             .await
             .is_some_and(|order| order["canceling"] == true)
     })

@@ -197,7 +197,7 @@ async fn a_decision_over_another_amount_moves_nothing_and_is_named() {
     });
     publish(&channel, wrong.to_string().as_bytes()).await;
     let why = assert_cause(&system, &saga, "payment-mismatch", &["what", "status"]).await;
-    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    let order = buyer.find_order(text(&order, "id")).await.unwrap();
     assert_eq!(text(&order, "status"), "awaiting_payment");
 
     let words = shlex::split(text(&why["next"][0], "command")).unwrap();

@@ -275,7 +275,7 @@ async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
         count(&system.shop, "select count(*) from saga.signal").await,
         2
     );
-    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    let order = buyer.find_order(text(&order, "id")).await.unwrap();
     assert_eq!(order["history"].as_array().unwrap().len(), 3);
     whole(&system).await;
 }

@@ -37,7 +37,7 @@ async fn placed(buyer: &Buyer<'_>, product: &str, name: &str, orders: usize) -> 
             .await;
             let id = text(&order, "id").to_owned();
             within(DEADLINE, "the order to await its payment", || async {
-                let order = buyer.try_look(&id).await?;
+                let order = buyer.find_order(&id).await?;
                 (order["status"] == "awaiting_payment").then_some(order)
             })
             .await

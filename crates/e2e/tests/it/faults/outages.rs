@@ -218,7 +218,7 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
     logged(&system, "waits for a lock, and others proceed").await;
     logged(&system, "open transactions: session").await;
     for held in held.iter().chain(&lamps) {
-        let order = buyer.try_look(text(held, "id")).await.unwrap();
+        let order = buyer.find_order(text(held, "id")).await.unwrap();
         assert_eq!(order["status"], "awaiting_payment");
     }
     saga.rollback().await.unwrap();
@@ -253,7 +253,7 @@ async fn f61_a_locked_table_delays_every_order_and_is_named_as_their_cause() {
             why["code"] == "blocked-by-session" && why["sure"] == "certain"
         })
         .await;
-        let order = buyer.try_look(text(order, "id")).await.unwrap();
+        let order = buyer.find_order(text(order, "id")).await.unwrap();
         assert_eq!(order["status"], "awaiting_payment");
     }
     let why = why(&orders[0]).await;
@@ -311,7 +311,7 @@ async fn f61_a_locked_saga_delays_no_step_of_others() {
     for order in &orders[1..] {
         buyer.awaits(text(order, "id"), "awaiting_payment").await;
     }
-    let held = buyer.try_look(text(&orders[0], "id")).await.unwrap();
+    let held = buyer.find_order(text(&orders[0], "id")).await.unwrap();
     assert_eq!(held["status"], "pending");
     holder.rollback().await.unwrap();
     let held = buyer.awaits(text(&orders[0], "id"), "awaiting_payment");
@@ -335,7 +335,7 @@ async fn f61_a_locked_saga_delays_no_deadline_of_others() {
         buyer.awaits(text(order, "id"), "canceled").await;
     }
     let held = text(&held, "id");
-    let seen = buyer.try_look(held).await.unwrap();
+    let seen = buyer.find_order(held).await.unwrap();
     assert_ne!(seen["status"], "canceled");
     holder.rollback().await.unwrap();
     buyer.awaits(held, "canceled").await;

@@ -148,7 +148,7 @@ async fn f08_an_undo_that_cannot_be_done_is_shown_to_operators_and_done_when_it_
     )
     .await;
     assert_eq!(
-        text(&buyer.try_look(id).await.unwrap(), "status"),
+        text(&buyer.find_order(id).await.unwrap(), "status"),
         "pending"
     );
     system.fault(Upstream::Payments, Fault::None);

@@ -122,7 +122,7 @@ async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
     .await;
     block_in_place(|| system.stop("worker saga"));
     // no other process is running that could have done it
-    let order = buyer.try_look(text(&order, "id")).await.unwrap();
+    let order = buyer.find_order(text(&order, "id")).await.unwrap();
     assert_eq!(text(&order, "status"), "awaiting_payment");
     system.spawn("worker").await;
     completes(&buyer, &order).await;

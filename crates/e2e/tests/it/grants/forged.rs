@@ -69,7 +69,7 @@ async fn publish(
 }
 
 async fn undecided(rig: &Rig, buyer: &Buyer<'_>, order: &Value) {
-    let now = buyer.try_look(text(order, "id")).await.unwrap();
+    let now = buyer.find_order(text(order, "id")).await.unwrap();
     assert_eq!(text(&now, "status"), "awaiting_payment");
     let status: String =
         sqlx::query_scalar("select status from payments.transaction where order_id = $1::uuid")

@@ -188,7 +188,7 @@ async fn what_breaks_raises_its_alert() {
 
     spans.will(Fault::Reset);
     let browsing = || async {
-        buyer.try_look(text(&open, "id")).await;
+        buyer.find_order(text(&open, "id")).await;
     };
     meanwhile(browsing, async {
         prometheus.raises("TelemetryLost", &[]).await;

@@ -115,14 +115,14 @@ async fn an_outage_of_payments_pages_for_payments_and_breaks_no_invariant() {
     }
     for order in &orders {
         let healed = within(DEADLINE, "an order to await its payment", || async {
-            let order = buyer.try_look(order).await?;
+            let order = buyer.find_order(order).await?;
             (order["status"] == "awaiting_payment").then_some(order)
         });
         buyer.pay(text(&healed.await, "transaction_id")).await;
     }
     for order in &orders {
         within(DEADLINE, "an order to be completed", || async {
-            let order = buyer.try_look(order).await?;
+            let order = buyer.find_order(order).await?;
             (order["status"] == "completed").then_some(())
         })
         .await;

@@ -64,7 +64,7 @@ async fn a_payment_behind_a_flood_of_garbage_completes_its_order() {
         DEADLINE,
         "the order behind the flood to complete",
         || async {
-            let order = buyer.try_look(text(&order, "id")).await?;
+            let order = buyer.find_order(text(&order, "id")).await?;
             (order["status"] == "completed").then_some(())
         },
     )
