@@ -19,7 +19,7 @@ const AS_OF_NOW: &str = "
     update saga.saga set deadline = now() + interval '1 hour' where deadline is not null;
     update messaging.outbox set due_at = case kind when 'timer' then now() + interval '1 hour' else now() end";
 
-fn operate(system: &System, verb: &str, saga: &str) {
+fn run_action(system: &System, verb: &str, saga: &str) {
     let reason = "after the upgrade";
     system.run(
         "shopctl",
@@ -75,7 +75,7 @@ async fn sagas_of_the_release_before_come_to_rest() {
         "canceled_while_paused",
         "running_paused",
     ] {
-        operate(
+        run_action(
             &system,
             "resume",
             &one(&system, "saga_id", order(name)).await,

@@ -45,14 +45,14 @@ struct Run<'a> {
 }
 
 /// The result of schemathesis.
-struct Said {
+struct SchemathesisResult {
     good: bool,
     cases: u64,
     text: String,
 }
 
 impl Run<'_> {
-    fn play(&self, system: &System, examples: u32, all_constraints: bool) -> Said {
+    fn play(&self, system: &System, examples: u32, all_constraints: bool) -> SchemathesisResult {
         let document = root().join(format!("docs/openapi/{}.json", self.service));
         let program = std::env::var("TEST_SCHEMATHESIS");
         let program = program.expect("`cargo xtask test` installs schemathesis");
@@ -83,7 +83,7 @@ impl Run<'_> {
         std::fs::write(system.log(&name), &text).unwrap();
         let report = std::fs::read_to_string(report).unwrap_or_default();
         let report: Value = serde_json::from_str(&report).unwrap_or_default();
-        Said {
+        SchemathesisResult {
             good: output.status.success(),
             cases: report["test_cases"]["generated"].as_u64().unwrap_or(0),
             text,
@@ -139,12 +139,12 @@ async fn generated_requests_find_nothing_that_the_documents_do_not_say() {
                 started.map(|run| run.join().unwrap())
             })
         });
-        for (n, said) in played.into_iter().enumerate() {
+        for (n, result) in played.into_iter().enumerate() {
             let name = format!("{} as {caller}", runs[n].service);
-            report.push(format!("{name}: {} requests", said.cases));
-            cases[n] += said.cases;
-            if !said.good {
-                found.push(format!("{name}:\n{}", said.text));
+            report.push(format!("{name}: {} requests", result.cases));
+            cases[n] += result.cases;
+            if !result.good {
+                found.push(format!("{name}:\n{}", result.text));
             }
         }
     }

@@ -14,14 +14,14 @@ use uuid::Uuid;
 use crate::{hurried, saga_of, text};
 
 /// The output and the exit code of shopctl.
-struct Said {
+struct ShopctlOutput {
     code: i32,
     out: String,
     talk: String,
 }
 
-impl Said {
-    fn by(output: Output) -> Self {
+impl ShopctlOutput {
+    fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -46,21 +46,21 @@ impl Said {
     }
 }
 
-fn shopctl(system: &System, arguments: &[&str]) -> Said {
+fn shopctl(system: &System, arguments: &[&str]) -> ShopctlOutput {
     shopctl_on(system, true, arguments)
 }
 
 /// shopctl with payments' database, or with its API alone.
-fn shopctl_on(system: &System, database: bool, arguments: &[&str]) -> Said {
+fn shopctl_on(system: &System, database: bool, arguments: &[&str]) -> ShopctlOutput {
     let mut command = system.command("shopctl");
     command.args(arguments).env("SHOPCTL_ACTOR", "olga");
     if !database {
         command.env_remove("PAYMENTS_DATABASE_URL");
     }
-    Said::by(command.args(["-o", "json"]).output().unwrap())
+    ShopctlOutput::of(command.args(["-o", "json"]).output().unwrap())
 }
 
-fn resolve(system: &System, database: bool, saga: &str, to: &str) -> Said {
+fn resolve(system: &System, database: bool, saga: &str, to: &str) -> ShopctlOutput {
     let arguments = [
         "saga",
         "resolve",
@@ -78,7 +78,7 @@ fn resolve(system: &System, database: bool, saga: &str, to: &str) -> Said {
     shopctl_on(system, database, &arguments)
 }
 
-fn act(system: &System, verb: &str, saga: &str) -> Said {
+fn run_action(system: &System, verb: &str, saga: &str) -> ShopctlOutput {
     shopctl(
         system,
         &["saga", verb, saga, "--reason", "ticket 4711", "--yes"],
@@ -115,10 +115,10 @@ async fn assert_recorded(system: &System, saga: &str, verb: &str) {
         .with(0)
         .lines()
         .remove(0);
-    let told =
+    let any_of =
         |of: &str, test: &dyn Fn(&Value) -> bool| life[of].as_array().unwrap().iter().any(test);
     assert!(
-        told("acts", &|act| act["verb"] == format!("saga {verb}")
+        any_of("acts", &|act| act["verb"] == format!("saga {verb}")
             && act["actor"] == "olga"),
         "{life}"
     );
@@ -126,7 +126,7 @@ async fn assert_recorded(system: &System, saga: &str, verb: &str) {
         let detail = moment["detail"].as_str().unwrap_or_default();
         moment["kind"] == "operator" && detail.starts_with(verb) && detail.ends_with("ticket 4711")
     };
-    assert!(told("timeline", &noted), "{life}");
+    assert!(any_of("timeline", &noted), "{life}");
 }
 
 /// Automatic attempts are an hour apart.
@@ -163,11 +163,11 @@ async fn a_paused_saga_keeps_what_comes_in_and_resuming_applies_it() {
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;
     let saga = saga_of(&system, &order).await;
-    act(&system, "pause", &saga).with(0);
+    run_action(&system, "pause", &saga).with(0);
     assert_recorded(&system, &saga, "pause").await;
-    let again = act(&system, "pause", &saga).with(4);
+    let again = run_action(&system, "pause", &saga).with(4);
     assert!(again.talk.contains("is paused already"), "{}", again.talk);
-    let retried = act(&system, "retry", &saga).with(4);
+    let retried = run_action(&system, "retry", &saga).with(4);
     assert!(retried.talk.contains("resume"), "{}", retried.talk);
 
     buyer.pay(text(&order, "transaction_id")).await;
@@ -182,11 +182,11 @@ async fn a_paused_saga_keeps_what_comes_in_and_resuming_applies_it() {
     })
     .await;
     assert_eq!(state(&system, &saga).await, "waiting");
-    let resumed = act(&system, "resume", &saga).with(0).lines().remove(0);
+    let resumed = run_action(&system, "resume", &saga).with(0).lines().remove(0);
     assert_eq!(text(&resumed, "to"), "completed", "{resumed}");
     assert_recorded(&system, &saga, "resume").await;
     buyer.awaits(text(&order, "id"), "completed").await;
-    let over = act(&system, "cancel", &saga).with(4);
+    let over = run_action(&system, "cancel", &saga).with(4);
     assert!(over.talk.contains("at rest"), "{}", over.talk);
     whole(&system).await;
 }
@@ -218,7 +218,7 @@ async fn canceling_says_beforehand_what_moves_and_then_moves_just_that() {
     );
     assert_eq!(system.available("enamel-mug").await, free - 1);
 
-    act(&system, "cancel", &saga).with(0);
+    run_action(&system, "cancel", &saga).with(0);
     buyer.awaits(text(&order, "id"), "canceled").await;
     assert_recorded(&system, &saga, "cancel").await;
     assert_eq!(system.available("enamel-mug").await, free);
@@ -278,7 +278,7 @@ async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
         .env("SHOPCTL_ACTOR", "olga")
         .env_remove("PAYMENTS_URL")
         .env_remove("PAYMENTS_DATABASE_URL");
-    let blind = Said::by(blind.output().unwrap()).with(6);
+    let blind = ShopctlOutput::of(blind.output().unwrap()).with(6);
     assert!(
         blind.talk.contains("payments cannot be seen"),
         "{}",
@@ -339,13 +339,13 @@ async fn resolved_as_payments_bears_it_out(database: bool) {
     let saga = saga_of(&system, &order).await;
     let lie = resolve(&saga, "done").with(4);
     assert!(lie.talk.contains("has no transaction"), "{}", lie.talk);
-    act(&system, "cancel", &saga).with(0);
+    run_action(&system, "cancel", &saga).with(0);
     undo_failed(&system, &saga).await;
     // without its tombstone the order could still be paid later
     let early = resolve(&saga, "undone").with(4);
     assert!(early.talk.contains("has no transaction"), "{}", early.talk);
     system.fault(Upstream::Payments, Fault::CutAnswers);
-    act(&system, "retry", &saga).with(0); // creates the tombstone; its answer is lost
+    run_action(&system, "retry", &saga).with(0); // creates the tombstone; its answer is lost
     eventually("the tombstone", || async {
         let tombstones = "select count(*) from payments.transaction where tombstone";
         let tombstones: i64 = sqlx::query_scalar(tombstones)
@@ -376,10 +376,10 @@ async fn a_service_of_level_1_bears_out_no_assertion() {
         system.spawn(role).await;
     }
     let buyer = system.buyer().await;
-    let unverified = |said: Said| {
-        let said = said.with(UNREACHABLE);
+    let unverified = |output: ShopctlOutput| {
+        let output = output.with(UNREACHABLE);
         let reason = "payments does not offer this";
-        assert!(said.talk.contains(reason), "{}", said.talk);
+        assert!(output.talk.contains(reason), "{}", output.talk);
     };
 
     payments.lose_answers(true);
@@ -392,7 +392,7 @@ async fn a_service_of_level_1_bears_out_no_assertion() {
     let after = shopctl(&system, &["saga", "show", &saga]).with(0).out;
     assert_eq!(before, after);
     payments.lose_answers(false);
-    act(&system, "retry", &saga).with(0);
+    run_action(&system, "retry", &saga).with(0);
     let paid = buyer.awaits(text(&lost, "id"), "awaiting_payment").await;
     let signal = [
         "saga",
@@ -412,11 +412,11 @@ async fn a_service_of_level_1_bears_out_no_assertion() {
     payments.lose_answers(true);
     let (_, canceled) = buyer.order().await;
     let saga = saga_of(&system, &canceled).await;
-    act(&system, "cancel", &saga).with(0);
+    run_action(&system, "cancel", &saga).with(0);
     undo_failed(&system, &saga).await;
     unverified(resolve(&system, false, &saga, "undone"));
     payments.lose_answers(false);
-    act(&system, "retry", &saga).with(0);
+    run_action(&system, "retry", &saga).with(0);
     buyer.awaits(text(&canceled, "id"), "canceled").await;
     whole(&system).await;
 }
@@ -449,7 +449,7 @@ async fn whoever_holds_the_lease_cannot_finish_against_an_operator() {
         let acted = if verb == "resolve" {
             resolve(&system, true, &saga, "done")
         } else {
-            act(&system, verb, &saga)
+            run_action(&system, verb, &saga)
         };
         acted.with(0);
         system.link("worker", Upstream::Payments).will(Fault::None);
@@ -487,7 +487,7 @@ async fn the_same_command_from_two_shells_takes_effect_once() {
         .collect();
     let codes: Vec<_> = shells
         .into_iter()
-        .map(|shell| Said::by(shell.wait_with_output().unwrap()).code)
+        .map(|shell| ShopctlOutput::of(shell.wait_with_output().unwrap()).code)
         .collect();
     assert_eq!(
         codes.iter().filter(|code| **code == 0).count(),
@@ -515,7 +515,7 @@ async fn a_saga_that_lost_its_entry_gets_one_by_a_retry() {
         .execute(&system.shop)
         .await
         .unwrap();
-    act(&system, "retry", &saga).with(0);
+    run_action(&system, "retry", &saga).with(0);
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
     whole(&system).await;
@@ -526,7 +526,7 @@ async fn the_audit_cannot_be_changed() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let saga = saga_of(&system, &awaiting(&buyer).await).await;
-    act(&system, "cancel", &saga).with(0);
+    run_action(&system, "cancel", &saga).with(0);
     for change in [
         "update saga.audit set reason = 'another'",
         "delete from saga.audit",
@@ -537,7 +537,7 @@ async fn the_audit_cannot_be_changed() {
     }
     assert_recorded(&system, &saga, "cancel").await;
     let nobody = Uuid::now_v7().to_string();
-    act(&system, "retry", &nobody).with(3);
+    run_action(&system, "retry", &nobody).with(3);
     let blank = ["saga", "retry", &saga, "--reason", "  ", "--yes"];
     shopctl(&system, &blank).with(2);
     shopctl(&system, &["saga", "retry", "--reason", "r"]).with(2);
@@ -547,5 +547,5 @@ async fn the_audit_cannot_be_changed() {
     let mut asked = system.command("shopctl");
     asked.args(["saga", "cancel", &saga, "--reason", "r"]);
     asked.env("SHOPCTL_ACTOR", "olga");
-    assert!(matches!(Said::by(asked.output().unwrap()).code, 1 | 4));
+    assert!(matches!(ShopctlOutput::of(asked.output().unwrap()).code, 1 | 4));
 }

@@ -87,7 +87,7 @@ async fn a_session_that_shopctl_ends_neither_pays_nor_acts() {
         .post(format!("{}/api/login", system.api_url))
         .json(&login);
     let session: Value = login.send().await.unwrap().json().await.unwrap();
-    let act = || {
+    let drop_message = || {
         let url = format!("{}/api/failed/none/drop", system.api_url);
         call(
             &system,
@@ -96,10 +96,10 @@ async fn a_session_that_shopctl_ends_neither_pays_nor_acts() {
             json!({"reason": "r"}),
         )
     };
-    let (status, problem) = act().await;
+    let (status, problem) = drop_message().await;
     assert_eq!(status, 404, "{problem}");
     assert_eq!(user("revoke", &role).0, 0);
-    let (status, problem) = act().await;
+    let (status, problem) = drop_message().await;
     assert_eq!(
         (status, text(&problem, "type")),
         (401, "/problems/session-over")

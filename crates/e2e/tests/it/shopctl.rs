@@ -135,7 +135,7 @@ async fn exit_codes_and_hints_tell_what_is_wrong() {
 }
 
 /// Runs shopctl with other settings than the system's.
-pub(crate) fn told(
+pub(crate) fn shopctl_with(
     system: &System,
     settings: &[(&str, &str)],
     arguments: &[&str],
@@ -171,11 +171,11 @@ async fn what_cannot_be_reached_is_named_and_an_error_is_json_where_json_is_aske
             "RabbitMQ",
         ),
     ] {
-        let (code, talk) = told(&system, &[(setting, url)], arguments);
+        let (code, talk) = shopctl_with(&system, &[(setting, url)], arguments);
         assert_eq!(code, 6, "{talk}");
         assert!(talk.contains(named) && talk.contains("hint: "), "{talk}");
         assert!(!talk.contains("hush"), "{talk}");
-        let (code, talk) = told(
+        let (code, talk) = shopctl_with(
             &system,
             &[(setting, url)],
             &[arguments, &["-o", "json"]].concat(),
@@ -187,13 +187,13 @@ async fn what_cannot_be_reached_is_named_and_an_error_is_json_where_json_is_aske
         assert!(text(&error, "message").contains(named), "{error}");
         assert!(!text(&error, "hint").is_empty());
     }
-    let (code, talk) = told(&system, &[], &["saga", "show", "x", "-o", "json"]);
+    let (code, talk) = shopctl_with(&system, &[], &["saga", "show", "x", "-o", "json"]);
     assert_eq!(
         (code, text(&lines(&talk).remove(0), "error")),
         (2, "usage"),
         "{talk}"
     );
-    let (code, talk) = told(&system, &[("SHOP_DATABASE_URL", "")], &["saga", "list"]);
+    let (code, talk) = shopctl_with(&system, &[("SHOP_DATABASE_URL", "")], &["saga", "list"]);
     assert_eq!(code, 2);
     assert!(
         talk.contains("SHOP_DATABASE_URL is not set") && talk.contains("profile"),
@@ -214,7 +214,7 @@ async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
     ];
     let mode = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
     mode(0o644);
-    let (code, talk) = told(&system, &settings, &["saga", "list"]);
+    let (code, talk) = shopctl_with(&system, &settings, &["saga", "list"]);
     assert_eq!(code, 2);
     assert!(
         talk.contains("0644") && talk.contains("chmod 600"),
@@ -222,9 +222,9 @@ async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
     );
     assert!(!talk.contains("postgres://"), "{talk}");
     mode(0o600);
-    let (code, talk) = told(&system, &settings, &["saga", "list"]);
+    let (code, talk) = shopctl_with(&system, &settings, &["saga", "list"]);
     assert_eq!(code, 0, "{talk}");
-    let (code, talk) = told(
+    let (code, talk) = shopctl_with(
         &system,
         &[("SHOPCTL_PROFILE", "/nowhere")],
         &["saga", "list"],
@@ -232,7 +232,7 @@ async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
     // the environment has all required settings
     assert_eq!(code, 0, "{talk}");
     let named = [("SHOP_DATABASE_URL", ""), ("SHOPCTL_PROFILE", "/nowhere")];
-    let (code, talk) = told(&system, &named, &["saga", "list"]);
+    let (code, talk) = shopctl_with(&system, &named, &["saga", "list"]);
     assert_eq!(code, 2);
     assert!(talk.contains("there is no profile /nowhere"), "{talk}");
 }
@@ -242,13 +242,13 @@ async fn it_must_be_known_who_acts() {
     let system = System::prepare(SystemOptions::default()).await;
     let nobody = uuid::Uuid::now_v7().to_string();
     let retry = ["saga", "retry", &nobody, "--reason", "r", "--yes"];
-    let (code, talk) = told(&system, &[("USER", ""), ("SHOPCTL_ACTOR", "")], &retry);
+    let (code, talk) = shopctl_with(&system, &[("USER", ""), ("SHOPCTL_ACTOR", "")], &retry);
     assert_eq!(code, 2);
     assert!(
         talk.contains("who acts") && talk.contains("SHOPCTL_ACTOR"),
         "{talk}"
     );
-    let (code, talk) = told(
+    let (code, talk) = shopctl_with(
         &system,
         &[("SHOPCTL_ACTOR", "ada")],
         &["saga", "retry", &nobody, "--reason", " ", "--yes"],
@@ -377,7 +377,7 @@ async fn colour_is_for_terminals_and_for_those_who_want_it() {
         plain.contains("error: ") && !plain.contains("\u{1b}["),
         "{plain:?}"
     );
-    let (_, piped) = told(
+    let (_, piped) = shopctl_with(
         &system,
         &[],
         &["saga", "show", "01996e0e-0000-7000-8000-000000000001"],

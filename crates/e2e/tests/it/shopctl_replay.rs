@@ -7,7 +7,7 @@ use testkit::{System, eventually};
 
 use crate::{
     hurried,
-    shopctl::{lines, shopctl, told},
+    shopctl::{lines, shopctl, shopctl_with},
     shopctl_verbs::masked,
     text,
 };
@@ -38,16 +38,16 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
         let listed = shopctl(&system, &["saga", "list", "--order", order, "-o", "json"]).1;
         text(&lines(&listed)[0], "saga_id").to_owned()
     };
-    let act = |verb: &str| {
+    let run_action = |verb: &str| {
         let because = ["--reason", "Ada Lovelace called", "--yes"];
         let held = saga(held);
         let arguments = [&["saga", verb, &held], &because[..]].concat();
         let (code, _, talk) = shopctl(&system, &arguments);
         assert_eq!(code, 0, "{talk}");
     };
-    act("pause");
+    run_action("pause");
     buyer.cancel(held).await; // kept
-    act("resume");
+    run_action("resume");
     buyer.awaits(held, "canceled").await;
     system.spawn("worker payments").await;
     let nowhere = [
@@ -77,7 +77,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
         }
         let file = system.log(name);
         std::fs::write(&file, &export).unwrap();
-        let (code, talk) = told(
+        let (code, talk) = shopctl_with(
             &system,
             &nowhere,
             &["saga", "replay", file.to_str().unwrap()],
@@ -100,7 +100,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
         .unwrap();
     done["fact"]["kind"] = "transient".into();
     std::fs::write(&file, export.to_string()).unwrap();
-    let (code, talk) = told(
+    let (code, talk) = shopctl_with(
         &system,
         &nowhere,
         &["saga", "replay", file.to_str().unwrap()],
@@ -194,7 +194,7 @@ async fn with_rabbitmq_payments_and_the_api_down_each_verb_works_or_says_what_it
             "payments",
         ),
     ] {
-        let (code, talk) = told(&system, &down, arguments);
+        let (code, talk) = shopctl_with(&system, &down, arguments);
         assert_eq!(code, expected, "{arguments:?}: {talk}");
         assert!(talk.contains(says), "{arguments:?}: {talk}");
     }

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::{System, SystemOptions, eventually, eventually_some};
 
-use super::{Said, act, shopctl, state, stuck_for_long, whole};
+use super::{ShopctlOutput, run_action, shopctl, state, stuck_for_long, whole};
 use crate::{saga_of, text};
 
 /// Places this many orders, which wait for payments to come back.
@@ -34,8 +34,8 @@ async fn pile_up(system: &System, orders: usize) -> Vec<Value> {
     accepted
 }
 
-fn plan_number(said: &Said) -> String {
-    let line = said.lines().remove(0);
+fn plan_number(output: &ShopctlOutput) -> String {
+    let line = output.lines().remove(0);
     line["plan"].to_string()
 }
 
@@ -101,7 +101,7 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
     let number = plan_number(&plan);
     // one saga moves in between
     let moved = saga_of(&system, &orders[7]).await;
-    act(&system, "retry", &moved).with(0);
+    run_action(&system, "retry", &moved).with(0);
     eventually("it to have moved on", || async {
         state(&system, &moved).await == "waiting"
     })
@@ -151,7 +151,7 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
     .await
     .unwrap();
     assert_eq!(acts, [(199, 199)], "none twice");
-    act(&system, "cancel", &moved).with(0);
+    run_action(&system, "cancel", &moved).with(0);
     whole(&system).await;
 }
 
