@@ -46,7 +46,7 @@ const PROCESSES: [&str; 6] = [
     "worker-saga",
 ];
 
-fn words(value: &Value) -> Vec<String> {
+fn strings(value: &Value) -> Vec<String> {
     let words = value.as_array().into_iter().flatten();
     words
         .filter_map(|word| Some(word.as_str()?.to_owned()))
@@ -68,7 +68,7 @@ fn composed() -> Vec<Process> {
         Process {
             place: format!("service {name} of docker-compose.yml"),
             name: name.clone(),
-            command: [words(&service["entrypoint"]), words(&service["command"])].concat(),
+            command: [strings(&service["entrypoint"]), strings(&service["command"])].concat(),
             env: env
                 .map(|(name, value)| (name.clone(), scalar(value)))
                 .collect(),
@@ -120,7 +120,7 @@ fn deployed() -> Vec<Process> {
         Some(Process {
             place: format!("{} {name} of k8s/base", object["kind"].as_str().unwrap()),
             name,
-            command: words(&container["args"]),
+            command: strings(&container["args"]),
             env,
             grace: pod["terminationGracePeriodSeconds"].as_u64().unwrap_or(30),
         })
@@ -129,7 +129,7 @@ fn deployed() -> Vec<Process> {
 }
 
 /// The variables that each program knows: from the generated reference, and shopctl's own.
-fn known() -> BTreeMap<String, BTreeSet<String>> {
+fn known_variables() -> BTreeMap<String, BTreeSet<String>> {
     let mut known = BTreeMap::<String, BTreeSet<String>>::new();
     let variable = Regex::new("`([A-Z_]+)`").unwrap();
     for section in read("docs/configuration.md").split("\n## ").skip(1) {
@@ -187,7 +187,7 @@ fn every_process_is_a_service_and_a_deployment() {
 
 #[test]
 fn a_process_is_told_only_what_it_knows() {
-    let known = known();
+    let known = known_variables();
     let all: BTreeSet<_> = known.values().flatten().cloned().collect();
     let settings = manifests("base")
         .into_iter()
@@ -328,7 +328,7 @@ fn every_image_is_of_one_version() {
         for object in images {
             for container in files::pod(&object)
                 .into_iter()
-                .flat_map(|pod| words_of(&pod, "image"))
+                .flat_map(|pod| strings_of(&pod, "image"))
             {
                 match named.get(container.as_str()) {
                     Some(tag) => pinned(&format!("{container}:{tag}")),
@@ -339,7 +339,7 @@ fn every_image_is_of_one_version() {
     }
 }
 
-fn words_of(pod: &Value, field: &str) -> Vec<String> {
+fn strings_of(pod: &Value, field: &str) -> Vec<String> {
     let containers = pod["containers"].as_array().unwrap().iter();
     containers
         .map(|container| container[field].as_str().unwrap().to_owned())

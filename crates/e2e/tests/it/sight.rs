@@ -190,7 +190,7 @@ async fn payments_api_alone_is_enough_for_an_operator() {
     assert_eq!(result(&doctor, "I3"), "violated", "{}", doctor.talk);
 }
 
-fn known(system: &System) -> Value {
+fn payments_report(system: &System) -> Value {
     let mut command = system.command("shopctl");
     lines(&run(&mut command, &["payments", "-o", "json"]).out).remove(0)
 }
@@ -200,7 +200,7 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     completed(&buyer).await;
-    let ours = known(&system);
+    let ours = payments_report(&system);
     assert_eq!(
         (&ours["level"], &ours["database"]["read"]),
         (&2.into(), &true.into()),
@@ -220,7 +220,7 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
             .unwrap();
     };
     rename("00000000-0000-0000-0000-000000000001").await;
-    let other = known(&system);
+    let other = payments_report(&system);
     assert_eq!(other["database"]["read"], false, "{other}");
     assert!(
         text(&other["database"], "why").contains("it is not believed"),
@@ -244,7 +244,7 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
     })
     .await;
     system.stop("payments");
-    let away = known(&system);
+    let away = payments_report(&system);
     assert_eq!(away["database"]["read"], true, "{away}");
     assert_eq!(away["level"], Value::Null, "{away}");
     let doctor = shopctl(&system, &DOCTOR);

@@ -68,7 +68,7 @@ async fn spy(channel: &Channel) {
 
 /// Body and signature of the next event that payments itself publishes: only its own events have an
 /// event id.
-async fn seen(channel: &Channel) -> (Vec<u8>, String) {
+async fn next_event(channel: &Channel) -> (Vec<u8>, String) {
     let options = BasicGetOptions { no_ack: true };
     let event = eventually_some("an event of payments", || async {
         let event = channel.basic_get("spy".into(), options).await.unwrap()?;
@@ -210,7 +210,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
     let (_, other) = buyer.order().await;
     buyer.pay(text(&other, "transaction_id")).await;
     buyer.awaits(text(&other, "id"), "completed").await;
-    let (_, true_signature) = seen(&channel).await;
+    let (_, true_signature) = next_event(&channel).await;
     let (_, order) = buyer.order().await;
     let order = buyer.awaits(text(&order, "id"), "awaiting_payment").await;
 
@@ -356,7 +356,7 @@ async fn no_forged_event_moves_an_order_and_the_true_one_does() {
     assert_eq!(status, "pending");
     buyer.pay(text(&order, "transaction_id")).await;
     buyer.awaits(text(&order, "id"), "completed").await;
-    let (body, signature) = seen(&channel).await;
+    let (body, signature) = next_event(&channel).await;
     // the genuine event, replayed, takes effect once
     let properties = headed(&[("x-signature", &signature)]);
     testkit::publish(&channel, EVENTS, COMPLETED, properties, &body).await;

@@ -193,8 +193,8 @@ impl Rig {
             )
             .await;
         match sent {
-            Ok(confirm) => judged(confirm.await.map(drop)),
-            Err(error) => judged(Err(error)),
+            Ok(confirm) => is_allowed(confirm.await.map(drop)),
+            Err(error) => is_allowed(Err(error)),
         }
     }
 
@@ -207,7 +207,7 @@ impl Rig {
             BasicConsumeOptions::default(),
             FieldTable::default(),
         );
-        judged(consumer.await.map(drop))
+        is_allowed(consumer.await.map(drop))
     }
 
     /// Whether this role may declare a queue.
@@ -222,7 +222,7 @@ impl Rig {
             "x-queue-type".into(),
             lapin::types::AMQPValue::LongString("quorum".into()),
         );
-        judged(
+        is_allowed(
             channel
                 .queue_declare("mine".into(), options, quorum)
                 .await
@@ -232,7 +232,7 @@ impl Rig {
 }
 
 /// Whether RabbitMQ allowed the operation; panics on any other error.
-fn judged(answer: lapin::Result<()>) -> bool {
+fn is_allowed(answer: lapin::Result<()>) -> bool {
     match answer {
         Ok(()) => true,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, process::Command};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{PROCESSES, files, memory, read, started, words};
+use super::{PROCESSES, files, memory, read, started, strings};
 
 /// The services beside the shop, and the endpoint of traces, are in a file of their own.
 pub(super) const FILES: [&str; 2] = ["docker-compose.yml", "docker/observability.yml"];
@@ -22,7 +22,7 @@ fn service(name: &str) -> Value {
 
 /// The networks of a service.
 fn networks(name: &str) -> BTreeSet<String> {
-    words(&service(name)["networks"]).into_iter().collect()
+    strings(&service(name)["networks"]).into_iter().collect()
 }
 
 /// Bytes of `2g` or `128m`.
@@ -66,7 +66,7 @@ fn a_documented_run_is_a_command_that_the_program_knows() {
     let mut asked = 0;
     for (name, arguments) in runs {
         let service = service(&name);
-        let entrypoint = words(&service["entrypoint"]);
+        let entrypoint = strings(&service["entrypoint"]);
         match name.as_str() {
             "shopctl" => assert_eq!(entrypoint, ["shopctl"]),
             "doctor" => assert_eq!(entrypoint, ["shopctl", "doctor"]),
@@ -159,7 +159,7 @@ fn postgres_has_memory_for_the_connections_that_pools_may_open() {
             };
     }
     let postgres = service("postgres");
-    let command = words(&postgres["command"]).join(" ");
+    let command = strings(&postgres["command"]).join(" ");
     let connections = Regex::new(r"max_connections=(\d+)").unwrap();
     let connections: u64 = connections.captures(&command).unwrap()[1].parse().unwrap();
     assert!(wanted <= connections, "{wanted} of {connections}");
@@ -197,7 +197,7 @@ fn the_web_servers_workers_fit_the_memory_of_their_containers() {
         ),
     ] {
         let service = service(name);
-        let tmpfs = words(&service["tmpfs"]).join(" ");
+        let tmpfs = strings(&service["tmpfs"]).join(" ");
         // without a size it may grow to half of the machine's memory
         let tmp = size
             .captures(&tmpfs)
@@ -277,7 +277,7 @@ fn the_servers_of_names_are_asked_for_every_process_to_scrape() {
         .unwrap()
     {
         assert_eq!(found["type"], "A");
-        for name in words(&found["names"]) {
+        for name in strings(&found["names"]) {
             let program = name.split('-').next().unwrap().to_uppercase();
             let listen = format!("{program}_ADMIN_LISTEN=0.0.0.0:{}", found["port"]);
             assert!(read("Dockerfile").contains(&listen), "{name}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     compose, files,
     rendered::{Overlay, items},
-    words,
+    strings,
 };
 
 const KEYS: [&str; 3] = [
@@ -38,7 +38,7 @@ fn a_composed_process_has_the_keys_that_it_signs_with_alone() {
     for file in compose::FILES {
         let composed = files::composed(file);
         for (name, service) in composed["services"].as_object().unwrap() {
-            let given = words(&service["secrets"]);
+            let given = strings(&service["secrets"]);
             let keys = of(given.iter().map(String::as_str));
             if !keys.is_empty() {
                 found.insert(name.clone(), keys);
