@@ -212,7 +212,9 @@ impl Client {
         anyhow::ensure!(paid.status().is_success(), "paying: {}", paid.status());
         let completed = tokio::time::timeout(COMPLETION_TIMEOUT, completed)
             .await
-            .with_context(|| format!("order {id} is not completed after {COMPLETION_TIMEOUT:?}"))??;
+            .with_context(|| {
+                format!("order {id} is not completed after {COMPLETION_TIMEOUT:?}")
+            })??;
         Ok(Sample {
             started,
             accepted,

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::Context;
 use kernel::{OrderId, SagaId, TransactionId};
-use messaging::failed::{MAX_HELD, DeadLetterSession};
+use messaging::failed::{DeadLetterSession, MAX_HELD};
 use operator::{ActError, Actor, Operator};
 use saga::{Verb, heartbeat};
 use sqlx::PgPool;

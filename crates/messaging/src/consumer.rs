@@ -11,7 +11,7 @@ use kernel::{RetryPolicy, TraceRef};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::session::{SessionEnd, Session};
+use self::session::{Session, SessionEnd};
 use crate::{ConnectionHealth, rabbit::UnackedDelivery};
 
 /// A message as the handler receives it.

@@ -17,7 +17,7 @@ use std::{fmt::Write as _, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-pub use self::session::{Held, DeadLetterSession, Sent, WALKED};
+pub use self::session::{DeadLetterSession, Held, Sent, WALKED};
 use crate::rabbit::{BrokerError, UnackedDelivery};
 
 /// The most messages that one session holds.

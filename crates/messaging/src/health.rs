@@ -71,11 +71,13 @@ impl BrokerHealth {
     /// first attempt to connect has not ended.
     pub fn check_access(&self) -> Result<(), String> {
         let connections = self.connections();
-        let refused = connections.iter().find_map(|(name, state)| match &state.access {
-            Access::Untried => Some(format!("{name}: RabbitMQ has not been tried yet")),
-            Access::Refused(why) => Some(format!("{name}: {why}")),
-            Access::Unknown | Access::Granted => None,
-        });
+        let refused = connections
+            .iter()
+            .find_map(|(name, state)| match &state.access {
+                Access::Untried => Some(format!("{name}: RabbitMQ has not been tried yet")),
+                Access::Refused(why) => Some(format!("{name}: {why}")),
+                Access::Unknown | Access::Granted => None,
+            });
         refused.map_or(Ok(()), Err)
     }
 }

@@ -203,7 +203,11 @@ impl Relay {
     }
 
     /// Claims, publishes and settles one batch; returns how many messages were claimed.
-    async fn batch(&self, connection: &BrokerConnection, publisher: &mut Publisher) -> Result<i64, BatchError> {
+    async fn batch(
+        &self,
+        connection: &BrokerConnection,
+        publisher: &mut Publisher,
+    ) -> Result<i64, BatchError> {
         // the claim ends with the lease: a later answer is useless
         let claims = db::within(self.config.lease, async {
             let mut conn = self.lane.acquire().await?;

@@ -7,7 +7,7 @@
 use contracts::decode::{self, DecodeError};
 use messaging::{
     BrokerError,
-    failed::{FailedMessage, Held, DeadLetterSession, Sent},
+    failed::{DeadLetterSession, FailedMessage, Held, Sent},
 };
 use serde::Serialize;
 use serde_json::{Value, json};

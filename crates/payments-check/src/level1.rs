@@ -9,7 +9,7 @@ use kernel::TransactionId;
 
 use crate::{
     events::Events,
-    report::{RuleResult, Report, broken},
+    report::{Report, RuleResult, broken},
     service::{Purchase, Service, is_refused, succeeds},
 };
 

@@ -13,7 +13,7 @@ use tokens::DetachedKeys;
 
 use crate::{
     events::Events,
-    report::{Fault, RuleResult, Report, broken},
+    report::{Fault, Report, RuleResult, broken},
     service::{Answer, Purchase, Service, is_refused, succeeds},
 };
 

@@ -28,7 +28,7 @@ use serde_json::json;
 use tokens::Signer;
 use tracing::{Instrument, info_span};
 use workflows::payments::{
-    Call, Cancellation, InitError, NoAnswer, Payments, MAX_CONCURRENT_READS, Support, find_each,
+    Call, Cancellation, InitError, MAX_CONCURRENT_READS, NoAnswer, Payments, Support, find_each,
 };
 
 use answer::Answer;

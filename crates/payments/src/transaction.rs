@@ -102,7 +102,9 @@ pub async fn decide(
         }
         match find(pool, id, payer).await? {
             None => return Ok(Moved::NotFound),
-            Some(found) if found.status == target(outcome) => return Ok(Moved::AlreadyApplied(found)),
+            Some(found) if found.status == target(outcome) => {
+                return Ok(Moved::AlreadyApplied(found));
+            }
             Some(found) if found.status != Status::Pending => return Ok(Moved::Conflict(found)),
             Some(_) => {} // created between the two queries
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::topology::{CONSUMERS, MESSAGES, PAYMENTS_EVENTS_QUEUE};
-use messaging::failed::{self, FailedMessage, Group, Held, MAX_HELD, Page, DeadLetterSession};
+use messaging::failed::{self, DeadLetterSession, FailedMessage, Group, Held, MAX_HELD, Page};
 use operator::failed::{Decided, FailedError};
 use sqlx::PgPool;
 

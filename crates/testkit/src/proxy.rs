@@ -263,11 +263,14 @@ impl Connection {
                     self.committing.store(true, Ordering::SeqCst);
                 }
                 Fault::CutAtCommit
-                    if direction == Direction::Answers && self.committing.load(Ordering::SeqCst) =>
+                    if direction == Direction::Answers
+                        && self.committing.load(Ordering::SeqCst) =>
                 {
                     return self.hit();
                 }
-                Fault::SlowAnswers(by) if direction == Direction::Answers => tokio::time::sleep(by).await,
+                Fault::SlowAnswers(by) if direction == Direction::Answers => {
+                    tokio::time::sleep(by).await
+                }
                 _ => {}
             }
             if to.write_all(bytes).await.is_err() {

@@ -70,7 +70,9 @@ impl Keeper {
             return;
         }
         match bindings::bind(&self.amqp_url, &missing).await {
-            Ok(()) if self.management.is_some() => info!("Queue {PAYMENTS_EVENTS_QUEUE} is bound again"),
+            Ok(()) if self.management.is_some() => {
+                info!("Queue {PAYMENTS_EVENTS_QUEUE} is bound again");
+            }
             Ok(()) => {}
             Err(error) if error.is_refused() => {
                 self.may_not_bind = true;

@@ -28,7 +28,7 @@ use tracing::{Instrument, info_span};
 use self::{draft::Written, lookup::Lookup, recorder::Recorder};
 use crate::{
     config::MailConfig,
-    mail::{OutgoingEmail, Mailer, NotSent},
+    mail::{Mailer, NotSent, OutgoingEmail},
 };
 
 /// A mail that the mail server has not accepted for this long goes to `failed`.

@@ -10,8 +10,8 @@ use sqlx::PgPool;
 
 use crate::{
     config::Args,
-    jobs,
     grants::{self, Broker, Database, Passwords},
+    jobs,
 };
 
 /// How long a database may take to start.

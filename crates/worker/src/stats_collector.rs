@@ -71,7 +71,11 @@ pub(crate) async fn run(
 
 /// Collects the statistics while this process holds the lock. Returns when another process holds it, or
 /// when this connection is lost.
-async fn collect_while_locked(pool: &PgPool, operator: &Operator, pause: Duration) -> sqlx::Result<()> {
+async fn collect_while_locked(
+    pool: &PgPool,
+    operator: &Operator,
+    pause: Duration,
+) -> sqlx::Result<()> {
     // the session owns the lock: this connection must not return to the pool
     let mut conn = pool.acquire().await?.detach();
     let silence = (pause * SILENT_PAUSES).max(SILENCE);

@@ -5,7 +5,7 @@ use contracts::{failure::FailureKind, topology::CONSUMERS};
 use kernel::Stored;
 use messaging::{
     BrokerError,
-    failed::{self, FailedMessage, Held, Listed, Page, DeadLetterSession},
+    failed::{self, DeadLetterSession, FailedMessage, Held, Listed, Page},
 };
 use operator::failed::{Decided, FailedError};
 use serde::{Deserialize, Serialize};
@@ -353,7 +353,11 @@ async fn decide(
 
 /// Takes a message, or all that failed for the same reason, and holds them. Waits for messages that
 /// another reader holds.
-async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
+async fn hold(
+    url: &str,
+    id: &str,
+    alike: Option<usize>,
+) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
     let mut looks = 0;
     loop {
         let group = match alike {

@@ -82,7 +82,10 @@ async fn it_is_too_late_to_cancel_a_completed_order() {
         after.insert(kept.to_owned(), before[kept].clone());
     }
     assert_eq!(after, before);
-    assert_eq!(shop.order_with_status(&order, &token, "completed").await, order);
+    assert_eq!(
+        shop.order_with_status(&order, &token, "completed").await,
+        order
+    );
     assert_eq!(shop.work().await, 0, "there is nothing to do");
 }
 
@@ -115,7 +118,9 @@ async fn an_order_stays_canceling_and_holds_its_stock_while_payments_does_not_an
     shop.payments.cancel_will(Mode::Unreachable);
     assert_eq!(shop.cancel(&order, &token).await.status, 202);
     assert_eq!(shop.work().await, 1);
-    let now = shop.order_with_status(&order, &token, "awaiting_payment").await;
+    let now = shop
+        .order_with_status(&order, &token, "awaiting_payment")
+        .await;
     assert_eq!(now["canceling"], true);
     assert_eq!(shop.stock(mug).await.1, 1);
 

@@ -343,7 +343,9 @@ async fn a_message_that_somebody_else_looks_at_is_waited_for() {
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
     let (session, held) = eventually_some("the message to be there", || async {
-        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[]).await.unwrap();
+        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[])
+            .await
+            .unwrap();
         let held = session.take(1).await.unwrap();
         (held.len() == 1).then_some((session, held))
     })
@@ -362,7 +364,9 @@ async fn a_list_waits_for_what_another_reader_holds() {
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
     let (session, held) = eventually_some("the message to be there", || async {
-        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[]).await.unwrap();
+        let mut session = DeadLetterSession::open(&failing.amqp_url, "test", &[])
+            .await
+            .unwrap();
         let held = session.take(1).await.unwrap();
         (held.len() == 1).then_some((session, held))
     })

@@ -536,9 +536,9 @@ async fn an_absent_api_is_a_problem_to_try_again() {
     let nobody = testkit::free_port();
     let nginx = Nginx::start(&format!("http://127.0.0.1:{nobody}"), 60).await;
     let http = reqwest::Client::new();
-    let away = Answer::to(http.get(format!("{}/api/products", nginx.url))).await;
-    is_a_problem(&away, 503, "unavailable");
-    assert_eq!(away.header("retry-after"), Some("2"));
+    let unreachable = Answer::to(http.get(format!("{}/api/products", nginx.url))).await;
+    is_a_problem(&unreachable, 503, "unavailable");
+    assert_eq!(unreachable.header("retry-after"), Some("2"));
     let large = http.post(format!("{}/api/orders", nginx.url));
     let large = Answer::to(large.body(vec![b' '; 65 * 1024])).await;
     is_a_problem(&large, 413, "too-large");
@@ -759,9 +759,9 @@ async fn errors_of_the_outer_web_server_are_problem_documents() {
         is_a_problem(&large, 413, "too-large");
         let long = Answer::to(http.get(format!("{url}?{}", "a".repeat(40_000)))).await;
         is_a_problem(&long, 400, "malformed");
-        let away = Answer::to(http.post(&url)).await;
-        is_a_problem(&away, 503, "unavailable");
-        assert_eq!(away.header("retry-after"), Some("2"));
+        let unreachable = Answer::to(http.post(&url)).await;
+        is_a_problem(&unreachable, 503, "unavailable");
+        assert_eq!(unreachable.header("retry-after"), Some("2"));
     }
 }
 

@@ -74,7 +74,9 @@ async fn an_order_keeps_the_price_and_the_name_of_its_moment() {
     .execute(&shop.pool)
     .await
     .unwrap();
-    let now = shop.order_with_status(&order, &token, "awaiting_payment").await;
+    let now = shop
+        .order_with_status(&order, &token, "awaiting_payment")
+        .await;
     assert_eq!(now, order);
     assert_eq!(shop.awaiting(&token).await["total"]["amount"], 1);
 }
@@ -158,7 +160,8 @@ async fn who_prefers_it_is_answered_at_once_and_a_worker_asks_payments() {
             "nobody has asked payments yet"
         );
         assert_eq!(shop.work().await, 1);
-        shop.order_with_status(&order, &token, "awaiting_payment").await;
+        shop.order_with_status(&order, &token, "awaiting_payment")
+            .await;
     }
     let request = shop.ordering(&token, &basket(mug, 1));
     let answer = Answer::to(request.header("prefer", "return=minimal")).await;
@@ -177,7 +180,8 @@ async fn an_api_that_makes_all_the_attempts_it_may_leaves_the_next_one_to_a_work
     assert_eq!(answer.status, 202, "{}", answer.text);
     assert_eq!(shop.payments.calls(), Vec::<String>::new());
     assert_eq!(shop.work().await, 1);
-    shop.order_with_status(&answer.json(), &token, "awaiting_payment").await;
+    shop.order_with_status(&answer.json(), &token, "awaiting_payment")
+        .await;
 }
 
 #[tokio::test]

@@ -252,7 +252,12 @@ impl Shop {
     }
 
     /// The order as it is now; asserts its status.
-    pub(crate) async fn order_with_status(&self, order: &Value, token: &str, status: &str) -> Value {
+    pub(crate) async fn order_with_status(
+        &self,
+        order: &Value,
+        token: &str,
+        status: &str,
+    ) -> Value {
         let path = format!("/api/orders/{}", id_of(order));
         let order = self.get(&path, token).await.json();
         assert_eq!(order["status"], status, "{order}");

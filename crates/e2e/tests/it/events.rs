@@ -91,7 +91,10 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
     }
     assert!(listed.contains("{not json"), "kept whole: {listed}");
     assert_eq!(
-        text(&buyer.find_order(text(&order, "id")).await.unwrap(), "status"),
+        text(
+            &buyer.find_order(text(&order, "id")).await.unwrap(),
+            "status"
+        ),
         "awaiting_payment"
     );
 

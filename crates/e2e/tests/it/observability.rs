@@ -1,7 +1,7 @@
 //! Metrics, dashboard queries and alerts are consistent with one another.
 
 mod live;
-mod payments_away;
+mod payments_outage;
 mod prometheus;
 
 use std::{

@@ -182,7 +182,10 @@ async fn a_paused_saga_keeps_what_comes_in_and_resuming_applies_it() {
     })
     .await;
     assert_eq!(state(&system, &saga).await, "waiting");
-    let resumed = run_action(&system, "resume", &saga).with(0).lines().remove(0);
+    let resumed = run_action(&system, "resume", &saga)
+        .with(0)
+        .lines()
+        .remove(0);
     assert_eq!(text(&resumed, "to"), "completed", "{resumed}");
     assert_recorded(&system, &saga, "resume").await;
     buyer.awaits(text(&order, "id"), "completed").await;
@@ -547,5 +550,8 @@ async fn the_audit_cannot_be_changed() {
     let mut asked = system.command("shopctl");
     asked.args(["saga", "cancel", &saga, "--reason", "r"]);
     asked.env("SHOPCTL_ACTOR", "olga");
-    assert!(matches!(ShopctlOutput::of(asked.output().unwrap()).code, 1 | 4));
+    assert!(matches!(
+        ShopctlOutput::of(asked.output().unwrap()).code,
+        1 | 4
+    ));
 }

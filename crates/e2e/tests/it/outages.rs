@@ -192,7 +192,10 @@ async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
     )
     .await;
     for order in orders {
-        let order = buyer.find_order(order["id"].as_str().unwrap()).await.unwrap();
+        let order = buyer
+            .find_order(order["id"].as_str().unwrap())
+            .await
+            .unwrap();
         assert_eq!(order["status"], "awaiting_payment", "the alarm goes on");
     }
 

@@ -68,7 +68,11 @@ fn composed() -> Vec<Process> {
         Process {
             place: format!("service {name} of docker-compose.yml"),
             name: name.clone(),
-            command: [strings(&service["entrypoint"]), strings(&service["command"])].concat(),
+            command: [
+                strings(&service["entrypoint"]),
+                strings(&service["command"]),
+            ]
+            .concat(),
             env: env
                 .map(|(name, value)| (name.clone(), scalar(value)))
                 .collect(),

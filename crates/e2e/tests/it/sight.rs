@@ -244,9 +244,9 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
     })
     .await;
     system.stop("payments");
-    let away = payments_report(&system);
-    assert_eq!(away["database"]["read"], true, "{away}");
-    assert_eq!(away["level"], Value::Null, "{away}");
+    let unreachable = payments_report(&system);
+    assert_eq!(unreachable["database"]["read"], true, "{unreachable}");
+    assert_eq!(unreachable["level"], Value::Null, "{unreachable}");
     let doctor = shopctl(&system, &DOCTOR);
     assert_eq!(doctor.code, 0, "{}", doctor.talk);
 }

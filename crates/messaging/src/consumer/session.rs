@@ -162,7 +162,11 @@ impl<H: Handler> Session<'_, H> {
         (usize::from(self.config.prefetch) / 4).max(1)
     }
 
-    async fn handle(&self, pending: PendingBatch, shutdown: &CancellationToken) -> Result<Step, BrokerError> {
+    async fn handle(
+        &self,
+        pending: PendingBatch,
+        shutdown: &CancellationToken,
+    ) -> Result<Step, BrokerError> {
         if let Some(held) = pending.held {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(Step::Handled(pending, None)),

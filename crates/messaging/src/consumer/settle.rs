@@ -7,7 +7,7 @@ use tracing::{debug, error, warn};
 
 use super::{Batch, Failure, LONGEST_HOLD, TRY_AGAIN, sleep};
 use crate::{
-    rabbit::{Forward, BrokerError, Published, Publisher, UnackedDelivery, cut},
+    rabbit::{BrokerError, Forward, Published, Publisher, UnackedDelivery, cut},
     topology::{FAILED, RETRY_DELAYS, delay_exchange, delay_queue},
 };
 
@@ -65,7 +65,8 @@ impl Moving {
     pub(super) fn postpone(&mut self, queue: &str, message: Batch, why: String) {
         let why = Failure::from(why);
         for unacked in &message.unacked {
-            self.moves.push((Move::postpone(queue, unacked), why.clone()));
+            self.moves
+                .push((Move::postpone(queue, unacked), why.clone()));
         }
         self.batch.append(message);
     }

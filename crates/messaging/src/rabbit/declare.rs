@@ -6,8 +6,10 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{CALL_TIMEOUT, BrokerConnection, BrokerError, close, short, text, within};
-use crate::topology::{ExchangeType, FAILED, RETRY_DELAYS, REDRIVE, Route, delay_exchange, delay_queue};
+use super::{BrokerConnection, BrokerError, CALL_TIMEOUT, close, short, text, within};
+use crate::topology::{
+    ExchangeType, FAILED, REDRIVE, RETRY_DELAYS, Route, delay_exchange, delay_queue,
+};
 
 /// Deliveries after which the broker itself moves a message to `failed`: the safety net for
 /// messages that kill their consumer. This is RabbitMQ 4's default, stated explicitly because
@@ -128,7 +130,12 @@ async fn declare_queue(
     Ok(())
 }
 
-async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), BrokerError> {
+async fn bind(
+    channel: &Channel,
+    queue: &str,
+    exchange: &str,
+    key: &str,
+) -> Result<(), BrokerError> {
     let bind = channel.queue_bind(
         short(queue),
         short(exchange),

@@ -10,7 +10,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, BrokerConnection, BrokerError, TRACEPARENT, UnackedDelivery,
+    BrokerConnection, BrokerError, CALL_TIMEOUT, TRACEPARENT, UnackedDelivery,
     record::{SIGNATURE, short},
     text,
 };
@@ -280,7 +280,10 @@ mod tests {
     #[test]
     fn f13_a_channel_that_does_not_confirm_fails_at_its_first_publish() {
         let unconfirmed = classify(Confirmation::NotRequested);
-        assert!(matches!(unconfirmed, Err(BrokerError::NoConfirms)), "{unconfirmed:?}");
+        assert!(
+            matches!(unconfirmed, Err(BrokerError::NoConfirms)),
+            "{unconfirmed:?}"
+        );
         assert_eq!(
             classify(Confirmation::Ack(None)).unwrap(),
             Published::Confirmed

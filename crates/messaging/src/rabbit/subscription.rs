@@ -11,7 +11,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, BrokerError, close,
+    BrokerError, CALL_TIMEOUT, close,
     record::{self, Record, short},
     wire::Intake,
     within,
@@ -40,7 +40,10 @@ impl Subscription {
     /// Returns the next message, or `None` when the broker ended the subscription. `idle` means
     /// that no message taken before is unsettled, so that room can be made for a message of any
     /// size.
-    pub(crate) async fn next(&mut self, idle: bool) -> Option<Result<UnackedDelivery, BrokerError>> {
+    pub(crate) async fn next(
+        &mut self,
+        idle: bool,
+    ) -> Option<Result<UnackedDelivery, BrokerError>> {
         let next = self.consumer.next();
         let next = if idle {
             making_room(self.intake.as_deref(), next).await

@@ -10,7 +10,7 @@ use lapin::{
 };
 
 use super::{
-    CALL_TIMEOUT, BrokerError, close,
+    BrokerError, CALL_TIMEOUT, close,
     record::short,
     subscription::{UnackedDelivery, making_room},
     wire::Intake,
@@ -69,7 +69,10 @@ impl Walk {
 
     /// Returns the next message, or `None` at the end of the queue. `counted` is the number of
     /// messages that the broker reported.
-    pub(crate) async fn next(&mut self, counted: usize) -> Result<Option<UnackedDelivery>, BrokerError> {
+    pub(crate) async fn next(
+        &mut self,
+        counted: usize,
+    ) -> Result<Option<UnackedDelivery>, BrokerError> {
         if self.window.is_none() {
             self.window = Some(Window {
                 consumer: self.subscribe().await?,

@@ -215,10 +215,10 @@ async fn an_unreachable_database_is_no_attempt() {
 #[tokio::test]
 async fn one_message_whose_participant_is_unreachable_stays_and_the_others_are_done() {
     let broker = Broker::open().await;
-    let away = Verdict::Unreachable("payments is away".to_owned());
+    let unreachable = Verdict::Unreachable("payments is away".to_owned());
     let handler = Scripted {
         gate: Arc::new(Semaphore::new(0)),
-        ..Scripted::new(Verdict::Done).first([Verdict::Done, away, Verdict::Done])
+        ..Scripted::new(Verdict::Done).first([Verdict::Done, unreachable, Verdict::Done])
     };
     for id in ["1", "2", "3"] {
         broker.publish(id, b"{}").await;

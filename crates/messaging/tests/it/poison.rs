@@ -8,7 +8,7 @@ use lapin::{
 };
 use messaging::{
     consumer::Verdict,
-    failed::{self, Page, DeadLetterSession, SHOWN, Sent},
+    failed::{self, DeadLetterSession, Page, SHOWN, Sent},
     topology::{FAILED, REDRIVE},
 };
 use testkit::{eventually, eventually_some};

@@ -364,10 +364,11 @@ async fn a_transaction_is_found_or_not_there_or_unknown() {
 async fn a_read_that_is_throttled_counts_as_unreachable() {
     let (client, _) = payments(429, "{}".to_owned()).await;
     let ids = [TransactionId::new(), TransactionId::new()];
-    let away = |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
+    let is_unreachable =
+        |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
     let answers = client.find_many(&ids).await;
-    assert!(answers.iter().all(away), "{answers:?}");
-    assert!(away(&Payments::find(&client, ids[0], None).await));
+    assert!(answers.iter().all(is_unreachable), "{answers:?}");
+    assert!(is_unreachable(&Payments::find(&client, ids[0], None).await));
     // a change may have been applied
     assert!(is_unknown(&Asked::new().init(&client).await));
 }
@@ -467,9 +468,10 @@ async fn after_a_bulk_read_without_an_answer_each_transaction_is_asked_about() {
 async fn an_unreachable_payments_answers_about_none() {
     let ids = [TransactionId::new(), TransactionId::new()];
     let answers = client("http://127.0.0.1:1").find_many(&ids).await;
-    let away = |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
+    let is_unreachable =
+        |answer: &Result<_, NoAnswer>| matches!(answer, Err(NoAnswer::Unreachable(_)));
     assert!(
-        answers.len() == 2 && answers.iter().all(away),
+        answers.len() == 2 && answers.iter().all(is_unreachable),
         "{answers:?}"
     );
 }

@@ -107,7 +107,7 @@ impl PaymentEvents {
             .filter(|(_, answer)| is_unread(answer))
             .map(|(id, _)| *id)
             .collect();
-        let away = match unread.first() {
+        let is_unreachable = match unread.first() {
             Some(first) if !any_read(&answers) && !self.reads_others(&unread).await => {
                 self.remember_unread(Some(*first));
                 true
@@ -120,7 +120,9 @@ impl PaymentEvents {
             let asked = match answer {
                 Some(Ok(found)) => confirmed(fact, found.as_ref()),
                 Some(Err(NoAnswer::Unsupported(why))) => Err(Verdict::Retry(unproven(&fact, why))),
-                Some(Err(NoAnswer::Unknown(why))) if !away => Err(Verdict::Retry(why.clone())),
+                Some(Err(NoAnswer::Unknown(why))) if !is_unreachable => {
+                    Err(Verdict::Retry(why.clone()))
+                }
                 Some(Err(error)) => Err(Verdict::Unreachable(error.to_string())),
                 None => Err(Verdict::Retry("payments was not asked".to_owned())),
             };
