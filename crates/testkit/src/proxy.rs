@@ -269,7 +269,7 @@ impl Connection {
                     return self.hit();
                 }
                 Fault::SlowAnswers(by) if direction == Direction::Answers => {
-                    tokio::time::sleep(by).await
+                    tokio::time::sleep(by).await;
                 }
                 _ => {}
             }
