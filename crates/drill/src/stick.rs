@@ -166,7 +166,7 @@ pub(crate) async fn stick(
 ) -> Result<Stuck, DrillError> {
     nobody_there(operator, code).await?;
     let payments = if at_payments(code) {
-        let database = operator.sight().payments.need_database().await;
+        let database = operator.sources().payments.need_database().await;
         Some(database.map_err(|_| DrillError::NoPayments(code))?.clone())
     } else {
         None
@@ -287,7 +287,7 @@ async fn arrive(
     let end = Instant::now() + PATIENCE;
     loop {
         let why = why(operator, &[stuck.saga_id]).await?.pop();
-        let found = why.as_ref().map(|why| why.judgement.code);
+        let found = why.as_ref().map(|why| why.diagnosis.code);
         // a healthy saga counts only once it has come to rest
         let rests = why.is_some_and(|why| why.state == StateKind::Completed);
         if found == Some(goal) && (goal != Code::Healthy || rests) {

@@ -108,7 +108,7 @@ async fn find(shop: &PgPool, drills: &Drills) -> sqlx::Result<Vec<Drilled>> {
 async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
     let shop = operator.engine().pool();
     plant::restore_plan(operator, drilled.saga_id).await?;
-    if let Ok(payments) = operator.sight().payments.need_database().await {
+    if let Ok(payments) = operator.sources().payments.need_database().await {
         let (order_id, id) = (drilled.order_id, drilled.transaction_id);
         plant::restore_payment(payments, order_id, id, drilled.total_amount).await?;
     }
@@ -123,7 +123,7 @@ async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
         }
     }
     let (state, at_rest) = rest(operator, drilled.saga_id).await?;
-    if let Some(url) = &operator.sight().amqp_url {
+    if let Some(url) = &operator.sources().amqp_url {
         drop_failed(url, drilled.transaction_id).await?;
     }
     sqlx::query!(

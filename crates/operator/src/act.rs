@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use workflows::Registry;
 
 use crate::{
-    Actor, Effects, Sight, audit,
+    Actor, DataSources, Effects, audit,
     blocking::{self, BlockingSession},
     effects::effects,
 };
@@ -23,7 +23,7 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Operator {
     pub(crate) engine: Engine,
     registry: Registry,
-    pub(crate) sight: Sight,
+    pub(crate) sources: DataSources,
 }
 
 /// Why an action was not executed.
@@ -98,12 +98,12 @@ struct Inspected {
 }
 
 impl Operator {
-    /// Acts through `engine`, built from `registry`; `sight` lists the data sources.
-    pub fn new(engine: Engine, registry: Registry, sight: Sight) -> Self {
+    /// Acts through `engine`, built from `registry`; `sources` lists the data sources.
+    pub fn new(engine: Engine, registry: Registry, sources: DataSources) -> Self {
         Self {
             engine,
             registry,
-            sight,
+            sources,
         }
     }
 
@@ -118,8 +118,8 @@ impl Operator {
     }
 
     /// The data sources that this process can read.
-    pub fn sight(&self) -> &Sight {
-        &self.sight
+    pub fn sources(&self) -> &DataSources {
+        &self.sources
     }
 
     /// Previews the effects of an action on a saga in its current state. Changes nothing.
@@ -260,7 +260,7 @@ impl Operator {
             return Ok(());
         };
         let saga_id = row.saga_id;
-        let (view, registry) = (&self.sight.payments, &self.registry);
+        let (view, registry) = (&self.sources.payments, &self.registry);
         let verified = registry
             .verify(view, &row.plan, &row.input, assertion)
             .await;

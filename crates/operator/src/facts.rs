@@ -19,14 +19,14 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::{
-    Operator, PaymentsSight, Sight,
+    DataSources, Operator, PaymentsAccess,
     blocking::{self, BlockingSession},
-    judge::{
-        Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
-        World, judge,
+    diagnosis::{
+        Diagnosis, Ended, Entry, Facts, FailedMessage, Observed, Pause, Payment, Queue,
+        Unpublished, World, diagnose,
     },
     outbox::EntryKind,
-    sight,
+    sources,
 };
 
 /// Longest wait for payments, and for RabbitMQ.
@@ -47,7 +47,7 @@ pub struct Why {
     pub state: Stored<StateKind>,
     /// The cause, with its evidence.
     #[serde(flatten)]
-    pub judgement: Judgement,
+    pub diagnosis: Diagnosis,
 }
 
 /// Diagnoses these sagas; unknown sagas are missing.
@@ -63,40 +63,41 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     of_locks(&mut conn, &mut facts, &mut world).await?;
     drop(conn);
     let (payments, broker) = tokio::join!(
-        of_payments(&operator.sight.payments, &facts),
-        of_broker(&operator.sight),
+        of_payments(&operator.sources.payments, &facts),
+        of_broker(&operator.sources),
     );
-    let mut unseen = |what: &str, why: String| world.could_not_see.push(format!("{what}: {why}"));
+    let mut unavailable =
+        |what: &str, why: String| world.unavailable.push(format!("{what}: {why}"));
     match payments {
         Ok(payments) => {
             if let Err(why) = &payments.outbox {
-                unseen("payments' outbox", why.clone());
+                unavailable("payments' outbox", why.clone());
             }
             for facts in &mut facts {
-                payments.tell(facts);
+                payments.add_to(facts);
             }
         }
-        Err(why) => unseen("payments", why),
+        Err(why) => unavailable("payments", why),
     }
     match broker {
         Ok((queue, failed)) => {
-            world.queue = Seen::Seen(queue);
+            world.queue = Observed::Available(queue);
             match failed {
                 Some(failed) => {
                     for facts in &mut facts {
-                        facts.failed = Seen::Seen(about(facts, &failed));
+                        facts.failed = Observed::Available(about(facts, &failed));
                     }
                 }
-                None => unseen("`failed`", "this process may not read it".to_owned()),
+                None => unavailable("`failed`", "this process may not read it".to_owned()),
             }
         }
-        Err(why) => unseen("RabbitMQ", why),
+        Err(why) => unavailable("RabbitMQ", why),
     }
     let whys = facts.iter().map(|facts| Why {
         saga_id: facts.saga_id,
         order_id: facts.order_id,
         state: facts.state.clone(),
-        judgement: judge(facts, &world),
+        diagnosis: diagnose(facts, &world),
     });
     Ok(whys.collect())
 }
@@ -189,9 +190,9 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             total,
             entry,
             ended: ended.remove(&row.saga_id).unwrap_or_default(),
-            payment: Seen::Unseen,
-            unpublished: Seen::Unseen,
-            failed: Seen::Unseen,
+            payment: Observed::Unavailable,
+            unpublished: Observed::Unavailable,
+            failed: Observed::Unavailable,
             locked: Vec::new(),
         }
     });
@@ -207,7 +208,7 @@ async fn of_locks(
     let sessions = match blocking::list(&mut *conn).await {
         Ok(sessions) => sessions,
         Err(error) if blocking::is_not_allowed(&error) => {
-            world.could_not_see.push(format!("locks: {error}"));
+            world.unavailable.push(format!("locks: {error}"));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -224,7 +225,7 @@ async fn of_locks(
             facts.locked = rows.remove(&facts.saga_id).unwrap_or_default();
         }
     }
-    world.blocking = Seen::Seen(sessions);
+    world.blocking = Observed::Available(sessions);
     Ok(())
 }
 
@@ -291,9 +292,9 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
         retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
         processes,
         due: due.due,
-        blocking: Seen::Unseen,
-        queue: Seen::Unseen,
-        could_not_see: Vec::new(),
+        blocking: Observed::Unavailable,
+        queue: Observed::Unavailable,
+        unavailable: Vec::new(),
     })
 }
 
@@ -306,24 +307,24 @@ struct Payments {
 }
 
 impl Payments {
-    fn tell(&self, facts: &mut Facts) {
+    fn add_to(&self, facts: &mut Facts) {
         let payment = facts.order_id.and_then(|id| self.transactions.get(&id));
-        facts.payment = Seen::Seen(payment.cloned());
+        facts.payment = Observed::Available(payment.cloned());
         if self.outbox.is_ok() {
             let of = facts
                 .transaction_id
                 .and_then(|id| self.unpublished.get(&id));
-            facts.unpublished = Seen::Seen(of.cloned());
+            facts.unpublished = Observed::Available(of.cloned());
         }
     }
 }
 
-async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
-    let database = sight.need_database().await;
+async fn of_payments(access: &PaymentsAccess, facts: &[Facts]) -> Result<Payments, String> {
+    let database = access.need_database().await;
     let asked = async {
         match &database {
             Ok(pool) => read(pool, facts).await.map_err(|error| error.to_string()),
-            Err(why) => ask(sight, facts, why).await,
+            Err(why) => ask(access, facts, why).await,
         }
     };
     let answered = tokio::time::timeout(PATIENCE, asked).await;
@@ -332,11 +333,13 @@ async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments,
 
 /// Queries the API, which does not show the outbox.
 async fn ask(
-    sight: &PaymentsSight,
+    access: &PaymentsAccess,
     facts: &[Facts],
     no_database: &str,
 ) -> Result<Payments, String> {
-    let payments = sight.api().map_err(|why| sight::both(&why, no_database))?;
+    let payments = access
+        .api()
+        .map_err(|why| sources::both(&why, no_database))?;
     let known: Vec<_> = facts
         .iter()
         .filter_map(|facts| facts.order_id.zip(facts.transaction_id))
@@ -425,8 +428,8 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
 
 type Broker = (Option<Queue>, Option<Vec<failed::FailedMessage>>);
 
-async fn of_broker(sight: &Sight) -> Result<Broker, String> {
-    let Some(url) = sight.amqp_url.as_deref() else {
+async fn of_broker(sources: &DataSources) -> Result<Broker, String> {
+    let Some(url) = sources.amqp_url.as_deref() else {
         return Err("AMQP_URL is not set".to_owned());
     };
     let ladder = LADDER.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
@@ -434,7 +437,7 @@ async fn of_broker(sight: &Sight) -> Result<Broker, String> {
     queues.extend(ladder.iter().map(String::as_str));
     let asked = async {
         let states = topology::look(url, &queues).await?;
-        let failed = if sight.reads_failed {
+        let failed = if sources.reads_failed {
             Some(failed::list(url, MANY).await?)
         } else {
             None
@@ -514,9 +517,9 @@ mod tests {
             total: Some(Money::new(1200, "EUR".parse().unwrap())),
             entry: None,
             ended: Vec::new(),
-            payment: Seen::Unseen,
-            unpublished: Seen::Unseen,
-            failed: Seen::Unseen,
+            payment: Observed::Unavailable,
+            unpublished: Observed::Unavailable,
+            failed: Observed::Unavailable,
             locked: Vec::new(),
         }
     }

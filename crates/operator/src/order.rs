@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use workflows::payments::PaymentsView as _;
 
 use crate::{
-    PaymentsSight,
+    PaymentsAccess,
     sagas::{self, Filter},
 };
 
@@ -63,7 +63,8 @@ pub struct Known {
     /// The order's transaction at payments, or the tombstone in its place.
     pub transaction: Option<Transaction>,
     /// The sources that could not be read, and why.
-    pub could_not_see: Vec<String>,
+    #[serde(rename = "could_not_see")]
+    pub unavailable: Vec<String>,
 }
 
 /// Reads an order, its saga and its transaction at payments.
@@ -72,7 +73,7 @@ pub struct Known {
 /// When the shop's database cannot be read. A failure to query payments is part of the answer.
 pub async fn look(
     conn: &mut PgConnection,
-    payments: &PaymentsSight,
+    payments: &PaymentsAccess,
     order_id: OrderId,
 ) -> sqlx::Result<Option<Known>> {
     let Some(order) = order::find(&mut *conn, order_id, None).await? else {
@@ -83,19 +84,19 @@ pub async fn look(
         ..Filter::default()
     };
     let saga = sagas::list(conn, &filter, 1).await?.pop();
-    let seen = payments.transaction(order_id, order.transaction_id).await;
-    let (transaction, could_not_see) = match seen {
+    let answer = payments.transaction(order_id, order.transaction_id).await;
+    let (transaction, unavailable) = match answer {
         Ok(transaction) => (transaction, Vec::new()),
         Err(why) => (None, vec![why]),
     };
-    Ok(Some(known(order, saga, transaction, could_not_see)))
+    Ok(Some(known(order, saga, transaction, unavailable)))
 }
 
 fn known(
     order: Order,
     saga: Option<sagas::Line>,
     transaction: Option<Transaction>,
-    could_not_see: Vec<String>,
+    unavailable: Vec<String>,
 ) -> Known {
     Known {
         order_id: order.id,
@@ -126,6 +127,6 @@ fn known(
             .collect(),
         saga,
         transaction,
-        could_not_see,
+        unavailable,
     }
 }

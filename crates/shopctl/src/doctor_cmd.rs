@@ -145,12 +145,12 @@ impl Doctor {
                 database: Ok(None),
             });
         }
-        let sight = payments::sight(common, shop)?;
+        let access = payments::access(common, shop)?;
         let report = payments::ServiceReport::ask(common, shop).await?;
         output::talk(&report.line());
         Ok(PaymentsSource {
-            api: sight.api().cloned(),
-            database: sight.database().await.map(Option::<&PgPool>::cloned),
+            api: access.api().cloned(),
+            database: access.database().await.map(Option::<&PgPool>::cloned),
         })
     }
 }

@@ -59,7 +59,7 @@ impl Show {
                 .hint(format!("`shopctl saga show {}` shows it", found.saga_id))
         })?;
         let mut conn = pool.acquire().await?;
-        let known = order::look(&mut conn, &operator.sight().payments, order_id).await?;
+        let known = order::look(&mut conn, &operator.sources().payments, order_id).await?;
         drop(conn);
         let known = known.ok_or_else(|| {
             Failure::not_found(format!("there is no order {order_id}"))
@@ -71,8 +71,8 @@ impl Show {
         }
         head(&known);
         history(common.output, &known)?;
-        for unseen in &known.could_not_see {
-            output::talk(&format!("Not all was seen: {unseen}"));
+        for source in &known.unavailable {
+            output::talk(&format!("Not all was seen: {source}"));
         }
         if let Some(why) = &why {
             cause(why);
@@ -83,14 +83,14 @@ impl Show {
 
 /// The cause, and the first command that helps.
 fn cause(why: &Why) {
-    let judgement = &why.judgement;
+    let diagnosis = &why.diagnosis;
     output::talk(&format!(
         "Cause: {}, {} ({}).",
-        judgement.code,
-        judgement.title,
-        judgement.sure.as_str()
+        diagnosis.code,
+        diagnosis.title,
+        diagnosis.confidence.as_str()
     ));
-    if let Some(next) = judgement.next.first() {
+    if let Some(next) = diagnosis.next.first() {
         print_next(next);
     }
 }
@@ -126,7 +126,7 @@ fn head(known: &Known) {
                 ToString::to_string
             )
         )),
-        None if known.could_not_see.is_empty() => {
+        None if known.unavailable.is_empty() => {
             output::talk("Payments has no transaction of it.");
         }
         None => {}

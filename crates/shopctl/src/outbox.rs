@@ -6,7 +6,7 @@ use clap::{
 };
 use kernel::EntryId;
 use operator::{
-    Actor, PaymentsSight,
+    Actor, PaymentsAccess,
     outbox::{self, Entry, EntryKind, Filter, OutboxError},
 };
 use serde::Serialize;
@@ -121,8 +121,8 @@ async fn at_payments(
     filter: &Filter,
     limit: i64,
 ) -> anyhow::Result<Result<Vec<Entry>, String>> {
-    let sight = payments::sight(common, &common.shop()?)?;
-    let pool = match sight.need_database().await {
+    let access = payments::access(common, &common.shop()?)?;
+    let pool = match access.need_database().await {
         Ok(pool) => pool,
         Err(why) => return Ok(Err(why)),
     };
@@ -194,10 +194,10 @@ impl Retry {
         let question = format!("{n} to become due now, and to be published by the relay.");
         output::confirm(common.yes, &question)?;
         let shop = common.shop()?;
-        let sight = payments::sight(common, &shop)?;
+        let access = payments::access(common, &shop)?;
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match retry(&shop, &sight, id, &actor).await {
+            match retry(&shop, &access, id, &actor).await {
                 Ok(line) => retried.push(line),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
@@ -222,7 +222,7 @@ impl Retry {
 /// Retries an entry of the shop's outbox or, if it is not there, of payments'.
 async fn retry(
     shop: &PgPool,
-    payments: &PaymentsSight,
+    payments: &PaymentsAccess,
     id: EntryId,
     actor: &Actor,
 ) -> Result<Line, OutboxError> {

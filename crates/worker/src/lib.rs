@@ -34,7 +34,7 @@ use messaging::{
     consumer::{self, ConsumerConfig, Handler},
     relay::Relay,
 };
-use operator::{EVENTS_NOTE, Operator, PaymentsSight, Sight};
+use operator::{DataSources, EVENTS_NOTE, Operator, PaymentsAccess};
 use payments_client::{EventKeys, PaymentsClient};
 use saga::{
     Engine,
@@ -349,12 +349,12 @@ impl Shared<'_> {
                     payments,
                     ..
                 } = checkout()?;
-                let sight = Sight {
-                    payments: PaymentsSight::service(Arc::clone(payments)),
+                let sources = DataSources {
+                    payments: PaymentsAccess::service(Arc::clone(payments)),
                     amqp_url: Some(amqp_url.clone()),
                     reads_failed: false,
                 };
-                let operator = Operator::new(runner.engine().clone(), registry.clone(), sight);
+                let operator = Operator::new(runner.engine().clone(), registry.clone(), sources);
                 let (url, census, retention) = (self.database_url.to_owned(), *census, *retention);
                 Ok(Box::new(move |running, stop| {
                     consume(running, stop);

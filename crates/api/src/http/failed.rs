@@ -415,7 +415,7 @@ async fn patiently<T>(look: impl Future<Output = Result<T, LinkError>>) -> Resul
 }
 
 fn amqp_url(app: &App) -> Result<&str, Problem> {
-    app.operator.sight().amqp_url.as_deref().ok_or_else(|| {
+    app.operator.sources().amqp_url.as_deref().ok_or_else(|| {
         Problem::new(kinds::UNAVAILABLE).retry_after(60).detail(
             "This api does not see RabbitMQ: AMQP_URL is not set. Set it, or use `shopctl failed`.",
         )

@@ -6,7 +6,7 @@ use kernel::{OrderId, SagaId, UserId};
 use operator::{
     Why,
     cause::Code,
-    judged::{self, Judged, Wanted},
+    diagnosed::{self, DiagnosedPage, DiagnosisFilter},
     sagas::{self, Filter, Life, Line},
 };
 use saga::machine::StateKind;
@@ -69,12 +69,12 @@ pub(super) struct Which {
 
 impl Which {
     /// The requested filter by cause, if causes matter.
-    fn wanted(&self) -> Result<Option<Wanted>, Problem> {
+    fn wanted(&self) -> Result<Option<DiagnosisFilter>, Problem> {
         let cause = self.cause.as_deref().map(str::parse::<Code>).transpose();
         let cause = cause.map_err(|message| Problem::invalid("cause", "unknown", message))?;
         let stuck = self.stuck || self.stuck_for.is_some();
         let matters = self.causes || stuck || cause.is_some();
-        Ok(matters.then_some(Wanted { cause, stuck }))
+        Ok(matters.then_some(DiagnosisFilter { cause, stuck }))
     }
 
     fn checked(self) -> Result<(Filter, u32), Problem> {
@@ -133,11 +133,11 @@ impl Row {
         }
     }
 
-    fn judged((saga, why): (Line, Why)) -> Self {
+    fn diagnosed((saga, why): (Line, Why)) -> Self {
         Self {
             saga,
-            cause: Some(why.judgement.code),
-            stuck: Some(why.judgement.stuck),
+            cause: Some(why.diagnosis.code),
+            stuck: Some(why.diagnosis.stuck),
         }
     }
 }
@@ -174,9 +174,9 @@ pub(super) async fn list(
         }
     }
     let (items, after) = if let Some(wanted) = wanted {
-        let judged = judged::list(&app.operator, &filter, wanted, limit as usize, MOST);
-        let Judged { found, after } = judged.await?;
-        (found.into_iter().map(Row::judged).collect(), after)
+        let diagnosed = diagnosed::list(&app.operator, &filter, wanted, limit as usize, MOST);
+        let DiagnosedPage { found, after } = diagnosed.await?;
+        (found.into_iter().map(Row::diagnosed).collect(), after)
     } else {
         let mut conn = app.pool.acquire().await?;
         let mut lines = sagas::list(&mut conn, &filter, i64::from(limit) + 1).await?;

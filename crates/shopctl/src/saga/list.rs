@@ -30,8 +30,8 @@ impl From<(Line, Option<Why>)> for Row {
     fn from((saga, why): (Line, Option<Why>)) -> Self {
         Self {
             saga,
-            cause: why.as_ref().map(|why| why.judgement.code.as_str()),
-            stuck: why.map(|why| why.judgement.stuck),
+            cause: why.as_ref().map(|why| why.diagnosis.code.as_str()),
+            stuck: why.map(|why| why.diagnosis.stuck),
         }
     }
 }

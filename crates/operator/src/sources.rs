@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How payments can be queried.
 #[derive(Clone)]
-pub struct PaymentsSight {
+pub struct PaymentsAccess {
     service: Result<Arc<dyn Payments>, String>,
     database: Database,
 }
@@ -122,7 +122,7 @@ pub async fn noted(shop: &PgPool, name: &str) -> sqlx::Result<Option<String>> {
     Ok(notes.and_then(|mut notes| notes.remove(name)))
 }
 
-impl PaymentsSight {
+impl PaymentsAccess {
     /// Payments cannot be queried.
     pub fn none(why: impl Into<String>) -> Self {
         Self {
@@ -191,18 +191,18 @@ pub(crate) fn both(api: &str, database: &str) -> String {
 
 /// The data sources that this process can read.
 #[derive(Clone)]
-pub struct Sight {
+pub struct DataSources {
     /// Payments.
-    pub payments: PaymentsSight,
+    pub payments: PaymentsAccess,
     /// RabbitMQ's URL.
     pub amqp_url: Option<String>,
     /// Whether this process may read `failed`: operators may, workers may not.
     pub reads_failed: bool,
 }
 
-impl Sight {
+impl DataSources {
     /// The data sources of an operator's process.
-    pub fn of_operators(payments: PaymentsSight, amqp_url: Option<String>) -> Self {
+    pub fn of_operators(payments: PaymentsAccess, amqp_url: Option<String>) -> Self {
         Self {
             payments,
             amqp_url,

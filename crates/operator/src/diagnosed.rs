@@ -19,28 +19,28 @@ const AT_ONCE: usize = 500;
 
 /// The causes to list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DiagnosisFilter {
     /// Only this cause.
     pub cause: Option<Code>,
     /// Only sagas that do not continue by themselves.
     pub stuck: bool,
 }
 
-impl Wanted {
+impl DiagnosisFilter {
     /// Whether every cause is wanted.
     pub const fn any(self) -> bool {
         self.cause.is_none() && !self.stuck
     }
 
     fn fits(self, why: &Why) -> bool {
-        self.cause.is_none_or(|cause| cause == why.judgement.code)
-            && (!self.stuck || why.judgement.stuck)
+        self.cause.is_none_or(|cause| cause == why.diagnosis.code)
+            && (!self.stuck || why.diagnosis.stuck)
     }
 }
 
 /// Sagas with their causes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct DiagnosedPage {
     /// The sagas that match, oldest first.
     pub found: Vec<(Line, Why)>,
     /// The last saga examined, if more may follow it.
@@ -56,10 +56,10 @@ pub struct Judged {
 pub async fn list(
     operator: &Operator,
     filter: &Filter,
-    wanted: Wanted,
+    wanted: DiagnosisFilter,
     limit: usize,
     most: usize,
-) -> sqlx::Result<Judged> {
+) -> sqlx::Result<DiagnosedPage> {
     let mut filter = filter.clone();
     let enough = if wanted.any() { limit } else { AT_ONCE };
     let at_once = enough.min(AT_ONCE).min(most);
@@ -83,12 +83,12 @@ pub async fn list(
             }
             if found.len() == limit {
                 let after = filter.after.filter(|_| more || place + 1 < ids.len());
-                return Ok(Judged { found, after });
+                return Ok(DiagnosedPage { found, after });
             }
         }
         if !more || looked_at >= most {
             let after = filter.after.filter(|_| more);
-            return Ok(Judged { found, after });
+            return Ok(DiagnosedPage { found, after });
         }
     }
 }
