@@ -10,7 +10,7 @@ use kernel::SagaId;
 use crate::{
     Operator, Why,
     cause::Code,
-    sagas::{self, Filter, Line},
+    sagas::{self, Filter, SagaSummary},
     why,
 };
 
@@ -42,7 +42,7 @@ impl DiagnosisFilter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagnosedPage {
     /// The sagas that match, oldest first.
-    pub found: Vec<(Line, Why)>,
+    pub found: Vec<(SagaSummary, Why)>,
     /// The last saga examined, if more may follow it.
     pub after: Option<SagaId>,
 }

@@ -75,7 +75,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// One item of a plan, as printed.
 #[derive(Serialize)]
-struct Line {
+struct PrintedItem {
     plan: i64,
     #[serde(flatten)]
     item: Item,
@@ -104,9 +104,9 @@ pub(crate) async fn plan(
 async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<Item>> {
     let mut conn = pool.acquire().await?;
     let items = batch::items(&mut conn, plan).await?;
-    let lines: Vec<_> = items
+    let printed: Vec<_> = items
         .iter()
-        .map(|item| Line {
+        .map(|item| PrintedItem {
             plan,
             item: item.clone(),
         })
@@ -116,15 +116,15 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
         &[
             "SAGA", "ORDER", "FROM", "TO", "THEN", "SENDS", "MOVES", "RESULT",
         ],
-        &lines,
-        |line| {
-            let shown = line.item.effects();
+        &printed,
+        |printed| {
+            let shown = printed.item.effects();
             let effect =
                 |of: fn(&operator::Effects) -> String| shown.as_ref().map(of).unwrap_or_default();
-            let result = line.item.result.as_ref();
+            let result = printed.item.result.as_ref();
             let result = result.map(ToString::to_string).unwrap_or_default();
             vec![
-                line.item.saga_id.to_string(),
+                printed.item.saga_id.to_string(),
                 effect(|effects| {
                     effects
                         .order_id
@@ -135,7 +135,7 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
                 effect(|effects| effects.then.clone()),
                 effect(|effects| effects.sends.join("\n")),
                 effect(|effects| effects.moves.join("\n")),
-                match &line.item.detail {
+                match &printed.item.detail {
                     Some(why) => format!("{result}: {why}"),
                     None => result,
                 },

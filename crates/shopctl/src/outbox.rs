@@ -89,17 +89,19 @@ impl Outbox {
 
 /// An entry, and the outbox that holds it.
 #[derive(Serialize)]
-struct Line {
+struct LocatedEntry {
     of: &'static str,
     #[serde(flatten)]
     entry: Entry,
 }
 
 /// The entries of both outboxes; those of payments' only if it can be read.
-async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<Line>> {
+async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<LocatedEntry>> {
     let mut conn = common.shop()?.acquire().await?;
     let ours = outbox::list(&mut conn, filter, limit).await?;
-    let ours = ours.into_iter().map(|entry| Line { of: "shop", entry });
+    let ours = ours
+        .into_iter()
+        .map(|entry| LocatedEntry { of: "shop", entry });
     let theirs = match at_payments(common, filter, limit).await? {
         Ok(entries) => entries,
         Err(why) => {
@@ -109,7 +111,7 @@ async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Ve
             Vec::new()
         }
     };
-    let theirs = theirs.into_iter().map(|entry| Line {
+    let theirs = theirs.into_iter().map(|entry| LocatedEntry {
         of: "payments",
         entry,
     });
@@ -147,7 +149,7 @@ impl List {
     }
 }
 
-fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
+fn table(common: &Common, entries: &[LocatedEntry]) -> anyhow::Result<()> {
     let header = [
         "OF",
         "ENTRY",
@@ -158,23 +160,28 @@ fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
         "DUE",
         "LAST ERROR",
     ];
-    output::rows(common.output, &header, entries, |Line { of, entry }| {
-        let due = match entry.parked_at {
-            Some(at) => format!("parked {}", at.format("%F %T")),
-            None => entry.due_at.format("%F %T").to_string(),
-        };
-        let what = entry.step.clone().or(entry.message_type.clone());
-        vec![
-            (*of).to_owned(),
-            entry.entry_id.to_string(),
-            entry.kind.to_string(),
-            what.unwrap_or_default(),
-            entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
-            entry.attempt.to_string(),
-            due,
-            entry.last_error.clone().unwrap_or_default(),
-        ]
-    })
+    output::rows(
+        common.output,
+        &header,
+        entries,
+        |LocatedEntry { of, entry }| {
+            let due = match entry.parked_at {
+                Some(at) => format!("parked {}", at.format("%F %T")),
+                None => entry.due_at.format("%F %T").to_string(),
+            };
+            let what = entry.step.clone().or(entry.message_type.clone());
+            vec![
+                (*of).to_owned(),
+                entry.entry_id.to_string(),
+                entry.kind.to_string(),
+                what.unwrap_or_default(),
+                entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
+                entry.attempt.to_string(),
+                due,
+                entry.last_error.clone().unwrap_or_default(),
+            ]
+        },
+    )
 }
 
 impl Retry {
@@ -186,7 +193,10 @@ impl Retry {
                 ..Filter::default()
             };
             let parked = find(common, &filter, MOST).await?;
-            parked.iter().map(|line| line.entry.entry_id).collect()
+            parked
+                .iter()
+                .map(|located| located.entry.entry_id)
+                .collect()
         } else {
             self.ids.clone()
         };
@@ -198,7 +208,7 @@ impl Retry {
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
             match retry(&shop, &access, id, &actor).await {
-                Ok(line) => retried.push(line),
+                Ok(entry) => retried.push(entry),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
                 Err(error) => {
@@ -225,12 +235,12 @@ async fn retry(
     payments: &PaymentsAccess,
     id: EntryId,
     actor: &Actor,
-) -> Result<Line, OutboxError> {
+) -> Result<LocatedEntry, OutboxError> {
     let mut tx = shop.begin().await?;
     let ours = outbox::retry(&mut tx, id, actor).await;
     tx.commit().await?;
     let missing = match ours {
-        Ok(entry) => return Ok(Line { of: "shop", entry }),
+        Ok(entry) => return Ok(LocatedEntry { of: "shop", entry }),
         Err(error @ OutboxError::NotFound(_)) => error,
         Err(error) => return Err(error),
     };
@@ -244,7 +254,7 @@ async fn retry(
     let mut tx = payments.begin().await?;
     let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
     tx.commit().await?;
-    Ok(Line {
+    Ok(LocatedEntry {
         of: "payments",
         entry,
     })
@@ -264,7 +274,7 @@ impl Park {
         let parked = parked.map_err(|error| failure(error, "pause"))?;
         tx.commit().await?;
         let of = "shop";
-        table(common, &[Line { of, entry: parked }])?;
+        table(common, &[LocatedEntry { of, entry: parked }])?;
         output::talk("Parked; shown as before.");
         Ok(())
     }

@@ -22,7 +22,7 @@ use operator::{
     DataSources, Operator, Why,
     cause::Code,
     diagnosed::{self, DiagnosisFilter},
-    sagas::{self, Filter, Line},
+    sagas::{self, Filter, SagaSummary},
 };
 use saga::{Engine, EngineConfig, machine::StateKind};
 use sqlx::PgPool;
@@ -220,7 +220,7 @@ impl Which {
         common: &Common,
         pool: &PgPool,
         limit: usize,
-    ) -> anyhow::Result<Vec<(Line, Option<Why>)>> {
+    ) -> anyhow::Result<Vec<(SagaSummary, Option<Why>)>> {
         if self.cause.is_none() && !self.stuck() {
             let mut conn = pool.acquire().await?;
             let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
@@ -242,7 +242,7 @@ impl Which {
         pool: &PgPool,
         wanted: DiagnosisFilter,
         limit: usize,
-    ) -> anyhow::Result<Vec<(Line, Why)>> {
+    ) -> anyhow::Result<Vec<(SagaSummary, Why)>> {
         let operator = operator(common, pool)?;
         let diagnosed =
             diagnosed::list(&operator, &self.filter(), wanted, limit, usize::MAX).await?;

@@ -7,7 +7,7 @@ use operator::{
     Why,
     cause::Code,
     diagnosed::{self, DiagnosedPage, DiagnosisFilter},
-    sagas::{self, Filter, Life, Line},
+    sagas::{self, Filter, SagaDetail, SagaSummary},
 };
 use saga::machine::StateKind;
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ fn seconds(value: Option<u32>) -> Option<Duration> {
 #[schema(as = SagaInList)]
 pub(super) struct Row {
     #[serde(flatten)]
-    saga: Line,
+    saga: SagaSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Code>,
     /// Whether the saga does not continue by itself.
@@ -125,7 +125,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn plain(saga: Line) -> Self {
+    fn plain(saga: SagaSummary) -> Self {
         Self {
             saga,
             cause: None,
@@ -133,7 +133,7 @@ impl Row {
         }
     }
 
-    fn diagnosed((saga, why): (Line, Why)) -> Self {
+    fn diagnosed((saga, why): (SagaSummary, Why)) -> Self {
         Self {
             saga,
             cause: Some(why.diagnosis.code),
@@ -196,7 +196,7 @@ pub(super) async fn list(
     get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Life, description = "The saga as it is now"),
+        (status = 200, body = SagaDetail, description = "The saga as it is now"),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         CallerProblems,
@@ -206,10 +206,10 @@ pub(super) async fn find(
     State(app): State<App>,
     _: Operator,
     Path(id): Path<SagaId>,
-) -> Result<Json<Life>, Problem> {
+) -> Result<Json<SagaDetail>, Problem> {
     let mut conn = app.pool.acquire().await?;
-    let life = sagas::life(&mut conn, id, &app.engine).await?;
-    life.map(Json).ok_or_else(|| not_found(id))
+    let detail = sagas::find_detail(&mut conn, id, &app.engine).await?;
+    detail.map(Json).ok_or_else(|| not_found(id))
 }
 
 /// Why a saga is in its current state: the cause, the evidence, and the safe next command.

@@ -136,7 +136,8 @@ impl From<product::Product> for StockedProduct {
 
 /// A line of an order.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Line {
+#[schema(as = Line)]
+pub(super) struct OrderLine {
     product_id: ProductId,
     name: String,
     quantity: u32,
@@ -174,7 +175,7 @@ pub(super) struct Order {
     canceling: bool,
     /// The transaction to pay; it exists once the order is awaiting payment.
     transaction_id: TransactionId,
-    items: Vec<Line>,
+    items: Vec<OrderLine>,
     total: Money,
     created_at: DateTime<Utc>,
     history: Vec<StatusChange>,
@@ -184,7 +185,7 @@ pub(super) struct Order {
 
 impl From<order::Order> for Order {
     fn from(order: order::Order) -> Self {
-        let line = |line: order::Line| Line {
+        let line = |line: order::Line| OrderLine {
             product_id: line.product_id,
             name: line.name,
             quantity: line.quantity,

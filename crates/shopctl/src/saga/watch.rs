@@ -6,7 +6,7 @@ use std::{
 };
 
 use operator::{
-    sagas::{self, Line},
+    sagas::{self, SagaSummary},
     subject::AnyId,
 };
 use saga::machine::StateKind;
@@ -106,7 +106,7 @@ impl Watch {
 }
 
 impl Seen {
-    fn of(saga: &Line) -> Self {
+    fn of(saga: &SagaSummary) -> Self {
         Self {
             revision: saga.revision,
             attempt: saga.attempt,
@@ -115,7 +115,7 @@ impl Seen {
     }
 }
 
-fn print(output: Output, saga: &Line) -> anyhow::Result<()> {
+fn print(output: Output, saga: &SagaSummary) -> anyhow::Result<()> {
     if output == Output::Json {
         output::data(&serde_json::to_string(saga)?)?;
         return Ok(());
