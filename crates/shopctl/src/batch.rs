@@ -132,9 +132,9 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
                 }),
                 effect(|effects| effects.from.clone()),
                 effect(|effects| effects.to.clone()),
-                effect(|effects| effects.then.clone()),
-                effect(|effects| effects.sends.join("\n")),
-                effect(|effects| effects.moves.join("\n")),
+                effect(|effects| effects.next.clone()),
+                effect(|effects| effects.messages.join("\n")),
+                effect(|effects| effects.state_changes.join("\n")),
                 match &printed.item.detail {
                     Some(why) => format!("{result}: {why}"),
                     None => result,

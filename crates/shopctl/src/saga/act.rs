@@ -183,16 +183,16 @@ async fn one(
 
 /// Describes the effects of the action.
 fn consequences(verb: &Verb, effects: &Effects) -> String {
-    let Effects { from, to, then, .. } = effects;
+    let Effects { from, to, next, .. } = effects;
     let id = effects.saga_id;
-    let mut lines = vec![if then == to {
+    let mut lines = vec![if next == to {
         format!("{verb}: saga {id} goes from {from} to {to}.")
     } else {
-        format!("{verb}: saga {id} goes from {from} to {to}, then to {then}.")
+        format!("{verb}: saga {id} goes from {from} to {to}, then to {next}.")
     }];
     for (title, what) in [
-        ("Sends", &effects.sends),
-        ("Moves", &effects.moves),
+        ("Sends", &effects.messages),
+        ("Moves", &effects.state_changes),
         ("Note", &effects.notes),
     ] {
         lines.extend(what.iter().map(|what| format!("  {title}: {what}.")));
