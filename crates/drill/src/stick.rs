@@ -17,7 +17,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 use workflows::submit::{Placed, Submit, SubmitError, submit_all};
 
-use operator::{ActError, Operator, cause::Code, why};
+use operator::{ActionError, Operator, cause::Code, why};
 
 use crate::undo::Drills;
 
@@ -139,7 +139,7 @@ pub(crate) enum DrillError {
     Refused(String),
     /// An operator's action that is a part of the fault was refused.
     #[error(transparent)]
-    Act(#[from] ActError),
+    Act(#[from] ActionError),
     /// A database failed.
     #[error("a database failed")]
     Db(#[from] sqlx::Error),

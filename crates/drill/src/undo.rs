@@ -7,7 +7,7 @@ use std::fmt;
 use anyhow::Context;
 use kernel::{OrderId, SagaId, TransactionId};
 use messaging::failed::{MOST, Review};
-use operator::{ActError, Actor, Operator};
+use operator::{ActionError, Actor, Operator};
 use saga::{Verb, heartbeat};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
@@ -119,7 +119,7 @@ async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
             Verb::Retry
         };
         for verb in [first, Verb::Cancel] {
-            act(operator, drilled.saga_id, verb).await?;
+            execute(operator, drilled.saga_id, verb).await?;
         }
     }
     let (state, at_rest) = rest(operator, drilled.saga_id).await?;
@@ -140,10 +140,10 @@ async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
 }
 
 /// Acts on the saga. It may have moved meanwhile so that the action does not fit any more.
-async fn act(operator: &Operator, saga_id: SagaId, verb: Verb) -> Result<(), ActError> {
+async fn execute(operator: &Operator, saga_id: SagaId, verb: Verb) -> Result<(), ActionError> {
     let actor = Actor::new("drill", "the drill is undone").expect("a name and a reason");
-    match operator.act(saga_id, verb, &actor, None).await {
-        Ok(_) | Err(ActError::Conflict(_)) => Ok(()),
+    match operator.execute(saga_id, verb, &actor, None).await {
+        Ok(_) | Err(ActionError::Conflict(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }

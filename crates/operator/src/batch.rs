@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{ActError, Actor, Effects, Operator, audit};
+use crate::{ActionError, Actor, Effects, Operator, audit};
 
 /// Most sagas in one batch.
 pub const MOST_ITEMS: usize = 10_000;
@@ -186,7 +186,7 @@ impl Operator {
         for saga_id in sagas {
             items.push(match self.preview(*saga_id, verb).await {
                 Ok(effects) => (Some(effects), None),
-                Err(ActError::Db(error)) => return Err(error.into()),
+                Err(ActionError::Db(error)) => return Err(error.into()),
                 Err(error) => (None, Some(error.to_string())),
             });
         }
@@ -371,8 +371,8 @@ impl Operator {
             tx.commit().await?;
             return Ok(Next::Over);
         };
-        let acted = self
-            .act_in(
+        let executed = self
+            .execute_in(
                 &mut tx,
                 item.saga_id,
                 verb.clone(),
@@ -381,14 +381,14 @@ impl Operator {
                 Some(batch_id),
             )
             .await;
-        match acted {
+        match executed {
             Ok((_, after)) => {
                 settle(&mut tx, batch_id, item.n, ItemResult::Done, None).await?;
                 tx.commit().await?;
                 after.emit();
                 Ok(Next::Went)
             }
-            Err(ActError::Db(error)) => Err(error.into()),
+            Err(ActionError::Db(error)) => Err(error.into()),
             Err(error) => {
                 tx.rollback().await?;
                 self.leave(batch_id, item.n, &error).await
@@ -397,14 +397,14 @@ impl Operator {
     }
 
     /// Records why an item was not applied; an error that is not the item's own stops the batch.
-    async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
+    async fn leave(&self, batch_id: i64, n: i64, error: &ActionError) -> Result<Next, BatchError> {
         let skipped = matches!(
             error,
-            ActError::Conflict(_)
-                | ActError::NotFound(_)
-                | ActError::Contradicted { .. }
+            ActionError::Conflict(_)
+                | ActionError::NotFound(_)
+                | ActionError::Contradicted { .. }
                 // its lock must not hold up the other sagas of the batch
-                | ActError::Locked { .. }
+                | ActionError::Locked { .. }
         );
         let why = error.to_string();
         let result = if skipped {

@@ -19,7 +19,7 @@
 //!
 //! Reading never changes anything.
 
-mod act;
+mod action;
 mod actor;
 pub mod audit;
 pub mod batch;
@@ -42,7 +42,7 @@ pub mod stats;
 pub mod story;
 pub mod subject;
 
-pub use act::{ActError, LOCK_TIMEOUT, Operator};
+pub use action::{ActionError, LOCK_TIMEOUT, Operator};
 pub use actor::{Actor, ActorError};
 pub use effects::Effects;
 pub use facts::{Why, why};
