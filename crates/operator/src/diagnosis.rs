@@ -69,7 +69,7 @@ pub struct Entry {
 
 /// A finished attempt at the entry's work, from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct FinishedAttempt {
     /// Number of the attempt.
     pub attempt: i32,
     /// The attempt's result.
@@ -164,7 +164,7 @@ pub struct Facts {
     /// The saga's entry in the outbox.
     pub entry: Option<Entry>,
     /// The last attempts at the entry's work, newest first.
-    pub ended: Vec<Ended>,
+    pub attempts: Vec<FinishedAttempt>,
     /// The transaction at payments.
     pub payment: Observed<Option<Payment>>,
     /// Payments' event about the transaction, if it is not published yet.

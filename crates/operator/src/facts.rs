@@ -22,7 +22,7 @@ use crate::{
     DataSources, Operator, PaymentsAccess,
     blocking::{self, BlockingSession},
     diagnosis::{
-        Diagnosis, Ended, Entry, Facts, FailedMessage, Observed, Pause, Payment, Queue,
+        Diagnosis, Entry, Facts, FailedMessage, FinishedAttempt, Observed, Pause, Payment, Queue,
         Unpublished, World, diagnose,
     },
     outbox::EntryKind,
@@ -141,7 +141,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut ended = ended(conn, &ids).await?;
+    let mut attempts = finished_attempts(conn, &ids).await?;
     let facts = rows.into_iter().map(|row| {
         let text = |name: &str| row.input.get(name).and_then(Value::as_str);
         let total = row
@@ -189,7 +189,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             transaction_id: text("transaction_id").and_then(|id| id.parse().ok()),
             total,
             entry,
-            ended: ended.remove(&row.saga_id).unwrap_or_default(),
+            attempts: attempts.remove(&row.saga_id).unwrap_or_default(),
             payment: Observed::Unavailable,
             unpublished: Observed::Unavailable,
             failed: Observed::Unavailable,
@@ -230,7 +230,10 @@ async fn of_locks(
 }
 
 /// The last finished attempts at each entry's work, newest first.
-async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<SagaId, Vec<Ended>>> {
+async fn finished_attempts(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<HashMap<SagaId, Vec<FinishedAttempt>>> {
     let rows = sqlx::query!(
         r#"
         select o.saga_id as "saga_id!: SagaId", j.attempt as "attempt!", j.fact as "fact!", j.detail
@@ -253,19 +256,22 @@ async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Sa
     )
     .fetch_all(conn)
     .await?;
-    let mut ended = HashMap::<SagaId, Vec<Ended>>::new();
+    let mut attempts = HashMap::<SagaId, Vec<FinishedAttempt>>::new();
     for row in rows {
         // skip kinds that only a newer release knows
         let Ok(fact) = serde_json::from_value(row.fact) else {
             continue;
         };
-        ended.entry(row.saga_id).or_default().push(Ended {
-            attempt: row.attempt,
-            fact,
-            detail: row.detail,
-        });
+        attempts
+            .entry(row.saga_id)
+            .or_default()
+            .push(FinishedAttempt {
+                attempt: row.attempt,
+                fact,
+                detail: row.detail,
+            });
     }
-    Ok(ended)
+    Ok(attempts)
 }
 
 async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<World> {
@@ -281,15 +287,15 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
     let processes = heartbeat::list(conn).await?;
     let config = operator.engine.config();
     // the workers' own settings take precedence over this process's
-    let told = processes
+    let worker = processes
         .iter()
         .find(|process| process.is_alive(due.now) && process.has_role("saga"));
-    let millis = |told: i64| Duration::from_millis(told.unsigned_abs());
+    let millis = |value: i64| Duration::from_millis(value.unsigned_abs());
     Ok(World {
         now: due.now,
         plans: operator.engine.plan_keys(),
-        lease: told.map_or(config.lease, |told| millis(told.lease_ms)),
-        retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
+        lease: worker.map_or(config.lease, |worker| millis(worker.lease_ms)),
+        retry_budget: worker.map_or(config.retry.budget, |worker| millis(worker.retry_budget_ms)),
         processes,
         due: due.due,
         blocking: Observed::Unavailable,
@@ -516,7 +522,7 @@ mod tests {
             transaction_id: Some(TransactionId::from(Uuid::from_u128(3))),
             total: Some(Money::new(1200, "EUR".parse().unwrap())),
             entry: None,
-            ended: Vec::new(),
+            attempts: Vec::new(),
             payment: Observed::Unavailable,
             unpublished: Observed::Unavailable,
             failed: Observed::Unavailable,

@@ -10,8 +10,8 @@ use messaging::outbox::Refusal;
 use saga::{journal::JournalFact, machine::StateKind};
 
 use super::{
-    Confidence, EVENTS, Ended, Entry, Evidence, Facts, IN_A_ROW, OVERDUE, Observed, Payment, World,
-    at,
+    Confidence, EVENTS, Entry, Evidence, Facts, FinishedAttempt, IN_A_ROW, OVERDUE, Observed,
+    Payment, World, at,
 };
 use crate::cause::Code;
 
@@ -181,8 +181,8 @@ impl Case<'_> {
         if let Some(breach) = &facts.breach {
             return Some(breach.clone());
         }
-        let mut ended = facts.ended.iter();
-        let last = ended.find(|ended| ended.fact != JournalFact::Lost);
+        let mut attempts = facts.attempts.iter();
+        let last = attempts.find(|attempt| attempt.fact != JournalFact::Lost);
         if let Some(last) = last.filter(|last| is_contradicted(&last.fact)) {
             return Some(last.detail.clone().unwrap_or_default());
         }
@@ -238,8 +238,8 @@ impl Case<'_> {
 
     /// Whether an attempt has begun and not ended.
     fn under_way(&self, entry: &Entry) -> bool {
-        let ended = |ended: &Ended| ended.attempt == entry.attempt;
-        entry.attempt > 0 && !self.facts.ended.iter().any(ended)
+        let is_this = |finished: &FinishedAttempt| finished.attempt == entry.attempt;
+        entry.attempt > 0 && !self.facts.attempts.iter().any(is_this)
     }
 
     /// The entry is due and unclaimed: not claimed within the lease, or no worker is running.
@@ -379,17 +379,17 @@ impl Case<'_> {
 
     /// Attempts fail one after the other, whether the next one is far away, due or under way.
     fn failing(&self, entry: &Entry) -> Option<Found> {
-        let failed = |ended: &&Ended| {
-            let fact = &ended.fact;
+        let failed = |attempt: &&FinishedAttempt| {
+            let fact = &attempt.fact;
             is_unknown(fact) || matches!(fact, JournalFact::Transient { .. })
         };
         // a lost attempt ends with the worker's death, which says nothing about payments
-        let ended = self.facts.ended.iter();
-        let told = ended.filter(|ended| ended.fact != JournalFact::Lost);
-        let in_a_row: Vec<_> = told.take_while(failed).collect();
+        let attempts = self.facts.attempts.iter();
+        let known = attempts.filter(|attempt| attempt.fact != JournalFact::Lost);
+        let in_a_row: Vec<_> = known.take_while(failed).collect();
         let last = in_a_row.get(..IN_A_ROW)?;
         // an attempt that may have taken effect weighs more than any number that never left
-        let code = if last.iter().any(|ended| is_unknown(&ended.fact)) {
+        let code = if last.iter().any(|attempt| is_unknown(&attempt.fact)) {
             Code::OutcomeUnknown
         } else {
             Code::ParticipantUnreachable

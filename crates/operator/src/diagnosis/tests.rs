@@ -101,7 +101,7 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
         transaction_id: Some(transaction()),
         total: Some(money(1200, "EUR")),
         entry,
-        ended: Vec::new(),
+        attempts: Vec::new(),
         payment: Observed::Available(None),
         unpublished: Observed::Available(None),
         failed: Observed::Available(Vec::new()),
@@ -109,8 +109,8 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
     }
 }
 
-fn ended(attempt: i32, kind: &str) -> Ended {
-    Ended {
+fn finished(attempt: i32, kind: &str) -> FinishedAttempt {
+    FinishedAttempt {
         attempt,
         fact: serde_json::from_value(json!({ "kind": kind })).unwrap(),
         detail: Some("it said so".to_owned()),
@@ -121,13 +121,13 @@ fn running(due_in: i64, attempt: i32, kinds: &[&str]) -> Facts {
     let mut facts = facts("running", Some(entry("init_payment", due_in, attempt)));
     let numbers = (1..=attempt).rev();
     let ends = kinds.iter().zip(numbers);
-    facts.ended = ends.map(|(kind, number)| ended(number, kind)).collect();
+    facts.attempts = ends.map(|(kind, number)| finished(number, kind)).collect();
     facts
 }
 
 fn undoing(due_in: i64, since: i64) -> Facts {
     let mut facts = facts("compensating", Some(entry("init_payment/undo", due_in, 1)));
-    facts.ended = vec![ended(1, "transient")];
+    facts.attempts = vec![finished(1, "transient")];
     facts.compensating_since = Some(ago(since));
     facts
 }
@@ -346,7 +346,7 @@ fn a_mismatch_of_an_unpaid_order_is_ended_by_canceling_it() {
 }
 
 #[test]
-fn a_mismatch_is_told_in_money_not_in_minor_units() {
+fn a_mismatch_is_reported_in_money_not_in_minor_units() {
     for (currency, expected) in [
         ("EUR", ["12.00 EUR", "12.01 EUR"]),
         ("JPY", ["1200 JPY", "1201 JPY"]),
@@ -358,9 +358,9 @@ fn a_mismatch_is_told_in_money_not_in_minor_units() {
         paid.amount = Some(money(1201, currency));
         facts.payment = Observed::Available(Some(paid));
         let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
-        let told = format!("{diagnosis:?}");
+        let text = format!("{diagnosis:?}");
         for amount in expected {
-            assert!(told.contains(amount), "{told}");
+            assert!(text.contains(amount), "{text}");
         }
     }
 }
@@ -393,7 +393,7 @@ fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
     assert_eq!(value(&diagnosis, "last_seen"), silent);
     // an earlier attempt ended, which says nothing about this one
     let mut second = running(3, 2, &[]);
-    second.ended = vec![ended(1, "transient")];
+    second.attempts = vec![finished(1, "transient")];
     certainly(Code::LeaseHeld, &second, &world());
     let mut timer = waiting("pending", None);
     timer.entry = Some(entry("await_payment", 3, 1));
@@ -426,7 +426,7 @@ fn a_compensation_is_overdue_after_a_quarter_of_an_hour() {
     let diagnosis = certainly(Code::CompensationOverdue, &undoing(30, 900), &world());
     assert_eq!(diagnosis.since, ago(900));
     let mut held = undoing(3, 2000);
-    held.ended.clear();
+    held.attempts.clear();
     certainly(Code::CompensationOverdue, &held, &world()); // not reset by an attempt
     held.entry.as_mut().unwrap().due_at = ago(1);
     certainly(Code::LeaseExpired, &held, &world());
@@ -456,7 +456,7 @@ fn three_failures_in_a_row_are_no_bad_luck() {
         &world,
     );
     let mut fourth = running(3, 4, &[]);
-    fourth.ended = (1..=3).rev().map(|n| ended(n, "unknown")).collect();
+    fourth.attempts = (1..=3).rev().map(|n| finished(n, "unknown")).collect();
     let diagnosis = certainly(Code::OutcomeUnknown, &fourth, &world);
     assert!(value(&diagnosis, "next_at").starts_with("now, by worker-saga"));
     certainly(Code::RetryBackoff, &running(-1, 1, &["transient"]), &world);
