@@ -15,10 +15,10 @@ use sqlx::PgPool;
 use crate::{Common, exit::Failure, output, saga::operator};
 
 /// Interval between polls of a running batch.
-const POLL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Time without a result after which the operator gets a hint.
-const QUIET: Duration = Duration::from_secs(5);
+const HINT_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Apply {
@@ -177,7 +177,7 @@ impl Apply {
 
     async fn wait(&self, common: &Common, pool: &PgPool) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let (mut told, mut before, mut quiet_since) = (false, 0, begun);
+        let (mut hinted, mut before, mut quiet_since) = (false, 0, begun);
         let mut bar = None;
         let ended = loop {
             let mut conn = pool.acquire().await?;
@@ -194,8 +194,8 @@ impl Apply {
             if results != before {
                 (before, quiet_since) = (results, Instant::now());
             }
-            if !told && quiet_since.elapsed() > QUIET.max(self.pace()) {
-                told = true;
+            if !hinted && quiet_since.elapsed() > HINT_DELAY.max(self.pace()) {
+                hinted = true;
                 output::talk(
                     "Nothing has come of it yet: is a worker with the role async running?",
                 );
@@ -208,7 +208,7 @@ impl Apply {
                 .hint(format!("`shopctl batch show {}`", self.plan))
                 .into());
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         };
         drop(bar);
         print(common, pool, self.plan).await?;
