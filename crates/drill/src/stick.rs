@@ -22,8 +22,8 @@ use operator::{ActionError, Operator, cause::Code, why};
 use crate::undo::Drills;
 
 /// Longest time until a planted cause is diagnosed.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A saga that sticks.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ pub(crate) enum DrillError {
     #[error("nothing in the catalog is in stock")]
     NothingToOrder,
     /// The saga was diagnosed with another cause.
-    #[error("saga {saga_id} was to have the cause {wanted} and after {PATIENCE:?} has {found}")]
+    #[error("saga {saga_id} was to have the cause {wanted} and after {TIMEOUT:?} has {found}")]
     Missed {
         /// The saga.
         saga_id: SagaId,
@@ -284,7 +284,7 @@ async fn arrive(
     wanted: Code,
     goal: Code,
 ) -> Result<(), DrillError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         let why = why(operator, &[stuck.saga_id]).await?.pop();
         let found = why.as_ref().map(|why| why.diagnosis.code);
@@ -300,6 +300,6 @@ async fn arrive(
                 found: found.map_or_else(|| "vanished".to_owned(), |code| code.to_string()),
             });
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

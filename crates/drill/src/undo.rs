@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::stick::{LOOK_EVERY, PATIENCE, plant};
+use crate::stick::{POLL_INTERVAL, TIMEOUT, plant};
 
 /// The drills to undo, by their idempotency keys.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ async fn execute(operator: &Operator, saga_id: SagaId, verb: Verb) -> Result<(),
 
 /// Waits until the saga is at rest, as long as a worker runs that can bring it there.
 async fn rest(operator: &Operator, saga_id: SagaId) -> anyhow::Result<(String, bool)> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut conn = operator.engine().pool().acquire().await?;
     loop {
         let saga = sqlx::query!(
@@ -170,10 +170,10 @@ async fn rest(operator: &Operator, saga_id: SagaId) -> anyhow::Result<(String, b
         if Instant::now() > until {
             let state = saga.state;
             anyhow::bail!(
-                "saga {saga_id} is {state} after {PATIENCE:?}: `shopctl saga why {saga_id}`"
+                "saga {saga_id} is {state} after {TIMEOUT:?}: `shopctl saga why {saga_id}`"
             );
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

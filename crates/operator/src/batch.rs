@@ -15,8 +15,8 @@ use sqlx::PgConnection;
 
 use crate::{ActionError, Actor, Effects, Operator, audit};
 
-/// Most sagas in one batch.
-pub const MOST_ITEMS: usize = 10_000;
+/// Maximum number of sagas in one batch.
+pub const MAX_ITEMS: usize = 10_000;
 
 /// Why a batch was not planned, applied or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum BatchError {
         what: &'static str,
     },
     /// More sagas than one batch may hold.
-    #[error("more than {MOST_ITEMS} sagas: narrow the filter")]
+    #[error("more than {MAX_ITEMS} sagas: narrow the filter")]
     TooMany,
     /// The database failed.
     #[error("the shop's database failed")]
@@ -179,7 +179,7 @@ impl Operator {
         verb: &Verb,
         actor: &Actor,
     ) -> Result<i64, BatchError> {
-        if sagas.len() > MOST_ITEMS {
+        if sagas.len() > MAX_ITEMS {
             return Err(BatchError::TooMany);
         }
         let mut items = Vec::with_capacity(sagas.len());

@@ -29,11 +29,11 @@ use crate::{
     sources,
 };
 
-/// Longest wait for payments, and for RabbitMQ.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of the requests to payments and to RabbitMQ.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most failed messages that are searched.
-const MANY: usize = 1_000;
+/// Maximum number of failed messages that are searched.
+const MAX_FAILED_MESSAGES: usize = 1_000;
 
 /// The diagnosis of a saga: why it is in its current state.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -333,8 +333,8 @@ async fn of_payments(access: &PaymentsAccess, facts: &[Facts]) -> Result<Payment
             Err(why) => ask(access, facts, why).await,
         }
     };
-    let answered = tokio::time::timeout(PATIENCE, asked).await;
-    answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+    let answered = tokio::time::timeout(TIMEOUT, asked).await;
+    answered.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
 }
 
 /// Queries the API, which does not show the outbox.
@@ -444,15 +444,15 @@ async fn of_broker(sources: &DataSources) -> Result<Broker, String> {
     let asked = async {
         let states = topology::look(url, &queues).await?;
         let failed = if sources.reads_failed {
-            Some(failed::list(url, MANY).await?)
+            Some(failed::list(url, MAX_FAILED_MESSAGES).await?)
         } else {
             None
         };
         Ok::<_, messaging::LinkError>((states, failed))
     };
-    let (states, failed) = match tokio::time::timeout(PATIENCE, asked).await {
+    let (states, failed) = match tokio::time::timeout(TIMEOUT, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string())?,
-        Err(_) => return Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => return Err(format!("no answer within {TIMEOUT:?}")),
     };
     let mut states = states.into_iter().map(|(_, state)| state);
     let queue = states.next().flatten().map(|state| Queue {

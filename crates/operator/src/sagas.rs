@@ -251,8 +251,8 @@ pub struct SagaDetail {
     pub acts: Vec<audit::Row>,
 }
 
-/// Most operators' actions shown for one saga.
-const MOST_ACTS: i64 = 1000;
+/// Maximum number of operators' actions shown for one saga.
+const MAX_ACTIONS: i64 = 1000;
 
 /// Reads a saga that is not archived, with its complete history.
 pub async fn find_detail(
@@ -309,7 +309,7 @@ pub async fn find_detail(
         acts: audit::list(
             conn,
             Some(audit::Subject::Saga(&saga_id.to_string())),
-            MOST_ACTS,
+            MAX_ACTIONS,
         )
         .await?,
     }))

@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use crate::{Common, exit::Failure, output, payments};
 
 /// Maximum number of entries that one command lists or retries.
-const MOST: i64 = 10_000;
+const MAX_ENTRIES: i64 = 10_000;
 
 #[derive(Subcommand)]
 pub(crate) enum Outbox {
@@ -51,7 +51,7 @@ pub(crate) struct List {
     #[arg(long)]
     parked: bool,
     /// Maximum number of entries.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=MOST))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=MAX_ENTRIES))]
     limit: i64,
 }
 
@@ -192,7 +192,7 @@ impl Retry {
                 parked: true,
                 ..Filter::default()
             };
-            let parked = find(common, &filter, MOST).await?;
+            let parked = find(common, &filter, MAX_ENTRIES).await?;
             parked
                 .iter()
                 .map(|located| located.entry.entry_id)

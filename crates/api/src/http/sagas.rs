@@ -17,7 +17,7 @@ use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBo
 use super::{App, read_orders::Sought, rules, shapes};
 
 /// Sagas that one call examines to find a cause.
-const MOST: usize = 200;
+const MAX_EXAMINED: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
@@ -174,7 +174,8 @@ pub(super) async fn list(
         }
     }
     let (items, after) = if let Some(wanted) = wanted {
-        let diagnosed = diagnosed::list(&app.operator, &filter, wanted, limit as usize, MOST);
+        let diagnosed =
+            diagnosed::list(&app.operator, &filter, wanted, limit as usize, MAX_EXAMINED);
         let DiagnosedPage { found, after } = diagnosed.await?;
         (found.into_iter().map(Row::diagnosed).collect(), after)
     } else {

@@ -85,8 +85,9 @@ pub(super) struct Product {
     version: i64,
 }
 
-/// Most units that the public catalog reports: as many as a cart of the storefront takes.
-const MOST_TOLD: i64 = 99;
+/// Maximum number of units that the public catalog reports: as many as a cart of the storefront
+/// takes.
+const MAX_REPORTED_UNITS: i64 = 99;
 
 impl From<product::Product> for Product {
     fn from(product: product::Product) -> Self {
@@ -97,7 +98,7 @@ impl From<product::Product> for Product {
             description: product.description,
             price: product.price,
             in_stock: product.available > 0,
-            available: product.available.clamp(0, MOST_TOLD),
+            available: product.available.clamp(0, MAX_REPORTED_UNITS),
             version: product.version,
         }
     }

@@ -11,7 +11,7 @@ use testkit::{Proxy, eventually};
 use crate::support::{Answer, Settings, Shop, id_of};
 
 /// A timeout that is long enough for a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Stream {
     response: Response,
@@ -58,7 +58,7 @@ impl Stream {
 
     async fn until(&mut self, status: &str) {
         while self.events().last().is_none_or(|(_, last)| last != status) {
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = tokio::time::timeout(TIMEOUT, self.response.chunk()).await;
             let chunk = chunk.unwrap_or_else(|_| panic!("no {status}: {}", self.read));
             let chunk = chunk.unwrap().expect("the stream goes on");
             self.read.push_str(std::str::from_utf8(&chunk).unwrap());
@@ -71,7 +71,7 @@ impl Stream {
                 self.read.push_str(std::str::from_utf8(&chunk).unwrap());
             }
         };
-        tokio::time::timeout(PATIENCE, rest).await.expect("it ends");
+        tokio::time::timeout(TIMEOUT, rest).await.expect("it ends");
         self.events()
     }
 }

@@ -111,7 +111,7 @@ impl Many {
             None => {
                 let found = self
                     .which
-                    .find(common, &pool, operator::batch::MOST_ITEMS + 1);
+                    .find(common, &pool, operator::batch::MAX_ITEMS + 1);
                 found.await?.iter().map(|(saga, _)| saga.saga_id).collect()
             }
         };

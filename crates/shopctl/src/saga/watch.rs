@@ -23,7 +23,7 @@ use crate::{
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Maximum number of sagas watched at once.
-const MOST: usize = 1000;
+const MAX_SAGAS: usize = 1000;
 
 #[derive(clap::Args)]
 pub(crate) struct Watch {
@@ -55,7 +55,7 @@ impl Watch {
         let mut watched = if let Some(found) = named {
             vec![found.saga_id]
         } else {
-            let found = self.which.find(common, &pool, MOST).await?;
+            let found = self.which.find(common, &pool, MAX_SAGAS).await?;
             found.iter().map(|(saga, _)| saga.saga_id).collect()
         };
         output::talk(&format!(
