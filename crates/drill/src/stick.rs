@@ -89,7 +89,7 @@ pub(crate) const fn intent(code: Code) -> &'static str {
         Code::ParticipantUnreachable => {
             "gets three attempts that did not reach payments, and its next one in an hour"
         }
-        Code::ParticipantHasAnswerWeMissed => "is paid at payments, without an event",
+        Code::PaymentEventLost => "is paid at payments, without an event",
         Code::OutcomeUnknown => {
             "gets three attempts without an answer, and its next one in an hour"
         }
@@ -220,7 +220,7 @@ const fn at_payments(code: Code) -> bool {
             | Code::Unroutable
             | Code::QueueWithoutConsumer
             | Code::MessageFailed
-            | Code::ParticipantHasAnswerWeMissed
+            | Code::PaymentEventLost
             | Code::PaymentMismatch
             | Code::Healthy
     )

@@ -85,7 +85,7 @@ pub(super) async fn entry(
         | Code::Unroutable
         | Code::QueueWithoutConsumer
         | Code::MessageFailed
-        | Code::ParticipantHasAnswerWeMissed
+        | Code::PaymentEventLost
         | Code::PaymentMismatch
         | Code::Healthy => {}
     }
@@ -279,7 +279,7 @@ pub(super) async fn decision(
     };
     let event = serde_json::to_value(event).expect("an event is JSON");
     match code {
-        Code::ParticipantHasAnswerWeMissed => {}
+        Code::PaymentEventLost => {}
         Code::OutboxUnpublished => {
             let said = "RabbitMQ: connection refused";
             message(&mut tx, &event, LONG, Some((said, None))).await?;

@@ -70,9 +70,7 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
                 "payments is back",
             )]
         }
-        Code::ParticipantHasAnswerWeMissed => {
-            signal(facts, "its event is lost").into_iter().collect()
-        }
+        Code::PaymentEventLost => signal(facts, "its event is lost").into_iter().collect(),
         Code::OutcomeUnknown => {
             vec![retry(
                 "once payments answers again, ask it at once",

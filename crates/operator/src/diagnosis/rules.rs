@@ -543,11 +543,7 @@ impl Case<'_> {
                     Some(None) => format!("{EVENTS} does not exist"),
                     None => unknown(),
                 };
-                let found = self.found(
-                    Code::ParticipantHasAnswerWeMissed,
-                    since,
-                    [("queue", state)],
-                );
+                let found = self.found(Code::PaymentEventLost, since, [("queue", state)]);
                 found.with_confidence(if all {
                     Confidence::Certain
                 } else {

@@ -509,27 +509,15 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
     likely(Code::QueueBacklog, &decided(), &queue(0, 1, 1));
     // only an entry that exists can be claimed
-    let missed = certainly(
-        Code::ParticipantHasAnswerWeMissed,
-        &decided(),
-        &queue(0, 0, 0),
-    );
+    let missed = certainly(Code::PaymentEventLost, &decided(), &queue(0, 0, 0));
     let command = &missed.next[0].command;
     assert!(
         command.contains(" transaction_completed --reason "),
         "{command}"
     );
-    likely(
-        Code::ParticipantHasAnswerWeMissed,
-        &decided(),
-        &queue(0, 0, 2),
-    );
+    likely(Code::PaymentEventLost, &decided(), &queue(0, 0, 2));
     let canceled = waiting("canceled", Some(60));
-    let missed = certainly(
-        Code::ParticipantHasAnswerWeMissed,
-        &canceled,
-        &queue(0, 0, 0),
-    );
+    let missed = certainly(Code::PaymentEventLost, &canceled, &queue(0, 0, 0));
     assert!(
         missed.next[0]
             .command
@@ -544,15 +532,11 @@ fn without_the_broker_or_payments_outbox_less_is_sure() {
         queue: Observed::Unavailable,
         ..world()
     };
-    likely(Code::ParticipantHasAnswerWeMissed, &decided, &blind);
+    likely(Code::PaymentEventLost, &decided, &blind);
     let mut service = decided;
     service.unpublished = Observed::Unavailable;
     likely(Code::QueueWithoutConsumer, &service, &queue(1, 0, 0));
-    likely(
-        Code::ParticipantHasAnswerWeMissed,
-        &service,
-        &queue(0, 0, 0),
-    );
+    likely(Code::PaymentEventLost, &service, &queue(0, 0, 0));
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Case<'_> {
     /// Whether the diagnosis concludes from work that is due and not done.
     fn is_idleness(&self, found: &Found) -> bool {
         match found.code {
-            Code::LeaseExpired | Code::QueueBacklog | Code::ParticipantHasAnswerWeMissed => true,
+            Code::LeaseExpired | Code::QueueBacklog | Code::PaymentEventLost => true,
             // its consumers pause while they wait for a lock
             Code::QueueWithoutConsumer => self
                 .world

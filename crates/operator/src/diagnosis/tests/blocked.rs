@@ -70,10 +70,7 @@ fn beside_a_blocking_session_idle_workers_prove_nothing() {
     for (facts, otherwise) in [
         (running(-60, 1, &[]), "lease-expired"),
         (running(-60, 0, &[]), "queue-backlog"),
-        (
-            waiting("paid", Some(60)),
-            "participant-has-answer-we-missed",
-        ),
+        (waiting("paid", Some(60)), "payment-event-lost"),
     ] {
         let diagnosis = likely(Code::BlockedBySession, &facts, &beside);
         assert!(value(&diagnosis, "otherwise").starts_with(otherwise));
