@@ -84,7 +84,7 @@ impl Claim {
             return Ok(());
         }
         Err(format!(
-            "it is not believed: it is database {ours}, and the payments service uses {theirs}"
+            "it is not verified: it is database {ours}, and the payments service uses {theirs}"
         ))
     }
 
@@ -92,7 +92,7 @@ impl Claim {
     /// tell what it said last.
     async fn of_service(&self) -> Result<String, String> {
         let service = self.service.as_ref().map_err(|why| {
-            format!("it is not believed: nothing proves that it belongs to payments, because {why}")
+            format!("it is not verified: nothing proves that it belongs to payments, because {why}")
         })?;
         let asked = tokio::time::timeout(TIMEOUT, service.instance()).await;
         let answer = asked
@@ -100,12 +100,12 @@ impl Claim {
         match answer {
             Ok(Some(instance)) => Ok(instance),
             Ok(None) => Err(
-                "it is not believed: the payments service does not name its database".to_owned(),
+                "it is not verified: the payments service does not name its database".to_owned(),
             ),
             Err(error) => {
                 let noted = noted(&self.shop, INSTANCE_NOTE).await.ok().flatten();
                 noted.ok_or_else(|| {
-                    format!("it is not believed: the payments service cannot confirm it ({error})")
+                    format!("it is not verified: the payments service cannot confirm it ({error})")
                 })
             }
         }

@@ -311,7 +311,7 @@ impl Shared<'_> {
                 notes.set(EVENTS_NOTE, Some(proof.to_string()));
                 if proof == EventProof::Trusted {
                     tracing::warn!(
-                        "PAYMENTS_EVENTS=trusted: payment events are believed without proof. Let RabbitMQ allow \
+                        "PAYMENTS_EVENTS=trusted: payment events are accepted without proof. Let RabbitMQ allow \
                          only payments to publish to `{}`",
                         topology::PAYMENTS_EVENTS
                     );
