@@ -221,7 +221,7 @@ impl Handler for PaymentEvents {
             let (mut proven, mut claimed) = (Vec::new(), Vec::new());
             for (index, delivery) in batch.iter().enumerate() {
                 match decode(delivery) {
-                    Ok(fact) if self.is_believed(delivery).await => proven.push((index, fact)),
+                    Ok(fact) if self.is_accepted(delivery).await => proven.push((index, fact)),
                     Ok(_) if self.proof == EventProof::Signed => {
                         verdicts[index] = Some(Verdict::Retry(unsigned()));
                     }
