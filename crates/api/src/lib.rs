@@ -18,7 +18,7 @@ use clap::{CommandFactory, Parser};
 use commerce::client::CreateClientOnRegistration;
 use db::Bus;
 use messaging::Wakeup;
-use operator::{Operator, PaymentsSight, Sight};
+use operator::{DataSources, Operator, PaymentsAccess};
 use payments_client::PaymentsClient;
 use saga::{Engine, heartbeat::Heartbeat};
 use sqlx::PgPool;
@@ -151,7 +151,7 @@ async fn serve(config: Config, workflows: fn(&Settings) -> Registry) -> anyhow::
         operator: Operator::new(
             engine.clone(),
             registry,
-            Sight::of_operators(PaymentsSight::service(payments), config.amqp_url.clone()),
+            DataSources::of_operators(PaymentsAccess::service(payments), config.amqp_url.clone()),
         ),
         engine: engine.clone(),
         submitter: Arc::new(Submitter::new(runner, config.order_limits)),

@@ -17,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 use web::{Problem, SessionCheck, kinds};
 
 /// How often the sessions of open streams are checked.
-const INTERVAL: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Longest wait for the answer; after it, the next check uses another connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Checks sessions against the database and ends the streams of sessions that are over.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     lane: Lane,
     requests: Batcher<Requests>,
     shutdown: CancellationToken,
@@ -60,7 +60,7 @@ async fn hold(lane: &Lane, claims: &[Claim]) -> sqlx::Result<Vec<bool>> {
 
 #[derive(Default)]
 struct Open {
-    looking: bool,
+    polling: bool,
     /// By claim: the number of streams that depend on it, and the token that ends them.
     claims: HashMap<Claim, (usize, CancellationToken)>,
 }
@@ -68,7 +68,7 @@ struct Open {
 impl Sessions {
     /// Checks sessions with connections of `lane`; checks for open streams stop at `shutdown`.
     pub fn new(lane: Lane, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Shared {
             requests: Batcher::new(Requests(lane.clone())),
             lane,
             shutdown,
@@ -108,13 +108,13 @@ impl Sessions {
             let (streams, token) = open.claims.entry(claim.clone()).or_default();
             *streams += 1;
             ended = token.clone();
-            if !open.looking {
-                open.looking = true;
-                tokio::spawn(Arc::clone(&self.0).look());
+            if !open.polling {
+                open.polling = true;
+                tokio::spawn(Arc::clone(&self.0).poll());
             }
         }
         OpenStream {
-            inner: Arc::clone(&self.0),
+            shared: Arc::clone(&self.0),
             claim,
             ended,
         }
@@ -135,14 +135,14 @@ fn claim(identity: &Identity) -> Option<Claim> {
     })
 }
 
-impl Inner {
+impl Shared {
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks until no stream is open any more, or until shutdown.
-    async fn look(self: Arc<Self>) {
-        let mut interval = tokio::time::interval(INTERVAL);
+    async fn poll(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
@@ -175,7 +175,7 @@ impl Inner {
     fn claims(&self) -> Option<Vec<Claim>> {
         let mut open = self.open();
         if open.claims.is_empty() {
-            open.looking = false;
+            open.polling = false;
             return None;
         }
         Some(open.claims.keys().cloned().collect())
@@ -193,7 +193,7 @@ impl Inner {
 
 /// One open stream of a user.
 pub(crate) struct OpenStream {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     claim: Option<Claim>,
     ended: CancellationToken,
 }
@@ -208,7 +208,7 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let Some(claim) = &self.claim else { return };
-        let mut open = self.inner.open();
+        let mut open = self.shared.open();
         if let Some((streams, _)) = open.claims.get_mut(claim) {
             *streams -= 1;
             if *streams == 0 {

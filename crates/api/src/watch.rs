@@ -19,19 +19,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How often the database is queried while at least one client watches.
-const EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest wait for the answer; after it, the next query uses another connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Most orders that one user may watch at once in this process.
-const PER_USER: usize = 20;
+/// Maximum number of orders that one user may watch at once in this process.
+const MAX_PER_USER: usize = 20;
 /// Maximum duration of one watch; after it the client must reconnect with a valid token.
-const LONGEST: Duration = Duration::from_mins(10);
+const MAX_DURATION: Duration = Duration::from_mins(10);
 
 /// The orders that are watched in this process.
 #[derive(Clone)]
-pub struct Watch(Arc<Inner>);
+pub struct Watch(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     pool: PgPool,
     shutdown: CancellationToken,
     watched: Mutex<Watched>,
@@ -39,7 +39,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Watched {
-    looking: bool,
+    polling: bool,
     /// By order, its changes so far.
     orders: HashMap<OrderId, watch::Sender<Vec<StatusChange>>>,
     of_user: HashMap<UserId, usize>,
@@ -52,7 +52,7 @@ pub(crate) struct TooMany;
 impl Watch {
     /// Starts with no watchers; `shutdown` ends all of them.
     pub fn new(pool: PgPool, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Shared {
             pool,
             shutdown,
             watched: Mutex::default(),
@@ -68,7 +68,7 @@ impl Watch {
     ) -> Result<Changes, TooMany> {
         let mut watched = self.0.watched();
         let mine = watched.of_user.entry(user).or_default();
-        if *mine >= PER_USER {
+        if *mine >= MAX_PER_USER {
             return Err(TooMany);
         }
         *mine += 1;
@@ -77,29 +77,29 @@ impl Watch {
             .entry(order)
             .or_insert_with(|| watch::Sender::new(Vec::new()));
         let receiver = sender.subscribe();
-        if !watched.looking {
-            watched.looking = true;
-            tokio::spawn(Arc::clone(&self.0).look());
+        if !watched.polling {
+            watched.polling = true;
+            tokio::spawn(Arc::clone(&self.0).poll());
         }
         Ok(Changes {
-            inner: Arc::clone(&self.0),
+            shared: Arc::clone(&self.0),
             user,
             receiver,
             seen,
-            until: Instant::now() + LONGEST,
+            until: Instant::now() + MAX_DURATION,
         })
     }
 }
 
-impl Inner {
+impl Shared {
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queries until no watcher is left, or until shutdown.
-    async fn look(self: Arc<Self>) {
-        let mut every = tokio::time::interval(EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn poll(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
             tokio::select! {
@@ -108,13 +108,13 @@ impl Inner {
                     self.watched().orders.clear();
                     return;
                 }
-                _ = every.tick() => {}
+                _ = interval.tick() => {}
             }
             let Some(seen) = self.seen() else { return };
             match db::within(ANSWER_TIMEOUT, self.changes_since(&seen)).await {
                 Ok(changes) => {
                     failing = false;
-                    self.tell(changes);
+                    self.notify(changes);
                 }
                 Err(error) => {
                     if !failing {
@@ -133,7 +133,7 @@ impl Inner {
             .orders
             .retain(|_, sender| sender.receiver_count() > 0);
         if watched.orders.is_empty() {
-            watched.looking = false;
+            watched.polling = false;
             return None;
         }
         let last = |sender: &watch::Sender<Vec<StatusChange>>| {
@@ -150,7 +150,7 @@ impl Inner {
         order::changes_since(&mut *self.pool.acquire().await?, seen).await
     }
 
-    fn tell(&self, changes: Vec<(OrderId, StatusChange)>) {
+    fn notify(&self, changes: Vec<(OrderId, StatusChange)>) {
         let watched = self.watched();
         for (id, change) in changes {
             if let Some(sender) = watched.orders.get(&id) {
@@ -162,7 +162,7 @@ impl Inner {
 
 /// The changes of one order, for one watcher.
 pub(crate) struct Changes {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     user: UserId,
     receiver: watch::Receiver<Vec<StatusChange>>,
     seen: i16,
@@ -170,7 +170,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// The next change; `None` after the last one, after [`LONGEST`], and on shutdown.
+    /// The next change; `None` after the last one, after [`MAX_DURATION`], and on shutdown.
     pub(crate) async fn next(&mut self) -> Option<StatusChange> {
         loop {
             {
@@ -193,7 +193,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        let mut watched = self.inner.watched();
+        let mut watched = self.shared.watched();
         if let Some(mine) = watched.of_user.get_mut(&self.user) {
             *mine -= 1;
             if *mine == 0 {

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 pub(crate) const FREE_ATTEMPTS: i32 = 5;
 /// The first delay; each further attempt doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(30);
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 /// Counting starts over after this time without an attempt.
 const MEMORY: Duration = Duration::from_hours(1);
 /// Devices remembered per account.
@@ -94,7 +94,7 @@ pub(crate) async fn admit(
         MEMORY.as_secs_f64(),
         FREE_ATTEMPTS,
         FIRST_DELAY.as_secs_f64(),
-        LONGEST_DELAY.as_secs_f64(),
+        MAX_DELAY.as_secs_f64(),
     )
     .fetch_optional(&mut *conn)
     .await?;

@@ -19,8 +19,8 @@ const PAGE: i64 = 5_000;
 const API_PAGE: i64 = 1_000;
 /// Most orders that are compared one by one.
 const SAMPLE: i64 = 500;
-/// Most violations reported of each kind.
-const ENOUGH: usize = 100;
+/// Maximum number of violations reported of each kind.
+const MAX_VIOLATIONS: usize = 100;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -110,7 +110,7 @@ pub(crate) async fn in_database(
             .iter()
             .flat_map(|order| compare(order, by_order.get(&order.order_id), ReadIn::Database));
         violations.extend(compared);
-        if violations.len() > ENOUGH * 10 {
+        if violations.len() > MAX_VIOLATIONS * 10 {
             break;
         }
     }
@@ -160,7 +160,7 @@ pub(crate) async fn through_api(
         let Some(end) = orders.last() else { break };
         last = end.order_id;
         seen.page(&orders, payments).await?;
-        if seen.violations.len() > ENOUGH * 10 {
+        if seen.violations.len() > MAX_VIOLATIONS * 10 {
             break;
         }
     }
@@ -408,10 +408,14 @@ async fn orphans(shop: &PgPool, payments: &PgPool) -> sqlx::Result<Vec<Violation
         let orphaned = page
             .iter()
             .filter(|(_, order_id)| !known.contains(order_id));
-        violations.extend(orphaned.take(ENOUGH).map(|(id, order_id)| Violation {
-            check: "I2",
-            subject: format!("transaction {id}"),
-            what: format!("the shop has no order {order_id}"),
-        }));
+        violations.extend(
+            orphaned
+                .take(MAX_VIOLATIONS)
+                .map(|(id, order_id)| Violation {
+                    check: "I2",
+                    subject: format!("transaction {id}"),
+                    what: format!("the shop has no order {order_id}"),
+                }),
+        );
     }
 }

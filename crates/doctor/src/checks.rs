@@ -297,7 +297,7 @@ pub const CHECKS: [Check; 29] = [
     hygiene(
         "trusted-events",
         Reads::Shop,
-        "payment events are believed by a proof",
+        "payment events are verified by a proof",
         "PAYMENTS_EVENTS=trusted: each client that RabbitMQ lets publish to `payments_events` can complete orders",
         "let RabbitMQ allow only payments to publish there; if payments signs its events or shows transactions (`shopctl payments`), unset PAYMENTS_EVENTS",
     ),

@@ -23,7 +23,7 @@ pub(crate) async fn shop(
     Ok(found)
 }
 
-/// Live workers that believe payment events without a proof.
+/// Live workers that accept payment events without a proof.
 async fn unproven_events(conn: &mut PgConnection) -> sqlx::Result<Vec<Violation>> {
     let found = violations!(
         conn,

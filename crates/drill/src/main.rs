@@ -14,7 +14,7 @@ use commerce::client::CreateClientOnRegistration;
 use db::{Bus, PoolConfig};
 use kernel::{Clock, UserId};
 use messaging::Wakeup;
-use operator::{Operator, PaymentsSight, Sight, cause::Code};
+use operator::{DataSources, Operator, PaymentsAccess, cause::Code};
 use saga::{Engine, EngineConfig};
 use sqlx::PgPool;
 use tokens::Signer;
@@ -91,15 +91,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
         EngineConfig::default(),
         Wakeup::default(),
     )?;
-    let sight = Sight {
+    let sources = DataSources {
         payments: payments.map_or_else(
-            || PaymentsSight::none("PAYMENTS_DATABASE_URL is not set"),
-            PaymentsSight::known_database,
+            || PaymentsAccess::none("PAYMENTS_DATABASE_URL is not set"),
+            PaymentsAccess::known_database,
         ),
         amqp_url: args.amqp,
         reads_failed: true,
     };
-    let operator = Operator::new(engine, registry, sight);
+    let operator = Operator::new(engine, registry, sources);
     let cause = match args.cause {
         Some(cause) if !args.undo => cause,
         cause => {

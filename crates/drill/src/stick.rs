@@ -17,13 +17,13 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 use workflows::submit::{Placed, Submit, SubmitError, submit_all};
 
-use operator::{ActError, Operator, cause::Code, why};
+use operator::{ActionError, Operator, cause::Code, why};
 
 use crate::undo::Drills;
 
 /// Longest time until a planted cause is diagnosed.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A saga that sticks.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(crate) const fn intent(code: Code) -> &'static str {
         Code::ParticipantUnreachable => {
             "gets three attempts that did not reach payments, and its next one in an hour"
         }
-        Code::ParticipantHasAnswerWeMissed => "is paid at payments, without an event",
+        Code::PaymentEventLost => "is paid at payments, without an event",
         Code::OutcomeUnknown => {
             "gets three attempts without an answer, and its next one in an hour"
         }
@@ -125,7 +125,7 @@ pub(crate) enum DrillError {
     #[error("nothing in the catalog is in stock")]
     NothingToOrder,
     /// The saga was diagnosed with another cause.
-    #[error("saga {saga_id} was to have the cause {wanted} and after {PATIENCE:?} has {found}")]
+    #[error("saga {saga_id} was to have the cause {wanted} and after {TIMEOUT:?} has {found}")]
     Missed {
         /// The saga.
         saga_id: SagaId,
@@ -139,7 +139,7 @@ pub(crate) enum DrillError {
     Refused(String),
     /// An operator's action that is a part of the fault was refused.
     #[error(transparent)]
-    Act(#[from] ActError),
+    Act(#[from] ActionError),
     /// A database failed.
     #[error("a database failed")]
     Db(#[from] sqlx::Error),
@@ -166,7 +166,7 @@ pub(crate) async fn stick(
 ) -> Result<Stuck, DrillError> {
     nobody_there(operator, code).await?;
     let payments = if at_payments(code) {
-        let database = operator.sight().payments.need_database().await;
+        let database = operator.sources().payments.need_database().await;
         Some(database.map_err(|_| DrillError::NoPayments(code))?.clone())
     } else {
         None
@@ -220,7 +220,7 @@ const fn at_payments(code: Code) -> bool {
             | Code::Unroutable
             | Code::QueueWithoutConsumer
             | Code::MessageFailed
-            | Code::ParticipantHasAnswerWeMissed
+            | Code::PaymentEventLost
             | Code::PaymentMismatch
             | Code::Healthy
     )
@@ -284,10 +284,10 @@ async fn arrive(
     wanted: Code,
     goal: Code,
 ) -> Result<(), DrillError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         let why = why(operator, &[stuck.saga_id]).await?.pop();
-        let found = why.as_ref().map(|why| why.judgement.code);
+        let found = why.as_ref().map(|why| why.diagnosis.code);
         // a healthy saga counts only once it has come to rest
         let rests = why.is_some_and(|why| why.state == StateKind::Completed);
         if found == Some(goal) && (goal != Code::Healthy || rests) {
@@ -300,6 +300,6 @@ async fn arrive(
                 found: found.map_or_else(|| "vanished".to_owned(), |code| code.to_string()),
             });
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

@@ -7,13 +7,13 @@ use std::fmt;
 use anyhow::Context;
 use kernel::{OrderId, SagaId, TransactionId};
 use messaging::failed::{DeadLetterSession, MAX_HELD};
-use operator::{ActError, Actor, Operator};
+use operator::{ActionError, Actor, Operator};
 use saga::{Verb, heartbeat};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::stick::{LOOK_EVERY, PATIENCE, plant};
+use crate::stick::{POLL_INTERVAL, TIMEOUT, plant};
 
 /// The drills to undo, by their idempotency keys.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ async fn find(shop: &PgPool, drills: &Drills) -> sqlx::Result<Vec<Drilled>> {
 async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
     let shop = operator.engine().pool();
     plant::restore_plan(operator, drilled.saga_id).await?;
-    if let Ok(payments) = operator.sight().payments.need_database().await {
+    if let Ok(payments) = operator.sources().payments.need_database().await {
         let (order_id, id) = (drilled.order_id, drilled.transaction_id);
         plant::restore_payment(payments, order_id, id, drilled.total_amount).await?;
     }
@@ -119,11 +119,11 @@ async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
             Verb::Retry
         };
         for verb in [first, Verb::Cancel] {
-            act(operator, drilled.saga_id, verb).await?;
+            execute(operator, drilled.saga_id, verb).await?;
         }
     }
     let (state, at_rest) = rest(operator, drilled.saga_id).await?;
-    if let Some(url) = &operator.sight().amqp_url {
+    if let Some(url) = &operator.sources().amqp_url {
         drop_failed(url, drilled.transaction_id).await?;
     }
     sqlx::query!(
@@ -140,17 +140,17 @@ async fn one(operator: &Operator, drilled: &Drilled) -> anyhow::Result<Undone> {
 }
 
 /// Acts on the saga. It may have moved meanwhile so that the action does not fit any more.
-async fn act(operator: &Operator, saga_id: SagaId, verb: Verb) -> Result<(), ActError> {
+async fn execute(operator: &Operator, saga_id: SagaId, verb: Verb) -> Result<(), ActionError> {
     let actor = Actor::new("drill", "the drill is undone").expect("a name and a reason");
-    match operator.act(saga_id, verb, &actor, None).await {
-        Ok(_) | Err(ActError::Conflict(_)) => Ok(()),
+    match operator.execute(saga_id, verb, &actor, None).await {
+        Ok(_) | Err(ActionError::Conflict(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 /// Waits until the saga is at rest, as long as a worker runs that can bring it there.
 async fn rest(operator: &Operator, saga_id: SagaId) -> anyhow::Result<(String, bool)> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut conn = operator.engine().pool().acquire().await?;
     loop {
         let saga = sqlx::query!(
@@ -170,10 +170,10 @@ async fn rest(operator: &Operator, saga_id: SagaId) -> anyhow::Result<(String, b
         if Instant::now() > until {
             let state = saga.state;
             anyhow::bail!(
-                "saga {saga_id} is {state} after {PATIENCE:?}: `shopctl saga why {saga_id}`"
+                "saga {saga_id} is {state} after {TIMEOUT:?}: `shopctl saga why {saga_id}`"
             );
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Longest accepted reason, in characters.
-const LONGEST: usize = 1000;
+const MAX_LENGTH: usize = 1000;
 
 /// The person or service that changes something, with the reason. Both are recorded in the audit,
 /// the journal and the trace.
@@ -17,7 +17,7 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActorError {
     /// The reason is missing, too long or not displayable; the audit could not explain the action.
-    #[error("a reason must be given, of at most {LONGEST} characters, without invisible ones")]
+    #[error("a reason must be given, of at most {MAX_LENGTH} characters, without invisible ones")]
     Reason,
     /// The name is missing; the audit could not attribute the action.
     #[error("it must be known who acts")]
@@ -36,7 +36,9 @@ impl Actor {
         if name.trim().is_empty() {
             return Err(ActorError::Name);
         }
-        if reason.is_empty() || reason.chars().count() > LONGEST || !kernel::is_displayable(reason)
+        if reason.is_empty()
+            || reason.chars().count() > MAX_LENGTH
+            || !kernel::is_displayable(reason)
         {
             return Err(ActorError::Reason);
         }

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{ActError, Actor, Effects, Operator, audit};
+use crate::{ActionError, Actor, Effects, Operator, audit};
 
-/// Most sagas in one batch.
-pub const MOST_ITEMS: usize = 10_000;
+/// Maximum number of sagas in one batch.
+pub const MAX_ITEMS: usize = 10_000;
 
 /// Why a batch was not planned, applied or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum BatchError {
         what: &'static str,
     },
     /// More sagas than one batch may hold.
-    #[error("more than {MOST_ITEMS} sagas: narrow the filter")]
+    #[error("more than {MAX_ITEMS} sagas: narrow the filter")]
     TooMany,
     /// The database failed.
     #[error("the shop's database failed")]
@@ -179,14 +179,14 @@ impl Operator {
         verb: &Verb,
         actor: &Actor,
     ) -> Result<i64, BatchError> {
-        if sagas.len() > MOST_ITEMS {
+        if sagas.len() > MAX_ITEMS {
             return Err(BatchError::TooMany);
         }
         let mut items = Vec::with_capacity(sagas.len());
         for saga_id in sagas {
             items.push(match self.preview(*saga_id, verb).await {
                 Ok(effects) => (Some(effects), None),
-                Err(ActError::Db(error)) => return Err(error.into()),
+                Err(ActionError::Db(error)) => return Err(error.into()),
                 Err(error) => (None, Some(error.to_string())),
             });
         }
@@ -371,8 +371,8 @@ impl Operator {
             tx.commit().await?;
             return Ok(Next::Over);
         };
-        let acted = self
-            .act_in(
+        let executed = self
+            .execute_in(
                 &mut tx,
                 item.saga_id,
                 verb.clone(),
@@ -381,14 +381,14 @@ impl Operator {
                 Some(batch_id),
             )
             .await;
-        match acted {
+        match executed {
             Ok((_, after)) => {
                 settle(&mut tx, batch_id, item.n, ItemResult::Done, None).await?;
                 tx.commit().await?;
                 after.emit();
                 Ok(Next::Went)
             }
-            Err(ActError::Db(error)) => Err(error.into()),
+            Err(ActionError::Db(error)) => Err(error.into()),
             Err(error) => {
                 tx.rollback().await?;
                 self.leave(batch_id, item.n, &error).await
@@ -397,14 +397,14 @@ impl Operator {
     }
 
     /// Records why an item was not applied; an error that is not the item's own stops the batch.
-    async fn leave(&self, batch_id: i64, n: i64, error: &ActError) -> Result<Next, BatchError> {
+    async fn leave(&self, batch_id: i64, n: i64, error: &ActionError) -> Result<Next, BatchError> {
         let skipped = matches!(
             error,
-            ActError::Conflict(_)
-                | ActError::NotFound(_)
-                | ActError::Contradicted { .. }
+            ActionError::Conflict(_)
+                | ActionError::NotFound(_)
+                | ActionError::Contradicted { .. }
                 // its lock must not hold up the other sagas of the batch
-                | ActError::Locked { .. }
+                | ActionError::Locked { .. }
         );
         let why = error.to_string();
         let result = if skipped {

@@ -38,7 +38,7 @@ pub enum Code {
     /// Payments cannot be reached.
     ParticipantUnreachable,
     /// Payments has decided, and its event is lost.
-    ParticipantHasAnswerWeMissed,
+    PaymentEventLost,
     /// Payments was asked, and its answers do not arrive.
     OutcomeUnknown,
     /// An operator has paused the saga.
@@ -86,7 +86,7 @@ impl Code {
         Self::QueueBacklog,
         Self::MessageFailed,
         Self::ParticipantUnreachable,
-        Self::ParticipantHasAnswerWeMissed,
+        Self::PaymentEventLost,
         Self::OutcomeUnknown,
         Self::PausedBy,
         Self::PaymentMismatch,
@@ -228,15 +228,15 @@ impl Code {
                 evidence: &["attempts", "next_at", "last_error"],
                 page: include_str!("../../../docs/runbooks/participant-unreachable.md"),
             },
-            Self::ParticipantHasAnswerWeMissed => &About {
-                code: "participant-has-answer-we-missed",
+            Self::PaymentEventLost => &About {
+                code: "payment-event-lost",
                 title: "the payment event was lost",
                 stuck: true,
                 explanation: "Payments has decided and published, and its event is neither in a queue nor in \
                               failed. Telling the saga what payments decided is safe: payments is asked first, \
                               and what comes twice takes effect once.",
                 evidence: &["transaction", "status", "decided_at"],
-                page: include_str!("../../../docs/runbooks/participant-has-answer-we-missed.md"),
+                page: include_str!("../../../docs/runbooks/payment-event-lost.md"),
             },
             Self::OutcomeUnknown => &About {
                 code: "outcome-unknown",

@@ -20,11 +20,14 @@ pub struct Effects {
     /// The saga's state right after the action.
     pub to: String,
     /// The state in which the saga comes to rest, or waits, if every answer is positive.
-    pub then: String,
+    #[serde(rename = "then")]
+    pub next: String,
     /// Messages and requests sent to other services until then.
-    pub sends: Vec<String>,
+    #[serde(rename = "sends")]
+    pub messages: Vec<String>,
     /// Changes to the order, its stock and its money until then.
-    pub moves: Vec<String>,
+    #[serde(rename = "moves")]
+    pub state_changes: Vec<String>,
     /// Further remarks for the operator.
     pub notes: Vec<String>,
 }
@@ -42,15 +45,15 @@ pub(crate) async fn effects(
         revision: preview.revision,
         from: preview.before.to_string(),
         to: preview.after.to_string(),
-        then: preview.ends.to_string(),
-        sends: Vec::new(),
-        moves: Vec::new(),
+        next: preview.ends.to_string(),
+        messages: Vec::new(),
+        state_changes: Vec::new(),
         notes: Vec::new(),
     };
     for effect in &preview.planned {
         let described = engine.describe(conn, row, *effect).await?;
-        effects.sends.extend(described.sends);
-        effects.moves.extend(described.moves);
+        effects.messages.extend(described.sends);
+        effects.state_changes.extend(described.moves);
         effects.notes.extend(described.notes);
     }
     let note = match preview.verdict {

@@ -19,21 +19,21 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::{
-    Operator, PaymentsSight, Sight,
+    DataSources, Operator, PaymentsAccess,
     blocking::{self, BlockingSession},
-    judge::{
-        Ended, Entry, Facts, FailedMessage, Judgement, Pause, Payment, Queue, Seen, Unpublished,
-        World, judge,
+    diagnosis::{
+        Diagnosis, Entry, Facts, FailedMessage, FinishedAttempt, Observed, Pause, Payment, Queue,
+        Unpublished, World, diagnose,
     },
     outbox::EntryKind,
-    sight,
+    sources,
 };
 
-/// Longest wait for payments, and for RabbitMQ.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of the requests to payments and to RabbitMQ.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most failed messages that are searched.
-const MANY: usize = 1_000;
+/// Maximum number of failed messages that are searched.
+const MAX_FAILED_MESSAGES: usize = 1_000;
 
 /// The diagnosis of a saga: why it is in its current state.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -47,7 +47,7 @@ pub struct Why {
     pub state: Stored<StateKind>,
     /// The cause, with its evidence.
     #[serde(flatten)]
-    pub judgement: Judgement,
+    pub diagnosis: Diagnosis,
 }
 
 /// Diagnoses these sagas; unknown sagas are missing.
@@ -63,40 +63,41 @@ pub async fn why(operator: &Operator, sagas: &[SagaId]) -> sqlx::Result<Vec<Why>
     of_locks(&mut conn, &mut facts, &mut world).await?;
     drop(conn);
     let (payments, broker) = tokio::join!(
-        of_payments(&operator.sight.payments, &facts),
-        of_broker(&operator.sight),
+        of_payments(&operator.sources.payments, &facts),
+        of_broker(&operator.sources),
     );
-    let mut unseen = |what: &str, why: String| world.could_not_see.push(format!("{what}: {why}"));
+    let mut unavailable =
+        |what: &str, why: String| world.unavailable.push(format!("{what}: {why}"));
     match payments {
         Ok(payments) => {
             if let Err(why) = &payments.outbox {
-                unseen("payments' outbox", why.clone());
+                unavailable("payments' outbox", why.clone());
             }
             for facts in &mut facts {
-                payments.tell(facts);
+                payments.add_to(facts);
             }
         }
-        Err(why) => unseen("payments", why),
+        Err(why) => unavailable("payments", why),
     }
     match broker {
         Ok((queue, failed)) => {
-            world.queue = Seen::Seen(queue);
+            world.queue = Observed::Available(queue);
             match failed {
                 Some(failed) => {
                     for facts in &mut facts {
-                        facts.failed = Seen::Seen(about(facts, &failed));
+                        facts.failed = Observed::Available(about(facts, &failed));
                     }
                 }
-                None => unseen("`failed`", "this process may not read it".to_owned()),
+                None => unavailable("`failed`", "this process may not read it".to_owned()),
             }
         }
-        Err(why) => unseen("RabbitMQ", why),
+        Err(why) => unavailable("RabbitMQ", why),
     }
     let whys = facts.iter().map(|facts| Why {
         saga_id: facts.saga_id,
         order_id: facts.order_id,
         state: facts.state.clone(),
-        judgement: judge(facts, &world),
+        diagnosis: diagnose(facts, &world),
     });
     Ok(whys.collect())
 }
@@ -140,7 +141,7 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut ended = ended(conn, &ids).await?;
+    let mut attempts = finished_attempts(conn, &ids).await?;
     let facts = rows.into_iter().map(|row| {
         let text = |name: &str| row.input.get(name).and_then(Value::as_str);
         let total = row
@@ -188,10 +189,10 @@ async fn of_sagas(conn: &mut PgConnection, sagas: &[SagaId]) -> sqlx::Result<Vec
             transaction_id: text("transaction_id").and_then(|id| id.parse().ok()),
             total,
             entry,
-            ended: ended.remove(&row.saga_id).unwrap_or_default(),
-            payment: Seen::Unseen,
-            unpublished: Seen::Unseen,
-            failed: Seen::Unseen,
+            attempts: attempts.remove(&row.saga_id).unwrap_or_default(),
+            payment: Observed::Unavailable,
+            unpublished: Observed::Unavailable,
+            failed: Observed::Unavailable,
             locked: Vec::new(),
         }
     });
@@ -207,7 +208,7 @@ async fn of_locks(
     let sessions = match blocking::list(&mut *conn).await {
         Ok(sessions) => sessions,
         Err(error) if blocking::is_not_allowed(&error) => {
-            world.could_not_see.push(format!("locks: {error}"));
+            world.unavailable.push(format!("locks: {error}"));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -224,12 +225,15 @@ async fn of_locks(
             facts.locked = rows.remove(&facts.saga_id).unwrap_or_default();
         }
     }
-    world.blocking = Seen::Seen(sessions);
+    world.blocking = Observed::Available(sessions);
     Ok(())
 }
 
 /// The last finished attempts at each entry's work, newest first.
-async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<SagaId, Vec<Ended>>> {
+async fn finished_attempts(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<HashMap<SagaId, Vec<FinishedAttempt>>> {
     let rows = sqlx::query!(
         r#"
         select o.saga_id as "saga_id!: SagaId", j.attempt as "attempt!", j.fact as "fact!", j.detail
@@ -252,19 +256,22 @@ async fn ended(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Sa
     )
     .fetch_all(conn)
     .await?;
-    let mut ended = HashMap::<SagaId, Vec<Ended>>::new();
+    let mut attempts = HashMap::<SagaId, Vec<FinishedAttempt>>::new();
     for row in rows {
         // skip kinds that only a newer release knows
         let Ok(fact) = serde_json::from_value(row.fact) else {
             continue;
         };
-        ended.entry(row.saga_id).or_default().push(Ended {
-            attempt: row.attempt,
-            fact,
-            detail: row.detail,
-        });
+        attempts
+            .entry(row.saga_id)
+            .or_default()
+            .push(FinishedAttempt {
+                attempt: row.attempt,
+                fact,
+                detail: row.detail,
+            });
     }
-    Ok(ended)
+    Ok(attempts)
 }
 
 async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<World> {
@@ -280,20 +287,20 @@ async fn of_world(conn: &mut PgConnection, operator: &Operator) -> sqlx::Result<
     let processes = heartbeat::list(conn).await?;
     let config = operator.engine.config();
     // the workers' own settings take precedence over this process's
-    let told = processes
+    let worker = processes
         .iter()
         .find(|process| process.is_alive(due.now) && process.has_role("saga"));
-    let millis = |told: i64| Duration::from_millis(told.unsigned_abs());
+    let millis = |value: i64| Duration::from_millis(value.unsigned_abs());
     Ok(World {
         now: due.now,
         plans: operator.engine.plan_keys(),
-        lease: told.map_or(config.lease, |told| millis(told.lease_ms)),
-        retry_budget: told.map_or(config.retry.budget, |told| millis(told.retry_budget_ms)),
+        lease: worker.map_or(config.lease, |worker| millis(worker.lease_ms)),
+        retry_budget: worker.map_or(config.retry.budget, |worker| millis(worker.retry_budget_ms)),
         processes,
         due: due.due,
-        blocking: Seen::Unseen,
-        queue: Seen::Unseen,
-        could_not_see: Vec::new(),
+        blocking: Observed::Unavailable,
+        queue: Observed::Unavailable,
+        unavailable: Vec::new(),
     })
 }
 
@@ -306,37 +313,39 @@ struct Payments {
 }
 
 impl Payments {
-    fn tell(&self, facts: &mut Facts) {
+    fn add_to(&self, facts: &mut Facts) {
         let payment = facts.order_id.and_then(|id| self.transactions.get(&id));
-        facts.payment = Seen::Seen(payment.cloned());
+        facts.payment = Observed::Available(payment.cloned());
         if self.outbox.is_ok() {
             let of = facts
                 .transaction_id
                 .and_then(|id| self.unpublished.get(&id));
-            facts.unpublished = Seen::Seen(of.cloned());
+            facts.unpublished = Observed::Available(of.cloned());
         }
     }
 }
 
-async fn of_payments(sight: &PaymentsSight, facts: &[Facts]) -> Result<Payments, String> {
-    let database = sight.need_database().await;
+async fn of_payments(access: &PaymentsAccess, facts: &[Facts]) -> Result<Payments, String> {
+    let database = access.need_database().await;
     let asked = async {
         match &database {
             Ok(pool) => read(pool, facts).await.map_err(|error| error.to_string()),
-            Err(why) => ask(sight, facts, why).await,
+            Err(why) => ask(access, facts, why).await,
         }
     };
-    let answered = tokio::time::timeout(PATIENCE, asked).await;
-    answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+    let answered = tokio::time::timeout(TIMEOUT, asked).await;
+    answered.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
 }
 
 /// Queries the API, which does not show the outbox.
 async fn ask(
-    sight: &PaymentsSight,
+    access: &PaymentsAccess,
     facts: &[Facts],
     no_database: &str,
 ) -> Result<Payments, String> {
-    let payments = sight.api().map_err(|why| sight::both(&why, no_database))?;
+    let payments = access
+        .api()
+        .map_err(|why| sources::both(&why, no_database))?;
     let known: Vec<_> = facts
         .iter()
         .filter_map(|facts| facts.order_id.zip(facts.transaction_id))
@@ -425,8 +434,8 @@ async fn read(pool: &PgPool, facts: &[Facts]) -> sqlx::Result<Payments> {
 
 type Broker = (Option<Queue>, Option<Vec<failed::FailedMessage>>);
 
-async fn of_broker(sight: &Sight) -> Result<Broker, String> {
-    let Some(url) = sight.amqp_url.as_deref() else {
+async fn of_broker(sources: &DataSources) -> Result<Broker, String> {
+    let Some(url) = sources.amqp_url.as_deref() else {
         return Err("AMQP_URL is not set".to_owned());
     };
     let delay_queues = RETRY_DELAYS.map(|delay| delay_queue(PAYMENTS_EVENTS_QUEUE, delay));
@@ -434,16 +443,16 @@ async fn of_broker(sight: &Sight) -> Result<Broker, String> {
     queues.extend(delay_queues.iter().map(String::as_str));
     let asked = async {
         let states = topology::inspect(url, &queues).await?;
-        let failed = if sight.reads_failed {
-            Some(failed::list(url, MANY).await?)
+        let failed = if sources.reads_failed {
+            Some(failed::list(url, MAX_FAILED_MESSAGES).await?)
         } else {
             None
         };
         Ok::<_, messaging::BrokerError>((states, failed))
     };
-    let (states, failed) = match tokio::time::timeout(PATIENCE, asked).await {
+    let (states, failed) = match tokio::time::timeout(TIMEOUT, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string())?,
-        Err(_) => return Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => return Err(format!("no answer within {TIMEOUT:?}")),
     };
     let mut states = states.into_iter().map(|(_, state)| state);
     let queue = states.next().flatten().map(|state| Queue {
@@ -513,10 +522,10 @@ mod tests {
             transaction_id: Some(TransactionId::from(Uuid::from_u128(3))),
             total: Some(Money::new(1200, "EUR".parse().unwrap())),
             entry: None,
-            ended: Vec::new(),
-            payment: Seen::Unseen,
-            unpublished: Seen::Unseen,
-            failed: Seen::Unseen,
+            attempts: Vec::new(),
+            payment: Observed::Unavailable,
+            unpublished: Observed::Unavailable,
+            failed: Observed::Unavailable,
             locked: Vec::new(),
         }
     }

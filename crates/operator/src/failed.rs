@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use crate::{Actor, audit};
 
 /// Messages decided on in one commit.
-const AT_ONCE: usize = 100;
+const BATCH_SIZE: usize = 100;
 
 /// Why none, or not all, of the messages were decided on.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ pub async fn retry(
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
     let mut decided = Vec::with_capacity(held.len());
-    for some in held.chunks_mut(AT_ONCE) {
+    for some in held.chunks_mut(BATCH_SIZE) {
         let sides = some.iter().map(|held| {
             let queue = to.or(held.message.queue.as_deref());
             (
@@ -181,7 +181,7 @@ pub async fn discard(
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Decided>, FailedError> {
     let mut decided = Vec::with_capacity(held.len());
-    for some in held.chunks_mut(AT_ONCE) {
+    for some in held.chunks_mut(BATCH_SIZE) {
         let small = some.iter().filter(|held| !held.message.body_cut);
         let small: Vec<&Held> = small.map(|held| &**held).collect();
         let dropped = || {

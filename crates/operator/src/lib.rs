@@ -6,9 +6,9 @@
 //!   effects, which are shown as [`Effects`] and executed under the saga's lock.
 //! - [`batch`] executes one action on many sagas: previewed first, then applied by the workers.
 //!   Each item is applied exactly once, and only while its saga is at the previewed revision.
-//! - [`why`] diagnoses a saga: a pure function ([`judge`]) maps facts from both databases, RabbitMQ
+//! - [`why`] diagnoses a saga: a pure function ([`diagnosis`]) maps facts from both databases, RabbitMQ
 //!   and the processes to one of a closed list of [`cause`]s.
-//! - [`judged`] lists sagas with their causes: the stuck ones, or those of one cause.
+//! - [`diagnosed`] lists sagas with their causes: the stuck ones, or those of one cause.
 //! - [`audit`] records every write of an operator, in the transaction that made it.
 //! - [`blocking`] lists database sessions whose locks block sagas, and ends one.
 //! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
@@ -19,31 +19,33 @@
 //!
 //! Reading never changes anything.
 
-mod act;
+mod action;
 mod actor;
 pub mod audit;
 pub mod batch;
 pub mod blocking;
 pub mod cause;
+pub mod diagnosed;
+pub mod diagnosis;
 mod effects;
 pub mod export;
 mod facts;
 pub mod failed;
-pub mod judge;
-pub mod judged;
 pub mod order;
 pub mod outbox;
+mod payments_view;
 pub mod replay;
 pub mod sagas;
 pub mod settled;
-mod sight;
+mod sources;
 pub mod stats;
 pub mod story;
 pub mod subject;
-mod truth;
 
-pub use act::{ActError, LOCK_TIMEOUT, Operator};
+pub use action::{ActionError, LOCK_TIMEOUT, Operator};
 pub use actor::{Actor, ActorError};
 pub use effects::Effects;
 pub use facts::{Why, why};
-pub use sight::{Claim, EVENTS_NOTE, INSTANCE_NOTE, NOTING_ROLE, PaymentsSight, Sight, noted};
+pub use sources::{
+    Claim, DataSources, EVENTS_NOTE, INSTANCE_NOTE, NOTING_ROLE, PaymentsAccess, noted,
+};

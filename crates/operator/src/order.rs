@@ -9,13 +9,13 @@ use sqlx::PgConnection;
 use workflows::payments::PaymentsView as _;
 
 use crate::{
-    PaymentsSight,
+    PaymentsAccess,
     sagas::{self, Filter},
 };
 
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct OrderLine {
     /// Name of the product.
     pub name: String,
     /// Quantity ordered.
@@ -37,7 +37,7 @@ pub struct Change {
 
 /// All data about an order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Known {
+pub struct OrderDetail {
     /// The order's id.
     pub order_id: OrderId,
     /// The user who placed the order.
@@ -55,26 +55,27 @@ pub struct Known {
     /// The id of the order's single trace.
     pub trace_id: String,
     /// The items ordered.
-    pub items: Vec<Line>,
+    pub items: Vec<OrderLine>,
     /// The changes of the order's status.
     pub history: Vec<Change>,
     /// The saga that drives the order; none once it is archived.
-    pub saga: Option<sagas::Line>,
+    pub saga: Option<sagas::SagaSummary>,
     /// The order's transaction at payments, or the tombstone in its place.
     pub transaction: Option<Transaction>,
     /// The sources that could not be read, and why.
-    pub could_not_see: Vec<String>,
+    #[serde(rename = "could_not_see")]
+    pub unavailable: Vec<String>,
 }
 
 /// Reads an order, its saga and its transaction at payments.
 ///
 /// # Errors
 /// When the shop's database cannot be read. A failure to query payments is part of the answer.
-pub async fn look(
+pub async fn find_detail(
     conn: &mut PgConnection,
-    payments: &PaymentsSight,
+    payments: &PaymentsAccess,
     order_id: OrderId,
-) -> sqlx::Result<Option<Known>> {
+) -> sqlx::Result<Option<OrderDetail>> {
     let Some(order) = order::find(&mut *conn, order_id, None).await? else {
         return Ok(None);
     };
@@ -83,21 +84,21 @@ pub async fn look(
         ..Filter::default()
     };
     let saga = sagas::list(conn, &filter, 1).await?.pop();
-    let seen = payments.transaction(order_id, order.transaction_id).await;
-    let (transaction, could_not_see) = match seen {
+    let answer = payments.transaction(order_id, order.transaction_id).await;
+    let (transaction, unavailable) = match answer {
         Ok(transaction) => (transaction, Vec::new()),
         Err(why) => (None, vec![why]),
     };
-    Ok(Some(known(order, saga, transaction, could_not_see)))
+    Ok(Some(detail(order, saga, transaction, unavailable)))
 }
 
-fn known(
+fn detail(
     order: Order,
-    saga: Option<sagas::Line>,
+    saga: Option<sagas::SagaSummary>,
     transaction: Option<Transaction>,
-    could_not_see: Vec<String>,
-) -> Known {
-    Known {
+    unavailable: Vec<String>,
+) -> OrderDetail {
+    OrderDetail {
         order_id: order.id,
         user_id: order.user_id,
         transaction_id: order.transaction_id,
@@ -109,7 +110,7 @@ fn known(
         items: order
             .lines
             .into_iter()
-            .map(|line| Line {
+            .map(|line| OrderLine {
                 name: line.name,
                 quantity: line.quantity,
                 unit_price: line.unit_price,
@@ -126,6 +127,6 @@ fn known(
             .collect(),
         saga,
         transaction,
-        could_not_see,
+        unavailable,
     }
 }

@@ -51,7 +51,7 @@ pub struct Filter {
 /// A saga in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Saga)]
-pub struct Line {
+pub struct SagaSummary {
     /// The saga.
     pub saga_id: SagaId,
     /// The order that the saga drives.
@@ -88,13 +88,17 @@ pub struct Line {
 }
 
 /// Lists sagas, oldest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Line>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    limit: i64,
+) -> sqlx::Result<Vec<SagaSummary>> {
     let named = filter.order.is_some() || filter.user.is_some() || filter.orders.is_some();
     let live = filter.state.is_none() && !named;
     let orders = filter.orders.as_deref();
     let orders: Option<Vec<_>> = orders.map(|ids| ids.iter().map(|id| id.uuid()).collect());
     sqlx::query_as!(
-        Line,
+        SagaSummary,
         r#"
         select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version,
                s.state as "state: Stored<StateKind>",
@@ -148,7 +152,7 @@ fn escaped(text: &str) -> String {
 /// One event in a saga's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SagaMoment)]
-pub struct Moment {
+pub struct JournalEntry {
     /// When the event happened.
     pub at: DateTime<Utc>,
     /// The revision that the event created.
@@ -233,29 +237,29 @@ impl fmt::Display for StepStatus {
 /// A saga with its complete history.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = SagaLife)]
-pub struct Life {
+pub struct SagaDetail {
     /// The saga's current state.
     #[serde(flatten)]
-    pub saga: Line,
+    pub saga: SagaSummary,
     /// The plan's steps; empty if this binary does not know the plan.
     pub steps: Vec<Step>,
     /// The journal, in sequence.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<JournalEntry>,
     /// The signals received.
     pub signals: Vec<Signal>,
     /// The operators' actions, newest first.
     pub acts: Vec<audit::Row>,
 }
 
-/// Most operators' actions shown for one saga.
-const MOST_ACTS: i64 = 1000;
+/// Maximum number of operators' actions shown for one saga.
+const MAX_ACTIONS: i64 = 1000;
 
 /// Reads a saga that is not archived, with its complete history.
-pub async fn life(
+pub async fn find_detail(
     conn: &mut PgConnection,
     saga_id: SagaId,
     engine: &Engine,
-) -> sqlx::Result<Option<Life>> {
+) -> sqlx::Result<Option<SagaDetail>> {
     let Some(row) = store::load(&mut *conn, &[saga_id.uuid()]).await?.pop() else {
         return Ok(None);
     };
@@ -279,7 +283,7 @@ pub async fn life(
     .fetch_one(&mut *conn)
     .await?;
     let order_id = row.input.get("order_id").and_then(Value::as_str);
-    let saga = Line {
+    let saga = SagaSummary {
         saga_id,
         order_id: order_id.map(ToOwned::to_owned),
         plan: row.plan,
@@ -297,7 +301,7 @@ pub async fn life(
         updated_at: times.updated_at,
         trace_id: row.trace_id,
     };
-    Ok(Some(Life {
+    Ok(Some(SagaDetail {
         saga,
         steps,
         timeline: timeline(&mut *conn, saga_id).await?,
@@ -305,17 +309,17 @@ pub async fn life(
         acts: audit::list(
             conn,
             Some(audit::Subject::Saga(&saga_id.to_string())),
-            MOST_ACTS,
+            MAX_ACTIONS,
         )
         .await?,
     }))
 }
 
 /// Reads these sagas, in list order; unknown and archived sagas are missing.
-pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<Line>> {
+pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<SagaSummary>> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     sqlx::query_as!(
-        Line,
+        SagaSummary,
         r#"
         select s.saga_id as "saga_id: SagaId", s.input->>'order_id' as order_id, s.plan, s.plan_version,
                s.state as "state: Stored<StateKind>",
@@ -333,9 +337,9 @@ pub async fn find(conn: &mut PgConnection, ids: &[SagaId]) -> sqlx::Result<Vec<L
 }
 
 /// Reads a saga's journal, in sequence.
-pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Moment>> {
+pub async fn timeline(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<JournalEntry>> {
     sqlx::query_as!(
-        Moment,
+        JournalEntry,
         r#"
         select at, revision, kind as "kind: Stored<JournalKind>", step, attempt, state as "state: Stored<StateKind>", detail,
                actor

@@ -12,7 +12,7 @@ use saga::machine::StateKind;
 use crate::{
     Operator, Why,
     cause::Code,
-    judge::{Judgement, Sure},
+    diagnosis::{Confidence, Diagnosis},
     why,
 };
 
@@ -58,9 +58,11 @@ pub async fn unsettled(
 
 /// Why the saga's order is not surely at rest, in agreement with payments.
 fn not_at_rest(why: &Why) -> Option<String> {
-    let Judgement { code, sure, .. } = &why.judgement;
+    let Diagnosis {
+        code, confidence, ..
+    } = &why.diagnosis;
     let is_at_rest = why.state.known().is_some_and(StateKind::is_at_rest);
-    if is_at_rest && *code == Code::Healthy && *sure == Sure::Certain {
+    if is_at_rest && *code == Code::Healthy && *confidence == Confidence::Certain {
         return None;
     }
     let order = match &why.order_id {

@@ -224,7 +224,7 @@ async fn body_of_message(operator: &Operator, id: &AnyId) -> Result<Option<Value
     let mut unavailable = Vec::new();
     let payments = match id {
         AnyId::Whole(id) => operator
-            .sight
+            .sources
             .payments
             .database()
             .await
@@ -245,7 +245,7 @@ async fn body_of_message(operator: &Operator, id: &AnyId) -> Result<Option<Value
             Err(error) => unavailable.push(format!("payments' outbox: {error}")),
         }
     }
-    match &operator.sight.amqp_url {
+    match &operator.sources.amqp_url {
         Some(url) => match failed::find(url, &id.to_string(), failed::SHOWN).await {
             Ok(Some(message)) => return Ok(serde_json::from_str(&message.body).ok()),
             Ok(None) => {}

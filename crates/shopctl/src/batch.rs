@@ -15,10 +15,10 @@ use sqlx::PgPool;
 use crate::{Common, exit::Failure, output, saga::operator};
 
 /// Interval between polls of a running batch.
-const POLL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Time without a result after which the operator gets a hint.
-const QUIET: Duration = Duration::from_secs(5);
+const HINT_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Apply {
@@ -75,7 +75,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// One item of a plan, as printed.
 #[derive(Serialize)]
-struct Line {
+struct PrintedItem {
     plan: i64,
     #[serde(flatten)]
     item: Item,
@@ -104,9 +104,9 @@ pub(crate) async fn plan(
 async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<Item>> {
     let mut conn = pool.acquire().await?;
     let items = batch::items(&mut conn, plan).await?;
-    let lines: Vec<_> = items
+    let printed: Vec<_> = items
         .iter()
-        .map(|item| Line {
+        .map(|item| PrintedItem {
             plan,
             item: item.clone(),
         })
@@ -116,15 +116,15 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
         &[
             "SAGA", "ORDER", "FROM", "TO", "THEN", "SENDS", "MOVES", "RESULT",
         ],
-        &lines,
-        |line| {
-            let shown = line.item.effects();
+        &printed,
+        |printed| {
+            let shown = printed.item.effects();
             let effect =
                 |of: fn(&operator::Effects) -> String| shown.as_ref().map(of).unwrap_or_default();
-            let result = line.item.result.as_ref();
+            let result = printed.item.result.as_ref();
             let result = result.map(ToString::to_string).unwrap_or_default();
             vec![
-                line.item.saga_id.to_string(),
+                printed.item.saga_id.to_string(),
                 effect(|effects| {
                     effects
                         .order_id
@@ -132,10 +132,10 @@ async fn print(common: &Common, pool: &PgPool, plan: i64) -> anyhow::Result<Vec<
                 }),
                 effect(|effects| effects.from.clone()),
                 effect(|effects| effects.to.clone()),
-                effect(|effects| effects.then.clone()),
-                effect(|effects| effects.sends.join("\n")),
-                effect(|effects| effects.moves.join("\n")),
-                match &line.item.detail {
+                effect(|effects| effects.next.clone()),
+                effect(|effects| effects.messages.join("\n")),
+                effect(|effects| effects.state_changes.join("\n")),
+                match &printed.item.detail {
                     Some(why) => format!("{result}: {why}"),
                     None => result,
                 },
@@ -177,7 +177,7 @@ impl Apply {
 
     async fn wait(&self, common: &Common, pool: &PgPool) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let (mut told, mut before, mut quiet_since) = (false, 0, begun);
+        let (mut hinted, mut before, mut quiet_since) = (false, 0, begun);
         let mut bar = None;
         let ended = loop {
             let mut conn = pool.acquire().await?;
@@ -194,8 +194,8 @@ impl Apply {
             if results != before {
                 (before, quiet_since) = (results, Instant::now());
             }
-            if !told && quiet_since.elapsed() > QUIET.max(self.pace()) {
-                told = true;
+            if !hinted && quiet_since.elapsed() > HINT_DELAY.max(self.pace()) {
+                hinted = true;
                 output::talk(
                     "Nothing has come of it yet: is a worker with the role async running?",
                 );
@@ -208,7 +208,7 @@ impl Apply {
                 .hint(format!("`shopctl batch show {}`", self.plan))
                 .into());
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         };
         drop(bar);
         print(common, pool, self.plan).await?;

@@ -54,7 +54,7 @@ impl From<LeftOut> for Source {
 }
 
 #[derive(Serialize)]
-struct Line {
+struct PrintedCheck {
     #[serde(flatten)]
     check: &'static Check,
     result: CheckResult,
@@ -64,7 +64,7 @@ struct Line {
     found: Vec<Violation>,
 }
 
-impl Line {
+impl PrintedCheck {
     /// The result, for people.
     fn shown(&self) -> String {
         match self.found.len() {
@@ -103,7 +103,7 @@ impl Doctor {
             plans: &common.registry.shapes(),
         };
         let report = doctor::examine_all(sources, &limits).await?;
-        let lines: Vec<_> = CHECKS
+        let printed: Vec<_> = CHECKS
             .iter()
             .map(|check| {
                 let all = report.violations.iter().chain(&report.warnings);
@@ -111,7 +111,7 @@ impl Doctor {
                     .filter(|found| found.check == check.id)
                     .cloned()
                     .collect();
-                Line {
+                PrintedCheck {
                     check,
                     result: report.result(check),
                     in_part: report.part(check),
@@ -122,16 +122,16 @@ impl Doctor {
         output::rows(
             common.output,
             &["CHECK", "RESULT", "PROMISE"],
-            &lines,
-            |line| {
+            &printed,
+            |one| {
                 vec![
-                    line.check.id.to_owned(),
-                    line.shown(),
-                    line.check.promise.to_owned(),
+                    one.check.id.to_owned(),
+                    one.shown(),
+                    one.check.promise.to_owned(),
                 ]
             },
         )?;
-        explain(&lines);
+        explain(&printed);
         conclude(&report, &without)
     }
 }
@@ -145,12 +145,12 @@ impl Doctor {
                 database: Ok(None),
             });
         }
-        let sight = payments::sight(common, shop)?;
+        let access = payments::access(common, shop)?;
         let report = payments::ServiceReport::ask(common, shop).await?;
         output::talk(&report.line());
         Ok(PaymentsSource {
-            api: sight.api().cloned(),
-            database: sight.database().await.map(Option::<&PgPool>::cloned),
+            api: access.api().cloned(),
+            database: access.database().await.map(Option::<&PgPool>::cloned),
         })
     }
 }
@@ -180,14 +180,14 @@ fn conclude(report: &Report, without: &[Source]) -> anyhow::Result<()> {
         .into())
 }
 
-fn explain(lines: &[Line]) {
-    for line in lines.iter().filter(|line| !line.found.is_empty()) {
-        for Violation { subject, what, .. } in &line.found {
-            output::talk(&format!("{}: {subject}: {what}", line.check.id));
+fn explain(printed: &[PrintedCheck]) {
+    for one in printed.iter().filter(|one| !one.found.is_empty()) {
+        for Violation { subject, what, .. } in &one.found {
+            output::talk(&format!("{}: {subject}: {what}", one.check.id));
         }
         output::talk(&format!(
             "  {}: {}.\n  What to do: {}.",
-            line.check.id, line.check.explanation, line.check.hint
+            one.check.id, one.check.explanation, one.check.hint
         ));
     }
 }

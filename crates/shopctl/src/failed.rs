@@ -333,7 +333,7 @@ impl Retry {
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         session.close().await;
-        tell(common, &decided)
+        report(common, &decided)
     }
 }
 
@@ -376,7 +376,7 @@ impl Edit {
         let decided = operator::failed::edit(&pool, &session, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
         session.close().await;
-        tell(common, &[decided])
+        report(common, &[decided])
     }
 
     fn read(&self) -> Result<String, Failure> {
@@ -429,7 +429,7 @@ impl Discard {
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         session.close().await;
-        tell(common, &decided)
+        report(common, &decided)
     }
 
     /// The settled messages. One that is named by its id must be settled.
@@ -459,7 +459,7 @@ impl Discard {
     }
 }
 
-fn tell(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
+fn report(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
     let header = ["MESSAGE", "QUEUE", "RESULT", "DETAIL"];
     output::rows(common.output, &header, decided, |one| {
         vec![

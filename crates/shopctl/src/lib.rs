@@ -33,7 +33,7 @@ use clap::{
     Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use operator::PaymentsSight;
+use operator::PaymentsAccess;
 use sqlx::PgPool;
 use workflows::{Registry, Settings};
 
@@ -76,7 +76,7 @@ struct Common {
     profile: profile::Profile,
     /// Payments, as first looked at: its database proves itself once.
     #[arg(skip)]
-    payments: OnceLock<PaymentsSight>,
+    payments: OnceLock<PaymentsAccess>,
     /// The workflows that this binary knows.
     #[arg(skip)]
     registry: Registry,

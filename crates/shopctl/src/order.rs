@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use operator::{
     Why,
-    order::{self, Known},
+    order::{self, OrderDetail},
     subject::AnyId,
 };
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub(crate) struct Show {
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
-    known: Known,
+    detail: OrderDetail,
     /// Absent once the saga is archived.
     why: Option<Why>,
 }
@@ -59,20 +59,20 @@ impl Show {
                 .hint(format!("`shopctl saga show {}` shows it", found.saga_id))
         })?;
         let mut conn = pool.acquire().await?;
-        let known = order::look(&mut conn, &operator.sight().payments, order_id).await?;
+        let detail = order::find_detail(&mut conn, &operator.sources().payments, order_id).await?;
         drop(conn);
-        let known = known.ok_or_else(|| {
+        let detail = detail.ok_or_else(|| {
             Failure::not_found(format!("there is no order {order_id}"))
                 .hint("`shopctl saga list --user USER` tells a user's orders")
         })?;
         let why = operator::why(&operator, &[found.saga_id]).await?.pop();
         if common.output == Output::Json {
-            return output::object(&Shown { known, why });
+            return output::object(&Shown { detail, why });
         }
-        head(&known);
-        history(common.output, &known)?;
-        for unseen in &known.could_not_see {
-            output::talk(&format!("Not all was seen: {unseen}"));
+        head(&detail);
+        history(common.output, &detail)?;
+        for source in &detail.unavailable {
+            output::talk(&format!("Not all was seen: {source}"));
         }
         if let Some(why) = &why {
             cause(why);
@@ -83,31 +83,31 @@ impl Show {
 
 /// The cause, and the first command that helps.
 fn cause(why: &Why) {
-    let judgement = &why.judgement;
+    let diagnosis = &why.diagnosis;
     output::talk(&format!(
         "Cause: {}, {} ({}).",
-        judgement.code,
-        judgement.title,
-        judgement.sure.as_str()
+        diagnosis.code,
+        diagnosis.title,
+        diagnosis.confidence.as_str()
     ));
-    if let Some(next) = judgement.next.first() {
+    if let Some(next) = diagnosis.next.first() {
         print_next(next);
     }
 }
 
-fn head(known: &Known) {
-    let canceling = if known.canceling { ", canceling" } else { "" };
+fn head(detail: &OrderDetail) {
+    let canceling = if detail.canceling { ", canceling" } else { "" };
     output::talk(&format!(
         "Order {} of user {}: {}{canceling}, {}, trace {}",
-        known.order_id, known.user_id, known.status, known.total, known.trace_id
+        detail.order_id, detail.user_id, detail.status, detail.total, detail.trace_id
     ));
-    for item in &known.items {
+    for item in &detail.items {
         output::talk(&format!(
             "  {} × {} at {}",
             item.quantity, item.name, item.unit_price
         ));
     }
-    match &known.saga {
+    match &detail.saga {
         Some(saga) => output::talk(&format!(
             "Saga {} is {}{}",
             saga.saga_id,
@@ -116,7 +116,7 @@ fn head(known: &Known) {
         )),
         None => output::talk("Its saga is archived."),
     }
-    match &known.transaction {
+    match &detail.transaction {
         Some(transaction) => output::talk(&format!(
             "Transaction {} is {}, {}",
             transaction.transaction_id,
@@ -126,18 +126,18 @@ fn head(known: &Known) {
                 ToString::to_string
             )
         )),
-        None if known.could_not_see.is_empty() => {
+        None if detail.unavailable.is_empty() => {
             output::talk("Payments has no transaction of it.");
         }
         None => {}
     }
 }
 
-fn history(output: Output, known: &Known) -> anyhow::Result<()> {
+fn history(output: Output, detail: &OrderDetail) -> anyhow::Result<()> {
     output::rows(
         output,
         &["AT", "STATUS", "REASON"],
-        &known.history,
+        &detail.history,
         |change| {
             vec![
                 change.at.format("%F %T%.3f").to_string(),

@@ -6,7 +6,7 @@ use clap::{
 };
 use kernel::EntryId;
 use operator::{
-    Actor, PaymentsSight,
+    Actor, PaymentsAccess,
     outbox::{self, Entry, EntryKind, Filter, OutboxError},
 };
 use serde::Serialize;
@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use crate::{Common, exit::Failure, output, payments};
 
 /// Maximum number of entries that one command lists or retries.
-const MOST: i64 = 10_000;
+const MAX_ENTRIES: i64 = 10_000;
 
 #[derive(Subcommand)]
 pub(crate) enum Outbox {
@@ -51,7 +51,7 @@ pub(crate) struct List {
     #[arg(long)]
     parked: bool,
     /// Maximum number of entries.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=MOST))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=MAX_ENTRIES))]
     limit: i64,
 }
 
@@ -89,17 +89,19 @@ impl Outbox {
 
 /// An entry, and the outbox that holds it.
 #[derive(Serialize)]
-struct Line {
+struct LocatedEntry {
     of: &'static str,
     #[serde(flatten)]
     entry: Entry,
 }
 
 /// The entries of both outboxes; those of payments' only if it can be read.
-async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<Line>> {
+async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Vec<LocatedEntry>> {
     let mut conn = common.shop()?.acquire().await?;
     let ours = outbox::list(&mut conn, filter, limit).await?;
-    let ours = ours.into_iter().map(|entry| Line { of: "shop", entry });
+    let ours = ours
+        .into_iter()
+        .map(|entry| LocatedEntry { of: "shop", entry });
     let theirs = match at_payments(common, filter, limit).await? {
         Ok(entries) => entries,
         Err(why) => {
@@ -109,7 +111,7 @@ async fn find(common: &Common, filter: &Filter, limit: i64) -> anyhow::Result<Ve
             Vec::new()
         }
     };
-    let theirs = theirs.into_iter().map(|entry| Line {
+    let theirs = theirs.into_iter().map(|entry| LocatedEntry {
         of: "payments",
         entry,
     });
@@ -121,8 +123,8 @@ async fn at_payments(
     filter: &Filter,
     limit: i64,
 ) -> anyhow::Result<Result<Vec<Entry>, String>> {
-    let sight = payments::sight(common, &common.shop()?)?;
-    let pool = match sight.need_database().await {
+    let access = payments::access(common, &common.shop()?)?;
+    let pool = match access.need_database().await {
         Ok(pool) => pool,
         Err(why) => return Ok(Err(why)),
     };
@@ -147,7 +149,7 @@ impl List {
     }
 }
 
-fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
+fn table(common: &Common, entries: &[LocatedEntry]) -> anyhow::Result<()> {
     let header = [
         "OF",
         "ENTRY",
@@ -158,23 +160,28 @@ fn table(common: &Common, entries: &[Line]) -> anyhow::Result<()> {
         "DUE",
         "LAST ERROR",
     ];
-    output::rows(common.output, &header, entries, |Line { of, entry }| {
-        let due = match entry.parked_at {
-            Some(at) => format!("parked {}", at.format("%F %T")),
-            None => entry.due_at.format("%F %T").to_string(),
-        };
-        let what = entry.step.clone().or(entry.message_type.clone());
-        vec![
-            (*of).to_owned(),
-            entry.entry_id.to_string(),
-            entry.kind.to_string(),
-            what.unwrap_or_default(),
-            entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
-            entry.attempt.to_string(),
-            due,
-            entry.last_error.clone().unwrap_or_default(),
-        ]
-    })
+    output::rows(
+        common.output,
+        &header,
+        entries,
+        |LocatedEntry { of, entry }| {
+            let due = match entry.parked_at {
+                Some(at) => format!("parked {}", at.format("%F %T")),
+                None => entry.due_at.format("%F %T").to_string(),
+            };
+            let what = entry.step.clone().or(entry.message_type.clone());
+            vec![
+                (*of).to_owned(),
+                entry.entry_id.to_string(),
+                entry.kind.to_string(),
+                what.unwrap_or_default(),
+                entry.saga_id.map(|id| id.to_string()).unwrap_or_default(),
+                entry.attempt.to_string(),
+                due,
+                entry.last_error.clone().unwrap_or_default(),
+            ]
+        },
+    )
 }
 
 impl Retry {
@@ -185,8 +192,11 @@ impl Retry {
                 parked: true,
                 ..Filter::default()
             };
-            let parked = find(common, &filter, MOST).await?;
-            parked.iter().map(|line| line.entry.entry_id).collect()
+            let parked = find(common, &filter, MAX_ENTRIES).await?;
+            parked
+                .iter()
+                .map(|located| located.entry.entry_id)
+                .collect()
         } else {
             self.ids.clone()
         };
@@ -194,11 +204,11 @@ impl Retry {
         let question = format!("{n} to become due now, and to be published by the relay.");
         output::confirm(common.yes, &question)?;
         let shop = common.shop()?;
-        let sight = payments::sight(common, &shop)?;
+        let access = payments::access(common, &shop)?;
         let mut retried = Vec::with_capacity(ids.len());
         for id in ids {
-            match retry(&shop, &sight, id, &actor).await {
-                Ok(line) => retried.push(line),
+            match retry(&shop, &access, id, &actor).await {
+                Ok(entry) => retried.push(entry),
                 // published in the meantime, as intended
                 Err(OutboxError::NotFound(_)) if self.parked => {}
                 Err(error) => {
@@ -222,15 +232,15 @@ impl Retry {
 /// Retries an entry of the shop's outbox or, if it is not there, of payments'.
 async fn retry(
     shop: &PgPool,
-    payments: &PaymentsSight,
+    payments: &PaymentsAccess,
     id: EntryId,
     actor: &Actor,
-) -> Result<Line, OutboxError> {
+) -> Result<LocatedEntry, OutboxError> {
     let mut tx = shop.begin().await?;
     let ours = outbox::retry(&mut tx, id, actor).await;
     tx.commit().await?;
     let missing = match ours {
-        Ok(entry) => return Ok(Line { of: "shop", entry }),
+        Ok(entry) => return Ok(LocatedEntry { of: "shop", entry }),
         Err(error @ OutboxError::NotFound(_)) => error,
         Err(error) => return Err(error),
     };
@@ -244,7 +254,7 @@ async fn retry(
     let mut tx = payments.begin().await?;
     let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
     tx.commit().await?;
-    Ok(Line {
+    Ok(LocatedEntry {
         of: "payments",
         entry,
     })
@@ -264,7 +274,7 @@ impl Park {
         let parked = parked.map_err(|error| failure(error, "pause"))?;
         tx.commit().await?;
         let of = "shop";
-        table(common, &[Line { of, entry: parked }])?;
+        table(common, &[LocatedEntry { of, entry: parked }])?;
         output::talk("Parked; shown as before.");
         Ok(())
     }

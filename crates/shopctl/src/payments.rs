@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use kernel::Clock;
-use operator::{Claim, EVENTS_NOTE, PaymentsSight, noted};
+use operator::{Claim, EVENTS_NOTE, PaymentsAccess, noted};
 use payments_client::{EventKeys, PaymentsClient};
 use serde::Serialize;
 use sqlx::PgPool;
@@ -21,7 +21,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Payments as this command line is configured to see it.
-pub(crate) fn sight(common: &Common, shop: &PgPool) -> anyhow::Result<PaymentsSight> {
+pub(crate) fn access(common: &Common, shop: &PgPool) -> anyhow::Result<PaymentsAccess> {
     if let Some(known) = common.payments.get() {
         return Ok(known.clone());
     }
@@ -34,9 +34,9 @@ pub(crate) fn sight(common: &Common, shop: &PgPool) -> anyhow::Result<PaymentsSi
         ),
         (Some(url), Some(file)) => client(url, &file).map_err(|error| format!("{error:#}")),
     };
-    let mut sight = match client {
-        Ok(client) => PaymentsSight::service(Arc::new(client)),
-        Err(why) => PaymentsSight::none(why),
+    let mut access = match client {
+        Ok(client) => PaymentsAccess::service(Arc::new(client)),
+        Err(why) => PaymentsAccess::none(why),
     };
     if let Some(database) = common.profile.find("PAYMENTS_DATABASE_URL")? {
         let pool = connect("PAYMENTS_DATABASE_URL", &database, 2)?;
@@ -44,9 +44,9 @@ pub(crate) fn sight(common: &Common, shop: &PgPool) -> anyhow::Result<PaymentsSi
             Some(url) => Ok(Arc::new(EventKeys::new(url)?) as Arc<dyn PaymentsInstance>),
             None => Err("PAYMENTS_URL is not set".to_owned()),
         };
-        sight = sight.claiming(Claim::new(pool, service, shop.clone()));
+        access = access.claiming(Claim::new(pool, service, shop.clone()));
     }
-    Ok(common.payments.get_or_init(|| sight).clone())
+    Ok(common.payments.get_or_init(|| access).clone())
 }
 
 fn url(common: &Common) -> anyhow::Result<Option<String>> {
@@ -96,12 +96,12 @@ struct Database {
 
 impl ServiceReport {
     pub(crate) async fn ask(common: &Common, shop: &PgPool) -> anyhow::Result<Self> {
-        let sight = sight(common, shop)?;
-        let asked = match sight.api() {
+        let access = access(common, shop)?;
+        let asked = match access.api() {
             Ok(api) => api.support().await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };
-        let database = match sight.need_database().await {
+        let database = match access.need_database().await {
             Ok(_) => Database {
                 read: true,
                 why: "it proved to be payments' own".to_owned(),

@@ -12,9 +12,9 @@ use tokio::{
 use crate::{Common, exit::Failure, output};
 
 /// Timeout of a probe; longer than a readiness check may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read of an answer.
-const MOST: u64 = 64 * 1024;
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Probe {
@@ -25,14 +25,14 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let (authority, path) = self.parts()?;
-        let asked = tokio::time::timeout(PATIENCE, ask(authority, path)).await;
+        let asked = tokio::time::timeout(TIMEOUT, ask(authority, path)).await;
         let answer = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 return Err(Failure::unreachable(format!("{}: {error:#}", self.url)).into());
             }
             Err(_) => {
-                let sentence = format!("{} gave no answer within {PATIENCE:?}", self.url);
+                let sentence = format!("{} gave no answer within {TIMEOUT:?}", self.url);
                 return Err(Failure::unreachable(sentence).into());
             }
         };
@@ -59,6 +59,9 @@ async fn ask(authority: &str, path: String) -> anyhow::Result<String> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {authority}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(MOST).read_to_end(&mut answer).await?;
+    stream
+        .take(MAX_ANSWER_BYTES)
+        .read_to_end(&mut answer)
+        .await?;
     String::from_utf8(answer).context("the answer is not text")
 }

@@ -37,10 +37,10 @@ impl Runbook {
                 let found = subject::find(&operator, id).await?;
                 let why = operator::why(&operator, &[found.saga_id]).await?.pop();
                 let why = why.ok_or_else(|| subject::archived(found))?;
-                if why.judgement.code != self.cause {
+                if why.diagnosis.code != self.cause {
                     output::talk(&format!(
                         "Saga {} has another cause now: {} ({}).",
-                        why.saga_id, why.judgement.code, why.judgement.title
+                        why.saga_id, why.diagnosis.code, why.diagnosis.title
                     ));
                 }
                 fill(about.page, &|line| id_for(line, &why))
@@ -67,7 +67,7 @@ fn placeholder(line: &str) -> &'static str {
 
 fn id_for(line: &str, why: &Why) -> String {
     let evidence = |name| {
-        let mut all = why.judgement.evidence.iter();
+        let mut all = why.diagnosis.evidence.iter();
         all.find(|evidence| evidence.name == name)
             .map(|evidence| evidence.value.clone())
     };
@@ -99,5 +99,5 @@ fn fill(page: &str, id: &dyn Fn(&str) -> String) -> String {
 
 /// The command that prints the page of a diagnosis.
 pub(crate) fn command(why: &Why) -> String {
-    format!("shopctl runbook {} {}", why.judgement.code, why.saga_id)
+    format!("shopctl runbook {} {}", why.diagnosis.code, why.saga_id)
 }

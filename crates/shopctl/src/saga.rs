@@ -19,10 +19,10 @@ use clap::{
 use kernel::{OrderId, UserId};
 use messaging::Wakeup;
 use operator::{
-    Operator, Sight, Why,
+    DataSources, Operator, Why,
     cause::Code,
-    judged::{self, Wanted},
-    sagas::{self, Filter, Line},
+    diagnosed::{self, DiagnosisFilter},
+    sagas::{self, Filter, SagaSummary},
 };
 use saga::{Engine, EngineConfig, machine::StateKind};
 use sqlx::PgPool;
@@ -220,32 +220,33 @@ impl Which {
         common: &Common,
         pool: &PgPool,
         limit: usize,
-    ) -> anyhow::Result<Vec<(Line, Option<Why>)>> {
+    ) -> anyhow::Result<Vec<(SagaSummary, Option<Why>)>> {
         if self.cause.is_none() && !self.stuck() {
             let mut conn = pool.acquire().await?;
             let found = sagas::list(&mut conn, &self.filter(), i64::try_from(limit)?).await?;
             return Ok(found.into_iter().map(|saga| (saga, None)).collect());
         }
-        let wanted = Wanted {
+        let wanted = DiagnosisFilter {
             cause: self.cause,
             stuck: self.stuck(),
         };
-        let found = self.judged(common, pool, wanted, limit).await?;
+        let found = self.diagnosed(common, pool, wanted, limit).await?;
         let found = found.into_iter();
         Ok(found.map(|(saga, why)| (saga, Some(why))).collect())
     }
 
     /// Up to `limit` of these sagas whose causes match `wanted`, oldest first.
-    async fn judged(
+    async fn diagnosed(
         &self,
         common: &Common,
         pool: &PgPool,
-        wanted: Wanted,
+        wanted: DiagnosisFilter,
         limit: usize,
-    ) -> anyhow::Result<Vec<(Line, Why)>> {
+    ) -> anyhow::Result<Vec<(SagaSummary, Why)>> {
         let operator = operator(common, pool)?;
-        let judged = judged::list(&operator, &self.filter(), wanted, limit, usize::MAX).await?;
-        Ok(judged.found)
+        let diagnosed =
+            diagnosed::list(&operator, &self.filter(), wanted, limit, usize::MAX).await?;
+        Ok(diagnosed.found)
     }
 }
 
@@ -273,15 +274,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// The operator's view and actions, with the data sources that are configured here.
 pub(crate) fn operator(common: &Common, pool: &PgPool) -> anyhow::Result<Operator> {
-    let sight = Sight {
-        payments: crate::payments::sight(common, pool)?,
+    let sources = DataSources {
+        payments: crate::payments::access(common, pool)?,
         amqp_url: common.find_amqp()?,
         reads_failed: true,
     };
     Ok(Operator::new(
         engine(common, pool)?,
         common.registry.clone(),
-        sight,
+        sources,
     ))
 }
 

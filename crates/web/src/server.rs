@@ -44,7 +44,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const REST_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long connections may take to end at shutdown.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Layers around every router.
 #[derive(Debug, Clone, Default)]
@@ -292,8 +292,11 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, open.shutdown()).await.is_err() {
-        tracing::warn!("Some connections did not end in {DRAIN:?}: they are cut");
+    if tokio::time::timeout(DRAIN_TIMEOUT, open.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("Some connections did not end in {DRAIN_TIMEOUT:?}: they are cut");
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ use messaging::{
     consumer::{self, ConsumerConfig, Handler},
     relay::Relay,
 };
-use operator::{EVENTS_NOTE, Operator, PaymentsSight, Sight};
+use operator::{DataSources, EVENTS_NOTE, Operator, PaymentsAccess};
 use payments_client::{EventKeys, PaymentsClient};
 use saga::{
     Engine,
@@ -311,7 +311,7 @@ impl Shared<'_> {
                 notes.set(EVENTS_NOTE, Some(proof.to_string()));
                 if proof == EventProof::Trusted {
                     tracing::warn!(
-                        "PAYMENTS_EVENTS=trusted: payment events are believed without proof. Let RabbitMQ allow \
+                        "PAYMENTS_EVENTS=trusted: payment events are accepted without proof. Let RabbitMQ allow \
                          only payments to publish to `{}`",
                         topology::PAYMENTS_EVENTS
                     );
@@ -349,12 +349,12 @@ impl Shared<'_> {
                     payments,
                     ..
                 } = checkout()?;
-                let sight = Sight {
-                    payments: PaymentsSight::service(Arc::clone(payments)),
+                let sources = DataSources {
+                    payments: PaymentsAccess::service(Arc::clone(payments)),
                     amqp_url: Some(amqp_url.clone()),
                     reads_failed: false,
                 };
-                let operator = Operator::new(runner.engine().clone(), registry.clone(), sight);
+                let operator = Operator::new(runner.engine().clone(), registry.clone(), sources);
                 let (url, interval, retention) =
                     (self.database_url.to_owned(), *stats_interval, *retention);
                 Ok(Box::new(move |running, stop| {

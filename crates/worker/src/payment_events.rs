@@ -167,12 +167,12 @@ impl PaymentEvents {
         let transactions: Vec<_> = facts.iter().map(|fact| fact.event.transaction_id).collect();
         let terms = order::find_terms(&mut tx, &transactions).await?;
         let checked: Vec<_> = facts.iter().map(|fact| check(fact, &terms)).collect();
-        let believed: Vec<_> = facts
+        let accepted: Vec<_> = facts
             .iter()
             .zip(&checked)
             .filter_map(|(fact, terms)| Some((fact, terms.as_ref().ok()?)))
             .collect();
-        let signals = believed.into_iter().map(signal).collect();
+        let signals = accepted.into_iter().map(signal).collect();
         let signaled = self.engine.signal(&mut tx, signals).await?;
         crash_point!("events.before_commit");
         tx.commit().await?;
@@ -221,7 +221,7 @@ impl Handler for PaymentEvents {
             let (mut proven, mut claimed) = (Vec::new(), Vec::new());
             for (index, delivery) in batch.iter().enumerate() {
                 match decode(delivery) {
-                    Ok(fact) if self.is_believed(delivery).await => proven.push((index, fact)),
+                    Ok(fact) if self.is_accepted(delivery).await => proven.push((index, fact)),
                     Ok(_) if self.proof == EventProof::Signed => {
                         verdicts[index] = Some(Verdict::Retry(unsigned()));
                     }
@@ -319,7 +319,7 @@ fn check(fact: &Fact, terms: &[PaymentTerms]) -> Result<PaymentTerms, Verdict> {
 }
 
 fn unsigned() -> String {
-    "payments has not signed it, and PAYMENTS_EVENTS=signed believes no other proof: give payments its signing key, \
+    "payments has not signed it, and PAYMENTS_EVENTS=signed accepts no other proof: give payments its signing key, \
      or set PAYMENTS_EVENTS=asked for the payments role"
         .to_owned()
 }

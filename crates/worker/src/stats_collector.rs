@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 /// Key of the advisory lock.
 const LOCK: i64 = 0x7361_6761_6365_6e73;
 /// How many sagas of each state are diagnosed: those unchanged for the longest time.
-const JUDGED: [(StateKind, i64); 3] = [
+const DIAGNOSED: [(StateKind, i64); 3] = [
     (StateKind::Running, 500),
     (StateKind::Compensating, 500),
     (StateKind::Waiting, 100),
@@ -105,7 +105,7 @@ async fn collect(
     let states = stats::by_state_live(conn).await?;
     for state in STATES {
         let found = states.iter().find(|found| found.state == state);
-        let judged = JUDGED.iter().find(|(of, _)| *of == state);
+        let diagnosed = DIAGNOSED.iter().find(|(of, _)| *of == state);
         let state = state.as_str();
         gauge(
             "saga_live",
@@ -121,7 +121,7 @@ async fn collect(
             state,
             found.map_or(0, |found| found.paused),
         );
-        let left = found.map_or(0, |found| found.sagas) - judged.map_or(0, |(_, limit)| *limit);
+        let left = found.map_or(0, |found| found.sagas) - diagnosed.map_or(0, |(_, limit)| *limit);
         gauge("saga_unjudged", "state", state, left.max(0));
     }
     outbox::gauge_lag(conn).await?;
@@ -136,19 +136,19 @@ async fn collect(
         let alive = i64::try_from(alive.count()).unwrap_or(i64::MAX);
         gauge("shop_processes", "role", role, alive);
     }
-    judge(conn, operator, told).await?;
+    diagnose(conn, operator, told).await?;
     queues_now(operator).await;
     Ok(())
 }
 
 /// Sets `saga_stuck{cause}`, by the same diagnosis as `shopctl saga list --stuck`.
-async fn judge(
+async fn diagnose(
     conn: &mut PgConnection,
     operator: &Operator,
     told: &mut BTreeMap<SagaId, i64>,
 ) -> sqlx::Result<()> {
     let mut revisions = BTreeMap::new();
-    for (state, limit) in JUDGED {
+    for (state, limit) in DIAGNOSED {
         let filter = Filter {
             state: Some(state),
             ..Filter::default()
@@ -160,8 +160,8 @@ async fn judge(
     let mut causes = BTreeMap::<Code, i64>::new();
     let mut stuck = BTreeMap::new();
     for why in operator::why(operator, &ids).await? {
-        *causes.entry(why.judgement.code).or_default() += 1;
-        if why.judgement.stuck {
+        *causes.entry(why.diagnosis.code).or_default() += 1;
+        if why.diagnosis.stuck {
             stuck.extend(revisions.remove_entry(&why.saga_id));
         }
     }
@@ -198,7 +198,7 @@ async fn tell(
 }
 
 async fn queues_now(operator: &Operator) {
-    let Some(url) = operator.sight().amqp_url.as_deref() else {
+    let Some(url) = operator.sources().amqp_url.as_deref() else {
         return;
     };
     let names = [

@@ -26,7 +26,7 @@ const CAUSE: Record<Cause, true> = {
   'queue-backlog': true,
   'message-failed': true,
   'participant-unreachable': true,
-  'participant-has-answer-we-missed': true,
+  'payment-event-lost': true,
   'outcome-unknown': true,
   'paused-by': true,
   'payment-mismatch': true,

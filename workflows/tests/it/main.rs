@@ -5,6 +5,7 @@
 
 mod budget;
 mod create;
+mod doctor_through_api;
 mod fencing;
 mod four;
 mod four_checkout;
@@ -15,6 +16,5 @@ mod level1;
 mod long_life;
 mod outcomes;
 mod shop;
-mod sight;
 mod signals;
 mod zones;

@@ -18,7 +18,8 @@ pub(super) struct Report {
     summary: String,
     checks: Vec<Check>,
     /// Sources that this process could not read; `shopctl doctor` reads more.
-    unseen: Vec<String>,
+    #[serde(rename = "unseen")]
+    unavailable: Vec<String>,
 }
 
 /// One check.
@@ -53,15 +54,15 @@ pub(super) struct Found {
     responses((status = 200, body = Report, description = "What was found"), CallerProblems)
 )]
 pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<Report>, Problem> {
-    let sight = app.operator.sight();
+    let data = app.operator.sources();
     let payments = PaymentsSource {
-        api: sight.payments.api().cloned(),
+        api: data.payments.api().cloned(),
         database: Ok(None),
     };
     let sources = Sources {
         shop: &app.pool,
         payments: &payments,
-        amqp_url: sight.amqp_url.as_deref(),
+        amqp_url: data.amqp_url.as_deref(),
         management_url: None,
         without: &[],
         plans: &app.operator.registry().shapes(),
@@ -97,6 +98,6 @@ pub(super) async fn doctor(State(app): State<App>, _: Operator) -> Result<Json<R
         well: report.violations.is_empty(),
         summary: report.summary(),
         checks: checks.collect(),
-        unseen: report.unavailable.iter().map(ToString::to_string).collect(),
+        unavailable: report.unavailable.iter().map(ToString::to_string).collect(),
     }))
 }

@@ -18,16 +18,16 @@ use web::{
 use super::{App, problems, rules, saga_acts::actor};
 
 /// Maximum messages that one call shows or decides on.
-const MOST: usize = 1_000;
+const MAX_MESSAGES: usize = 1_000;
 /// Maximum bytes of a body that one call shows.
-const SHOWN: usize = 1024 * 1024;
+const MAX_SHOWN_BYTES: usize = 1024 * 1024;
 
 /// Attempts to find a message, and the pause between them: a reader hides messages from others.
-const LOOKS: usize = 4;
+const MAX_ATTEMPTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Longest wait for RabbitMQ's messages: the newest of many are behind all others.
-const PATIENCE: Duration = Duration::from_secs(25);
+const TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Messages that could not be handled.
 #[derive(Serialize, ToSchema)]
@@ -198,7 +198,7 @@ pub(super) async fn list(
 ) -> Result<Json<Failed>, Problem> {
     let limit = usize::from(which.limit.unwrap_or(1_000));
     let skip = which.skip.unwrap_or(0) as usize;
-    if !(1..=MOST).contains(&limit) {
+    if !(1..=MAX_MESSAGES).contains(&limit) {
         return Err(Problem::invalid("limit", "range", "1 to 1000"));
     }
     if skip > failed::WALKED {
@@ -210,7 +210,7 @@ pub(super) async fn list(
         skip,
         newest,
     };
-    let Listed { messages, more } = look(&app, page).await?;
+    let Listed { messages, more } = read_page(&app, page).await?;
     let groups = failed::groups(&messages);
     let count = messages.len();
     let mut messages: Vec<_> = messages.into_iter().map(Some).collect();
@@ -248,14 +248,14 @@ pub(super) async fn find(
     _: Operator,
     Path(id): Path<String>,
 ) -> Result<Json<Whole>, Problem> {
-    let mut looks = 0;
+    let mut attempts = 0;
     loop {
-        let found = failed::find(amqp_url(&app)?, &id, SHOWN);
-        if let Some(found) = patiently(found).await? {
+        let found = failed::find(amqp_url(&app)?, &id, MAX_SHOWN_BYTES);
+        if let Some(found) = with_timeout(found).await? {
             return Ok(Json(found.into()));
         }
-        looks += 1;
-        if looks == LOOKS {
+        attempts += 1;
+        if attempts == MAX_ATTEMPTS {
             return Err(not_found(&id));
         }
         tokio::time::sleep(PAUSE).await;
@@ -340,7 +340,7 @@ async fn decide(
             session.close().await;
             decided.map_err(|error| match error {
                 FailedError::Audit(error) => error.into(),
-                FailedError::Broker(error) => away(&error),
+                FailedError::Broker(error) => unreachable(&error),
             })
         }
         .in_current_span(),
@@ -353,42 +353,40 @@ async fn decide(
 
 /// Takes a message, or all that failed for the same reason, and holds them. Waits for messages that
 /// another reader holds.
-async fn hold(
-    url: &str,
-    id: &str,
-    alike: Option<usize>,
-) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
-    let mut looks = 0;
+async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
+    let mut attempts = 0;
     loop {
         let group = match alike {
             Some(_) => failed::find(url, id, 0)
                 .await
-                .map_err(|error| away(&error))?
+                .map_err(|error| unreachable(&error))?
                 .map(|message| failed::alike(&message)),
             None => None,
         };
         let mut session = DeadLetterSession::open(url, "api failed", &CONSUMERS)
             .await
-            .map_err(|error| away(&error))?;
+            .map_err(|error| unreachable(&error))?;
         let wanted = |message: &FailedMessage| match &group {
             Some(group) => failed::alike(message) == *group,
             None => message.id == id,
         };
         // one more than expected: it reveals that the group has grown
-        let most = alike.map_or(MOST, |count| count.saturating_add(1).min(MOST));
-        let found = match session.take_those(most, wanted).await {
+        let max = alike.map_or(MAX_MESSAGES, |count| {
+            count.saturating_add(1).min(MAX_MESSAGES)
+        });
+        let found = match session.take_those(max, wanted).await {
             Ok(found) => found,
             Err(error) => {
                 session.close().await;
-                return Err(away(&error));
+                return Err(unreachable(&error));
             }
         };
         if !found.is_empty() && alike.is_none_or(|count| count == found.len()) {
             return Ok((session, found));
         }
         session.close().await;
-        looks += 1;
-        if looks == LOOKS {
+        attempts += 1;
+        if attempts == MAX_ATTEMPTS {
             return Err(match alike {
                 Some(count) if !found.is_empty() => changed(id, count, found.len()),
                 _ => not_found(id),
@@ -399,34 +397,36 @@ async fn hold(
 }
 
 /// A page of failed messages. An empty page is read again: another reader may hold all messages.
-async fn look(app: &App, page: Page) -> Result<Listed, Problem> {
-    let mut looks = 0;
+async fn read_page(app: &App, page: Page) -> Result<Listed, Problem> {
+    let mut attempts = 0;
     loop {
-        let listed = patiently(failed::page(amqp_url(app)?, page)).await?;
-        looks += 1;
-        if !listed.messages.is_empty() || looks == LOOKS {
+        let listed = with_timeout(failed::page(amqp_url(app)?, page)).await?;
+        attempts += 1;
+        if !listed.messages.is_empty() || attempts == MAX_ATTEMPTS {
             return Ok(listed);
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn patiently<T>(look: impl Future<Output = Result<T, BrokerError>>) -> Result<T, Problem> {
-    let looked = tokio::time::timeout(PATIENCE, look).await;
-    looked
-        .unwrap_or(Err(BrokerError::Timeout(PATIENCE)))
-        .map_err(|error| away(&error))
+async fn with_timeout<T>(
+    request: impl Future<Output = Result<T, BrokerError>>,
+) -> Result<T, Problem> {
+    let answer = tokio::time::timeout(TIMEOUT, request).await;
+    answer
+        .unwrap_or(Err(BrokerError::Timeout(TIMEOUT)))
+        .map_err(|error| unreachable(&error))
 }
 
 fn amqp_url(app: &App) -> Result<&str, Problem> {
-    app.operator.sight().amqp_url.as_deref().ok_or_else(|| {
+    app.operator.sources().amqp_url.as_deref().ok_or_else(|| {
         Problem::new(kinds::UNAVAILABLE).retry_after(60).detail(
             "This api does not see RabbitMQ: AMQP_URL is not set. Set it, or use `shopctl failed`.",
         )
     })
 }
 
-fn away(error: &BrokerError) -> Problem {
+fn unreachable(error: &BrokerError) -> Problem {
     tracing::warn!(%error, "RabbitMQ cannot be used right now");
     Problem::new(kinds::UNAVAILABLE).detail(format!(
         "RabbitMQ cannot be used right now ({error}). What it has not confirmed stays in `failed`: look again."

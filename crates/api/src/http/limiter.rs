@@ -9,7 +9,7 @@ use web::{Problem, kinds};
 
 const WINDOW: Duration = Duration::from_mins(1);
 /// Beyond this many addresses, expired windows are discarded.
-const MANY: usize = 10_000;
+const SWEEP_THRESHOLD: usize = 10_000;
 
 /// The network that an address is counted under: an IPv4 address itself, for IPv6 its /64, since a
 /// provider gives one customer a whole /64.
@@ -44,7 +44,7 @@ impl Limiter {
             return Ok(());
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() > MANY {
+        if seen.len() > SWEEP_THRESHOLD {
             seen.retain(|_, (since, _)| since.elapsed() < WINDOW);
         }
         let (since, count) = seen.entry(network(address)).or_insert((Instant::now(), 0));

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use kernel::SagaId;
-use operator::{ActError, Actor, Effects};
+use operator::{ActionError, Actor, Effects};
 use saga::{Resolution, Verb};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ pub(super) struct ResolveAct {
     step: String,
     /// The step's result; the state of payments must confirm it.
     #[serde(rename = "as")]
-    to: Ended,
+    to: StepResult,
     /// How the operator knows the result.
     #[schema(value_type = rules::Reason)]
     evidence: String,
@@ -70,7 +70,8 @@ pub(super) struct ResolveAct {
 /// The result of a step.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ended {
+#[schema(as = Ended)]
+pub(super) enum StepResult {
     /// The step took effect.
     Done,
     /// The step did not take effect and no longer can.
@@ -79,7 +80,8 @@ pub(super) enum Ended {
 
 /// The effects of an act, or of its dry run.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Acted {
+#[schema(as = Acted)]
+pub(super) struct ActionResult {
     /// Whether the act was only simulated.
     dry_run: bool,
     #[serde(flatten)]
@@ -91,7 +93,7 @@ pub(super) struct Acted {
     post, path = "/api/sagas/{id}/retry", operation_id = "retry_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -102,8 +104,8 @@ pub(super) async fn retry(
     Operator(caller): Operator,
     Path(id): Path<SagaId>,
     Json(act): Json<Act>,
-) -> Result<Json<Acted>, Problem> {
-    do_it(&app, &caller, id, Verb::Retry, act).await
+) -> Result<Json<ActionResult>, Problem> {
+    execute(&app, &caller, id, Verb::Retry, act).await
 }
 
 /// Stop running the saga; signals are kept.
@@ -111,7 +113,7 @@ pub(super) async fn retry(
     post, path = "/api/sagas/{id}/pause", operation_id = "pause_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -122,8 +124,8 @@ pub(super) async fn pause(
     Operator(caller): Operator,
     Path(id): Path<SagaId>,
     Json(act): Json<Act>,
-) -> Result<Json<Acted>, Problem> {
-    do_it(&app, &caller, id, Verb::Pause, act).await
+) -> Result<Json<ActionResult>, Problem> {
+    execute(&app, &caller, id, Verb::Pause, act).await
 }
 
 /// Apply the signals that were kept during the pause, then continue.
@@ -131,7 +133,7 @@ pub(super) async fn pause(
     post, path = "/api/sagas/{id}/resume", operation_id = "resume_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -142,8 +144,8 @@ pub(super) async fn resume(
     Operator(caller): Operator,
     Path(id): Path<SagaId>,
     Json(act): Json<Act>,
-) -> Result<Json<Acted>, Problem> {
-    do_it(&app, &caller, id, Verb::Resume, act).await
+) -> Result<Json<ActionResult>, Problem> {
+    execute(&app, &caller, id, Verb::Resume, act).await
 }
 
 /// Compensate the saga: its order is canceled, unless it is paid before payments processes this.
@@ -151,7 +153,7 @@ pub(super) async fn resume(
     post, path = "/api/sagas/{id}/cancel", operation_id = "cancel_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -162,8 +164,8 @@ pub(super) async fn cancel(
     Operator(caller): Operator,
     Path(id): Path<SagaId>,
     Json(act): Json<Act>,
-) -> Result<Json<Acted>, Problem> {
-    do_it(&app, &caller, id, Verb::Cancel, act).await
+) -> Result<Json<ActionResult>, Problem> {
+    execute(&app, &caller, id, Verb::Cancel, act).await
 }
 
 /// Give the saga a decision of payments that it has not received.
@@ -171,7 +173,7 @@ pub(super) async fn cancel(
     post, path = "/api/sagas/{id}/signal", operation_id = "signal_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -182,7 +184,7 @@ pub(super) async fn signal(
     Operator(caller): Operator,
     Path(id): Path<SagaId>,
     Json(signal): Json<SignalAct>,
-) -> Result<Json<Acted>, Problem> {
+) -> Result<Json<ActionResult>, Problem> {
     let mut payload = signal.payload;
     rules::replace_nul(&mut payload);
     let verb = Verb::Signal {
@@ -194,7 +196,7 @@ pub(super) async fn signal(
         dry_run: signal.dry_run,
         revision: signal.revision,
     };
-    do_it(&app, &caller, id, verb, act).await
+    execute(&app, &caller, id, verb, act).await
 }
 
 /// Declare the saga's current step done or undone. For admins.
@@ -202,7 +204,7 @@ pub(super) async fn signal(
     post, path = "/api/sagas/{id}/resolve", operation_id = "resolve_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
         CallerProblems, BodyProblems,
@@ -213,12 +215,12 @@ pub(super) async fn resolve(
     Admin(caller): Admin,
     Path(id): Path<SagaId>,
     Json(resolve): Json<ResolveAct>,
-) -> Result<Json<Acted>, Problem> {
+) -> Result<Json<ActionResult>, Problem> {
     let verb = Verb::Resolve {
         step: rules::reason("step", resolve.step)?,
         to: match resolve.to {
-            Ended::Done => Resolution::Done,
-            Ended::Undone => Resolution::Undone,
+            StepResult::Done => Resolution::Done,
+            StepResult::Undone => Resolution::Undone,
         },
         evidence: rules::reason("evidence", resolve.evidence)?,
     };
@@ -227,7 +229,7 @@ pub(super) async fn resolve(
         dry_run: resolve.dry_run,
         revision: resolve.revision,
     };
-    do_it(&app, &caller, id, verb, act).await
+    execute(&app, &caller, id, verb, act).await
 }
 
 /// The acting user with their reason.
@@ -237,41 +239,41 @@ pub(super) fn actor(caller: &Caller, reason: String) -> Result<Actor, Problem> {
         .map_err(|error| Problem::invalid("reason", "text", error.to_string()))
 }
 
-async fn do_it(
+async fn execute(
     app: &App,
     caller: &Caller,
     id: SagaId,
     verb: Verb,
     act: Act,
-) -> Result<Json<Acted>, Problem> {
+) -> Result<Json<ActionResult>, Problem> {
     let actor = actor(caller, act.reason)?;
     let done = if act.dry_run {
         app.operator.preview(id, &verb).await
     } else {
-        app.operator.act(id, verb, &actor, act.revision).await
+        app.operator.execute(id, verb, &actor, act.revision).await
     };
     let effects = done.map_err(|error| refused(id, error))?;
-    Ok(Json(Acted {
+    Ok(Json(ActionResult {
         dry_run: act.dry_run,
         effects,
     }))
 }
 
-fn refused(id: SagaId, error: ActError) -> Problem {
+fn refused(id: SagaId, error: ActionError) -> Problem {
     let message = error.to_string();
     match error {
-        ActError::NotFound(_) => not_found(id),
-        ActError::Conflict(_) | ActError::Contradicted { .. } | ActError::Unreadable(_) => {
-            Problem::new(problems::ACT_REFUSED).detail(message)
-        }
-        ActError::Unavailable { .. } => Problem::new(kinds::UNAVAILABLE).detail(message),
-        ActError::Locked { ref sessions, .. } => {
+        ActionError::NotFound(_) => not_found(id),
+        ActionError::Conflict(_)
+        | ActionError::Contradicted { .. }
+        | ActionError::Unreadable(_) => Problem::new(problems::ACT_REFUSED).detail(message),
+        ActionError::Unavailable { .. } => Problem::new(kinds::UNAVAILABLE).detail(message),
+        ActionError::Locked { ref sessions, .. } => {
             let problem = Problem::new(kinds::UNAVAILABLE).detail(message);
             match sessions.first() {
                 Some(session) => problem.with("hint", session.end_command()),
                 None => problem,
             }
         }
-        ActError::Db(error) => error.into(),
+        ActionError::Db(error) => error.into(),
     }
 }

@@ -6,8 +6,8 @@ use kernel::{OrderId, SagaId, UserId};
 use operator::{
     Why,
     cause::Code,
-    judged::{self, Judged, Wanted},
-    sagas::{self, Filter, Life, Line},
+    diagnosed::{self, DiagnosedPage, DiagnosisFilter},
+    sagas::{self, Filter, SagaDetail, SagaSummary},
 };
 use saga::machine::StateKind;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBo
 use super::{App, read_orders::Sought, rules, shapes};
 
 /// Sagas that one call examines to find a cause.
-const MOST: usize = 200;
+const MAX_EXAMINED: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Which {
@@ -69,12 +69,12 @@ pub(super) struct Which {
 
 impl Which {
     /// The requested filter by cause, if causes matter.
-    fn wanted(&self) -> Result<Option<Wanted>, Problem> {
+    fn wanted(&self) -> Result<Option<DiagnosisFilter>, Problem> {
         let cause = self.cause.as_deref().map(str::parse::<Code>).transpose();
         let cause = cause.map_err(|message| Problem::invalid("cause", "unknown", message))?;
         let stuck = self.stuck || self.stuck_for.is_some();
         let matters = self.causes || stuck || cause.is_some();
-        Ok(matters.then_some(Wanted { cause, stuck }))
+        Ok(matters.then_some(DiagnosisFilter { cause, stuck }))
     }
 
     fn checked(self) -> Result<(Filter, u32), Problem> {
@@ -116,7 +116,7 @@ fn seconds(value: Option<u32>) -> Option<Duration> {
 #[schema(as = SagaInList)]
 pub(super) struct Row {
     #[serde(flatten)]
-    saga: Line,
+    saga: SagaSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Code>,
     /// Whether the saga does not continue by itself.
@@ -125,7 +125,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn plain(saga: Line) -> Self {
+    fn plain(saga: SagaSummary) -> Self {
         Self {
             saga,
             cause: None,
@@ -133,11 +133,11 @@ impl Row {
         }
     }
 
-    fn judged((saga, why): (Line, Why)) -> Self {
+    fn diagnosed((saga, why): (SagaSummary, Why)) -> Self {
         Self {
             saga,
-            cause: Some(why.judgement.code),
-            stuck: Some(why.judgement.stuck),
+            cause: Some(why.diagnosis.code),
+            stuck: Some(why.diagnosis.stuck),
         }
     }
 }
@@ -174,9 +174,10 @@ pub(super) async fn list(
         }
     }
     let (items, after) = if let Some(wanted) = wanted {
-        let judged = judged::list(&app.operator, &filter, wanted, limit as usize, MOST);
-        let Judged { found, after } = judged.await?;
-        (found.into_iter().map(Row::judged).collect(), after)
+        let diagnosed =
+            diagnosed::list(&app.operator, &filter, wanted, limit as usize, MAX_EXAMINED);
+        let DiagnosedPage { found, after } = diagnosed.await?;
+        (found.into_iter().map(Row::diagnosed).collect(), after)
     } else {
         let mut conn = app.pool.acquire().await?;
         let mut lines = sagas::list(&mut conn, &filter, i64::from(limit) + 1).await?;
@@ -196,7 +197,7 @@ pub(super) async fn list(
     get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = Life, description = "The saga as it is now"),
+        (status = 200, body = SagaDetail, description = "The saga as it is now"),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         CallerProblems,
@@ -206,10 +207,10 @@ pub(super) async fn find(
     State(app): State<App>,
     _: Operator,
     Path(id): Path<SagaId>,
-) -> Result<Json<Life>, Problem> {
+) -> Result<Json<SagaDetail>, Problem> {
     let mut conn = app.pool.acquire().await?;
-    let life = sagas::life(&mut conn, id, &app.engine).await?;
-    life.map(Json).ok_or_else(|| not_found(id))
+    let detail = sagas::find_detail(&mut conn, id, &app.engine).await?;
+    detail.map(Json).ok_or_else(|| not_found(id))
 }
 
 /// Why a saga is in its current state: the cause, the evidence, and the safe next command.

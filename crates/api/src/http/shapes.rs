@@ -85,8 +85,9 @@ pub(super) struct Product {
     version: i64,
 }
 
-/// Most units that the public catalog reports: as many as a cart of the storefront takes.
-const MOST_TOLD: i64 = 99;
+/// Maximum number of units that the public catalog reports: as many as a cart of the storefront
+/// takes.
+const MAX_REPORTED_UNITS: i64 = 99;
 
 impl From<product::Product> for Product {
     fn from(product: product::Product) -> Self {
@@ -97,7 +98,7 @@ impl From<product::Product> for Product {
             description: product.description,
             price: product.price,
             in_stock: product.available > 0,
-            available: product.available.clamp(0, MOST_TOLD),
+            available: product.available.clamp(0, MAX_REPORTED_UNITS),
             version: product.version,
         }
     }
@@ -136,7 +137,8 @@ impl From<product::Product> for StockedProduct {
 
 /// A line of an order.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Line {
+#[schema(as = Line)]
+pub(super) struct OrderLine {
     product_id: ProductId,
     name: String,
     quantity: u32,
@@ -174,7 +176,7 @@ pub(super) struct Order {
     canceling: bool,
     /// The transaction to pay; it exists once the order is awaiting payment.
     transaction_id: TransactionId,
-    items: Vec<Line>,
+    items: Vec<OrderLine>,
     total: Money,
     created_at: DateTime<Utc>,
     history: Vec<StatusChange>,
@@ -184,7 +186,7 @@ pub(super) struct Order {
 
 impl From<order::Order> for Order {
     fn from(order: order::Order) -> Self {
-        let line = |line: order::Line| Line {
+        let line = |line: order::Line| OrderLine {
             product_id: line.product_id,
             name: line.name,
             quantity: line.quantity,

@@ -2,7 +2,7 @@
 
 use kernel::SagaId;
 use operator::{
-    Actor, Operator, PaymentsSight, Sight,
+    Actor, DataSources, Operator, PaymentsAccess,
     batch::{self, ItemResult},
 };
 use reqwest::Method;
@@ -96,13 +96,13 @@ async fn a_batch_skips_a_locked_saga_and_goes_on() {
     let (other, free, _) = lock(&shop.pool, &second).await;
     other.rollback().await.unwrap();
     let (session, locked, _) = lock(&shop.pool, &first).await;
-    let sight = Sight {
-        payments: PaymentsSight::none("this test asks no payments"),
+    let sources = DataSources {
+        payments: PaymentsAccess::none("this test asks no payments"),
         amqp_url: None,
         reads_failed: false,
     };
     let registry = workflows::registry(&workflows::Settings::default());
-    let operator = Operator::new(shop.engine.clone(), registry, sight);
+    let operator = Operator::new(shop.engine.clone(), registry, sources);
     let actor = Actor::new("ann", "looking").unwrap();
     let sagas = [locked, free].map(SagaId::from);
     let batch = operator.plan(&sagas, &Verb::Pause, &actor).await.unwrap();

@@ -225,10 +225,10 @@ async fn why_names_the_cause_and_what_could_not_be_seen_from_here() {
     let why = shop.get(&path, &operator).await.json();
     assert_eq!(why["code"], "waiting-for-signal", "{why}");
     assert_eq!(why["sure"], "certain", "payments was seen: {why}");
-    let unseen = why["could_not_see"].to_string();
+    let unavailable = why["could_not_see"].to_string();
     assert!(
-        unseen.contains("RabbitMQ") && !unseen.contains("payments:"),
-        "{unseen}"
+        unavailable.contains("RabbitMQ") && !unavailable.contains("payments:"),
+        "{unavailable}"
     );
     let nobody = format!("/api/sagas/{}/why", kernel::SagaId::new());
     shop.get(&nobody, &operator).await.problem(404, "not-found");

@@ -137,8 +137,8 @@ impl Shop {
             operator: operator::Operator::new(
                 engine.clone(),
                 registry,
-                operator::Sight {
-                    payments: operator::PaymentsSight::service(Arc::new(payments.clone())),
+                operator::DataSources {
+                    payments: operator::PaymentsAccess::service(Arc::new(payments.clone())),
                     amqp_url: settings.amqp_url,
                     reads_failed: true,
                 },

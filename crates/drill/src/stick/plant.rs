@@ -59,10 +59,10 @@ pub(super) async fn entry(
             .execute(conn)
             .await?;
         }
-        Code::PausedBy => act(operator, conn, saga_id, Verb::Pause).await?,
+        Code::PausedBy => execute(operator, conn, saga_id, Verb::Pause).await?,
         Code::CompensationOverdue => {
             claimed(conn, saga_id, LONG).await?;
-            act(operator, conn, saga_id, Verb::Cancel).await?;
+            execute(operator, conn, saga_id, Verb::Cancel).await?;
             failed(conn, saga_id, "transient", &nobody, 1).await?;
             // disables the trigger that makes the journal immutable
             sqlx::query("set local session_replication_role = replica")
@@ -85,14 +85,14 @@ pub(super) async fn entry(
         | Code::Unroutable
         | Code::QueueWithoutConsumer
         | Code::MessageFailed
-        | Code::ParticipantHasAnswerWeMissed
+        | Code::PaymentEventLost
         | Code::PaymentMismatch
         | Code::Healthy => {}
     }
     Ok(())
 }
 
-async fn act(
+async fn execute(
     operator: &Operator,
     conn: &mut PgConnection,
     saga_id: SagaId,
@@ -100,7 +100,7 @@ async fn act(
 ) -> Result<(), DrillError> {
     let actor = Actor::new("drill", "made to stick").expect("a name and a reason");
     let (_, after): (_, AfterCommit) = operator
-        .act_in(conn, saga_id, verb, &actor, None, None)
+        .execute_in(conn, saga_id, verb, &actor, None, None)
         .await?;
     after.emit();
     Ok(())
@@ -279,7 +279,7 @@ pub(super) async fn decision(
     };
     let event = serde_json::to_value(event).expect("an event is JSON");
     match code {
-        Code::ParticipantHasAnswerWeMissed => {}
+        Code::PaymentEventLost => {}
         Code::OutboxUnpublished => {
             let said = "RabbitMQ: connection refused";
             message(&mut tx, &event, LONG, Some((said, None))).await?;

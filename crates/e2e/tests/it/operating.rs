@@ -390,7 +390,7 @@ async fn a_service_of_level_1_bears_out_no_assertion() {
     let saga = saga_of(&system, &lost).await;
     let before = shopctl(&system, &["saga", "show", &saga]).with(0).out;
     unverified(resolve(&system, false, &saga, "done"));
-    // what we said to be payments' database is not believed
+    // what we said to be payments' database is not verified
     unverified(resolve(&system, true, &saga, "done"));
     let after = shopctl(&system, &["saga", "show", &saga]).with(0).out;
     assert_eq!(before, after);

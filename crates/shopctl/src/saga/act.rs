@@ -1,7 +1,7 @@
 //! The verbs of `shopctl saga` that change sagas.
 
 use kernel::SagaId;
-use operator::{ActError, Actor, Effects, Operator, subject::AnyId};
+use operator::{ActionError, Actor, Effects, Operator, subject::AnyId};
 use saga::{Resolution, Verb};
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ impl Many {
             None => {
                 let found = self
                     .which
-                    .find(common, &pool, operator::batch::MOST_ITEMS + 1);
+                    .find(common, &pool, operator::batch::MAX_ITEMS + 1);
                 found.await?.iter().map(|(saga, _)| saga.saga_id).collect()
             }
         };
@@ -169,7 +169,9 @@ async fn one(
 ) -> anyhow::Result<()> {
     let shown = operator.preview(id, &verb).await.map_err(failure)?;
     output::confirm(common.yes, &consequences(&verb, &shown))?;
-    let done = operator.act(id, verb, actor, Some(shown.revision)).await;
+    let done = operator
+        .execute(id, verb, actor, Some(shown.revision))
+        .await;
     let done = done.map_err(failure)?;
     if common.output == Output::Json {
         output::data(&serde_json::to_string(&done)?)?;
@@ -183,16 +185,16 @@ async fn one(
 
 /// Describes the effects of the action.
 fn consequences(verb: &Verb, effects: &Effects) -> String {
-    let Effects { from, to, then, .. } = effects;
+    let Effects { from, to, next, .. } = effects;
     let id = effects.saga_id;
-    let mut lines = vec![if then == to {
+    let mut lines = vec![if next == to {
         format!("{verb}: saga {id} goes from {from} to {to}.")
     } else {
-        format!("{verb}: saga {id} goes from {from} to {to}, then to {then}.")
+        format!("{verb}: saga {id} goes from {from} to {to}, then to {next}.")
     }];
     for (title, what) in [
-        ("Sends", &effects.sends),
-        ("Moves", &effects.moves),
+        ("Sends", &effects.messages),
+        ("Moves", &effects.state_changes),
         ("Note", &effects.notes),
     ] {
         lines.extend(what.iter().map(|what| format!("  {title}: {what}.")));
@@ -200,25 +202,25 @@ fn consequences(verb: &Verb, effects: &Effects) -> String {
     lines.join("\n") + "\n"
 }
 
-pub(crate) fn failure(error: ActError) -> anyhow::Error {
+pub(crate) fn failure(error: ActionError) -> anyhow::Error {
     let message = error.to_string();
     match error {
-        ActError::NotFound(_) => Failure::not_found(message)
+        ActionError::NotFound(_) => Failure::not_found(message)
             .hint("`shopctl saga list --order ORDER` finds one; old ones at rest are archived")
             .into(),
-        ActError::Conflict(_) => Failure::conflict(message)
+        ActionError::Conflict(_) => Failure::conflict(message)
             .hint("`shopctl saga show ID` tells where it stands now")
             .into(),
-        ActError::Contradicted { .. } => Failure::conflict(message)
+        ActionError::Contradicted { .. } => Failure::conflict(message)
             .hint("`shopctl saga why ID` tells what is known of both sides")
             .into(),
-        ActError::Unavailable { .. } => Failure::unreachable(message)
+        ActionError::Unavailable { .. } => Failure::unreachable(message)
             .hint("`shopctl payments` shows how payments is asked; or wait until it can be reached")
             .into(),
-        ActError::Unreadable(_) => Failure::not_done(message)
+        ActionError::Unreadable(_) => Failure::not_done(message)
             .hint("use the shopctl that belongs to the workers which know its plan")
             .into(),
-        ActError::Locked { sessions, .. } => crate::db_sessions::locked(message, &sessions),
-        ActError::Db(error) => error.into(),
+        ActionError::Locked { sessions, .. } => crate::db_sessions::locked(message, &sessions),
+        ActionError::Db(error) => error.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! `shopctl saga list`.
 
-use operator::{Why, sagas::Line};
+use operator::{Why, sagas::SagaSummary};
 use serde::Serialize;
 
 use super::Which;
@@ -19,19 +19,19 @@ pub(crate) struct List {
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]
-    saga: Line,
+    saga: SagaSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stuck: Option<bool>,
 }
 
-impl From<(Line, Option<Why>)> for Row {
-    fn from((saga, why): (Line, Option<Why>)) -> Self {
+impl From<(SagaSummary, Option<Why>)> for Row {
+    fn from((saga, why): (SagaSummary, Option<Why>)) -> Self {
         Self {
             saga,
-            cause: why.as_ref().map(|why| why.judgement.code.as_str()),
-            stuck: why.map(|why| why.judgement.stuck),
+            cause: why.as_ref().map(|why| why.diagnosis.code.as_str()),
+            stuck: why.map(|why| why.diagnosis.stuck),
         }
     }
 }

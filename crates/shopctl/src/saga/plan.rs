@@ -22,7 +22,7 @@ pub(crate) struct Plan {
 pub(crate) struct CheckCompat {}
 
 #[derive(Serialize)]
-struct Line {
+struct PrintedStep {
     plan: &'static str,
     version: i32,
     hash: String,
@@ -57,25 +57,25 @@ impl Plan {
             }
             return Ok(());
         }
-        let lines: Vec<_> = shapes.iter().flat_map(lines).collect();
+        let steps: Vec<_> = shapes.iter().flat_map(printed_steps).collect();
         let header = ["PLAN", "STEP", "KIND", "ROLE", "UNDONE"];
-        output::rows(common.output, &header, &lines, |line| {
+        output::rows(common.output, &header, &steps, |step| {
             vec![
-                format!("{} v{}", line.plan, line.version),
-                line.step.to_owned(),
-                line.kind.to_owned(),
-                line.role.to_owned(),
-                line.undone.to_owned(),
+                format!("{} v{}", step.plan, step.version),
+                step.step.to_owned(),
+                step.kind.to_owned(),
+                step.role.to_owned(),
+                step.undone.to_owned(),
             ]
         })
     }
 }
 
-fn lines(shape: &Shape) -> Vec<Line> {
+fn printed_steps(shape: &Shape) -> Vec<PrintedStep> {
     let hash = shape.hash();
     let steps = shape.steps.iter();
     steps
-        .map(|step| Line {
+        .map(|step| PrintedStep {
             plan: shape.name,
             version: shape.version,
             hash: hash.clone(),

@@ -1,7 +1,7 @@
 //! `shopctl saga show`.
 
 use operator::{
-    sagas::{self, Life},
+    sagas::{self, SagaDetail},
     subject::AnyId,
 };
 
@@ -24,19 +24,19 @@ impl Show {
         let engine = engine(common, &pool)?;
         let found = subject::find(&operator(common, &pool)?, &self.id).await?;
         let mut conn = pool.acquire().await?;
-        let life = sagas::life(&mut conn, found.saga_id, &engine).await?;
-        let life = life.ok_or_else(|| subject::archived(found))?;
+        let detail = sagas::find_detail(&mut conn, found.saga_id, &engine).await?;
+        let detail = detail.ok_or_else(|| subject::archived(found))?;
         if common.output == Output::Json {
-            output::data(&serde_json::to_string(&life)?)?;
+            output::data(&serde_json::to_string(&detail)?)?;
             return Ok(());
         }
-        head(&life);
-        timeline(common.output, &life)
+        head(&detail);
+        timeline(common.output, &detail)
     }
 }
 
-fn head(life: &Life) {
-    let saga = &life.saga;
+fn head(detail: &SagaDetail) {
+    let saga = &detail.saga;
     output::talk(&format!(
         "Saga {} of order {}, {} v{}, revision {}, trace {}",
         saga.saga_id,
@@ -53,7 +53,7 @@ fn head(life: &Life) {
         .map(|reason| format!(", because {reason}"))
         .unwrap_or_default();
     output::talk(&format!("It is {}{paused}{reason}.", saga.state));
-    for step in &life.steps {
+    for step in &detail.steps {
         output::talk(&format!(
             "  {:<16} {:<7} {}",
             step.name, step.kind, step.status
@@ -71,7 +71,7 @@ fn head(life: &Life) {
             due_at.format("%F %T")
         ));
     }
-    for signal in &life.signals {
+    for signal in &detail.signals {
         let verdict = signal.verdict.as_ref();
         let verdict = verdict.map_or("kept".to_owned(), ToString::to_string);
         output::talk(&format!(
@@ -81,7 +81,7 @@ fn head(life: &Life) {
             signal.received_at.format("%F %T%.3f")
         ));
     }
-    for act in &life.acts {
+    for act in &detail.acts {
         let batch = act
             .batch_id
             .map(|id| format!(" by plan {id}"))
@@ -96,23 +96,23 @@ fn head(life: &Life) {
     }
 }
 
-fn timeline(output: Output, life: &Life) -> anyhow::Result<()> {
+fn timeline(output: Output, detail: &SagaDetail) -> anyhow::Result<()> {
     output::rows(
         output,
         &["AT", "WHAT", "STEP", "ATTEMPT", "STATE", "DETAIL", "BY"],
-        &life.timeline,
-        |moment| {
+        &detail.timeline,
+        |entry| {
             vec![
-                moment.at.format("%F %T%.3f").to_string(),
-                moment.kind.to_string(),
-                moment.step.clone().unwrap_or_default(),
-                moment
+                entry.at.format("%F %T%.3f").to_string(),
+                entry.kind.to_string(),
+                entry.step.clone().unwrap_or_default(),
+                entry
                     .attempt
                     .map(|attempt| attempt.to_string())
                     .unwrap_or_default(),
-                moment.state.to_string(),
-                moment.detail.clone().unwrap_or_default(),
-                moment.actor.clone().unwrap_or_default(),
+                entry.state.to_string(),
+                entry.detail.clone().unwrap_or_default(),
+                entry.actor.clone().unwrap_or_default(),
             ]
         },
     )

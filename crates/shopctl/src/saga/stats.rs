@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use operator::{cause::Code, judged::Wanted, stats};
+use operator::{cause::Code, diagnosed::DiagnosisFilter, stats};
 use serde::Serialize;
 
 use super::Which;
@@ -63,20 +63,20 @@ struct OfCause {
 
 async fn by_cause(common: &Common) -> anyhow::Result<()> {
     let pool = common.shop()?;
-    let every = Wanted::default();
+    let every = DiagnosisFilter::default();
     let all = Which::default();
-    let all = all.judged(common, &pool, every, usize::MAX).await?;
+    let all = all.diagnosed(common, &pool, every, usize::MAX).await?;
     let mut causes = BTreeMap::<Code, OfCause>::new();
     for (_, why) in &all {
-        let code = why.judgement.code;
+        let code = why.diagnosis.code;
         let of = causes.entry(code).or_insert(OfCause {
             cause: code.as_str(),
-            stuck: why.judgement.stuck,
+            stuck: why.diagnosis.stuck,
             sagas: 0,
-            since: why.judgement.since,
+            since: why.diagnosis.since,
         });
         of.sagas += 1;
-        of.since = of.since.min(why.judgement.since);
+        of.since = of.since.min(why.diagnosis.since);
     }
     let causes: Vec<_> = causes.into_values().collect();
     let header = ["CAUSE", "STUCK", "SAGAS", "SINCE"];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use operator::{
-    sagas::{self, Line},
+    sagas::{self, SagaSummary},
     subject::AnyId,
 };
 use saga::machine::StateKind;
@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// Interval between polls.
-const POLL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Maximum number of sagas watched at once.
-const MOST: usize = 1000;
+const MAX_SAGAS: usize = 1000;
 
 #[derive(clap::Args)]
 pub(crate) struct Watch {
@@ -39,7 +39,7 @@ pub(crate) struct Watch {
 
 /// The fields of a saga whose changes are printed.
 #[derive(PartialEq)]
-struct Seen {
+struct PrintedState {
     revision: i64,
     attempt: Option<i32>,
     last_error: Option<String>,
@@ -55,7 +55,7 @@ impl Watch {
         let mut watched = if let Some(found) = named {
             vec![found.saga_id]
         } else {
-            let found = self.which.find(common, &pool, MOST).await?;
+            let found = self.which.find(common, &pool, MAX_SAGAS).await?;
             found.iter().map(|(saga, _)| saga.saga_id).collect()
         };
         output::talk(&format!(
@@ -63,7 +63,7 @@ impl Watch {
             output::counted(watched.len(), "saga")
         ));
         let begun = Instant::now();
-        let mut seen = BTreeMap::new();
+        let mut printed = BTreeMap::new();
         loop {
             let mut conn = pool.acquire().await?;
             let now = sagas::find(&mut conn, &watched).await?;
@@ -73,9 +73,9 @@ impl Watch {
             }
             let mut still = Vec::with_capacity(now.len());
             for saga in now {
-                if seen.get(&saga.saga_id) != Some(&Seen::of(&saga)) {
+                if printed.get(&saga.saga_id) != Some(&PrintedState::of(&saga)) {
                     print(common.output, &saga)?;
-                    seen.insert(saga.saga_id, Seen::of(&saga));
+                    printed.insert(saga.saga_id, PrintedState::of(&saga));
                 }
                 if !saga.state.known().is_some_and(StateKind::is_at_rest) {
                     still.push(saga.saga_id);
@@ -89,7 +89,7 @@ impl Watch {
                 return Err(Failure::not_done(format!(
                     "{} of {} sagas are not at rest after {:?}; the first is {}",
                     still.len(),
-                    seen.len(),
+                    printed.len(),
                     self.timeout,
                     still[0]
                 ))
@@ -100,13 +100,13 @@ impl Watch {
                 .into());
             }
             watched = still;
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-impl Seen {
-    fn of(saga: &Line) -> Self {
+impl PrintedState {
+    fn of(saga: &SagaSummary) -> Self {
         Self {
             revision: saga.revision,
             attempt: saga.attempt,
@@ -115,7 +115,7 @@ impl Seen {
     }
 }
 
-fn print(output: Output, saga: &Line) -> anyhow::Result<()> {
+fn print(output: Output, saga: &SagaSummary) -> anyhow::Result<()> {
     if output == Output::Json {
         output::data(&serde_json::to_string(saga)?)?;
         return Ok(());

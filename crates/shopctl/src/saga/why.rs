@@ -1,6 +1,6 @@
 //! `shopctl saga why`.
 
-use operator::{Why, judge::NextStep, subject::AnyId};
+use operator::{Why, diagnosis::NextStep, subject::AnyId};
 
 use super::operator;
 use crate::{
@@ -25,12 +25,12 @@ impl WhyArgs {
         if common.output == Output::Json {
             output::data(&serde_json::to_string(&why)?)?;
         } else {
-            tell(common, &why)?;
+            print(common, &why)?;
         }
-        if why.judgement.stuck {
+        if why.diagnosis.stuck {
             return Err(Failure::not_done(format!(
                 "saga {} is stuck: {}",
-                why.saga_id, why.judgement.code
+                why.saga_id, why.diagnosis.code
             ))
             .hint(format!("`{}` prints its page", runbook::command(&why)))
             .into());
@@ -39,29 +39,29 @@ impl WhyArgs {
     }
 }
 
-fn tell(common: &Common, why: &Why) -> anyhow::Result<()> {
-    let judgement = &why.judgement;
+fn print(common: &Common, why: &Why) -> anyhow::Result<()> {
+    let diagnosis = &why.diagnosis;
     output::talk(&format!(
         "Saga {} is {}: {}, since {} ({}).\n{}",
         why.saga_id,
         why.state,
-        judgement.title,
-        judgement.since.format("%F %T"),
-        judgement.sure.as_str(),
-        judgement.explanation,
+        diagnosis.title,
+        diagnosis.since.format("%F %T"),
+        diagnosis.confidence.as_str(),
+        diagnosis.explanation,
     ));
-    let cause = ("cause", judgement.code.to_string());
-    let evidence = judgement.evidence.iter();
+    let cause = ("cause", diagnosis.code.to_string());
+    let evidence = diagnosis.evidence.iter();
     let rows: Vec<_> = std::iter::once(cause)
         .chain(evidence.map(|evidence| (evidence.name, evidence.value.clone())))
         .collect();
     output::rows(common.output, &["WHAT", "VALUE"], &rows, |(name, value)| {
         vec![(*name).to_owned(), value.clone()]
     })?;
-    for what in &judgement.could_not_see {
-        output::talk(&format!("Not seen: {what}"));
+    for source in &diagnosis.unavailable {
+        output::talk(&format!("Not seen: {source}"));
     }
-    judgement.next.iter().for_each(print_next);
+    diagnosis.next.iter().for_each(print_next);
     Ok(())
 }
 

@@ -363,8 +363,8 @@ async fn without_the_right_the_statement_to_run_is_printed() {
     assert!(refused.err.contains("pg_signal_backend"), "{refused:?}");
     assert!(prompt.is_alive().await);
     let why = why.objects().remove(0);
-    let unseen = why["could_not_see"].to_string();
-    assert!(unseen.contains("locks: "), "{why}");
+    let unavailable = why["could_not_see"].to_string();
+    assert!(unavailable.contains("locks: "), "{why}");
     let checks = doctor.objects();
     let check = checks
         .iter()

@@ -29,7 +29,7 @@ async fn a_missing_setting_is_named_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_database_without_a_service_is_not_believed() {
+async fn a_database_without_a_service_is_not_verified() {
     let place = Place::open().await;
     let url = testkit::database("payments", &db::PAYMENTS).await;
     let mut command = place.command(&["payments", "-o", "json"]);
@@ -39,7 +39,7 @@ async fn a_database_without_a_service_is_not_believed() {
         *database,
         json!({
             "read": false,
-            "why": "it is not believed: nothing proves that it belongs to payments, because PAYMENTS_URL is not set",
+            "why": "it is not verified: nothing proves that it belongs to payments, because PAYMENTS_URL is not set",
         })
     );
 }

@@ -60,9 +60,9 @@ const OTHERS: u32 = 7;
 type Asked = (usize, Result<Fact, Verdict>);
 
 impl PaymentEvents {
-    /// Whether this message is believed as it is: payments has signed its body, or events are
+    /// Whether this message is accepted as it is: payments has signed its body, or events are
     /// trusted.
-    pub(super) async fn is_believed(&self, delivery: &Delivery) -> bool {
+    pub(super) async fn is_accepted(&self, delivery: &Delivery) -> bool {
         if self.proof == EventProof::Trusted {
             return true;
         }

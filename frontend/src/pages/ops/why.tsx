@@ -24,12 +24,12 @@ export function WhyPanel({ life }: { life: SagaLife }) {
     staleTime: 0,
   });
   const error = useSteadyError(why, life.saga_id);
-  if (why.data) return <Judgement why={why.data} />;
+  if (why.data) return <Diagnosis why={why.data} />;
   if (error) return <Failure error={error} retry={why.refetch} frank />;
   return <Loading shape="row" count={2} />;
 }
 
-function Judgement({ why }: { why: Why }) {
+function Diagnosis({ why }: { why: Why }) {
   const now = useNow();
   const tone = why.stuck ? 'bad' : 'calm';
   return (

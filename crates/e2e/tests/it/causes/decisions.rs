@@ -55,7 +55,7 @@ async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
     let why = assert_cause(
         &system,
         &saga,
-        "participant-has-answer-we-missed",
+        "payment-event-lost",
         &["transaction", "status"],
     )
     .await;

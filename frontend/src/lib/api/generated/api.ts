@@ -797,7 +797,7 @@ export interface components {
          *     codes.
          * @enum {string}
          */
-        Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
+        Cause: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "payment-event-lost" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
         /** @description The current password and its replacement. */
         ChangePassword: {
             current_password: string;
@@ -3750,7 +3750,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only sagas with this cause, as `why` names it. */
-                cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "participant-has-answer-we-missed" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
+                cause?: "waiting-for-signal" | "retry-backoff" | "lease-held" | "lease-expired" | "no-worker" | "blocked-by-session" | "job-lost" | "outbox-unpublished" | "unroutable" | "queue-without-consumer" | "queue-backlog" | "message-failed" | "participant-unreachable" | "payment-event-lost" | "outcome-unknown" | "paused-by" | "payment-mismatch" | "unknown-plan-version" | "compensation-overdue" | "healthy";
                 /** @description Report each saga's cause, as with `cause` and `stuck`. */
                 causes?: boolean;
                 /** @description `next_cursor` of the previous page. */

@@ -1,7 +1,7 @@
 //! Diagnosis as a pure function: it maps the facts about one saga and its environment to a cause,
 //! with the evidence and the safe next steps.
 //!
-//! The first rule that matches decides; [`judge`] lists the rules in that order. An unavailable
+//! The first rule that matches decides; [`diagnose`] lists the rules in that order. An unavailable
 //! fact is never guessed: the diagnosis names it, and a conclusion that depends on it is merely
 //! likely.
 
@@ -31,19 +31,19 @@ pub const IN_A_ROW: usize = 3;
 
 /// A fact whose source may not have been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen<T> {
+pub enum Observed<T> {
     /// The source was read.
-    Seen(T),
+    Available(T),
     /// The source was not read: nothing may be concluded.
-    Unseen,
+    Unavailable,
 }
 
-impl<T> Seen<T> {
+impl<T> Observed<T> {
     /// The fact, if its source was read.
-    pub const fn seen(&self) -> Option<&T> {
+    pub const fn available(&self) -> Option<&T> {
         match self {
-            Self::Seen(what) => Some(what),
-            Self::Unseen => None,
+            Self::Available(fact) => Some(fact),
+            Self::Unavailable => None,
         }
     }
 }
@@ -69,7 +69,7 @@ pub struct Entry {
 
 /// A finished attempt at the entry's work, from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct FinishedAttempt {
     /// Number of the attempt.
     pub attempt: i32,
     /// The attempt's result.
@@ -164,13 +164,13 @@ pub struct Facts {
     /// The saga's entry in the outbox.
     pub entry: Option<Entry>,
     /// The last attempts at the entry's work, newest first.
-    pub ended: Vec<Ended>,
+    pub attempts: Vec<FinishedAttempt>,
     /// The transaction at payments.
-    pub payment: Seen<Option<Payment>>,
+    pub payment: Observed<Option<Payment>>,
     /// Payments' event about the transaction, if it is not published yet.
-    pub unpublished: Seen<Option<Unpublished>>,
+    pub unpublished: Observed<Option<Unpublished>>,
     /// Messages in `failed` that name the transaction.
-    pub failed: Seen<Vec<FailedMessage>>,
+    pub failed: Observed<Vec<FailedMessage>>,
     /// The rows of the saga that blocking sessions have locked.
     pub locked: Vec<LockedRow>,
 }
@@ -178,7 +178,7 @@ pub struct Facts {
 impl Facts {
     /// Payments' event, if it is parked in payments' outbox.
     fn parked(&self) -> Option<&Unpublished> {
-        let unpublished = self.unpublished.seen()?.as_ref();
+        let unpublished = self.unpublished.available()?.as_ref();
         unpublished.filter(|message| message.parked)
     }
 }
@@ -210,11 +210,11 @@ pub struct World {
     /// Number of steps and timers that are due and unclaimed.
     pub due: i64,
     /// Sessions that block the work on sagas, the oldest transaction first.
-    pub blocking: Seen<Vec<BlockingSession>>,
+    pub blocking: Observed<Vec<BlockingSession>>,
     /// The queue of payments' decisions, if it exists.
-    pub queue: Seen<Option<Queue>>,
+    pub queue: Observed<Option<Queue>>,
     /// The sources that could not be read, and why.
-    pub could_not_see: Vec<String>,
+    pub unavailable: Vec<String>,
 }
 
 impl World {
@@ -234,7 +234,8 @@ pub const EVENTS: &str = contracts::topology::PAYMENTS_EVENTS_QUEUE;
 /// How certain a diagnosis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Sure {
+#[schema(as = Sure)]
+pub enum Confidence {
     /// Every fact on which the diagnosis depends was read.
     Certain,
     /// A fact on which the diagnosis depends was unavailable, or a session that blocks other sagas
@@ -242,7 +243,7 @@ pub enum Sure {
     Likely,
 }
 
-impl Sure {
+impl Confidence {
     /// The word shown to operators.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -272,7 +273,8 @@ pub struct NextStep {
 
 /// The diagnosis of a saga: why it is in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Judgement {
+#[schema(as = Judgement)]
+pub struct Diagnosis {
     /// The cause.
     pub code: Code,
     /// The cause in a few words.
@@ -282,7 +284,8 @@ pub struct Judgement {
     /// Since when the cause has applied.
     pub since: DateTime<Utc>,
     /// How certain the diagnosis is.
-    pub sure: Sure,
+    #[serde(rename = "sure")]
+    pub confidence: Confidence,
     /// The meaning of the cause.
     pub explanation: &'static str,
     /// The evidence for the cause.
@@ -290,25 +293,26 @@ pub struct Judgement {
     /// Next steps, the best first.
     pub next: Vec<NextStep>,
     /// The sources that could not be read, and why.
-    pub could_not_see: Vec<String>,
+    #[serde(rename = "could_not_see")]
+    pub unavailable: Vec<String>,
     /// The path of the cause's runbook.
     pub runbook: String,
 }
 
 /// Diagnoses a saga.
-pub fn judge(facts: &Facts, world: &World) -> Judgement {
+pub fn diagnose(facts: &Facts, world: &World) -> Diagnosis {
     let found = rules::first(facts, world);
     let about = found.code.about();
-    Judgement {
+    Diagnosis {
         code: found.code,
         title: about.title,
         stuck: about.stuck,
         since: found.since,
-        sure: found.sure,
+        confidence: found.confidence,
         explanation: about.explanation,
         next: next::steps(&found, facts, world),
         evidence: found.evidence,
-        could_not_see: world.could_not_see.clone(),
+        unavailable: world.unavailable.clone(),
         runbook: found.code.runbook(),
     }
 }

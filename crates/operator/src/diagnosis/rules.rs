@@ -10,7 +10,8 @@ use messaging::outbox::Refusal;
 use saga::{journal::JournalFact, machine::StateKind};
 
 use super::{
-    EVENTS, Ended, Entry, Evidence, Facts, IN_A_ROW, OVERDUE, Payment, Seen, Sure, World, at,
+    Confidence, EVENTS, Entry, Evidence, Facts, FinishedAttempt, IN_A_ROW, OVERDUE, Observed,
+    Payment, World, at,
 };
 use crate::cause::Code;
 
@@ -18,7 +19,7 @@ use crate::cause::Code;
 pub(super) struct Found {
     pub(super) code: Code,
     pub(super) since: DateTime<Utc>,
-    pub(super) sure: Sure,
+    pub(super) confidence: Confidence,
     pub(super) evidence: Vec<Evidence>,
     /// The session to end, if one blocks the saga.
     pub(super) session: Option<i32>,
@@ -77,7 +78,7 @@ impl Case<'_> {
         Found {
             code,
             since,
-            sure: Sure::Certain,
+            confidence: Confidence::Certain,
             evidence,
             session: None,
         }
@@ -93,17 +94,17 @@ impl Case<'_> {
             return None;
         }
         // what payments says now decides: a contradiction is over once both agree
-        let what = match facts.payment.seen() {
+        let what = match facts.payment.available() {
             Some(Some(payment)) => self.differs(payment),
             Some(None) | None => self.contradiction(),
         };
         if let Some(what) = what {
             return Some(self.mismatched(what));
         }
-        let payments = if facts.payment.seen().is_some() || facts.transaction_id.is_none() {
-            Sure::Certain
+        let payments = if facts.payment.available().is_some() || facts.transaction_id.is_none() {
+            Confidence::Certain
         } else {
-            Sure::Likely
+            Confidence::Likely
         };
         let mut healthy = self.found(
             Code::Healthy,
@@ -111,12 +112,12 @@ impl Case<'_> {
             [("moved_at", at(facts.moved_at))],
         );
         healthy.evidence.extend(self.left_behind());
-        Some(healthy.sure(payments))
+        Some(healthy.with_confidence(payments))
     }
 
     /// The messages about an order at rest that still wait for an operator.
     fn left_behind(&self) -> Option<Evidence> {
-        let failed = self.facts.failed.seen().into_iter().flatten();
+        let failed = self.facts.failed.available().into_iter().flatten();
         let failed = failed.map(|message| {
             let id = message.message_id.clone().unwrap_or_else(unknown);
             format!("message {id} in failed")
@@ -180,17 +181,17 @@ impl Case<'_> {
         if let Some(breach) = &facts.breach {
             return Some(breach.clone());
         }
-        let mut ended = facts.ended.iter();
-        let last = ended.find(|ended| ended.fact != JournalFact::Lost);
+        let mut attempts = facts.attempts.iter();
+        let last = attempts.find(|attempt| attempt.fact != JournalFact::Lost);
         if let Some(last) = last.filter(|last| is_contradicted(&last.fact)) {
             return Some(last.detail.clone().unwrap_or_default());
         }
-        let mut failed = facts.failed.seen().into_iter().flatten();
+        let mut failed = facts.failed.available().into_iter().flatten();
         let mismatch = Some(FailureKind::PaymentMismatch.into());
         if let Some(message) = failed.find(|message| message.kind == mismatch) {
             return Some(message.reason.clone().unwrap_or_else(unknown));
         }
-        let Some(payment) = facts.payment.seen()? else {
+        let Some(payment) = facts.payment.available()? else {
             let is_paid_for = facts.transaction_id.is_some();
             return (facts.state == StateKind::Waiting && is_paid_for)
                 .then(|| "payments knows no transaction of this order".to_owned());
@@ -237,8 +238,8 @@ impl Case<'_> {
 
     /// Whether an attempt has begun and not ended.
     fn under_way(&self, entry: &Entry) -> bool {
-        let ended = |ended: &Ended| ended.attempt == entry.attempt;
-        entry.attempt > 0 && !self.facts.ended.iter().any(ended)
+        let is_this = |finished: &FinishedAttempt| finished.attempt == entry.attempt;
+        entry.attempt > 0 && !self.facts.attempts.iter().any(is_this)
     }
 
     /// The entry is due and unclaimed: not claimed within the lease, or no worker is running.
@@ -283,7 +284,7 @@ impl Case<'_> {
         ];
         let found = self.found(Code::LeaseHeld, self.facts.moved_at, own);
         Some(if self.world.is_gone(entry) {
-            found.sure(Sure::Likely)
+            found.with_confidence(Confidence::Likely)
         } else {
             found
         })
@@ -378,17 +379,17 @@ impl Case<'_> {
 
     /// Attempts fail one after the other, whether the next one is far away, due or under way.
     fn failing(&self, entry: &Entry) -> Option<Found> {
-        let failed = |ended: &&Ended| {
-            let fact = &ended.fact;
+        let failed = |attempt: &&FinishedAttempt| {
+            let fact = &attempt.fact;
             is_unknown(fact) || matches!(fact, JournalFact::Transient { .. })
         };
         // a lost attempt ends with the worker's death, which says nothing about payments
-        let ended = self.facts.ended.iter();
-        let told = ended.filter(|ended| ended.fact != JournalFact::Lost);
-        let in_a_row: Vec<_> = told.take_while(failed).collect();
+        let attempts = self.facts.attempts.iter();
+        let known = attempts.filter(|attempt| attempt.fact != JournalFact::Lost);
+        let in_a_row: Vec<_> = known.take_while(failed).collect();
         let last = in_a_row.get(..IN_A_ROW)?;
         // an attempt that may have taken effect weighs more than any number that never left
-        let code = if last.iter().any(|ended| is_unknown(&ended.fact)) {
+        let code = if last.iter().any(|attempt| is_unknown(&attempt.fact)) {
             Code::OutcomeUnknown
         } else {
             Code::ParticipantUnreachable
@@ -435,18 +436,22 @@ impl Case<'_> {
     fn waiting(&self, entry: &Entry) -> Found {
         let facts = self.facts;
         let decided = match &facts.payment {
-            Seen::Seen(Some(payment)) => payment.decided_at,
-            Seen::Seen(None) | Seen::Unseen => None,
+            Observed::Available(Some(payment)) => payment.decided_at,
+            Observed::Available(None) | Observed::Unavailable => None,
         };
-        let seen = facts.payment.seen().is_some();
+        let is_available = facts.payment.available().is_some();
         // while payments cannot be read, a message in `failed` is still evidence
-        if let (false, Some(found)) = (seen, self.failed()) {
+        if let (false, Some(found)) = (is_available, self.failed()) {
             return found;
         }
         // an event takes a moment to arrive
         let Some(since) = decided.filter(|at| self.age(*at) >= self.world.lease) else {
-            let sure = if seen { Sure::Certain } else { Sure::Likely };
-            return self.waits(entry).sure(sure);
+            let confidence = if is_available {
+                Confidence::Certain
+            } else {
+                Confidence::Likely
+            };
+            return self.waits(entry).with_confidence(confidence);
         };
         let found = self
             .unpublished(since)
@@ -464,7 +469,7 @@ impl Case<'_> {
     }
 
     fn unpublished(&self, since: DateTime<Utc>) -> Option<Found> {
-        let message = self.facts.unpublished.seen()?.as_ref()?;
+        let message = self.facts.unpublished.available()?.as_ref()?;
         let said = message
             .last_error
             .clone()
@@ -487,7 +492,7 @@ impl Case<'_> {
     }
 
     fn failed(&self) -> Option<Found> {
-        let message = self.facts.failed.seen()?.first()?;
+        let message = self.facts.failed.available()?.first()?;
         let own = [
             (
                 "message",
@@ -501,10 +506,10 @@ impl Case<'_> {
 
     /// Payments has published its event: the event is in the queue, or lost.
     fn queued(&self, since: DateTime<Utc>) -> Found {
-        let published = self.facts.unpublished.seen().is_some();
+        let published = self.facts.unpublished.available().is_some();
         let queue = match &self.world.queue {
-            Seen::Unseen => None,
-            Seen::Seen(queue) => Some(queue),
+            Observed::Unavailable => None,
+            Observed::Available(queue) => Some(queue),
         };
         let name = ("queue", EVENTS.to_owned());
         match queue {
@@ -519,7 +524,11 @@ impl Case<'_> {
                 };
                 let alone = queue.consumers == 0 && published;
                 let found = self.found(code, since, [name, messages, consumers, retrying]);
-                found.sure(if alone { Sure::Certain } else { Sure::Likely })
+                found.with_confidence(if alone {
+                    Confidence::Certain
+                } else {
+                    Confidence::Likely
+                })
             }
             queue => {
                 // messages held by a consumer at this moment are not counted
@@ -528,24 +537,24 @@ impl Case<'_> {
                     Some(None) => true,
                     None => false,
                 };
-                let all = published && nowhere && self.facts.failed.seen().is_some();
+                let all = published && nowhere && self.facts.failed.available().is_some();
                 let state = match queue {
                     Some(Some(_)) => format!("{EVENTS} is empty"),
                     Some(None) => format!("{EVENTS} does not exist"),
                     None => unknown(),
                 };
-                let found = self.found(
-                    Code::ParticipantHasAnswerWeMissed,
-                    since,
-                    [("queue", state)],
-                );
-                found.sure(if all { Sure::Certain } else { Sure::Likely })
+                let found = self.found(Code::PaymentEventLost, since, [("queue", state)]);
+                found.with_confidence(if all {
+                    Confidence::Certain
+                } else {
+                    Confidence::Likely
+                })
             }
         }
     }
 
     fn with_payment(&self, mut found: Found) -> Found {
-        if let Some(Some(payment)) = self.facts.payment.seen() {
+        if let Some(Some(payment)) = self.facts.payment.available() {
             let mut more = vec![
                 ("transaction", payment.transaction_id.to_string()),
                 ("status", payment.status.to_string()),
@@ -561,8 +570,8 @@ impl Case<'_> {
 }
 
 impl Found {
-    fn sure(self, sure: Sure) -> Self {
-        Self { sure, ..self }
+    fn with_confidence(self, confidence: Confidence) -> Self {
+        Self { confidence, ..self }
     }
 }
 

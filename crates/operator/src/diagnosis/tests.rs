@@ -47,13 +47,13 @@ fn world() -> World {
         lease: Duration::from_secs(5),
         retry_budget: Duration::from_mins(15),
         due: 7,
-        blocking: Seen::Seen(Vec::new()),
-        queue: Seen::Seen(Some(Queue {
+        blocking: Observed::Available(Vec::new()),
+        queue: Observed::Available(Some(Queue {
             messages: 0,
             retrying: 0,
             consumers: 1,
         })),
-        could_not_see: Vec::new(),
+        unavailable: Vec::new(),
     }
 }
 
@@ -101,16 +101,16 @@ fn facts(state: &str, entry: Option<Entry>) -> Facts {
         transaction_id: Some(transaction()),
         total: Some(money(1200, "EUR")),
         entry,
-        ended: Vec::new(),
-        payment: Seen::Seen(None),
-        unpublished: Seen::Seen(None),
-        failed: Seen::Seen(Vec::new()),
+        attempts: Vec::new(),
+        payment: Observed::Available(None),
+        unpublished: Observed::Available(None),
+        failed: Observed::Available(Vec::new()),
         locked: Vec::new(),
     }
 }
 
-fn ended(attempt: i32, kind: &str) -> Ended {
-    Ended {
+fn finished(attempt: i32, kind: &str) -> FinishedAttempt {
+    FinishedAttempt {
         attempt,
         fact: serde_json::from_value(json!({ "kind": kind })).unwrap(),
         detail: Some("it said so".to_owned()),
@@ -121,25 +121,25 @@ fn running(due_in: i64, attempt: i32, kinds: &[&str]) -> Facts {
     let mut facts = facts("running", Some(entry("init_payment", due_in, attempt)));
     let numbers = (1..=attempt).rev();
     let ends = kinds.iter().zip(numbers);
-    facts.ended = ends.map(|(kind, number)| ended(number, kind)).collect();
+    facts.attempts = ends.map(|(kind, number)| finished(number, kind)).collect();
     facts
 }
 
 fn undoing(due_in: i64, since: i64) -> Facts {
     let mut facts = facts("compensating", Some(entry("init_payment/undo", due_in, 1)));
-    facts.ended = vec![ended(1, "transient")];
+    facts.attempts = vec![finished(1, "transient")];
     facts.compensating_since = Some(ago(since));
     facts
 }
 
 fn waiting(status: &str, decided: Option<i64>) -> Facts {
     let mut facts = facts("waiting", Some(entry("await_payment", 1800, 0)));
-    facts.payment = Seen::Seen(Some(payment(status, decided)));
+    facts.payment = Observed::Available(Some(payment(status, decided)));
     facts
 }
 
-fn message(parked: bool, refusal: Option<Refusal>) -> Seen<Option<Unpublished>> {
-    Seen::Seen(Some(Unpublished {
+fn message(parked: bool, refusal: Option<Refusal>) -> Observed<Option<Unpublished>> {
+    Observed::Available(Some(Unpublished {
         message_id: "m-1".to_owned(),
         since: ago(30),
         attempt: 2,
@@ -149,8 +149,8 @@ fn message(parked: bool, refusal: Option<Refusal>) -> Seen<Option<Unpublished>> 
     }))
 }
 
-fn failed(kind: FailureKind) -> Seen<Vec<FailedMessage>> {
-    Seen::Seen(vec![FailedMessage {
+fn failed(kind: FailureKind) -> Observed<Vec<FailedMessage>> {
+    Observed::Available(vec![FailedMessage {
         message_id: Some("m-2".to_owned()),
         queue: Some(EVENTS.to_owned()),
         routing_key: "transaction_completed".to_owned(),
@@ -166,20 +166,20 @@ fn queue(messages: u32, retrying: u32, consumers: u32) -> World {
         consumers,
     };
     World {
-        queue: Seen::Seen(Some(queue)),
+        queue: Observed::Available(Some(queue)),
         ..world()
     }
 }
 
 #[track_caller]
-fn is(code: Code, sure: Sure, facts: &Facts, world: &World) -> Judgement {
-    let judgement = judge(facts, world);
+fn is(code: Code, confidence: Confidence, facts: &Facts, world: &World) -> Diagnosis {
+    let diagnosis = diagnose(facts, world);
     assert_eq!(
-        (judgement.code, judgement.sure),
-        (code, sure),
-        "{judgement:#?}"
+        (diagnosis.code, diagnosis.confidence),
+        (code, confidence),
+        "{diagnosis:#?}"
     );
-    let names: Vec<_> = judgement
+    let names: Vec<_> = diagnosis
         .evidence
         .iter()
         .map(|evidence| evidence.name)
@@ -189,43 +189,43 @@ fn is(code: Code, sure: Sure, facts: &Facts, world: &World) -> Judgement {
     }
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len(), "each once: {names:?}");
-    assert!(judgement.since <= world.now);
-    for step in &judgement.next {
+    assert!(diagnosis.since <= world.now);
+    for step in &diagnosis.next {
         assert!(step.command.starts_with("shopctl "), "{step:?}");
         assert!(
             !step.command.contains(['$', '<', '>', '`', '\n']),
             "safe to paste: {step:?}"
         );
     }
-    assert!(!judgement.next.is_empty());
-    judgement
+    assert!(!diagnosis.next.is_empty());
+    diagnosis
 }
 
 #[track_caller]
-fn certainly(code: Code, facts: &Facts, world: &World) -> Judgement {
-    is(code, Sure::Certain, facts, world)
+fn certainly(code: Code, facts: &Facts, world: &World) -> Diagnosis {
+    is(code, Confidence::Certain, facts, world)
 }
 
 #[track_caller]
-fn likely(code: Code, facts: &Facts, world: &World) -> Judgement {
-    is(code, Sure::Likely, facts, world)
+fn likely(code: Code, facts: &Facts, world: &World) -> Diagnosis {
+    is(code, Confidence::Likely, facts, world)
 }
 
 #[track_caller]
-fn value<'a>(judgement: &'a Judgement, name: &str) -> &'a str {
-    let mut evidence = judgement.evidence.iter();
+fn value<'a>(diagnosis: &'a Diagnosis, name: &str) -> &'a str {
+    let mut evidence = diagnosis.evidence.iter();
     let found = evidence.find(|evidence| evidence.name == name);
     &found
-        .unwrap_or_else(|| panic!("no {name} in {judgement:#?}"))
+        .unwrap_or_else(|| panic!("no {name} in {diagnosis:#?}"))
         .value
 }
 
 #[test]
 fn at_rest_is_healthy_unless_the_payment_contradicts() {
     let mut done = facts("completed", None);
-    done.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    done.payment = Observed::Available(Some(payment("paid", Some(60))));
     certainly(Code::Healthy, &done, &world());
-    done.payment = Seen::Unseen;
+    done.payment = Observed::Unavailable;
     likely(Code::Healthy, &done, &world());
     for (state, status) in [
         ("completed", "pending"),
@@ -234,16 +234,16 @@ fn at_rest_is_healthy_unless_the_payment_contradicts() {
         ("compensated", "pending"),
     ] {
         let mut facts = facts(state, None);
-        facts.payment = Seen::Seen(Some(payment(status, None)));
-        let judgement = certainly(Code::PaymentMismatch, &facts, &world());
-        assert!(value(&judgement, "what").contains(status));
+        facts.payment = Observed::Available(Some(payment(status, None)));
+        let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
+        assert!(value(&diagnosis, "what").contains(status));
     }
     let mut undone = facts("compensated", None);
-    undone.payment = Seen::Seen(Some(payment("canceled", Some(9))));
+    undone.payment = Observed::Available(Some(payment("canceled", Some(9))));
     certainly(Code::Healthy, &undone, &world());
     undone.breach = Some("a fact contradicts".to_owned());
     certainly(Code::Healthy, &undone, &world()); // payments and the saga agree since
-    undone.payment = Seen::Unseen;
+    undone.payment = Observed::Unavailable;
     certainly(Code::PaymentMismatch, &undone, &world());
 }
 
@@ -257,18 +257,18 @@ fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
         at: ago(600),
     });
     paused.plan.version = 99;
-    let judgement = certainly(Code::PausedBy, &paused, &world());
-    assert_eq!(value(&judgement, "by"), "ann");
-    assert_eq!(value(&judgement, "why"), "looking");
-    assert_eq!(judgement.since, ago(600));
-    let first = &judgement.next[0].command;
+    let diagnosis = certainly(Code::PausedBy, &paused, &world());
+    assert_eq!(value(&diagnosis, "by"), "ann");
+    assert_eq!(value(&diagnosis, "why"), "looking");
+    assert_eq!(diagnosis.since, ago(600));
+    let first = &diagnosis.next[0].command;
     assert_eq!(
         first, "shopctl saga check-compat",
         "this program cannot resume it"
     );
     paused.plan.version = 1;
-    let judgement = certainly(Code::PausedBy, &paused, &world());
-    let first = &judgement.next[0].command;
+    let diagnosis = certainly(Code::PausedBy, &paused, &world());
+    let first = &diagnosis.next[0].command;
     assert!(first.starts_with("shopctl saga resume "), "{first}");
 }
 
@@ -277,8 +277,8 @@ fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
     let mut foreign = running(-60, 0, &[]);
     foreign.plan.version = 2;
     let mut world = world();
-    let judgement = certainly(Code::UnknownPlanVersion, &foreign, &world);
-    let first = &judgement.next[0].command;
+    let diagnosis = certainly(Code::UnknownPlanVersion, &foreign, &world);
+    let first = &diagnosis.next[0].command;
     assert!(first.starts_with("shopctl saga pause "), "{first}");
     let mut there = worker("saga", 1);
     there.plans = vec!["checkout/2/0123456789abcdef".to_owned()];
@@ -301,11 +301,11 @@ fn what_was_paid_must_be_what_was_ordered() {
         let mut facts = waiting("paid", Some(60));
         let mut paid = payment("paid", Some(60));
         change(&mut paid);
-        facts.payment = Seen::Seen(Some(paid));
+        facts.payment = Observed::Available(Some(paid));
         certainly(Code::PaymentMismatch, &facts, &world());
     }
     let mut facts = waiting("pending", None);
-    facts.payment = Seen::Seen(None);
+    facts.payment = Observed::Available(None);
     certainly(Code::PaymentMismatch, &facts, &world()); // the transaction existed before
     facts.transaction_id = None; // of a workflow that no payment belongs to
     certainly(Code::WaitingForSignal, &facts, &world());
@@ -317,7 +317,7 @@ fn what_was_paid_must_be_what_was_ordered() {
     let mut tombstone = undoing(30, 60);
     let mut canceled = payment("canceled", Some(60));
     canceled.amount = None;
-    tombstone.payment = Seen::Seen(Some(canceled));
+    tombstone.payment = Observed::Available(Some(canceled));
     certainly(Code::RetryBackoff, &tombstone, &world());
 }
 
@@ -325,28 +325,28 @@ fn what_was_paid_must_be_what_was_ordered() {
 fn a_mismatch_of_an_unpaid_order_is_ended_by_canceling_it() {
     let mut facts = waiting("pending", None);
     facts.failed = failed(FailureKind::PaymentMismatch);
-    let judgement = certainly(Code::PaymentMismatch, &facts, &world());
-    let first = &judgement.next[0].command;
+    let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
+    let first = &diagnosis.next[0].command;
     assert!(first.starts_with("shopctl saga cancel"), "{first}");
-    facts.payment = Seen::Seen(Some(payment("paid", Some(60))));
-    let judgement = certainly(Code::PaymentMismatch, &facts, &world());
+    facts.payment = Observed::Available(Some(payment("paid", Some(60))));
+    let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
     let offers = |verb| {
-        judgement
+        diagnosis
             .next
             .iter()
             .any(|step| step.command.contains(verb))
     };
-    assert!(!offers("saga cancel"), "{judgement:?}");
+    assert!(!offers("saga cancel"), "{diagnosis:?}");
     let mut canceled = self::facts("compensated", None);
     canceled.failed = failed(FailureKind::PaymentMismatch);
     let mut other = payment("canceled", Some(5));
     other.amount = Some(money(1, "EUR"));
-    canceled.payment = Seen::Seen(Some(other));
+    canceled.payment = Observed::Available(Some(other));
     certainly(Code::Healthy, &canceled, &world());
 }
 
 #[test]
-fn a_mismatch_is_told_in_money_not_in_minor_units() {
+fn a_mismatch_is_reported_in_money_not_in_minor_units() {
     for (currency, expected) in [
         ("EUR", ["12.00 EUR", "12.01 EUR"]),
         ("JPY", ["1200 JPY", "1201 JPY"]),
@@ -356,11 +356,11 @@ fn a_mismatch_is_told_in_money_not_in_minor_units() {
         facts.total = Some(money(1200, currency));
         let mut paid = payment("paid", Some(60));
         paid.amount = Some(money(1201, currency));
-        facts.payment = Seen::Seen(Some(paid));
-        let judgement = certainly(Code::PaymentMismatch, &facts, &world());
-        let told = format!("{judgement:?}");
+        facts.payment = Observed::Available(Some(paid));
+        let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
+        let text = format!("{diagnosis:?}");
         for amount in expected {
-            assert!(told.contains(amount), "{told}");
+            assert!(text.contains(amount), "{text}");
         }
     }
 }
@@ -375,25 +375,25 @@ fn without_an_entry_nothing_wakes_it() {
 #[test]
 fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
     let held = running(3, 2, &[]);
-    let judgement = certainly(Code::LeaseHeld, &held, &world());
-    assert!(value(&judgement, "by").starts_with("worker-saga (saga on shop-1, pid 42"));
+    let diagnosis = certainly(Code::LeaseHeld, &held, &world());
+    assert!(value(&diagnosis, "by").starts_with("worker-saga (saga on shop-1, pid 42"));
     let mut other = held.clone();
     other.entry.as_mut().unwrap().holder = Some("worker-gone".to_owned());
-    let judgement = likely(Code::LeaseHeld, &other, &world());
-    assert_eq!(value(&judgement, "by"), "worker-gone (gone)");
-    assert!(judgement.next[0].command.starts_with("shopctl saga retry"));
+    let diagnosis = likely(Code::LeaseHeld, &other, &world());
+    assert_eq!(value(&diagnosis, "by"), "worker-gone (gone)");
+    assert!(diagnosis.next[0].command.starts_with("shopctl saga retry"));
     let expired = running(-1, 2, &[]);
     certainly(Code::LeaseExpired, &expired, &world());
     let nobody = World {
         processes: vec![worker("payments", 1), worker("saga", 60)],
         ..world()
     };
-    let judgement = certainly(Code::NoWorker, &expired, &nobody);
+    let diagnosis = certainly(Code::NoWorker, &expired, &nobody);
     let silent = format!("{}, when worker-saga fell silent", at(ago(60)));
-    assert_eq!(value(&judgement, "last_seen"), silent);
+    assert_eq!(value(&diagnosis, "last_seen"), silent);
     // an earlier attempt ended, which says nothing about this one
     let mut second = running(3, 2, &[]);
-    second.ended = vec![ended(1, "transient")];
+    second.attempts = vec![finished(1, "transient")];
     certainly(Code::LeaseHeld, &second, &world());
     let mut timer = waiting("pending", None);
     timer.entry = Some(entry("await_payment", 3, 1));
@@ -405,8 +405,8 @@ fn what_is_due_waits_for_a_worker_or_behind_others() {
     let just = running(-1, 0, &[]);
     certainly(Code::Healthy, &just, &world());
     let long = running(-5, 0, &[]);
-    let judgement = certainly(Code::QueueBacklog, &long, &world());
-    assert_eq!(value(&judgement, "messages"), "7");
+    let diagnosis = certainly(Code::QueueBacklog, &long, &world());
+    assert_eq!(value(&diagnosis, "messages"), "7");
     let nobody = World {
         processes: Vec::new(),
         ..world()
@@ -423,10 +423,10 @@ fn what_is_due_waits_for_a_worker_or_behind_others() {
 #[test]
 fn a_compensation_is_overdue_after_a_quarter_of_an_hour() {
     certainly(Code::RetryBackoff, &undoing(30, 899), &world());
-    let judgement = certainly(Code::CompensationOverdue, &undoing(30, 900), &world());
-    assert_eq!(judgement.since, ago(900));
+    let diagnosis = certainly(Code::CompensationOverdue, &undoing(30, 900), &world());
+    assert_eq!(diagnosis.since, ago(900));
     let mut held = undoing(3, 2000);
-    held.ended.clear();
+    held.attempts.clear();
     certainly(Code::CompensationOverdue, &held, &world()); // not reset by an attempt
     held.entry.as_mut().unwrap().due_at = ago(1);
     certainly(Code::LeaseExpired, &held, &world());
@@ -456,38 +456,38 @@ fn three_failures_in_a_row_are_no_bad_luck() {
         &world,
     );
     let mut fourth = running(3, 4, &[]);
-    fourth.ended = (1..=3).rev().map(|n| ended(n, "unknown")).collect();
-    let judgement = certainly(Code::OutcomeUnknown, &fourth, &world);
-    assert!(value(&judgement, "next_at").starts_with("now, by worker-saga"));
+    fourth.attempts = (1..=3).rev().map(|n| finished(n, "unknown")).collect();
+    let diagnosis = certainly(Code::OutcomeUnknown, &fourth, &world);
+    assert!(value(&diagnosis, "next_at").starts_with("now, by worker-saga"));
     certainly(Code::RetryBackoff, &running(-1, 1, &["transient"]), &world);
-    let judgement = certainly(Code::RetryBackoff, &running(5, 1, &["transient"]), &world);
-    assert_eq!(value(&judgement, "budget_left"), "840 s");
+    let diagnosis = certainly(Code::RetryBackoff, &running(5, 1, &["transient"]), &world);
+    assert_eq!(value(&diagnosis, "budget_left"), "840 s");
     let undo = certainly(Code::RetryBackoff, &undoing(30, 60), &world);
     assert!(value(&undo, "budget_left").starts_with("without end"));
 }
 
 #[test]
 fn an_undecided_payment_is_waited_for() {
-    let judgement = certainly(Code::WaitingForSignal, &waiting("pending", None), &world());
-    assert_eq!(value(&judgement, "status"), "pending");
-    assert!(!judgement.stuck);
-    let judgement = certainly(Code::WaitingForSignal, &waiting("paid", Some(4)), &world());
+    let diagnosis = certainly(Code::WaitingForSignal, &waiting("pending", None), &world());
+    assert_eq!(value(&diagnosis, "status"), "pending");
+    assert!(!diagnosis.stuck);
+    let diagnosis = certainly(Code::WaitingForSignal, &waiting("paid", Some(4)), &world());
     assert_eq!(
-        value(&judgement, "status"),
+        value(&diagnosis, "status"),
         "paid",
         "its news takes a moment"
     );
-    let mut unseen = waiting("pending", None);
-    unseen.payment = Seen::Unseen;
-    unseen.unpublished = Seen::Unseen;
+    let mut unavailable = waiting("pending", None);
+    unavailable.payment = Observed::Unavailable;
+    unavailable.unpublished = Observed::Unavailable;
     let blind = World {
-        could_not_see: vec!["payments: away".to_owned()],
+        unavailable: vec!["payments: away".to_owned()],
         ..world()
     };
-    let judgement = likely(Code::WaitingForSignal, &unseen, &blind);
-    assert_eq!(judgement.could_not_see, ["payments: away"]);
-    unseen.failed = failed(FailureKind::Undecodable);
-    certainly(Code::MessageFailed, &unseen, &blind);
+    let diagnosis = likely(Code::WaitingForSignal, &unavailable, &blind);
+    assert_eq!(diagnosis.unavailable, ["payments: away"]);
+    unavailable.failed = failed(FailureKind::Undecodable);
+    certainly(Code::MessageFailed, &unavailable, &blind);
 }
 
 #[test]
@@ -495,8 +495,8 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     let decided = || waiting("paid", Some(60));
     let mut facts = decided();
     facts.unpublished = message(false, None);
-    let judgement = certainly(Code::OutboxUnpublished, &facts, &world());
-    assert_eq!(value(&judgement, "age"), "30 s");
+    let diagnosis = certainly(Code::OutboxUnpublished, &facts, &world());
+    assert_eq!(value(&diagnosis, "age"), "30 s");
     facts.unpublished = message(false, Some(Refusal::Unroutable));
     certainly(Code::Unroutable, &facts, &world());
     facts.unpublished = message(true, Some(Refusal::Refused));
@@ -509,27 +509,15 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
     likely(Code::QueueBacklog, &decided(), &queue(9, 0, 1));
     likely(Code::QueueBacklog, &decided(), &queue(0, 1, 1));
     // only an entry that exists can be claimed
-    let missed = certainly(
-        Code::ParticipantHasAnswerWeMissed,
-        &decided(),
-        &queue(0, 0, 0),
-    );
+    let missed = certainly(Code::PaymentEventLost, &decided(), &queue(0, 0, 0));
     let command = &missed.next[0].command;
     assert!(
         command.contains(" transaction_completed --reason "),
         "{command}"
     );
-    likely(
-        Code::ParticipantHasAnswerWeMissed,
-        &decided(),
-        &queue(0, 0, 2),
-    );
+    likely(Code::PaymentEventLost, &decided(), &queue(0, 0, 2));
     let canceled = waiting("canceled", Some(60));
-    let missed = certainly(
-        Code::ParticipantHasAnswerWeMissed,
-        &canceled,
-        &queue(0, 0, 0),
-    );
+    let missed = certainly(Code::PaymentEventLost, &canceled, &queue(0, 0, 0));
     assert!(
         missed.next[0]
             .command
@@ -541,25 +529,21 @@ fn a_decision_is_sought_where_it_may_lie_on_its_way() {
 fn without_the_broker_or_payments_outbox_less_is_sure() {
     let decided = waiting("paid", Some(60));
     let blind = World {
-        queue: Seen::Unseen,
+        queue: Observed::Unavailable,
         ..world()
     };
-    likely(Code::ParticipantHasAnswerWeMissed, &decided, &blind);
+    likely(Code::PaymentEventLost, &decided, &blind);
     let mut service = decided;
-    service.unpublished = Seen::Unseen;
+    service.unpublished = Observed::Unavailable;
     likely(Code::QueueWithoutConsumer, &service, &queue(1, 0, 0));
-    likely(
-        Code::ParticipantHasAnswerWeMissed,
-        &service,
-        &queue(0, 0, 0),
-    );
+    likely(Code::PaymentEventLost, &service, &queue(0, 0, 0));
 }
 
 #[test]
 fn a_message_with_a_broken_body_is_edited_first() {
     let commands = |facts: &Facts| {
-        let judgement = certainly(Code::MessageFailed, facts, &world());
-        let commands = judgement.next.into_iter().map(|step| step.command);
+        let diagnosis = certainly(Code::MessageFailed, facts, &world());
+        let commands = diagnosis.next.into_iter().map(|step| step.command);
         commands.collect::<Vec<_>>()
     };
     let starts = |commands: &[String], expected: &[&str]| {
@@ -595,7 +579,7 @@ fn a_message_with_a_broken_body_is_edited_first() {
     let canceled = commands(&canceled);
     assert!(starts(&canceled, &[signal, show]), "{canceled:?}");
     facts.failed = failed(FailureKind::Undecodable);
-    facts.payment = Seen::Unseen;
+    facts.payment = Observed::Unavailable;
     let blind = commands(&facts);
     assert!(starts(&blind, &[edit, show]), "{blind:?}");
 }
@@ -603,7 +587,7 @@ fn a_message_with_a_broken_body_is_edited_first() {
 #[test]
 fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
     let mut facts = facts("completed", None);
-    facts.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    facts.payment = Observed::Available(Some(payment("paid", Some(60))));
     let rest = certainly(Code::Healthy, &facts, &world());
     assert!(rest.evidence.iter().all(|it| it.name != "left_behind"));
     facts.failed = failed(FailureKind::Undecodable);
@@ -629,16 +613,16 @@ fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
 #[test]
 fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
-    facts.failed = Seen::Seen(vec![FailedMessage {
+    facts.failed = Observed::Available(vec![FailedMessage {
         kind: None,
         message_id: Some("x; rm -rf".to_owned()),
         queue: None,
         routing_key: String::new(),
         reason: None,
     }]);
-    let judgement = certainly(Code::MessageFailed, &facts, &world());
+    let diagnosis = certainly(Code::MessageFailed, &facts, &world());
     assert!(
-        !judgement
+        !diagnosis
             .next
             .iter()
             .any(|step| step.command.contains("rm"))
@@ -656,16 +640,16 @@ fn stopped(seconds: i64) -> World {
 
 #[test]
 fn a_lease_of_a_stopped_process_offers_retry_first() {
-    let judgement = likely(Code::LeaseHeld, &running(3, 2, &[]), &stopped(1));
-    assert!(value(&judgement, "by").contains("stopped at"));
-    assert!(judgement.next[0].command.starts_with("shopctl saga retry"));
-    let judgement = certainly(Code::LeaseHeld, &running(3, 2, &[]), &world());
-    assert!(judgement.next[0].command.starts_with("shopctl saga watch"));
+    let diagnosis = likely(Code::LeaseHeld, &running(3, 2, &[]), &stopped(1));
+    assert!(value(&diagnosis, "by").contains("stopped at"));
+    assert!(diagnosis.next[0].command.starts_with("shopctl saga retry"));
+    let diagnosis = certainly(Code::LeaseHeld, &running(3, 2, &[]), &world());
+    assert!(diagnosis.next[0].command.starts_with("shopctl saga watch"));
 }
 
 #[test]
 fn the_last_worker_is_remembered_after_its_graceful_stop() {
-    let judgement = certainly(Code::NoWorker, &running(-6, 0, &[]), &stopped(3));
+    let diagnosis = certainly(Code::NoWorker, &running(-6, 0, &[]), &stopped(3));
     let stopped = format!("{}, when worker-saga stopped", at(ago(3)));
-    assert_eq!(value(&judgement, "last_seen"), stopped);
+    assert_eq!(value(&diagnosis, "last_seen"), stopped);
 }

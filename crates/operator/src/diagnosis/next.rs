@@ -70,9 +70,7 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
                 "payments is back",
             )]
         }
-        Code::ParticipantHasAnswerWeMissed => {
-            signal(facts, "its event is lost").into_iter().collect()
-        }
+        Code::PaymentEventLost => signal(facts, "its event is lost").into_iter().collect(),
         Code::OutcomeUnknown => {
             vec![retry(
                 "once payments answers again, ask it at once",
@@ -126,13 +124,13 @@ pub(super) fn steps(found: &Found, facts: &Facts, world: &World) -> Vec<NextStep
 /// Whether the saga is live and payments says that its transaction is not paid.
 fn is_unpaid(facts: &Facts) -> bool {
     let is_live = facts.state.known().is_some_and(|state| !state.is_at_rest());
-    let payment = facts.payment.seen().and_then(Option::as_ref);
+    let payment = facts.payment.available().and_then(Option::as_ref);
     is_live && payment.is_some_and(|payment| payment.status.known() == Some(Status::Pending))
 }
 
 /// The command that ends the session which blocks the saga, and the one that lists all such sessions.
 fn sessions(found: &Found, world: &World) -> Vec<NextStep> {
-    let sessions = world.blocking.seen().into_iter().flatten();
+    let sessions = world.blocking.available().into_iter().flatten();
     let mut steps: Vec<_> = sessions
         .filter(|session| Some(session.pid) == found.session)
         .map(|session| NextStep {
@@ -156,7 +154,7 @@ fn order(order: kernel::OrderId) -> NextStep {
 
 /// The command that sends payments' decision by hand; none unless the decision was read.
 fn signal(facts: &Facts, reason: &str) -> Option<NextStep> {
-    let name = outcome(facts.payment.seen()?.as_ref()?)?.routing_key();
+    let name = outcome(facts.payment.available()?.as_ref()?)?.routing_key();
     let saga = facts.saga_id;
     Some(NextStep {
         title: "send the payment result manually (safe to repeat)".to_owned(),
@@ -223,7 +221,7 @@ fn named(facts: &Facts) -> Option<(&str, &FailedMessage)> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c))
     };
-    let mut messages = facts.failed.seen().into_iter().flatten();
+    let mut messages = facts.failed.available().into_iter().flatten();
     messages.find_map(|message| {
         let id = message.message_id.as_deref().filter(plain)?;
         Some((id, message))
@@ -233,7 +231,7 @@ fn named(facts: &Facts) -> Option<(&str, &FailedMessage)> {
 /// Sends the message with the body that payments' decision calls for or, while that is not known,
 /// with a body that the operator writes. None for an event of another decision than payments'.
 fn edit(facts: &Facts, id: &str, message: &FailedMessage) -> Option<NextStep> {
-    let Some(payment) = facts.payment.seen() else {
+    let Some(payment) = facts.payment.available() else {
         return Some(NextStep {
             title: "write its mended body to mended.json and send it; a body that its consumer cannot read is refused"
                 .to_owned(),

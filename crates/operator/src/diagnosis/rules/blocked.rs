@@ -4,13 +4,13 @@ use super::{Case, Found};
 use crate::{
     blocking::BlockingSession,
     cause::Code,
-    judge::{Evidence, Seen, Sure, at},
+    diagnosis::{Confidence, Evidence, Observed, at},
 };
 
 impl Case<'_> {
     /// A session has locked a row of the saga, or a whole table that it needs.
     pub(super) fn blocked(&self) -> Option<Found> {
-        let sessions = self.world.blocking.seen()?;
+        let sessions = self.world.blocking.available()?;
         let of_table = |session: &BlockingSession| {
             let table = session.needed_table()?;
             Some(format!("the table {table}"))
@@ -66,15 +66,17 @@ impl Case<'_> {
             return found;
         }
         let session = match &self.world.blocking {
-            Seen::Unseen if self.is_idleness(&found) => return found.sure(Sure::Likely),
-            Seen::Unseen => return found,
-            Seen::Seen(sessions) => match sessions.first() {
+            Observed::Unavailable if self.is_idleness(&found) => {
+                return found.with_confidence(Confidence::Likely);
+            }
+            Observed::Unavailable => return found,
+            Observed::Available(sessions) => match sessions.first() {
                 None => return found,
                 Some(session) => session,
             },
         };
         if !self.is_idleness(&found) {
-            let mut found = found.sure(Sure::Likely);
+            let mut found = found.with_confidence(Confidence::Likely);
             found.evidence.push(Evidence {
                 name: "blocks_others",
                 value: session.to_string(),
@@ -82,7 +84,9 @@ impl Case<'_> {
             return found;
         }
         let locked = "other rows; its work may wait behind them".to_owned();
-        let mut blocked = self.blocked_by(session, locked).sure(Sure::Likely);
+        let mut blocked = self
+            .blocked_by(session, locked)
+            .with_confidence(Confidence::Likely);
         blocked.evidence.push(Evidence {
             name: "otherwise",
             value: format!("{} ({})", found.code, found.code.about().title),
@@ -93,7 +97,7 @@ impl Case<'_> {
     /// Whether the diagnosis concludes from work that is due and not done.
     fn is_idleness(&self, found: &Found) -> bool {
         match found.code {
-            Code::LeaseExpired | Code::QueueBacklog | Code::ParticipantHasAnswerWeMissed => true,
+            Code::LeaseExpired | Code::QueueBacklog | Code::PaymentEventLost => true,
             // its consumers pause while they wait for a lock
             Code::QueueWithoutConsumer => self
                 .world

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use workflows::Registry;
 
 use crate::{
-    Actor, Effects, Sight, audit,
+    Actor, DataSources, Effects, audit,
     blocking::{self, BlockingSession},
     effects::effects,
 };
@@ -23,12 +23,12 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Operator {
     pub(crate) engine: Engine,
     registry: Registry,
-    pub(crate) sight: Sight,
+    pub(crate) sources: DataSources,
 }
 
 /// Why an action was not executed.
 #[derive(Debug, thiserror::Error)]
-pub enum ActError {
+pub enum ActionError {
     /// The saga does not exist.
     #[error("there is no saga {0}")]
     NotFound(SagaId),
@@ -78,7 +78,7 @@ fn named(sessions: &[BlockingSession]) -> String {
     sessions.join("; ")
 }
 
-impl From<EngineError> for ActError {
+impl From<EngineError> for ActionError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::NotFound(saga_id) => Self::NotFound(saga_id),
@@ -98,12 +98,12 @@ struct Inspected {
 }
 
 impl Operator {
-    /// Acts through `engine`, built from `registry`; `sight` lists the data sources.
-    pub fn new(engine: Engine, registry: Registry, sight: Sight) -> Self {
+    /// Executes actions through `engine`, built from `registry`; `sources` lists the data sources.
+    pub fn new(engine: Engine, registry: Registry, sources: DataSources) -> Self {
         Self {
             engine,
             registry,
-            sight,
+            sources,
         }
     }
 
@@ -118,15 +118,15 @@ impl Operator {
     }
 
     /// The data sources that this process can read.
-    pub fn sight(&self) -> &Sight {
-        &self.sight
+    pub fn sources(&self) -> &DataSources {
+        &self.sources
     }
 
     /// Previews the effects of an action on a saga in its current state. Changes nothing.
     ///
     /// # Errors
-    /// The same as of [`Operator::act`].
-    pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
+    /// The same as of [`Operator::execute`].
+    pub async fn preview(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActionError> {
         let previewed = self.compute_effects(saga_id, verb).await;
         match previewed {
             Err(error) => Err(self.name_locks(saga_id, error).await),
@@ -134,7 +134,7 @@ impl Operator {
         }
     }
 
-    async fn compute_effects(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActError> {
+    async fn compute_effects(&self, saga_id: SagaId, verb: &Verb) -> Result<Effects, ActionError> {
         let mut conn = self.engine.pool().acquire().await?;
         let saga = self.inspect(&mut conn, saga_id, verb).await?;
         let effects = effects(&self.engine, &mut conn, &saga.preview, &saga.row).await?;
@@ -145,15 +145,15 @@ impl Operator {
 
     /// Names the sessions behind a lock that the pool's `lock_timeout` gave up. Their names are
     /// missing where they cannot be read.
-    async fn name_locks(&self, saga_id: SagaId, error: ActError) -> ActError {
+    async fn name_locks(&self, saga_id: SagaId, error: ActionError) -> ActionError {
         match error {
-            ActError::Db(error) if db::is_locked(&error) => {
+            ActionError::Db(error) if db::is_locked(&error) => {
                 let sessions = blocking::of_saga(self.engine.pool(), saga_id).await;
                 let sessions = sessions.unwrap_or_else(|error| {
                     tracing::warn!(%error, saga.id = %saga_id, "Could not read which session locks saga {saga_id}");
                     Vec::new()
                 });
-                ActError::Locked { saga_id, sessions }
+                ActionError::Locked { saga_id, sessions }
             }
             error => error,
         }
@@ -163,18 +163,18 @@ impl Operator {
     /// `revision`, only if the saga is still at that revision.
     ///
     /// # Errors
-    /// See [`ActError`]; on an error, nothing is changed.
-    pub async fn act(
+    /// See [`ActionError`]; on an error, nothing is changed.
+    pub async fn execute(
         &self,
         saga_id: SagaId,
         verb: Verb,
         actor: &Actor,
         revision: Option<i64>,
-    ) -> Result<Effects, ActError> {
+    ) -> Result<Effects, ActionError> {
         let mut tx = db::begin(self.engine.pool()).await?;
         db::set_lock_timeout(&mut tx, LOCK_TIMEOUT).await?;
         let (effects, after) = self
-            .act_in(&mut tx, saga_id, verb, actor, revision, None)
+            .execute_in(&mut tx, saga_id, verb, actor, revision, None)
             .await?;
         tx.commit().await?;
         after.emit();
@@ -185,8 +185,8 @@ impl Operator {
     /// [`AfterCommit::emit`].
     ///
     /// # Errors
-    /// As [`Operator::act`].
-    pub async fn act_in(
+    /// As [`Operator::execute`].
+    pub async fn execute_in(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,
@@ -194,17 +194,17 @@ impl Operator {
         actor: &Actor,
         revision: Option<i64>,
         batch_id: Option<i64>,
-    ) -> Result<(Effects, AfterCommit), ActError> {
-        let acted = self
-            .execute(conn, saga_id, verb, actor, revision, batch_id)
+    ) -> Result<(Effects, AfterCommit), ActionError> {
+        let executed = self
+            .try_execute(conn, saga_id, verb, actor, revision, batch_id)
             .await;
-        match acted {
+        match executed {
             Err(error) => Err(self.name_locks(saga_id, error).await),
             done => done,
         }
     }
 
-    async fn execute(
+    async fn try_execute(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,
@@ -212,7 +212,7 @@ impl Operator {
         actor: &Actor,
         revision: Option<i64>,
         batch_id: Option<i64>,
-    ) -> Result<(Effects, AfterCommit), ActError> {
+    ) -> Result<(Effects, AfterCommit), ActionError> {
         let saga = self.inspect(conn, saga_id, &verb).await?;
         // a participant's decision is final: an answer read before the lock still holds under it
         self.verify(&saga.row, &verb).await?;
@@ -245,28 +245,28 @@ impl Operator {
         conn: &mut PgConnection,
         saga_id: SagaId,
         verb: &Verb,
-    ) -> Result<Inspected, ActError> {
+    ) -> Result<Inspected, ActionError> {
         let preview = self.engine.preview(&mut *conn, saga_id, verb).await?;
         let row = store::load(conn, &[saga_id.uuid()]).await?.pop();
-        let mut row = row.ok_or(ActError::NotFound(saga_id))?;
+        let mut row = row.ok_or(ActionError::NotFound(saga_id))?;
         adopted(conn, &mut row.input).await?;
         Ok(Inspected { preview, row })
     }
 
     /// Verifies an operator's assertion with the participant: it counts only if the participant
     /// confirms it.
-    async fn verify(&self, row: &store::Row, verb: &Verb) -> Result<(), ActError> {
+    async fn verify(&self, row: &store::Row, verb: &Verb) -> Result<(), ActionError> {
         let Some(assertion) = verb.assertion() else {
             return Ok(());
         };
         let saga_id = row.saga_id;
-        let (view, registry) = (&self.sight.payments, &self.registry);
+        let (view, registry) = (&self.sources.payments, &self.registry);
         let verified = registry
             .verify(view, &row.plan, &row.input, assertion)
             .await;
         verified.map_err(|error| match error {
-            VerifyError::Contradicted(why) => ActError::Contradicted { saga_id, why },
-            VerifyError::Unavailable(why) => ActError::Unavailable { saga_id, why },
+            VerifyError::Contradicted(why) => ActionError::Contradicted { saga_id, why },
+            VerifyError::Unavailable(why) => ActionError::Unavailable { saga_id, why },
         })
     }
 }

@@ -10,45 +10,45 @@ use kernel::SagaId;
 use crate::{
     Operator, Why,
     cause::Code,
-    sagas::{self, Filter, Line},
+    sagas::{self, Filter, SagaSummary},
     why,
 };
 
 /// Sagas diagnosed at a time.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// The causes to list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DiagnosisFilter {
     /// Only this cause.
     pub cause: Option<Code>,
     /// Only sagas that do not continue by themselves.
     pub stuck: bool,
 }
 
-impl Wanted {
+impl DiagnosisFilter {
     /// Whether every cause is wanted.
     pub const fn any(self) -> bool {
         self.cause.is_none() && !self.stuck
     }
 
     fn fits(self, why: &Why) -> bool {
-        self.cause.is_none_or(|cause| cause == why.judgement.code)
-            && (!self.stuck || why.judgement.stuck)
+        self.cause.is_none_or(|cause| cause == why.diagnosis.code)
+            && (!self.stuck || why.diagnosis.stuck)
     }
 }
 
 /// Sagas with their causes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct DiagnosedPage {
     /// The sagas that match, oldest first.
-    pub found: Vec<(Line, Why)>,
+    pub found: Vec<(SagaSummary, Why)>,
     /// The last saga examined, if more may follow it.
     pub after: Option<SagaId>,
 }
 
 /// Returns up to `limit` sagas of `filter` whose causes are `wanted`, oldest first; examines at
-/// most `most` sagas.
+/// most `max_examined` sagas.
 ///
 /// # Errors
 /// When the shop's database cannot be read. Each diagnosis names every other source that could not
@@ -56,23 +56,23 @@ pub struct Judged {
 pub async fn list(
     operator: &Operator,
     filter: &Filter,
-    wanted: Wanted,
+    wanted: DiagnosisFilter,
     limit: usize,
-    most: usize,
-) -> sqlx::Result<Judged> {
+    max_examined: usize,
+) -> sqlx::Result<DiagnosedPage> {
     let mut filter = filter.clone();
-    let enough = if wanted.any() { limit } else { AT_ONCE };
-    let at_once = enough.min(AT_ONCE).min(most);
-    let (mut found, mut looked_at) = (Vec::new(), 0);
+    let sufficient = if wanted.any() { limit } else { BATCH_SIZE };
+    let batch_size = sufficient.min(BATCH_SIZE).min(max_examined);
+    let (mut found, mut examined) = (Vec::new(), 0);
     loop {
         let mut conn = operator.engine.pool().acquire().await?;
         // one more than is diagnosed: its presence shows that more sagas follow
-        let rows = i64::try_from(at_once + 1).unwrap_or(i64::MAX);
+        let rows = i64::try_from(batch_size + 1).unwrap_or(i64::MAX);
         let mut some = sagas::list(&mut conn, &filter, rows).await?;
         drop(conn);
-        let more = some.len() > at_once;
-        some.truncate(at_once);
-        looked_at += some.len();
+        let more = some.len() > batch_size;
+        some.truncate(batch_size);
+        examined += some.len();
         let ids: Vec<_> = some.iter().map(|saga| saga.saga_id).collect();
         let whys = why(operator, &ids).await?.into_iter();
         let mut whys: HashMap<_, _> = whys.map(|why| (why.saga_id, why)).collect();
@@ -83,12 +83,12 @@ pub async fn list(
             }
             if found.len() == limit {
                 let after = filter.after.filter(|_| more || place + 1 < ids.len());
-                return Ok(Judged { found, after });
+                return Ok(DiagnosedPage { found, after });
             }
         }
-        if !more || looked_at >= most {
+        if !more || examined >= max_examined {
             let after = filter.after.filter(|_| more);
-            return Ok(Judged { found, after });
+            return Ok(DiagnosedPage { found, after });
         }
     }
 }

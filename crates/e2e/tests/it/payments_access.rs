@@ -223,7 +223,7 @@ async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
     let other = payments_report(&system);
     assert_eq!(other["database"]["read"], false, "{other}");
     assert!(
-        text(&other["database"], "why").contains("it is not believed"),
+        text(&other["database"], "why").contains("it is not verified"),
         "{other}"
     );
     let doctor = shopctl(&system, &DOCTOR);

@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How payments can be queried.
 #[derive(Clone)]
-pub struct PaymentsSight {
+pub struct PaymentsAccess {
     service: Result<Arc<dyn Payments>, String>,
     database: Database,
 }
@@ -84,7 +84,7 @@ impl Claim {
             return Ok(());
         }
         Err(format!(
-            "it is not believed: it is database {ours}, and the payments service uses {theirs}"
+            "it is not verified: it is database {ours}, and the payments service uses {theirs}"
         ))
     }
 
@@ -92,7 +92,7 @@ impl Claim {
     /// tell what it said last.
     async fn of_service(&self) -> Result<String, String> {
         let service = self.service.as_ref().map_err(|why| {
-            format!("it is not believed: nothing proves that it belongs to payments, because {why}")
+            format!("it is not verified: nothing proves that it belongs to payments, because {why}")
         })?;
         let asked = tokio::time::timeout(TIMEOUT, service.instance()).await;
         let answer = asked
@@ -100,12 +100,12 @@ impl Claim {
         match answer {
             Ok(Some(instance)) => Ok(instance),
             Ok(None) => Err(
-                "it is not believed: the payments service does not name its database".to_owned(),
+                "it is not verified: the payments service does not name its database".to_owned(),
             ),
             Err(error) => {
                 let noted = noted(&self.shop, INSTANCE_NOTE).await.ok().flatten();
                 noted.ok_or_else(|| {
-                    format!("it is not believed: the payments service cannot confirm it ({error})")
+                    format!("it is not verified: the payments service cannot confirm it ({error})")
                 })
             }
         }
@@ -122,7 +122,7 @@ pub async fn noted(shop: &PgPool, name: &str) -> sqlx::Result<Option<String>> {
     Ok(notes.and_then(|mut notes| notes.remove(name)))
 }
 
-impl PaymentsSight {
+impl PaymentsAccess {
     /// Payments cannot be queried.
     pub fn none(why: impl Into<String>) -> Self {
         Self {
@@ -191,18 +191,18 @@ pub(crate) fn both(api: &str, database: &str) -> String {
 
 /// The data sources that this process can read.
 #[derive(Clone)]
-pub struct Sight {
+pub struct DataSources {
     /// Payments.
-    pub payments: PaymentsSight,
+    pub payments: PaymentsAccess,
     /// RabbitMQ's URL.
     pub amqp_url: Option<String>,
     /// Whether this process may read `failed`: operators may, workers may not.
     pub reads_failed: bool,
 }
 
-impl Sight {
+impl DataSources {
     /// The data sources of an operator's process.
-    pub fn of_operators(payments: PaymentsSight, amqp_url: Option<String>) -> Self {
+    pub fn of_operators(payments: PaymentsAccess, amqp_url: Option<String>) -> Self {
         Self {
             payments,
             amqp_url,

@@ -9,12 +9,12 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 use workflows::payments::PaymentsView;
 
-use crate::{PaymentsSight, sight};
+use crate::{PaymentsAccess, sources};
 
 /// Longest wait for payments' answer, with the proof of its database.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-impl PaymentsView for PaymentsSight {
+impl PaymentsView for PaymentsAccess {
     fn transaction(
         &self,
         order_id: OrderId,
@@ -29,7 +29,7 @@ impl PaymentsView for PaymentsSight {
                 }
                 Err(why) => why,
             };
-            let payments = self.api().map_err(|why| sight::both(&why, &unreadable))?;
+            let payments = self.api().map_err(|why| sources::both(&why, &unreadable))?;
             let found = payments.find(transaction_id, None).await;
             found.map_err(|error| error.to_string())
         };

@@ -20,7 +20,7 @@ fn prompt(row_locks: &[&str], table_locks: &[&str]) -> World {
         queued_xids: Vec::new(),
     };
     World {
-        blocking: Seen::Seen(vec![session]),
+        blocking: Observed::Available(vec![session]),
         ..world()
     }
 }
@@ -50,17 +50,17 @@ fn a_session_that_locks_what_a_saga_needs_is_certainly_the_cause() {
             waiting("paid", Some(60)),
             undoing(30, 60),
         ] {
-            let judgement = certainly(Code::BlockedBySession, &locked(facts, row), &beside);
-            assert!(value(&judgement, "session").starts_with("4711 (psql, user postgres"));
-            assert_eq!(value(&judgement, "locked"), row.to_string());
-            let first = &judgement.next[0].command;
+            let diagnosis = certainly(Code::BlockedBySession, &locked(facts, row), &beside);
+            assert!(value(&diagnosis, "session").starts_with("4711 (psql, user postgres"));
+            assert_eq!(value(&diagnosis, "locked"), row.to_string());
+            let first = &diagnosis.next[0].command;
             assert!(first.starts_with("shopctl db end-session 4711 "), "{first}");
         }
     }
     let table = prompt(&[], &["commerce.stock AccessExclusiveLock"]);
     certainly(Code::BlockedBySession, &running(-60, 1, &[]), &table);
     let mut done = locked(facts("completed", None), Row::Saga);
-    done.payment = Seen::Seen(Some(payment("paid", Some(60))));
+    done.payment = Observed::Available(Some(payment("paid", Some(60))));
     certainly(Code::Healthy, &done, &beside);
 }
 
@@ -70,13 +70,10 @@ fn beside_a_blocking_session_idle_workers_prove_nothing() {
     for (facts, otherwise) in [
         (running(-60, 1, &[]), "lease-expired"),
         (running(-60, 0, &[]), "queue-backlog"),
-        (
-            waiting("paid", Some(60)),
-            "participant-has-answer-we-missed",
-        ),
+        (waiting("paid", Some(60)), "payment-event-lost"),
     ] {
-        let judgement = likely(Code::BlockedBySession, &facts, &beside);
-        assert!(value(&judgement, "otherwise").starts_with(otherwise));
+        let diagnosis = likely(Code::BlockedBySession, &facts, &beside);
+        assert!(value(&diagnosis, "otherwise").starts_with(otherwise));
     }
     let with_queue = |processes: Vec<Process>| World {
         blocking: prompt(&["saga.saga"], &[]).blocking,
@@ -93,8 +90,8 @@ fn beside_a_blocking_session_idle_workers_prove_nothing() {
 #[test]
 fn beside_a_blocking_session_no_other_cause_is_certain() {
     let beside = prompt(&["messaging.outbox"], &[]);
-    let judgement = likely(Code::WaitingForSignal, &waiting("pending", None), &beside);
-    assert!(value(&judgement, "blocks_others").contains("session 4711 (psql"));
+    let diagnosis = likely(Code::WaitingForSignal, &waiting("pending", None), &beside);
+    assert!(value(&diagnosis, "blocks_others").contains("session 4711 (psql"));
     likely(Code::LeaseHeld, &running(3, 2, &[]), &beside);
     likely(Code::RetryBackoff, &undoing(30, 60), &beside);
     // what the rows themselves say stays certain
@@ -102,12 +99,12 @@ fn beside_a_blocking_session_no_other_cause_is_certain() {
 }
 
 #[test]
-fn without_sight_of_locks_idle_workers_are_only_likely_the_cause() {
-    let unseen = World {
-        blocking: Seen::Unseen,
+fn without_known_locks_idle_workers_are_only_likely_the_cause() {
+    let unavailable = World {
+        blocking: Observed::Unavailable,
         ..world()
     };
-    likely(Code::LeaseExpired, &running(-60, 1, &[]), &unseen);
-    likely(Code::QueueBacklog, &running(-60, 0, &[]), &unseen);
-    certainly(Code::RetryBackoff, &undoing(30, 60), &unseen);
+    likely(Code::LeaseExpired, &running(-60, 1, &[]), &unavailable);
+    likely(Code::QueueBacklog, &running(-60, 0, &[]), &unavailable);
+    certainly(Code::RetryBackoff, &undoing(30, 60), &unavailable);
 }
