@@ -14,7 +14,7 @@
 //!    │      worker.rs (claims due work)
 //!    ▼
 //! store/    all SQL: store.rs (only `save` moves a stored saga), claim.rs (leases on entries),
-//!           stored.rs (encoding of states), story.rs (traces), heartbeat.rs, stranded.rs
+//!           stored.rs (encoding of states), trace_export.rs (traces), heartbeat.rs, stranded.rs
 //! ```
 //!
 //! - **The row holds the state, the entry grants the right to act.** `saga.saga` stores a saga's
@@ -38,7 +38,7 @@ pub use decide::{journal, machine, progress, replay, transition};
 use decide::{preview, shape, signal};
 use define::{plan, registry, step};
 use run::{engine, operate, runner, transact};
-pub use store::{claim, heartbeat, stored, story};
+pub use store::{claim, heartbeat, stored, trace_export};
 
 pub use define::{Milestone, PlanStep};
 pub use engine::{

@@ -7,8 +7,8 @@
 pub mod claim;
 pub mod heartbeat;
 pub mod stored;
-pub mod story;
 pub(crate) mod stranded;
+pub mod trace_export;
 
 use std::collections::HashMap;
 

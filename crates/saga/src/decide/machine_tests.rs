@@ -90,7 +90,7 @@ fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
     advance(shape, state, &event, &[])
 }
 
-fn told(shape: &Shape, state: State, class: Class) -> Decision<u8> {
+fn after_signal(shape: &Shape, state: State, class: Class) -> Decision<u8> {
     advance_one(shape, state, Event::Signal(meaning(shape, class)))
 }
 
@@ -130,7 +130,7 @@ fn a_done_step_is_recorded_and_the_saga_waits() {
 
 #[test]
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
-    let decision = told(&checkout(), WAITING, Class::Proceed);
+    let decision = after_signal(&checkout(), WAITING, Class::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -141,7 +141,7 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 
 #[test]
 fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
-    let early = told(&checkout(), INIT, Class::Proceed);
+    let early = after_signal(&checkout(), INIT, Class::Proceed);
     assert_eq!(
         (early.state, early.wake, early.verdict),
         (INIT, Wake::Unchanged, Some(Verdict::Early))
@@ -244,11 +244,11 @@ fn a_step_after_the_pivot_is_never_given_up() {
 #[test]
 fn cancel_acts_in_any_state_before_the_pivots_decision() {
     for state in [INIT, WAITING] {
-        let decision = told(&checkout(), state, Class::Cancel);
+        let decision = after_signal(&checkout(), state, Class::Cancel);
         assert_eq!(decision.verdict, Some(Verdict::Applied));
         assert_eq!(decision.wake, Wake::Undo(1));
     }
-    let late = told(&checkout(), State::Completed, Class::Cancel);
+    let late = after_signal(&checkout(), State::Completed, Class::Cancel);
     assert_eq!(
         (late.state, late.verdict),
         (State::Completed, Some(Verdict::Late))
@@ -276,7 +276,7 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
 
 #[test]
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
-    let decision = told(&checkout(), UNDOING, Class::Proceed);
+    let decision = after_signal(&checkout(), UNDOING, Class::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -292,7 +292,7 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
         } else {
             voyage()
         };
-        let decision = told(&shape, state, Class::Proceed);
+        let decision = after_signal(&shape, state, Class::Proceed);
         assert_eq!(
             (decision.state, decision.verdict, decision.breach),
             (state, Some(Verdict::Late), true)
@@ -310,7 +310,7 @@ fn a_signal_that_says_what_is_so_is_a_duplicate() {
         (UNDOING, Class::Abort),
         (UNDOING, Class::Cancel),
     ] {
-        let decision = told(&checkout(), state, class);
+        let decision = after_signal(&checkout(), state, class);
         assert_eq!(
             (decision.state, decision.verdict),
             (state, Some(Verdict::Duplicate)),
@@ -417,22 +417,22 @@ fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
     for shape in [checkout(), voyage(), shipped()] {
         let pivot = shape.pivot();
         explore(&shape, |state, event, kept, decision| {
-            let story = || format!("{state:?} + {event:?} + {kept:?} → {decision:?}");
+            let context = || format!("{state:?} + {event:?} + {kept:?} → {decision:?}");
             for op in &decision.ops {
                 match op {
-                    Op::Undo(step) => assert!(*step < pivot, "{}", story()),
-                    Op::Run(step) => assert!(*step > pivot, "{}", story()),
-                    Op::Record(step) => assert_ne!(*step, pivot, "{}", story()),
+                    Op::Undo(step) => assert!(*step < pivot, "{}", context()),
+                    Op::Run(step) => assert!(*step > pivot, "{}", context()),
+                    Op::Record(step) => assert_ne!(*step, pivot, "{}", context()),
                     Op::BeginCompensation => assert!(
                         !matches!(decision.state, State::Waiting { .. }),
                         "{}",
-                        story()
+                        context()
                     ),
                 }
             }
             if matches!(state, State::Completed | State::Compensated { .. }) {
-                assert_eq!(decision.state, state, "rest is final: {}", story());
-                assert!(decision.ops.is_empty(), "{}", story());
+                assert_eq!(decision.state, state, "rest is final: {}", context());
+                assert!(decision.ops.is_empty(), "{}", context());
             }
         });
     }
@@ -457,7 +457,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
     }
     let undoing = State::Compensating { step: 2, from: 2 };
     for decision in [
-        told(&shipped(), undoing, Class::Proceed),
+        after_signal(&shipped(), undoing, Class::Proceed),
         advance_one(&shipped(), undoing, Event::Overtaken),
     ] {
         assert_eq!((decision.state, decision.breach), (undoing, true));
@@ -479,7 +479,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     assert_eq!(proven.ops, [Op::Record(1)]);
     // compensation began, and the saga turns forward
     for decision in [
-        told(&shipped(), UNDOING, Class::Proceed),
+        after_signal(&shipped(), UNDOING, Class::Proceed),
         advance_one(&shipped(), UNDOING, Event::Overtaken),
     ] {
         assert_eq!(
@@ -490,7 +490,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     }
     // once the saga has reached the wait, every step before it is done
     let waited = State::Compensating { step: 2, from: 3 };
-    let decision = told(&shipped(), waited, Class::Proceed);
+    let decision = after_signal(&shipped(), waited, Class::Proceed);
     assert_eq!(
         (decision.state, decision.ops),
         (State::Completed, vec![Op::Run(4)])

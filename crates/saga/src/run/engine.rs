@@ -25,7 +25,7 @@ use crate::{
         claim::{EntryKind, PlanKey, SagaClaim},
     },
     stored::Unreadable,
-    story::{Chapter, Subject},
+    trace_export::{JournalBatch, SagaTrace},
     transact::{Moves, Signaled, transact},
     transition::{Beginning, Cause, Rules},
 };
@@ -178,7 +178,7 @@ pub struct Started {
     pub(crate) state: State,
     pub(crate) input: AnyInput,
     pub(crate) trace: TraceRef,
-    pub(crate) told: Option<(Subject, Chapter)>,
+    pub(crate) trace_export: Option<(SagaTrace, JournalBatch)>,
 }
 
 impl Started {
@@ -432,7 +432,7 @@ impl Engine {
                     state,
                     input,
                     trace,
-                    told: moves.take_told(),
+                    trace_export: moves.take_trace_export(),
                 }
             }));
         }

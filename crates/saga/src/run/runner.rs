@@ -19,7 +19,7 @@ use crate::{
     step::{Outcome, Undo},
     store,
     stored::{Unreadable, decode_state},
-    story,
+    trace_export,
     transact::{AfterCommit, transact, transact_free},
     transition::{Cause, Ended},
 };
@@ -226,7 +226,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
         let Attempt { claim, plan, .. } = attempt;
         // for the logs; the exported span is built from the journal, under the claim's own span id
         let span = info_span!(
-            target: "saga::story",
+            target: "saga::attempt",
             "saga.step",
             saga.id = %claim.saga_id,
             saga.name = plan,
@@ -460,8 +460,8 @@ async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
 }
 
 fn export_start(started: &Started) {
-    if let Some((subject, chapter)) = started.told.clone() {
-        story::tell(subject, &chapter, None);
+    if let Some((saga_trace, batch)) = started.trace_export.clone() {
+        trace_export::export(saga_trace, &batch, None);
     }
     metrics::counter!("saga_started_total", "plan" => started.plan).increment(1);
 }

@@ -16,7 +16,7 @@ use crate::{
     signal::Verdict,
     store::{self, EntryChange, Save},
     stored::Unreadable,
-    story::{self, Chapter, Subject},
+    trace_export::{self, JournalBatch, SagaTrace},
     transition::{Cause, Transition, undecided},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 #[must_use = "call `emit` after the commit"]
 pub struct AfterCommit {
     moved: Vec<Moved>,
-    told: Vec<(Subject, Chapter)>,
+    trace_exports: Vec<(SagaTrace, JournalBatch)>,
     pool: Option<PgPool>,
     wakeup: Option<messaging::Wakeup>,
 }
@@ -54,7 +54,7 @@ impl Moved {
         if matches!(after, StateKind::Running | StateKind::Compensating) {
             return;
         }
-        let created_at = story::created_at(self.saga_id).unwrap_or(self.at);
+        let created_at = trace_export::created_at(self.saga_id).unwrap_or(self.at);
         let milestone = Milestone {
             saga_id: self.saga_id,
             trace_id: &self.trace_id,
@@ -69,8 +69,8 @@ impl Moved {
 impl AfterCommit {
     /// Wakes this process' workers, counts the transitions, and exports their spans.
     pub fn emit(self) {
-        for (subject, chapter) in self.told {
-            story::tell(subject, &chapter, self.pool.as_ref());
+        for (saga_trace, batch) in self.trace_exports {
+            trace_export::export(saga_trace, &batch, self.pool.as_ref());
         }
         for moved in &self.moved {
             if moved.before != moved.after {
@@ -130,7 +130,7 @@ pub(crate) struct Moves<'a> {
     moving: Vec<Moving<'a>>,
     /// Of sagas whose plan this binary does not know.
     undecided: Vec<Save>,
-    told: Vec<(Subject, Chapter)>,
+    trace_exports: Vec<(SagaTrace, JournalBatch)>,
 }
 
 /// Locks the sagas, computes their transitions from the causes, stores the transitions and runs the
@@ -255,7 +255,8 @@ impl<'a> Moves<'a> {
         let known = inner.known(row);
         if let (Err(_), Some(save)) = (&known, undecided(row, &causes)) {
             let attributes = || inner.attributes(&row.plan, &row.input);
-            self.told.extend(told_of(row, attributes, &save));
+            self.trace_exports
+                .extend(trace_export_of(row, attributes, &save));
             self.undecided.push(save);
             return Ok(Added::Moving);
         }
@@ -288,7 +289,8 @@ impl<'a> Moves<'a> {
         transition: Transition,
     ) {
         let attributes = || known.workflow.attributes(&input);
-        self.told.extend(told_of(row, attributes, &transition.save));
+        self.trace_exports
+            .extend(trace_export_of(row, attributes, &transition.save));
         self.moving.push(Moving {
             known,
             trace_id: row.trace_id.clone(),
@@ -298,8 +300,8 @@ impl<'a> Moves<'a> {
     }
 
     /// Takes the export of the transition that was added last.
-    pub(crate) fn take_told(&mut self) -> Option<(Subject, Chapter)> {
-        self.told.pop()
+    pub(crate) fn take_trace_export(&mut self) -> Option<(SagaTrace, JournalBatch)> {
+        self.trace_exports.pop()
     }
 
     /// Stores the transitions and runs the local steps.
@@ -311,34 +313,34 @@ impl<'a> Moves<'a> {
         save_all(conn, &self.moving, &self.undecided).await?;
         run_ops(inner, conn, &self.moving).await?;
         let mut signaled = signaled(inner, &self.moving, &self.undecided);
-        signaled.after.told = self.told;
+        signaled.after.trace_exports = self.trace_exports;
         Ok(signaled)
     }
 }
 
 /// The export of a write; `None` if telemetry is disabled or the stored trace is invalid.
-fn told_of(
+fn trace_export_of(
     row: &store::Row,
     attributes: impl FnOnce() -> Vec<(&'static str, String)>,
     save: &Save,
-) -> Option<(Subject, Chapter)> {
-    if !telemetry::listens() {
+) -> Option<(SagaTrace, JournalBatch)> {
+    if !telemetry::span_export::is_enabled() {
         return None;
     }
-    let subject = Subject {
+    let saga_trace = SagaTrace {
         saga_id: row.saga_id,
         plan: row.plan.clone(),
         trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
         attributes: attributes(),
     };
-    let chapter = Chapter {
+    let batch = JournalBatch {
         revision: save.revision + 1,
         at: save.at,
         before: (!row.is_unborn()).then(|| row.state.clone()),
         after: save.state.to_owned(),
         rows: save.journal.clone(),
     };
-    Some((subject, chapter))
+    Some((saga_trace, batch))
 }
 
 async fn save_all(
@@ -396,7 +398,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
         duplicates: 0,
         after: AfterCommit {
             moved: moved.collect(),
-            told: Vec::new(),
+            trace_exports: Vec::new(),
             pool: Some(inner.pool.clone()),
             wakeup: Some(inner.wakeup.clone()),
         },

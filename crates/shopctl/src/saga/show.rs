@@ -1,15 +1,15 @@
 //! `shopctl saga show`.
 
 use operator::{
+    saga_ref::AnyId,
     sagas::{self, Life},
-    subject::AnyId,
 };
 
 use super::{engine, operator};
 use crate::{
     Common,
     output::{self, Output},
-    subject,
+    saga_ref,
 };
 
 #[derive(clap::Args)]
@@ -22,10 +22,10 @@ impl Show {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let engine = engine(common, &pool)?;
-        let found = subject::find(&operator(common, &pool)?, &self.id).await?;
+        let found = saga_ref::find(&operator(common, &pool)?, &self.id).await?;
         let mut conn = pool.acquire().await?;
         let life = sagas::life(&mut conn, found.saga_id, &engine).await?;
-        let life = life.ok_or_else(|| subject::archived(found))?;
+        let life = life.ok_or_else(|| saga_ref::archived(found))?;
         if common.output == Output::Json {
             output::data(&serde_json::to_string(&life)?)?;
             return Ok(());
