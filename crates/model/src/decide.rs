@@ -14,7 +14,7 @@ use kernel::{Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, Tran
 use rustc_hash::FxHashMap;
 use saga::claim::{EntryKind, SagaClaim};
 use saga::{
-    CANCEL, Class, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, Undo, Verb,
+    CANCEL, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, SignalKind, Undo, Verb,
     Verdict,
     machine::{self, Event, Op, State},
     store::{self, EntryChange, KeptRow},
@@ -38,17 +38,17 @@ pub enum Why {
         spent: bool,
     },
     /// Input from outside.
-    Signal(Class),
+    Signal(SignalKind),
     /// An operator's act.
     Operator(OperatorVerb),
 }
 
 impl Why {
-    /// The class of the signal, if the trigger carries one.
-    pub fn class(self) -> Option<Class> {
+    /// The kind of the signal, if the trigger carries one.
+    pub fn signal_kind(self) -> Option<SignalKind> {
         match self {
-            Self::Signal(class) | Self::Operator(OperatorVerb::Tell(class)) => Some(class),
-            Self::Operator(OperatorVerb::Cancel) => Some(Class::Cancel),
+            Self::Signal(kind) | Self::Operator(OperatorVerb::Tell(kind)) => Some(kind),
+            Self::Operator(OperatorVerb::Cancel) => Some(SignalKind::Cancel),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ pub enum OperatorVerb {
     /// Compensate the saga.
     Cancel,
     /// Give the saga a decision of payments that it has not received.
-    Tell(Class),
+    Tell(SignalKind),
     /// Declare the running step done.
     Done,
     /// Declare the step that is being compensated undone.
@@ -238,8 +238,8 @@ impl Production {
                 Some("early") => true,
                 Some(_) => return None,
             };
-            let class = question.why.class()?;
-            Some(Kept { class, early })
+            let kind = question.why.signal_kind()?;
+            Some(Kept { kind, early })
         });
         Some(Answer {
             row: Row {
@@ -286,7 +286,7 @@ impl Production {
         KeptRow {
             saga_id: self.saga_id,
             signal_id: SignalId::new(),
-            name: signal_name(kept.class).to_owned(),
+            name: signal_name(kept.kind).to_owned(),
             verdict: kept.early.then_some(Verdict::Early),
         }
     }
@@ -299,10 +299,10 @@ impl Production {
                     production_ended(ended),
                 )]
             }
-            Why::Signal(class) => vec![Cause::Signal(NewSignal {
+            Why::Signal(kind) => vec![Cause::Signal(NewSignal {
                 id,
                 saga_id: self.saga_id,
-                name: signal_name(class).to_owned(),
+                name: signal_name(kind).to_owned(),
                 payload: serde_json::Value::Null,
                 source: "model".to_owned(),
             })],
@@ -330,8 +330,8 @@ impl Production {
             OperatorVerb::Pause => Verb::Pause,
             OperatorVerb::Resume => Verb::Resume,
             OperatorVerb::Cancel => Verb::Cancel,
-            OperatorVerb::Tell(class) => Verb::Signal {
-                name: signal_name(class).to_owned(),
+            OperatorVerb::Tell(kind) => Verb::Signal {
+                name: signal_name(kind).to_owned(),
                 payload: serde_json::Value::Null,
             },
             OperatorVerb::Done => resolve(Resolution::Done),
@@ -400,11 +400,11 @@ impl Production {
     }
 }
 
-fn signal_name(class: Class) -> &'static str {
-    match class {
-        Class::Proceed => topology::TRANSACTION_COMPLETED,
-        Class::Abort => topology::TRANSACTION_CANCELED,
-        Class::Cancel => CANCEL,
+fn signal_name(kind: SignalKind) -> &'static str {
+    match kind {
+        SignalKind::Proceed => topology::TRANSACTION_COMPLETED,
+        SignalKind::Abort => topology::TRANSACTION_CANCELED,
+        SignalKind::Cancel => CANCEL,
     }
 }
 

@@ -2,7 +2,7 @@
 //! store or a rule of payments (in [`crate::step`]), the others wrap the pure decision (here).
 
 use saga::{
-    Class, Verdict,
+    SignalKind, Verdict,
     machine::{Op, State},
 };
 
@@ -113,11 +113,11 @@ pub(crate) fn decide(
                 ..answer
             });
         }
-        Mutation::CancelIgnored if asked.why == Why::Signal(Class::Cancel) => {
+        Mutation::CancelIgnored if asked.why == Why::Signal(SignalKind::Cancel) => {
             return Some(nothing(asked));
         }
         Mutation::CancelAfterPivot
-            if row.state == State::Completed && asked.why == Why::Signal(Class::Cancel) =>
+            if row.state == State::Completed && asked.why == Why::Signal(SignalKind::Cancel) =>
         {
             question.row.state = State::Waiting {
                 step: production.shape.pivot(),

@@ -1,6 +1,6 @@
 //! Payments as its rules by row, its payer, and its messages to the shop.
 
-use saga::Class;
+use saga::SignalKind;
 
 use crate::{
     mutation::Mutation,
@@ -132,13 +132,13 @@ impl Model {
     /// The consumer's transaction: check, and signal unless it is known.
     fn delivered(&self, world: &World) -> Checked<World> {
         let mut after = *world;
-        let class = match world.tx {
+        let kind = match world.tx {
             Tx::Paid { right } if !self.fits(right) => {
                 after.news.failed = 1;
                 return Ok(after);
             }
-            Tx::Paid { .. } => Class::Proceed,
-            _ => Class::Abort,
+            Tx::Paid { .. } => SignalKind::Proceed,
+            _ => SignalKind::Abort,
         };
         if world.news.known && !self.cut(Mutation::KnownSignalTaken) {
             return Ok(after);
@@ -149,6 +149,6 @@ impl Model {
         }
         after.news.known = true;
         after.news.heard += 1;
-        self.signal(&after, class)
+        self.signal(&after, kind)
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use saga::{
-    CANCEL, Class, Kind, Shape,
+    CANCEL, Kind, Shape, SignalKind,
     machine::{self, Event, Kept, Op, State},
 };
 
@@ -236,7 +236,7 @@ impl Check<'_> {
         let pivot = Some(self.truth.pivot());
         self.truth.signals.iter().any(|signal| {
             let meaning = signal.meaning;
-            (meaning.class, meaning.wait, meaning.proves) == (Class::Proceed, pivot, Some(step))
+            (meaning.kind, meaning.wait, meaning.proves) == (SignalKind::Proceed, pivot, Some(step))
                 && world.closed.contains(&self.number(signal.name))
         })
     }
@@ -269,7 +269,7 @@ impl Check<'_> {
             after.closed.sort_unstable();
             after.decided.push(number);
             after.decided.sort_unstable();
-            if let (Class::Abort, Some(step)) = (meaning.class, meaning.proves) {
+            if let (SignalKind::Abort, Some(step)) = (meaning.kind, meaning.proves) {
                 after.effects[step] = Effect::Undone; // the participant reverts its effect itself
             }
             next.push((format!("{} is decided", signal.name), Ok(after)));
@@ -409,7 +409,7 @@ impl Check<'_> {
                 .shape
                 .signals
                 .iter()
-                .any(|it| it.meaning.class == Class::Abort && it.meaning.wait < Some(pivot))
+                .any(|it| it.meaning.kind == SignalKind::Abort && it.meaning.wait < Some(pivot))
     }
 }
 

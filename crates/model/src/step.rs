@@ -1,7 +1,7 @@
 //! The possible actions in a state.
 
 use saga::{
-    Class,
+    SignalKind,
     machine::{Op, State},
 };
 
@@ -341,7 +341,7 @@ impl Model {
         if world.left.cancels > 0 {
             let mut after = *world;
             after.left.cancels -= 1;
-            next.push((Action::UserCancels, self.signal(&after, Class::Cancel)));
+            next.push((Action::UserCancels, self.signal(&after, SignalKind::Cancel)));
         }
         if world.row.state.is_at_rest() {
             return;
@@ -358,11 +358,11 @@ impl Model {
         let mut after = *world;
         after.left.acts -= 1;
         acts(OperatorVerb::Cancel, &after);
-        if let Some(class) = self.may_be_told(world) {
+        if let Some(kind) = self.may_be_told(world) {
             // the event's own signal is known from now on
             after.news.known = true;
             after.news.heard += 1;
-            acts(OperatorVerb::Tell(class), &after);
+            acts(OperatorVerb::Tell(kind), &after);
             after.news = world.news;
         }
         if world.row.paused {
@@ -383,11 +383,11 @@ impl Model {
 
     /// The decision of payments that the shop has not received. Production verifies an operator's
     /// signal against the transaction.
-    fn may_be_told(&self, world: &World) -> Option<Class> {
+    fn may_be_told(&self, world: &World) -> Option<SignalKind> {
         match world.tx {
             _ if world.news.known => None,
-            Tx::Paid { right } if self.fits(right) => Some(Class::Proceed),
-            Tx::Canceled => Some(Class::Abort),
+            Tx::Paid { right } if self.fits(right) => Some(SignalKind::Proceed),
+            Tx::Canceled => Some(SignalKind::Abort),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //! guards.
 
 use saga::{
-    Class,
+    SignalKind,
     machine::{Op, State, Wake},
 };
 
@@ -56,8 +56,8 @@ impl Model {
         self.store(world, &answer).map(Some)
     }
 
-    pub(crate) fn signal(&self, world: &World, class: Class) -> Checked<World> {
-        self.told(world, Why::Signal(class))
+    pub(crate) fn signal(&self, world: &World, kind: SignalKind) -> Checked<World> {
+        self.told(world, Why::Signal(kind))
     }
 
     pub(crate) fn operates(&self, world: &World, verb: OperatorVerb) -> Checked<World> {
@@ -74,7 +74,7 @@ impl Model {
             State::Running { .. } | State::Waiting { .. }
         );
         hold(
-            why.class() != Some(Class::Cancel)
+            why.signal_kind() != Some(SignalKind::Cancel)
                 || world.row.paused
                 || !before_pivot
                 || answer.row.state != world.row.state,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use saga::{Class, machine::State};
+use saga::{SignalKind, machine::State};
 
 use crate::{
     decide::OperatorVerb,
@@ -138,7 +138,7 @@ fn sentence(world: &World, action: Action) -> String {
                 OperatorVerb::Pause => "pauses the saga",
                 OperatorVerb::Resume => "resumes the saga",
                 OperatorVerb::Cancel => "cancels the order",
-                OperatorVerb::Tell(Class::Proceed) => "tells the saga that it is paid",
+                OperatorVerb::Tell(SignalKind::Proceed) => "tells the saga that it is paid",
                 OperatorVerb::Tell(_) => "tells the saga that its payment is canceled",
                 OperatorVerb::Done => "says that the payment is initialised",
                 OperatorVerb::Undone => "says that the payment is undone",

@@ -2,7 +2,7 @@
 //! Small, `Copy` and hashed, since a check holds millions of states.
 
 use saga::{
-    Class,
+    SignalKind,
     machine::{State, Wake},
 };
 
@@ -14,8 +14,8 @@ pub const MOST_KEPT: usize = 4;
 /// A signal without a final verdict, as `saga.signal` keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kept {
-    /// The class of the signal.
-    pub class: Class,
+    /// The kind of the signal.
+    pub kind: SignalKind,
     /// Whether it has the verdict `early`; otherwise it has none.
     pub early: bool,
 }

@@ -54,7 +54,7 @@ pub use registry::{PlanVersion, Registry};
 pub use run::worker::Worker;
 pub use runner::Runner;
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
-pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
+pub use signal::{CANCEL, Meaning, NewSignal, SignalKind, Verdict};
 pub use step::{
     FirstStep, FirstStepError, LocalStep, LocalUndo, Outcome, Refusal, RemoteStep, RemoteUndo,
     Signal, SleepStep, StepCx, Undo, WaitStep,

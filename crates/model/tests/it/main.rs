@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use model::{Mutation, summarize};
-use saga::{Class, Kind, Meaning, Role, Shape, SignalShape, StepShape};
+use saga::{Kind, Meaning, Role, Shape, SignalKind, SignalShape, StepShape};
 
 #[test]
 fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
@@ -55,10 +55,10 @@ fn every_plan_of_the_shop_comes_to_rest_whole() {
 /// A plan with a wait in each zone, sleeps and a remote pivot.
 fn zones() -> Shape {
     let step = |name, kind, role| StepShape { name, kind, role };
-    let signal = |name, class, wait| SignalShape {
+    let signal = |name, kind, wait| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: Some(wait),
             proves: None,
         },
@@ -79,9 +79,9 @@ fn zones() -> Shape {
             step("thank", Kind::Local, Role::Retryable),
         ],
         signals: vec![
-            signal("approved", Class::Proceed, 1),
-            signal("declined", Class::Abort, 1),
-            signal("delivered", Class::Proceed, 6),
+            signal("approved", SignalKind::Proceed, 1),
+            signal("declined", SignalKind::Abort, 1),
+            signal("delivered", SignalKind::Proceed, 6),
         ],
         ..plans[0].clone()
     }
@@ -118,7 +118,7 @@ fn a_pause_before_the_pivot_leaves_no_paid_saga_behind() {
             shape.signals.push(SignalShape {
                 name: "approved",
                 meaning: Meaning {
-                    class: Class::Proceed,
+                    kind: SignalKind::Proceed,
                     wait: Some(2),
                     proves: None,
                 },

@@ -11,7 +11,7 @@ use crate::{
     journal::CompensationCause,
     preview::PlannedEffect,
     shape::{Kind, Role, Shape},
-    signal::{Class, Meaning, Verdict},
+    signal::{Meaning, SignalKind, Verdict},
 };
 
 /// The state of a saga. Numbers are indices into the plan's steps.
@@ -348,10 +348,10 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     }
 
     fn signal(&mut self, meaning: Meaning) -> Verdict {
-        match (meaning.class, meaning.wait) {
-            (Class::Proceed, Some(wait)) => self.proceed(wait, meaning.proves),
-            (Class::Abort, Some(wait)) => self.abort(wait),
-            (Class::Cancel, _) | (_, None) => self.cancel(),
+        match (meaning.kind, meaning.wait) {
+            (SignalKind::Proceed, Some(wait)) => self.proceed(wait, meaning.proves),
+            (SignalKind::Abort, Some(wait)) => self.abort(wait),
+            (SignalKind::Cancel, _) | (_, None) => self.cancel(),
         }
     }
 

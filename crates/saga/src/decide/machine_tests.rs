@@ -54,10 +54,10 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
         .map(|&(name, kind, role)| StepShape { name, kind, role })
         .collect();
     let pivot = steps.iter().position(|step| step.role == Role::Pivot);
-    let signal = |name, class| SignalShape {
+    let signal = |name, kind| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: pivot,
             proves: Some(proves),
         },
@@ -66,7 +66,10 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
         name: "test",
         version: 1,
         steps,
-        signals: vec![signal("yes", Class::Proceed), signal("no", Class::Abort)],
+        signals: vec![
+            signal("yes", SignalKind::Proceed),
+            signal("no", SignalKind::Abort),
+        ],
         reasons: Reasons {
             budget_spent: "too slow",
             deadline_passed: "too late",
@@ -76,12 +79,12 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
     }
 }
 
-/// The meaning of the plan's signal of this class.
-fn meaning(shape: &Shape, class: Class) -> Meaning {
-    let name = match class {
-        Class::Proceed => "yes",
-        Class::Abort => "no",
-        Class::Cancel => CANCEL,
+/// The meaning of the plan's signal of this kind.
+fn meaning(shape: &Shape, kind: SignalKind) -> Meaning {
+    let name = match kind {
+        SignalKind::Proceed => "yes",
+        SignalKind::Abort => "no",
+        SignalKind::Cancel => CANCEL,
     };
     shape.meaning(name).unwrap()
 }
@@ -90,17 +93,17 @@ fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
     advance(shape, state, &event, &[])
 }
 
-fn after_signal(shape: &Shape, state: State, class: Class) -> Decision<u8> {
-    advance_one(shape, state, Event::Signal(meaning(shape, class)))
+fn after_signal(shape: &Shape, state: State, kind: SignalKind) -> Decision<u8> {
+    advance_one(shape, state, Event::Signal(meaning(shape, kind)))
 }
 
-fn with_kept(shape: &Shape, state: State, event: Event, classes: &[Class]) -> Decision<u8> {
+fn with_kept(shape: &Shape, state: State, event: Event, classes: &[SignalKind]) -> Decision<u8> {
     let kept: Vec<_> = classes
         .iter()
         .zip(0u8..)
-        .map(|(&class, id)| Kept {
+        .map(|(&kind, id)| Kept {
             id,
-            meaning: meaning(shape, class),
+            meaning: meaning(shape, kind),
         })
         .collect();
     advance(shape, state, &event, &kept)
@@ -130,7 +133,7 @@ fn a_done_step_is_recorded_and_the_saga_waits() {
 
 #[test]
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
-    let decision = after_signal(&checkout(), WAITING, Class::Proceed);
+    let decision = after_signal(&checkout(), WAITING, SignalKind::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -141,13 +144,13 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 
 #[test]
 fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
-    let early = after_signal(&checkout(), INIT, Class::Proceed);
+    let early = after_signal(&checkout(), INIT, SignalKind::Proceed);
     assert_eq!(
         (early.state, early.wake, early.verdict),
         (INIT, Wake::Unchanged, Some(Verdict::Early))
     );
 
-    let decision = with_kept(&checkout(), INIT, Event::Done, &[Class::Proceed]);
+    let decision = with_kept(&checkout(), INIT, Event::Done, &[SignalKind::Proceed]);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -163,7 +166,7 @@ fn a_kept_fact_proves_a_step_whose_answer_never_came() {
             &checkout(),
             INIT,
             Event::NotDone { budget_spent },
-            &[Class::Proceed],
+            &[SignalKind::Proceed],
         );
         assert_eq!(decision.state, State::Completed);
     }
@@ -174,7 +177,7 @@ fn a_kept_fact_proves_a_step_whose_answer_never_came() {
         Event::NotDone {
             budget_spent: false,
         },
-        &[Class::Proceed],
+        &[SignalKind::Proceed],
     );
     assert_eq!((decision.state, decision.wake), (INIT, Wake::Retry));
 }
@@ -244,11 +247,11 @@ fn a_step_after_the_pivot_is_never_given_up() {
 #[test]
 fn cancel_acts_in_any_state_before_the_pivots_decision() {
     for state in [INIT, WAITING] {
-        let decision = after_signal(&checkout(), state, Class::Cancel);
+        let decision = after_signal(&checkout(), state, SignalKind::Cancel);
         assert_eq!(decision.verdict, Some(Verdict::Applied));
         assert_eq!(decision.wake, Wake::Undo(1));
     }
-    let late = after_signal(&checkout(), State::Completed, Class::Cancel);
+    let late = after_signal(&checkout(), State::Completed, SignalKind::Cancel);
     assert_eq!(
         (late.state, late.verdict),
         (State::Completed, Some(Verdict::Late))
@@ -276,7 +279,7 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
 
 #[test]
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
-    let decision = after_signal(&checkout(), UNDOING, Class::Proceed);
+    let decision = after_signal(&checkout(), UNDOING, SignalKind::Proceed);
     assert_eq!(
         (decision.state, decision.wake),
         (State::Completed, Wake::Nothing)
@@ -292,7 +295,7 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
         } else {
             voyage()
         };
-        let decision = after_signal(&shape, state, Class::Proceed);
+        let decision = after_signal(&shape, state, SignalKind::Proceed);
         assert_eq!(
             (decision.state, decision.verdict, decision.breach),
             (state, Some(Verdict::Late), true)
@@ -303,18 +306,18 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
 
 #[test]
 fn a_signal_that_says_what_is_so_is_a_duplicate() {
-    for (state, class) in [
-        (State::Completed, Class::Proceed),
-        (COMPENSATED, Class::Abort),
-        (COMPENSATED, Class::Cancel),
-        (UNDOING, Class::Abort),
-        (UNDOING, Class::Cancel),
+    for (state, kind) in [
+        (State::Completed, SignalKind::Proceed),
+        (COMPENSATED, SignalKind::Abort),
+        (COMPENSATED, SignalKind::Cancel),
+        (UNDOING, SignalKind::Abort),
+        (UNDOING, SignalKind::Cancel),
     ] {
-        let decision = after_signal(&checkout(), state, class);
+        let decision = after_signal(&checkout(), state, kind);
         assert_eq!(
             (decision.state, decision.verdict),
             (state, Some(Verdict::Duplicate)),
-            "{state:?} {class:?}"
+            "{state:?} {kind:?}"
         );
         assert!(!decision.breach);
     }
@@ -346,7 +349,7 @@ fn a_woken_wait_writes_its_deadline_again() {
 /// Every state that any sequence of events can reach, with any signals kept.
 fn explore(
     shape: &Shape,
-    mut visit: impl FnMut(State, &Event, &[Class], &Decision<u8>),
+    mut visit: impl FnMut(State, &Event, &[SignalKind], &Decision<u8>),
 ) -> HashSet<State> {
     let events = [
         Event::Done,
@@ -360,16 +363,16 @@ fn explore(
         Event::NotUndone,
         Event::DeadlinePassed,
         Event::Woken,
-        Event::Signal(meaning(shape, Class::Proceed)),
-        Event::Signal(meaning(shape, Class::Abort)),
-        Event::Signal(meaning(shape, Class::Cancel)),
+        Event::Signal(meaning(shape, SignalKind::Proceed)),
+        Event::Signal(meaning(shape, SignalKind::Abort)),
+        Event::Signal(meaning(shape, SignalKind::Cancel)),
     ];
-    let kept: [&[Class]; 5] = [
+    let kept: [&[SignalKind]; 5] = [
         &[],
-        &[Class::Proceed],
-        &[Class::Abort],
-        &[Class::Cancel],
-        &[Class::Abort, Class::Proceed],
+        &[SignalKind::Proceed],
+        &[SignalKind::Abort],
+        &[SignalKind::Cancel],
+        &[SignalKind::Abort, SignalKind::Proceed],
     ];
     let first = advance_one(shape, State::Running { step: 0 }, Event::Begun).state;
     let (mut seen, mut open) = (HashSet::from([first]), VecDeque::from([first]));
@@ -448,7 +451,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
             budget_spent: false,
         },
     ] {
-        let decision = with_kept(&shipped(), reserving, event, &[Class::Proceed]);
+        let decision = with_kept(&shipped(), reserving, event, &[SignalKind::Proceed]);
         assert!(!decision.ops.contains(&Op::Record(2)), "{decision:?}");
         assert_ne!(decision.state, State::Completed);
         // the order is paid and cannot be shipped: an operator must investigate
@@ -457,7 +460,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
     }
     let undoing = State::Compensating { step: 2, from: 2 };
     for decision in [
-        after_signal(&shipped(), undoing, Class::Proceed),
+        after_signal(&shipped(), undoing, SignalKind::Proceed),
         advance_one(&shipped(), undoing, Event::Overtaken),
     ] {
         assert_eq!((decision.state, decision.breach), (undoing, true));
@@ -471,7 +474,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     let not_done = Event::NotDone {
         budget_spent: false,
     };
-    let proven = with_kept(&shipped(), INIT, not_done, &[Class::Proceed]);
+    let proven = with_kept(&shipped(), INIT, not_done, &[SignalKind::Proceed]);
     assert_eq!(
         (proven.state, proven.wake, proven.taken_up),
         (reserving, Wake::Step(2), vec![(0, Verdict::Early)])
@@ -479,7 +482,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     assert_eq!(proven.ops, [Op::Record(1)]);
     // compensation began, and the saga turns forward
     for decision in [
-        after_signal(&shipped(), UNDOING, Class::Proceed),
+        after_signal(&shipped(), UNDOING, SignalKind::Proceed),
         advance_one(&shipped(), UNDOING, Event::Overtaken),
     ] {
         assert_eq!(
@@ -490,7 +493,7 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     }
     // once the saga has reached the wait, every step before it is done
     let waited = State::Compensating { step: 2, from: 3 };
-    let decision = after_signal(&shipped(), waited, Class::Proceed);
+    let decision = after_signal(&shipped(), waited, SignalKind::Proceed);
     assert_eq!(
         (decision.state, decision.ops),
         (State::Completed, vec![Op::Run(4)])
@@ -509,19 +512,19 @@ fn parcel() -> Shape {
         ("hold", Kind::Sleep, Role::Retryable),
         ("thank", Kind::Local, Role::Retryable),
     ];
-    let signal = |name, class, wait| SignalShape {
+    let signal = |name, kind, wait| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: Some(wait),
             proves: None,
         },
     };
     Shape {
         signals: vec![
-            signal("yes", Class::Proceed, 1),
-            signal("no", Class::Abort, 1),
-            signal("delivered", Class::Proceed, 5),
+            signal("yes", SignalKind::Proceed, 1),
+            signal("no", SignalKind::Abort, 1),
+            signal("delivered", SignalKind::Proceed, 5),
         ],
         ..shape(&steps, 0)
     }
@@ -611,7 +614,7 @@ fn a_remote_pivot_is_asked_until_it_answers() {
         (canceled.state, canceled.verdict),
         (BUYING, Some(Verdict::Early))
     );
-    let bought = with_kept(&parcel(), BUYING, Event::Done, &[Class::Cancel]);
+    let bought = with_kept(&parcel(), BUYING, Event::Done, &[SignalKind::Cancel]);
     assert_eq!(bought.state, DELIVERING);
     assert_eq!(bought.ops, [Op::Record(4)]);
     assert_eq!(bought.taken_up, [(0, Verdict::Late)]);
@@ -658,7 +661,7 @@ fn a_wrong_plan_is_refused_with_its_step() {
             "`deliver` waits for `cancel`",
         ),
         (
-            |it| it.signals[2].meaning.class = Class::Abort,
+            |it| it.signals[2].meaning.kind = SignalKind::Abort,
             "aborts at `deliver`",
         ),
         (
@@ -693,8 +696,8 @@ fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
     let canceled = with_kept(
         &slow_checkout(),
         asleep,
-        Event::Signal(meaning(&slow_checkout(), Class::Cancel)),
-        &[Class::Proceed],
+        Event::Signal(meaning(&slow_checkout(), SignalKind::Cancel)),
+        &[SignalKind::Proceed],
     );
     assert_eq!(
         (canceled.state, canceled.wake, canceled.breach),

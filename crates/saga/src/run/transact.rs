@@ -39,7 +39,7 @@ struct Moved {
     before: State,
     after: State,
     breach: bool,
-    /// The class of the reason why compensation began with this write.
+    /// The kind of reason for which compensation began with this write.
     compensated: Option<&'static str>,
     reason: Option<String>,
     at: DateTime<Utc>,
