@@ -179,7 +179,7 @@ impl Production {
 
     /// The work for which a saga in `state` must have an entry.
     pub fn work_of(&self, state: State) -> Option<Work> {
-        Work::of(machine::wake_of(&self.shape, state))
+        Work::of(machine::next_entry_of(&self.shape, state))
     }
 
     /// The answer to `question`; `None` when the attempt has lost its claim.

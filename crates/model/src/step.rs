@@ -66,7 +66,7 @@ impl Model {
             [Op::Run(0)],
             "a checkout begins with its order"
         );
-        let work = Work::of(decision.wake).expect("a checkout begins with a remote step");
+        let work = Work::of(decision.next_entry).expect("a checkout begins with a remote step");
         let epoch = u8::from(eager);
         let claim = Claim {
             id: 0,

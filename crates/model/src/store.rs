@@ -3,7 +3,7 @@
 
 use saga::{
     SignalKind,
-    machine::{Op, State, Wake},
+    machine::{NextEntry, Op, State},
 };
 
 use crate::{
@@ -47,7 +47,7 @@ impl Model {
             Rule::Fence,
             "a worker that has lost its claim wrote",
         )?;
-        let first = matches!(answer.row.state, State::Running { step } if Work::of(Wake::Step(step)) == Some(claim.work));
+        let first = matches!(answer.row.state, State::Running { step } if Work::of(NextEntry::Step(step)) == Some(claim.work));
         hold(
             !(spent && first),
             Rule::Budget,

@@ -3,7 +3,7 @@
 
 use saga::{
     SignalKind,
-    machine::{State, Wake},
+    machine::{NextEntry, State},
 };
 
 use crate::decide::OperatorVerb;
@@ -74,14 +74,14 @@ pub enum Work {
 }
 
 impl Work {
-    /// The work that `wake` requires, if it requires an entry.
-    pub fn of(wake: Wake) -> Option<Self> {
+    /// The work that `next_entry` requires, if it requires an entry.
+    pub fn of(next_entry: NextEntry) -> Option<Self> {
         let small = |step: usize| u8::try_from(step).unwrap_or(u8::MAX);
-        match wake {
-            Wake::Step(step) => Some(Self::Step(small(step))),
-            Wake::Undo(step) => Some(Self::Undo(small(step))),
-            Wake::Deadline(step) => Some(Self::Timer(small(step))),
-            Wake::Unchanged | Wake::Retry | Wake::Nothing => None,
+        match next_entry {
+            NextEntry::Step(step) => Some(Self::Step(small(step))),
+            NextEntry::Undo(step) => Some(Self::Undo(small(step))),
+            NextEntry::Deadline(step) => Some(Self::Timer(small(step))),
+            NextEntry::Unchanged | NextEntry::Retry | NextEntry::Nothing => None,
         }
     }
 }

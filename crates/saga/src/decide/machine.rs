@@ -168,7 +168,7 @@ pub enum Op {
 
 /// The change to the saga's outbox entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wake {
+pub enum NextEntry {
     /// The entry stays as it is.
     Unchanged,
     /// The same work is due again, after a backoff.
@@ -201,7 +201,7 @@ pub struct Decision<Id> {
     /// Work inside the transaction.
     pub ops: Vec<Op>,
     /// The change to the entry.
-    pub wake: Wake,
+    pub next_entry: NextEntry,
     /// The verdict on the event, if the event is a signal.
     pub verdict: Option<Verdict>,
     /// Changed verdicts on kept signals.
@@ -229,13 +229,13 @@ pub fn advance<Id: Copy + PartialEq>(
 }
 
 /// The entry that a saga in `state` must have; `resume` and `retry` write it.
-pub fn wake_of(shape: &Shape, state: State) -> Wake {
+pub fn next_entry_of(shape: &Shape, state: State) -> NextEntry {
     debug_assert!(shape.steps.len() < usize::from(u16::MAX));
     match state {
-        State::Running { step } => Wake::Step(step),
-        State::Waiting { step } => Wake::Deadline(step),
-        State::Compensating { step, .. } => Wake::Undo(step),
-        State::Completed | State::Compensated { .. } => Wake::Nothing,
+        State::Running { step } => NextEntry::Step(step),
+        State::Waiting { step } => NextEntry::Deadline(step),
+        State::Compensating { step, .. } => NextEntry::Undo(step),
+        State::Completed | State::Compensated { .. } => NextEntry::Nothing,
     }
 }
 
@@ -269,7 +269,7 @@ fn unchanged<Id>(state: State) -> Decision<Id> {
     Decision {
         state,
         ops: Vec::new(),
-        wake: Wake::Unchanged,
+        next_entry: NextEntry::Unchanged,
         verdict: None,
         taken_up: Vec::new(),
         reason: None,
@@ -313,7 +313,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 );
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
-            | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
+            | (State::Compensating { .. }, Event::NotUndone) => {
+                self.decision.next_entry = NextEntry::Retry
+            }
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
                 // only the participant that decides the pivot can decide before the undo reaches it
@@ -323,7 +325,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     self.end_wait(self.shape.pivot());
                 } else {
                     self.decision.breach = true;
-                    self.decision.wake = Wake::Retry;
+                    self.decision.next_entry = NextEntry::Retry;
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
@@ -331,9 +333,11 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 match (self.shape.steps[step].kind, self.role(step)) {
                     (Kind::Sleep, _) => self.forward(step + 1),
                     // after the pivot the saga never gives up: the wait begins anew
-                    (_, Role::Retryable) => self.decision.wake = Wake::Deadline(step),
+                    (_, Role::Retryable) => self.decision.next_entry = NextEntry::Deadline(step),
                     // its signal is there: it is taken up below, and no later signal could turn the saga forward
-                    (_, Role::Compensable) if decided => self.decision.wake = Wake::Deadline(step),
+                    (_, Role::Compensable) if decided => {
+                        self.decision.next_entry = NextEntry::Deadline(step)
+                    }
                     _ => self.compensate(
                         step,
                         CompensationCause::DeadlinePassed,
@@ -341,7 +345,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     ),
                 }
             }
-            (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
+            (State::Waiting { step }, Event::Woken) => {
+                self.decision.next_entry = NextEntry::Deadline(step)
+            }
             _ => {}
         }
         None
@@ -457,20 +463,20 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     /// Runs local steps until a step needs the network or has to wait.
     fn forward(&mut self, first: usize) {
         for step in first..self.shape.steps.len() {
-            let (state, wake) = match self.shape.steps[step].kind {
+            let (state, next_entry) = match self.shape.steps[step].kind {
                 Kind::Local => {
                     self.decision.ops.push(Op::Run(step));
                     continue;
                 }
-                Kind::Remote => (State::Running { step }, Wake::Step(step)),
-                Kind::Wait | Kind::Sleep => (State::Waiting { step }, Wake::Deadline(step)),
+                Kind::Remote => (State::Running { step }, NextEntry::Step(step)),
+                Kind::Wait | Kind::Sleep => (State::Waiting { step }, NextEntry::Deadline(step)),
             };
             self.decision.state = state;
-            self.decision.wake = wake;
+            self.decision.next_entry = next_entry;
             return;
         }
         self.decision.state = State::Completed;
-        self.decision.wake = Wake::Nothing;
+        self.decision.next_entry = NextEntry::Nothing;
     }
 
     fn compensate(&mut self, from: usize, cause: CompensationCause, why: &str) {
@@ -488,13 +494,13 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 (_, Kind::Local) => self.decision.ops.push(Op::Undo(step)),
                 (_, Kind::Remote) => {
                     self.decision.state = State::Compensating { step, from };
-                    self.decision.wake = Wake::Undo(step);
+                    self.decision.next_entry = NextEntry::Undo(step);
                     return;
                 }
             }
         }
         self.decision.state = State::Compensated { from };
-        self.decision.wake = Wake::Nothing;
+        self.decision.next_entry = NextEntry::Nothing;
     }
 
     /// Allowed only while no step is undone and the last started step is done: the saga had reached
@@ -520,7 +526,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             self.recorded(from);
         } else {
             self.decision.state = State::Waiting { step: from };
-            self.decision.wake = Wake::Deadline(from);
+            self.decision.next_entry = NextEntry::Deadline(from);
         }
     }
 

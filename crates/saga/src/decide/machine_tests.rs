@@ -117,7 +117,10 @@ const COMPENSATED: State = State::Compensated { from: 1 };
 #[test]
 fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
     let decision = advance_one(&checkout(), State::Running { step: 0 }, Event::Begun);
-    assert_eq!((decision.state, decision.wake), (INIT, Wake::Step(1)));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (INIT, NextEntry::Step(1))
+    );
     assert_eq!(decision.ops, [Op::Run(0)]);
 }
 
@@ -125,8 +128,8 @@ fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
 fn a_done_step_is_recorded_and_the_saga_waits() {
     let decision = advance_one(&checkout(), INIT, Event::Done);
     assert_eq!(
-        (decision.state, decision.wake),
-        (WAITING, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (WAITING, NextEntry::Deadline(2))
     );
     assert_eq!(decision.ops, [Op::Record(1)]);
 }
@@ -135,8 +138,8 @@ fn a_done_step_is_recorded_and_the_saga_waits() {
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
     let decision = after_signal(&checkout(), WAITING, SignalKind::Proceed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.ops, [Op::Run(3)]);
     assert_eq!(decision.verdict, Some(Verdict::Applied));
@@ -146,14 +149,14 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
     let early = after_signal(&checkout(), INIT, SignalKind::Proceed);
     assert_eq!(
-        (early.state, early.wake, early.verdict),
-        (INIT, Wake::Unchanged, Some(Verdict::Early))
+        (early.state, early.next_entry, early.verdict),
+        (INIT, NextEntry::Unchanged, Some(Verdict::Early))
     );
 
     let decision = with_kept(&checkout(), INIT, Event::Done, &[SignalKind::Proceed]);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.ops, [Op::Record(1), Op::Run(3)]);
     assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
@@ -179,7 +182,10 @@ fn a_kept_fact_proves_a_step_whose_answer_never_came() {
         },
         &[SignalKind::Proceed],
     );
-    assert_eq!((decision.state, decision.wake), (INIT, Wake::Retry));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (INIT, NextEntry::Retry)
+    );
 }
 
 #[test]
@@ -191,16 +197,25 @@ fn unknown_and_transient_are_retried_until_the_budget_is_spent() {
             budget_spent: false,
         },
     );
-    assert_eq!((retried.state, retried.wake), (INIT, Wake::Retry));
+    assert_eq!(
+        (retried.state, retried.next_entry),
+        (INIT, NextEntry::Retry)
+    );
     let spent = advance_one(&checkout(), INIT, Event::NotDone { budget_spent: true });
-    assert_eq!((spent.state, spent.wake), (UNDOING, Wake::Undo(1)));
+    assert_eq!(
+        (spent.state, spent.next_entry),
+        (UNDOING, NextEntry::Undo(1))
+    );
     assert_eq!(spent.ops, [Op::BeginCompensation]);
 }
 
 #[test]
 fn a_refusal_compensates_the_refused_step_too() {
     let decision = advance_one(&checkout(), INIT, Event::Refused("no".into()));
-    assert_eq!((decision.state, decision.wake), (UNDOING, Wake::Undo(1)));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (UNDOING, NextEntry::Undo(1))
+    );
     let reason = (CompensationCause::Refused, "no".to_owned());
     assert_eq!(decision.reason, Some(reason));
 }
@@ -210,18 +225,18 @@ fn every_started_step_is_undone_in_reverse() {
     let shape = voyage();
     let begun = advance_one(&shape, State::Waiting { step: 3 }, Event::DeadlinePassed);
     assert_eq!(
-        (begun.state, begun.wake),
-        (State::Compensating { step: 2, from: 3 }, Wake::Undo(2))
+        (begun.state, begun.next_entry),
+        (State::Compensating { step: 2, from: 3 }, NextEntry::Undo(2))
     );
     let next = advance_one(&shape, begun.state, Event::Undone);
     assert_eq!(
-        (next.state, next.wake),
-        (State::Compensating { step: 1, from: 3 }, Wake::Undo(1))
+        (next.state, next.next_entry),
+        (State::Compensating { step: 1, from: 3 }, NextEntry::Undo(1))
     );
     let last = advance_one(&shape, next.state, Event::Undone);
     assert_eq!(
-        (last.state, last.wake),
-        (State::Compensated { from: 3 }, Wake::Nothing)
+        (last.state, last.next_entry),
+        (State::Compensated { from: 3 }, NextEntry::Nothing)
     );
     assert_eq!(last.ops, [Op::Undo(0)]);
 }
@@ -229,7 +244,10 @@ fn every_started_step_is_undone_in_reverse() {
 #[test]
 fn an_undo_is_never_given_up() {
     let decision = advance_one(&checkout(), UNDOING, Event::NotUndone);
-    assert_eq!((decision.state, decision.wake), (UNDOING, Wake::Retry));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (UNDOING, NextEntry::Retry)
+    );
 }
 
 #[test]
@@ -240,7 +258,10 @@ fn a_step_after_the_pivot_is_never_given_up() {
         Event::Refused("no".into()),
     ] {
         let decision = advance_one(&voyage(), ticket, event);
-        assert_eq!((decision.state, decision.wake), (ticket, Wake::Retry));
+        assert_eq!(
+            (decision.state, decision.next_entry),
+            (ticket, NextEntry::Retry)
+        );
     }
 }
 
@@ -249,7 +270,7 @@ fn cancel_acts_in_any_state_before_the_pivots_decision() {
     for state in [INIT, WAITING] {
         let decision = after_signal(&checkout(), state, SignalKind::Cancel);
         assert_eq!(decision.verdict, Some(Verdict::Applied));
-        assert_eq!(decision.wake, Wake::Undo(1));
+        assert_eq!(decision.next_entry, NextEntry::Undo(1));
     }
     let late = after_signal(&checkout(), State::Completed, SignalKind::Cancel);
     assert_eq!(
@@ -281,8 +302,8 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
     let decision = after_signal(&checkout(), UNDOING, SignalKind::Proceed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.verdict, Some(Verdict::Applied));
 }
@@ -341,8 +362,8 @@ fn a_stale_event_changes_nothing() {
 fn a_woken_wait_writes_its_deadline_again() {
     let decision = advance_one(&checkout(), WAITING, Event::Woken);
     assert_eq!(
-        (decision.state, decision.wake),
-        (WAITING, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (WAITING, NextEntry::Deadline(2))
     );
 }
 
@@ -397,15 +418,15 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
         let states = explore(&shape, |state, event, kept, decision| {
             if decision.state != state {
                 exits.insert(state);
-                let expected = wake_of(&shape, decision.state);
+                let expected = next_entry_of(&shape, decision.state);
                 assert_eq!(
-                    decision.wake, expected,
+                    decision.next_entry, expected,
                     "{state:?} + {event:?} + {kept:?}: I7"
                 );
             }
             assert!(
-                matches!(decision.wake, Wake::Unchanged | Wake::Retry)
-                    || decision.wake == wake_of(&shape, decision.state),
+                matches!(decision.next_entry, NextEntry::Unchanged | NextEntry::Retry)
+                    || decision.next_entry == next_entry_of(&shape, decision.state),
                 "{state:?} + {event:?}"
             );
         });
@@ -476,8 +497,8 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     };
     let proven = with_kept(&shipped(), INIT, not_done, &[SignalKind::Proceed]);
     assert_eq!(
-        (proven.state, proven.wake, proven.taken_up),
-        (reserving, Wake::Step(2), vec![(0, Verdict::Early)])
+        (proven.state, proven.next_entry, proven.taken_up),
+        (reserving, NextEntry::Step(2), vec![(0, Verdict::Early)])
     );
     assert_eq!(proven.ops, [Op::Record(1)]);
     // compensation began, and the saga turns forward
@@ -486,8 +507,8 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
         advance_one(&shipped(), UNDOING, Event::Overtaken),
     ] {
         assert_eq!(
-            (decision.state, decision.wake, decision.ops),
-            (reserving, Wake::Step(2), vec![Op::Record(1)])
+            (decision.state, decision.next_entry, decision.ops),
+            (reserving, NextEntry::Step(2), vec![Op::Record(1)])
         );
         assert!(!decision.breach && decision.verdict.is_none_or(|it| it == Verdict::Early));
     }
@@ -545,8 +566,8 @@ fn parcel_hears(state: State, signal: &str) -> Decision<u8> {
 fn a_wait_before_the_pivot_goes_on_or_is_compensated() {
     let decision = parcel_hears(APPROVING, "yes");
     assert_eq!(
-        (decision.state, decision.wake),
-        (COOLING_OFF, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (COOLING_OFF, NextEntry::Deadline(2))
     );
     for decision in [
         parcel_hears(APPROVING, "no"),
@@ -592,8 +613,8 @@ fn a_signal_ends_only_the_wait_that_lists_it() {
 fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
     let decision = advance_one(&parcel(), COOLING_OFF, Event::DeadlinePassed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Running { step: 3 }, Wake::Step(3))
+        (decision.state, decision.next_entry),
+        (State::Running { step: 3 }, NextEntry::Step(3))
     );
     let canceled = parcel_hears(COOLING_OFF, CANCEL);
     assert_eq!(canceled.state, State::Compensated { from: 2 });
@@ -607,7 +628,10 @@ fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
 fn a_remote_pivot_is_asked_until_it_answers() {
     for budget_spent in [false, true] {
         let decision = advance_one(&parcel(), BUYING, Event::NotDone { budget_spent });
-        assert_eq!((decision.state, decision.wake), (BUYING, Wake::Retry));
+        assert_eq!(
+            (decision.state, decision.next_entry),
+            (BUYING, NextEntry::Retry)
+        );
     }
     let canceled = parcel_hears(BUYING, CANCEL);
     assert_eq!(
@@ -624,7 +648,10 @@ fn a_remote_pivot_is_asked_until_it_answers() {
 fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
     let refused = advance_one(&parcel(), BUYING, Event::Refused("sold out".into()));
     let undoing = State::Compensating { step: 3, from: 4 };
-    assert_eq!((refused.state, refused.wake), (undoing, Wake::Undo(3)));
+    assert_eq!(
+        (refused.state, refused.next_entry),
+        (undoing, NextEntry::Undo(3))
+    );
     let undone = advance_one(&parcel(), undoing, Event::Undone);
     assert_eq!(undone.state, State::Compensated { from: 4 });
     assert_eq!(undone.ops, [Op::Undo(0)]);
@@ -634,8 +661,8 @@ fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
 fn a_wait_after_the_pivot_is_never_given_up() {
     let decision = advance_one(&parcel(), DELIVERING, Event::DeadlinePassed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (DELIVERING, Wake::Deadline(5))
+        (decision.state, decision.next_entry),
+        (DELIVERING, NextEntry::Deadline(5))
     );
     assert_eq!(
         parcel_hears(DELIVERING, CANCEL).verdict,
@@ -700,14 +727,14 @@ fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
         &[SignalKind::Proceed],
     );
     assert_eq!(
-        (canceled.state, canceled.wake, canceled.breach),
-        (asleep, Wake::Deadline(2), false)
+        (canceled.state, canceled.next_entry, canceled.breach),
+        (asleep, NextEntry::Deadline(2), false)
     );
     let undoing = State::Compensating { step: 1, from: 2 };
     let overtaken = advance_one(&slow_checkout(), undoing, Event::Overtaken);
     assert_eq!(
-        (overtaken.state, overtaken.wake, overtaken.breach),
-        (asleep, Wake::Deadline(2), false)
+        (overtaken.state, overtaken.next_entry, overtaken.breach),
+        (asleep, NextEntry::Deadline(2), false)
     );
 }
 

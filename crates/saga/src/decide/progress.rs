@@ -6,7 +6,7 @@
 
 use crate::{
     journal::{JournalFact, VerbKind},
-    machine::{self, Event, Kept, Op, State, Wake},
+    machine::{self, Event, Kept, NextEntry, Op, State},
     shape::Shape,
     signal::Verdict,
 };
@@ -70,7 +70,7 @@ pub struct Step<Id> {
     /// Work inside the transaction.
     pub ops: Vec<Op>,
     /// The change to the saga's outbox entry.
-    pub wake: Wake,
+    pub next_entry: NextEntry,
     /// Verdict on the signal that arrived; absent if the signal is kept undecided, or if the input
     /// was no signal.
     pub verdict: Option<Verdict>,
@@ -88,7 +88,7 @@ impl<Id: Copy + PartialEq> Progress<Id> {
         let mut step = Step {
             facts: Vec::new(),
             ops: Vec::new(),
-            wake: Wake::Unchanged,
+            next_entry: NextEntry::Unchanged,
             verdict: None,
             decided: Vec::new(),
             reason: None,
@@ -157,7 +157,7 @@ impl<Id: Copy + PartialEq> Progress<Id> {
         }
         self.state = decision.state;
         step.ops.extend(decision.ops);
-        step.wake = decision.wake;
+        step.next_entry = decision.next_entry;
         if let Some((cause, reason)) = decision.reason {
             step.facts.push(JournalFact::CompensationBegun { cause });
             step.reason = Some(reason);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     journal::{JournalFact, JournalRow},
-    machine::{self, Event, Op, State, Wake},
+    machine::{self, Event, NextEntry, Op, State},
     operate::{Operation, Resolution, Verb},
     progress::{Input, PendingSignal, Progress},
     registry::PlanVersion,
@@ -131,7 +131,7 @@ impl Rules<'_> {
             reason: row.reason.clone(),
             deadline: row.deadline,
             ops: Vec::new(),
-            wake: Wake::Unchanged,
+            next_entry: NextEntry::Unchanged,
             fence: None,
             retry_at: row.now,
             error: String::new(),
@@ -163,7 +163,7 @@ struct TransitionBuilder<'a> {
     reason: Option<String>,
     deadline: Option<DateTime<Utc>>,
     ops: Vec<Op>,
-    wake: Wake,
+    next_entry: NextEntry,
     fence: Option<Fence>,
     retry_at: DateTime<Utc>,
     error: String,
@@ -195,7 +195,7 @@ impl TransitionBuilder<'_> {
         self.beginning = Some(beginning);
         let (event, fact) = (Event::Begun, JournalFact::Begun);
         self.decide(Input::Event { event, fact }, &own);
-        let entry = entry_of(self.rules.shape(), self.wake);
+        let entry = entry_of(self.rules.shape(), self.next_entry);
         if let Some(row) = self.journal.last_mut() {
             row.step = entry.map(|entry| entry.step.into_owned());
         }
@@ -342,8 +342,8 @@ impl TransitionBuilder<'_> {
             self.journal.push(row);
         }
         self.ops.extend(step.ops);
-        if step.wake != Wake::Unchanged {
-            self.wake = step.wake;
+        if step.next_entry != NextEntry::Unchanged {
+            self.next_entry = step.next_entry;
         }
         if reason.is_some() {
             self.reason = reason;
@@ -449,22 +449,24 @@ impl TransitionBuilder<'_> {
                 EntryChange::Remove { fence: None }
             };
         }
-        let wake = if self.rewrite {
-            machine::wake_of(self.rules.shape(), self.progress.state)
+        let next_entry = if self.rewrite {
+            machine::next_entry_of(self.rules.shape(), self.progress.state)
         } else {
-            self.wake
+            self.next_entry
         };
         let fence = if self.rewrite { None } else { self.fence };
-        match (wake, entry_of(self.rules.shape(), wake)) {
-            (Wake::Retry, _) => fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
-                fence,
-                due_at: self.retry_at,
-                error: self.error.clone(),
-            }),
+        match (next_entry, entry_of(self.rules.shape(), next_entry)) {
+            (NextEntry::Retry, _) => {
+                fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
+                    fence,
+                    due_at: self.retry_at,
+                    error: self.error.clone(),
+                })
+            }
             (_, Some(EntryWrite { kind, step })) => {
                 let step = step.into_owned();
-                let due_at = match wake {
-                    Wake::Deadline(_) => self.deadline.unwrap_or(self.row.now),
+                let due_at = match next_entry {
+                    NextEntry::Deadline(_) => self.deadline.unwrap_or(self.row.now),
                     _ => self.row.now,
                 };
                 match fence {
@@ -477,7 +479,7 @@ impl TransitionBuilder<'_> {
                     None => self.ensure(kind, step, due_at),
                 }
             }
-            (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
+            (NextEntry::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
             _ => EntryChange::Unchanged,
         }
     }

@@ -39,7 +39,7 @@ struct Moved {
     before: State,
     after: State,
     breach: bool,
-    /// The kind of reason for which compensation began with this write.
+    /// Why this write begins compensation, as a metric label, if it does.
     compensated: Option<&'static str>,
     reason: Option<String>,
     at: DateTime<Utc>,
