@@ -17,7 +17,7 @@ use saga::{
     CANCEL, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, SignalKind, Undo, Verb,
     Verdict,
     machine::{self, Event, Op, State},
-    store::{self, EntryChange, KeptRow},
+    store::{self, EntryChange, PendingSignalRow},
     stored,
     transition::{self, Cause, Rules},
 };
@@ -282,8 +282,8 @@ impl Production {
         }
     }
 
-    fn kept_row(&self, kept: Kept) -> KeptRow {
-        KeptRow {
+    fn kept_row(&self, kept: Kept) -> PendingSignalRow {
+        PendingSignalRow {
             saga_id: self.saga_id,
             signal_id: SignalId::new(),
             name: signal_name(kept.kind).to_owned(),

@@ -1,4 +1,4 @@
-//! Deciding, as a pure function: `(plan's shape, state, event, kept signals) → decision`.
+//! Deciding, as a pure function: `(plan's shape, state, event, pending signals) → decision`.
 //!
 //! The module has no database, clock or network. The same function runs in production, in model
 //! checks, in `why` and in dry runs; the engine carries out the decision in one transaction.
@@ -147,7 +147,7 @@ pub enum Event {
     NotUndone,
     /// The wait's deadline has passed.
     DeadlinePassed,
-    /// A worker loaded the saga only because of kept signals.
+    /// A worker loaded the saga only because of pending signals.
     Woken,
     /// A signal arrived.
     Signal(Meaning),
@@ -183,10 +183,10 @@ pub enum NextEntry {
     Nothing,
 }
 
-/// A signal that was kept because the process that received it could not decide on it, or because
-/// it came early.
+/// A pending signal with its meaning to the plan. The process that received it could not decide on
+/// it, or it came early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept<Id> {
+pub struct InterpretedSignal<Id> {
     /// The signal's id.
     pub id: Id,
     /// The signal's meaning.
@@ -204,27 +204,27 @@ pub struct Decision<Id> {
     pub next_entry: NextEntry,
     /// The verdict on the event, if the event is a signal.
     pub verdict: Option<Verdict>,
-    /// Changed verdicts on kept signals.
-    pub taken_up: Vec<(Id, Verdict)>,
+    /// Changed verdicts on pending signals.
+    pub decided: Vec<(Id, Verdict)>,
     /// Why compensation begins, if it does: the cause for code, and the text for people.
     pub reason: Option<(CompensationCause, String)>,
     /// A fact contradicts an earlier decision: an operator must investigate.
     pub breach: bool,
 }
 
-/// Decides on `event` for a saga in `state`, and consumes the signals kept for it.
+/// Decides on `event` for a saga in `state`, and consumes its pending signals.
 pub fn advance<Id: Copy + PartialEq>(
     shape: &Shape,
     state: State,
     event: &Event,
-    kept: &[Kept<Id>],
+    pending: &[InterpretedSignal<Id>],
 ) -> Decision<Id> {
     let mut machine = Machine {
         shape,
         decision: unchanged(state),
     };
-    machine.decision.verdict = machine.apply(event, kept);
-    machine.take_up(kept);
+    machine.decision.verdict = machine.apply(event, pending);
+    machine.consume_pending(pending);
     machine.decision
 }
 
@@ -271,7 +271,7 @@ fn unchanged<Id>(state: State) -> Decision<Id> {
         ops: Vec::new(),
         next_entry: NextEntry::Unchanged,
         verdict: None,
-        taken_up: Vec::new(),
+        decided: Vec::new(),
         reason: None,
         breach: false,
     }
@@ -283,12 +283,13 @@ struct Machine<'a, Id> {
 }
 
 impl<Id: Copy + PartialEq> Machine<'_, Id> {
-    fn apply(&mut self, event: &Event, kept: &[Kept<Id>]) -> Option<Verdict> {
+    fn apply(&mut self, event: &Event, pending: &[InterpretedSignal<Id>]) -> Option<Verdict> {
         if let Event::Signal(meaning) = event {
             return Some(self.signal(*meaning));
         }
         let proven = |step| {
-            kept.iter()
+            pending
+                .iter()
                 .any(|signal| signal.meaning.proves == Some(step))
         };
         match (self.decision.state, event) {
@@ -329,12 +330,14 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                let decided = kept.iter().any(|signal| signal.meaning.wait == Some(step));
+                let decided = pending
+                    .iter()
+                    .any(|signal| signal.meaning.wait == Some(step));
                 match (self.shape.steps[step].kind, self.role(step)) {
                     (Kind::Sleep, _) => self.forward(step + 1),
                     // after the pivot the saga never gives up: the wait begins anew
                     (_, Role::Retryable) => self.decision.next_entry = NextEntry::Deadline(step),
-                    // its signal is there: it is taken up below, and no later signal could turn the saga forward
+                    // its signal is there: it is consumed below, and no later signal could turn the saga forward
                     (_, Role::Compensable) if decided => {
                         self.decision.next_entry = NextEntry::Deadline(step)
                     }
@@ -430,15 +433,15 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         }
     }
 
-    /// Applies the kept signals until none of them changes anything.
-    fn take_up(&mut self, kept: &[Kept<Id>]) {
-        let mut open: Vec<_> = kept.to_vec();
+    /// Applies the pending signals until none of them changes anything.
+    fn consume_pending(&mut self, pending: &[InterpretedSignal<Id>]) {
+        let mut open: Vec<_> = pending.to_vec();
         loop {
             let before = self.decision.state;
             open.retain(|signal| match self.signal(signal.meaning) {
                 Verdict::Early => true,
                 verdict => {
-                    self.decision.taken_up.push((signal.id, verdict));
+                    self.decision.decided.push((signal.id, verdict));
                     false
                 }
             });
@@ -447,7 +450,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             }
         }
         self.decision
-            .taken_up
+            .decided
             .extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
     }
 

@@ -97,16 +97,16 @@ fn after_signal(shape: &Shape, state: State, kind: SignalKind) -> Decision<u8> {
     advance_one(shape, state, Event::Signal(meaning(shape, kind)))
 }
 
-fn with_kept(shape: &Shape, state: State, event: Event, classes: &[SignalKind]) -> Decision<u8> {
-    let kept: Vec<_> = classes
+fn with_pending(shape: &Shape, state: State, event: Event, kinds: &[SignalKind]) -> Decision<u8> {
+    let pending: Vec<_> = kinds
         .iter()
         .zip(0u8..)
-        .map(|(&kind, id)| Kept {
+        .map(|(&kind, id)| InterpretedSignal {
             id,
             meaning: meaning(shape, kind),
         })
         .collect();
-    advance(shape, state, &event, &kept)
+    advance(shape, state, &event, &pending)
 }
 
 const INIT: State = State::Running { step: 1 };
@@ -146,26 +146,26 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 }
 
 #[test]
-fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
+fn an_early_signal_is_kept_and_consumed_by_the_next_transition() {
     let early = after_signal(&checkout(), INIT, SignalKind::Proceed);
     assert_eq!(
         (early.state, early.next_entry, early.verdict),
         (INIT, NextEntry::Unchanged, Some(Verdict::Early))
     );
 
-    let decision = with_kept(&checkout(), INIT, Event::Done, &[SignalKind::Proceed]);
+    let decision = with_pending(&checkout(), INIT, Event::Done, &[SignalKind::Proceed]);
     assert_eq!(
         (decision.state, decision.next_entry),
         (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.ops, [Op::Record(1), Op::Run(3)]);
-    assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
+    assert_eq!(decision.decided, [(0, Verdict::Applied)]);
 }
 
 #[test]
 fn a_kept_fact_proves_a_step_whose_answer_never_came() {
     for budget_spent in [false, true] {
-        let decision = with_kept(
+        let decision = with_pending(
             &checkout(),
             INIT,
             Event::NotDone { budget_spent },
@@ -174,7 +174,7 @@ fn a_kept_fact_proves_a_step_whose_answer_never_came() {
         assert_eq!(decision.state, State::Completed);
     }
     // only the step right before the pivot is proven
-    let decision = with_kept(
+    let decision = with_pending(
         &voyage(),
         INIT,
         Event::NotDone {
@@ -367,7 +367,7 @@ fn a_woken_wait_writes_its_deadline_again() {
     );
 }
 
-/// Every state that any sequence of events can reach, with any signals kept.
+/// Every state that any sequence of events can reach, with any signals pending.
 fn explore(
     shape: &Shape,
     mut visit: impl FnMut(State, &Event, &[SignalKind], &Decision<u8>),
@@ -388,7 +388,7 @@ fn explore(
         Event::Signal(meaning(shape, SignalKind::Abort)),
         Event::Signal(meaning(shape, SignalKind::Cancel)),
     ];
-    let kept: [&[SignalKind]; 5] = [
+    let pending: [&[SignalKind]; 5] = [
         &[],
         &[SignalKind::Proceed],
         &[SignalKind::Abort],
@@ -399,9 +399,9 @@ fn explore(
     let (mut seen, mut open) = (HashSet::from([first]), VecDeque::from([first]));
     while let Some(state) = open.pop_front() {
         for event in &events {
-            for kept in kept {
-                let decision = with_kept(shape, state, event.clone(), kept);
-                visit(state, event, kept, &decision);
+            for pending in pending {
+                let decision = with_pending(shape, state, event.clone(), pending);
+                visit(state, event, pending, &decision);
                 if seen.insert(decision.state) {
                     open.push_back(decision.state);
                 }
@@ -415,13 +415,13 @@ fn explore(
 fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
     for shape in [checkout(), voyage(), shipped()] {
         let mut exits: HashSet<State> = HashSet::new();
-        let states = explore(&shape, |state, event, kept, decision| {
+        let states = explore(&shape, |state, event, pending, decision| {
             if decision.state != state {
                 exits.insert(state);
                 let expected = next_entry_of(&shape, decision.state);
                 assert_eq!(
                     decision.next_entry, expected,
-                    "{state:?} + {event:?} + {kept:?}: I7"
+                    "{state:?} + {event:?} + {pending:?}: I7"
                 );
             }
             assert!(
@@ -440,8 +440,8 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
 fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
     for shape in [checkout(), voyage(), shipped()] {
         let pivot = shape.pivot();
-        explore(&shape, |state, event, kept, decision| {
-            let context = || format!("{state:?} + {event:?} + {kept:?} → {decision:?}");
+        explore(&shape, |state, event, pending, decision| {
+            let context = || format!("{state:?} + {event:?} + {pending:?} → {decision:?}");
             for op in &decision.ops {
                 match op {
                     Op::Undo(step) => assert!(*step < pivot, "{}", context()),
@@ -472,7 +472,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
             budget_spent: false,
         },
     ] {
-        let decision = with_kept(&shipped(), reserving, event, &[SignalKind::Proceed]);
+        let decision = with_pending(&shipped(), reserving, event, &[SignalKind::Proceed]);
         assert!(!decision.ops.contains(&Op::Record(2)), "{decision:?}");
         assert_ne!(decision.state, State::Completed);
         // the order is paid and cannot be shipped: an operator must investigate
@@ -495,9 +495,9 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     let not_done = Event::NotDone {
         budget_spent: false,
     };
-    let proven = with_kept(&shipped(), INIT, not_done, &[SignalKind::Proceed]);
+    let proven = with_pending(&shipped(), INIT, not_done, &[SignalKind::Proceed]);
     assert_eq!(
-        (proven.state, proven.next_entry, proven.taken_up),
+        (proven.state, proven.next_entry, proven.decided),
         (reserving, NextEntry::Step(2), vec![(0, Verdict::Early)])
     );
     assert_eq!(proven.ops, [Op::Record(1)]);
@@ -638,10 +638,10 @@ fn a_remote_pivot_is_asked_until_it_answers() {
         (canceled.state, canceled.verdict),
         (BUYING, Some(Verdict::Early))
     );
-    let bought = with_kept(&parcel(), BUYING, Event::Done, &[SignalKind::Cancel]);
+    let bought = with_pending(&parcel(), BUYING, Event::Done, &[SignalKind::Cancel]);
     assert_eq!(bought.state, DELIVERING);
     assert_eq!(bought.ops, [Op::Record(4)]);
-    assert_eq!(bought.taken_up, [(0, Verdict::Late)]);
+    assert_eq!(bought.decided, [(0, Verdict::Late)]);
 }
 
 #[test]
@@ -720,7 +720,7 @@ fn slow_checkout() -> Shape {
 #[test]
 fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
     let asleep = State::Waiting { step: 2 };
-    let canceled = with_kept(
+    let canceled = with_pending(
         &slow_checkout(),
         asleep,
         Event::Signal(meaning(&slow_checkout(), SignalKind::Cancel)),
@@ -741,11 +741,11 @@ fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
 #[test]
 fn a_kept_signal_of_a_wait_is_faster_than_its_deadline() {
     let approved = parcel().meaning("yes").unwrap();
-    let kept = [Kept {
+    let pending = [InterpretedSignal {
         id: 0u8,
         meaning: approved,
     }];
-    let decision = advance(&parcel(), APPROVING, &Event::DeadlinePassed, &kept);
+    let decision = advance(&parcel(), APPROVING, &Event::DeadlinePassed, &pending);
     assert_eq!(decision.state, COOLING_OFF);
-    assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
+    assert_eq!(decision.decided, [(0, Verdict::Applied)]);
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     journal::{JournalFact, VerbKind},
-    machine::{self, Event, Kept, NextEntry, Op, State},
+    machine::{self, Event, InterpretedSignal, NextEntry, Op, State},
     shape::Shape,
     signal::Verdict,
 };
@@ -141,18 +141,18 @@ impl<Id: Copy + PartialEq> Progress<Id> {
 
     /// Runs the machine, and consumes pending signals.
     fn decide(&mut self, shape: &Shape, event: &Event, step: &mut Step<Id>) -> Option<Verdict> {
-        let kept: Vec<_> = self
+        let interpreted: Vec<_> = self
             .pending
             .iter()
             .filter_map(|signal| {
-                Some(Kept {
+                Some(InterpretedSignal {
                     id: signal.id,
                     meaning: shape.meaning(&signal.name)?,
                 })
             })
             .collect();
-        let decision = machine::advance(shape, self.state, event, &kept);
-        for (id, verdict) in decision.taken_up {
+        let decision = machine::advance(shape, self.state, event, &interpreted);
+        for (id, verdict) in decision.decided {
             self.consume(id, verdict, step);
         }
         self.state = decision.state;

@@ -15,7 +15,8 @@ use crate::{
     signal::{NewSignal, Verdict},
     step::{Outcome, Undo},
     store::{
-        Born, EntryChange, EntryWrite, Fence, FirstClaim, KeptRow, Row, Save, SignalRow, VerdictRow,
+        Born, EntryChange, EntryWrite, Fence, FirstClaim, PendingSignalRow, Row, Save, SignalRow,
+        VerdictRow,
     },
     stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
@@ -98,14 +99,14 @@ impl Rules<'_> {
     pub fn transition(
         &self,
         row: &Row,
-        kept: &[KeptRow],
+        pending: &[PendingSignalRow],
         causes: Vec<Cause>,
     ) -> Result<Transition, Unreadable> {
         if !self.plan.is_of(row) {
             return Err(Unreadable::of(row));
         }
         let state = decode_state(&self.plan.shape, row)?;
-        Ok(self.decide(row, state, kept, causes))
+        Ok(self.decide(row, state, pending, causes))
     }
 
     /// The first transition of a saga.
@@ -114,8 +115,14 @@ impl Rules<'_> {
         self.decide(row, State::Running { step: 0 }, &[], causes)
     }
 
-    fn decide(&self, row: &Row, state: State, kept: &[KeptRow], causes: Vec<Cause>) -> Transition {
-        let pending = kept.iter().map(|signal| PendingSignal {
+    fn decide(
+        &self,
+        row: &Row,
+        state: State,
+        pending: &[PendingSignalRow],
+        causes: Vec<Cause>,
+    ) -> Transition {
+        let pending = pending.iter().map(|signal| PendingSignal {
             id: signal.signal_id,
             name: signal.name.clone(),
             verdict: signal.verdict,

@@ -300,9 +300,9 @@ impl Engine {
         let (rules, shape) = (self.inner.rules(known), &known.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
-        let kept = match row.kept {
+        let pending = match row.kept {
             0 => Vec::new(),
-            _ => store::kept_signals(conn, &[saga_id.uuid()]).await?,
+            _ => store::pending_signals(conn, &[saga_id.uuid()]).await?,
         };
         let operation = Operation {
             verb: verb.clone(),
@@ -310,7 +310,7 @@ impl Engine {
             reason: String::new(),
         };
         let transition = rules
-            .transition(row, &kept, operation.causes(saga_id, SignalId::new()))
+            .transition(row, &pending, operation.causes(saga_id, SignalId::new()))
             .map_err(unreadable)?;
         let verdict = transition
             .verdicts

@@ -147,11 +147,11 @@ pub(crate) async fn transact(
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
     let duplicates = drop_known(conn, &mut by_saga).await?;
-    let kept = kept_of(conn, &rows).await?;
+    let pending = pending_of(conn, &rows).await?;
     let mut moves = Moves::default();
     for row in &rows {
         let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        if !causes.is_empty() && moves.add(inner, row, &kept, causes)?.is_stale() {
+        if !causes.is_empty() && moves.add(inner, row, &pending, causes)?.is_stale() {
             return Err(EngineError::Fenced);
         }
     }
@@ -199,12 +199,12 @@ pub(crate) async fn transact_free(
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock_free(conn, &ids).await?;
-    let kept = kept_of(conn, &rows).await?;
+    let pending = pending_of(conn, &rows).await?;
     let mut answers: Vec<_> = causes.iter().map(|_| None).collect();
     let mut moves = Moves::default();
     for row in &rows {
         let index = by_saga[&row.saga_id];
-        let added = moves.add(inner, row, &kept, vec![causes[index].1.clone()]);
+        let added = moves.add(inner, row, &pending, vec![causes[index].1.clone()]);
         answers[index] = match added {
             Ok(Added::Moving) => Some(Ok(())),
             Ok(Added::Stale) => Some(Err(EngineError::Fenced)),
@@ -216,16 +216,16 @@ pub(crate) async fn transact_free(
 }
 
 /// The pending signals of those sagas that have some.
-async fn kept_of(
+async fn pending_of(
     conn: &mut PgConnection,
     rows: &[store::Row],
-) -> sqlx::Result<Vec<store::KeptRow>> {
-    let with_kept = rows.iter().filter(|row| row.kept > 0);
-    let with_kept: Vec<_> = with_kept.map(|row| row.saga_id.uuid()).collect();
-    if with_kept.is_empty() {
+) -> sqlx::Result<Vec<store::PendingSignalRow>> {
+    let with_pending = rows.iter().filter(|row| row.kept > 0);
+    let with_pending: Vec<_> = with_pending.map(|row| row.saga_id.uuid()).collect();
+    if with_pending.is_empty() {
         return Ok(Vec::new());
     }
-    store::kept_signals(conn, &with_kept).await
+    store::pending_signals(conn, &with_pending).await
 }
 
 /// The result of adding one saga's causes.
@@ -249,7 +249,7 @@ impl<'a> Moves<'a> {
         &mut self,
         inner: &'a Inner,
         row: &store::Row,
-        kept: &[store::KeptRow],
+        pending: &[store::PendingSignalRow],
         causes: Vec<Cause>,
     ) -> Result<Added, EngineError> {
         let known = inner.known(row);
@@ -260,12 +260,12 @@ impl<'a> Moves<'a> {
             self.undecided.push(save);
             return Ok(Added::Moving);
         }
-        let kept = kept.iter().filter(|it| it.saga_id == row.saga_id);
-        let kept: Vec<_> = kept.cloned().collect();
+        let pending = pending.iter().filter(|it| it.saga_id == row.saga_id);
+        let pending: Vec<_> = pending.cloned().collect();
         let work_out = || {
             let known = known?;
             let input = known.workflow.read(row.input.clone())?;
-            let transition = inner.rules(known).transition(row, &kept, causes)?;
+            let transition = inner.rules(known).transition(row, &pending, causes)?;
             Ok((known, input, transition))
         };
         let (known, input, transition) =
