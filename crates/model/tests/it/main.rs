@@ -15,14 +15,14 @@ fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
         summary.violations.join("\n")
     );
     assert!(summary.missed.is_empty(), "{}", summary.missed.join("\n"));
-    assert_eq!(summary.stories.len(), Mutation::ALL.len());
+    assert_eq!(summary.counterexamples.len(), Mutation::ALL.len());
 
-    let (_, story) = summary
-        .stories
+    let (_, path) = summary
+        .counterexamples
         .iter()
         .find(|(of, _)| *of == Mutation::EntryIdUnchecked)
         .unwrap();
-    assert_eq!(story, STORY);
+    assert_eq!(path, COUNTEREXAMPLE);
 
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability/model.md");
     let docs = fs::read_to_string(docs).unwrap();
@@ -33,7 +33,7 @@ fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
 }
 
 /// This defect once existed.
-const STORY: &str = "\
+const COUNTEREXAMPLE: &str = "\
 1. the order and its saga are created; worker A holds its entry (epoch 1) and asks payments for a transaction
 2. payments handles worker A's creation and answers → the transaction is pending
 3. an operator pauses the saga

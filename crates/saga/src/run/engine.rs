@@ -27,7 +27,7 @@ use crate::{
     stored::Unreadable,
     trace_export::{JournalBatch, SagaTrace},
     transact::{Moves, Signaled, transact},
-    transition::{Beginning, Cause, Rules},
+    transition::{Beginning, TransitionContext, Trigger},
 };
 
 /// The engine's settings.
@@ -221,9 +221,9 @@ impl Known<'_> {
 }
 
 impl Inner {
-    /// The rules for deciding on sagas of this version.
-    pub(crate) fn rules<'a>(&'a self, known: Known<'a>) -> Rules<'a> {
-        Rules {
+    /// The context for deciding on sagas of this version.
+    pub(crate) fn context<'a>(&'a self, known: Known<'a>) -> TransitionContext<'a> {
+        TransitionContext {
             plan: known.plan,
             retry: &self.config.retry,
         }
@@ -402,7 +402,7 @@ impl Engine {
                 parent_span: saga.parent_span,
                 claim,
             };
-            let transition = inner.rules(known).begin(&row, beginning);
+            let transition = inner.context(known).begin(&row, beginning);
             let input = AnyInput::new::<S>(saga.input);
             unborn.push((
                 row,
@@ -470,11 +470,11 @@ impl Engine {
         conn: &mut PgConnection,
         signals: Vec<NewSignal>,
     ) -> Result<Signaled, EngineError> {
-        let causes = signals
+        let triggers = signals
             .into_iter()
-            .map(|signal| (signal.saga_id, Cause::Signal(signal)))
+            .map(|signal| (signal.saga_id, Trigger::Signal(signal)))
             .collect();
-        transact(&self.inner, conn, causes).await
+        transact(&self.inner, conn, triggers).await
     }
 
     /// [`Engine::drain`] waits until this token is dropped, too.

@@ -19,7 +19,7 @@ use crate::{
     store::{self, Row},
     stored::{Unreadable, decode_state, stored_state},
     transact::{AfterCommit, transact},
-    transition::{Cause, Transition},
+    transition::{Transition, Trigger},
 };
 
 /// An action that an operator may perform on a saga.
@@ -138,7 +138,7 @@ impl Operation {
 
     /// The inputs of the machine: the action, and the signal that some actions send. `signal_id` is
     /// the id of a signal that a participant could have sent.
-    pub fn causes(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Cause> {
+    pub fn triggers(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Trigger> {
         let source = format!("operator {}", self.actor);
         let signal = match &self.verb {
             Verb::Cancel => Some(NewSignal::cancel(saga_id, source)),
@@ -151,9 +151,9 @@ impl Operation {
             }),
             _ => None,
         };
-        [Cause::Operator(self)]
+        [Trigger::Operator(self)]
             .into_iter()
-            .chain(signal.map(Cause::Signal))
+            .chain(signal.map(Trigger::Signal))
             .collect()
     }
 }
@@ -275,9 +275,12 @@ impl Engine {
             }
             _ => SignalId::new(),
         };
-        let causes = operation.causes(saga_id, signal_id);
-        let causes = causes.into_iter().map(|cause| (saga_id, cause)).collect();
-        let after = transact(&self.inner, conn, causes).await?.after;
+        let triggers = operation.triggers(saga_id, signal_id);
+        let triggers = triggers
+            .into_iter()
+            .map(|trigger| (saga_id, trigger))
+            .collect();
+        let after = transact(&self.inner, conn, triggers).await?.after;
         Ok(Operated { done, after })
     }
 
@@ -297,7 +300,7 @@ impl Engine {
             Err(_) if *verb == Verb::Pause => return preview_pause(row).map_err(conflict),
             known => known.map_err(unreadable)?,
         };
-        let (rules, shape) = (self.inner.rules(known), &known.plan.shape);
+        let (context, shape) = (self.inner.context(known), &known.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
         let pending = match row.kept {
@@ -309,8 +312,8 @@ impl Engine {
             actor: String::new(),
             reason: String::new(),
         };
-        let transition = rules
-            .transition(row, &pending, operation.causes(saga_id, SignalId::new()))
+        let transition = context
+            .transition(row, &pending, operation.triggers(saga_id, SignalId::new()))
             .map_err(unreadable)?;
         let verdict = transition
             .verdicts

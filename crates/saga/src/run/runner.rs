@@ -21,7 +21,7 @@ use crate::{
     stored::{Unreadable, decode_state},
     trace_export,
     transact::{AfterCommit, transact, transact_free},
-    transition::{Cause, Ended},
+    transition::{AttemptResult, Trigger},
 };
 
 /// Maximum number of timers that are stored one by one at the same time.
@@ -46,7 +46,7 @@ struct Shared<P> {
 struct Outcomes(Engine);
 
 impl Batch for Outcomes {
-    type Item = (SagaId, Cause);
+    type Item = (SagaId, Trigger);
     type Answer = Result<(), EngineError>;
 
     async fn together(&self, outcomes: &[Self::Item]) -> Vec<Option<Self::Answer>> {
@@ -70,7 +70,7 @@ impl Outcomes {
     /// Stores the outcomes whose claims still hold, together, and answers the others.
     async fn without_fenced(
         &self,
-        outcomes: &[(SagaId, Cause)],
+        outcomes: &[(SagaId, Trigger)],
     ) -> Vec<Option<Result<(), EngineError>>> {
         let Ok(held) = self.held(outcomes).await else {
             return outcomes.iter().map(|_| None).collect();
@@ -78,8 +78,8 @@ impl Outcomes {
         let fenced = |held: &bool| (!held).then_some(Err(EngineError::Fenced));
         let mut answers: Vec<_> = held.iter().map(fenced).collect();
         let rest: Vec<_> = (0..outcomes.len()).filter(|index| held[*index]).collect();
-        let causes: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
-        if let Ok(stored) = self.0.commit_free(&causes).await {
+        let triggers: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
+        if let Ok(stored) = self.0.commit_free(&triggers).await {
             for (index, answer) in rest.into_iter().zip(stored) {
                 answers[index] = answer;
             }
@@ -88,10 +88,10 @@ impl Outcomes {
     }
 
     /// Whether the claim of each outcome still holds.
-    async fn held(&self, outcomes: &[(SagaId, Cause)]) -> sqlx::Result<Vec<bool>> {
-        let claims = outcomes.iter().map(|(_, cause)| match cause {
-            Cause::Attempt(claim, _) => (claim.entry_id.uuid(), claim.epoch),
-            Cause::Begun(_) | Cause::Signal(_) | Cause::Operator(_) => (Uuid::nil(), 0),
+    async fn held(&self, outcomes: &[(SagaId, Trigger)]) -> sqlx::Result<Vec<bool>> {
+        let claims = outcomes.iter().map(|(_, trigger)| match trigger {
+            Trigger::Attempt(claim, _) => (claim.entry_id.uuid(), claim.epoch),
+            Trigger::Begun(_) | Trigger::Signal(_) | Trigger::Operator(_) => (Uuid::nil(), 0),
         });
         let (entries, epochs): (Vec<_>, Vec<_>) = claims.unzip();
         let mut conn = self.0.lane().acquire().await?;
@@ -240,12 +240,12 @@ impl<P: Send + Sync + 'static> Runner<P> {
         telemetry::continue_trace(&span, attempt.trace);
         async {
             let begun = std::time::Instant::now();
-            let Some(ended) = self.run(&attempt).await else {
+            let Some(result) = self.run(&attempt).await else {
                 return debug!("The entry is not what its saga needs any more: nothing to do");
             };
-            let outcome = describe(&ended);
+            let outcome = describe(&result);
             tracing::Span::current().record("saga.outcome", outcome);
-            self.store_outcome(plan, claim, ended).await;
+            self.store_outcome(plan, claim, result).await;
             metrics::histogram!(
                 "saga_step_duration_seconds", "plan" => plan, "step" => claim.step.clone(), "outcome" => outcome
             )
@@ -256,12 +256,14 @@ impl<P: Send + Sync + 'static> Runner<P> {
     }
 
     /// Runs the step or undo that the saga's state asks for; `None` when the entry is stale.
-    async fn run(&self, attempt: &Attempt<'_>) -> Option<Ended> {
+    async fn run(&self, attempt: &Attempt<'_>) -> Option<AttemptResult> {
         let Attempt { claim, state, .. } = *attempt;
         let (step, undo) = match state {
             State::Running { step } => (step, false),
             State::Compensating { step, .. } => (step, true),
-            State::Waiting { .. } if claim.kind == EntryKind::Timer => return Some(Ended::Timer),
+            State::Waiting { .. } if claim.kind == EntryKind::Timer => {
+                return Some(AttemptResult::Timer);
+            }
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
         };
         let mut workflows = self.shared.workflows.iter();
@@ -296,29 +298,29 @@ impl<P: Send + Sync + 'static> Runner<P> {
             crash_point!("saga.undo.before_call");
             let answer = guarded(limit, work).await;
             crash_point!("saga.undo.after_call");
-            Ended::Undo(answer.unwrap_or_else(Undo::Unknown))
+            AttemptResult::Undo(answer.unwrap_or_else(Undo::Unknown))
         } else {
             let work = workflow.run(at)?;
             crash_point!("saga.step.before_call");
             let answer = guarded(limit, work).await;
             crash_point!("saga.step.after_call");
-            Ended::Step(answer.unwrap_or_else(Outcome::Unknown))
+            AttemptResult::Step(answer.unwrap_or_else(Outcome::Unknown))
         })
     }
 
     /// Stores the outcome; retries until the lease ends.
-    async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, ended: Ended) {
-        if let Some(why) = failure(&ended) {
+    async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, result: AttemptResult) {
+        if let Some(why) = failure(&result) {
             tracing::Span::current().record("error", why);
             warn!(
                 "Step {} of saga {} did not end: {why}",
                 claim.step, claim.saga_id
             );
         }
-        let cause = (claim.saga_id, Cause::Attempt(claim.clone(), ended));
-        let alone = || self.engine.commit(vec![cause.clone()]);
+        let trigger = (claim.saga_id, Trigger::Attempt(claim.clone(), result));
+        let alone = || self.engine.commit(vec![trigger.clone()]);
         // with the outcomes of others; a later try is by itself
-        let mut stored = match self.shared.outcomes.run(cause.clone()).await {
+        let mut stored = match self.shared.outcomes.run(trigger.clone()).await {
             Ok(stored) => stored,
             Err(BatchError::Full | BatchError::Broke) => alone().await,
         };
@@ -373,14 +375,19 @@ impl Engine {
     }
 
     async fn try_timers(&self, claims: &[SagaClaim]) {
-        let causes = |claims: &[SagaClaim]| -> Vec<_> {
+        let triggers = |claims: &[SagaClaim]| -> Vec<_> {
             claims
                 .iter()
-                .map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer)))
+                .map(|claim| {
+                    (
+                        claim.saga_id,
+                        Trigger::Attempt(claim.clone(), AttemptResult::Timer),
+                    )
+                })
                 .collect()
         };
         crash_point!("saga.timer.before_commit");
-        if self.commit(causes(claims)).await.is_ok() {
+        if self.commit(triggers(claims)).await.is_ok() {
             crash_point!("saga.timer.after_commit");
             return;
         }
@@ -389,7 +396,7 @@ impl Engine {
             let mut alone = Vec::with_capacity(some.len());
             for claim in some {
                 alone.push(
-                    self.timer_alone(claim, causes(std::slice::from_ref(claim)))
+                    self.timer_alone(claim, triggers(std::slice::from_ref(claim)))
                         .boxed(),
                 );
             }
@@ -397,8 +404,8 @@ impl Engine {
         }
     }
 
-    async fn timer_alone(&self, claim: &SagaClaim, causes: Vec<(SagaId, Cause)>) {
-        if let Err(error) = self.commit(causes).await {
+    async fn timer_alone(&self, claim: &SagaClaim, triggers: Vec<(SagaId, Trigger)>) {
+        if let Err(error) = self.commit(triggers).await {
             debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
         }
     }
@@ -421,11 +428,11 @@ impl Engine {
     /// Stores what it can without waiting for another session; see [`transact_free`].
     async fn commit_free(
         &self,
-        causes: &[(SagaId, Cause)],
+        triggers: &[(SagaId, Trigger)],
     ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
         let mut conn = self.inner.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        match transact_free(&self.inner, &mut tx, causes).await {
+        match transact_free(&self.inner, &mut tx, triggers).await {
             Ok((stored, after)) => {
                 finish(tx, after).await?;
                 conn.release();
@@ -441,10 +448,10 @@ impl Engine {
         }
     }
 
-    async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
+    async fn commit(&self, triggers: Vec<(SagaId, Trigger)>) -> Result<(), EngineError> {
         let mut conn = self.inner.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        let signaled = transact(&self.inner, &mut tx, causes).await?;
+        let signaled = transact(&self.inner, &mut tx, triggers).await?;
         finish(tx, signaled.after).await?;
         conn.release();
         Ok(())
@@ -478,29 +485,32 @@ async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Re
     }
 }
 
-fn describe(ended: &Ended) -> &'static str {
-    match ended {
-        Ended::Step(Outcome::Done) => "done",
-        Ended::Step(Outcome::Refused(_)) => "refused",
-        Ended::Step(Outcome::Transient(_)) | Ended::Undo(Undo::Transient(_)) => "transient",
-        Ended::Step(Outcome::Unknown(_)) | Ended::Undo(Undo::Unknown(_)) => "unknown",
-        Ended::Step(Outcome::Contradicted(_)) | Ended::Undo(Undo::Contradicted(_)) => {
-            "contradicted"
+fn describe(result: &AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Step(Outcome::Done) => "done",
+        AttemptResult::Step(Outcome::Refused(_)) => "refused",
+        AttemptResult::Step(Outcome::Transient(_)) | AttemptResult::Undo(Undo::Transient(_)) => {
+            "transient"
         }
-        Ended::Undo(Undo::Done) => "undone",
-        Ended::Undo(Undo::Overtaken) => "overtaken",
-        Ended::Timer => "timer",
+        AttemptResult::Step(Outcome::Unknown(_)) | AttemptResult::Undo(Undo::Unknown(_)) => {
+            "unknown"
+        }
+        AttemptResult::Step(Outcome::Contradicted(_))
+        | AttemptResult::Undo(Undo::Contradicted(_)) => "contradicted",
+        AttemptResult::Undo(Undo::Done) => "undone",
+        AttemptResult::Undo(Undo::Overtaken) => "overtaken",
+        AttemptResult::Timer => "timer",
     }
 }
 
-fn failure(ended: &Ended) -> Option<&str> {
-    match ended {
-        Ended::Step(
+fn failure(result: &AttemptResult) -> Option<&str> {
+    match result {
+        AttemptResult::Step(
             Outcome::Transient(why) | Outcome::Unknown(why) | Outcome::Contradicted(why),
         )
-        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why)) => {
-            Some(why)
-        }
+        | AttemptResult::Undo(
+            Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why),
+        ) => Some(why),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     store::{self, EntryChange, Save},
     stored::Unreadable,
     trace_export::{self, JournalBatch, SagaTrace},
-    transition::{Cause, Transition, undecided},
+    transition::{Transition, Trigger, undecided},
 };
 
 /// The work that follows a commit: spans, metrics and wake-ups.
@@ -133,16 +133,16 @@ pub(crate) struct Moves<'a> {
     trace_exports: Vec<(SagaTrace, JournalBatch)>,
 }
 
-/// Locks the sagas, computes their transitions from the causes, stores the transitions and runs the
+/// Locks the sagas, computes their transitions from the triggers, stores the transitions and runs the
 /// local steps: the body of every transaction that moves sagas, one or a batch.
 pub(crate) async fn transact(
     inner: &Inner,
     conn: &mut PgConnection,
-    causes: Vec<(SagaId, Cause)>,
+    triggers: Vec<(SagaId, Trigger)>,
 ) -> Result<Signaled, EngineError> {
-    let mut by_saga = BTreeMap::<SagaId, Vec<Cause>>::new();
-    for (saga_id, cause) in causes {
-        by_saga.entry(saga_id).or_default().push(cause);
+    let mut by_saga = BTreeMap::<SagaId, Vec<Trigger>>::new();
+    for (saga_id, trigger) in triggers {
+        by_saga.entry(saga_id).or_default().push(trigger);
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
@@ -150,8 +150,8 @@ pub(crate) async fn transact(
     let pending = pending_of(conn, &rows).await?;
     let mut moves = Moves::default();
     for row in &rows {
-        let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        if !causes.is_empty() && moves.add(inner, row, &pending, causes)?.is_stale() {
+        let triggers = by_saga.remove(&row.saga_id).unwrap_or_default();
+        if !triggers.is_empty() && moves.add(inner, row, &pending, triggers)?.is_stale() {
             return Err(EngineError::Fenced);
         }
     }
@@ -160,15 +160,15 @@ pub(crate) async fn transact(
     Ok(signaled)
 }
 
-/// Removes the signals that an earlier transaction, or an earlier cause of this one, has brought.
+/// Removes the signals that an earlier transaction, or an earlier trigger of this one, has brought.
 /// Returns how many. Their sagas are locked, so no other transaction brings one meanwhile.
 async fn drop_known(
     conn: &mut PgConnection,
-    by_saga: &mut BTreeMap<SagaId, Vec<Cause>>,
+    by_saga: &mut BTreeMap<SagaId, Vec<Trigger>>,
 ) -> sqlx::Result<usize> {
-    let signal = |cause: &Cause| match cause {
-        Cause::Signal(signal) => Some(signal.id.uuid()),
-        Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
+    let signal = |trigger: &Trigger| match trigger {
+        Trigger::Signal(signal) => Some(signal.id.uuid()),
+        Trigger::Begun(_) | Trigger::Attempt(..) | Trigger::Operator(_) => None,
     };
     let ids: Vec<_> = by_saga.values().flatten().filter_map(signal).collect();
     if ids.is_empty() {
@@ -179,32 +179,32 @@ async fn drop_known(
         .into_iter()
         .collect();
     let before: usize = by_saga.values().map(Vec::len).sum();
-    for causes in by_saga.values_mut() {
-        causes.retain(|cause| signal(cause).is_none_or(|id| known.insert(id)));
+    for triggers in by_saga.values_mut() {
+        triggers.retain(|trigger| signal(trigger).is_none_or(|id| known.insert(id)));
     }
     Ok(before - by_saga.values().map(Vec::len).sum::<usize>())
 }
 
-/// Like [`transact`], with one cause a saga and without waiting for locks. Returns for each cause
+/// Like [`transact`], with one trigger a saga and without waiting for locks. Returns for each trigger
 /// whether it was stored; absent if it must be stored alone, because another session has locked the
 /// saga or because it fails.
 pub(crate) async fn transact_free(
     inner: &Inner,
     conn: &mut PgConnection,
-    causes: &[(SagaId, Cause)],
+    triggers: &[(SagaId, Trigger)],
 ) -> Result<(Vec<Option<Result<(), EngineError>>>, AfterCommit), EngineError> {
     let mut by_saga = BTreeMap::<SagaId, usize>::new();
-    for (index, (saga_id, _)) in causes.iter().enumerate() {
+    for (index, (saga_id, _)) in triggers.iter().enumerate() {
         by_saga.entry(*saga_id).or_insert(index);
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock_free(conn, &ids).await?;
     let pending = pending_of(conn, &rows).await?;
-    let mut answers: Vec<_> = causes.iter().map(|_| None).collect();
+    let mut answers: Vec<_> = triggers.iter().map(|_| None).collect();
     let mut moves = Moves::default();
     for row in &rows {
         let index = by_saga[&row.saga_id];
-        let added = moves.add(inner, row, &pending, vec![causes[index].1.clone()]);
+        let added = moves.add(inner, row, &pending, vec![triggers[index].1.clone()]);
         answers[index] = match added {
             Ok(Added::Moving) => Some(Ok(())),
             Ok(Added::Stale) => Some(Err(EngineError::Fenced)),
@@ -228,7 +228,7 @@ async fn pending_of(
     store::pending_signals(conn, &with_pending).await
 }
 
-/// The result of adding one saga's causes.
+/// The result of adding one saga's triggers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Added {
     /// They are to be stored.
@@ -250,10 +250,10 @@ impl<'a> Moves<'a> {
         inner: &'a Inner,
         row: &store::Row,
         pending: &[store::PendingSignalRow],
-        causes: Vec<Cause>,
+        triggers: Vec<Trigger>,
     ) -> Result<Added, EngineError> {
         let known = inner.known(row);
-        if let (Err(_), Some(save)) = (&known, undecided(row, &causes)) {
+        if let (Err(_), Some(save)) = (&known, undecided(row, &triggers)) {
             let attributes = || inner.attributes(&row.plan, &row.input);
             self.trace_exports
                 .extend(trace_export_of(row, attributes, &save));
@@ -265,7 +265,7 @@ impl<'a> Moves<'a> {
         let work_out = || {
             let known = known?;
             let input = known.workflow.read(row.input.clone())?;
-            let transition = inner.rules(known).transition(row, &pending, causes)?;
+            let transition = inner.context(known).transition(row, &pending, triggers)?;
             Ok((known, input, transition))
         };
         let (known, input, transition) =
