@@ -205,36 +205,36 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
 }
 
-/// A version of a plan that this binary knows.
+/// One version of the plan of a registered workflow.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
+pub(crate) struct RegisteredPlan<'a> {
     pub(crate) workflow: &'a dyn Definition,
     /// Its index among the workflow's versions.
     pub(crate) version: usize,
     pub(crate) plan: &'a PlanVersion,
 }
 
-impl Known<'_> {
-    pub(crate) fn is(&self, other: Known<'_>) -> bool {
+impl RegisteredPlan<'_> {
+    pub(crate) fn is(&self, other: RegisteredPlan<'_>) -> bool {
         (self.workflow.name(), self.version) == (other.workflow.name(), other.version)
     }
 }
 
 impl Inner {
     /// The context for deciding on sagas of this version.
-    pub(crate) fn context<'a>(&'a self, known: Known<'a>) -> TransitionContext<'a> {
+    pub(crate) fn context<'a>(&'a self, registered: RegisteredPlan<'a>) -> TransitionContext<'a> {
         TransitionContext {
-            plan: known.plan,
+            plan: registered.plan,
             retry: &self.config.retry,
         }
     }
 
     /// Every version of every plan.
-    pub(crate) fn all_known(&self) -> impl Iterator<Item = Known<'_>> {
+    pub(crate) fn registered_plans(&self) -> impl Iterator<Item = RegisteredPlan<'_>> {
         let workflows = self.workflows.iter();
         workflows.flat_map(|workflow| {
             let versions = workflow.versions().iter().enumerate();
-            versions.map(|(version, plan)| Known {
+            versions.map(|(version, plan)| RegisteredPlan {
                 workflow: &**workflow,
                 version,
                 plan,
@@ -243,25 +243,25 @@ impl Inner {
     }
 
     /// The version of this row's plan.
-    pub(crate) fn known(&self, row: &store::Row) -> Result<Known<'_>, Unreadable> {
-        let mut known = self.all_known();
-        let found = known.find(|known| known.plan.is_of(row));
+    pub(crate) fn registered(&self, row: &store::Row) -> Result<RegisteredPlan<'_>, Unreadable> {
+        let mut plans = self.registered_plans();
+        let found = plans.find(|registered| registered.plan.is_of(row));
         found.ok_or_else(|| Unreadable::of(row))
     }
 
     /// See [`Engine::attributes`].
     pub(crate) fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
-        let read = self.current(plan).and_then(|known| {
-            let input = known.workflow.read(input.clone()).ok()?;
-            Some(known.workflow.attributes(&input))
+        let read = self.current(plan).and_then(|registered| {
+            let input = registered.workflow.read(input.clone()).ok()?;
+            Some(registered.workflow.attributes(&input))
         });
         read.unwrap_or_default()
     }
 
     /// The plan version that new sagas of this workflow get.
-    pub(crate) fn current(&self, name: &str) -> Option<Known<'_>> {
-        let mut known = self.all_known();
-        known.find(|known| known.workflow.name() == name)
+    pub(crate) fn current(&self, name: &str) -> Option<RegisteredPlan<'_>> {
+        let mut plans = self.registered_plans();
+        plans.find(|registered| registered.workflow.name() == name)
     }
 }
 
@@ -303,14 +303,17 @@ impl Engine {
 
     /// The shape of this saga's plan; `None` when this binary does not know it.
     pub fn shape_of(&self, row: &store::Row) -> Option<&Shape> {
-        self.inner.known(row).ok().map(|known| &known.plan.shape)
+        self.inner
+            .registered(row)
+            .ok()
+            .map(|registered| &registered.plan.shape)
     }
 
     /// The plans that this engine may claim: every version that it knows.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
         self.inner
-            .all_known()
-            .map(|known| known.plan.key())
+            .registered_plans()
+            .map(|registered| registered.plan.key())
             .collect()
     }
 
@@ -330,13 +333,17 @@ impl Engine {
         row: &store::Row,
         effect: PlannedEffect,
     ) -> Result<Description, EngineError> {
-        let (known, input) = self.read(row)?;
-        Ok(known.workflow.describe(conn, &input, effect).await?)
+        let (registered, input) = self.read(row)?;
+        Ok(registered.workflow.describe(conn, &input, effect).await?)
     }
 
-    pub(crate) fn read(&self, row: &store::Row) -> Result<(Known<'_>, AnyInput), EngineError> {
-        let known = self.inner.known(row);
-        let read = known.and_then(|known| Ok((known, known.workflow.read(row.input.clone())?)));
+    pub(crate) fn read(
+        &self,
+        row: &store::Row,
+    ) -> Result<(RegisteredPlan<'_>, AnyInput), EngineError> {
+        let registered = self.inner.registered(row);
+        let read = registered
+            .and_then(|registered| Ok((registered, registered.workflow.read(row.input.clone())?)));
         read.map_err(|why| EngineError::Unreadable {
             saga_id: row.saga_id,
             why: why.to_string(),
@@ -390,19 +397,19 @@ impl Engine {
     ) -> Result<Vec<Result<Started, Refusal>>, StartError> {
         let claimed_at = std::time::Instant::now();
         let inner = &*self.inner;
-        let known = inner.current(S::NAME);
-        let known = known.ok_or(StartError::Unknown(S::NAME))?;
+        let registered = inner.current(S::NAME);
+        let registered = registered.ok_or(StartError::Unknown(S::NAME))?;
         let now = store::now(conn).await?;
         let mut unborn = Vec::with_capacity(new.len());
         for saga in new {
             let input = serde_json::to_value(&saga.input)?;
-            let row = Row::unborn(saga.id, known.plan.key(), input, &saga.trace, now);
+            let row = Row::unborn(saga.id, registered.plan.key(), input, &saga.trace, now);
             let claim = saga.eager.then(|| self.first_claim());
             let beginning = Beginning {
                 parent_span: saga.parent_span,
                 claim,
             };
-            let transition = inner.context(known).begin(&row, beginning);
+            let transition = inner.context(registered).begin(&row, beginning);
             let input = AnyInput::new::<S>(saga.input);
             unborn.push((
                 row,
@@ -416,7 +423,7 @@ impl Engine {
             .iter()
             .map(|(_, input, details, ..)| (input, *details))
             .collect();
-        let answers = known.workflow.run_first(conn, &first).await?;
+        let answers = registered.workflow.run_first(conn, &first).await?;
         drop(first);
         let mut moves = Moves::default();
         let mut started = Vec::with_capacity(answers.len());
@@ -424,7 +431,7 @@ impl Engine {
             started.push(answer.map(|()| {
                 let claim = first_claim_of(&transition.save, claimed_at);
                 let state = transition.after;
-                moves.push(known, &row, input.clone(), transition);
+                moves.push(registered, &row, input.clone(), transition);
                 Started {
                     claim,
                     saga_id: row.saga_id,

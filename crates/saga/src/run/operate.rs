@@ -270,8 +270,8 @@ impl Engine {
         let done = self.work_out(conn, &row, &operation.verb).await?;
         let signal_id = match &operation.verb {
             Verb::Signal { name, .. } => {
-                let (known, input) = self.read(&row)?;
-                known.workflow.signal_id(&input, name)
+                let (registered, input) = self.read(&row)?;
+                registered.workflow.signal_id(&input, name)
             }
             _ => SignalId::new(),
         };
@@ -296,11 +296,11 @@ impl Engine {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let known = match self.inner.known(row) {
+        let registered = match self.inner.registered(row) {
             Err(_) if *verb == Verb::Pause => return preview_pause(row).map_err(conflict),
-            known => known.map_err(unreadable)?,
+            registered => registered.map_err(unreadable)?,
         };
-        let (context, shape) = (self.inner.context(known), &known.plan.shape);
+        let (context, shape) = (self.inner.context(registered), &registered.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
         let pending = match row.kept {

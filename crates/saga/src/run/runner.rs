@@ -156,7 +156,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
                 input: &started.input,
                 trace: &started.trace,
             };
-            let attempt = runner.attempt_known(attempt);
+            let attempt = runner.run_attempt(attempt);
             runner.engine.with_timeout(Box::pin(attempt)).await;
         }))
     }
@@ -181,24 +181,24 @@ impl<P: Send + Sync + 'static> Runner<P> {
             }
         };
         let inner = &self.engine.inner;
-        let read = inner.known(&row).and_then(|known| {
-            let state = decode_state(&known.plan.shape, &row)?;
-            let input = known.workflow.read(row.input.clone())?;
+        let read = inner.registered(&row).and_then(|registered| {
+            let state = decode_state(&registered.plan.shape, &row)?;
+            let input = registered.workflow.read(row.input.clone())?;
             let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
                 .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
-            Ok((known, state, input, trace))
+            Ok((registered, state, input, trace))
         });
         match read {
-            Ok((known, state, input, trace)) => {
+            Ok((registered, state, input, trace)) => {
                 let attempt = Attempt {
                     claim,
-                    plan: known.workflow.name(),
-                    version: known.version,
+                    plan: registered.workflow.name(),
+                    version: registered.version,
                     state,
                     input: &input,
                     trace: &trace,
                 };
-                self.attempt_known(attempt).await;
+                self.run_attempt(attempt).await;
             }
             Err(error) => {
                 error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
@@ -222,7 +222,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
         }
     }
 
-    async fn attempt_known(&self, attempt: Attempt<'_>) {
+    async fn run_attempt(&self, attempt: Attempt<'_>) {
         let Attempt { claim, plan, .. } = attempt;
         // for the logs; the exported span is built from the journal, under the claim's own span id
         let span = info_span!(

@@ -9,7 +9,7 @@ use tracing::{debug, error};
 
 use crate::{
     define::Milestone,
-    engine::{EngineError, Inner, Known},
+    engine::{EngineError, Inner, RegisteredPlan},
     journal::{CompensationCause, JournalFact, JournalRow},
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
@@ -118,7 +118,7 @@ pub struct Signaled {
 
 /// One saga of a transaction.
 struct Moving<'a> {
-    known: Known<'a>,
+    registered: RegisteredPlan<'a>,
     trace_id: String,
     input: AnyInput,
     transition: Transition,
@@ -252,8 +252,8 @@ impl<'a> Moves<'a> {
         pending: &[store::PendingSignalRow],
         triggers: Vec<Trigger>,
     ) -> Result<Added, EngineError> {
-        let known = inner.known(row);
-        if let (Err(_), Some(save)) = (&known, undecided(row, &triggers)) {
+        let registered = inner.registered(row);
+        if let (Err(_), Some(save)) = (&registered, undecided(row, &triggers)) {
             let attributes = || inner.attributes(&row.plan, &row.input);
             self.trace_exports
                 .extend(trace_export_of(row, attributes, &save));
@@ -263,12 +263,14 @@ impl<'a> Moves<'a> {
         let pending = pending.iter().filter(|it| it.saga_id == row.saga_id);
         let pending: Vec<_> = pending.cloned().collect();
         let work_out = || {
-            let known = known?;
-            let input = known.workflow.read(row.input.clone())?;
-            let transition = inner.context(known).transition(row, &pending, triggers)?;
-            Ok((known, input, transition))
+            let registered = registered?;
+            let input = registered.workflow.read(row.input.clone())?;
+            let transition = inner
+                .context(registered)
+                .transition(row, &pending, triggers)?;
+            Ok((registered, input, transition))
         };
-        let (known, input, transition) =
+        let (registered, input, transition) =
             work_out().map_err(|why: Unreadable| EngineError::Unreadable {
                 saga_id: row.saga_id,
                 why: why.to_string(),
@@ -276,23 +278,23 @@ impl<'a> Moves<'a> {
         if transition.stale {
             return Ok(Added::Stale);
         }
-        self.push(known, row, input, transition);
+        self.push(registered, row, input, transition);
         Ok(Added::Moving)
     }
 
     /// Adds a transition that has been computed.
     pub(crate) fn push(
         &mut self,
-        known: Known<'a>,
+        registered: RegisteredPlan<'a>,
         row: &store::Row,
         input: AnyInput,
         transition: Transition,
     ) {
-        let attributes = || known.workflow.attributes(&input);
+        let attributes = || registered.workflow.attributes(&input);
         self.trace_exports
             .extend(trace_export_of(row, attributes, &transition.save));
         self.moving.push(Moving {
-            known,
+            registered,
             trace_id: row.trace_id.clone(),
             input,
             transition,
@@ -375,7 +377,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
     let moved = moving.iter().map(|saga| Moved {
         saga_id: SagaId::from(saga.transition.save.saga_id),
         trace_id: saga.trace_id.clone(),
-        plan: saga.known.workflow.name(),
+        plan: saga.registered.workflow.name(),
         before: saga.transition.before,
         after: saga.transition.after,
         breach: saga.transition.breach,
@@ -383,7 +385,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
         reason: saga.transition.save.reason.clone(),
         at: saga.transition.save.at,
         input: saga.input.clone(),
-        logger: saga.known.workflow.logger(),
+        logger: saga.registered.workflow.logger(),
     });
     let decided = moving
         .iter()
@@ -432,10 +434,10 @@ async fn run_ops(
     conn: &mut PgConnection,
     moving: &[Moving<'_>],
 ) -> Result<(), EngineError> {
-    for known in inner.all_known() {
-        let of_it = moving.iter().filter(|saga| saga.known.is(known));
+    for registered in inner.registered_plans() {
+        let of_it = moving.iter().filter(|saga| saga.registered.is(registered));
         let of_it: Vec<_> = of_it.collect();
-        let steps = 0..known.plan.shape.steps.len();
+        let steps = 0..registered.plan.shape.steps.len();
         let forward = steps
             .clone()
             .flat_map(|step| [Op::Record(step), Op::Run(step)]);
@@ -447,8 +449,10 @@ async fn run_ops(
                 .map(|saga| (&saga.input, saga.transition.reason()))
                 .collect();
             if !sagas.is_empty() {
-                let workflow = known.workflow;
-                workflow.run_op(conn, known.version, op, &sagas).await?;
+                let workflow = registered.workflow;
+                workflow
+                    .run_op(conn, registered.version, op, &sagas)
+                    .await?;
             }
         }
     }
