@@ -257,7 +257,7 @@ impl Production {
     }
 
     fn stored(&self, question: Question) -> store::Row {
-        let (step, undo_from) = stored::encode_state(&self.shape, question.row.state);
+        let (step, undo_from) = codec::encode_state(&self.shape, question.row.state);
         let ago = TimeDelta::minutes(if question.deadline_passed { -1 } else { 1 });
         store::Row {
             saga_id: self.saga_id,

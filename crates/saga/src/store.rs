@@ -5,9 +5,9 @@
 //! of its own.
 
 pub mod claim;
+pub mod codec;
 pub mod heartbeat;
-pub mod stored;
-pub(crate) mod stranded;
+pub(crate) mod orphaned;
 pub mod trace_export;
 
 use std::collections::HashMap;

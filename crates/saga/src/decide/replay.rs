@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    codec::encode_state,
     journal::{CompensationCause, JournalFact, StoredRow},
     machine::{Event, NextEntry, Op, State},
     progress::{Input, Progress},
     shape::Shape,
     store,
-    stored::encode_state,
     transition::ran,
 };
 

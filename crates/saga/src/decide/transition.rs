@@ -6,9 +6,10 @@ use kernel::RetryPolicy;
 use uuid::Uuid;
 
 use crate::{
+    codec::{Unreadable, decode_state, encode_state, entry_of, stored_state},
     journal::{JournalFact, JournalRow},
     machine::{self, Event, NextEntry, Op, State},
-    operate::{Operation, Resolution, Verb},
+    operator::{Operation, Resolution, Verb},
     progress::{Input, PendingSignal, Progress},
     registry::PlanVersion,
     shape::Shape,
@@ -18,7 +19,6 @@ use crate::{
         Born, EntryChange, EntryWrite, Fence, FirstClaim, PendingSignalRow, Row, Save, SignalRow,
         VerdictRow,
     },
-    stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
 
 /// An input that triggers a transition.

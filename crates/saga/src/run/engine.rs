@@ -13,6 +13,8 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use crate::{
+    codec::Unreadable,
+    commit::{Moves, SignalResult, apply_triggers},
     machine::{Op, State},
     plan::Saga,
     preview::{Description, PlannedEffect},
@@ -24,9 +26,7 @@ use crate::{
         self, EntryChange, Fence, FirstClaim, Row, Save,
         claim::{EntryKind, PlanKey, SagaClaim},
     },
-    stored::Unreadable,
     trace_export::{JournalBatch, SagaTrace},
-    transact::{Moves, Signaled, transact},
     transition::{Beginning, TransitionContext, Trigger},
 };
 
@@ -171,7 +171,7 @@ pub enum EngineError {
 /// A created saga, before its transaction is committed.
 #[derive(Debug)]
 #[must_use = "after the commit, hand it to `Runner::launch`"]
-pub struct Started {
+pub struct StartedSaga {
     pub(crate) claim: Option<SagaClaim>,
     pub(crate) saga_id: SagaId,
     pub(crate) plan: &'static str,
@@ -181,7 +181,7 @@ pub struct Started {
     pub(crate) trace_export: Option<(SagaTrace, JournalBatch)>,
 }
 
-impl Started {
+impl StartedSaga {
     /// The saga.
     pub const fn saga_id(&self) -> SagaId {
         self.saga_id
@@ -192,10 +192,10 @@ impl Started {
 /// It runs no remote step: a [`crate::Runner`] does.
 #[derive(Clone)]
 pub struct Engine {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<EngineShared>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct EngineShared {
     workflows: Vec<Arc<dyn Definition>>,
     pub(crate) holder: String,
     pub(crate) config: EngineConfig,
@@ -220,7 +220,7 @@ impl RegisteredPlan<'_> {
     }
 }
 
-impl Inner {
+impl EngineShared {
     /// The context for deciding on sagas of this version.
     pub(crate) fn context<'a>(&'a self, registered: RegisteredPlan<'a>) -> TransitionContext<'a> {
         TransitionContext {
@@ -281,7 +281,7 @@ impl Engine {
         V: ?Sized + Send + Sync + 'static,
     {
         let config = config.checked()?;
-        let inner = Inner {
+        let shared = EngineShared {
             workflows: registry.definitions(),
             holder: crate::heartbeat::process_name(),
             config,
@@ -290,20 +290,20 @@ impl Engine {
             wakeup,
             tasks: TaskTracker::new(),
         };
-        for workflow in &inner.workflows {
+        for workflow in &shared.workflows {
             // a counter that first appears with its first event shows no increase: these start at
             // zero
             metrics::counter!("saga_breaches_total", "plan" => workflow.name()).increment(0);
             metrics::counter!("saga_fenced_total", "plan" => workflow.name()).increment(0);
         }
         Ok(Self {
-            inner: Arc::new(inner),
+            shared: Arc::new(shared),
         })
     }
 
     /// The shape of this saga's plan; `None` when this binary does not know it.
     pub fn shape_of(&self, row: &store::Row) -> Option<&Shape> {
-        self.inner
+        self.shared
             .registered(row)
             .ok()
             .map(|registered| &registered.plan.shape)
@@ -311,7 +311,7 @@ impl Engine {
 
     /// The plans that this engine may claim: every version that it knows.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
-        self.inner
+        self.shared
             .registered_plans()
             .map(|registered| registered.plan.key())
             .collect()
@@ -320,7 +320,7 @@ impl Engine {
     /// Attributes for the traces of a saga of this plan with this stored input; empty if the plan
     /// is unknown or the input is unreadable.
     pub fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
-        self.inner.attributes(plan, input)
+        self.shared.attributes(plan, input)
     }
 
     /// Describes the real-world effect of a planned effect, with a saga's stored input.
@@ -341,7 +341,7 @@ impl Engine {
         &self,
         row: &store::Row,
     ) -> Result<(RegisteredPlan<'_>, AnyInput), EngineError> {
-        let registered = self.inner.registered(row);
+        let registered = self.shared.registered(row);
         let read = registered
             .and_then(|registered| Ok((registered, registered.workflow.read(row.input.clone())?)));
         read.map_err(|why| EngineError::Unreadable {
@@ -352,22 +352,22 @@ impl Engine {
 
     /// The lease holder's name in claims of this engine: this process, as its heartbeat names it.
     pub fn holder(&self) -> &str {
-        &self.inner.holder
+        &self.shared.holder
     }
 
     /// Connections of the engine's pool for the statements of each order.
     pub fn lane(&self) -> &Lane {
-        &self.inner.lane
+        &self.shared.lane
     }
 
     /// The engine's pool.
     pub fn pool(&self) -> &PgPool {
-        &self.inner.pool
+        &self.shared.pool
     }
 
     /// The engine's configuration.
     pub fn config(&self) -> EngineConfig {
-        self.inner.config
+        self.shared.config
     }
 
     /// Creates a saga; see [`Engine::start_all`].
@@ -378,7 +378,7 @@ impl Engine {
         &self,
         conn: &mut PgConnection,
         new: NewSaga<'_, S>,
-    ) -> Result<Started, StartError> {
+    ) -> Result<StartedSaga, StartError> {
         let mut started = self.start_all(conn, vec![new]).await?;
         let started = started.pop().expect("one answer a saga");
         started.map_err(StartError::Refused)
@@ -394,10 +394,10 @@ impl Engine {
         &self,
         conn: &mut PgConnection,
         new: Vec<NewSaga<'_, S>>,
-    ) -> Result<Vec<Result<Started, Refusal>>, StartError> {
+    ) -> Result<Vec<Result<StartedSaga, Refusal>>, StartError> {
         let claimed_at = std::time::Instant::now();
-        let inner = &*self.inner;
-        let registered = inner.current(S::NAME);
+        let shared = &*self.shared;
+        let registered = shared.current(S::NAME);
         let registered = registered.ok_or(StartError::Unknown(S::NAME))?;
         let now = store::now(conn).await?;
         let mut unborn = Vec::with_capacity(new.len());
@@ -409,7 +409,7 @@ impl Engine {
                 parent_span: saga.parent_span,
                 claim,
             };
-            let transition = inner.context(registered).begin(&row, beginning);
+            let transition = shared.context(registered).begin(&row, beginning);
             let input = AnyInput::new::<S>(saga.input);
             unborn.push((
                 row,
@@ -432,7 +432,7 @@ impl Engine {
                 let claim = first_claim_of(&transition.save, claimed_at);
                 let state = transition.after;
                 moves.push(registered, &row, input.clone(), transition);
-                Started {
+                StartedSaga {
                     claim,
                     saga_id: row.saga_id,
                     plan: S::NAME,
@@ -443,7 +443,7 @@ impl Engine {
                 }
             }));
         }
-        let stored = moves.store(inner, conn).await;
+        let stored = moves.store(shared, conn).await;
         stored.map_err(|error| match error {
             EngineError::Db(error) => StartError::Db(error),
             error => StartError::NotStored(error),
@@ -453,13 +453,13 @@ impl Engine {
 
     /// The claim of an entry that this process inserts for itself, and the length of its lease.
     fn first_claim(&self) -> (FirstClaim, TimeDelta) {
-        let lease = self.inner.config.lease;
+        let lease = self.shared.config.lease;
         let claim = FirstClaim {
             fence: Fence {
                 held: Uuid::now_v7(),
                 epoch: 1,
             },
-            holder: self.inner.holder.clone(),
+            holder: self.shared.holder.clone(),
         };
         (claim, TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX))
     }
@@ -467,32 +467,32 @@ impl Engine {
     /// Records signals in the caller's transaction and moves their sagas, in the given order. A
     /// signal whose id is known already has no effect.
     ///
-    /// After the commit, the caller emits [`Signaled::after`] with [`crate::AfterCommit::emit`].
+    /// After the commit, the caller emits [`SignalResult::after`] with [`crate::AfterCommit::emit`].
     ///
     /// # Errors
     /// When a saga cannot be moved. A signal to a saga that does not exist is no error: it has no
-    /// verdict in [`Signaled`].
+    /// verdict in [`SignalResult`].
     pub async fn signal(
         &self,
         conn: &mut PgConnection,
         signals: Vec<NewSignal>,
-    ) -> Result<Signaled, EngineError> {
+    ) -> Result<SignalResult, EngineError> {
         let triggers = signals
             .into_iter()
             .map(|signal| (signal.saga_id, Trigger::Signal(signal)))
             .collect();
-        transact(&self.inner, conn, triggers).await
+        apply_triggers(&self.shared, conn, triggers).await
     }
 
     /// [`Engine::drain`] waits until this token is dropped, too.
     pub fn hold(&self) -> TaskTrackerToken {
-        self.inner.tasks.token()
+        self.shared.tasks.token()
     }
 
     /// Waits until the attempts and tasks that this process has begun are finished.
     pub async fn drain(&self) {
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
 }
 

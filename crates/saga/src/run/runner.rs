@@ -1,4 +1,4 @@
-//! Runs remote steps. Each attempt runs here, and its result goes to [`transact`].
+//! Runs remote steps. Each attempt runs here, and its result goes to [`apply_triggers`].
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -13,14 +13,13 @@ use tracing::{Instrument, debug, error, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    engine::{Engine, EngineError, Started},
+    codec::{Unreadable, decode_state},
+    commit::{AfterCommit, apply_triggers, try_apply_triggers},
+    engine::{Engine, EngineError, StartedSaga},
     machine::State,
     registry::{AnyInput, At, Registry, Runs},
     step::{Outcome, Undo},
-    store,
-    stored::{Unreadable, decode_state},
-    trace_export,
-    transact::{AfterCommit, transact, transact_free},
+    store, trace_export,
     transition::{AttemptResult, Trigger},
 };
 
@@ -50,7 +49,7 @@ impl Batch for Outcomes {
     type Answer = Result<(), EngineError>;
 
     async fn together(&self, outcomes: &[Self::Item]) -> Vec<Option<Self::Answer>> {
-        match self.0.commit_free(outcomes).await {
+        match self.0.try_commit(outcomes).await {
             Ok(stored) => stored,
             Err(error) if outcomes.len() == 1 => vec![Some(Err(error))],
             Err(EngineError::Fenced) => self.without_fenced(outcomes).await,
@@ -79,7 +78,7 @@ impl Outcomes {
         let mut answers: Vec<_> = held.iter().map(fenced).collect();
         let rest: Vec<_> = (0..outcomes.len()).filter(|index| held[*index]).collect();
         let triggers: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
-        if let Ok(stored) = self.0.commit_free(&triggers).await {
+        if let Ok(stored) = self.0.try_commit(&triggers).await {
             for (index, answer) in rest.into_iter().zip(stored) {
                 answers[index] = answer;
             }
@@ -139,15 +138,15 @@ impl<P: Send + Sync + 'static> Runner<P> {
     /// cancels nothing.
     ///
     /// Without an eager claim, it only wakes the workers of this process and returns no task.
-    pub fn launch(&self, started: Started) -> Option<JoinHandle<()>> {
-        let inner = &self.engine.inner;
+    pub fn launch(&self, started: StartedSaga) -> Option<JoinHandle<()>> {
+        let engine = &self.engine.shared;
         export_start(&started);
         let Some(claim) = started.claim else {
-            inner.wakeup.notify();
+            engine.wakeup.notify();
             return None;
         };
         let runner = self.clone();
-        Some(inner.tasks.spawn(async move {
+        Some(engine.tasks.spawn(async move {
             let attempt = Attempt {
                 claim: &claim,
                 plan: started.plan,
@@ -180,8 +179,8 @@ impl<P: Send + Sync + 'static> Runner<P> {
                 return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id);
             }
         };
-        let inner = &self.engine.inner;
-        let read = inner.registered(&row).and_then(|registered| {
+        let engine = &self.engine.shared;
+        let read = engine.registered(&row).and_then(|registered| {
             let state = decode_state(&registered.plan.shape, &row)?;
             let input = registered.workflow.read(row.input.clone())?;
             let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
@@ -364,9 +363,9 @@ struct Attempt<'a> {
 impl Engine {
     /// Call this after the commit of [`Engine::start`] where no runner is available. It exports the
     /// beginning of the saga's trace and wakes the workers of this process.
-    pub fn announce(&self, started: &Started) {
+    pub fn announce(&self, started: &StartedSaga) {
         export_start(started);
-        self.inner.wakeup.notify();
+        self.shared.wakeup.notify();
     }
 
     /// Stores that timers were due, in one transaction; if that fails, one by one.
@@ -412,29 +411,29 @@ impl Engine {
 
     /// Gives up after twice the lease: a silently dropped connection never reports an error.
     pub(crate) async fn with_timeout(&self, work: impl Future<Output = ()>) {
-        let limit = self.inner.config.lease * 2;
+        let limit = self.shared.config.lease * 2;
         if tokio::time::timeout(limit, work).await.is_err() {
             warn!("The database gave no answer within {limit:?}: left to the next claim");
         }
     }
 
     async fn load(&self, saga_id: SagaId) -> sqlx::Result<Option<store::Row>> {
-        let mut conn = self.inner.lane.acquire().await?;
+        let mut conn = self.shared.lane.acquire().await?;
         let mut rows = store::load(&mut conn, &[saga_id.uuid()]).await?;
         conn.release();
         Ok(rows.pop())
     }
 
-    /// Stores what it can without waiting for another session; see [`transact_free`].
-    async fn commit_free(
+    /// Stores what it can without waiting for another session; see [`try_apply_triggers`].
+    async fn try_commit(
         &self,
         triggers: &[(SagaId, Trigger)],
     ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
-        let mut conn = self.inner.lane.acquire().await?;
+        let mut conn = self.shared.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        match transact_free(&self.inner, &mut tx, triggers).await {
+        match try_apply_triggers(&self.shared, &mut tx, triggers).await {
             Ok((stored, after)) => {
-                finish(tx, after).await?;
+                commit_and_emit(tx, after).await?;
                 conn.release();
                 Ok(stored)
             }
@@ -449,16 +448,16 @@ impl Engine {
     }
 
     async fn commit(&self, triggers: Vec<(SagaId, Trigger)>) -> Result<(), EngineError> {
-        let mut conn = self.inner.lane.acquire().await?;
+        let mut conn = self.shared.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        let signaled = transact(&self.inner, &mut tx, triggers).await?;
-        finish(tx, signaled.after).await?;
+        let result = apply_triggers(&self.shared, &mut tx, triggers).await?;
+        commit_and_emit(tx, result.after).await?;
         conn.release();
         Ok(())
     }
 }
 
-async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
+async fn commit_and_emit(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
     crash_point!("saga.outcome.before_commit");
     tx.commit().await?;
     crash_point!("saga.outcome.after_commit");
@@ -466,7 +465,7 @@ async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn export_start(started: &Started) {
+fn export_start(started: &StartedSaga) {
     if let Some((saga_trace, batch)) = started.trace_export.clone() {
         trace_export::export(saga_trace, &batch, None);
     }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
+    codec::{Unreadable, decode_state, stored_state},
+    commit::{AfterCommit, apply_triggers},
     engine::{Engine, EngineError},
     journal::{JournalFact, JournalRow, VerbKind},
     machine::{self, State},
@@ -17,8 +19,6 @@ use crate::{
     shape::{Role, Shape},
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
-    stored::{Unreadable, decode_state, stored_state},
-    transact::{AfterCommit, transact},
     transition::{Transition, Trigger},
 };
 
@@ -219,7 +219,7 @@ pub struct Preview {
 
 /// The result of an operator's action.
 #[derive(Debug)]
-pub struct Operated {
+pub struct OperationResult {
     /// The effects of the action.
     pub done: Preview,
     /// To be emitted after the commit.
@@ -231,7 +231,7 @@ impl Engine {
     /// row.
     ///
     /// # Errors
-    /// As for [`Engine::operate`].
+    /// As for [`Engine::apply_operation`].
     pub async fn preview(
         &self,
         conn: &mut PgConnection,
@@ -251,13 +251,13 @@ impl Engine {
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the verb does not fit the state,
     /// or the saga has moved; [`EngineError::Unreadable`] when this binary does not know the saga's
     /// plan, except for [`Verb::Pause`], which needs no plan.
-    pub async fn operate(
+    pub async fn apply_operation(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,
         operation: Operation,
         revision: Option<i64>,
-    ) -> Result<Operated, EngineError> {
+    ) -> Result<OperationResult, EngineError> {
         let row = store::lock(conn, &[saga_id.uuid()]).await?.pop();
         let row = row.ok_or(EngineError::NotFound(saga_id))?;
         if let Some(seen) = revision.filter(|seen| *seen != row.revision) {
@@ -280,8 +280,8 @@ impl Engine {
             .into_iter()
             .map(|trigger| (saga_id, trigger))
             .collect();
-        let after = transact(&self.inner, conn, triggers).await?.after;
-        Ok(Operated { done, after })
+        let after = apply_triggers(&self.shared, conn, triggers).await?.after;
+        Ok(OperationResult { done, after })
     }
 
     async fn work_out(
@@ -296,11 +296,11 @@ impl Engine {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let registered = match self.inner.registered(row) {
+        let registered = match self.shared.registered(row) {
             Err(_) if *verb == Verb::Pause => return preview_pause(row).map_err(conflict),
             registered => registered.map_err(unreadable)?,
         };
-        let (context, shape) = (self.inner.context(registered), &registered.plan.shape);
+        let (context, shape) = (self.shared.context(registered), &registered.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
         let pending = match row.kept {

@@ -8,14 +8,14 @@ use sqlx::{PgConnection, PgPool};
 use tracing::{debug, error};
 
 use crate::{
+    codec::Unreadable,
     define::Milestone,
-    engine::{EngineError, Inner, RegisteredPlan},
+    engine::{EngineError, EngineShared, RegisteredPlan},
     journal::{CompensationCause, JournalFact, JournalRow},
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
     signal::Verdict,
     store::{self, EntryChange, Save},
-    stored::Unreadable,
     trace_export::{self, JournalBatch, SagaTrace},
     transition::{Transition, Trigger, undecided},
 };
@@ -106,7 +106,7 @@ impl AfterCommit {
 
 /// The result of a batch of signals.
 #[derive(Debug)]
-pub struct Signaled {
+pub struct SignalResult {
     /// Verdicts by signal; `None` for a signal that is kept undecided. Signals to sagas that do not
     /// exist, and those that were known already, are missing.
     pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
@@ -135,11 +135,11 @@ pub(crate) struct Moves<'a> {
 
 /// Locks the sagas, computes their transitions from the triggers, stores the transitions and runs the
 /// local steps: the body of every transaction that moves sagas, one or a batch.
-pub(crate) async fn transact(
-    inner: &Inner,
+pub(crate) async fn apply_triggers(
+    shared: &EngineShared,
     conn: &mut PgConnection,
     triggers: Vec<(SagaId, Trigger)>,
-) -> Result<Signaled, EngineError> {
+) -> Result<SignalResult, EngineError> {
     let mut by_saga = BTreeMap::<SagaId, Vec<Trigger>>::new();
     for (saga_id, trigger) in triggers {
         by_saga.entry(saga_id).or_default().push(trigger);
@@ -151,13 +151,13 @@ pub(crate) async fn transact(
     let mut moves = Moves::default();
     for row in &rows {
         let triggers = by_saga.remove(&row.saga_id).unwrap_or_default();
-        if !triggers.is_empty() && moves.add(inner, row, &pending, triggers)?.is_stale() {
+        if !triggers.is_empty() && moves.add(shared, row, &pending, triggers)?.is_stale() {
             return Err(EngineError::Fenced);
         }
     }
-    let mut signaled = moves.store(inner, conn).await?;
-    signaled.duplicates = duplicates;
-    Ok(signaled)
+    let mut result = moves.store(shared, conn).await?;
+    result.duplicates = duplicates;
+    Ok(result)
 }
 
 /// Removes the signals that an earlier transaction, or an earlier trigger of this one, has brought.
@@ -185,11 +185,11 @@ async fn drop_known(
     Ok(before - by_saga.values().map(Vec::len).sum::<usize>())
 }
 
-/// Like [`transact`], with one trigger a saga and without waiting for locks. Returns for each trigger
+/// Like [`apply_triggers`], with one trigger a saga and without waiting for locks. Returns for each trigger
 /// whether it was stored; absent if it must be stored alone, because another session has locked the
 /// saga or because it fails.
-pub(crate) async fn transact_free(
-    inner: &Inner,
+pub(crate) async fn try_apply_triggers(
+    shared: &EngineShared,
     conn: &mut PgConnection,
     triggers: &[(SagaId, Trigger)],
 ) -> Result<(Vec<Option<Result<(), EngineError>>>, AfterCommit), EngineError> {
@@ -204,14 +204,14 @@ pub(crate) async fn transact_free(
     let mut moves = Moves::default();
     for row in &rows {
         let index = by_saga[&row.saga_id];
-        let added = moves.add(inner, row, &pending, vec![triggers[index].1.clone()]);
+        let added = moves.add(shared, row, &pending, vec![triggers[index].1.clone()]);
         answers[index] = match added {
             Ok(Added::Moving) => Some(Ok(())),
             Ok(Added::Stale) => Some(Err(EngineError::Fenced)),
             Err(_) => None, // alone, it fails for its own caller
         };
     }
-    let stored = moves.store(inner, conn).await?;
+    let stored = moves.store(shared, conn).await?;
     Ok((answers, stored.after))
 }
 
@@ -247,14 +247,14 @@ impl<'a> Moves<'a> {
     /// Computes the transition of a locked saga.
     fn add(
         &mut self,
-        inner: &'a Inner,
+        shared: &'a EngineShared,
         row: &store::Row,
         pending: &[store::PendingSignalRow],
         triggers: Vec<Trigger>,
     ) -> Result<Added, EngineError> {
-        let registered = inner.registered(row);
+        let registered = shared.registered(row);
         if let (Err(_), Some(save)) = (&registered, undecided(row, &triggers)) {
-            let attributes = || inner.attributes(&row.plan, &row.input);
+            let attributes = || shared.attributes(&row.plan, &row.input);
             self.trace_exports
                 .extend(trace_export_of(row, attributes, &save));
             self.undecided.push(save);
@@ -265,7 +265,7 @@ impl<'a> Moves<'a> {
         let work_out = || {
             let registered = registered?;
             let input = registered.workflow.read(row.input.clone())?;
-            let transition = inner
+            let transition = shared
                 .context(registered)
                 .transition(row, &pending, triggers)?;
             Ok((registered, input, transition))
@@ -309,14 +309,14 @@ impl<'a> Moves<'a> {
     /// Stores the transitions and runs the local steps.
     pub(crate) async fn store(
         self,
-        inner: &Inner,
+        shared: &EngineShared,
         conn: &mut PgConnection,
-    ) -> Result<Signaled, EngineError> {
+    ) -> Result<SignalResult, EngineError> {
         save_all(conn, &self.moving, &self.undecided).await?;
-        run_ops(inner, conn, &self.moving).await?;
-        let mut signaled = signaled(inner, &self.moving, &self.undecided);
-        signaled.after.trace_exports = self.trace_exports;
-        Ok(signaled)
+        run_ops(shared, conn, &self.moving).await?;
+        let mut result = signal_result(shared, &self.moving, &self.undecided);
+        result.after.trace_exports = self.trace_exports;
+        Ok(result)
     }
 }
 
@@ -373,7 +373,7 @@ async fn save_all(
     }
 }
 
-fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signaled {
+fn signal_result(shared: &EngineShared, moving: &[Moving<'_>], undecided: &[Save]) -> SignalResult {
     let moved = moving.iter().map(|saga| Moved {
         saga_id: SagaId::from(saga.transition.save.saga_id),
         trace_id: saga.trace_id.clone(),
@@ -395,14 +395,14 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
             .iter()
             .map(|row| (SignalId::from(row.signal_id), None))
     });
-    Signaled {
+    SignalResult {
         verdicts: decided.chain(kept).collect(),
         duplicates: 0,
         after: AfterCommit {
             moved: moved.collect(),
             trace_exports: Vec::new(),
-            pool: Some(inner.pool.clone()),
-            wakeup: Some(inner.wakeup.clone()),
+            pool: Some(shared.pool.clone()),
+            wakeup: Some(shared.wakeup.clone()),
         },
     }
 }
@@ -430,11 +430,11 @@ fn why_compensated(save: &Save) -> Option<&'static str> {
 /// the record of each compensation that begins, then undos in reverse. Each runs for all sagas of
 /// the batch at once, one plan version after the other.
 async fn run_ops(
-    inner: &Inner,
+    shared: &EngineShared,
     conn: &mut PgConnection,
     moving: &[Moving<'_>],
 ) -> Result<(), EngineError> {
-    for registered in inner.registered_plans() {
+    for registered in shared.registered_plans() {
         let of_it = moving.iter().filter(|saga| saga.registered.is(registered));
         let of_it: Vec<_> = of_it.collect();
         let steps = 0..registered.plan.shape.steps.len();
