@@ -1,6 +1,7 @@
-//! Asks production for its decisions. The model calls the engine's own [`transition::TransitionContext::transition`] with
-//! checkout's own plan, translates the answer into the small terms of [`crate::world`], and caches
-//! it, since a check asks the same question many thousand times.
+//! Asks production for its decisions. The model calls the engine's own
+//! [`transition::TransitionContext::transition`] with checkout's own plan, translates the answer
+//! into the small terms of [`crate::world`], and caches it, since a check asks the same question
+//! many thousand times.
 
 use std::{
     cell::RefCell,
@@ -27,7 +28,7 @@ use crate::world::{AttemptResult, EntryWork, PendingSignal, Row, Signals};
 /// The trigger of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// A worker's attempt has result.
+    /// A worker's attempt has ended.
     Attempt {
         /// The work that was attempted.
         work: EntryWork,

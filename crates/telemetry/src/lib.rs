@@ -2,8 +2,8 @@
 //!
 //! - Call [`init`] at the start of a process, inside its tokio runtime; shut its [`Guard`] down at
 //!   the end.
-//! - A saga has one trace id for its whole life: [`span_export`] exports spans whose ids and times are
-//!   already known, such as those of a saga's journal, under a service of their own (`saga`);
+//! - A saga has one trace id for its whole life: [`span_export`] exports spans whose ids and times
+//!   are already known, such as those of a saga's journal, under a service of their own (`saga`);
 //!   [`continue_trace`] makes a span of any process their child, and [`link`] links a span to its
 //!   cause without making it a child.
 //! - Spans that cannot be sent block no caller: `telemetry_spans_lost_total` counts them.

@@ -337,7 +337,8 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     (Kind::Sleep, _) => self.forward(step + 1),
                     // after the pivot the saga never gives up: the wait begins anew
                     (_, Role::Retryable) => self.decision.next_entry = NextEntry::Deadline(step),
-                    // its signal is there: it is consumed below, and no later signal could turn the saga forward
+                    // its signal is there and is consumed below; no later signal could turn the
+                    // saga forward
                     (_, Role::Compensable) if decided => {
                         self.decision.next_entry = NextEntry::Deadline(step)
                     }

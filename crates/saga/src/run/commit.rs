@@ -133,8 +133,8 @@ pub(crate) struct Moves<'a> {
     trace_exports: Vec<(SagaTrace, JournalBatch)>,
 }
 
-/// Locks the sagas, computes their transitions from the triggers, stores the transitions and runs the
-/// local steps: the body of every transaction that moves sagas, one or a batch.
+/// Locks the sagas, computes their transitions from the triggers, stores the transitions and runs
+/// the local steps: the body of every transaction that moves sagas, one or a batch.
 pub(crate) async fn apply_triggers(
     shared: &EngineShared,
     conn: &mut PgConnection,
@@ -185,9 +185,9 @@ async fn drop_known(
     Ok(before - by_saga.values().map(Vec::len).sum::<usize>())
 }
 
-/// Like [`apply_triggers`], with one trigger a saga and without waiting for locks. Returns for each trigger
-/// whether it was stored; absent if it must be stored alone, because another session has locked the
-/// saga or because it fails.
+/// Like [`apply_triggers`], with one trigger a saga and without waiting for locks. Returns for each
+/// trigger whether it was stored; absent if it must be stored alone, because another session has
+/// locked the saga or because it fails.
 pub(crate) async fn try_apply_triggers(
     shared: &EngineShared,
     conn: &mut PgConnection,

@@ -78,7 +78,7 @@ pub fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
     }
 }
 
-/// Kind and stored step name of the entry that `next_entry` asks for; `None` if `next_entry` asks for no entry.
+/// Kind and stored step name of the entry that `next_entry` asks for; `None` if it asks for none.
 pub(crate) fn entry_of(shape: &Shape, next_entry: NextEntry) -> Option<EntryWrite<'static>> {
     match next_entry {
         NextEntry::Step(i) => Some(EntryWrite {
