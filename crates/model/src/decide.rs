@@ -16,10 +16,10 @@ use rustc_hash::FxHashMap;
 use saga::claim::{EntryKind, SagaClaim};
 use saga::{
     CANCEL, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, SignalKind, Undo, Verb,
-    Verdict,
+    Verdict, codec,
     machine::{self, Event, Op, State},
     store::{self, EntryChange, PendingSignalRow},
-    stored, transition,
+    transition,
 };
 use workflows::Settings;
 

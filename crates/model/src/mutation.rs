@@ -93,7 +93,7 @@ pub(crate) fn decide(
     // mutations of the question
     match mutation {
         Mutation::BudgetIgnored if spent => {
-            question.trigger = attempt(asked, AttemptResult::NotDone)
+            question.trigger = attempt(asked, AttemptResult::NotDone);
         }
         Mutation::OvertakenIsRetried if result == Some(AttemptResult::Overtaken) => {
             question.trigger = attempt(asked, AttemptResult::NotUndone);

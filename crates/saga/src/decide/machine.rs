@@ -315,7 +315,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
             | (State::Compensating { .. }, Event::NotUndone) => {
-                self.decision.next_entry = NextEntry::Retry
+                self.decision.next_entry = NextEntry::Retry;
             }
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
@@ -340,7 +340,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     // its signal is there and is consumed below; no later signal could turn the
                     // saga forward
                     (_, Role::Compensable) if decided => {
-                        self.decision.next_entry = NextEntry::Deadline(step)
+                        self.decision.next_entry = NextEntry::Deadline(step);
                     }
                     _ => self.compensate(
                         step,
@@ -350,7 +350,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 }
             }
             (State::Waiting { step }, Event::Woken) => {
-                self.decision.next_entry = NextEntry::Deadline(step)
+                self.decision.next_entry = NextEntry::Deadline(step);
             }
             _ => {}
         }
