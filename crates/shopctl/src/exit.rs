@@ -83,7 +83,7 @@ impl Failure {
 
 /// An error as printed with `-o json`: the last line of stderr.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ErrorLine<'a> {
     error: Code,
     exit_code: u8,
     message: &'a str,
@@ -100,7 +100,7 @@ fn unwritten(error: &std::io::Error, output: Output) -> ExitCode {
     }
     let message = format!("cannot write the output: {error}");
     let hint = "free space on the disk, or write elsewhere; what the command did is done";
-    tell(Code::NotDone, &message, hint, output)
+    print_error(Code::NotDone, &message, hint, output)
 }
 
 /// Prints an error with a hint and returns its exit code.
@@ -120,7 +120,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
         _ => format!("{error:#}"),
     };
     let hint = failure.and_then(|failure| failure.hint.as_deref());
-    tell(code, &message, hint.unwrap_or(code.hint()), output)
+    print_error(code, &message, hint.unwrap_or(code.hint()), output)
 }
 
 /// The server that did not answer, if that caused the error.
@@ -147,20 +147,20 @@ pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
     let text = text.trim_start_matches("error: ").trim_end();
     let (message, _) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
     let message = message.trim_end_matches("\n\nFor more information, try '--help'.");
-    tell(Code::Usage, message, Code::Usage.hint(), output)
+    print_error(Code::Usage, message, Code::Usage.hint(), output)
 }
 
-fn tell(code: Code, message: &str, hint: &str, output: Output) -> ExitCode {
+fn print_error(code: Code, message: &str, hint: &str, output: Output) -> ExitCode {
     let exit_code = code as u8;
     match output {
         Output::Json => {
-            let told = Told {
+            let error_line = ErrorLine {
                 error: code,
                 exit_code,
                 message,
                 hint,
             };
-            let line = serde_json::to_string(&told).unwrap_or_else(|_| message.to_owned());
+            let line = serde_json::to_string(&error_line).unwrap_or_else(|_| message.to_owned());
             output::talk(&line);
         }
         Output::Table | Output::Wide => output::error(message, hint),

@@ -333,7 +333,7 @@ impl Retry {
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;
-        tell(common, &decided)
+        print(common, &decided)
     }
 }
 
@@ -376,7 +376,7 @@ impl Edit {
         let decided = operator::failed::edit(&pool, &review, held, to, &body, &actor).await;
         let decided = decided.map_err(broken)?;
         review.close().await;
-        tell(common, &[decided])
+        print(common, &[decided])
     }
 
     fn read(&self) -> Result<String, Failure> {
@@ -429,7 +429,7 @@ impl Discard {
         let decided = decided.await.map_err(broken)?;
         drop(bar);
         review.close().await;
-        tell(common, &decided)
+        print(common, &decided)
     }
 
     /// The settled messages. One that is named by its id must be settled.
@@ -459,7 +459,7 @@ impl Discard {
     }
 }
 
-fn tell(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
+fn print(common: &Common, decided: &[Decided]) -> anyhow::Result<()> {
     let header = ["MESSAGE", "QUEUE", "RESULT", "DETAIL"];
     output::rows(common.output, &header, decided, |one| {
         vec![

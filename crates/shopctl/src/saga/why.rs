@@ -25,7 +25,7 @@ impl WhyArgs {
         if common.output == Output::Json {
             output::data(&serde_json::to_string(&why)?)?;
         } else {
-            tell(common, &why)?;
+            print(common, &why)?;
         }
         if why.judgement.stuck {
             return Err(Failure::not_done(format!(
@@ -39,7 +39,7 @@ impl WhyArgs {
     }
 }
 
-fn tell(common: &Common, why: &Why) -> anyhow::Result<()> {
+fn print(common: &Common, why: &Why) -> anyhow::Result<()> {
     let judgement = &why.judgement;
     output::talk(&format!(
         "Saga {} is {}: {}, since {} ({}).\n{}",
