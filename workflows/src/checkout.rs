@@ -95,43 +95,48 @@ impl Saga for Checkout {
         effect: PlannedEffect,
     ) -> sqlx::Result<Description> {
         let (id, total) = (input.order_id, &input.total);
-        let mut told = Description::default();
+        let mut description = Description::default();
         match effect {
             PlannedEffect::Call(InitPayment::NAME) => {
                 let call = format!("POST /transactions to payments: {total} for order {id}");
-                told.sends.push(call);
+                description.sends.push(call);
             }
             PlannedEffect::CallUndo(InitPayment::NAME) => {
                 let call = format!("POST /transactions/cancel-by-order to payments: order {id}");
-                told.sends.push(call);
+                description.sends.push(call);
                 let note = "should it be paid by then, the order is completed instead";
-                told.notes.push(note.to_owned());
+                description.notes.push(note.to_owned());
             }
             PlannedEffect::Record(InitPayment::NAME) => {
-                told.moves
+                description
+                    .moves
                     .push(format!("order {id} becomes awaiting_payment"));
             }
             PlannedEffect::Run(CompleteOrder::NAME) => {
-                told.moves
+                description
+                    .moves
                     .push(format!("order {id} becomes completed: {total} are paid"));
-                told.moves.extend(lines(conn, input, "sold").await?);
-                told.sends
+                description.moves.extend(lines(conn, input, "sold").await?);
+                description
+                    .sends
                     .push(format!("the confirmation mail of order {id}"));
             }
             PlannedEffect::Undo(PlaceOrder::NAME) => {
-                told.moves.push(format!(
+                description.moves.push(format!(
                     "order {id} becomes canceled: nothing is to be paid"
                 ));
-                told.moves
+                description
+                    .moves
                     .extend(lines(conn, input, "back in stock").await?);
             }
             PlannedEffect::BeginCompensation => {
-                told.moves
+                description
+                    .moves
                     .push(format!("order {id} shows that it is canceling"));
             }
-            effect => told = effect.describe(),
+            effect => description = effect.describe(),
         }
-        Ok(told)
+        Ok(description)
     }
 
     /// Verifies with payments, which always decides, in operators' actions too.

@@ -11,7 +11,7 @@ use commerce::{
 use crashpoint::crash_point;
 use db::{Batch, BatchError, Batcher};
 use kernel::{Money, OrderId, SagaId, TraceRef, TransactionId, UserId};
-use saga::{Engine, EngineError, NewSaga, NewSignal, Refusal, StartError, Started, Verdict};
+use saga::{Engine, EngineError, NewSaga, NewSignal, Refusal, StartError, StartedSaga, Verdict};
 use sqlx::{PgConnection, PgTransaction};
 use tokio::task::JoinHandle;
 
@@ -197,7 +197,7 @@ impl Orders {
 #[derive(Debug)]
 pub enum Placed {
     /// It is new; after the commit, its saga is launched or announced.
-    New(OrderId, Box<Started>),
+    New(OrderId, Box<StartedSaga>),
     /// An earlier request with this key created it.
     Repeat(OrderId),
 }

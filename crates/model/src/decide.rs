@@ -1,6 +1,7 @@
-//! Asks production for its decisions. The model calls the engine's own [`Rules::transition`] with
-//! checkout's own plan, translates the answer into the small terms of [`crate::world`], and caches
-//! it, since a check asks the same question many thousand times.
+//! Asks production for its decisions. The model calls the engine's own
+//! [`transition::TransitionContext::transition`] with checkout's own plan, translates the answer
+//! into the small terms of [`crate::world`], and caches it, since a check asks the same question
+//! many thousand times.
 
 use std::{
     cell::RefCell,
@@ -14,41 +15,40 @@ use kernel::{Clock, EntryId, Money, OrderId, RetryPolicy, SagaId, SignalId, Tran
 use rustc_hash::FxHashMap;
 use saga::claim::{EntryKind, SagaClaim};
 use saga::{
-    CANCEL, Class, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, Undo, Verb,
-    Verdict,
+    CANCEL, NewSignal, Operation, Outcome, PlanVersion, Resolution, Shape, SignalKind, Undo, Verb,
+    Verdict, codec,
     machine::{self, Event, Op, State},
-    store::{self, EntryChange, KeptRow},
-    stored,
-    transition::{self, Cause, Rules},
+    store::{self, EntryChange, PendingSignalRow},
+    transition,
 };
 use workflows::Settings;
 
-use crate::world::{Ended, Kept, Row, Signals, Work};
+use crate::world::{AttemptResult, EntryWork, PendingSignal, Row, Signals};
 
 /// The trigger of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum Trigger {
     /// A worker's attempt has ended.
     Attempt {
         /// The work that was attempted.
-        work: Work,
+        work: EntryWork,
         /// The result of the attempt.
-        ended: Ended,
+        result: AttemptResult,
         /// Whether the retry budget is used up.
         spent: bool,
     },
     /// Input from outside.
-    Signal(Class),
+    Signal(SignalKind),
     /// An operator's act.
     Operator(OperatorVerb),
 }
 
-impl Why {
-    /// The class of the signal, if the trigger carries one.
-    pub fn class(self) -> Option<Class> {
+impl Trigger {
+    /// The kind of the signal, if the trigger carries one.
+    pub fn signal_kind(self) -> Option<SignalKind> {
         match self {
-            Self::Signal(class) | Self::Operator(OperatorVerb::Tell(class)) => Some(class),
-            Self::Operator(OperatorVerb::Cancel) => Some(Class::Cancel),
+            Self::Signal(kind) | Self::Operator(OperatorVerb::Signal(kind)) => Some(kind),
+            Self::Operator(OperatorVerb::Cancel) => Some(SignalKind::Cancel),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ pub enum OperatorVerb {
     /// Compensate the saga.
     Cancel,
     /// Give the saga a decision of payments that it has not received.
-    Tell(Class),
+    Signal(SignalKind),
     /// Declare the running step done.
     Done,
     /// Declare the step that is being compensated undone.
@@ -78,12 +78,12 @@ pub enum OperatorVerb {
 pub struct Question {
     /// The saga's row, as it was read.
     pub row: Row,
-    /// The kept signals, as they were read.
+    /// The pending signals, as they were read.
     pub signals: Signals,
     /// Whether the deadline has passed.
     pub deadline_passed: bool,
     /// The trigger.
-    pub why: Why,
+    pub trigger: Trigger,
 }
 
 /// The change of the saga's entry.
@@ -96,7 +96,7 @@ pub enum Change {
     /// Other work, under the claim.
     Replace {
         /// The new work.
-        work: Work,
+        work: EntryWork,
     },
     /// The entry is removed.
     Remove {
@@ -106,7 +106,7 @@ pub enum Change {
     /// An entry for this work, whether or not one exists.
     Ensure {
         /// The work.
-        work: Work,
+        work: EntryWork,
     },
 }
 
@@ -178,8 +178,8 @@ impl Production {
     }
 
     /// The work for which a saga in `state` must have an entry.
-    pub fn work_of(&self, state: State) -> Option<Work> {
-        Work::of(machine::wake_of(&self.shape, state))
+    pub fn work_of(&self, state: State) -> Option<EntryWork> {
+        EntryWork::of(machine::next_entry_of(&self.shape, state))
     }
 
     /// The answer to `question`; `None` when the attempt has lost its claim.
@@ -195,40 +195,39 @@ impl Production {
     fn ask(&self, question: Question) -> Option<Answer> {
         let row = self.stored(question);
         // a zero count means that the signals are not read
-        let kept: Vec<_> = match question.row.kept {
+        let pending: Vec<_> = match question.row.kept {
             0 => Vec::new(),
             _ => question
                 .signals
                 .iter()
-                .map(|kept| self.kept_row(kept))
+                .map(|signal| self.pending_row(signal))
                 .collect(),
         };
         let new = SignalId::new();
-        let rules = Rules {
+        let context = transition::TransitionContext {
             plan: &self.plan,
             retry: &self.retry,
         };
-        let transition = rules
-            .transition(&row, &kept, self.causes(question, new))
+        let transition = context
+            .transition(&row, &pending, self.triggers(question, new))
             .unwrap_or_else(|error| panic!("production cannot read the model's row: {error}"));
         if transition.stale {
             return None;
         }
         let save = &transition.save;
-        let seen: Vec<_> = kept.iter().map(|row| row.signal_id).collect();
-        let unread = question.signals.iter().skip(seen.len());
-        let told = |id: SignalId| {
+        let unread = question.signals.iter().skip(pending.len());
+        let new_verdict = |id: SignalId| {
             let row = save.verdicts.iter().find(|row| row.signal_id == id.uuid());
             row.map(|row| row.verdict)
         };
-        let still_open = kept
+        let still_open = pending
             .iter()
             .zip(question.signals.iter())
-            .filter_map(|(row, kept)| match told(row.signal_id) {
-                None => Some(kept),
-                Some("early") => Some(Kept {
+            .filter_map(|(row, signal)| match new_verdict(row.signal_id) {
+                None => Some(signal),
+                Some("early") => Some(PendingSignal {
                     early: true,
-                    ..kept
+                    ..signal
                 }),
                 Some(_) => None,
             });
@@ -238,8 +237,8 @@ impl Production {
                 Some("early") => true,
                 Some(_) => return None,
             };
-            let class = question.why.class()?;
-            Some(Kept { class, early })
+            let kind = question.trigger.signal_kind()?;
+            Some(PendingSignal { kind, early })
         });
         Some(Answer {
             row: Row {
@@ -259,7 +258,7 @@ impl Production {
     }
 
     fn stored(&self, question: Question) -> store::Row {
-        let (step, undo_from) = stored::encode_state(&self.shape, question.row.state);
+        let (step, undo_from) = codec::encode_state(&self.shape, question.row.state);
         let ago = TimeDelta::minutes(if question.deadline_passed { -1 } else { 1 });
         store::Row {
             saga_id: self.saga_id,
@@ -282,36 +281,40 @@ impl Production {
         }
     }
 
-    fn kept_row(&self, kept: Kept) -> KeptRow {
-        KeptRow {
+    fn pending_row(&self, signal: PendingSignal) -> PendingSignalRow {
+        PendingSignalRow {
             saga_id: self.saga_id,
             signal_id: SignalId::new(),
-            name: signal_name(kept.class).to_owned(),
-            verdict: kept.early.then_some(Verdict::Early),
+            name: signal_name(signal.kind).to_owned(),
+            verdict: signal.early.then_some(Verdict::Early),
         }
     }
 
-    fn causes(&self, question: Question, id: SignalId) -> Vec<Cause> {
-        match question.why {
-            Why::Attempt { work, ended, spent } => {
-                vec![Cause::Attempt(
+    fn triggers(&self, question: Question, id: SignalId) -> Vec<transition::Trigger> {
+        match question.trigger {
+            Trigger::Attempt {
+                work,
+                result,
+                spent,
+            } => {
+                vec![transition::Trigger::Attempt(
                     self.claim(work, spent),
-                    production_ended(ended),
+                    production_result(result),
                 )]
             }
-            Why::Signal(class) => vec![Cause::Signal(NewSignal {
+            Trigger::Signal(kind) => vec![transition::Trigger::Signal(NewSignal {
                 id,
                 saga_id: self.saga_id,
-                name: signal_name(class).to_owned(),
+                name: signal_name(kind).to_owned(),
                 payload: serde_json::Value::Null,
                 source: "model".to_owned(),
             })],
-            Why::Operator(verb) => Operation {
+            Trigger::Operator(verb) => Operation {
                 verb: self.verb(verb, question.row.state),
                 actor: "operator".to_owned(),
                 reason: "model".to_owned(),
             }
-            .causes(self.saga_id, id),
+            .triggers(self.saga_id, id),
         }
     }
 
@@ -330,8 +333,8 @@ impl Production {
             OperatorVerb::Pause => Verb::Pause,
             OperatorVerb::Resume => Verb::Resume,
             OperatorVerb::Cancel => Verb::Cancel,
-            OperatorVerb::Tell(class) => Verb::Signal {
-                name: signal_name(class).to_owned(),
+            OperatorVerb::Signal(kind) => Verb::Signal {
+                name: signal_name(kind).to_owned(),
                 payload: serde_json::Value::Null,
             },
             OperatorVerb::Done => resolve(Resolution::Done),
@@ -339,12 +342,12 @@ impl Production {
         }
     }
 
-    fn claim(&self, work: Work, spent: bool) -> SagaClaim {
+    fn claim(&self, work: EntryWork, spent: bool) -> SagaClaim {
         let name = |step: u8| self.shape.steps[usize::from(step)].name;
         let (kind, step) = match work {
-            Work::Step(step) => (EntryKind::Step, name(step).to_owned()),
-            Work::Undo(step) => (EntryKind::Step, format!("{}/undo", name(step))),
-            Work::Timer(step) => (EntryKind::Timer, name(step).to_owned()),
+            EntryWork::Step(step) => (EntryKind::Step, name(step).to_owned()),
+            EntryWork::Undo(step) => (EntryKind::Step, format!("{}/undo", name(step))),
+            EntryWork::Timer(step) => (EntryKind::Timer, name(step).to_owned()),
         };
         let begun = if spent {
             self.retry.budget + self.retry.cap
@@ -383,7 +386,7 @@ impl Production {
         }
     }
 
-    fn work(&self, kind: &str, step: &str) -> Work {
+    fn work(&self, kind: &str, step: &str) -> EntryWork {
         let (name, undo) = match step.strip_suffix("/undo") {
             Some(name) => (name, true),
             None => (step, false),
@@ -393,31 +396,31 @@ impl Production {
             .and_then(|at| u8::try_from(at).ok())
             .expect("a step of the plan");
         match (kind, undo) {
-            ("timer", _) => Work::Timer(at),
-            (_, true) => Work::Undo(at),
-            (_, false) => Work::Step(at),
+            ("timer", _) => EntryWork::Timer(at),
+            (_, true) => EntryWork::Undo(at),
+            (_, false) => EntryWork::Step(at),
         }
     }
 }
 
-fn signal_name(class: Class) -> &'static str {
-    match class {
-        Class::Proceed => topology::TRANSACTION_COMPLETED,
-        Class::Abort => topology::TRANSACTION_CANCELED,
-        Class::Cancel => CANCEL,
+fn signal_name(kind: SignalKind) -> &'static str {
+    match kind {
+        SignalKind::Proceed => topology::TRANSACTION_COMPLETED,
+        SignalKind::Abort => topology::TRANSACTION_CANCELED,
+        SignalKind::Cancel => CANCEL,
     }
 }
 
-fn production_ended(ended: Ended) -> transition::Ended {
+fn production_result(result: AttemptResult) -> transition::AttemptResult {
     let why = || "model".to_owned();
-    match ended {
-        Ended::Done => transition::Ended::Step(Outcome::Done),
-        Ended::Refused => transition::Ended::Step(Outcome::Refused(why())),
+    match result {
+        AttemptResult::Done => transition::AttemptResult::Step(Outcome::Done),
+        AttemptResult::Refused => transition::AttemptResult::Step(Outcome::Refused(why())),
         // `Transient` and `Unknown` differ only in the journal
-        Ended::NotDone => transition::Ended::Step(Outcome::Unknown(why())),
-        Ended::Undone => transition::Ended::Undo(Undo::Done),
-        Ended::Overtaken => transition::Ended::Undo(Undo::Overtaken),
-        Ended::NotUndone => transition::Ended::Undo(Undo::Unknown(why())),
-        Ended::Timer => transition::Ended::Timer,
+        AttemptResult::NotDone => transition::AttemptResult::Step(Outcome::Unknown(why())),
+        AttemptResult::Undone => transition::AttemptResult::Undo(Undo::Done),
+        AttemptResult::Overtaken => transition::AttemptResult::Undo(Undo::Overtaken),
+        AttemptResult::NotUndone => transition::AttemptResult::Undo(Undo::Unknown(why())),
+        AttemptResult::Timer => transition::AttemptResult::Timer,
     }
 }

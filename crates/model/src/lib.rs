@@ -1,8 +1,8 @@
 //! A model check of checkout: every interleaving, to the end.
 //!
-//! Production itself decides: [`saga::transition::Rules`] with the plan of [`workflows::checkout`],
-//! over rows and signals as they are stored ([`decide`]). Only the surroundings are modelled, as
-//! briefly as possible:
+//! Production itself decides: [`saga::transition::TransitionContext`] with the plan of
+//! [`workflows::checkout`], over rows and signals as they are stored ([`decide`]). Only the
+//! surroundings are modelled, as briefly as possible:
 //!
 //! - [`world`]: the saga's row, its open signals, its entry with lease and epoch, the order with
 //!   its stock; payments' transaction and the event of its decision; two workers; requests in
@@ -14,8 +14,8 @@
 //!   transactions, `payments.rs` payments and its events.
 //! - [`rules`]: the invariants of states, of transitions, and of states in which nothing is due.
 //! - [`search`]: breadth first with back links, so that a violation has a shortest path, rendered
-//!   as a [`story()`]. Budgets of faults and user acts only shrink, so a cycle in the graph is a
-//!   saga that never ends by itself; the graph must have none.
+//!   as a [`counterexample()`]. Budgets of faults and user acts only shrink, so a cycle in the graph
+//!   is a saga that never ends by itself; the graph must have none.
 //! - [`mutation`]: deliberate defects. A check that finds none of them would prove nothing.
 //!
 //! # What is left out, and why that is sound
@@ -41,6 +41,7 @@
 //! - Payments' internals are its rules by row (created once per order, decided once, tombstone,
 //!   event with the decision): its own tests verify them.
 
+mod counterexample;
 pub mod decide;
 pub mod mutation;
 mod payments;
@@ -51,10 +52,9 @@ pub mod scenario;
 pub mod search;
 pub mod step;
 mod store;
-mod story;
 pub mod world;
 
+pub use counterexample::counterexample;
 pub use mutation::Mutation;
 pub use report::{Summary, summarize};
 pub use search::{Report, Violation, explore};
-pub use story::story;

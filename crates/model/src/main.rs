@@ -7,12 +7,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let summary = model::summarize();
     print!("{}", summary.tables);
-    for story in summary.violations.iter().chain(&summary.missed) {
-        eprintln!("\n{story}");
+    for path in summary.violations.iter().chain(&summary.missed) {
+        eprintln!("\n{path}");
     }
     if std::env::args().any(|argument| argument == "--stories") {
-        for (mutation, story) in &summary.stories {
-            println!("\n{}:\n\n{story}", mutation.title());
+        for (mutation, path) in &summary.counterexamples {
+            println!("\n{}:\n\n{path}", mutation.title());
         }
     }
     if summary.violations.is_empty() && summary.missed.is_empty() {

@@ -2,14 +2,14 @@
 //! store or a rule of payments (in [`crate::step`]), the others wrap the pure decision (here).
 
 use saga::{
-    Class, Verdict,
+    SignalKind, Verdict,
     machine::{Op, State},
 };
 
 use crate::{
-    decide::{Answer, Change, Production, Question, Why},
+    decide::{Answer, Change, Production, Question, Trigger},
     rules::Rule,
-    world::{Ended, Kept, Row, Signals, Work},
+    world::{AttemptResult, EntryWork, PendingSignal, Row, Signals},
 };
 
 macro_rules! mutations {
@@ -64,8 +64,8 @@ mutations! {
     OvertakenIsRetried: "`paid` in answer to a cancellation does not turn the saga" => Ends,
     TurnForgetsRecord: "a saga that turns forward does not record what is proven" => I4,
     EarlyIsLate: "a signal that comes early is not kept" => I5,
-    KeptNotTakenUp: "kept signals are not taken up" => I5,
-    VerdictNotStored: "a verdict on a kept signal is not stored" => I5,
+    PendingNotConsumed: "pending signals are not consumed" => I5,
+    VerdictNotStored: "a verdict on a pending signal is not stored" => I5,
     CancelIgnored: "a cancel before the pivot does nothing" => Cancel,
     CancelAfterPivot: "a cancel after the pivot compensates" => I4 | I6,
     ForwardOrder: "compensation begins with the first step" => I6,
@@ -85,19 +85,21 @@ pub(crate) fn decide(
         return production.decide(asked);
     };
     let mut question = asked;
-    let (ended, spent) = match asked.why {
-        Why::Attempt { ended, spent, .. } => (Some(ended), spent),
+    let (result, spent) = match asked.trigger {
+        Trigger::Attempt { result, spent, .. } => (Some(result), spent),
         _ => (None, false),
     };
     let row = asked.row;
     // mutations of the question
     match mutation {
-        Mutation::BudgetIgnored if spent => question.why = attempt(asked, Ended::NotDone),
-        Mutation::OvertakenIsRetried if ended == Some(Ended::Overtaken) => {
-            question.why = attempt(asked, Ended::NotUndone);
+        Mutation::BudgetIgnored if spent => {
+            question.trigger = attempt(asked, AttemptResult::NotDone);
+        }
+        Mutation::OvertakenIsRetried if result == Some(AttemptResult::Overtaken) => {
+            question.trigger = attempt(asked, AttemptResult::NotUndone);
         }
         Mutation::DeadlineIgnored => question.deadline_passed = false,
-        Mutation::KeptNotTakenUp if !matches!(asked.why, Why::Signal(_)) => {
+        Mutation::PendingNotConsumed if !matches!(asked.trigger, Trigger::Signal(_)) => {
             let answer = production.decide(Question {
                 row: Row { kept: 0, ..row },
                 signals: Signals::default(),
@@ -113,17 +115,18 @@ pub(crate) fn decide(
                 ..answer
             });
         }
-        Mutation::CancelIgnored if asked.why == Why::Signal(Class::Cancel) => {
+        Mutation::CancelIgnored if asked.trigger == Trigger::Signal(SignalKind::Cancel) => {
             return Some(nothing(asked));
         }
         Mutation::CancelAfterPivot
-            if row.state == State::Completed && asked.why == Why::Signal(Class::Cancel) =>
+            if row.state == State::Completed
+                && asked.trigger == Trigger::Signal(SignalKind::Cancel) =>
         {
             question.row.state = State::Waiting {
                 step: production.shape.pivot(),
             };
         }
-        Mutation::PausedIsWritten if row.paused && ended.is_some() => {
+        Mutation::PausedIsWritten if row.paused && result.is_some() => {
             question.row.paused = false;
             let answer = production.decide(question)?;
             let row = Row {
@@ -144,9 +147,9 @@ pub(crate) fn decide(
 
 fn altered(mutation: Mutation, asked: Question, mut answer: Answer) -> Answer {
     let begins = answer.ops.contains(&Op::BeginCompensation);
-    let fenced = matches!(asked.why, Why::Attempt { .. });
-    let ended = match asked.why {
-        Why::Attempt { ended, .. } => Some(ended),
+    let fenced = matches!(asked.trigger, Trigger::Attempt { .. });
+    let result = match asked.trigger {
+        Trigger::Attempt { result, .. } => Some(result),
         _ => None,
     };
     let compensated = |from, mut answer: Answer| {
@@ -157,7 +160,7 @@ fn altered(mutation: Mutation, asked: Question, mut answer: Answer) -> Answer {
     };
     match (mutation, answer.row.state) {
         (Mutation::UnknownIsRefused, State::Compensating { from, .. })
-            if begins && ended == Some(Ended::NotDone) =>
+            if begins && result == Some(AttemptResult::NotDone) =>
         {
             compensated(from, answer)
         }
@@ -187,9 +190,9 @@ fn altered(mutation: Mutation, asked: Question, mut answer: Answer) -> Answer {
             let signals: Signals = asked
                 .signals
                 .iter()
-                .map(|kept| Kept {
+                .map(|signal| PendingSignal {
                     early: true,
-                    ..kept
+                    ..signal
                 })
                 .collect();
             let kept = u8::try_from(signals.len()).unwrap_or(u8::MAX);
@@ -203,14 +206,14 @@ fn altered(mutation: Mutation, asked: Question, mut answer: Answer) -> Answer {
     }
 }
 
-fn attempt(asked: Question, ended: Ended) -> Why {
-    let work = match asked.why {
-        Why::Attempt { work, .. } => work,
-        _ => Work::Timer(0),
+fn attempt(asked: Question, result: AttemptResult) -> Trigger {
+    let work = match asked.trigger {
+        Trigger::Attempt { work, .. } => work,
+        _ => EntryWork::Timer(0),
     };
-    Why::Attempt {
+    Trigger::Attempt {
         work,
-        ended,
+        result,
         spent: false,
     }
 }

@@ -1,54 +1,54 @@
 //! Payments as its rules by row, its payer, and its messages to the shop.
 
-use saga::Class;
+use saga::SignalKind;
 
 use crate::{
     mutation::Mutation,
     rules::Checked,
     step::{Model, Next},
-    world::{Action, Ended, Tx, World},
+    world::{Action, AttemptResult, Tx, World},
 };
 
 impl Model {
     /// The effect of a request at payments, and the meaning of its answer for the shop.
-    pub(crate) fn handled(&self, world: &World, cancel: bool) -> (World, Ended) {
+    pub(crate) fn handled(&self, world: &World, cancel: bool) -> (World, AttemptResult) {
         let mut after = *world;
-        let ended = match (cancel, world.tx) {
+        let result = match (cancel, world.tx) {
             (false, Tx::None) => {
                 after.tx = Tx::Pending;
-                Ended::Done
+                AttemptResult::Done
             }
             (false, Tx::Canceled | Tx::Tombstone) if self.cut(Mutation::CanceledIsCreatedAgain) => {
                 after.tx = Tx::Pending;
-                Ended::Done
+                AttemptResult::Done
             }
             (false, Tx::Paid { .. }) if self.cut(Mutation::CreationOverwrites) => {
                 after.tx = Tx::Pending;
-                Ended::Done
+                AttemptResult::Done
             }
-            (false, Tx::Pending | Tx::Paid { .. }) => Ended::Done,
-            (false, Tx::Canceled | Tx::Tombstone) => Ended::Refused,
+            (false, Tx::Pending | Tx::Paid { .. }) => AttemptResult::Done,
+            (false, Tx::Canceled | Tx::Tombstone) => AttemptResult::Refused,
             (true, Tx::None) => {
                 if !self.cut(Mutation::NoTombstone) {
                     after.tx = Tx::Tombstone;
                 }
-                Ended::Undone
+                AttemptResult::Undone
             }
             (true, Tx::Pending) => {
                 after.tx = Tx::Canceled;
                 after.news.outbox = !self.cut(Mutation::EventNotWritten);
-                Ended::Undone
+                AttemptResult::Undone
             }
-            (true, Tx::Canceled | Tx::Tombstone) => Ended::Undone,
+            (true, Tx::Canceled | Tx::Tombstone) => AttemptResult::Undone,
             (true, Tx::Paid { .. }) if self.cut(Mutation::CancelOverPaid) => {
                 after.tx = Tx::Canceled;
-                Ended::Undone
+                AttemptResult::Undone
             }
-            (true, Tx::Paid { .. }) if self.cut(Mutation::PaidIsUndone) => Ended::Undone,
-            (true, Tx::Paid { right }) if self.fits(right) => Ended::Overtaken,
-            (true, Tx::Paid { .. }) => Ended::NotUndone,
+            (true, Tx::Paid { .. }) if self.cut(Mutation::PaidIsUndone) => AttemptResult::Undone,
+            (true, Tx::Paid { right }) if self.fits(right) => AttemptResult::Overtaken,
+            (true, Tx::Paid { .. }) => AttemptResult::NotUndone,
         };
-        (after, ended)
+        (after, result)
     }
 
     pub(crate) fn fits(&self, right: bool) -> bool {
@@ -132,13 +132,13 @@ impl Model {
     /// The consumer's transaction: check, and signal unless it is known.
     fn delivered(&self, world: &World) -> Checked<World> {
         let mut after = *world;
-        let class = match world.tx {
+        let kind = match world.tx {
             Tx::Paid { right } if !self.fits(right) => {
                 after.news.failed = 1;
                 return Ok(after);
             }
-            Tx::Paid { .. } => Class::Proceed,
-            _ => Class::Abort,
+            Tx::Paid { .. } => SignalKind::Proceed,
+            _ => SignalKind::Abort,
         };
         if world.news.known && !self.cut(Mutation::KnownSignalTaken) {
             return Ok(after);
@@ -149,6 +149,6 @@ impl Model {
         }
         after.news.known = true;
         after.news.heard += 1;
-        self.signal(&after, class)
+        self.signal(&after, kind)
     }
 }

@@ -9,8 +9,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use saga::{
-    CANCEL, Class, Kind, Shape,
-    machine::{self, Event, Kept, Op, State},
+    CANCEL, Kind, Shape, SignalKind,
+    machine::{self, Event, InterpretedSignal, Op, State},
 };
 
 /// The state of a step's effect.
@@ -236,7 +236,7 @@ impl Check<'_> {
         let pivot = Some(self.truth.pivot());
         self.truth.signals.iter().any(|signal| {
             let meaning = signal.meaning;
-            (meaning.class, meaning.wait, meaning.proves) == (Class::Proceed, pivot, Some(step))
+            (meaning.kind, meaning.wait, meaning.proves) == (SignalKind::Proceed, pivot, Some(step))
                 && world.closed.contains(&self.number(signal.name))
         })
     }
@@ -269,7 +269,7 @@ impl Check<'_> {
             after.closed.sort_unstable();
             after.decided.push(number);
             after.decided.sort_unstable();
-            if let (Class::Abort, Some(step)) = (meaning.class, meaning.proves) {
+            if let (SignalKind::Abort, Some(step)) = (meaning.kind, meaning.proves) {
                 after.effects[step] = Effect::Undone; // the participant reverts its effect itself
             }
             next.push((format!("{} is decided", signal.name), Ok(after)));
@@ -286,8 +286,8 @@ impl Check<'_> {
             .shape
             .meaning(name)
             .ok_or("the plan forgot its signal")?;
-        let kept = self.kept(&world);
-        let decision = machine::advance(self.shape, world.state, &Event::Signal(meaning), &kept);
+        let pending = self.pending(&world);
+        let decision = machine::advance(self.shape, world.state, &Event::Signal(meaning), &pending);
         if decision.verdict == Some(saga::Verdict::Early) {
             world.pending.push(signal);
             world.pending.sort_unstable();
@@ -296,12 +296,12 @@ impl Check<'_> {
     }
 
     fn apply(&self, world: World, event: &Event) -> Result<World, String> {
-        let kept = self.kept(&world);
-        let decision = machine::advance(self.shape, world.state, event, &kept);
+        let pending = self.pending(&world);
+        let decision = machine::advance(self.shape, world.state, event, &pending);
         self.store(world, decision)
     }
 
-    fn kept(&self, world: &World) -> Vec<Kept<usize>> {
+    fn pending(&self, world: &World) -> Vec<InterpretedSignal<usize>> {
         let meaning = |signal: &usize| {
             let name = self
                 .shape
@@ -313,7 +313,7 @@ impl Check<'_> {
         let pending = world.pending.iter();
         pending
             .filter_map(|signal| {
-                meaning(signal).map(|meaning| Kept {
+                meaning(signal).map(|meaning| InterpretedSignal {
                     id: *signal,
                     meaning,
                 })
@@ -322,7 +322,7 @@ impl Check<'_> {
     }
 
     fn store(&self, mut world: World, decision: machine::Decision<usize>) -> Result<World, String> {
-        for (signal, verdict) in decision.taken_up {
+        for (signal, verdict) in decision.decided {
             if verdict != saga::Verdict::Early {
                 world.pending.retain(|pending| *pending != signal);
             }
@@ -409,7 +409,7 @@ impl Check<'_> {
                 .shape
                 .signals
                 .iter()
-                .any(|it| it.meaning.class == Class::Abort && it.meaning.wait < Some(pivot))
+                .any(|it| it.meaning.kind == SignalKind::Abort && it.meaning.wait < Some(pivot))
     }
 }
 

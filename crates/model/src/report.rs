@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Mutation, explore, scenario, story};
+use crate::{Mutation, counterexample, explore, scenario};
 
 /// The output of `cargo xtask model`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Summary {
     pub violations: Vec<String>,
     /// Mutations that were not detected, or not by one of their required rules.
     pub missed: Vec<String>,
-    /// The path to each violation of the second table: one shortest story each.
-    pub stories: Vec<(Mutation, String)>,
+    /// The path to each violation of the second table: one shortest counterexample each.
+    pub counterexamples: Vec<(Mutation, String)>,
 }
 
 /// Explores every scenario to its end and searches for every mutation.
@@ -23,7 +23,7 @@ pub fn summarize() -> Summary {
         tables: String::new(),
         violations: Vec::new(),
         missed: Vec::new(),
-        stories: Vec::new(),
+        counterexamples: Vec::new(),
     };
     explored(&mut summary);
     summary.tables.push('\n');
@@ -47,17 +47,17 @@ fn explored(summary: &mut Summary) {
             "| {} | {} | {} | {} | {} | {found} |",
             named.name, report.states, report.transitions, report.depth, report.settled
         );
-        let told = report
+        let path = report
             .violation
-            .map(|violation| story(named.scenario, &violation));
-        summary.violations.extend(told);
+            .map(|violation| counterexample(named.scenario, &violation));
+        summary.violations.extend(path);
     }
 }
 
 fn broken_on_purpose(summary: &mut Summary) {
-    summary
-        .tables
-        .push_str("| broken on purpose | found by | steps of the story |\n|---|---|--:|\n");
+    summary.tables.push_str(
+        "| broken on purpose | found by | steps of the counterexample |\n|---|---|--:|\n",
+    );
     for mutation in Mutation::ALL {
         let (scenario, title) = (scenario::of(*mutation), mutation.title());
         let Some(found) = explore(scenario).violation else {
@@ -66,14 +66,14 @@ fn broken_on_purpose(summary: &mut Summary) {
             continue;
         };
         let rule = found.broken.rule;
-        let told = story(scenario, &found);
+        let path = counterexample(scenario, &found);
         let steps = found.path.len() + 1;
         let _ = writeln!(summary.tables, "| {title} | {} | {steps} |", rule.name());
         if !mutation.found_by().contains(&rule) {
             summary
                 .missed
-                .push(format!("found by another rule: {title}\n{told}"));
+                .push(format!("found by another rule: {title}\n{path}"));
         }
-        summary.stories.push((*mutation, told));
+        summary.counterexamples.push((*mutation, path));
     }
 }

@@ -1,7 +1,7 @@
 //! The possible actions in a state.
 
 use saga::{
-    Class,
+    SignalKind,
     machine::{Op, State},
 };
 
@@ -11,8 +11,8 @@ use crate::{
     rules::{self, Checked},
     store::nobody_holds,
     world::{
-        Action, Budget, Claim, Ended, Entry, News, Order, Row, Seen, Signals, Status, Tx, Work,
-        Worker, World,
+        Action, AttemptResult, Budget, Claim, Entry, EntryWork, News, Order, Row, Signals,
+        Snapshot, Status, Tx, Worker, World,
     },
 };
 
@@ -32,8 +32,8 @@ pub struct Scenario {
 pub struct Model {
     pub(crate) production: Production,
     pub(crate) scenario: Scenario,
-    /// Whether numbers keep their values, for stories; otherwise states that differ only in numbers
-    /// are merged.
+    /// Whether numbers keep their values, for counterexamples; otherwise states that differ only in
+    /// numbers are merged.
     pub(crate) exact: bool,
 }
 
@@ -66,7 +66,8 @@ impl Model {
             [Op::Run(0)],
             "a checkout begins with its order"
         );
-        let work = Work::of(decision.wake).expect("a checkout begins with a remote step");
+        let work =
+            EntryWork::of(decision.next_entry).expect("a checkout begins with a remote step");
         let epoch = u8::from(eager);
         let claim = Claim {
             id: 0,
@@ -170,26 +171,26 @@ impl Model {
         match world.workers[worker] {
             Worker::Idle => self.claims(world, worker, next),
             Worker::Calls(claim) => self.calls(world, worker, claim, next),
-            Worker::Holds(claim, ended) if self.scenario.locked => {
-                let seen = Seen {
+            Worker::Holds(claim, result) if self.scenario.locked => {
+                let snapshot = Snapshot {
                     row: world.row,
                     signals: world.signals,
                     current: true,
                 };
-                self.stores(world, worker, claim, ended, seen, next);
+                self.stores(world, worker, claim, result, snapshot, next);
             }
-            Worker::Holds(claim, ended) => {
-                let seen = Seen {
+            Worker::Holds(claim, result) => {
+                let snapshot = Snapshot {
                     row: world.row,
                     signals: world.signals,
                     current: true,
                 };
                 let mut after = *world;
-                after.workers[worker] = Worker::Decides(claim, ended, seen);
+                after.workers[worker] = Worker::Decides(claim, result, snapshot);
                 next.push((Action::Reads(worker), Ok(after)));
             }
-            Worker::Decides(claim, ended, seen) => {
-                self.stores(world, worker, claim, ended, seen, next);
+            Worker::Decides(claim, result, snapshot) => {
+                self.stores(world, worker, claim, result, snapshot, next);
             }
         }
         if world.workers[worker] != Worker::Idle && world.left.crashes > 0 {
@@ -210,7 +211,7 @@ impl Model {
             .iter()
             .any(|worker| worker.claim().is_some_and(|claim| claim.valid));
         let stolen = entry.leased && lives;
-        let waits = matches!(entry.work, Work::Timer(_)) && !world.deadline_passed;
+        let waits = matches!(entry.work, EntryWork::Timer(_)) && !world.deadline_passed;
         if waits || (stolen && world.left.steals == 0) {
             return;
         }
@@ -236,27 +237,27 @@ impl Model {
             valid: true,
         };
         after.workers[worker] = match entry.work {
-            Work::Timer(_) => Worker::Holds(claim, Ended::Timer),
-            Work::Step(_) | Work::Undo(_) => Worker::Calls(claim),
+            EntryWork::Timer(_) => Worker::Holds(claim, AttemptResult::Timer),
+            EntryWork::Step(_) | EntryWork::Undo(_) => Worker::Calls(claim),
         };
         next.push((Action::Claim { worker, stolen }, Ok(after)));
     }
 
     fn calls(&self, world: &World, worker: usize, claim: Claim, next: &mut Next) {
-        let undo = matches!(claim.work, Work::Undo(_));
+        let undo = matches!(claim.work, EntryWork::Undo(_));
         let unknown = match undo {
-            true if self.cut(Mutation::UnknownIsUndone) => Ended::Undone,
-            true => Ended::NotUndone,
-            false if self.cut(Mutation::UnknownIsDone) => Ended::Done,
-            false => Ended::NotDone,
+            true if self.cut(Mutation::UnknownIsUndone) => AttemptResult::Undone,
+            true => AttemptResult::NotUndone,
+            false if self.cut(Mutation::UnknownIsDone) => AttemptResult::Done,
+            false => AttemptResult::NotDone,
         };
-        let ends = |after: World, ended| {
+        let ends = |after: World, result| {
             let mut after = after;
-            after.workers[worker] = Worker::Holds(claim, ended);
+            after.workers[worker] = Worker::Holds(claim, result);
             after
         };
-        let (handled, ended) = self.handled(world, undo);
-        next.push((Action::Answered(worker), Ok(ends(handled, ended))));
+        let (handled, result) = self.handled(world, undo);
+        next.push((Action::Answered(worker), Ok(ends(handled, result))));
         if world.left.network > 0 {
             let mut lost = ends(handled, unknown);
             lost.left.network -= 1;
@@ -268,16 +269,16 @@ impl Model {
             let mut never = ends(
                 *world,
                 if undo {
-                    Ended::NotUndone
+                    AttemptResult::NotUndone
                 } else {
-                    Ended::NotDone
+                    AttemptResult::NotDone
                 },
             );
             never.left.network -= 1;
             next.push((Action::Unreachable(worker), Ok(never)));
         }
         if world.left.refusals > 0 && !undo && world.tx == Tx::None {
-            let mut refused = ends(*world, Ended::Refused);
+            let mut refused = ends(*world, AttemptResult::Refused);
             refused.left.refusals -= 1;
             next.push((Action::Refused(worker), Ok(refused)));
         }
@@ -294,15 +295,15 @@ impl Model {
         world: &World,
         worker: usize,
         claim: Claim,
-        ended: Ended,
-        seen: Seen,
+        result: AttemptResult,
+        snapshot: Snapshot,
         next: &mut Next,
     ) {
         for spent in [false, true] {
-            if spent && ended != Ended::NotDone {
+            if spent && result != AttemptResult::NotDone {
                 continue;
             }
-            let stored = self.store_attempt(world, claim, ended, spent, seen);
+            let stored = self.store_attempt(world, claim, result, spent, snapshot);
             for unheard in [false, true] {
                 if unheard && (world.left.commits == 0 || matches!(stored, Ok(None))) {
                     continue;
@@ -316,7 +317,7 @@ impl Model {
                         let valid = after.entry.is_some_and(|entry| {
                             !entry.leased && (entry.id, entry.epoch) == (claim.id, claim.epoch)
                         });
-                        after.workers[worker] = Worker::Holds(Claim { valid, ..claim }, ended);
+                        after.workers[worker] = Worker::Holds(Claim { valid, ..claim }, result);
                     }
                     after
                 });
@@ -341,7 +342,7 @@ impl Model {
         if world.left.cancels > 0 {
             let mut after = *world;
             after.left.cancels -= 1;
-            next.push((Action::UserCancels, self.signal(&after, Class::Cancel)));
+            next.push((Action::UserCancels, self.signal(&after, SignalKind::Cancel)));
         }
         if world.row.state.is_at_rest() {
             return;
@@ -358,11 +359,11 @@ impl Model {
         let mut after = *world;
         after.left.acts -= 1;
         acts(OperatorVerb::Cancel, &after);
-        if let Some(class) = self.may_be_told(world) {
+        if let Some(kind) = self.missing_signal(world) {
             // the event's own signal is known from now on
             after.news.known = true;
             after.news.heard += 1;
-            acts(OperatorVerb::Tell(class), &after);
+            acts(OperatorVerb::Signal(kind), &after);
             after.news = world.news;
         }
         if world.row.paused {
@@ -383,11 +384,11 @@ impl Model {
 
     /// The decision of payments that the shop has not received. Production verifies an operator's
     /// signal against the transaction.
-    fn may_be_told(&self, world: &World) -> Option<Class> {
+    fn missing_signal(&self, world: &World) -> Option<SignalKind> {
         match world.tx {
             _ if world.news.known => None,
-            Tx::Paid { right } if self.fits(right) => Some(Class::Proceed),
-            Tx::Canceled => Some(Class::Abort),
+            Tx::Paid { right } if self.fits(right) => Some(SignalKind::Proceed),
+            Tx::Canceled => Some(SignalKind::Abort),
             _ => None,
         }
     }
@@ -409,10 +410,10 @@ impl Model {
     }
 }
 
-fn leave_on_the_way(world: &mut World, work: Work) {
+fn leave_on_the_way(world: &mut World, work: EntryWork) {
     match work {
-        Work::Step(_) => world.late_inits += 1,
-        Work::Undo(_) => world.late_cancels += 1,
-        Work::Timer(_) => {}
+        EntryWork::Step(_) => world.late_inits += 1,
+        EntryWork::Undo(_) => world.late_cancels += 1,
+        EntryWork::Timer(_) => {}
     }
 }

@@ -2,16 +2,19 @@
 //! guards.
 
 use saga::{
-    Class,
-    machine::{Op, State, Wake},
+    SignalKind,
+    machine::{NextEntry, Op, State},
 };
 
 use crate::{
-    decide::{Answer, Change, OperatorVerb, Question, Why},
+    decide::{Answer, Change, OperatorVerb, Question, Trigger},
     mutation::{self, Mutation},
     rules::{Broken, Checked, Rule, hold},
     step::Model,
-    world::{Claim, Ended, Entry, Order, Row, Seen, Signals, Status, Work, Worker, World},
+    world::{
+        AttemptResult, Claim, Entry, EntryWork, Order, Row, Signals, Snapshot, Status, Worker,
+        World,
+    },
 };
 
 impl Model {
@@ -20,19 +23,19 @@ impl Model {
         &self,
         world: &World,
         claim: Claim,
-        ended: Ended,
+        result: AttemptResult,
         spent: bool,
-        seen: Seen,
+        snapshot: Snapshot,
     ) -> Checked<Option<World>> {
-        if !seen.current && !self.cut(Mutation::RevisionUnchecked) {
+        if !snapshot.current && !self.cut(Mutation::RevisionUnchecked) {
             return Ok(None);
         }
-        let why = Why::Attempt {
+        let trigger = Trigger::Attempt {
             work: claim.work,
-            ended,
+            result,
             spent,
         };
-        let Some(answer) = self.decide(world, seen.row, seen.signals, why) else {
+        let Some(answer) = self.decide(world, snapshot.row, snapshot.signals, trigger) else {
             return Ok(None);
         };
         let fits = world.entry.is_some_and(|entry| {
@@ -47,7 +50,7 @@ impl Model {
             Rule::Fence,
             "a worker that has lost its claim wrote",
         )?;
-        let first = matches!(answer.row.state, State::Running { step } if Work::of(Wake::Step(step)) == Some(claim.work));
+        let first = matches!(answer.row.state, State::Running { step } if EntryWork::of(NextEntry::Step(step)) == Some(claim.work));
         hold(
             !(spent && first),
             Rule::Budget,
@@ -56,25 +59,25 @@ impl Model {
         self.store(world, &answer).map(Some)
     }
 
-    pub(crate) fn signal(&self, world: &World, class: Class) -> Checked<World> {
-        self.told(world, Why::Signal(class))
+    pub(crate) fn signal(&self, world: &World, kind: SignalKind) -> Checked<World> {
+        self.store_unclaimed(world, Trigger::Signal(kind))
     }
 
     pub(crate) fn operates(&self, world: &World, verb: OperatorVerb) -> Checked<World> {
-        self.told(world, Why::Operator(verb))
+        self.store_unclaimed(world, Trigger::Operator(verb))
     }
 
     /// Stores a signal or an operator's act. It needs no claim: the row lock suffices.
-    fn told(&self, world: &World, why: Why) -> Checked<World> {
+    fn store_unclaimed(&self, world: &World, trigger: Trigger) -> Checked<World> {
         let answer = self
-            .decide(world, world.row, world.signals, why)
+            .decide(world, world.row, world.signals, trigger)
             .expect("who needs no claim cannot have lost it");
         let before_pivot = matches!(
             world.row.state,
             State::Running { .. } | State::Waiting { .. }
         );
         hold(
-            why.class() != Some(Class::Cancel)
+            trigger.signal_kind() != Some(SignalKind::Cancel)
                 || world.row.paused
                 || !before_pivot
                 || answer.row.state != world.row.state,
@@ -84,12 +87,18 @@ impl Model {
         self.store(world, &answer)
     }
 
-    fn decide(&self, world: &World, row: Row, signals: Signals, why: Why) -> Option<Answer> {
+    fn decide(
+        &self,
+        world: &World,
+        row: Row,
+        signals: Signals,
+        trigger: Trigger,
+    ) -> Option<Answer> {
         let question = Question {
             row,
             signals,
             deadline_passed: world.deadline_passed,
-            why,
+            trigger,
         };
         mutation::decide(&self.production, self.scenario.mutation, question)
     }
@@ -104,8 +113,8 @@ impl Model {
         }
         let mut after = *world;
         for worker in &mut after.workers {
-            if let Worker::Decides(_, _, seen) = worker {
-                seen.current = false;
+            if let Worker::Decides(_, _, snapshot) = worker {
+                snapshot.current = false;
             }
         }
         let undone = matches!(world.row.state, State::Compensating { step: 1, .. })

@@ -2,31 +2,31 @@
 //! Small, `Copy` and hashed, since a check holds millions of states.
 
 use saga::{
-    Class,
-    machine::{State, Wake},
+    SignalKind,
+    machine::{NextEntry, State},
 };
 
 use crate::decide::OperatorVerb;
 
 /// Most open signals of one saga in any scenario.
-pub const MOST_KEPT: usize = 4;
+pub const MAX_PENDING: usize = 4;
 
 /// A signal without a final verdict, as `saga.signal` keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kept {
-    /// The class of the signal.
-    pub class: Class,
+pub struct PendingSignal {
+    /// The kind of the signal.
+    pub kind: SignalKind,
     /// Whether it has the verdict `early`; otherwise it has none.
     pub early: bool,
 }
 
 /// The rows of `saga.signal` that are open, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Signals([Option<Kept>; MOST_KEPT]);
+pub struct Signals([Option<PendingSignal>; MAX_PENDING]);
 
 impl Signals {
     /// All open signals.
-    pub fn iter(&self) -> impl Iterator<Item = Kept> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = PendingSignal> + '_ {
         self.0.iter().flatten().copied()
     }
 
@@ -41,11 +41,11 @@ impl Signals {
     }
 }
 
-impl FromIterator<Kept> for Signals {
-    fn from_iter<T: IntoIterator<Item = Kept>>(kept: T) -> Self {
+impl FromIterator<PendingSignal> for Signals {
+    fn from_iter<T: IntoIterator<Item = PendingSignal>>(pending: T) -> Self {
         let mut signals = Self::default();
-        for (at, kept) in kept.into_iter().enumerate() {
-            signals.0[at] = Some(kept);
+        for (at, signal) in pending.into_iter().enumerate() {
+            signals.0[at] = Some(signal);
         }
         signals
     }
@@ -58,13 +58,13 @@ pub struct Row {
     pub state: State,
     /// Whether an operator has paused the saga.
     pub paused: bool,
-    /// The column `kept`, the number of kept signals: production reads no signals when it is 0.
+    /// The column `kept`, the number of pending signals: production reads no signals when it is 0.
     pub kept: u8,
 }
 
 /// The work of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Work {
+pub enum EntryWork {
     /// Run this remote step.
     Step(u8),
     /// Undo this remote step.
@@ -73,15 +73,15 @@ pub enum Work {
     Timer(u8),
 }
 
-impl Work {
-    /// The work that `wake` requires, if it requires an entry.
-    pub fn of(wake: Wake) -> Option<Self> {
+impl EntryWork {
+    /// The work that `next_entry` requires, if it requires an entry.
+    pub fn of(next_entry: NextEntry) -> Option<Self> {
         let small = |step: usize| u8::try_from(step).unwrap_or(u8::MAX);
-        match wake {
-            Wake::Step(step) => Some(Self::Step(small(step))),
-            Wake::Undo(step) => Some(Self::Undo(small(step))),
-            Wake::Deadline(step) => Some(Self::Timer(small(step))),
-            Wake::Unchanged | Wake::Retry | Wake::Nothing => None,
+        match next_entry {
+            NextEntry::Step(step) => Some(Self::Step(small(step))),
+            NextEntry::Undo(step) => Some(Self::Undo(small(step))),
+            NextEntry::Deadline(step) => Some(Self::Timer(small(step))),
+            NextEntry::Unchanged | NextEntry::Retry | NextEntry::Nothing => None,
         }
     }
 }
@@ -94,7 +94,7 @@ pub struct Entry {
     /// Incremented by every claim and replacement.
     pub epoch: u8,
     /// The work.
-    pub work: Work,
+    pub work: EntryWork,
     /// Whether a lease is running: the entry was claimed and has not become due since.
     pub leased: bool,
 }
@@ -107,14 +107,14 @@ pub struct Claim {
     /// Its epoch after the claim.
     pub epoch: u8,
     /// The work.
-    pub work: Work,
+    pub work: EntryWork,
     /// Whether the claim still holds. No program can know this; only the model does.
     pub valid: bool,
 }
 
 /// The result of an entry's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ended {
+pub enum AttemptResult {
     /// The step took effect.
     Done,
     /// The step was refused for a business reason.
@@ -134,10 +134,10 @@ pub enum Ended {
 /// The data that a transaction without a lock has read. Only used in scenarios without the row
 /// lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Seen {
+pub struct Snapshot {
     /// The saga's row.
     pub row: Row,
-    /// Its kept signals.
+    /// Its pending signals.
     pub signals: Signals,
     /// Whether the row still has the revision that was read.
     pub current: bool,
@@ -151,9 +151,9 @@ pub enum Worker {
     /// The worker's request is on its way to payments.
     Calls(Claim),
     /// The worker knows its result and has not stored it.
-    Holds(Claim, Ended),
+    Holds(Claim, AttemptResult),
     /// The worker has read the saga and not yet written it.
-    Decides(Claim, Ended, Seen),
+    Decides(Claim, AttemptResult, Snapshot),
 }
 
 impl Worker {
@@ -171,8 +171,8 @@ impl Worker {
         match self {
             Self::Idle => Self::Idle,
             Self::Calls(_) => Self::Calls(claim),
-            Self::Holds(_, ended) => Self::Holds(claim, ended),
-            Self::Decides(_, ended, seen) => Self::Decides(claim, ended, seen),
+            Self::Holds(_, result) => Self::Holds(claim, result),
+            Self::Decides(_, result, snapshot) => Self::Decides(claim, result, snapshot),
         }
     }
 }

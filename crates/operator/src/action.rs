@@ -223,7 +223,7 @@ impl Operator {
         };
         let operated = self
             .engine
-            .operate(&mut *conn, saga_id, operation, revision)
+            .apply_operation(&mut *conn, saga_id, operation, revision)
             .await?;
         let done = &operated.done;
         let act = audit::Act {

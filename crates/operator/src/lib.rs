@@ -13,7 +13,7 @@
 //! - [`blocking`] lists database sessions whose locks block sagas, and ends one.
 //! - [`failed`] and [`outbox`] manage messages; [`order`] shows all data about an order.
 //! - [`settled`] finds the messages in `failed` that their orders no longer need.
-//! - [`subject`] finds the saga that an id is about.
+//! - [`saga_ref`] finds the saga that an id is about.
 //! - [`stats`] counts sagas; [`export`] writes one saga to a redacted file; [`replay`] runs the
 //!   state machine over that file.
 //!
@@ -35,12 +35,12 @@ pub mod order;
 pub mod outbox;
 mod payments_view;
 pub mod replay;
+pub mod saga_ref;
 pub mod sagas;
 pub mod settled;
 mod sources;
 pub mod stats;
-pub mod story;
-pub mod subject;
+pub mod trace_export;
 
 pub use action::{ActionError, LOCK_TIMEOUT, Operator};
 pub use actor::{Actor, ActorError};

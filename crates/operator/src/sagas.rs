@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use kernel::{OrderId, SagaId, Stored, UserId};
 use saga::{
     Engine, Kind, Shape, Verdict,
+    codec::decode_state,
     journal::JournalKind,
     machine::{State, StateKind},
     store,
-    stored::decode_state,
 };
 use serde::Serialize;
 use serde_json::Value;

@@ -9,12 +9,12 @@
 //!    ▲      over every input of one saga), transition.rs (turns decisions into rows), replay.rs
 //!    │      (the same fold over the journal), journal.rs, signal.rs, shape.rs
 //!    │
-//! run/      engine.rs (create, signal), operate.rs (operators' verbs), transact.rs (the body of
+//! run/      engine.rs (create, signal), operator.rs (operators' actions), commit.rs (the body of
 //!    │      every transaction that moves sagas), runner.rs (one attempt at a remote step),
 //!    │      worker.rs (claims due work)
 //!    ▼
 //! store/    all SQL: store.rs (only `save` moves a stored saga), claim.rs (leases on entries),
-//!           stored.rs (encoding of states), story.rs (traces), heartbeat.rs, stranded.rs
+//!           codec.rs (encoding of states), trace_export.rs (traces), heartbeat.rs, orphaned.rs
 //! ```
 //!
 //! - **The row holds the state, the entry grants the right to act.** `saga.saga` stores a saga's
@@ -37,14 +37,15 @@ pub mod store;
 pub use decide::{journal, machine, progress, replay, transition};
 use decide::{preview, shape, signal};
 use define::{plan, registry, step};
-use run::{engine, operate, runner, transact};
-pub use store::{claim, heartbeat, stored, story};
+use run::{commit, engine, operator, runner};
+pub use store::{claim, codec, heartbeat, trace_export};
 
+pub use commit::{AfterCommit, SignalResult};
 pub use define::{Milestone, PlanStep};
 pub use engine::{
-    Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, Started,
+    Engine, EngineConfig, EngineConfigError, EngineError, NewSaga, StartError, StartedSaga,
 };
-pub use operate::{Operated, Operation, Preview, Resolution, Standing, Verb};
+pub use operator::{Operation, OperationResult, Preview, Resolution, Standing, Verb};
 pub use plan::{
     BeforePivot, Complete, IntoCompensable, IntoPivot, IntoRetryable, Local, Plan, Remote, Saga,
     Sleep, Wait,
@@ -54,10 +55,9 @@ pub use registry::{PlanVersion, Registry};
 pub use run::worker::Worker;
 pub use runner::Runner;
 pub use shape::{Kind, Reasons, Role, Shape, SignalShape, StepShape};
-pub use signal::{CANCEL, Class, Meaning, NewSignal, Verdict};
+pub use signal::{CANCEL, Meaning, NewSignal, SignalKind, Verdict};
 pub use step::{
     FirstStep, FirstStepError, LocalStep, LocalUndo, Outcome, Refusal, RemoteStep, RemoteUndo,
     Signal, SleepStep, StepCx, Undo, WaitStep,
 };
-pub use store::stranded::Stranded;
-pub use transact::{AfterCommit, Signaled};
+pub use store::orphaned::OrphanedSagas;

@@ -5,10 +5,10 @@
 //! of its own.
 
 pub mod claim;
+pub mod codec;
 pub mod heartbeat;
-pub mod stored;
-pub mod story;
-pub(crate) mod stranded;
+pub(crate) mod orphaned;
+pub mod trace_export;
 
 use std::collections::HashMap;
 
@@ -163,7 +163,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Row
 
 /// A signal without a final verdict.
 #[derive(Debug, Clone)]
-pub struct KeptRow {
+pub struct PendingSignalRow {
     /// The saga that received it.
     pub saga_id: SagaId,
     /// Its id.
@@ -174,12 +174,15 @@ pub struct KeptRow {
     pub verdict: Option<Verdict>,
 }
 
-/// The signals kept for sagas that the caller has locked, oldest first.
+/// The pending signals of sagas that the caller has locked, oldest first.
 ///
 /// A separate statement: rows committed while `lock` waited are visible only to a later snapshot.
-pub async fn kept_signals(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<KeptRow>> {
+pub async fn pending_signals(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<PendingSignalRow>> {
     sqlx::query_as!(
-        KeptRow,
+        PendingSignalRow,
         r#"
         select saga_id, signal_id, name, verdict as "verdict: Verdict"
         from saga.signal

@@ -19,8 +19,8 @@ mod probe;
 mod profile;
 mod runbook;
 mod saga;
+mod saga_ref;
 mod shell;
-mod subject;
 mod table;
 mod users;
 

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use operator::{
     Why,
     order::{self, OrderDetail},
-    subject::AnyId,
+    saga_ref::AnyId,
 };
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{
     exit::Failure,
     output::{self, Output},
     saga::{operator, print_next},
-    subject,
+    saga_ref,
 };
 
 #[derive(Subcommand)]
@@ -53,7 +53,7 @@ impl Show {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let operator = operator(common, &pool)?;
-        let found = subject::find(&operator, &self.id).await?;
+        let found = saga_ref::find(&operator, &self.id).await?;
         let order_id = found.order_id.ok_or_else(|| {
             Failure::not_found(format!("saga {} has no order", found.saga_id))
                 .hint(format!("`shopctl saga show {}` shows it", found.saga_id))

@@ -1,12 +1,12 @@
 //! `shopctl runbook`.
 
-use operator::{Why, cause::Code, subject::AnyId};
+use operator::{Why, cause::Code, saga_ref::AnyId};
 
 use crate::{
     Common,
     output::{self, Output},
     saga::operator,
-    subject,
+    saga_ref,
 };
 
 /// The id that the pages use as an example.
@@ -34,9 +34,9 @@ impl Runbook {
             None => fill(about.page, &|line| placeholder(line).to_owned()),
             Some(id) => {
                 let operator = operator(common, &common.shop()?)?;
-                let found = subject::find(&operator, id).await?;
+                let found = saga_ref::find(&operator, id).await?;
                 let why = operator::why(&operator, &[found.saga_id]).await?.pop();
-                let why = why.ok_or_else(|| subject::archived(found))?;
+                let why = why.ok_or_else(|| saga_ref::archived(found))?;
                 if why.diagnosis.code != self.cause {
                     output::talk(&format!(
                         "Saga {} has another cause now: {} ({}).",

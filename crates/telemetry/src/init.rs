@@ -12,7 +12,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{logs::JsonLines, loss::Batches, told, trace::Ratio};
+use crate::{logs::JsonLines, loss::Batches, span_export, trace::Ratio};
 
 /// Settings of a process' logs and traces.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        told::shutdown();
+        span_export::shutdown();
         if let Some(Err(error)) = self.0.take().map(|provider| provider.shutdown()) {
             tracing::warn!(%error, "The last spans could not be sent");
         }
@@ -72,7 +72,7 @@ pub fn init(service: &'static str, config: &Config) -> anyhow::Result<Guard> {
         .map(|endpoint| provider(service, endpoint))
         .transpose()?;
     if let Some(endpoint) = endpoint {
-        told::listen(exporter(endpoint)?);
+        span_export::install(exporter(endpoint)?);
         Ratio::from_env()?.set();
     }
     let traces = provider.as_ref().map(|provider| {
@@ -111,11 +111,11 @@ where
 }
 
 /// Enables export of our own spans, independently of the log filter. Excludes spans of libraries,
-/// and the spans that a saga's journal reconstructs (target `saga::story`), which exist for the
+/// and the spans that a saga's journal reconstructs (target `saga::attempt`), which exist for the
 /// logs.
 fn exported() -> EnvFilter {
     EnvFilter::new(
-        "info,saga::story=off,h2=off,hyper=off,hyper_util=off,opentelemetry=off,tonic=off,tower=off,sqlx=off,lapin=off,reqwest=off",
+        "info,saga::attempt=off,h2=off,hyper=off,hyper_util=off,opentelemetry=off,tonic=off,tower=off,sqlx=off,lapin=off,reqwest=off",
     )
 }
 
@@ -123,8 +123,8 @@ fn exported() -> EnvFilter {
 ///
 /// # Errors
 /// When the endpoint is invalid.
-pub fn tell_to(endpoint: &str) -> anyhow::Result<Guard> {
-    told::listen(exporter(endpoint)?);
+pub fn export_to(endpoint: &str) -> anyhow::Result<Guard> {
+    span_export::install(exporter(endpoint)?);
     Ok(Guard(None))
 }
 

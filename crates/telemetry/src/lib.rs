@@ -2,8 +2,8 @@
 //!
 //! - Call [`init`] at the start of a process, inside its tokio runtime; shut its [`Guard`] down at
 //!   the end.
-//! - A saga has one trace id for its whole life: [`tell`] exports spans whose ids and times are
-//!   already known, such as those of a saga's journal, under a service of their own (`saga`);
+//! - A saga has one trace id for its whole life: [`span_export`] exports spans whose ids and times
+//!   are already known, such as those of a saga's journal, under a service of their own (`saga`);
 //!   [`continue_trace`] makes a span of any process their child, and [`link`] links a span to its
 //!   cause without making it a child.
 //! - Spans that cannot be sent block no caller: `telemetry_spans_lost_total` counts them.
@@ -29,11 +29,10 @@ mod init;
 mod logs;
 mod loss;
 mod process;
-mod told;
+pub mod span_export;
 mod trace;
 
-pub use init::{Config, Guard, init, tell_to};
-pub use told::{Told, listens, tell, tell_all};
+pub use init::{Config, Guard, export_to, init};
 pub use trace::{continue_trace, current, exports, link, samples};
 
 /// For errors that are dropped on purpose.
@@ -53,14 +52,14 @@ impl<T, E: std::fmt::Display> WarnOnFail<T> for Result<T, E> {
 ///
 /// A cause that the error above it already ends with is not repeated.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
         }
         cause = error.source();
     }
-    told
+    message
 }

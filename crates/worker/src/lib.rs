@@ -225,12 +225,12 @@ impl Checkouts {
 /// Refuses to start a binary that would orphan live sagas: sagas whose plan neither this binary nor
 /// a live worker knows.
 async fn refuse_orphaned_plans(engine: &Engine) -> anyhow::Result<()> {
-    let stranded = engine.stranded().await;
-    let stranded = stranded.context("could not look for sagas of unknown plans")?;
-    if stranded.is_empty() {
+    let orphaned = engine.orphaned().await;
+    let orphaned = orphaned.context("could not look for sagas of unknown plans")?;
+    if orphaned.is_empty() {
         return Ok(());
     }
-    let named: Vec<_> = stranded.iter().map(ToString::to_string).collect();
+    let named: Vec<_> = orphaned.iter().map(ToString::to_string).collect();
     anyhow::bail!(
         "live sagas are of plans that this binary does not know, and no living worker runs them: {}. Start a \
          release that knows them, beside this one if need be, until they are at rest (`shopctl saga \

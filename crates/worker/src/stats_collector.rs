@@ -12,7 +12,7 @@ use operator::{
     Operator,
     cause::Code,
     sagas::{self, Filter},
-    stats, story,
+    stats, trace_export,
 };
 use saga::{heartbeat, machine::StateKind};
 use sqlx::{PgConnection, PgPool};
@@ -90,9 +90,9 @@ async fn collect_while_locked(
         return Ok(());
     }
     info!("Collecting statistics from now on");
-    let mut told = BTreeMap::new();
+    let mut exported = BTreeMap::new();
     loop {
-        collect(&mut conn, operator, &mut told).await?;
+        collect(&mut conn, operator, &mut exported).await?;
         tokio::time::sleep(pause).await;
     }
 }
@@ -100,7 +100,7 @@ async fn collect_while_locked(
 async fn collect(
     conn: &mut PgConnection,
     operator: &Operator,
-    told: &mut BTreeMap<SagaId, i64>,
+    exported: &mut BTreeMap<SagaId, i64>,
 ) -> sqlx::Result<()> {
     let states = stats::by_state_live(conn).await?;
     for state in STATES {
@@ -136,7 +136,7 @@ async fn collect(
         let alive = i64::try_from(alive.count()).unwrap_or(i64::MAX);
         gauge("shop_processes", "role", role, alive);
     }
-    diagnose(conn, operator, told).await?;
+    diagnose(conn, operator, exported).await?;
     queues_now(operator).await;
     Ok(())
 }
@@ -145,7 +145,7 @@ async fn collect(
 async fn diagnose(
     conn: &mut PgConnection,
     operator: &Operator,
-    told: &mut BTreeMap<SagaId, i64>,
+    exported: &mut BTreeMap<SagaId, i64>,
 ) -> sqlx::Result<()> {
     let mut revisions = BTreeMap::new();
     for (state, limit) in DIAGNOSED {
@@ -169,30 +169,30 @@ async fn diagnose(
         let sagas = causes.get(&code).copied().unwrap_or_default();
         gauge("saga_stuck", "cause", code.as_str(), sagas);
     }
-    tell(operator, conn, &stuck, told).await?;
-    *told = stuck;
+    export_traces(operator, conn, &stuck, exported).await?;
+    *exported = stuck;
     Ok(())
 }
 
 /// Exports the spans of stuck sagas that are not sampled, again after each new revision.
-async fn tell(
+async fn export_traces(
     operator: &Operator,
     conn: &mut PgConnection,
     stuck: &BTreeMap<SagaId, i64>,
-    told: &BTreeMap<SagaId, i64>,
+    exported: &BTreeMap<SagaId, i64>,
 ) -> sqlx::Result<()> {
-    if !telemetry::listens() {
+    if !telemetry::span_export::is_enabled() {
         return Ok(());
     }
     for (saga_id, revision) in stuck {
-        if told.get(saga_id) == Some(revision) {
+        if exported.get(saga_id) == Some(revision) {
             continue;
         }
-        let story = story::of(operator.engine(), conn, *saga_id).await?;
-        let spans = story.into_iter().flat_map(|story| story.spans);
+        let trace = trace_export::rebuild(operator.engine(), conn, *saga_id).await?;
+        let spans = trace.into_iter().flat_map(|trace| trace.spans);
         spans
             .filter(|span| !telemetry::samples(&span.at))
-            .for_each(telemetry::tell);
+            .for_each(telemetry::span_export::export);
     }
     Ok(())
 }

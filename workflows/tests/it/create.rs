@@ -173,7 +173,7 @@ async fn each_order_of_a_batch_has_its_own_answer_and_the_refused_leave_nothing(
     let placed = submit_all(&shop.engine, &mut tx, &requests, limits).await;
     tx.commit().await.unwrap();
     let placed = placed.unwrap();
-    let told: Vec<_> = placed
+    let answers: Vec<_> = placed
         .iter()
         .map(|placed| match placed {
             Some(Ok(Placed::New(..))) => "new",
@@ -186,7 +186,7 @@ async fn each_order_of_a_batch_has_its_own_answer_and_the_refused_leave_nothing(
         })
         .collect();
     assert_eq!(
-        told,
+        answers,
         [
             "new",
             "out of stock",

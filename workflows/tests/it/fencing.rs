@@ -34,7 +34,9 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let held = shop.claim().await.pop().unwrap();
-    shop.operate(order.saga_id, Verb::Retry).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Retry)
+        .await
+        .unwrap();
     let before = shop.journal(order.saga_id).await;
     shop.runner.attempt(&held).await;
     assert_eq!(
@@ -57,13 +59,17 @@ async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_re
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let slow = shop.claim().await.pop().unwrap();
-    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Pause)
+        .await
+        .unwrap();
     let paused = shop.journal(order.saga_id).await;
     shop.runner.attempt(&slow).await;
     assert_eq!(shop.journal(order.saga_id).await, paused, "it is paused");
 
     // the new entry's epochs start again, but its id differs
-    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Resume)
+        .await
+        .unwrap();
     let fresh = shop.claim().await.pop().unwrap();
     assert_eq!(fresh.epoch, slow.epoch);
     let resumed = shop.journal(order.saga_id).await;
@@ -175,7 +181,9 @@ async fn outcomes_that_arrive_together_share_commits_and_a_fenced_one_falls_out(
     let shop = Shop::open(quick()).await;
     let fenced = shop.submit().await;
     let stale = shop.claim().await.pop().unwrap();
-    shop.operate(fenced.saga_id, Verb::Retry).await.unwrap();
+    shop.apply_operation(fenced.saga_id, Verb::Retry)
+        .await
+        .unwrap();
     let before = shop.journal(fenced.saga_id).await;
     let mut orders = Vec::new();
     for _ in 0..15 {

@@ -22,9 +22,13 @@ async fn lives() -> Shop {
     shop.signal(refused.saga_id, TRANSACTION_CANCELED).await;
     shop.work().await;
     let paused = shop.awaiting().await;
-    shop.operate(paused.saga_id, Verb::Pause).await.unwrap();
+    shop.apply_operation(paused.saga_id, Verb::Pause)
+        .await
+        .unwrap();
     shop.signal(paused.saga_id, saga::CANCEL).await;
-    shop.operate(paused.saga_id, Verb::Resume).await.unwrap();
+    shop.apply_operation(paused.saga_id, Verb::Resume)
+        .await
+        .unwrap();
     shop.work().await;
     let early = shop.submit().await;
     shop.signal(early.saga_id, TRANSACTION_COMPLETED).await;
@@ -41,9 +45,11 @@ async fn lives() -> Shop {
         to: Resolution::Done,
         evidence: "payments shows the transaction".to_owned(),
     };
-    shop.operate(resolved.saga_id, done).await.unwrap();
+    shop.apply_operation(resolved.saga_id, done).await.unwrap();
     let held = shop.awaiting().await;
-    shop.operate(held.saga_id, Verb::Pause).await.unwrap();
+    shop.apply_operation(held.saga_id, Verb::Pause)
+        .await
+        .unwrap();
     shop.signal(held.saga_id, TRANSACTION_COMPLETED).await;
     shop
 }

@@ -203,7 +203,7 @@ impl Shop {
         self.signal(SagaId::from(newest), name).await;
     }
 
-    pub(crate) async fn operate(
+    pub(crate) async fn apply_operation(
         &self,
         saga_id: SagaId,
         verb: Verb,
@@ -216,7 +216,7 @@ impl Shop {
         };
         let done = self
             .engine
-            .operate(&mut tx, saga_id, operation, None)
+            .apply_operation(&mut tx, saga_id, operation, None)
             .await?;
         tx.commit().await.unwrap();
         done.after.emit();

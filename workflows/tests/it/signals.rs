@@ -184,7 +184,9 @@ async fn the_deadline_is_a_durable_timer_and_asks_payments_first() {
 async fn a_paused_saga_keeps_signals_and_resume_applies_them_first() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
-    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Pause)
+        .await
+        .unwrap();
     assert_eq!(
         shop.count("messaging.outbox where kind in ('step', 'timer')")
             .await,
@@ -200,9 +202,14 @@ async fn a_paused_saga_keeps_signals_and_resume_applies_them_first() {
         shop.find_order(order.id).await.status.as_str(),
         "awaiting_payment"
     );
-    let refused = shop.operate(order.saga_id, Verb::Retry).await.unwrap_err();
+    let refused = shop
+        .apply_operation(order.saga_id, Verb::Retry)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, EngineError::Conflict { .. }), "{refused}");
-    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Resume)
+        .await
+        .unwrap();
     assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     assert_eq!(
         shop.verdicts(order.saga_id).await,
@@ -215,8 +222,12 @@ async fn a_paused_saga_keeps_signals_and_resume_applies_them_first() {
 async fn resume_writes_the_entry_that_the_state_asks_for() {
     let shop = Shop::open(quick()).await;
     for order in [shop.submit().await, shop.awaiting().await] {
-        shop.operate(order.saga_id, Verb::Pause).await.unwrap();
-        shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+        shop.apply_operation(order.saga_id, Verb::Pause)
+            .await
+            .unwrap();
+        shop.apply_operation(order.saga_id, Verb::Resume)
+            .await
+            .unwrap();
         shop.assert_whole().await;
     }
     assert_eq!(
@@ -242,19 +253,30 @@ async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     set_version(&shop, 99).await;
-    let orphaned = async || shop.engine.stranded().await.unwrap().len();
+    let orphaned = async || shop.engine.orphaned().await.unwrap().len();
     assert_eq!(orphaned().await, 1);
-    let refused = shop.operate(order.saga_id, Verb::Retry).await.unwrap_err();
+    let refused = shop
+        .apply_operation(order.saga_id, Verb::Retry)
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, EngineError::Unreadable { .. }),
         "{refused}"
     );
 
-    shop.operate(order.saga_id, Verb::Pause).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Pause)
+        .await
+        .unwrap();
     assert_eq!(orphaned().await, 0, "a parked saga keeps no worker away");
-    let again = shop.operate(order.saga_id, Verb::Pause).await.unwrap_err();
+    let again = shop
+        .apply_operation(order.saga_id, Verb::Pause)
+        .await
+        .unwrap_err();
     assert!(again.to_string().contains("is paused already"), "{again}");
-    let resumed = shop.operate(order.saga_id, Verb::Resume).await.unwrap_err();
+    let resumed = shop
+        .apply_operation(order.saga_id, Verb::Resume)
+        .await
+        .unwrap_err();
     assert!(
         matches!(resumed, EngineError::Unreadable { .. }),
         "{resumed}"
@@ -267,7 +289,9 @@ async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
 
     set_version(&shop, 1).await; // as a binary that knows the plan sees it
     assert_eq!(orphaned().await, 0);
-    shop.operate(order.saga_id, Verb::Resume).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Resume)
+        .await
+        .unwrap();
     assert_eq!(shop.find_order(order.id).await.status.as_str(), "completed");
     shop.assert_whole().await;
 }

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use kernel::SagaId;
-use operator::story;
+use operator::trace_export;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds};
@@ -33,20 +33,21 @@ pub(super) async fn send(
     _: Operator,
     Path(id): Path<SagaId>,
 ) -> Result<Json<TraceSent>, Problem> {
-    let story = story::of(&app.engine, &mut *app.pool.acquire().await?, id).await?;
-    let story = story.ok_or_else(|| not_found(id))?;
+    let trace = trace_export::rebuild(&app.engine, &mut *app.pool.acquire().await?, id).await?;
+    let trace = trace.ok_or_else(|| not_found(id))?;
     let unavailable = |why: &str| Problem::new(kinds::UNAVAILABLE).detail(why.to_owned());
-    if !telemetry::listens() {
+    if !telemetry::span_export::is_enabled() {
         return Err(unavailable(
             "Traces are not exported here: OTEL_EXPORTER_OTLP_ENDPOINT is not set.",
         ));
     }
-    let (spans, told) = (story.spans.len(), story.spans);
+    let (spans, records) = (trace.spans.len(), trace.spans);
     // the exporter waits for its answer on a blocking thread
-    let sent = tokio::task::spawn_blocking(move || telemetry::tell_all(told)).await;
+    let sent =
+        tokio::task::spawn_blocking(move || telemetry::span_export::export_all(records)).await;
     match sent {
         Ok(Ok(())) => Ok(Json(TraceSent {
-            trace_id: story.trace_id,
+            trace_id: trace.trace_id,
             spans,
         })),
         Ok(Err(error)) => {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use model::{Mutation, summarize};
-use saga::{Class, Kind, Meaning, Role, Shape, SignalShape, StepShape};
+use saga::{Kind, Meaning, Role, Shape, SignalKind, SignalShape, StepShape};
 
 #[test]
 fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
@@ -15,14 +15,14 @@ fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
         summary.violations.join("\n")
     );
     assert!(summary.missed.is_empty(), "{}", summary.missed.join("\n"));
-    assert_eq!(summary.stories.len(), Mutation::ALL.len());
+    assert_eq!(summary.counterexamples.len(), Mutation::ALL.len());
 
-    let (_, story) = summary
-        .stories
+    let (_, path) = summary
+        .counterexamples
         .iter()
         .find(|(of, _)| *of == Mutation::EntryIdUnchecked)
         .unwrap();
-    assert_eq!(story, STORY);
+    assert_eq!(path, COUNTEREXAMPLE);
 
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability/model.md");
     let docs = fs::read_to_string(docs).unwrap();
@@ -33,7 +33,7 @@ fn nothing_is_found_and_whatever_is_broken_on_purpose_is() {
 }
 
 /// This defect once existed.
-const STORY: &str = "\
+const COUNTEREXAMPLE: &str = "\
 1. the order and its saga are created; worker A holds its entry (epoch 1) and asks payments for a transaction
 2. payments handles worker A's creation and answers → the transaction is pending
 3. an operator pauses the saga
@@ -55,10 +55,10 @@ fn every_plan_of_the_shop_comes_to_rest_whole() {
 /// A plan with a wait in each zone, sleeps and a remote pivot.
 fn zones() -> Shape {
     let step = |name, kind, role| StepShape { name, kind, role };
-    let signal = |name, class, wait| SignalShape {
+    let signal = |name, kind, wait| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: Some(wait),
             proves: None,
         },
@@ -79,9 +79,9 @@ fn zones() -> Shape {
             step("thank", Kind::Local, Role::Retryable),
         ],
         signals: vec![
-            signal("approved", Class::Proceed, 1),
-            signal("declined", Class::Abort, 1),
-            signal("delivered", Class::Proceed, 6),
+            signal("approved", SignalKind::Proceed, 1),
+            signal("declined", SignalKind::Abort, 1),
+            signal("delivered", SignalKind::Proceed, 6),
         ],
         ..plans[0].clone()
     }
@@ -118,7 +118,7 @@ fn a_pause_before_the_pivot_leaves_no_paid_saga_behind() {
             shape.signals.push(SignalShape {
                 name: "approved",
                 meaning: Meaning {
-                    class: Class::Proceed,
+                    kind: SignalKind::Proceed,
                     wait: Some(2),
                     proves: None,
                 },

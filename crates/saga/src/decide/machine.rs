@@ -1,4 +1,4 @@
-//! Deciding, as a pure function: `(plan's shape, state, event, kept signals) → decision`.
+//! Deciding, as a pure function: `(plan's shape, state, event, pending signals) → decision`.
 //!
 //! The module has no database, clock or network. The same function runs in production, in model
 //! checks, in `why` and in dry runs; the engine carries out the decision in one transaction.
@@ -11,7 +11,7 @@ use crate::{
     journal::CompensationCause,
     preview::PlannedEffect,
     shape::{Kind, Role, Shape},
-    signal::{Class, Meaning, Verdict},
+    signal::{Meaning, SignalKind, Verdict},
 };
 
 /// The state of a saga. Numbers are indices into the plan's steps.
@@ -147,7 +147,7 @@ pub enum Event {
     NotUndone,
     /// The wait's deadline has passed.
     DeadlinePassed,
-    /// A worker loaded the saga only because of kept signals.
+    /// A worker loaded the saga only because of pending signals.
     Woken,
     /// A signal arrived.
     Signal(Meaning),
@@ -168,7 +168,7 @@ pub enum Op {
 
 /// The change to the saga's outbox entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wake {
+pub enum NextEntry {
     /// The entry stays as it is.
     Unchanged,
     /// The same work is due again, after a backoff.
@@ -183,10 +183,10 @@ pub enum Wake {
     Nothing,
 }
 
-/// A signal that was kept because the process that received it could not decide on it, or because
-/// it came early.
+/// A pending signal with its meaning to the plan. The process that received it could not decide on
+/// it, or it came early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept<Id> {
+pub struct InterpretedSignal<Id> {
     /// The signal's id.
     pub id: Id,
     /// The signal's meaning.
@@ -201,41 +201,41 @@ pub struct Decision<Id> {
     /// Work inside the transaction.
     pub ops: Vec<Op>,
     /// The change to the entry.
-    pub wake: Wake,
+    pub next_entry: NextEntry,
     /// The verdict on the event, if the event is a signal.
     pub verdict: Option<Verdict>,
-    /// Changed verdicts on kept signals.
-    pub taken_up: Vec<(Id, Verdict)>,
+    /// Changed verdicts on pending signals.
+    pub decided: Vec<(Id, Verdict)>,
     /// Why compensation begins, if it does: the cause for code, and the text for people.
     pub reason: Option<(CompensationCause, String)>,
     /// A fact contradicts an earlier decision: an operator must investigate.
     pub breach: bool,
 }
 
-/// Decides on `event` for a saga in `state`, and consumes the signals kept for it.
+/// Decides on `event` for a saga in `state`, and consumes its pending signals.
 pub fn advance<Id: Copy + PartialEq>(
     shape: &Shape,
     state: State,
     event: &Event,
-    kept: &[Kept<Id>],
+    pending: &[InterpretedSignal<Id>],
 ) -> Decision<Id> {
     let mut machine = Machine {
         shape,
         decision: unchanged(state),
     };
-    machine.decision.verdict = machine.apply(event, kept);
-    machine.take_up(kept);
+    machine.decision.verdict = machine.apply(event, pending);
+    machine.consume_pending(pending);
     machine.decision
 }
 
 /// The entry that a saga in `state` must have; `resume` and `retry` write it.
-pub fn wake_of(shape: &Shape, state: State) -> Wake {
+pub fn next_entry_of(shape: &Shape, state: State) -> NextEntry {
     debug_assert!(shape.steps.len() < usize::from(u16::MAX));
     match state {
-        State::Running { step } => Wake::Step(step),
-        State::Waiting { step } => Wake::Deadline(step),
-        State::Compensating { step, .. } => Wake::Undo(step),
-        State::Completed | State::Compensated { .. } => Wake::Nothing,
+        State::Running { step } => NextEntry::Step(step),
+        State::Waiting { step } => NextEntry::Deadline(step),
+        State::Compensating { step, .. } => NextEntry::Undo(step),
+        State::Completed | State::Compensated { .. } => NextEntry::Nothing,
     }
 }
 
@@ -269,9 +269,9 @@ fn unchanged<Id>(state: State) -> Decision<Id> {
     Decision {
         state,
         ops: Vec::new(),
-        wake: Wake::Unchanged,
+        next_entry: NextEntry::Unchanged,
         verdict: None,
-        taken_up: Vec::new(),
+        decided: Vec::new(),
         reason: None,
         breach: false,
     }
@@ -283,12 +283,13 @@ struct Machine<'a, Id> {
 }
 
 impl<Id: Copy + PartialEq> Machine<'_, Id> {
-    fn apply(&mut self, event: &Event, kept: &[Kept<Id>]) -> Option<Verdict> {
+    fn apply(&mut self, event: &Event, pending: &[InterpretedSignal<Id>]) -> Option<Verdict> {
         if let Event::Signal(meaning) = event {
             return Some(self.signal(*meaning));
         }
         let proven = |step| {
-            kept.iter()
+            pending
+                .iter()
                 .any(|signal| signal.meaning.proves == Some(step))
         };
         match (self.decision.state, event) {
@@ -313,7 +314,9 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 );
             }
             (State::Running { .. }, Event::Refused(_) | Event::NotDone { .. })
-            | (State::Compensating { .. }, Event::NotUndone) => self.decision.wake = Wake::Retry,
+            | (State::Compensating { .. }, Event::NotUndone) => {
+                self.decision.next_entry = NextEntry::Retry;
+            }
             (State::Compensating { step, from }, Event::Undone) => self.undo_below(step, from),
             (State::Compensating { step, from }, Event::Overtaken) => {
                 // only the participant that decides the pivot can decide before the undo reaches it
@@ -323,17 +326,22 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     self.end_wait(self.shape.pivot());
                 } else {
                     self.decision.breach = true;
-                    self.decision.wake = Wake::Retry;
+                    self.decision.next_entry = NextEntry::Retry;
                 }
             }
             (State::Waiting { step }, Event::DeadlinePassed) => {
-                let decided = kept.iter().any(|signal| signal.meaning.wait == Some(step));
+                let decided = pending
+                    .iter()
+                    .any(|signal| signal.meaning.wait == Some(step));
                 match (self.shape.steps[step].kind, self.role(step)) {
                     (Kind::Sleep, _) => self.forward(step + 1),
                     // after the pivot the saga never gives up: the wait begins anew
-                    (_, Role::Retryable) => self.decision.wake = Wake::Deadline(step),
-                    // its signal is there: it is taken up below, and no later signal could turn the saga forward
-                    (_, Role::Compensable) if decided => self.decision.wake = Wake::Deadline(step),
+                    (_, Role::Retryable) => self.decision.next_entry = NextEntry::Deadline(step),
+                    // its signal is there and is consumed below; no later signal could turn the
+                    // saga forward
+                    (_, Role::Compensable) if decided => {
+                        self.decision.next_entry = NextEntry::Deadline(step);
+                    }
                     _ => self.compensate(
                         step,
                         CompensationCause::DeadlinePassed,
@@ -341,17 +349,19 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                     ),
                 }
             }
-            (State::Waiting { step }, Event::Woken) => self.decision.wake = Wake::Deadline(step),
+            (State::Waiting { step }, Event::Woken) => {
+                self.decision.next_entry = NextEntry::Deadline(step);
+            }
             _ => {}
         }
         None
     }
 
     fn signal(&mut self, meaning: Meaning) -> Verdict {
-        match (meaning.class, meaning.wait) {
-            (Class::Proceed, Some(wait)) => self.proceed(wait, meaning.proves),
-            (Class::Abort, Some(wait)) => self.abort(wait),
-            (Class::Cancel, _) | (_, None) => self.cancel(),
+        match (meaning.kind, meaning.wait) {
+            (SignalKind::Proceed, Some(wait)) => self.proceed(wait, meaning.proves),
+            (SignalKind::Abort, Some(wait)) => self.abort(wait),
+            (SignalKind::Cancel, _) | (_, None) => self.cancel(),
         }
     }
 
@@ -424,15 +434,15 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
         }
     }
 
-    /// Applies the kept signals until none of them changes anything.
-    fn take_up(&mut self, kept: &[Kept<Id>]) {
-        let mut open: Vec<_> = kept.to_vec();
+    /// Applies the pending signals until none of them changes anything.
+    fn consume_pending(&mut self, pending: &[InterpretedSignal<Id>]) {
+        let mut open: Vec<_> = pending.to_vec();
         loop {
             let before = self.decision.state;
             open.retain(|signal| match self.signal(signal.meaning) {
                 Verdict::Early => true,
                 verdict => {
-                    self.decision.taken_up.push((signal.id, verdict));
+                    self.decision.decided.push((signal.id, verdict));
                     false
                 }
             });
@@ -441,7 +451,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             }
         }
         self.decision
-            .taken_up
+            .decided
             .extend(open.iter().map(|signal| (signal.id, Verdict::Early)));
     }
 
@@ -457,20 +467,20 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
     /// Runs local steps until a step needs the network or has to wait.
     fn forward(&mut self, first: usize) {
         for step in first..self.shape.steps.len() {
-            let (state, wake) = match self.shape.steps[step].kind {
+            let (state, next_entry) = match self.shape.steps[step].kind {
                 Kind::Local => {
                     self.decision.ops.push(Op::Run(step));
                     continue;
                 }
-                Kind::Remote => (State::Running { step }, Wake::Step(step)),
-                Kind::Wait | Kind::Sleep => (State::Waiting { step }, Wake::Deadline(step)),
+                Kind::Remote => (State::Running { step }, NextEntry::Step(step)),
+                Kind::Wait | Kind::Sleep => (State::Waiting { step }, NextEntry::Deadline(step)),
             };
             self.decision.state = state;
-            self.decision.wake = wake;
+            self.decision.next_entry = next_entry;
             return;
         }
         self.decision.state = State::Completed;
-        self.decision.wake = Wake::Nothing;
+        self.decision.next_entry = NextEntry::Nothing;
     }
 
     fn compensate(&mut self, from: usize, cause: CompensationCause, why: &str) {
@@ -488,13 +498,13 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
                 (_, Kind::Local) => self.decision.ops.push(Op::Undo(step)),
                 (_, Kind::Remote) => {
                     self.decision.state = State::Compensating { step, from };
-                    self.decision.wake = Wake::Undo(step);
+                    self.decision.next_entry = NextEntry::Undo(step);
                     return;
                 }
             }
         }
         self.decision.state = State::Compensated { from };
-        self.decision.wake = Wake::Nothing;
+        self.decision.next_entry = NextEntry::Nothing;
     }
 
     /// Allowed only while no step is undone and the last started step is done: the saga had reached
@@ -520,7 +530,7 @@ impl<Id: Copy + PartialEq> Machine<'_, Id> {
             self.recorded(from);
         } else {
             self.decision.state = State::Waiting { step: from };
-            self.decision.wake = Wake::Deadline(from);
+            self.decision.next_entry = NextEntry::Deadline(from);
         }
     }
 

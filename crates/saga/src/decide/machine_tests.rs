@@ -54,10 +54,10 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
         .map(|&(name, kind, role)| StepShape { name, kind, role })
         .collect();
     let pivot = steps.iter().position(|step| step.role == Role::Pivot);
-    let signal = |name, class| SignalShape {
+    let signal = |name, kind| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: pivot,
             proves: Some(proves),
         },
@@ -66,7 +66,10 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
         name: "test",
         version: 1,
         steps,
-        signals: vec![signal("yes", Class::Proceed), signal("no", Class::Abort)],
+        signals: vec![
+            signal("yes", SignalKind::Proceed),
+            signal("no", SignalKind::Abort),
+        ],
         reasons: Reasons {
             budget_spent: "too slow",
             deadline_passed: "too late",
@@ -76,12 +79,12 @@ fn shape(steps: &[(&'static str, Kind, Role)], proves: usize) -> Shape {
     }
 }
 
-/// The meaning of the plan's signal of this class.
-fn meaning(shape: &Shape, class: Class) -> Meaning {
-    let name = match class {
-        Class::Proceed => "yes",
-        Class::Abort => "no",
-        Class::Cancel => CANCEL,
+/// The meaning of the plan's signal of this kind.
+fn meaning(shape: &Shape, kind: SignalKind) -> Meaning {
+    let name = match kind {
+        SignalKind::Proceed => "yes",
+        SignalKind::Abort => "no",
+        SignalKind::Cancel => CANCEL,
     };
     shape.meaning(name).unwrap()
 }
@@ -90,20 +93,20 @@ fn advance_one(shape: &Shape, state: State, event: Event) -> Decision<u8> {
     advance(shape, state, &event, &[])
 }
 
-fn told(shape: &Shape, state: State, class: Class) -> Decision<u8> {
-    advance_one(shape, state, Event::Signal(meaning(shape, class)))
+fn after_signal(shape: &Shape, state: State, kind: SignalKind) -> Decision<u8> {
+    advance_one(shape, state, Event::Signal(meaning(shape, kind)))
 }
 
-fn with_kept(shape: &Shape, state: State, event: Event, classes: &[Class]) -> Decision<u8> {
-    let kept: Vec<_> = classes
+fn with_pending(shape: &Shape, state: State, event: Event, kinds: &[SignalKind]) -> Decision<u8> {
+    let pending: Vec<_> = kinds
         .iter()
         .zip(0u8..)
-        .map(|(&class, id)| Kept {
+        .map(|(&kind, id)| InterpretedSignal {
             id,
-            meaning: meaning(shape, class),
+            meaning: meaning(shape, kind),
         })
         .collect();
-    advance(shape, state, &event, &kept)
+    advance(shape, state, &event, &pending)
 }
 
 const INIT: State = State::Running { step: 1 };
@@ -114,7 +117,10 @@ const COMPENSATED: State = State::Compensated { from: 1 };
 #[test]
 fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
     let decision = advance_one(&checkout(), State::Running { step: 0 }, Event::Begun);
-    assert_eq!((decision.state, decision.wake), (INIT, Wake::Step(1)));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (INIT, NextEntry::Step(1))
+    );
     assert_eq!(decision.ops, [Op::Run(0)]);
 }
 
@@ -122,61 +128,64 @@ fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
 fn a_done_step_is_recorded_and_the_saga_waits() {
     let decision = advance_one(&checkout(), INIT, Event::Done);
     assert_eq!(
-        (decision.state, decision.wake),
-        (WAITING, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (WAITING, NextEntry::Deadline(2))
     );
     assert_eq!(decision.ops, [Op::Record(1)]);
 }
 
 #[test]
 fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
-    let decision = told(&checkout(), WAITING, Class::Proceed);
+    let decision = after_signal(&checkout(), WAITING, SignalKind::Proceed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.ops, [Op::Run(3)]);
     assert_eq!(decision.verdict, Some(Verdict::Applied));
 }
 
 #[test]
-fn an_early_signal_is_kept_and_taken_up_by_the_next_transition() {
-    let early = told(&checkout(), INIT, Class::Proceed);
+fn an_early_signal_is_kept_and_consumed_by_the_next_transition() {
+    let early = after_signal(&checkout(), INIT, SignalKind::Proceed);
     assert_eq!(
-        (early.state, early.wake, early.verdict),
-        (INIT, Wake::Unchanged, Some(Verdict::Early))
+        (early.state, early.next_entry, early.verdict),
+        (INIT, NextEntry::Unchanged, Some(Verdict::Early))
     );
 
-    let decision = with_kept(&checkout(), INIT, Event::Done, &[Class::Proceed]);
+    let decision = with_pending(&checkout(), INIT, Event::Done, &[SignalKind::Proceed]);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.ops, [Op::Record(1), Op::Run(3)]);
-    assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
+    assert_eq!(decision.decided, [(0, Verdict::Applied)]);
 }
 
 #[test]
 fn a_kept_fact_proves_a_step_whose_answer_never_came() {
     for budget_spent in [false, true] {
-        let decision = with_kept(
+        let decision = with_pending(
             &checkout(),
             INIT,
             Event::NotDone { budget_spent },
-            &[Class::Proceed],
+            &[SignalKind::Proceed],
         );
         assert_eq!(decision.state, State::Completed);
     }
     // only the step right before the pivot is proven
-    let decision = with_kept(
+    let decision = with_pending(
         &voyage(),
         INIT,
         Event::NotDone {
             budget_spent: false,
         },
-        &[Class::Proceed],
+        &[SignalKind::Proceed],
     );
-    assert_eq!((decision.state, decision.wake), (INIT, Wake::Retry));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (INIT, NextEntry::Retry)
+    );
 }
 
 #[test]
@@ -188,16 +197,25 @@ fn unknown_and_transient_are_retried_until_the_budget_is_spent() {
             budget_spent: false,
         },
     );
-    assert_eq!((retried.state, retried.wake), (INIT, Wake::Retry));
+    assert_eq!(
+        (retried.state, retried.next_entry),
+        (INIT, NextEntry::Retry)
+    );
     let spent = advance_one(&checkout(), INIT, Event::NotDone { budget_spent: true });
-    assert_eq!((spent.state, spent.wake), (UNDOING, Wake::Undo(1)));
+    assert_eq!(
+        (spent.state, spent.next_entry),
+        (UNDOING, NextEntry::Undo(1))
+    );
     assert_eq!(spent.ops, [Op::BeginCompensation]);
 }
 
 #[test]
 fn a_refusal_compensates_the_refused_step_too() {
     let decision = advance_one(&checkout(), INIT, Event::Refused("no".into()));
-    assert_eq!((decision.state, decision.wake), (UNDOING, Wake::Undo(1)));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (UNDOING, NextEntry::Undo(1))
+    );
     let reason = (CompensationCause::Refused, "no".to_owned());
     assert_eq!(decision.reason, Some(reason));
 }
@@ -207,18 +225,18 @@ fn every_started_step_is_undone_in_reverse() {
     let shape = voyage();
     let begun = advance_one(&shape, State::Waiting { step: 3 }, Event::DeadlinePassed);
     assert_eq!(
-        (begun.state, begun.wake),
-        (State::Compensating { step: 2, from: 3 }, Wake::Undo(2))
+        (begun.state, begun.next_entry),
+        (State::Compensating { step: 2, from: 3 }, NextEntry::Undo(2))
     );
     let next = advance_one(&shape, begun.state, Event::Undone);
     assert_eq!(
-        (next.state, next.wake),
-        (State::Compensating { step: 1, from: 3 }, Wake::Undo(1))
+        (next.state, next.next_entry),
+        (State::Compensating { step: 1, from: 3 }, NextEntry::Undo(1))
     );
     let last = advance_one(&shape, next.state, Event::Undone);
     assert_eq!(
-        (last.state, last.wake),
-        (State::Compensated { from: 3 }, Wake::Nothing)
+        (last.state, last.next_entry),
+        (State::Compensated { from: 3 }, NextEntry::Nothing)
     );
     assert_eq!(last.ops, [Op::Undo(0)]);
 }
@@ -226,7 +244,10 @@ fn every_started_step_is_undone_in_reverse() {
 #[test]
 fn an_undo_is_never_given_up() {
     let decision = advance_one(&checkout(), UNDOING, Event::NotUndone);
-    assert_eq!((decision.state, decision.wake), (UNDOING, Wake::Retry));
+    assert_eq!(
+        (decision.state, decision.next_entry),
+        (UNDOING, NextEntry::Retry)
+    );
 }
 
 #[test]
@@ -237,18 +258,21 @@ fn a_step_after_the_pivot_is_never_given_up() {
         Event::Refused("no".into()),
     ] {
         let decision = advance_one(&voyage(), ticket, event);
-        assert_eq!((decision.state, decision.wake), (ticket, Wake::Retry));
+        assert_eq!(
+            (decision.state, decision.next_entry),
+            (ticket, NextEntry::Retry)
+        );
     }
 }
 
 #[test]
 fn cancel_acts_in_any_state_before_the_pivots_decision() {
     for state in [INIT, WAITING] {
-        let decision = told(&checkout(), state, Class::Cancel);
+        let decision = after_signal(&checkout(), state, SignalKind::Cancel);
         assert_eq!(decision.verdict, Some(Verdict::Applied));
-        assert_eq!(decision.wake, Wake::Undo(1));
+        assert_eq!(decision.next_entry, NextEntry::Undo(1));
     }
-    let late = told(&checkout(), State::Completed, Class::Cancel);
+    let late = after_signal(&checkout(), State::Completed, SignalKind::Cancel);
     assert_eq!(
         (late.state, late.verdict),
         (State::Completed, Some(Verdict::Late))
@@ -276,10 +300,10 @@ fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
 
 #[test]
 fn a_paid_signal_while_compensating_turns_the_saga_forward() {
-    let decision = told(&checkout(), UNDOING, Class::Proceed);
+    let decision = after_signal(&checkout(), UNDOING, SignalKind::Proceed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Completed, Wake::Nothing)
+        (decision.state, decision.next_entry),
+        (State::Completed, NextEntry::Nothing)
     );
     assert_eq!(decision.verdict, Some(Verdict::Applied));
 }
@@ -292,7 +316,7 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
         } else {
             voyage()
         };
-        let decision = told(&shape, state, Class::Proceed);
+        let decision = after_signal(&shape, state, SignalKind::Proceed);
         assert_eq!(
             (decision.state, decision.verdict, decision.breach),
             (state, Some(Verdict::Late), true)
@@ -303,18 +327,18 @@ fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
 
 #[test]
 fn a_signal_that_says_what_is_so_is_a_duplicate() {
-    for (state, class) in [
-        (State::Completed, Class::Proceed),
-        (COMPENSATED, Class::Abort),
-        (COMPENSATED, Class::Cancel),
-        (UNDOING, Class::Abort),
-        (UNDOING, Class::Cancel),
+    for (state, kind) in [
+        (State::Completed, SignalKind::Proceed),
+        (COMPENSATED, SignalKind::Abort),
+        (COMPENSATED, SignalKind::Cancel),
+        (UNDOING, SignalKind::Abort),
+        (UNDOING, SignalKind::Cancel),
     ] {
-        let decision = told(&checkout(), state, class);
+        let decision = after_signal(&checkout(), state, kind);
         assert_eq!(
             (decision.state, decision.verdict),
             (state, Some(Verdict::Duplicate)),
-            "{state:?} {class:?}"
+            "{state:?} {kind:?}"
         );
         assert!(!decision.breach);
     }
@@ -338,15 +362,15 @@ fn a_stale_event_changes_nothing() {
 fn a_woken_wait_writes_its_deadline_again() {
     let decision = advance_one(&checkout(), WAITING, Event::Woken);
     assert_eq!(
-        (decision.state, decision.wake),
-        (WAITING, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (WAITING, NextEntry::Deadline(2))
     );
 }
 
-/// Every state that any sequence of events can reach, with any signals kept.
+/// Every state that any sequence of events can reach, with any signals pending.
 fn explore(
     shape: &Shape,
-    mut visit: impl FnMut(State, &Event, &[Class], &Decision<u8>),
+    mut visit: impl FnMut(State, &Event, &[SignalKind], &Decision<u8>),
 ) -> HashSet<State> {
     let events = [
         Event::Done,
@@ -360,24 +384,24 @@ fn explore(
         Event::NotUndone,
         Event::DeadlinePassed,
         Event::Woken,
-        Event::Signal(meaning(shape, Class::Proceed)),
-        Event::Signal(meaning(shape, Class::Abort)),
-        Event::Signal(meaning(shape, Class::Cancel)),
+        Event::Signal(meaning(shape, SignalKind::Proceed)),
+        Event::Signal(meaning(shape, SignalKind::Abort)),
+        Event::Signal(meaning(shape, SignalKind::Cancel)),
     ];
-    let kept: [&[Class]; 5] = [
+    let pending: [&[SignalKind]; 5] = [
         &[],
-        &[Class::Proceed],
-        &[Class::Abort],
-        &[Class::Cancel],
-        &[Class::Abort, Class::Proceed],
+        &[SignalKind::Proceed],
+        &[SignalKind::Abort],
+        &[SignalKind::Cancel],
+        &[SignalKind::Abort, SignalKind::Proceed],
     ];
     let first = advance_one(shape, State::Running { step: 0 }, Event::Begun).state;
     let (mut seen, mut open) = (HashSet::from([first]), VecDeque::from([first]));
     while let Some(state) = open.pop_front() {
         for event in &events {
-            for kept in kept {
-                let decision = with_kept(shape, state, event.clone(), kept);
-                visit(state, event, kept, &decision);
+            for pending in pending {
+                let decision = with_pending(shape, state, event.clone(), pending);
+                visit(state, event, pending, &decision);
                 if seen.insert(decision.state) {
                     open.push_back(decision.state);
                 }
@@ -391,18 +415,18 @@ fn explore(
 fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
     for shape in [checkout(), voyage(), shipped()] {
         let mut exits: HashSet<State> = HashSet::new();
-        let states = explore(&shape, |state, event, kept, decision| {
+        let states = explore(&shape, |state, event, pending, decision| {
             if decision.state != state {
                 exits.insert(state);
-                let expected = wake_of(&shape, decision.state);
+                let expected = next_entry_of(&shape, decision.state);
                 assert_eq!(
-                    decision.wake, expected,
-                    "{state:?} + {event:?} + {kept:?}: I7"
+                    decision.next_entry, expected,
+                    "{state:?} + {event:?} + {pending:?}: I7"
                 );
             }
             assert!(
-                matches!(decision.wake, Wake::Unchanged | Wake::Retry)
-                    || decision.wake == wake_of(&shape, decision.state),
+                matches!(decision.next_entry, NextEntry::Unchanged | NextEntry::Retry)
+                    || decision.next_entry == next_entry_of(&shape, decision.state),
                 "{state:?} + {event:?}"
             );
         });
@@ -416,23 +440,23 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
 fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
     for shape in [checkout(), voyage(), shipped()] {
         let pivot = shape.pivot();
-        explore(&shape, |state, event, kept, decision| {
-            let story = || format!("{state:?} + {event:?} + {kept:?} → {decision:?}");
+        explore(&shape, |state, event, pending, decision| {
+            let context = || format!("{state:?} + {event:?} + {pending:?} → {decision:?}");
             for op in &decision.ops {
                 match op {
-                    Op::Undo(step) => assert!(*step < pivot, "{}", story()),
-                    Op::Run(step) => assert!(*step > pivot, "{}", story()),
-                    Op::Record(step) => assert_ne!(*step, pivot, "{}", story()),
+                    Op::Undo(step) => assert!(*step < pivot, "{}", context()),
+                    Op::Run(step) => assert!(*step > pivot, "{}", context()),
+                    Op::Record(step) => assert_ne!(*step, pivot, "{}", context()),
                     Op::BeginCompensation => assert!(
                         !matches!(decision.state, State::Waiting { .. }),
                         "{}",
-                        story()
+                        context()
                     ),
                 }
             }
             if matches!(state, State::Completed | State::Compensated { .. }) {
-                assert_eq!(decision.state, state, "rest is final: {}", story());
-                assert!(decision.ops.is_empty(), "{}", story());
+                assert_eq!(decision.state, state, "rest is final: {}", context());
+                assert!(decision.ops.is_empty(), "{}", context());
             }
         });
     }
@@ -448,7 +472,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
             budget_spent: false,
         },
     ] {
-        let decision = with_kept(&shipped(), reserving, event, &[Class::Proceed]);
+        let decision = with_pending(&shipped(), reserving, event, &[SignalKind::Proceed]);
         assert!(!decision.ops.contains(&Op::Record(2)), "{decision:?}");
         assert_ne!(decision.state, State::Completed);
         // the order is paid and cannot be shipped: an operator must investigate
@@ -457,7 +481,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
     }
     let undoing = State::Compensating { step: 2, from: 2 };
     for decision in [
-        told(&shipped(), undoing, Class::Proceed),
+        after_signal(&shipped(), undoing, SignalKind::Proceed),
         advance_one(&shipped(), undoing, Event::Overtaken),
     ] {
         assert_eq!((decision.state, decision.breach), (undoing, true));
@@ -471,26 +495,26 @@ fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
     let not_done = Event::NotDone {
         budget_spent: false,
     };
-    let proven = with_kept(&shipped(), INIT, not_done, &[Class::Proceed]);
+    let proven = with_pending(&shipped(), INIT, not_done, &[SignalKind::Proceed]);
     assert_eq!(
-        (proven.state, proven.wake, proven.taken_up),
-        (reserving, Wake::Step(2), vec![(0, Verdict::Early)])
+        (proven.state, proven.next_entry, proven.decided),
+        (reserving, NextEntry::Step(2), vec![(0, Verdict::Early)])
     );
     assert_eq!(proven.ops, [Op::Record(1)]);
     // compensation began, and the saga turns forward
     for decision in [
-        told(&shipped(), UNDOING, Class::Proceed),
+        after_signal(&shipped(), UNDOING, SignalKind::Proceed),
         advance_one(&shipped(), UNDOING, Event::Overtaken),
     ] {
         assert_eq!(
-            (decision.state, decision.wake, decision.ops),
-            (reserving, Wake::Step(2), vec![Op::Record(1)])
+            (decision.state, decision.next_entry, decision.ops),
+            (reserving, NextEntry::Step(2), vec![Op::Record(1)])
         );
         assert!(!decision.breach && decision.verdict.is_none_or(|it| it == Verdict::Early));
     }
     // once the saga has reached the wait, every step before it is done
     let waited = State::Compensating { step: 2, from: 3 };
-    let decision = told(&shipped(), waited, Class::Proceed);
+    let decision = after_signal(&shipped(), waited, SignalKind::Proceed);
     assert_eq!(
         (decision.state, decision.ops),
         (State::Completed, vec![Op::Run(4)])
@@ -509,19 +533,19 @@ fn parcel() -> Shape {
         ("hold", Kind::Sleep, Role::Retryable),
         ("thank", Kind::Local, Role::Retryable),
     ];
-    let signal = |name, class, wait| SignalShape {
+    let signal = |name, kind, wait| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: Some(wait),
             proves: None,
         },
     };
     Shape {
         signals: vec![
-            signal("yes", Class::Proceed, 1),
-            signal("no", Class::Abort, 1),
-            signal("delivered", Class::Proceed, 5),
+            signal("yes", SignalKind::Proceed, 1),
+            signal("no", SignalKind::Abort, 1),
+            signal("delivered", SignalKind::Proceed, 5),
         ],
         ..shape(&steps, 0)
     }
@@ -542,8 +566,8 @@ fn parcel_hears(state: State, signal: &str) -> Decision<u8> {
 fn a_wait_before_the_pivot_goes_on_or_is_compensated() {
     let decision = parcel_hears(APPROVING, "yes");
     assert_eq!(
-        (decision.state, decision.wake),
-        (COOLING_OFF, Wake::Deadline(2))
+        (decision.state, decision.next_entry),
+        (COOLING_OFF, NextEntry::Deadline(2))
     );
     for decision in [
         parcel_hears(APPROVING, "no"),
@@ -589,8 +613,8 @@ fn a_signal_ends_only_the_wait_that_lists_it() {
 fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
     let decision = advance_one(&parcel(), COOLING_OFF, Event::DeadlinePassed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (State::Running { step: 3 }, Wake::Step(3))
+        (decision.state, decision.next_entry),
+        (State::Running { step: 3 }, NextEntry::Step(3))
     );
     let canceled = parcel_hears(COOLING_OFF, CANCEL);
     assert_eq!(canceled.state, State::Compensated { from: 2 });
@@ -604,24 +628,30 @@ fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
 fn a_remote_pivot_is_asked_until_it_answers() {
     for budget_spent in [false, true] {
         let decision = advance_one(&parcel(), BUYING, Event::NotDone { budget_spent });
-        assert_eq!((decision.state, decision.wake), (BUYING, Wake::Retry));
+        assert_eq!(
+            (decision.state, decision.next_entry),
+            (BUYING, NextEntry::Retry)
+        );
     }
     let canceled = parcel_hears(BUYING, CANCEL);
     assert_eq!(
         (canceled.state, canceled.verdict),
         (BUYING, Some(Verdict::Early))
     );
-    let bought = with_kept(&parcel(), BUYING, Event::Done, &[Class::Cancel]);
+    let bought = with_pending(&parcel(), BUYING, Event::Done, &[SignalKind::Cancel]);
     assert_eq!(bought.state, DELIVERING);
     assert_eq!(bought.ops, [Op::Record(4)]);
-    assert_eq!(bought.taken_up, [(0, Verdict::Late)]);
+    assert_eq!(bought.decided, [(0, Verdict::Late)]);
 }
 
 #[test]
 fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
     let refused = advance_one(&parcel(), BUYING, Event::Refused("sold out".into()));
     let undoing = State::Compensating { step: 3, from: 4 };
-    assert_eq!((refused.state, refused.wake), (undoing, Wake::Undo(3)));
+    assert_eq!(
+        (refused.state, refused.next_entry),
+        (undoing, NextEntry::Undo(3))
+    );
     let undone = advance_one(&parcel(), undoing, Event::Undone);
     assert_eq!(undone.state, State::Compensated { from: 4 });
     assert_eq!(undone.ops, [Op::Undo(0)]);
@@ -631,8 +661,8 @@ fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
 fn a_wait_after_the_pivot_is_never_given_up() {
     let decision = advance_one(&parcel(), DELIVERING, Event::DeadlinePassed);
     assert_eq!(
-        (decision.state, decision.wake),
-        (DELIVERING, Wake::Deadline(5))
+        (decision.state, decision.next_entry),
+        (DELIVERING, NextEntry::Deadline(5))
     );
     assert_eq!(
         parcel_hears(DELIVERING, CANCEL).verdict,
@@ -658,7 +688,7 @@ fn a_wrong_plan_is_refused_with_its_step() {
             "`deliver` waits for `cancel`",
         ),
         (
-            |it| it.signals[2].meaning.class = Class::Abort,
+            |it| it.signals[2].meaning.kind = SignalKind::Abort,
             "aborts at `deliver`",
         ),
         (
@@ -690,32 +720,32 @@ fn slow_checkout() -> Shape {
 #[test]
 fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
     let asleep = State::Waiting { step: 2 };
-    let canceled = with_kept(
+    let canceled = with_pending(
         &slow_checkout(),
         asleep,
-        Event::Signal(meaning(&slow_checkout(), Class::Cancel)),
-        &[Class::Proceed],
+        Event::Signal(meaning(&slow_checkout(), SignalKind::Cancel)),
+        &[SignalKind::Proceed],
     );
     assert_eq!(
-        (canceled.state, canceled.wake, canceled.breach),
-        (asleep, Wake::Deadline(2), false)
+        (canceled.state, canceled.next_entry, canceled.breach),
+        (asleep, NextEntry::Deadline(2), false)
     );
     let undoing = State::Compensating { step: 1, from: 2 };
     let overtaken = advance_one(&slow_checkout(), undoing, Event::Overtaken);
     assert_eq!(
-        (overtaken.state, overtaken.wake, overtaken.breach),
-        (asleep, Wake::Deadline(2), false)
+        (overtaken.state, overtaken.next_entry, overtaken.breach),
+        (asleep, NextEntry::Deadline(2), false)
     );
 }
 
 #[test]
 fn a_kept_signal_of_a_wait_is_faster_than_its_deadline() {
     let approved = parcel().meaning("yes").unwrap();
-    let kept = [Kept {
+    let pending = [InterpretedSignal {
         id: 0u8,
         meaning: approved,
     }];
-    let decision = advance(&parcel(), APPROVING, &Event::DeadlinePassed, &kept);
+    let decision = advance(&parcel(), APPROVING, &Event::DeadlinePassed, &pending);
     assert_eq!(decision.state, COOLING_OFF);
-    assert_eq!(decision.taken_up, [(0, Verdict::Applied)]);
+    assert_eq!(decision.decided, [(0, Verdict::Applied)]);
 }

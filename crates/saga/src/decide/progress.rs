@@ -6,7 +6,7 @@
 
 use crate::{
     journal::{JournalFact, VerbKind},
-    machine::{self, Event, Kept, Op, State, Wake},
+    machine::{self, Event, InterpretedSignal, NextEntry, Op, State},
     shape::Shape,
     signal::Verdict,
 };
@@ -70,7 +70,7 @@ pub struct Step<Id> {
     /// Work inside the transaction.
     pub ops: Vec<Op>,
     /// The change to the saga's outbox entry.
-    pub wake: Wake,
+    pub next_entry: NextEntry,
     /// Verdict on the signal that arrived; absent if the signal is kept undecided, or if the input
     /// was no signal.
     pub verdict: Option<Verdict>,
@@ -88,7 +88,7 @@ impl<Id: Copy + PartialEq> Progress<Id> {
         let mut step = Step {
             facts: Vec::new(),
             ops: Vec::new(),
-            wake: Wake::Unchanged,
+            next_entry: NextEntry::Unchanged,
             verdict: None,
             decided: Vec::new(),
             reason: None,
@@ -141,23 +141,23 @@ impl<Id: Copy + PartialEq> Progress<Id> {
 
     /// Runs the machine, and consumes pending signals.
     fn decide(&mut self, shape: &Shape, event: &Event, step: &mut Step<Id>) -> Option<Verdict> {
-        let kept: Vec<_> = self
+        let interpreted: Vec<_> = self
             .pending
             .iter()
             .filter_map(|signal| {
-                Some(Kept {
+                Some(InterpretedSignal {
                     id: signal.id,
                     meaning: shape.meaning(&signal.name)?,
                 })
             })
             .collect();
-        let decision = machine::advance(shape, self.state, event, &kept);
-        for (id, verdict) in decision.taken_up {
+        let decision = machine::advance(shape, self.state, event, &interpreted);
+        for (id, verdict) in decision.decided {
             self.consume(id, verdict, step);
         }
         self.state = decision.state;
         step.ops.extend(decision.ops);
-        step.wake = decision.wake;
+        step.next_entry = decision.next_entry;
         if let Some((cause, reason)) = decision.reason {
             step.facts.push(JournalFact::CompensationBegun { cause });
             step.reason = Some(reason);

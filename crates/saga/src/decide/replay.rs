@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    codec::encode_state,
     journal::{CompensationCause, JournalFact, StoredRow},
-    machine::{Event, Op, State, Wake},
+    machine::{Event, NextEntry, Op, State},
     progress::{Input, Progress},
     shape::Shape,
     store,
-    stored::encode_state,
     transition::ran,
 };
 
@@ -160,7 +160,7 @@ impl Replay<'_> {
             let step = self.progress.apply(self.shape, input);
             // production stores no result that decides nothing: such a result comes from an expired
             // claim
-            let stored = !is_result(fact) || step.wake != Wake::Unchanged;
+            let stored = !is_result(fact) || step.next_entry != NextEntry::Unchanged;
             let first = *fact != JournalFact::Begun || revision == 1;
             if !(stored && first) {
                 return Err(ReplayError::Differs {

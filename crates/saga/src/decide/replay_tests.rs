@@ -5,15 +5,15 @@ use super::*;
 use crate::{
     journal::VerbKind,
     shape::{Kind, Reasons, Role, SignalShape, StepShape},
-    signal::{CANCEL, Class, Meaning},
+    signal::{CANCEL, Meaning, SignalKind},
 };
 
 fn checkout() -> Shape {
     let step = |name, kind, role| StepShape { name, kind, role };
-    let signal = |name, class| SignalShape {
+    let signal = |name, kind| SignalShape {
         name,
         meaning: Meaning {
-            class,
+            kind,
             wait: Some(2),
             proves: Some(1),
         },
@@ -28,8 +28,8 @@ fn checkout() -> Shape {
             step("complete_order", Kind::Local, Role::Retryable),
         ],
         signals: vec![
-            signal("paid", Class::Proceed),
-            signal("refused", Class::Abort),
+            signal("paid", SignalKind::Proceed),
+            signal("refused", SignalKind::Abort),
         ],
         reasons: Reasons {
             budget_spent: "too slow",

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::store::claim::PlanKey;
 use sha2::{Digest, Sha256};
 
-use crate::signal::{CANCEL, Class, Meaning};
+use crate::signal::{CANCEL, Meaning, SignalKind};
 
 /// Where a step takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
@@ -157,7 +157,7 @@ impl Shape {
     pub fn meaning(&self, signal: &str) -> Option<Meaning> {
         if signal == CANCEL {
             return Some(Meaning {
-                class: Class::Cancel,
+                kind: SignalKind::Cancel,
                 wait: None,
                 proves: None,
             });
@@ -201,7 +201,7 @@ impl Shape {
                     "`{at}` waits for `{CANCEL}`, which is the request to cancel of every plan"
                 ));
             }
-            if meaning.class == Class::Abort && wait > self.pivot() {
+            if meaning.kind == SignalKind::Abort && wait > self.pivot() {
                 return Err(format!(
                     "the signal `{name}` aborts at `{at}`, which stands after the pivot: nothing is undone from there"
                 ));
@@ -249,10 +249,10 @@ impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.table())?;
         for SignalShape { name, meaning } in &self.signals {
-            let decides = match meaning.class {
-                Class::Proceed => "proceed",
-                Class::Abort => "abort",
-                Class::Cancel => "cancel",
+            let decides = match meaning.kind {
+                SignalKind::Proceed => "proceed",
+                SignalKind::Abort => "abort",
+                SignalKind::Cancel => "cancel",
             };
             let proves = meaning.proves.map_or("nothing", |at| self.steps[at].name);
             writeln!(f, "{name}: {decides}, proves {proves}")?;

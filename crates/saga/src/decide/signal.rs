@@ -11,7 +11,7 @@ pub const CANCEL: &str = "cancel";
 
 /// The effect of a signal on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum SignalKind {
     /// The wait ends, and the saga continues.
     Proceed,
     /// The wait ends, and the saga is compensated.
@@ -24,7 +24,7 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Meaning {
     /// The effect of the signal.
-    pub class: Class,
+    pub kind: SignalKind,
     /// Index of the wait that the signal ends; absent for a request to cancel, which ends no wait.
     pub wait: Option<usize>,
     /// Index of the step that must have taken effect before this signal can exist. A saga that has
@@ -76,7 +76,7 @@ pub struct NewSignal {
     pub id: SignalId,
     /// The receiving saga.
     pub saga_id: SagaId,
-    /// The signal's name; the plan's wait maps it to a [`Class`].
+    /// The signal's name; the plan's wait maps it to a [`SignalKind`].
     pub name: String,
     /// The signal's data, for people.
     pub payload: Value,

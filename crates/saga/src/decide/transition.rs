@@ -6,30 +6,31 @@ use kernel::RetryPolicy;
 use uuid::Uuid;
 
 use crate::{
+    codec::{Unreadable, decode_state, encode_state, entry_of, stored_state},
     journal::{JournalFact, JournalRow},
-    machine::{self, Event, Op, State, Wake},
-    operate::{Operation, Resolution, Verb},
+    machine::{self, Event, NextEntry, Op, State},
+    operator::{Operation, Resolution, Verb},
     progress::{Input, PendingSignal, Progress},
     registry::PlanVersion,
     shape::Shape,
     signal::{NewSignal, Verdict},
     step::{Outcome, Undo},
     store::{
-        Born, EntryChange, EntryWrite, Fence, FirstClaim, KeptRow, Row, Save, SignalRow, VerdictRow,
+        Born, EntryChange, EntryWrite, Fence, FirstClaim, PendingSignalRow, Row, Save, SignalRow,
+        VerdictRow,
     },
-    stored::{Unreadable, decode_state, encode_state, entry_of, stored_state},
 };
 
-/// The cause of a transition.
+/// An input that triggers a transition.
 #[derive(Debug, Clone)]
-pub enum Cause {
+pub enum Trigger {
     /// The saga begins.
     Begun(Beginning),
     /// The work of an entry has ended.
-    Attempt(SagaClaim, Ended),
+    Attempt(SagaClaim, AttemptResult),
     /// A signal arrived.
     Signal(NewSignal),
-    /// An operator acted. If the action sends a signal, that signal follows as a separate cause.
+    /// An operator acted. If the action sends a signal, that signal follows as a separate trigger.
     Operator(Operation),
 }
 
@@ -45,7 +46,7 @@ pub struct Beginning {
 
 /// The result of an entry's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum AttemptResult {
     /// A step was run.
     Step(Outcome),
     /// An undo was run.
@@ -83,45 +84,51 @@ impl Transition {
 
 /// The plan and the retry policy that a transition follows.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct TransitionContext<'a> {
     /// The saga's plan.
     pub plan: &'a PlanVersion,
     /// Delays and budget of attempts.
     pub retry: &'a RetryPolicy,
 }
 
-impl Rules<'_> {
-    /// Computes the effect of `causes`, in their order, on the locked `row`.
+impl TransitionContext<'_> {
+    /// Computes the effect of `triggers`, in their order, on the locked `row`.
     ///
     /// # Errors
     /// When the row belongs to another plan, or does not fit its plan.
     pub fn transition(
         &self,
         row: &Row,
-        kept: &[KeptRow],
-        causes: Vec<Cause>,
+        pending: &[PendingSignalRow],
+        triggers: Vec<Trigger>,
     ) -> Result<Transition, Unreadable> {
         if !self.plan.is_of(row) {
             return Err(Unreadable::of(row));
         }
         let state = decode_state(&self.plan.shape, row)?;
-        Ok(self.decide(row, state, kept, causes))
+        Ok(self.decide(row, state, pending, triggers))
     }
 
     /// The first transition of a saga.
     pub(crate) fn begin(&self, row: &Row, beginning: Beginning) -> Transition {
-        let causes = vec![Cause::Begun(beginning)];
-        self.decide(row, State::Running { step: 0 }, &[], causes)
+        let triggers = vec![Trigger::Begun(beginning)];
+        self.decide(row, State::Running { step: 0 }, &[], triggers)
     }
 
-    fn decide(&self, row: &Row, state: State, kept: &[KeptRow], causes: Vec<Cause>) -> Transition {
-        let pending = kept.iter().map(|signal| PendingSignal {
+    fn decide(
+        &self,
+        row: &Row,
+        state: State,
+        pending: &[PendingSignalRow],
+        triggers: Vec<Trigger>,
+    ) -> Transition {
+        let pending = pending.iter().map(|signal| PendingSignal {
             id: signal.signal_id,
             name: signal.name.clone(),
             verdict: signal.verdict,
         });
         let mut builder = TransitionBuilder {
-            rules: self,
+            context: self,
             row,
             progress: Progress {
                 state,
@@ -131,7 +138,7 @@ impl Rules<'_> {
             reason: row.reason.clone(),
             deadline: row.deadline,
             ops: Vec::new(),
-            wake: Wake::Unchanged,
+            next_entry: NextEntry::Unchanged,
             fence: None,
             retry_at: row.now,
             error: String::new(),
@@ -143,8 +150,8 @@ impl Rules<'_> {
             verdicts: Vec::new(),
             breach: false,
         };
-        for cause in causes {
-            builder.apply(cause);
+        for trigger in triggers {
+            builder.apply(trigger);
         }
         builder.build(state)
     }
@@ -157,13 +164,13 @@ impl Rules<'_> {
 /// Computes one saga's transition: [`Progress`] decides, and the builder adds the data to be
 /// stored.
 struct TransitionBuilder<'a> {
-    rules: &'a Rules<'a>,
+    context: &'a TransitionContext<'a>,
     row: &'a Row,
     progress: Progress<kernel::SignalId>,
     reason: Option<String>,
     deadline: Option<DateTime<Utc>>,
     ops: Vec<Op>,
-    wake: Wake,
+    next_entry: NextEntry,
     fence: Option<Fence>,
     retry_at: DateTime<Utc>,
     error: String,
@@ -178,12 +185,12 @@ struct TransitionBuilder<'a> {
 }
 
 impl TransitionBuilder<'_> {
-    fn apply(&mut self, cause: Cause) {
-        match cause {
-            Cause::Begun(beginning) => self.begin(beginning),
-            Cause::Attempt(claim, ended) => self.ended(&claim, ended),
-            Cause::Signal(signal) => self.signal(signal),
-            Cause::Operator(operation) => self.operator(operation),
+    fn apply(&mut self, trigger: Trigger) {
+        match trigger {
+            Trigger::Begun(beginning) => self.begin(beginning),
+            Trigger::Attempt(claim, result) => self.attempt(&claim, result),
+            Trigger::Signal(signal) => self.signal(signal),
+            Trigger::Operator(operation) => self.operator(operation),
         }
     }
 
@@ -195,14 +202,14 @@ impl TransitionBuilder<'_> {
         self.beginning = Some(beginning);
         let (event, fact) = (Event::Begun, JournalFact::Begun);
         self.decide(Input::Event { event, fact }, &own);
-        let entry = entry_of(self.rules.shape(), self.wake);
+        let entry = entry_of(self.context.shape(), self.next_entry);
         if let Some(row) = self.journal.last_mut() {
             row.step = entry.map(|entry| entry.step.into_owned());
         }
     }
 
-    fn ended(&mut self, claim: &SagaClaim, ended: Ended) {
-        let delay = self.rules.retry.delay(claim.attempt.unsigned_abs());
+    fn attempt(&mut self, claim: &SagaClaim, result: AttemptResult) {
+        let delay = self.context.retry.delay(claim.attempt.unsigned_abs());
         self.fence = Some(Fence {
             held: claim.entry_id.uuid(),
             epoch: claim.epoch,
@@ -219,8 +226,8 @@ impl TransitionBuilder<'_> {
                 ..JournalRow::new(JournalFact::Lost)
             });
         }
-        let budget_spent = self.retry_at > claim.since + self.rules.retry.budget;
-        let (fact, event, detail) = self.read_result(ended, budget_spent);
+        let budget_spent = self.retry_at > claim.since + self.context.retry.budget;
+        let (fact, event, detail) = self.read_result(result, budget_spent);
         if let (Event::NotDone { .. } | Event::NotUndone, Some(why)) = (&event, &detail) {
             self.error.clone_from(why);
         }
@@ -240,7 +247,7 @@ impl TransitionBuilder<'_> {
     /// result.
     fn read_result(
         &self,
-        ended: Ended,
+        result: AttemptResult,
         budget_spent: bool,
     ) -> (JournalFact, Event, Option<String>) {
         let failed = |outcome: fn(Option<bool>) -> JournalFact, why| {
@@ -251,27 +258,29 @@ impl TransitionBuilder<'_> {
         let transient = |budget_spent| JournalFact::Transient { budget_spent };
         let unknown = |budget_spent| JournalFact::Unknown { budget_spent };
         let contradicted = |budget_spent| JournalFact::Contradicted { budget_spent };
-        match ended {
-            Ended::Step(Outcome::Done) => (JournalFact::Done, Event::Done, None),
-            Ended::Step(Outcome::Refused(why)) => {
+        match result {
+            AttemptResult::Step(Outcome::Done) => (JournalFact::Done, Event::Done, None),
+            AttemptResult::Step(Outcome::Refused(why)) => {
                 (JournalFact::Refused, Event::Refused(why.clone()), Some(why))
             }
-            Ended::Step(Outcome::Transient(why)) => failed(transient, why),
-            Ended::Step(Outcome::Unknown(why)) => failed(unknown, why),
-            Ended::Step(Outcome::Contradicted(why)) => failed(contradicted, why),
-            Ended::Undo(Undo::Done) => (JournalFact::Undone, Event::Undone, None),
-            Ended::Undo(Undo::Overtaken) => (JournalFact::Overtaken, Event::Overtaken, None),
-            Ended::Undo(Undo::Transient(why)) => not_undone(transient(None), why),
-            Ended::Undo(Undo::Unknown(why)) => not_undone(unknown(None), why),
-            Ended::Undo(Undo::Contradicted(why)) => not_undone(contradicted(None), why),
-            Ended::Timer
+            AttemptResult::Step(Outcome::Transient(why)) => failed(transient, why),
+            AttemptResult::Step(Outcome::Unknown(why)) => failed(unknown, why),
+            AttemptResult::Step(Outcome::Contradicted(why)) => failed(contradicted, why),
+            AttemptResult::Undo(Undo::Done) => (JournalFact::Undone, Event::Undone, None),
+            AttemptResult::Undo(Undo::Overtaken) => {
+                (JournalFact::Overtaken, Event::Overtaken, None)
+            }
+            AttemptResult::Undo(Undo::Transient(why)) => not_undone(transient(None), why),
+            AttemptResult::Undo(Undo::Unknown(why)) => not_undone(unknown(None), why),
+            AttemptResult::Undo(Undo::Contradicted(why)) => not_undone(contradicted(None), why),
+            AttemptResult::Timer
                 if self
                     .deadline
                     .is_some_and(|deadline| deadline <= self.row.now) =>
             {
                 (JournalFact::DeadlinePassed, Event::DeadlinePassed, None)
             }
-            Ended::Timer => (JournalFact::Woken, Event::Woken, None),
+            AttemptResult::Timer => (JournalFact::Woken, Event::Woken, None),
         }
     }
 
@@ -328,10 +337,10 @@ impl TransitionBuilder<'_> {
     fn decide(&mut self, input: Input<kernel::SignalId>, own: &JournalRow) -> Option<Verdict> {
         let before = self.progress.state;
         let anew = matches!(&input, Input::Event { event, .. } if *event == Event::DeadlinePassed);
-        let step = self.progress.apply(self.rules.shape(), input);
+        let step = self.progress.apply(self.context.shape(), input);
         let after = self.progress.state;
         if let (true, State::Waiting { step }) = (after != before || anew, after) {
-            self.deadline = Some(self.row.now + self.rules.plan.waits[step]);
+            self.deadline = Some(self.row.now + self.context.plan.waits[step]);
         }
         let reason = step.reason.clone();
         for fact in step.facts {
@@ -342,8 +351,8 @@ impl TransitionBuilder<'_> {
             self.journal.push(row);
         }
         self.ops.extend(step.ops);
-        if step.wake != Wake::Unchanged {
-            self.wake = step.wake;
+        if step.next_entry != NextEntry::Unchanged {
+            self.next_entry = step.next_entry;
         }
         if reason.is_some() {
             self.reason = reason;
@@ -372,7 +381,7 @@ impl TransitionBuilder<'_> {
 
     /// Adds to the last row the local steps that ran with it, and the wait that it ended.
     fn complete_journal(&mut self, before: State) {
-        let ran = ran(self.rules.shape(), &self.ops);
+        let ran = ran(self.context.shape(), &self.ops);
         if let (Some(last), false) = (self.journal.last_mut(), ran.is_empty()) {
             last.ran = Some(ran);
         }
@@ -398,7 +407,7 @@ impl TransitionBuilder<'_> {
         // a current lease holder always changes its entry; an outcome that changes nothing comes
         // from a holder whose lease expired and whose saga has moved on
         let stale = self.fence.is_some() && entry == EntryChange::Unchanged;
-        let (step, undo_from) = encode_state(self.rules.shape(), self.progress.state);
+        let (step, undo_from) = encode_state(self.context.shape(), self.progress.state);
         let turned_forward = undo_from.is_none();
         let save = Save {
             saga_id: self.row.saga_id.uuid(),
@@ -449,22 +458,24 @@ impl TransitionBuilder<'_> {
                 EntryChange::Remove { fence: None }
             };
         }
-        let wake = if self.rewrite {
-            machine::wake_of(self.rules.shape(), self.progress.state)
+        let next_entry = if self.rewrite {
+            machine::next_entry_of(self.context.shape(), self.progress.state)
         } else {
-            self.wake
+            self.next_entry
         };
         let fence = if self.rewrite { None } else { self.fence };
-        match (wake, entry_of(self.rules.shape(), wake)) {
-            (Wake::Retry, _) => fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
-                fence,
-                due_at: self.retry_at,
-                error: self.error.clone(),
-            }),
+        match (next_entry, entry_of(self.context.shape(), next_entry)) {
+            (NextEntry::Retry, _) => {
+                fence.map_or(EntryChange::Unchanged, |fence| EntryChange::Retry {
+                    fence,
+                    due_at: self.retry_at,
+                    error: self.error.clone(),
+                })
+            }
             (_, Some(EntryWrite { kind, step })) => {
                 let step = step.into_owned();
-                let due_at = match wake {
-                    Wake::Deadline(_) => self.deadline.unwrap_or(self.row.now),
+                let due_at = match next_entry {
+                    NextEntry::Deadline(_) => self.deadline.unwrap_or(self.row.now),
                     _ => self.row.now,
                 };
                 match fence {
@@ -477,7 +488,7 @@ impl TransitionBuilder<'_> {
                     None => self.ensure(kind, step, due_at),
                 }
             }
-            (Wake::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
+            (NextEntry::Nothing, None) if !self.row.paused => EntryChange::Remove { fence },
             _ => EntryChange::Unchanged,
         }
     }
@@ -531,8 +542,8 @@ pub(crate) fn ran(shape: &Shape, ops: &[Op]) -> Vec<String> {
 /// it; none if it cannot be stored without a decision. Signals are kept without a verdict, and the
 /// entry is due now, so that a binary that knows the plan decides. An operator's pause needs no
 /// decision.
-pub(crate) fn undecided(row: &Row, causes: &[Cause]) -> Option<Save> {
-    if let [Cause::Operator(operation)] = causes {
+pub(crate) fn undecided(row: &Row, triggers: &[Trigger]) -> Option<Save> {
+    if let [Trigger::Operator(operation)] = triggers {
         return (operation.verb == Verb::Pause && !row.paused).then(|| Save {
             paused: true,
             entry: EntryChange::Remove { fence: None },
@@ -540,16 +551,16 @@ pub(crate) fn undecided(row: &Row, causes: &[Cause]) -> Option<Save> {
             ..unchanged(row)
         });
     }
-    let signals = causes.iter().map(|cause| match cause {
-        Cause::Signal(signal) => Some(signal.clone()),
-        Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
+    let signals = triggers.iter().map(|trigger| match trigger {
+        Trigger::Signal(signal) => Some(signal.clone()),
+        Trigger::Begun(_) | Trigger::Attempt(..) | Trigger::Operator(_) => None,
     });
     signals
         .collect::<Option<_>>()
-        .map(|signals| keep_undecided(row, signals))
+        .map(|signals| store_undecided(row, signals))
 }
 
-fn keep_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
+fn store_undecided(row: &Row, signals: Vec<NewSignal>) -> Save {
     let journal = signals.iter().map(|signal| JournalRow {
         detail: Some(format!(
             "{}: kept, the plan is not known to the receiver",

@@ -211,7 +211,7 @@ impl<S: Saga> Plan<S, Complete> {
             signals.iter().map(move |signal| SignalShape {
                 name: signal.name,
                 meaning: Meaning {
-                    class: signal.class,
+                    kind: signal.kind,
                     wait: Some(at),
                     proves: signal.proves.map(|step| self.index_of(step)),
                 },

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::{erased::Body, milestone::Milestone};
 use crate::{
+    codec::Unreadable,
     engine::EngineError,
     machine::Op,
     plan::{Complete, Plan, Saga},
@@ -17,7 +18,6 @@ use crate::{
     shape::Shape,
     step::{Outcome, Refusal, StepCx, Undo},
     store::Row,
-    stored::Unreadable,
 };
 
 /// Writes the log line of a milestone: [`Saga::log`] of one workflow.

@@ -5,7 +5,7 @@ use std::{any::Any, time::Duration};
 use kernel::{SagaId, TraceRef};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::{plan::Saga, signal::Class};
+use crate::{plan::Saga, signal::SignalKind};
 
 /// A business refusal: the saga must not be done, or can no longer be done.
 #[derive(Debug)]
@@ -249,7 +249,7 @@ pub trait SleepStep<S: Saga>: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct Signal {
     pub(crate) name: &'static str,
-    pub(crate) class: Class,
+    pub(crate) kind: SignalKind,
     pub(crate) proves: Option<&'static str>,
 }
 
@@ -258,7 +258,7 @@ impl Signal {
     pub const fn proceed(name: &'static str) -> Self {
         Self {
             name,
-            class: Class::Proceed,
+            kind: SignalKind::Proceed,
             proves: None,
         }
     }
@@ -267,7 +267,7 @@ impl Signal {
     pub const fn abort(name: &'static str) -> Self {
         Self {
             name,
-            class: Class::Abort,
+            kind: SignalKind::Abort,
             proves: None,
         }
     }

@@ -13,6 +13,8 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use uuid::Uuid;
 
 use crate::{
+    codec::Unreadable,
+    commit::{Moves, SignalResult, apply_triggers},
     machine::{Op, State},
     plan::Saga,
     preview::{Description, PlannedEffect},
@@ -24,10 +26,8 @@ use crate::{
         self, EntryChange, Fence, FirstClaim, Row, Save,
         claim::{EntryKind, PlanKey, SagaClaim},
     },
-    stored::Unreadable,
-    story::{Chapter, Subject},
-    transact::{Moves, Signaled, transact},
-    transition::{Beginning, Cause, Rules},
+    trace_export::{JournalBatch, SagaTrace},
+    transition::{Beginning, TransitionContext, Trigger},
 };
 
 /// The engine's settings.
@@ -171,17 +171,17 @@ pub enum EngineError {
 /// A created saga, before its transaction is committed.
 #[derive(Debug)]
 #[must_use = "after the commit, hand it to `Runner::launch`"]
-pub struct Started {
+pub struct StartedSaga {
     pub(crate) claim: Option<SagaClaim>,
     pub(crate) saga_id: SagaId,
     pub(crate) plan: &'static str,
     pub(crate) state: State,
     pub(crate) input: AnyInput,
     pub(crate) trace: TraceRef,
-    pub(crate) told: Option<(Subject, Chapter)>,
+    pub(crate) trace_export: Option<(SagaTrace, JournalBatch)>,
 }
 
-impl Started {
+impl StartedSaga {
     /// The saga.
     pub const fn saga_id(&self) -> SagaId {
         self.saga_id
@@ -192,10 +192,10 @@ impl Started {
 /// It runs no remote step: a [`crate::Runner`] does.
 #[derive(Clone)]
 pub struct Engine {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<EngineShared>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct EngineShared {
     workflows: Vec<Arc<dyn Definition>>,
     pub(crate) holder: String,
     pub(crate) config: EngineConfig,
@@ -205,36 +205,36 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
 }
 
-/// A version of a plan that this binary knows.
+/// One version of the plan of a registered workflow.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
+pub(crate) struct RegisteredPlan<'a> {
     pub(crate) workflow: &'a dyn Definition,
     /// Its index among the workflow's versions.
     pub(crate) version: usize,
     pub(crate) plan: &'a PlanVersion,
 }
 
-impl Known<'_> {
-    pub(crate) fn is(&self, other: Known<'_>) -> bool {
+impl RegisteredPlan<'_> {
+    pub(crate) fn is(&self, other: RegisteredPlan<'_>) -> bool {
         (self.workflow.name(), self.version) == (other.workflow.name(), other.version)
     }
 }
 
-impl Inner {
-    /// The rules for deciding on sagas of this version.
-    pub(crate) fn rules<'a>(&'a self, known: Known<'a>) -> Rules<'a> {
-        Rules {
-            plan: known.plan,
+impl EngineShared {
+    /// The context for deciding on sagas of this version.
+    pub(crate) fn context<'a>(&'a self, registered: RegisteredPlan<'a>) -> TransitionContext<'a> {
+        TransitionContext {
+            plan: registered.plan,
             retry: &self.config.retry,
         }
     }
 
     /// Every version of every plan.
-    pub(crate) fn all_known(&self) -> impl Iterator<Item = Known<'_>> {
+    pub(crate) fn registered_plans(&self) -> impl Iterator<Item = RegisteredPlan<'_>> {
         let workflows = self.workflows.iter();
         workflows.flat_map(|workflow| {
             let versions = workflow.versions().iter().enumerate();
-            versions.map(|(version, plan)| Known {
+            versions.map(|(version, plan)| RegisteredPlan {
                 workflow: &**workflow,
                 version,
                 plan,
@@ -243,25 +243,25 @@ impl Inner {
     }
 
     /// The version of this row's plan.
-    pub(crate) fn known(&self, row: &store::Row) -> Result<Known<'_>, Unreadable> {
-        let mut known = self.all_known();
-        let found = known.find(|known| known.plan.is_of(row));
+    pub(crate) fn registered(&self, row: &store::Row) -> Result<RegisteredPlan<'_>, Unreadable> {
+        let mut plans = self.registered_plans();
+        let found = plans.find(|registered| registered.plan.is_of(row));
         found.ok_or_else(|| Unreadable::of(row))
     }
 
     /// See [`Engine::attributes`].
     pub(crate) fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
-        let read = self.current(plan).and_then(|known| {
-            let input = known.workflow.read(input.clone()).ok()?;
-            Some(known.workflow.attributes(&input))
+        let read = self.current(plan).and_then(|registered| {
+            let input = registered.workflow.read(input.clone()).ok()?;
+            Some(registered.workflow.attributes(&input))
         });
         read.unwrap_or_default()
     }
 
     /// The plan version that new sagas of this workflow get.
-    pub(crate) fn current(&self, name: &str) -> Option<Known<'_>> {
-        let mut known = self.all_known();
-        known.find(|known| known.workflow.name() == name)
+    pub(crate) fn current(&self, name: &str) -> Option<RegisteredPlan<'_>> {
+        let mut plans = self.registered_plans();
+        plans.find(|registered| registered.workflow.name() == name)
     }
 }
 
@@ -281,7 +281,7 @@ impl Engine {
         V: ?Sized + Send + Sync + 'static,
     {
         let config = config.checked()?;
-        let inner = Inner {
+        let shared = EngineShared {
             workflows: registry.definitions(),
             holder: crate::heartbeat::process_name(),
             config,
@@ -290,34 +290,37 @@ impl Engine {
             wakeup,
             tasks: TaskTracker::new(),
         };
-        for workflow in &inner.workflows {
+        for workflow in &shared.workflows {
             // a counter that first appears with its first event shows no increase: these start at
             // zero
             metrics::counter!("saga_breaches_total", "plan" => workflow.name()).increment(0);
             metrics::counter!("saga_fenced_total", "plan" => workflow.name()).increment(0);
         }
         Ok(Self {
-            inner: Arc::new(inner),
+            shared: Arc::new(shared),
         })
     }
 
     /// The shape of this saga's plan; `None` when this binary does not know it.
     pub fn shape_of(&self, row: &store::Row) -> Option<&Shape> {
-        self.inner.known(row).ok().map(|known| &known.plan.shape)
+        self.shared
+            .registered(row)
+            .ok()
+            .map(|registered| &registered.plan.shape)
     }
 
     /// The plans that this engine may claim: every version that it knows.
     pub fn plan_keys(&self) -> Vec<PlanKey> {
-        self.inner
-            .all_known()
-            .map(|known| known.plan.key())
+        self.shared
+            .registered_plans()
+            .map(|registered| registered.plan.key())
             .collect()
     }
 
     /// Attributes for the traces of a saga of this plan with this stored input; empty if the plan
     /// is unknown or the input is unreadable.
     pub fn attributes(&self, plan: &str, input: &Value) -> Vec<(&'static str, String)> {
-        self.inner.attributes(plan, input)
+        self.shared.attributes(plan, input)
     }
 
     /// Describes the real-world effect of a planned effect, with a saga's stored input.
@@ -330,13 +333,17 @@ impl Engine {
         row: &store::Row,
         effect: PlannedEffect,
     ) -> Result<Description, EngineError> {
-        let (known, input) = self.read(row)?;
-        Ok(known.workflow.describe(conn, &input, effect).await?)
+        let (registered, input) = self.read(row)?;
+        Ok(registered.workflow.describe(conn, &input, effect).await?)
     }
 
-    pub(crate) fn read(&self, row: &store::Row) -> Result<(Known<'_>, AnyInput), EngineError> {
-        let known = self.inner.known(row);
-        let read = known.and_then(|known| Ok((known, known.workflow.read(row.input.clone())?)));
+    pub(crate) fn read(
+        &self,
+        row: &store::Row,
+    ) -> Result<(RegisteredPlan<'_>, AnyInput), EngineError> {
+        let registered = self.shared.registered(row);
+        let read = registered
+            .and_then(|registered| Ok((registered, registered.workflow.read(row.input.clone())?)));
         read.map_err(|why| EngineError::Unreadable {
             saga_id: row.saga_id,
             why: why.to_string(),
@@ -345,22 +352,22 @@ impl Engine {
 
     /// The lease holder's name in claims of this engine: this process, as its heartbeat names it.
     pub fn holder(&self) -> &str {
-        &self.inner.holder
+        &self.shared.holder
     }
 
     /// Connections of the engine's pool for the statements of each order.
     pub fn lane(&self) -> &Lane {
-        &self.inner.lane
+        &self.shared.lane
     }
 
     /// The engine's pool.
     pub fn pool(&self) -> &PgPool {
-        &self.inner.pool
+        &self.shared.pool
     }
 
     /// The engine's configuration.
     pub fn config(&self) -> EngineConfig {
-        self.inner.config
+        self.shared.config
     }
 
     /// Creates a saga; see [`Engine::start_all`].
@@ -371,7 +378,7 @@ impl Engine {
         &self,
         conn: &mut PgConnection,
         new: NewSaga<'_, S>,
-    ) -> Result<Started, StartError> {
+    ) -> Result<StartedSaga, StartError> {
         let mut started = self.start_all(conn, vec![new]).await?;
         let started = started.pop().expect("one answer a saga");
         started.map_err(StartError::Refused)
@@ -387,22 +394,22 @@ impl Engine {
         &self,
         conn: &mut PgConnection,
         new: Vec<NewSaga<'_, S>>,
-    ) -> Result<Vec<Result<Started, Refusal>>, StartError> {
+    ) -> Result<Vec<Result<StartedSaga, Refusal>>, StartError> {
         let claimed_at = std::time::Instant::now();
-        let inner = &*self.inner;
-        let known = inner.current(S::NAME);
-        let known = known.ok_or(StartError::Unknown(S::NAME))?;
+        let shared = &*self.shared;
+        let registered = shared.current(S::NAME);
+        let registered = registered.ok_or(StartError::Unknown(S::NAME))?;
         let now = store::now(conn).await?;
         let mut unborn = Vec::with_capacity(new.len());
         for saga in new {
             let input = serde_json::to_value(&saga.input)?;
-            let row = Row::unborn(saga.id, known.plan.key(), input, &saga.trace, now);
+            let row = Row::unborn(saga.id, registered.plan.key(), input, &saga.trace, now);
             let claim = saga.eager.then(|| self.first_claim());
             let beginning = Beginning {
                 parent_span: saga.parent_span,
                 claim,
             };
-            let transition = inner.rules(known).begin(&row, beginning);
+            let transition = shared.context(registered).begin(&row, beginning);
             let input = AnyInput::new::<S>(saga.input);
             unborn.push((
                 row,
@@ -416,7 +423,7 @@ impl Engine {
             .iter()
             .map(|(_, input, details, ..)| (input, *details))
             .collect();
-        let answers = known.workflow.run_first(conn, &first).await?;
+        let answers = registered.workflow.run_first(conn, &first).await?;
         drop(first);
         let mut moves = Moves::default();
         let mut started = Vec::with_capacity(answers.len());
@@ -424,19 +431,19 @@ impl Engine {
             started.push(answer.map(|()| {
                 let claim = first_claim_of(&transition.save, claimed_at);
                 let state = transition.after;
-                moves.push(known, &row, input.clone(), transition);
-                Started {
+                moves.push(registered, &row, input.clone(), transition);
+                StartedSaga {
                     claim,
                     saga_id: row.saga_id,
                     plan: S::NAME,
                     state,
                     input,
                     trace,
-                    told: moves.take_told(),
+                    trace_export: moves.take_trace_export(),
                 }
             }));
         }
-        let stored = moves.store(inner, conn).await;
+        let stored = moves.store(shared, conn).await;
         stored.map_err(|error| match error {
             EngineError::Db(error) => StartError::Db(error),
             error => StartError::NotStored(error),
@@ -446,13 +453,13 @@ impl Engine {
 
     /// The claim of an entry that this process inserts for itself, and the length of its lease.
     fn first_claim(&self) -> (FirstClaim, TimeDelta) {
-        let lease = self.inner.config.lease;
+        let lease = self.shared.config.lease;
         let claim = FirstClaim {
             fence: Fence {
                 held: Uuid::now_v7(),
                 epoch: 1,
             },
-            holder: self.inner.holder.clone(),
+            holder: self.shared.holder.clone(),
         };
         (claim, TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX))
     }
@@ -460,32 +467,32 @@ impl Engine {
     /// Records signals in the caller's transaction and moves their sagas, in the given order. A
     /// signal whose id is known already has no effect.
     ///
-    /// After the commit, the caller emits [`Signaled::after`] with [`crate::AfterCommit::emit`].
+    /// After the commit, the caller emits [`SignalResult::after`] with [`crate::AfterCommit::emit`].
     ///
     /// # Errors
     /// When a saga cannot be moved. A signal to a saga that does not exist is no error: it has no
-    /// verdict in [`Signaled`].
+    /// verdict in [`SignalResult`].
     pub async fn signal(
         &self,
         conn: &mut PgConnection,
         signals: Vec<NewSignal>,
-    ) -> Result<Signaled, EngineError> {
-        let causes = signals
+    ) -> Result<SignalResult, EngineError> {
+        let triggers = signals
             .into_iter()
-            .map(|signal| (signal.saga_id, Cause::Signal(signal)))
+            .map(|signal| (signal.saga_id, Trigger::Signal(signal)))
             .collect();
-        transact(&self.inner, conn, causes).await
+        apply_triggers(&self.shared, conn, triggers).await
     }
 
     /// [`Engine::drain`] waits until this token is dropped, too.
     pub fn hold(&self) -> TaskTrackerToken {
-        self.inner.tasks.token()
+        self.shared.tasks.token()
     }
 
     /// Waits until the attempts and tasks that this process has begun are finished.
     pub async fn drain(&self) {
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs remote steps. Each attempt runs here, and its result goes to [`transact`].
+//! Runs remote steps. Each attempt runs here, and its result goes to [`apply_triggers`].
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -13,15 +13,14 @@ use tracing::{Instrument, debug, error, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    engine::{Engine, EngineError, Started},
+    codec::{Unreadable, decode_state},
+    commit::{AfterCommit, apply_triggers, try_apply_triggers},
+    engine::{Engine, EngineError, StartedSaga},
     machine::State,
     registry::{AnyInput, At, Registry, Runs},
     step::{Outcome, Undo},
-    store,
-    stored::{Unreadable, decode_state},
-    story,
-    transact::{AfterCommit, transact, transact_free},
-    transition::{Cause, Ended},
+    store, trace_export,
+    transition::{AttemptResult, Trigger},
 };
 
 /// Maximum number of timers that are stored one by one at the same time.
@@ -46,11 +45,11 @@ struct Shared<P> {
 struct Outcomes(Engine);
 
 impl Batch for Outcomes {
-    type Item = (SagaId, Cause);
+    type Item = (SagaId, Trigger);
     type Answer = Result<(), EngineError>;
 
     async fn together(&self, outcomes: &[Self::Item]) -> Vec<Option<Self::Answer>> {
-        match self.0.commit_free(outcomes).await {
+        match self.0.try_commit(outcomes).await {
             Ok(stored) => stored,
             Err(error) if outcomes.len() == 1 => vec![Some(Err(error))],
             Err(EngineError::Fenced) => self.without_fenced(outcomes).await,
@@ -70,7 +69,7 @@ impl Outcomes {
     /// Stores the outcomes whose claims still hold, together, and answers the others.
     async fn without_fenced(
         &self,
-        outcomes: &[(SagaId, Cause)],
+        outcomes: &[(SagaId, Trigger)],
     ) -> Vec<Option<Result<(), EngineError>>> {
         let Ok(held) = self.held(outcomes).await else {
             return outcomes.iter().map(|_| None).collect();
@@ -78,8 +77,8 @@ impl Outcomes {
         let fenced = |held: &bool| (!held).then_some(Err(EngineError::Fenced));
         let mut answers: Vec<_> = held.iter().map(fenced).collect();
         let rest: Vec<_> = (0..outcomes.len()).filter(|index| held[*index]).collect();
-        let causes: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
-        if let Ok(stored) = self.0.commit_free(&causes).await {
+        let triggers: Vec<_> = rest.iter().map(|index| outcomes[*index].clone()).collect();
+        if let Ok(stored) = self.0.try_commit(&triggers).await {
             for (index, answer) in rest.into_iter().zip(stored) {
                 answers[index] = answer;
             }
@@ -88,10 +87,10 @@ impl Outcomes {
     }
 
     /// Whether the claim of each outcome still holds.
-    async fn held(&self, outcomes: &[(SagaId, Cause)]) -> sqlx::Result<Vec<bool>> {
-        let claims = outcomes.iter().map(|(_, cause)| match cause {
-            Cause::Attempt(claim, _) => (claim.entry_id.uuid(), claim.epoch),
-            Cause::Begun(_) | Cause::Signal(_) | Cause::Operator(_) => (Uuid::nil(), 0),
+    async fn held(&self, outcomes: &[(SagaId, Trigger)]) -> sqlx::Result<Vec<bool>> {
+        let claims = outcomes.iter().map(|(_, trigger)| match trigger {
+            Trigger::Attempt(claim, _) => (claim.entry_id.uuid(), claim.epoch),
+            Trigger::Begun(_) | Trigger::Signal(_) | Trigger::Operator(_) => (Uuid::nil(), 0),
         });
         let (entries, epochs): (Vec<_>, Vec<_>) = claims.unzip();
         let mut conn = self.0.lane().acquire().await?;
@@ -139,15 +138,15 @@ impl<P: Send + Sync + 'static> Runner<P> {
     /// cancels nothing.
     ///
     /// Without an eager claim, it only wakes the workers of this process and returns no task.
-    pub fn launch(&self, started: Started) -> Option<JoinHandle<()>> {
-        let inner = &self.engine.inner;
+    pub fn launch(&self, started: StartedSaga) -> Option<JoinHandle<()>> {
+        let engine = &self.engine.shared;
         export_start(&started);
         let Some(claim) = started.claim else {
-            inner.wakeup.notify();
+            engine.wakeup.notify();
             return None;
         };
         let runner = self.clone();
-        Some(inner.tasks.spawn(async move {
+        Some(engine.tasks.spawn(async move {
             let attempt = Attempt {
                 claim: &claim,
                 plan: started.plan,
@@ -156,7 +155,7 @@ impl<P: Send + Sync + 'static> Runner<P> {
                 input: &started.input,
                 trace: &started.trace,
             };
-            let attempt = runner.attempt_known(attempt);
+            let attempt = runner.run_attempt(attempt);
             runner.engine.with_timeout(Box::pin(attempt)).await;
         }))
     }
@@ -180,25 +179,25 @@ impl<P: Send + Sync + 'static> Runner<P> {
                 return warn!(saga.id = %claim.saga_id, %error, "Could not read saga {}: left to the next claim", claim.saga_id);
             }
         };
-        let inner = &self.engine.inner;
-        let read = inner.known(&row).and_then(|known| {
-            let state = decode_state(&known.plan.shape, &row)?;
-            let input = known.workflow.read(row.input.clone())?;
+        let engine = &self.engine.shared;
+        let read = engine.registered(&row).and_then(|registered| {
+            let state = decode_state(&registered.plan.shape, &row)?;
+            let input = registered.workflow.read(row.input.clone())?;
             let trace = TraceRef::new(&row.trace_id, &row.root_span_id)
                 .map_err(|_| Unreadable::Corrupt { what: "trace" })?;
-            Ok((known, state, input, trace))
+            Ok((registered, state, input, trace))
         });
         match read {
-            Ok((known, state, input, trace)) => {
+            Ok((registered, state, input, trace)) => {
                 let attempt = Attempt {
                     claim,
-                    plan: known.workflow.name(),
-                    version: known.version,
+                    plan: registered.workflow.name(),
+                    version: registered.version,
                     state,
                     input: &input,
                     trace: &trace,
                 };
-                self.attempt_known(attempt).await;
+                self.run_attempt(attempt).await;
             }
             Err(error) => {
                 error!(saga.id = %claim.saga_id, %error, "Saga {} cannot be worked on", claim.saga_id);
@@ -222,11 +221,11 @@ impl<P: Send + Sync + 'static> Runner<P> {
         }
     }
 
-    async fn attempt_known(&self, attempt: Attempt<'_>) {
+    async fn run_attempt(&self, attempt: Attempt<'_>) {
         let Attempt { claim, plan, .. } = attempt;
         // for the logs; the exported span is built from the journal, under the claim's own span id
         let span = info_span!(
-            target: "saga::story",
+            target: "saga::attempt",
             "saga.step",
             saga.id = %claim.saga_id,
             saga.name = plan,
@@ -240,12 +239,12 @@ impl<P: Send + Sync + 'static> Runner<P> {
         telemetry::continue_trace(&span, attempt.trace);
         async {
             let begun = std::time::Instant::now();
-            let Some(ended) = self.run(&attempt).await else {
+            let Some(result) = self.run(&attempt).await else {
                 return debug!("The entry is not what its saga needs any more: nothing to do");
             };
-            let outcome = describe(&ended);
+            let outcome = describe(&result);
             tracing::Span::current().record("saga.outcome", outcome);
-            self.store_outcome(plan, claim, ended).await;
+            self.store_outcome(plan, claim, result).await;
             metrics::histogram!(
                 "saga_step_duration_seconds", "plan" => plan, "step" => claim.step.clone(), "outcome" => outcome
             )
@@ -256,12 +255,14 @@ impl<P: Send + Sync + 'static> Runner<P> {
     }
 
     /// Runs the step or undo that the saga's state asks for; `None` when the entry is stale.
-    async fn run(&self, attempt: &Attempt<'_>) -> Option<Ended> {
+    async fn run(&self, attempt: &Attempt<'_>) -> Option<AttemptResult> {
         let Attempt { claim, state, .. } = *attempt;
         let (step, undo) = match state {
             State::Running { step } => (step, false),
             State::Compensating { step, .. } => (step, true),
-            State::Waiting { .. } if claim.kind == EntryKind::Timer => return Some(Ended::Timer),
+            State::Waiting { .. } if claim.kind == EntryKind::Timer => {
+                return Some(AttemptResult::Timer);
+            }
             State::Waiting { .. } | State::Completed | State::Compensated { .. } => return None,
         };
         let mut workflows = self.shared.workflows.iter();
@@ -296,29 +297,29 @@ impl<P: Send + Sync + 'static> Runner<P> {
             crash_point!("saga.undo.before_call");
             let answer = guarded(limit, work).await;
             crash_point!("saga.undo.after_call");
-            Ended::Undo(answer.unwrap_or_else(Undo::Unknown))
+            AttemptResult::Undo(answer.unwrap_or_else(Undo::Unknown))
         } else {
             let work = workflow.run(at)?;
             crash_point!("saga.step.before_call");
             let answer = guarded(limit, work).await;
             crash_point!("saga.step.after_call");
-            Ended::Step(answer.unwrap_or_else(Outcome::Unknown))
+            AttemptResult::Step(answer.unwrap_or_else(Outcome::Unknown))
         })
     }
 
     /// Stores the outcome; retries until the lease ends.
-    async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, ended: Ended) {
-        if let Some(why) = failure(&ended) {
+    async fn store_outcome(&self, plan: &'static str, claim: &SagaClaim, result: AttemptResult) {
+        if let Some(why) = failure(&result) {
             tracing::Span::current().record("error", why);
             warn!(
                 "Step {} of saga {} did not end: {why}",
                 claim.step, claim.saga_id
             );
         }
-        let cause = (claim.saga_id, Cause::Attempt(claim.clone(), ended));
-        let alone = || self.engine.commit(vec![cause.clone()]);
+        let trigger = (claim.saga_id, Trigger::Attempt(claim.clone(), result));
+        let alone = || self.engine.commit(vec![trigger.clone()]);
         // with the outcomes of others; a later try is by itself
-        let mut stored = match self.shared.outcomes.run(cause.clone()).await {
+        let mut stored = match self.shared.outcomes.run(trigger.clone()).await {
             Ok(stored) => stored,
             Err(BatchError::Full | BatchError::Broke) => alone().await,
         };
@@ -362,9 +363,9 @@ struct Attempt<'a> {
 impl Engine {
     /// Call this after the commit of [`Engine::start`] where no runner is available. It exports the
     /// beginning of the saga's trace and wakes the workers of this process.
-    pub fn announce(&self, started: &Started) {
+    pub fn announce(&self, started: &StartedSaga) {
         export_start(started);
-        self.inner.wakeup.notify();
+        self.shared.wakeup.notify();
     }
 
     /// Stores that timers were due, in one transaction; if that fails, one by one.
@@ -373,14 +374,19 @@ impl Engine {
     }
 
     async fn try_timers(&self, claims: &[SagaClaim]) {
-        let causes = |claims: &[SagaClaim]| -> Vec<_> {
+        let triggers = |claims: &[SagaClaim]| -> Vec<_> {
             claims
                 .iter()
-                .map(|claim| (claim.saga_id, Cause::Attempt(claim.clone(), Ended::Timer)))
+                .map(|claim| {
+                    (
+                        claim.saga_id,
+                        Trigger::Attempt(claim.clone(), AttemptResult::Timer),
+                    )
+                })
                 .collect()
         };
         crash_point!("saga.timer.before_commit");
-        if self.commit(causes(claims)).await.is_ok() {
+        if self.commit(triggers(claims)).await.is_ok() {
             crash_point!("saga.timer.after_commit");
             return;
         }
@@ -389,7 +395,7 @@ impl Engine {
             let mut alone = Vec::with_capacity(some.len());
             for claim in some {
                 alone.push(
-                    self.timer_alone(claim, causes(std::slice::from_ref(claim)))
+                    self.timer_alone(claim, triggers(std::slice::from_ref(claim)))
                         .boxed(),
                 );
             }
@@ -397,37 +403,37 @@ impl Engine {
         }
     }
 
-    async fn timer_alone(&self, claim: &SagaClaim, causes: Vec<(SagaId, Cause)>) {
-        if let Err(error) = self.commit(causes).await {
+    async fn timer_alone(&self, claim: &SagaClaim, triggers: Vec<(SagaId, Trigger)>) {
+        if let Err(error) = self.commit(triggers).await {
             debug!(saga.id = %claim.saga_id, %error, "A timer was not stored: left to the next claim");
         }
     }
 
     /// Gives up after twice the lease: a silently dropped connection never reports an error.
     pub(crate) async fn with_timeout(&self, work: impl Future<Output = ()>) {
-        let limit = self.inner.config.lease * 2;
+        let limit = self.shared.config.lease * 2;
         if tokio::time::timeout(limit, work).await.is_err() {
             warn!("The database gave no answer within {limit:?}: left to the next claim");
         }
     }
 
     async fn load(&self, saga_id: SagaId) -> sqlx::Result<Option<store::Row>> {
-        let mut conn = self.inner.lane.acquire().await?;
+        let mut conn = self.shared.lane.acquire().await?;
         let mut rows = store::load(&mut conn, &[saga_id.uuid()]).await?;
         conn.release();
         Ok(rows.pop())
     }
 
-    /// Stores what it can without waiting for another session; see [`transact_free`].
-    async fn commit_free(
+    /// Stores what it can without waiting for another session; see [`try_apply_triggers`].
+    async fn try_commit(
         &self,
-        causes: &[(SagaId, Cause)],
+        triggers: &[(SagaId, Trigger)],
     ) -> Result<Vec<Option<Result<(), EngineError>>>, EngineError> {
-        let mut conn = self.inner.lane.acquire().await?;
+        let mut conn = self.shared.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        match transact_free(&self.inner, &mut tx, causes).await {
+        match try_apply_triggers(&self.shared, &mut tx, triggers).await {
             Ok((stored, after)) => {
-                finish(tx, after).await?;
+                commit_and_emit(tx, after).await?;
                 conn.release();
                 Ok(stored)
             }
@@ -441,17 +447,17 @@ impl Engine {
         }
     }
 
-    async fn commit(&self, causes: Vec<(SagaId, Cause)>) -> Result<(), EngineError> {
-        let mut conn = self.inner.lane.acquire().await?;
+    async fn commit(&self, triggers: Vec<(SagaId, Trigger)>) -> Result<(), EngineError> {
+        let mut conn = self.shared.lane.acquire().await?;
         let mut tx = conn.begin().await?;
-        let signaled = transact(&self.inner, &mut tx, causes).await?;
-        finish(tx, signaled.after).await?;
+        let result = apply_triggers(&self.shared, &mut tx, triggers).await?;
+        commit_and_emit(tx, result.after).await?;
         conn.release();
         Ok(())
     }
 }
 
-async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
+async fn commit_and_emit(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
     crash_point!("saga.outcome.before_commit");
     tx.commit().await?;
     crash_point!("saga.outcome.after_commit");
@@ -459,9 +465,9 @@ async fn finish(tx: PgTransaction<'_>, after: AfterCommit) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn export_start(started: &Started) {
-    if let Some((subject, chapter)) = started.told.clone() {
-        story::tell(subject, &chapter, None);
+fn export_start(started: &StartedSaga) {
+    if let Some((saga_trace, batch)) = started.trace_export.clone() {
+        trace_export::export(saga_trace, &batch, None);
     }
     metrics::counter!("saga_started_total", "plan" => started.plan).increment(1);
 }
@@ -478,29 +484,32 @@ async fn guarded<T>(limit: Duration, work: impl Future<Output = T> + Send) -> Re
     }
 }
 
-fn describe(ended: &Ended) -> &'static str {
-    match ended {
-        Ended::Step(Outcome::Done) => "done",
-        Ended::Step(Outcome::Refused(_)) => "refused",
-        Ended::Step(Outcome::Transient(_)) | Ended::Undo(Undo::Transient(_)) => "transient",
-        Ended::Step(Outcome::Unknown(_)) | Ended::Undo(Undo::Unknown(_)) => "unknown",
-        Ended::Step(Outcome::Contradicted(_)) | Ended::Undo(Undo::Contradicted(_)) => {
-            "contradicted"
+fn describe(result: &AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Step(Outcome::Done) => "done",
+        AttemptResult::Step(Outcome::Refused(_)) => "refused",
+        AttemptResult::Step(Outcome::Transient(_)) | AttemptResult::Undo(Undo::Transient(_)) => {
+            "transient"
         }
-        Ended::Undo(Undo::Done) => "undone",
-        Ended::Undo(Undo::Overtaken) => "overtaken",
-        Ended::Timer => "timer",
+        AttemptResult::Step(Outcome::Unknown(_)) | AttemptResult::Undo(Undo::Unknown(_)) => {
+            "unknown"
+        }
+        AttemptResult::Step(Outcome::Contradicted(_))
+        | AttemptResult::Undo(Undo::Contradicted(_)) => "contradicted",
+        AttemptResult::Undo(Undo::Done) => "undone",
+        AttemptResult::Undo(Undo::Overtaken) => "overtaken",
+        AttemptResult::Timer => "timer",
     }
 }
 
-fn failure(ended: &Ended) -> Option<&str> {
-    match ended {
-        Ended::Step(
+fn failure(result: &AttemptResult) -> Option<&str> {
+    match result {
+        AttemptResult::Step(
             Outcome::Transient(why) | Outcome::Unknown(why) | Outcome::Contradicted(why),
         )
-        | Ended::Undo(Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why)) => {
-            Some(why)
-        }
+        | AttemptResult::Undo(
+            Undo::Transient(why) | Undo::Unknown(why) | Undo::Contradicted(why),
+        ) => Some(why),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The verbs of `shopctl saga` that change sagas.
 
 use kernel::SagaId;
-use operator::{ActionError, Actor, Effects, Operator, subject::AnyId};
+use operator::{ActionError, Actor, Effects, Operator, saga_ref::AnyId};
 use saga::{Resolution, Verb};
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
     Common, batch,
     exit::Failure,
     output::{self, Output},
-    subject,
+    saga_ref,
 };
 
 /// An action on one saga, or its dry run on many sagas.
@@ -88,7 +88,7 @@ impl Many {
         let pool = common.shop()?;
         let operator = operator(common, &pool)?;
         let named = match &self.id {
-            Some(id) => Some(subject::find(&operator, id).await?.saga_id),
+            Some(id) => Some(saga_ref::find(&operator, id).await?.saga_id),
             None => None,
         };
         if let (Some(id), false) = (named, self.dry_run) {
@@ -152,7 +152,7 @@ async fn by_hand(
 ) -> anyhow::Result<()> {
     let actor = crate::actor(reason)?;
     let operator = operator(common, &common.shop()?)?;
-    let id = subject::find(&operator, id).await?.saga_id;
+    let id = saga_ref::find(&operator, id).await?.saga_id;
     if dry_run {
         return batch::plan(common, &operator, &[id], &verb, &actor).await;
     }

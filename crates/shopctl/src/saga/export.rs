@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use operator::{
     export::{self, Export},
     replay::{self, ReplayError},
-    subject::AnyId,
+    saga_ref::AnyId,
 };
 
 use super::operator;
-use crate::{Common, exit::Failure, output, subject};
+use crate::{Common, exit::Failure, output, saga_ref};
 
 #[derive(clap::Args)]
 pub(crate) struct ExportOne {
@@ -26,10 +26,10 @@ pub(crate) struct Replay {
 impl ExportOne {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let found = subject::find(&operator(common, &pool)?, &self.id).await?;
+        let found = saga_ref::find(&operator(common, &pool)?, &self.id).await?;
         let mut conn = pool.acquire().await?;
         let export = export::export(&mut conn, found.saga_id).await?;
-        let export = export.ok_or_else(|| subject::archived(found))?;
+        let export = export.ok_or_else(|| saga_ref::archived(found))?;
         let pretty = serde_json::to_string_pretty(&export)?;
         output::either(common.output, &export, &pretty)
     }

@@ -2,14 +2,14 @@
 
 use operator::{
     sagas::{self, SagaDetail},
-    subject::AnyId,
+    saga_ref::AnyId,
 };
 
 use super::{engine, operator};
 use crate::{
     Common,
     output::{self, Output},
-    subject,
+    saga_ref,
 };
 
 #[derive(clap::Args)]
@@ -22,10 +22,10 @@ impl Show {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let engine = engine(common, &pool)?;
-        let found = subject::find(&operator(common, &pool)?, &self.id).await?;
+        let found = saga_ref::find(&operator(common, &pool)?, &self.id).await?;
         let mut conn = pool.acquire().await?;
         let detail = sagas::find_detail(&mut conn, found.saga_id, &engine).await?;
-        let detail = detail.ok_or_else(|| subject::archived(found))?;
+        let detail = detail.ok_or_else(|| saga_ref::archived(found))?;
         if common.output == Output::Json {
             output::data(&serde_json::to_string(&detail)?)?;
             return Ok(());

@@ -1,14 +1,14 @@
 //! `shopctl saga trace`.
 
 use kernel::SagaId;
-use operator::{story, subject::AnyId};
+use operator::{saga_ref::AnyId, trace_export};
 use serde::Serialize;
 
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
-    subject,
+    saga_ref,
 };
 
 #[derive(clap::Args)]
@@ -33,21 +33,21 @@ struct Found {
 impl Trace {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
-        let found = subject::find(&super::operator(common, &pool)?, &self.id).await?;
+        let found = saga_ref::find(&super::operator(common, &pool)?, &self.id).await?;
         let saga_id = found.saga_id;
-        let story = story::of(
+        let trace = trace_export::rebuild(
             &super::engine(common, &pool)?,
             &mut *pool.acquire().await?,
             saga_id,
         )
         .await?;
-        let story = story.ok_or_else(|| subject::archived(found))?;
+        let trace = trace.ok_or_else(|| saga_ref::archived(found))?;
         let url = common.profile.find("TRACE_URL")?;
         let found = Found {
             saga_id,
-            url: url.map(|url| url.replace("{trace_id}", &story.trace_id)),
-            trace_id: story.trace_id,
-            spans: story.spans.len(),
+            url: url.map(|url| url.replace("{trace_id}", &trace.trace_id)),
+            trace_id: trace.trace_id,
+            spans: trace.spans.len(),
             reemitted: self.reemit,
         };
         if self.reemit {
@@ -56,8 +56,8 @@ impl Trace {
                 let runtime = tokio::runtime::Handle::current();
                 move || {
                     let _inside = runtime.enter();
-                    let guard = telemetry::tell_to(&endpoint)?;
-                    let sent = telemetry::tell_all(story.spans);
+                    let guard = telemetry::export_to(&endpoint)?;
+                    let sent = telemetry::span_export::export_all(trace.spans);
                     guard.shutdown();
                     sent
                 }

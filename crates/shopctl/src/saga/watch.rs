@@ -7,7 +7,7 @@ use std::{
 
 use operator::{
     sagas::{self, SagaSummary},
-    subject::AnyId,
+    saga_ref::AnyId,
 };
 use saga::machine::StateKind;
 
@@ -16,7 +16,7 @@ use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
-    subject,
+    saga_ref,
 };
 
 /// Interval between polls.
@@ -49,7 +49,7 @@ impl Watch {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let pool = common.shop()?;
         let named = match &self.id {
-            Some(id) => Some(subject::find(&operator(common, &pool)?, id).await?),
+            Some(id) => Some(saga_ref::find(&operator(common, &pool)?, id).await?),
             None => None,
         };
         let mut watched = if let Some(found) = named {
@@ -69,7 +69,7 @@ impl Watch {
             let now = sagas::find(&mut conn, &watched).await?;
             drop(conn);
             if let (Some(found), true) = (named, now.is_empty()) {
-                return Err(subject::archived(found).into());
+                return Err(saga_ref::archived(found).into());
             }
             let mut still = Vec::with_capacity(now.len());
             for saga in now {

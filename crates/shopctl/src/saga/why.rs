@@ -1,13 +1,13 @@
 //! `shopctl saga why`.
 
-use operator::{Why, diagnosis::NextStep, subject::AnyId};
+use operator::{Why, diagnosis::NextStep, saga_ref::AnyId};
 
 use super::operator;
 use crate::{
     Common,
     exit::Failure,
     output::{self, Output},
-    runbook, subject,
+    runbook, saga_ref,
 };
 
 #[derive(clap::Args)]
@@ -19,9 +19,9 @@ pub(crate) struct WhyArgs {
 impl WhyArgs {
     pub(crate) async fn run(&self, common: &Common) -> anyhow::Result<()> {
         let operator = operator(common, &common.shop()?)?;
-        let found = subject::find(&operator, &self.id).await?;
+        let found = saga_ref::find(&operator, &self.id).await?;
         let why = operator::why(&operator, &[found.saga_id]).await?.pop();
-        let why = why.ok_or_else(|| subject::archived(found))?;
+        let why = why.ok_or_else(|| saga_ref::archived(found))?;
         if common.output == Output::Json {
             output::data(&serde_json::to_string(&why)?)?;
         } else {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    machine::{State, Wake},
+    machine::{NextEntry, State},
     shape::Shape,
     store::{EntryWrite, Row},
 };
@@ -78,22 +78,22 @@ pub fn encode_state(shape: &Shape, state: State) -> (i16, Option<i16>) {
     }
 }
 
-/// Kind and stored step name of the entry that `wake` asks for; `None` if `wake` asks for no entry.
-pub(crate) fn entry_of(shape: &Shape, wake: Wake) -> Option<EntryWrite<'static>> {
-    match wake {
-        Wake::Step(i) => Some(EntryWrite {
+/// Kind and stored step name of the entry that `next_entry` asks for; `None` if it asks for none.
+pub(crate) fn entry_of(shape: &Shape, next_entry: NextEntry) -> Option<EntryWrite<'static>> {
+    match next_entry {
+        NextEntry::Step(i) => Some(EntryWrite {
             kind: "step",
             step: Cow::Borrowed(shape.steps[i].name),
         }),
-        Wake::Undo(i) => Some(EntryWrite {
+        NextEntry::Undo(i) => Some(EntryWrite {
             kind: "step",
             step: Cow::Owned(format!("{}/undo", shape.steps[i].name)),
         }),
-        Wake::Deadline(i) => Some(EntryWrite {
+        NextEntry::Deadline(i) => Some(EntryWrite {
             kind: "timer",
             step: Cow::Borrowed(shape.steps[i].name),
         }),
-        Wake::Unchanged | Wake::Retry | Wake::Nothing => None,
+        NextEntry::Unchanged | NextEntry::Retry | NextEntry::Nothing => None,
     }
 }
 

@@ -1,18 +1,18 @@
-//! Renders a violation as a story for people.
+//! Renders the path to a violation for people.
 
 use std::fmt::Write;
 
-use saga::{Class, machine::State};
+use saga::{SignalKind, machine::State};
 
 use crate::{
     decide::OperatorVerb,
     search::Violation,
     step::{Model, Scenario},
-    world::{Action, Ended, Status, Tx, Work, Worker, World},
+    world::{Action, AttemptResult, EntryWork, Status, Tx, Worker, World},
 };
 
 /// The path to `violation`, as numbered sentences.
-pub fn story(scenario: Scenario, violation: &Violation) -> String {
+pub fn counterexample(scenario: Scenario, violation: &Violation) -> String {
     let mut model = Model::new(scenario);
     model.exact = true;
     let mut world = model.begin()[usize::from(!violation.eager)];
@@ -138,8 +138,8 @@ fn sentence(world: &World, action: Action) -> String {
                 OperatorVerb::Pause => "pauses the saga",
                 OperatorVerb::Resume => "resumes the saga",
                 OperatorVerb::Cancel => "cancels the order",
-                OperatorVerb::Tell(Class::Proceed) => "tells the saga that it is paid",
-                OperatorVerb::Tell(_) => "tells the saga that its payment is canceled",
+                OperatorVerb::Signal(SignalKind::Proceed) => "tells the saga that it is paid",
+                OperatorVerb::Signal(_) => "tells the saga that its payment is canceled",
                 OperatorVerb::Done => "says that the payment is initialised",
                 OperatorVerb::Undone => "says that the payment is undone",
             };
@@ -149,8 +149,8 @@ fn sentence(world: &World, action: Action) -> String {
 }
 
 fn stores(world: &World, worker: usize, spent: bool, unheard: bool) -> String {
-    let ended = match world.workers[worker] {
-        Worker::Holds(_, ended) | Worker::Decides(_, ended, _) => outcome(ended),
+    let result = match world.workers[worker] {
+        Worker::Holds(_, result) | Worker::Decides(_, result, _) => outcome(result),
         Worker::Idle | Worker::Calls(_) => "nothing",
     };
     let spent = if spent { ", its time used up" } else { "" };
@@ -159,26 +159,26 @@ fn stores(world: &World, worker: usize, spent: bool, unheard: bool) -> String {
     } else {
         ""
     };
-    format!("worker {} stores `{ended}`{spent}{unheard}", name(worker))
+    format!("worker {} stores `{result}`{spent}{unheard}", name(worker))
 }
 
-fn request(work: Work) -> &'static str {
+fn request(work: EntryWork) -> &'static str {
     match work {
-        Work::Step(_) => "creation",
-        Work::Undo(_) => "cancellation",
-        Work::Timer(_) => "timer",
+        EntryWork::Step(_) => "creation",
+        EntryWork::Undo(_) => "cancellation",
+        EntryWork::Timer(_) => "timer",
     }
 }
 
-fn outcome(ended: Ended) -> &'static str {
-    match ended {
-        Ended::Done => "done",
-        Ended::Refused => "refused",
-        Ended::NotDone => "not done, or unknown",
-        Ended::Undone => "undone",
-        Ended::Overtaken => "overtaken: it is paid",
-        Ended::NotUndone => "not undone, or unknown",
-        Ended::Timer => "the timer was due",
+fn outcome(result: AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Done => "done",
+        AttemptResult::Refused => "refused",
+        AttemptResult::NotDone => "not done, or unknown",
+        AttemptResult::Undone => "undone",
+        AttemptResult::Overtaken => "overtaken: it is paid",
+        AttemptResult::NotUndone => "not undone, or unknown",
+        AttemptResult::Timer => "the timer was due",
     }
 }
 

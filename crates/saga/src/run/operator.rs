@@ -10,6 +10,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
+    codec::{Unreadable, decode_state, stored_state},
+    commit::{AfterCommit, apply_triggers},
     engine::{Engine, EngineError},
     journal::{JournalFact, JournalRow, VerbKind},
     machine::{self, State},
@@ -17,9 +19,7 @@ use crate::{
     shape::{Role, Shape},
     signal::{CANCEL, NewSignal, Verdict},
     store::{self, Row},
-    stored::{Unreadable, decode_state, stored_state},
-    transact::{AfterCommit, transact},
-    transition::{Cause, Transition},
+    transition::{Transition, Trigger},
 };
 
 /// An action that an operator may perform on a saga.
@@ -138,7 +138,7 @@ impl Operation {
 
     /// The inputs of the machine: the action, and the signal that some actions send. `signal_id` is
     /// the id of a signal that a participant could have sent.
-    pub fn causes(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Cause> {
+    pub fn triggers(self, saga_id: SagaId, signal_id: SignalId) -> Vec<Trigger> {
         let source = format!("operator {}", self.actor);
         let signal = match &self.verb {
             Verb::Cancel => Some(NewSignal::cancel(saga_id, source)),
@@ -151,9 +151,9 @@ impl Operation {
             }),
             _ => None,
         };
-        [Cause::Operator(self)]
+        [Trigger::Operator(self)]
             .into_iter()
-            .chain(signal.map(Cause::Signal))
+            .chain(signal.map(Trigger::Signal))
             .collect()
     }
 }
@@ -219,7 +219,7 @@ pub struct Preview {
 
 /// The result of an operator's action.
 #[derive(Debug)]
-pub struct Operated {
+pub struct OperationResult {
     /// The effects of the action.
     pub done: Preview,
     /// To be emitted after the commit.
@@ -231,7 +231,7 @@ impl Engine {
     /// row.
     ///
     /// # Errors
-    /// As for [`Engine::operate`].
+    /// As for [`Engine::apply_operation`].
     pub async fn preview(
         &self,
         conn: &mut PgConnection,
@@ -251,13 +251,13 @@ impl Engine {
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the verb does not fit the state,
     /// or the saga has moved; [`EngineError::Unreadable`] when this binary does not know the saga's
     /// plan, except for [`Verb::Pause`], which needs no plan.
-    pub async fn operate(
+    pub async fn apply_operation(
         &self,
         conn: &mut PgConnection,
         saga_id: SagaId,
         operation: Operation,
         revision: Option<i64>,
-    ) -> Result<Operated, EngineError> {
+    ) -> Result<OperationResult, EngineError> {
         let row = store::lock(conn, &[saga_id.uuid()]).await?.pop();
         let row = row.ok_or(EngineError::NotFound(saga_id))?;
         if let Some(seen) = revision.filter(|seen| *seen != row.revision) {
@@ -270,15 +270,18 @@ impl Engine {
         let done = self.work_out(conn, &row, &operation.verb).await?;
         let signal_id = match &operation.verb {
             Verb::Signal { name, .. } => {
-                let (known, input) = self.read(&row)?;
-                known.workflow.signal_id(&input, name)
+                let (registered, input) = self.read(&row)?;
+                registered.workflow.signal_id(&input, name)
             }
             _ => SignalId::new(),
         };
-        let causes = operation.causes(saga_id, signal_id);
-        let causes = causes.into_iter().map(|cause| (saga_id, cause)).collect();
-        let after = transact(&self.inner, conn, causes).await?.after;
-        Ok(Operated { done, after })
+        let triggers = operation.triggers(saga_id, signal_id);
+        let triggers = triggers
+            .into_iter()
+            .map(|trigger| (saga_id, trigger))
+            .collect();
+        let after = apply_triggers(&self.shared, conn, triggers).await?.after;
+        Ok(OperationResult { done, after })
     }
 
     async fn work_out(
@@ -293,24 +296,24 @@ impl Engine {
             why: why.to_string(),
         };
         let conflict = |why: String| EngineError::Conflict { saga_id, why };
-        let known = match self.inner.known(row) {
+        let registered = match self.shared.registered(row) {
             Err(_) if *verb == Verb::Pause => return preview_pause(row).map_err(conflict),
-            known => known.map_err(unreadable)?,
+            registered => registered.map_err(unreadable)?,
         };
-        let (rules, shape) = (self.inner.rules(known), &known.plan.shape);
+        let (context, shape) = (self.shared.context(registered), &registered.plan.shape);
         let state = decode_state(shape, row).map_err(unreadable)?;
         refuse(shape, state, row.paused, verb).map_err(conflict)?;
-        let kept = match row.kept {
+        let pending = match row.kept {
             0 => Vec::new(),
-            _ => store::kept_signals(conn, &[saga_id.uuid()]).await?,
+            _ => store::pending_signals(conn, &[saga_id.uuid()]).await?,
         };
         let operation = Operation {
             verb: verb.clone(),
             actor: String::new(),
             reason: String::new(),
         };
-        let transition = rules
-            .transition(row, &kept, operation.causes(saga_id, SignalId::new()))
+        let transition = context
+            .transition(row, &pending, operation.triggers(saga_id, SignalId::new()))
             .map_err(unreadable)?;
         let verdict = transition
             .verdicts

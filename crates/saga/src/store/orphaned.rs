@@ -11,7 +11,7 @@ use crate::{
 
 /// The orphaned sagas of one plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranded {
+pub struct OrphanedSagas {
     /// Name of the plan.
     pub plan: String,
     /// Its version.
@@ -24,7 +24,7 @@ pub struct Stranded {
     pub oldest: Vec<SagaId>,
 }
 
-impl fmt::Display for Stranded {
+impl fmt::Display for OrphanedSagas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             plan,
@@ -48,7 +48,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stranded(&self) -> sqlx::Result<Vec<Stranded>> {
+    pub async fn orphaned(&self) -> sqlx::Result<Vec<OrphanedSagas>> {
         let known: Vec<_> = self.plan_keys().iter().map(plan_name).collect();
         let rows = sqlx::query!(
             r#"
@@ -70,13 +70,13 @@ impl Engine {
         )
         .fetch_all(self.pool())
         .await?;
-        let stranded = rows.into_iter().map(|row| Stranded {
+        let orphaned = rows.into_iter().map(|row| OrphanedSagas {
             plan: row.plan,
             version: row.plan_version,
             hash: row.plan_hash,
             sagas: row.sagas,
             oldest: row.oldest,
         });
-        Ok(stranded.collect())
+        Ok(orphaned.collect())
     }
 }

@@ -8,16 +8,16 @@ use sqlx::{PgConnection, PgPool};
 use tracing::{debug, error};
 
 use crate::{
+    codec::Unreadable,
     define::Milestone,
-    engine::{EngineError, Inner, Known},
+    engine::{EngineError, EngineShared, RegisteredPlan},
     journal::{CompensationCause, JournalFact, JournalRow},
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
     signal::Verdict,
     store::{self, EntryChange, Save},
-    stored::Unreadable,
-    story::{self, Chapter, Subject},
-    transition::{Cause, Transition, undecided},
+    trace_export::{self, JournalBatch, SagaTrace},
+    transition::{Transition, Trigger, undecided},
 };
 
 /// The work that follows a commit: spans, metrics and wake-ups.
@@ -25,7 +25,7 @@ use crate::{
 #[must_use = "call `emit` after the commit"]
 pub struct AfterCommit {
     moved: Vec<Moved>,
-    told: Vec<(Subject, Chapter)>,
+    trace_exports: Vec<(SagaTrace, JournalBatch)>,
     pool: Option<PgPool>,
     wakeup: Option<messaging::Wakeup>,
 }
@@ -39,7 +39,7 @@ struct Moved {
     before: State,
     after: State,
     breach: bool,
-    /// The class of the reason why compensation began with this write.
+    /// Why this write begins compensation, as a metric label, if it does.
     compensated: Option<&'static str>,
     reason: Option<String>,
     at: DateTime<Utc>,
@@ -54,7 +54,7 @@ impl Moved {
         if matches!(after, StateKind::Running | StateKind::Compensating) {
             return;
         }
-        let created_at = story::created_at(self.saga_id).unwrap_or(self.at);
+        let created_at = trace_export::created_at(self.saga_id).unwrap_or(self.at);
         let milestone = Milestone {
             saga_id: self.saga_id,
             trace_id: &self.trace_id,
@@ -69,8 +69,8 @@ impl Moved {
 impl AfterCommit {
     /// Wakes this process' workers, counts the transitions, and exports their spans.
     pub fn emit(self) {
-        for (subject, chapter) in self.told {
-            story::tell(subject, &chapter, self.pool.as_ref());
+        for (saga_trace, batch) in self.trace_exports {
+            trace_export::export(saga_trace, &batch, self.pool.as_ref());
         }
         for moved in &self.moved {
             if moved.before != moved.after {
@@ -106,7 +106,7 @@ impl AfterCommit {
 
 /// The result of a batch of signals.
 #[derive(Debug)]
-pub struct Signaled {
+pub struct SignalResult {
     /// Verdicts by signal; `None` for a signal that is kept undecided. Signals to sagas that do not
     /// exist, and those that were known already, are missing.
     pub verdicts: BTreeMap<SignalId, Option<Verdict>>,
@@ -118,7 +118,7 @@ pub struct Signaled {
 
 /// One saga of a transaction.
 struct Moving<'a> {
-    known: Known<'a>,
+    registered: RegisteredPlan<'a>,
     trace_id: String,
     input: AnyInput,
     transition: Transition,
@@ -130,45 +130,45 @@ pub(crate) struct Moves<'a> {
     moving: Vec<Moving<'a>>,
     /// Of sagas whose plan this binary does not know.
     undecided: Vec<Save>,
-    told: Vec<(Subject, Chapter)>,
+    trace_exports: Vec<(SagaTrace, JournalBatch)>,
 }
 
-/// Locks the sagas, computes their transitions from the causes, stores the transitions and runs the
-/// local steps: the body of every transaction that moves sagas, one or a batch.
-pub(crate) async fn transact(
-    inner: &Inner,
+/// Locks the sagas, computes their transitions from the triggers, stores the transitions and runs
+/// the local steps: the body of every transaction that moves sagas, one or a batch.
+pub(crate) async fn apply_triggers(
+    shared: &EngineShared,
     conn: &mut PgConnection,
-    causes: Vec<(SagaId, Cause)>,
-) -> Result<Signaled, EngineError> {
-    let mut by_saga = BTreeMap::<SagaId, Vec<Cause>>::new();
-    for (saga_id, cause) in causes {
-        by_saga.entry(saga_id).or_default().push(cause);
+    triggers: Vec<(SagaId, Trigger)>,
+) -> Result<SignalResult, EngineError> {
+    let mut by_saga = BTreeMap::<SagaId, Vec<Trigger>>::new();
+    for (saga_id, trigger) in triggers {
+        by_saga.entry(saga_id).or_default().push(trigger);
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock(conn, &ids).await?;
     let duplicates = drop_known(conn, &mut by_saga).await?;
-    let kept = kept_of(conn, &rows).await?;
+    let pending = pending_of(conn, &rows).await?;
     let mut moves = Moves::default();
     for row in &rows {
-        let causes = by_saga.remove(&row.saga_id).unwrap_or_default();
-        if !causes.is_empty() && moves.add(inner, row, &kept, causes)?.is_stale() {
+        let triggers = by_saga.remove(&row.saga_id).unwrap_or_default();
+        if !triggers.is_empty() && moves.add(shared, row, &pending, triggers)?.is_stale() {
             return Err(EngineError::Fenced);
         }
     }
-    let mut signaled = moves.store(inner, conn).await?;
-    signaled.duplicates = duplicates;
-    Ok(signaled)
+    let mut result = moves.store(shared, conn).await?;
+    result.duplicates = duplicates;
+    Ok(result)
 }
 
-/// Removes the signals that an earlier transaction, or an earlier cause of this one, has brought.
+/// Removes the signals that an earlier transaction, or an earlier trigger of this one, has brought.
 /// Returns how many. Their sagas are locked, so no other transaction brings one meanwhile.
 async fn drop_known(
     conn: &mut PgConnection,
-    by_saga: &mut BTreeMap<SagaId, Vec<Cause>>,
+    by_saga: &mut BTreeMap<SagaId, Vec<Trigger>>,
 ) -> sqlx::Result<usize> {
-    let signal = |cause: &Cause| match cause {
-        Cause::Signal(signal) => Some(signal.id.uuid()),
-        Cause::Begun(_) | Cause::Attempt(..) | Cause::Operator(_) => None,
+    let signal = |trigger: &Trigger| match trigger {
+        Trigger::Signal(signal) => Some(signal.id.uuid()),
+        Trigger::Begun(_) | Trigger::Attempt(..) | Trigger::Operator(_) => None,
     };
     let ids: Vec<_> = by_saga.values().flatten().filter_map(signal).collect();
     if ids.is_empty() {
@@ -179,56 +179,56 @@ async fn drop_known(
         .into_iter()
         .collect();
     let before: usize = by_saga.values().map(Vec::len).sum();
-    for causes in by_saga.values_mut() {
-        causes.retain(|cause| signal(cause).is_none_or(|id| known.insert(id)));
+    for triggers in by_saga.values_mut() {
+        triggers.retain(|trigger| signal(trigger).is_none_or(|id| known.insert(id)));
     }
     Ok(before - by_saga.values().map(Vec::len).sum::<usize>())
 }
 
-/// Like [`transact`], with one cause a saga and without waiting for locks. Returns for each cause
-/// whether it was stored; absent if it must be stored alone, because another session has locked the
-/// saga or because it fails.
-pub(crate) async fn transact_free(
-    inner: &Inner,
+/// Like [`apply_triggers`], with one trigger a saga and without waiting for locks. Returns for each
+/// trigger whether it was stored; absent if it must be stored alone, because another session has
+/// locked the saga or because it fails.
+pub(crate) async fn try_apply_triggers(
+    shared: &EngineShared,
     conn: &mut PgConnection,
-    causes: &[(SagaId, Cause)],
+    triggers: &[(SagaId, Trigger)],
 ) -> Result<(Vec<Option<Result<(), EngineError>>>, AfterCommit), EngineError> {
     let mut by_saga = BTreeMap::<SagaId, usize>::new();
-    for (index, (saga_id, _)) in causes.iter().enumerate() {
+    for (index, (saga_id, _)) in triggers.iter().enumerate() {
         by_saga.entry(*saga_id).or_insert(index);
     }
     let ids: Vec<_> = by_saga.keys().map(|id| id.uuid()).collect();
     let rows = store::lock_free(conn, &ids).await?;
-    let kept = kept_of(conn, &rows).await?;
-    let mut answers: Vec<_> = causes.iter().map(|_| None).collect();
+    let pending = pending_of(conn, &rows).await?;
+    let mut answers: Vec<_> = triggers.iter().map(|_| None).collect();
     let mut moves = Moves::default();
     for row in &rows {
         let index = by_saga[&row.saga_id];
-        let added = moves.add(inner, row, &kept, vec![causes[index].1.clone()]);
+        let added = moves.add(shared, row, &pending, vec![triggers[index].1.clone()]);
         answers[index] = match added {
             Ok(Added::Moving) => Some(Ok(())),
             Ok(Added::Stale) => Some(Err(EngineError::Fenced)),
             Err(_) => None, // alone, it fails for its own caller
         };
     }
-    let stored = moves.store(inner, conn).await?;
+    let stored = moves.store(shared, conn).await?;
     Ok((answers, stored.after))
 }
 
 /// The pending signals of those sagas that have some.
-async fn kept_of(
+async fn pending_of(
     conn: &mut PgConnection,
     rows: &[store::Row],
-) -> sqlx::Result<Vec<store::KeptRow>> {
-    let with_kept = rows.iter().filter(|row| row.kept > 0);
-    let with_kept: Vec<_> = with_kept.map(|row| row.saga_id.uuid()).collect();
-    if with_kept.is_empty() {
+) -> sqlx::Result<Vec<store::PendingSignalRow>> {
+    let with_pending = rows.iter().filter(|row| row.kept > 0);
+    let with_pending: Vec<_> = with_pending.map(|row| row.saga_id.uuid()).collect();
+    if with_pending.is_empty() {
         return Ok(Vec::new());
     }
-    store::kept_signals(conn, &with_kept).await
+    store::pending_signals(conn, &with_pending).await
 }
 
-/// The result of adding one saga's causes.
+/// The result of adding one saga's triggers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Added {
     /// They are to be stored.
@@ -247,27 +247,30 @@ impl<'a> Moves<'a> {
     /// Computes the transition of a locked saga.
     fn add(
         &mut self,
-        inner: &'a Inner,
+        shared: &'a EngineShared,
         row: &store::Row,
-        kept: &[store::KeptRow],
-        causes: Vec<Cause>,
+        pending: &[store::PendingSignalRow],
+        triggers: Vec<Trigger>,
     ) -> Result<Added, EngineError> {
-        let known = inner.known(row);
-        if let (Err(_), Some(save)) = (&known, undecided(row, &causes)) {
-            let attributes = || inner.attributes(&row.plan, &row.input);
-            self.told.extend(told_of(row, attributes, &save));
+        let registered = shared.registered(row);
+        if let (Err(_), Some(save)) = (&registered, undecided(row, &triggers)) {
+            let attributes = || shared.attributes(&row.plan, &row.input);
+            self.trace_exports
+                .extend(trace_export_of(row, attributes, &save));
             self.undecided.push(save);
             return Ok(Added::Moving);
         }
-        let kept = kept.iter().filter(|it| it.saga_id == row.saga_id);
-        let kept: Vec<_> = kept.cloned().collect();
+        let pending = pending.iter().filter(|it| it.saga_id == row.saga_id);
+        let pending: Vec<_> = pending.cloned().collect();
         let work_out = || {
-            let known = known?;
-            let input = known.workflow.read(row.input.clone())?;
-            let transition = inner.rules(known).transition(row, &kept, causes)?;
-            Ok((known, input, transition))
+            let registered = registered?;
+            let input = registered.workflow.read(row.input.clone())?;
+            let transition = shared
+                .context(registered)
+                .transition(row, &pending, triggers)?;
+            Ok((registered, input, transition))
         };
-        let (known, input, transition) =
+        let (registered, input, transition) =
             work_out().map_err(|why: Unreadable| EngineError::Unreadable {
                 saga_id: row.saga_id,
                 why: why.to_string(),
@@ -275,22 +278,23 @@ impl<'a> Moves<'a> {
         if transition.stale {
             return Ok(Added::Stale);
         }
-        self.push(known, row, input, transition);
+        self.push(registered, row, input, transition);
         Ok(Added::Moving)
     }
 
     /// Adds a transition that has been computed.
     pub(crate) fn push(
         &mut self,
-        known: Known<'a>,
+        registered: RegisteredPlan<'a>,
         row: &store::Row,
         input: AnyInput,
         transition: Transition,
     ) {
-        let attributes = || known.workflow.attributes(&input);
-        self.told.extend(told_of(row, attributes, &transition.save));
+        let attributes = || registered.workflow.attributes(&input);
+        self.trace_exports
+            .extend(trace_export_of(row, attributes, &transition.save));
         self.moving.push(Moving {
-            known,
+            registered,
             trace_id: row.trace_id.clone(),
             input,
             transition,
@@ -298,47 +302,47 @@ impl<'a> Moves<'a> {
     }
 
     /// Takes the export of the transition that was added last.
-    pub(crate) fn take_told(&mut self) -> Option<(Subject, Chapter)> {
-        self.told.pop()
+    pub(crate) fn take_trace_export(&mut self) -> Option<(SagaTrace, JournalBatch)> {
+        self.trace_exports.pop()
     }
 
     /// Stores the transitions and runs the local steps.
     pub(crate) async fn store(
         self,
-        inner: &Inner,
+        shared: &EngineShared,
         conn: &mut PgConnection,
-    ) -> Result<Signaled, EngineError> {
+    ) -> Result<SignalResult, EngineError> {
         save_all(conn, &self.moving, &self.undecided).await?;
-        run_ops(inner, conn, &self.moving).await?;
-        let mut signaled = signaled(inner, &self.moving, &self.undecided);
-        signaled.after.told = self.told;
-        Ok(signaled)
+        run_ops(shared, conn, &self.moving).await?;
+        let mut result = signal_result(shared, &self.moving, &self.undecided);
+        result.after.trace_exports = self.trace_exports;
+        Ok(result)
     }
 }
 
 /// The export of a write; `None` if telemetry is disabled or the stored trace is invalid.
-fn told_of(
+fn trace_export_of(
     row: &store::Row,
     attributes: impl FnOnce() -> Vec<(&'static str, String)>,
     save: &Save,
-) -> Option<(Subject, Chapter)> {
-    if !telemetry::listens() {
+) -> Option<(SagaTrace, JournalBatch)> {
+    if !telemetry::span_export::is_enabled() {
         return None;
     }
-    let subject = Subject {
+    let saga_trace = SagaTrace {
         saga_id: row.saga_id,
         plan: row.plan.clone(),
         trace: TraceRef::new(&row.trace_id, &row.root_span_id).ok()?,
         attributes: attributes(),
     };
-    let chapter = Chapter {
+    let batch = JournalBatch {
         revision: save.revision + 1,
         at: save.at,
         before: (!row.is_unborn()).then(|| row.state.clone()),
         after: save.state.to_owned(),
         rows: save.journal.clone(),
     };
-    Some((subject, chapter))
+    Some((saga_trace, batch))
 }
 
 async fn save_all(
@@ -369,11 +373,11 @@ async fn save_all(
     }
 }
 
-fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signaled {
+fn signal_result(shared: &EngineShared, moving: &[Moving<'_>], undecided: &[Save]) -> SignalResult {
     let moved = moving.iter().map(|saga| Moved {
         saga_id: SagaId::from(saga.transition.save.saga_id),
         trace_id: saga.trace_id.clone(),
-        plan: saga.known.workflow.name(),
+        plan: saga.registered.workflow.name(),
         before: saga.transition.before,
         after: saga.transition.after,
         breach: saga.transition.breach,
@@ -381,7 +385,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
         reason: saga.transition.save.reason.clone(),
         at: saga.transition.save.at,
         input: saga.input.clone(),
-        logger: saga.known.workflow.logger(),
+        logger: saga.registered.workflow.logger(),
     });
     let decided = moving
         .iter()
@@ -391,14 +395,14 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
             .iter()
             .map(|row| (SignalId::from(row.signal_id), None))
     });
-    Signaled {
+    SignalResult {
         verdicts: decided.chain(kept).collect(),
         duplicates: 0,
         after: AfterCommit {
             moved: moved.collect(),
-            told: Vec::new(),
-            pool: Some(inner.pool.clone()),
-            wakeup: Some(inner.wakeup.clone()),
+            trace_exports: Vec::new(),
+            pool: Some(shared.pool.clone()),
+            wakeup: Some(shared.wakeup.clone()),
         },
     }
 }
@@ -426,14 +430,14 @@ fn why_compensated(save: &Save) -> Option<&'static str> {
 /// the record of each compensation that begins, then undos in reverse. Each runs for all sagas of
 /// the batch at once, one plan version after the other.
 async fn run_ops(
-    inner: &Inner,
+    shared: &EngineShared,
     conn: &mut PgConnection,
     moving: &[Moving<'_>],
 ) -> Result<(), EngineError> {
-    for known in inner.all_known() {
-        let of_it = moving.iter().filter(|saga| saga.known.is(known));
+    for registered in shared.registered_plans() {
+        let of_it = moving.iter().filter(|saga| saga.registered.is(registered));
         let of_it: Vec<_> = of_it.collect();
-        let steps = 0..known.plan.shape.steps.len();
+        let steps = 0..registered.plan.shape.steps.len();
         let forward = steps
             .clone()
             .flat_map(|step| [Op::Record(step), Op::Run(step)]);
@@ -445,8 +449,10 @@ async fn run_ops(
                 .map(|saga| (&saga.input, saga.transition.reason()))
                 .collect();
             if !sagas.is_empty() {
-                let workflow = known.workflow;
-                workflow.run_op(conn, known.version, op, &sagas).await?;
+                let workflow = registered.workflow;
+                workflow
+                    .run_op(conn, registered.version, op, &sagas)
+                    .await?;
             }
         }
     }

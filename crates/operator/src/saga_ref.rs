@@ -56,7 +56,7 @@ impl std::fmt::Display for AnyId {
 
 /// The saga that an id is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subject {
+pub struct SagaRef {
     /// The saga; it may be archived.
     pub saga_id: SagaId,
     /// The saga's order.
@@ -65,7 +65,7 @@ pub struct Subject {
 
 /// Why no saga was found.
 #[derive(Debug, thiserror::Error)]
-pub enum SubjectError {
+pub enum FindSagaError {
     /// Nothing has this id, as far as the sources show that could be read.
     #[error("no saga, order, transaction or message has the id {id}")]
     NotFound {
@@ -97,16 +97,16 @@ pub enum SubjectError {
 /// outbox and of `failed`, if they can be read.
 ///
 /// # Errors
-/// See [`SubjectError`].
-pub async fn find(operator: &Operator, id: &AnyId) -> Result<Subject, SubjectError> {
+/// See [`FindSagaError`].
+pub async fn find(operator: &Operator, id: &AnyId) -> Result<SagaRef, FindSagaError> {
     let mut conn = operator.engine.pool().acquire().await?;
     let found = match id {
         AnyId::Short(short) => return numbered(&mut conn, id, short).await,
         AnyId::Whole(whole) => in_shop(&mut conn, *whole).await?,
         AnyId::Hash(_) => None,
     };
-    if let Some(subject) = found {
-        return Ok(subject);
+    if let Some(saga) = found {
+        return Ok(saga);
     }
     let mut unavailable = Vec::new();
     let body = match body_of_message(operator, id).await {
@@ -117,11 +117,11 @@ pub async fn find(operator: &Operator, id: &AnyId) -> Result<Subject, SubjectErr
         }
     };
     for named in body.iter().flat_map(names) {
-        if let Some(subject) = in_shop(&mut conn, named).await? {
-            return Ok(subject);
+        if let Some(saga) = in_shop(&mut conn, named).await? {
+            return Ok(saga);
         }
     }
-    Err(SubjectError::NotFound {
+    Err(FindSagaError::NotFound {
         id: id.clone(),
         unavailable,
     })
@@ -131,17 +131,17 @@ async fn numbered(
     conn: &mut PgConnection,
     id: &AnyId,
     short: &str,
-) -> Result<Subject, SubjectError> {
+) -> Result<SagaRef, FindSagaError> {
     let number = Number::Short(short.to_owned());
     let orders = order::find_ids(&mut *conn, &number).await?;
-    let not_found = || SubjectError::NotFound {
+    let not_found = || FindSagaError::NotFound {
         id: id.clone(),
         unavailable: Vec::new(),
     };
     match orders.as_slice() {
         [] => {
             let mut sagas = sqlx::query_as!(
-                Subject,
+                SagaRef,
                 r#"
                 select saga_id as "saga_id: SagaId", (input->>'order_id')::uuid as "order_id: OrderId"
                 from saga.saga
@@ -156,11 +156,11 @@ async fn numbered(
             match (sagas.pop(), sagas.is_empty()) {
                 (None, _) => Err(not_found()),
                 (Some(saga), true) => Ok(saga),
-                (Some(_), false) => Err(SubjectError::AmbiguousSaga { id: id.clone() }),
+                (Some(_), false) => Err(FindSagaError::AmbiguousSaga { id: id.clone() }),
             }
         }
         [order] => in_shop(conn, order.uuid()).await?.ok_or_else(not_found),
-        _ => Err(SubjectError::Ambiguous {
+        _ => Err(FindSagaError::Ambiguous {
             id: id.clone(),
             orders,
         }),
@@ -168,9 +168,9 @@ async fn numbered(
 }
 
 /// The saga with this id, or that of the order, transaction, outbox message or event with this id.
-async fn in_shop(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Subject>> {
+async fn in_shop(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<SagaRef>> {
     let found = sqlx::query_as!(
-        Subject,
+        SagaRef,
         r#"
         select saga_id as "saga_id!: SagaId", order_id as "order_id: OrderId"
         from (
@@ -206,7 +206,7 @@ async fn in_shop(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Subje
     }
     // last, since no index finds a signal by the message that brought it
     sqlx::query_as!(
-        Subject,
+        SagaRef,
         r#"
         select g.saga_id as "saga_id: SagaId", (s.input->>'order_id')::uuid as "order_id: OrderId"
         from saga.signal g join saga.saga s using (saga_id)

@@ -3,27 +3,27 @@
 use kernel::{SagaId, TraceRef};
 use saga::{
     Engine,
-    story::{self, Subject},
+    trace_export::{self, SagaTrace},
 };
 use sqlx::PgConnection;
-use telemetry::Told;
+use telemetry::span_export::SpanRecord;
 
 /// A saga's trace, as rebuilt from its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Story {
+pub struct RebuiltTrace {
     /// The trace's id.
     pub trace_id: String,
     /// The trace's spans, in the order of events.
-    pub spans: Vec<Told>,
+    pub spans: Vec<SpanRecord>,
 }
 
 /// Rebuilds a saga's trace; `None` when the saga is neither stored nor archived. Journal rows of a
 /// kind that this binary does not know are skipped.
-pub async fn of(
+pub async fn rebuild(
     engine: &Engine,
     conn: &mut PgConnection,
     saga_id: SagaId,
-) -> sqlx::Result<Option<Story>> {
+) -> sqlx::Result<Option<RebuiltTrace>> {
     let saga = sqlx::query!(
         r#"
         select plan as "plan!", trace_id as "trace_id!", root_span_id as "root_span_id!", input as "input!"
@@ -41,17 +41,17 @@ pub async fn of(
     let Some(saga) = saga else { return Ok(None) };
     let trace = TraceRef::new(&saga.trace_id, &saga.root_span_id)
         .map_err(|error| sqlx::Error::Decode(error.into()))?;
-    let subject = Subject {
+    let saga_trace = SagaTrace {
         saga_id,
         attributes: engine.attributes(&saga.plan, &saga.input),
         plan: saga.plan,
         trace,
     };
-    let chapters = story::chapters(conn, saga_id).await?;
-    let spans = chapters
+    let batches = trace_export::journal_batches(conn, saga_id).await?;
+    let spans = batches
         .iter()
-        .flat_map(|chapter| story::spans(&subject, chapter));
-    Ok(Some(Story {
+        .flat_map(|batch| trace_export::spans(&saga_trace, batch));
+    Ok(Some(RebuiltTrace {
         trace_id: saga.trace_id,
         spans: spans.collect(),
     }))

@@ -13,13 +13,16 @@ use chrono::{DateTime, Utc};
 use kernel::{SagaId, TraceRef};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
-use telemetry::{Told, WarnOnFail as _};
+use telemetry::{
+    WarnOnFail as _,
+    span_export::{self, SpanRecord},
+};
 
 use crate::journal::{JournalFact, JournalRow};
 
 /// The values that all spans of one saga share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub struct SagaTrace {
     /// The saga.
     pub saga_id: SagaId,
     /// Its plan's name.
@@ -32,7 +35,7 @@ pub struct Subject {
 
 /// The rows that one write added to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chapter {
+pub struct JournalBatch {
     /// The revision that it made.
     pub revision: i64,
     /// When the write was made, by the database's clock.
@@ -47,62 +50,64 @@ pub struct Chapter {
 
 /// The spans of one write, in the order of the events. The first write's spans begin with the root,
 /// which has no length and exists from the beginning.
-pub fn spans(subject: &Subject, chapter: &Chapter) -> Vec<Told> {
-    let teller = Teller { subject, chapter };
-    let root = chapter.before.is_none().then(|| teller.root());
-    let rows = chapter.rows.iter().enumerate();
+pub fn spans(saga_trace: &SagaTrace, batch: &JournalBatch) -> Vec<SpanRecord> {
+    let builder = SpanBuilder { saga_trace, batch };
+    let root = batch.before.is_none().then(|| builder.root());
+    let rows = batch.rows.iter().enumerate();
     root.into_iter()
-        .chain(rows.flat_map(|(n, row)| teller.row(n, row)))
-        .chain(teller.arrival())
+        .chain(rows.flat_map(|(n, row)| builder.row(n, row)))
+        .chain(builder.arrival())
         .collect()
 }
 
 /// Exports a write right after its commit. An unsampled saga is exported as well, from its
 /// beginning, once it compensates or a fact contradicts an earlier decision.
-pub(crate) fn tell(subject: Subject, chapter: &Chapter, pool: Option<&PgPool>) {
+pub(crate) fn export(saga_trace: SagaTrace, batch: &JournalBatch, pool: Option<&PgPool>) {
     let went_wrong = |row: &JournalRow| {
         matches!(
             row.fact,
             JournalFact::CompensationBegun { .. } | JournalFact::Breach
         )
     };
-    let sampled = telemetry::samples(&subject.trace);
-    if sampled || chapter.before.as_deref() == Some("compensating") {
-        spans(&subject, chapter)
+    let sampled = telemetry::samples(&saga_trace.trace);
+    if sampled || batch.before.as_deref() == Some("compensating") {
+        spans(&saga_trace, batch)
             .into_iter()
-            .for_each(telemetry::tell);
-    } else if let (true, Some(pool)) = (chapter.rows.iter().any(went_wrong), pool) {
-        tokio::spawn(tell_all(subject, pool.clone()));
+            .for_each(span_export::export);
+    } else if let (true, Some(pool)) = (batch.rows.iter().any(went_wrong), pool) {
+        tokio::spawn(export_journal(saga_trace, pool.clone()));
     }
 }
 
-async fn tell_all(subject: Subject, pool: PgPool) {
-    let told = async {
+async fn export_journal(saga_trace: SagaTrace, pool: PgPool) {
+    let read = async {
         let mut conn = pool.acquire().await?;
-        chapters(&mut conn, subject.saga_id).await
+        journal_batches(&mut conn, saga_trace.saga_id).await
     };
-    let chapters = told.await.warn_on_fail("telling a saga from its journal");
-    for chapter in chapters.iter().flatten() {
-        spans(&subject, chapter)
+    let batches = read
+        .await
+        .warn_on_fail("exporting a saga's trace from its journal");
+    for batch in batches.iter().flatten() {
+        spans(&saga_trace, batch)
             .into_iter()
-            .for_each(telemetry::tell);
+            .for_each(span_export::export);
     }
 }
 
-struct Teller<'a> {
-    subject: &'a Subject,
-    chapter: &'a Chapter,
+struct SpanBuilder<'a> {
+    saga_trace: &'a SagaTrace,
+    batch: &'a JournalBatch,
 }
 
-impl Teller<'_> {
+impl SpanBuilder<'_> {
     /// The root's parent is the span of the request that began the saga, if that span is exported,
     /// so that a trace has one root.
-    fn root(&self) -> Told {
+    fn root(&self) -> SpanRecord {
         let mut root = self.moment("saga", &[]);
-        root.name = format!("saga {}", self.subject.plan).into();
-        root.at = self.subject.trace.clone();
+        root.name = format!("saga {}", self.saga_trace.plan).into();
+        root.at = self.saga_trace.trace.clone();
         let begun = self
-            .chapter
+            .batch
             .rows
             .first()
             .filter(|row| row.fact == JournalFact::Begun);
@@ -110,22 +115,22 @@ impl Teller<'_> {
         root
     }
 
-    fn row(&self, n: usize, row: &JournalRow) -> Vec<Told> {
-        let mut told = Vec::new();
+    fn row(&self, n: usize, row: &JournalRow) -> Vec<SpanRecord> {
+        let mut spans = Vec::new();
         match row.fact {
             JournalFact::Begun => {}
             JournalFact::Signal { .. } | JournalFact::SignalDecided { .. } => {
-                told.push(self.moment("saga.signal", &[n.to_string()]));
+                spans.push(self.moment("saga.signal", &[n.to_string()]));
             }
             JournalFact::Operator { .. } => {
-                told.push(self.moment("saga.operate", &[n.to_string()]));
+                spans.push(self.moment("saga.operate", &[n.to_string()]));
             }
             JournalFact::CompensationBegun { .. } => {
-                told.push(self.moment("saga.compensation", &[n.to_string()]));
+                spans.push(self.moment("saga.compensation", &[n.to_string()]));
             }
-            JournalFact::Breach => told.push(self.moment("saga.breach", &[n.to_string()])),
+            JournalFact::Breach => spans.push(self.moment("saga.breach", &[n.to_string()])),
             JournalFact::DeadlinePassed => {}
-            JournalFact::Woken => told.push(self.moment("saga.woken", &[n.to_string()])),
+            JournalFact::Woken => spans.push(self.moment("saga.woken", &[n.to_string()])),
             JournalFact::Done
             | JournalFact::Refused
             | JournalFact::Transient { .. }
@@ -138,15 +143,15 @@ impl Teller<'_> {
                 if let Some(step) = &row.step {
                     attempt.name = step_name(step).into();
                 }
-                attempt.began = row.began_at.unwrap_or(self.chapter.at).into();
+                attempt.began = row.began_at.unwrap_or(self.batch.at).into();
                 if let Some(span_id) = &row.span_id {
                     attempt.at = self.within(span_id);
                 }
-                told.push(attempt);
+                spans.push(attempt);
             }
         }
-        if let Some(first) = told.first_mut() {
-            say(first, row);
+        if let Some(first) = spans.first_mut() {
+            add_facts(first, row);
         }
         let waited = matches!(
             row.fact,
@@ -159,25 +164,25 @@ impl Teller<'_> {
             wait.began = began.into();
             wait.attributes
                 .push(("saga.ended_by", row.fact.kind().to_string()));
-            told.push(wait);
+            spans.push(wait);
         }
         for step in row.ran.iter().flatten() {
             let mut local = self.moment("saga.step", &[n.to_string(), step.clone()]);
             local.name = step_name(step).into();
             local.attributes.push(("saga.step", step.clone()));
             local.attributes.push(("saga.outcome", "done".to_owned()));
-            told.push(local);
+            spans.push(local);
         }
-        told
+        spans
     }
 
     /// The state that the write led to, if the state changed; visible from that moment on. At rest,
     /// the span is as long as the saga's whole life.
-    fn arrival(&self) -> Option<Told> {
-        if self.chapter.before.as_ref() == Some(&self.chapter.after) {
+    fn arrival(&self) -> Option<SpanRecord> {
+        if self.batch.before.as_ref() == Some(&self.batch.after) {
             return None;
         }
-        let name = match self.chapter.after.as_str() {
+        let name = match self.batch.after.as_str() {
             "waiting" => "saga.waiting",
             "completed" => "saga.completed",
             "compensated" => "saga.compensated",
@@ -185,43 +190,43 @@ impl Teller<'_> {
         };
         let mut arrival = self.moment(name, &["arrival".to_owned()]);
         if name != "saga.waiting"
-            && let Some(began) = created_at(self.subject.saga_id)
+            && let Some(began) = created_at(self.saga_trace.saga_id)
         {
-            arrival.began = began.min(self.chapter.at).into();
+            arrival.began = began.min(self.batch.at).into();
         }
         Some(arrival)
     }
 
-    fn moment(&self, name: &'static str, what: &[String]) -> Told {
-        let subject = self.subject;
+    fn moment(&self, name: &'static str, what: &[String]) -> SpanRecord {
+        let saga_trace = self.saga_trace;
         let mut attributes = vec![
-            ("saga.id", subject.saga_id.to_string()),
-            ("saga.name", subject.plan.clone()),
-            ("saga.state", self.chapter.after.clone()),
-            ("saga.revision", self.chapter.revision.to_string()),
+            ("saga.id", saga_trace.saga_id.to_string()),
+            ("saga.name", saga_trace.plan.clone()),
+            ("saga.state", self.batch.after.clone()),
+            ("saga.revision", self.batch.revision.to_string()),
         ];
-        attributes.extend(subject.attributes.iter().cloned());
-        Told {
+        attributes.extend(saga_trace.attributes.iter().cloned());
+        SpanRecord {
             at: self.within(&self.span_id(what)),
-            parent: Some(subject.trace.span_id().to_owned()),
+            parent: Some(saga_trace.trace.span_id().to_owned()),
             name: name.into(),
-            began: self.chapter.at.into(),
-            ended: self.chapter.at.into(),
+            began: self.batch.at.into(),
+            ended: self.batch.at.into(),
             attributes,
             error: None,
         }
     }
 
     fn within(&self, span_id: &str) -> TraceRef {
-        let trace = &self.subject.trace;
+        let trace = &self.saga_trace.trace;
         TraceRef::new(trace.trace_id(), span_id).unwrap_or_else(|_| trace.clone())
     }
 
     /// The id of a span that has none of its own, derived from its place in the journal.
     fn span_id(&self, what: &[String]) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.subject.saga_id.uuid().as_bytes());
-        hash.update(self.chapter.revision.to_be_bytes());
+        hash.update(self.saga_trace.saga_id.uuid().as_bytes());
+        hash.update(self.batch.revision.to_be_bytes());
         for what in what {
             hash.update(what.as_bytes());
             hash.update([0]);
@@ -240,7 +245,7 @@ fn step_name(step: &str) -> String {
 }
 
 /// Adds a row's facts to its span.
-fn say(span: &mut Told, row: &JournalRow) {
+fn add_facts(span: &mut SpanRecord, row: &JournalRow) {
     let attributes = &mut span.attributes;
     let texts = [
         ("saga.step", &row.step),
@@ -280,7 +285,10 @@ fn say(span: &mut Told, row: &JournalRow) {
 
 /// The whole journal of a saga, including an archived one. Rows of a kind that this binary does not
 /// know are left out.
-pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<Vec<Chapter>> {
+pub async fn journal_batches(
+    conn: &mut PgConnection,
+    saga_id: SagaId,
+) -> sqlx::Result<Vec<JournalBatch>> {
     let rows = sqlx::query!(
         r#"
         select j.revision as "revision!", j.n as "n!", j.at as "at!", saga.journal_fact(j) as "fact!", j.step,
@@ -298,25 +306,25 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
     )
     .fetch_all(conn)
     .await?;
-    let mut chapters = Vec::<Chapter>::new();
+    let mut batches = Vec::<JournalBatch>::new();
     for row in rows {
         let Ok(fact) = serde_json::from_value(row.fact) else {
             continue;
         };
-        if chapters
+        if batches
             .last()
             .is_none_or(|last| last.revision != row.revision)
         {
-            chapters.push(Chapter {
+            batches.push(JournalBatch {
                 revision: row.revision,
                 at: row.at,
-                before: chapters.last().map(|last| last.after.clone()),
+                before: batches.last().map(|last| last.after.clone()),
                 after: row.state,
                 rows: Vec::new(),
             });
         }
-        if let Some(chapter) = chapters.last_mut() {
-            chapter.rows.push(JournalRow {
+        if let Some(batch) = batches.last_mut() {
+            batch.rows.push(JournalRow {
                 fact,
                 step: row.step,
                 attempt: row.attempt,
@@ -329,7 +337,7 @@ pub async fn chapters(conn: &mut PgConnection, saga_id: SagaId) -> sqlx::Result<
             });
         }
     }
-    Ok(chapters)
+    Ok(batches)
 }
 
 /// When a saga was created: its id, a UUIDv7, contains the time.
