@@ -4,11 +4,9 @@ use operator::{ActError, Actor, Effects};
 use saga::{Resolution, Verb};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{
-    Admin, BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds,
-};
+use web::{Admin, BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, kinds};
 
-use super::{App, problems, rules, sagas::not_found};
+use super::{App, problems, problems::ActProblems, rules, sagas::not_found};
 
 /// An operator's act.
 #[derive(Deserialize, ToSchema)]
@@ -92,9 +90,7 @@ pub(super) struct Acted {
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn retry(
@@ -112,9 +108,7 @@ pub(super) async fn retry(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn pause(
@@ -132,9 +126,7 @@ pub(super) async fn pause(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn resume(
@@ -152,9 +144,7 @@ pub(super) async fn resume(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn cancel(
@@ -172,9 +162,7 @@ pub(super) async fn cancel(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn signal(
@@ -203,9 +191,7 @@ pub(super) async fn signal(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Acted, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn resolve(

@@ -12,7 +12,7 @@ use operator::{
 use saga::machine::StateKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
+use web::{CallerProblems, IdProblems, Json, Operator, PageProblems, Path, Problem, Query, kinds};
 
 use super::{App, read_orders::Sought, rules, shapes};
 
@@ -197,9 +197,7 @@ pub(super) async fn list(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Life, description = "The saga as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find(
@@ -221,9 +219,7 @@ pub(super) async fn find(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Why, description = "The cause as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn why(
