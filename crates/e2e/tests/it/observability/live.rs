@@ -75,7 +75,10 @@ fn every_alert_on_our_own_metrics_is_raised_live() {
         .filter(|rule| asks_us(text(rule, "expr")))
         .map(|rule| text(rule, "alert"))
         .collect();
-    assert_eq!(BREAKS.into_iter().chain(FENCES).collect::<BTreeSet<_>>(), ours);
+    assert_eq!(
+        BREAKS.into_iter().chain(FENCES).collect::<BTreeSet<_>>(),
+        ours
+    );
 }
 
 async fn publish(channel: &Channel, body: &[u8]) {
