@@ -13,6 +13,10 @@ use tracing::Instrument;
 /// When the database cannot be reached or does not begin a transaction.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends `begin` even if the caller is canceled"
+    )]
     let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
     begun.await.unwrap_or_else(|error| {
         Err(sqlx::Error::Io(std::io::Error::other(format!(

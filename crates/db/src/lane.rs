@@ -105,6 +105,10 @@ impl LaneConnection {
     /// When the database cannot be reached or does not begin a transaction.
     pub async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
         self.is_beginning = true;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a connection whose `begin` did not end is closed"
+        )]
         let begun = self.conn.as_mut().expect(TAKEN).begin().await?;
         self.is_beginning = false;
         Ok(begun)

@@ -1,29 +1,31 @@
-//! A random generator that never changes: SplitMix64 (Steele, Lea, Flood, 2014). A library's
-//! generator may change with its version, and a seed must reproduce its schedule.
+//! Random choices that a seed reproduces. The generator is SplitMix64, which is an algorithm and thus
+//! the same in every version of its crate. A choice is taken from a number here, because the ranges
+//! of `rand` may change with its version.
 
 use std::time::Duration;
 
+use rand_xoshiro::{
+    SplitMix64,
+    rand_core::{RngCore, SeedableRng},
+};
+
 /// A stream of numbers, determined by a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     /// The stream of `seed` for one purpose; each purpose has its own stream.
     pub(crate) fn new(seed: u64, purpose: &[u64]) -> Self {
-        let mut random = Self(seed);
+        let mut random = Self(SplitMix64::seed_from_u64(seed));
         for part in purpose {
-            random.0 = random.next().wrapping_add(*part);
+            random = Self(SplitMix64::seed_from_u64(random.next().wrapping_add(*part)));
         }
         random
     }
 
     /// The next number.
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     /// A number below `end`, which must not be 0.
@@ -45,5 +47,19 @@ impl Random {
     /// A duration of `from` to `to` milliseconds.
     pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_for_ever() {
+        let mut random = Random::new(11, &[2, 3]);
+        assert_eq!(
+            [random.next(), random.next()],
+            [0x86ea_cee4_bba3_3da3, 0x4148_fd35_67c5_506a]
+        );
     }
 }

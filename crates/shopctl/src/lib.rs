@@ -296,7 +296,7 @@ async fn execute(cli: &Cli) -> Result<(), anyhow::Error> {
         Noun::Probe(probe) => probe.run(common).await,
         Noun::Hold(hold) => hold.run().await,
         Noun::Seed => {
-            let mut tx = common.shop()?.begin().await?;
+            let mut tx = db::begin(&common.shop()?).await?;
             let added = commerce::product::seed(&mut tx)
                 .await
                 .map_err(|error| Failure::not_done(error.to_string()))?;

@@ -236,7 +236,7 @@ async fn retry(
     id: EntryId,
     actor: &Actor,
 ) -> Result<LocatedEntry, OutboxError> {
-    let mut tx = shop.begin().await?;
+    let mut tx = db::begin(shop).await?;
     let ours = outbox::retry(&mut tx, id, actor).await;
     tx.commit().await?;
     let missing = match ours {
@@ -251,7 +251,7 @@ async fn retry(
             return Err(missing);
         }
     };
-    let mut tx = payments.begin().await?;
+    let mut tx = db::begin(payments).await?;
     let entry = outbox::retry_at_payments(shop, &mut tx, id, actor).await?;
     tx.commit().await?;
     Ok(LocatedEntry {
@@ -269,7 +269,7 @@ impl Park {
             self.id, self.id
         );
         output::confirm(common.yes, &question)?;
-        let mut tx = pool.begin().await?;
+        let mut tx = db::begin(&pool).await?;
         let parked = outbox::park(&mut tx, self.id, &actor).await;
         let parked = parked.map_err(|error| failure(error, "pause"))?;
         tx.commit().await?;

@@ -162,13 +162,13 @@ pub(crate) struct Which {
     #[arg(long)]
     step: Option<String>,
     /// Only sagas unchanged for this long: 90s, 15m, 2h, 1d. An attempt is a change.
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
     /// Only stuck sagas that have been in their state, at their step, for this long.
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = humantime::parse_duration)]
     stuck_for: Option<Duration>,
     /// Only sagas whose step has been attempted for this long and whose last attempt failed.
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = humantime::parse_duration)]
     failing_for: Option<Duration>,
     /// Only the saga of this order.
     #[arg(long)]
@@ -248,28 +248,6 @@ impl Which {
             diagnosed::list(&operator, &self.filter(), wanted, limit, usize::MAX).await?;
         Ok(diagnosed.found)
     }
-}
-
-/// Parses a duration such as `90s`, `15m`, `2h` or `1d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let says = || format!("`{text}` is no duration: say it like 90s, 15m, 2h or 1d");
-    let (number, unit) = text
-        .char_indices()
-        .next_back()
-        .map(|(at, unit)| (&text[..at], unit))
-        .ok_or_else(says)?;
-    let number: u64 = number.parse().map_err(|_| says())?;
-    let seconds = match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(60 * 60),
-        'd' => Some(24 * 60 * 60),
-        _ => None,
-    };
-    seconds
-        .and_then(|seconds| number.checked_mul(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(says)
 }
 
 /// The operator's view and actions, with the data sources that are configured here.

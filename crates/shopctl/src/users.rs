@@ -188,7 +188,7 @@ impl Users<'_> {
             .context("the password could not be read from stdin")?;
         let roles: Vec<Role> = role.iter().copied().map(Role::from).collect();
         let password = password.trim_end_matches(['\r', '\n']).to_owned();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let ensured = self
             .auth
             .ensure(&mut tx, email, name, &password, &roles)
@@ -219,7 +219,7 @@ impl Users<'_> {
         let actor = crate::actor(reason)?;
         let question = format!("Account {email} may {} from now on.", may(role));
         output::confirm(self.common.yes, &question)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let before = self
             .auth
             .grant(&mut tx, email, role)
@@ -244,7 +244,7 @@ impl Users<'_> {
         let actor = crate::actor(reason)?;
         let question = format!("Account {email} may no longer {}.", may(role));
         output::confirm(self.common.yes, &question)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let before = self
             .auth
             .revoke(&mut tx, email, role)
@@ -304,7 +304,7 @@ impl Users<'_> {
             ),
         };
         output::confirm(self.common.yes, &question)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let id = account(&mut tx, email).await?;
         let ended = auth::end_sessions(&mut tx, id, which).await?;
         if ended == 0 {
@@ -331,7 +331,7 @@ impl Users<'_> {
         let actor = crate::actor(reason)?;
         let question = format!("Nobody logs in to account {email} any more, and its sessions end.");
         output::confirm(self.common.yes, &question)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let (before, new) = self.auth.disable(&mut tx, email).await.map_err(failure)?;
         if !new {
             let id = before.id;

@@ -1,6 +1,7 @@
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
 };
 use uuid::Uuid;
 
@@ -77,4 +78,41 @@ pub async fn publish(
     let confirm = sent.await.expect("the channel is open");
     let confirmed = confirm.await.expect("RabbitMQ answers");
     assert_eq!(confirmed, Confirmation::Ack(None), "{exchange} {key}");
+}
+
+/// Puts a message into `failed`, as if the consumer of `queue` could not handle it; `kind` is the
+/// kind of failure that the consumer recorded.
+///
+/// # Panics
+/// When the broker does not confirm the message, or there is no `failed`.
+pub async fn publish_failed(
+    channel: &Channel,
+    kind: Option<&str>,
+    id: Option<&str>,
+    queue: &str,
+    body: &[u8],
+    reason: &str,
+) {
+    let mut headers = FieldTable::default();
+    let recorded = [
+        ("x-original-queue", queue),
+        ("x-original-exchange", "messages"),
+        ("x-original-routing-key", "send_welcome_email"),
+        ("x-reason", reason),
+    ];
+    let kind = kind.map(|kind| ("x-failure-kind", kind));
+    for (name, value) in recorded.into_iter().chain(kind) {
+        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
+    let mut properties = BasicProperties::default()
+        .with_type("send_welcome_email".into())
+        // the consumer's own record, which the broker vouches for
+        .with_user_id("shop".into())
+        .with_delivery_mode(2)
+        .with_headers(headers);
+    if let Some(id) = id {
+        properties = properties.with_message_id(id.into());
+    }
+    publish(channel, "failed", "send_welcome_email", properties, body).await;
 }

@@ -4,6 +4,7 @@
 //!
 //! A development dependency only: no shipped crate uses it.
 
+mod answer;
 mod attack;
 mod broker;
 mod buyer;
@@ -19,8 +20,9 @@ mod refused;
 mod system;
 mod wait;
 
+pub use answer::{Answer, for_each_object};
 pub use attack::{ATTACK, Attack, Target};
-pub use broker::{foreign_client, publish, vhost};
+pub use broker::{foreign_client, publish, publish_failed, vhost};
 pub use buyer::Buyer;
 pub use collector::{Captured, Collector};
 pub use level1::Level1;
@@ -43,7 +45,6 @@ pub fn free_port() -> u16 {
 
 /// A variable that `cargo xtask test` sets.
 ///
-/// When the variable is not set.
 /// When it is not set.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name)

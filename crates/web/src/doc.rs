@@ -2,83 +2,59 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::{
-    IntoResponses,
-    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
-};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-/// Responses of every call that needs a token, for `#[utoipa::path(responses(…, CallerProblems))]`.
-///
-/// The document must hold the schema [`crate::ProblemBody`].
-#[derive(Debug)]
-pub struct CallerProblems;
+/// Declares groups of problem responses for `#[utoipa::path(responses(…))]`. The document must hold
+/// the schema [`crate::ProblemBody`].
+#[macro_export]
+macro_rules! problem_groups {
+    ($($(#[$doc:meta])* $visibility:vis $name:ident: $([$status:expr, $description:expr])+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        $visibility struct $name;
 
-impl IntoResponses for CallerProblems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            (
-                "401",
-                "`unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended",
-            ),
-            ("403", "`forbidden`: a call for others"),
-            UNAVAILABLE,
-        ])
-    }
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, $crate::ResponseOrRef> {
+                $crate::problem_responses(&[$(($status, $description)),+])
+            }
+        }
+    )+};
 }
 
-/// Responses of every call that needs no token.
-#[derive(Debug)]
-pub struct PublicProblems;
+problem_groups! {
+    /// Responses of every call that needs a token.
+    pub CallerProblems:
+        ["401", "`unauthenticated`: no token, or none that is good here; `session-over`: a change, and the session has ended"]
+        ["403", "`forbidden`: a call for others"]
+        ["503", UNAVAILABLE];
 
-impl IntoResponses for PublicProblems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[UNAVAILABLE])
-    }
+    /// Responses of every call that needs no token.
+    pub PublicProblems: ["503", UNAVAILABLE];
+
+    /// Responses of every call that returns a paged list.
+    pub PageProblems:
+        ["400", "`malformed`: `cursor` or another part of the query cannot be read"]
+        ["422", "`invalid`: `errors` names the part of the query that is out of range"];
+
+    /// Further responses of every call with a JSON body.
+    pub BodyProblems:
+        ["400", "`malformed`: the body is not JSON"]
+        ["413", "`too-large`: more than 64 KiB"]
+        ["415", "`unsupported-media-type`: not `application/json`"]
+        ["422", "`invalid`: `errors` names each field and what is wrong with it"];
+
+    /// Further responses of every call without a body that names one thing.
+    pub IdProblems: ["400", "`malformed`"] ["404", "`not-found`"];
 }
 
-/// Responses of every call that returns a paged list.
-#[derive(Debug)]
-pub struct PageProblems;
+const UNAVAILABLE: &str =
+    "`unavailable`: something that is needed is not there right now; see `Retry-After`";
 
-impl IntoResponses for PageProblems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            (
-                "400",
-                "`malformed`: `cursor` or another part of the query cannot be read",
-            ),
-            (
-                "422",
-                "`invalid`: `errors` names the part of the query that is out of range",
-            ),
-        ])
-    }
-}
+/// A response, as [`utoipa::IntoResponses`] wants it.
+pub type ResponseOrRef = RefOr<Response>;
 
-/// Further responses of every call with a JSON body.
-#[derive(Debug)]
-pub struct BodyProblems;
-
-impl IntoResponses for BodyProblems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            ("400", "`malformed`: the body is not JSON"),
-            ("413", "`too-large`: more than 64 KiB"),
-            ("415", "`unsupported-media-type`: not `application/json`"),
-            (
-                "422",
-                "`invalid`: `errors` names each field and what is wrong with it",
-            ),
-        ])
-    }
-}
-
-const UNAVAILABLE: (&str, &str) = (
-    "503",
-    "`unavailable`: something that is needed is not there right now; see `Retry-After`",
-);
-
-fn problems(described: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
+/// The responses of a group, each a status and its description.
+pub fn problem_responses(described: &[(&str, &str)]) -> BTreeMap<String, ResponseOrRef> {
     let response = |description: &str| {
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name("ProblemBody")))

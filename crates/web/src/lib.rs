@@ -14,7 +14,10 @@ mod server;
 mod strict;
 
 pub use caller::{Admin, Caller, Gate, Operator, SessionCheck, Sessions};
-pub use doc::{BodyProblems, CallerProblems, PageProblems, PublicProblems};
+pub use doc::{
+    BodyProblems, CallerProblems, IdProblems, PageProblems, PublicProblems, ResponseOrRef,
+    problem_responses,
+};
 pub use extract::{Json, Path, Query};
 pub use problem::{COMMON, FieldError, Kind, Problem, ProblemBody, kinds};
 pub use server::{Layers, OwnBody, ServerLimits, finish, serve, shutdown_signal};

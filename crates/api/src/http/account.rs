@@ -22,7 +22,9 @@ use super::{
     cookies::{DEVICE, REFRESH},
     limiter::network,
     own_page::OwnPage,
-    problems, rules,
+    problems,
+    problems::RateProblems,
+    rules,
 };
 
 /// How long a device stays known after a login, seconds.
@@ -98,8 +100,7 @@ pub(super) struct Tokens {
     post, path = "/api/register", request_body = Register,
     responses(
         (status = 202, body = RegistrationAccepted, description = "A mail is on its way. A new account can log in at once"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems, BodyProblems,
+        RateProblems, PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn register(
@@ -138,8 +139,7 @@ pub(super) async fn register(
     responses(
         (status = 200, body = Tokens, description = "A new session"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`wrong-credentials`"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems, BodyProblems,
+        RateProblems, PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn login(
@@ -206,8 +206,7 @@ fn not_logged_in(error: LoginError) -> Problem {
         (status = 401, body = ProblemBody, content_type = "application/problem+json", description = "`session-over`"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json",
          description = "`forbidden`: a page of another site asks"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems,
+        RateProblems, PublicProblems,
     )
 )]
 pub(super) async fn refresh(

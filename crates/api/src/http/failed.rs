@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 use web::{
-    BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, Query, kinds,
+    BodyProblems, Caller, CallerProblems, IdProblems, Json, Operator, Path, Problem, ProblemBody,
+    Query, kinds,
 };
 
-use super::{App, problems, rules, saga_acts::actor};
+use super::{App, problems, problems::MessageProblems, rules, saga_acts::actor};
 
 /// Maximum messages that one call shows or decides on.
 const MAX_MESSAGES: usize = 1_000;
@@ -238,9 +239,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "The message")),
     responses(
         (status = 200, body = Whole, description = "The message, with what it says"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find(
@@ -268,9 +267,7 @@ pub(super) async fn find(
     params(("id" = String, Path, description = "The message")),
     responses(
         (status = 200, body = Decisions, description = "What became of each"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`failed-changed`"),
-        CallerProblems, BodyProblems,
+        MessageProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn retry(
@@ -292,9 +289,7 @@ pub(super) async fn retry(
     params(("id" = String, Path, description = "The message")),
     responses(
         (status = 200, body = Decisions, description = "What became of each"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`failed-changed`"),
-        CallerProblems, BodyProblems,
+        MessageProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn discard(

@@ -11,7 +11,7 @@ use axum::{
 use commerce::order;
 use futures::{StreamExt, stream};
 use kernel::OrderId;
-use web::{Caller, CallerProblems, Path, Problem, ProblemBody, kinds};
+use web::{Caller, CallerProblems, IdProblems, Path, Problem, ProblemBody, kinds};
 
 use super::{App, read_orders::reader, rules, shapes};
 use crate::{
@@ -39,8 +39,7 @@ const RETRY: Duration = Duration::from_secs(1);
     responses(
         (status = 200, body = shapes::StatusChange, content_type = "text/event-stream", description = "The changes, as they come"),
         (status = 204, description = "The last change was seen already: do not come again"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
+        IdProblems,
         (status = 429, body = ProblemBody, content_type = "application/problem+json",
          description = "`too-many-requests`: you watch many orders at once"),
         CallerProblems,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody, kinds};
+use web::{Caller, CallerProblems, IdProblems, Json, Path, Problem, kinds};
 
 use super::{App, account::problem};
 
@@ -58,9 +58,7 @@ pub(super) async fn list(
     params(("id" = Uuid, Path, description = "The session")),
     responses(
         (status = 204, description = "It is over"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn end(

@@ -10,12 +10,13 @@ use axum::{
 use serde::Deserialize;
 use telemetry::http::RequestTrace;
 use utoipa::ToSchema;
-use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, PublicProblems};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, PublicProblems};
 
 use super::{
     App,
     account::{DEVICE_AGE, Tokens, logged_in, problem},
     cookies::DEVICE,
+    problems::RateProblems,
 };
 
 /// The current password and its replacement.
@@ -52,8 +53,7 @@ pub(super) struct ResetPassword {
     post, path = "/api/password", request_body = ChangePassword, security(("bearer" = [])),
     responses(
         (status = 200, body = Tokens, description = "A new session"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        CallerProblems, BodyProblems,
+        RateProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn change_password(
@@ -89,8 +89,7 @@ pub(super) async fn change_password(
     post, path = "/api/password-reset", request_body = RequestReset,
     responses(
         (status = 202, description = "If there is an account for the address, a mail is on its way"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems, BodyProblems,
+        RateProblems, PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn request_password_reset(
@@ -112,8 +111,7 @@ pub(super) async fn request_password_reset(
     post, path = "/api/password-reset/confirm", request_body = ResetPassword,
     responses(
         (status = 204, description = "The password is set"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems, BodyProblems,
+        RateProblems, PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn reset_password(

@@ -1,5 +1,5 @@
 use axum::http::{HeaderName, header};
-use web::{Path, Problem, ProblemBody, PublicProblems, kinds};
+use web::{IdProblems, Path, Problem, PublicProblems, kinds};
 
 macro_rules! page {
     ($slug:literal) => {
@@ -49,9 +49,7 @@ pub const PAGES: &[(&str, &str)] = &[
     params(("slug" = String, Path, description = "The last part of the problem's `type`")),
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The page, as Markdown"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        PublicProblems,
+        IdProblems, PublicProblems,
     )
 )]
 pub(super) async fn find(

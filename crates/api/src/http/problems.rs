@@ -36,6 +36,20 @@ pub(super) const FAILED_CHANGED: Kind = Kind::new(
     "What failed is not what was looked at",
 );
 
+web::problem_groups! {
+    /// Responses of calls that are counted per network.
+    pub(super) RateProblems: ["429", "`too-many-requests`"];
+
+    /// Responses of changes that name the version they are based on.
+    pub(super) VersionProblems: ["412", "`stale`"] ["428", "`if-match-missing`"];
+
+    /// Responses of an operator's changes of a saga.
+    pub(super) ActProblems: ["404", "`not-found`"] ["409", "`act-refused`"];
+
+    /// Responses of an operator's changes of a message in `failed`.
+    pub(super) MessageProblems: ["404", "`not-found`"] ["409", "`failed-changed`"];
+}
+
 /// All problems that are specific to the shop.
 pub const KINDS: &[Kind] = &[
     KEY_MISSING,

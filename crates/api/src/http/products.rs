@@ -11,11 +11,11 @@ use operator::audit::Verb;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use web::{
-    BodyProblems, Caller, CallerProblems, Json, PageProblems, Path, Problem, ProblemBody,
-    PublicProblems, Query, kinds,
+    BodyProblems, Caller, CallerProblems, IdProblems, Json, PageProblems, Path, Problem,
+    ProblemBody, PublicProblems, Query, kinds,
 };
 
-use super::{App, audited, problems, rules, rules::MAX_PRODUCT, shapes};
+use super::{App, audited, problems, problems::VersionProblems, rules, rules::MAX_PRODUCT, shapes};
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Search {
@@ -66,9 +66,7 @@ pub(super) async fn search(
     params(("product" = String, Path, description = "Its slug")),
     responses(
         (status = 200, body = shapes::Product, description = "The product; `ETag` has its version"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        PublicProblems,
+        IdProblems, PublicProblems,
     )
 )]
 pub(super) async fn find(
@@ -84,9 +82,7 @@ pub(super) async fn find(
     params(("product" = String, Path, description = "Its slug")),
     responses(
         (status = 200, body = shapes::StockedProduct, description = "The product and its stock"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find_stocked(
@@ -234,8 +230,7 @@ pub(super) async fn create(
          description = "`malformed`: the path, `If-Match` or the body cannot be read"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`stock-held`"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
+        VersionProblems,
     )
 )]
 pub(super) async fn update(
@@ -272,8 +267,7 @@ pub(super) async fn update(
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
          description = "`malformed`: the path or `If-Match` cannot be read"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "`stale`"),
-        (status = 428, body = ProblemBody, content_type = "application/problem+json", description = "`if-match-missing`"),
+        VersionProblems,
     )
 )]
 pub(super) async fn delete(

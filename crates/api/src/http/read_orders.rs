@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 use web::{
-    Caller, CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds,
+    Caller, CallerProblems, IdProblems, Json, Operator, PageProblems, Path, Problem, Query, kinds,
 };
 
 use super::{App, rules, shapes};
@@ -29,9 +29,7 @@ pub(super) fn owner(caller: &Caller) -> Result<Option<UserId>, Problem> {
     params(("id" = OrderId, Path, description = "The order")),
     responses(
         (status = 200, body = shapes::Order, description = "The order as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find(
@@ -164,9 +162,7 @@ pub(super) async fn list_all(
     params(("id" = OrderId, Path, description = "The order")),
     responses(
         (status = 200, body = shapes::StaffOrder, description = "The order as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find_any(

@@ -1,6 +1,6 @@
 use axum::http::{HeaderName, header};
 use operator::cause::Code;
-use web::{Path, Problem, ProblemBody, PublicProblems, kinds};
+use web::{IdProblems, Path, Problem, PublicProblems, kinds};
 
 /// The runbook of a cause: its page of docs/runbooks, as Markdown. It reveals nothing about any
 /// saga.
@@ -9,9 +9,7 @@ use web::{Path, Problem, ProblemBody, PublicProblems, kinds};
     params(("cause" = Code, Path, description = "As `why` names it")),
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The page"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        PublicProblems,
+        IdProblems, PublicProblems,
     )
 )]
 pub(super) async fn find(

@@ -4,11 +4,9 @@ use operator::{ActionError, Actor, Effects};
 use saga::{Resolution, Verb};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{
-    Admin, BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds,
-};
+use web::{Admin, BodyProblems, Caller, CallerProblems, Json, Operator, Path, Problem, kinds};
 
-use super::{App, problems, rules, sagas::not_found};
+use super::{App, problems, problems::ActProblems, rules, sagas::not_found};
 
 /// An operator's act.
 #[derive(Deserialize, ToSchema)]
@@ -93,10 +91,8 @@ pub(super) struct ActionResult {
     post, path = "/api/sagas/{id}/retry", operation_id = "retry_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn retry(
@@ -113,10 +109,8 @@ pub(super) async fn retry(
     post, path = "/api/sagas/{id}/pause", operation_id = "pause_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn pause(
@@ -133,10 +127,8 @@ pub(super) async fn pause(
     post, path = "/api/sagas/{id}/resume", operation_id = "resume_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn resume(
@@ -153,10 +145,8 @@ pub(super) async fn resume(
     post, path = "/api/sagas/{id}/cancel", operation_id = "cancel_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn cancel(
@@ -173,10 +163,8 @@ pub(super) async fn cancel(
     post, path = "/api/sagas/{id}/signal", operation_id = "signal_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn signal(
@@ -204,10 +192,8 @@ pub(super) async fn signal(
     post, path = "/api/sagas/{id}/resolve", operation_id = "resolve_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = ActionResult, description = "What it did, or would do"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "`act-refused`"),
-        CallerProblems, BodyProblems,
+        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        ActProblems, CallerProblems, BodyProblems,
     )
 )]
 pub(super) async fn resolve(

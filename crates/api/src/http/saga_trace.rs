@@ -3,7 +3,7 @@ use kernel::SagaId;
 use operator::trace_export;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{CallerProblems, Json, Operator, Path, Problem, ProblemBody, kinds};
+use web::{CallerProblems, IdProblems, Json, Operator, Path, Problem, kinds};
 
 use super::{App, sagas::not_found};
 
@@ -23,9 +23,7 @@ pub(super) struct TraceSent {
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = TraceSent, description = "It is sent"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn send(

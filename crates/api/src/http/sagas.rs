@@ -12,7 +12,7 @@ use operator::{
 use saga::machine::StateKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use web::{CallerProblems, Json, Operator, PageProblems, Path, Problem, ProblemBody, Query, kinds};
+use web::{CallerProblems, IdProblems, Json, Operator, PageProblems, Path, Problem, Query, kinds};
 
 use super::{App, read_orders::Sought, rules, shapes};
 
@@ -197,10 +197,8 @@ pub(super) async fn list(
     get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200, body = SagaDetail, description = "The saga as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        (status = 200,  Life=body = SagaDetail= Life, description = "The saga as it is now"),
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find(
@@ -222,9 +220,7 @@ pub(super) async fn find(
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
         (status = 200, body = Why, description = "The cause as it is now"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn why(

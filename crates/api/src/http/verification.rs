@@ -8,9 +8,9 @@ use axum::{
 use serde::Deserialize;
 use telemetry::http::RequestTrace;
 use utoipa::ToSchema;
-use web::{BodyProblems, Caller, CallerProblems, Json, Problem, ProblemBody, PublicProblems};
+use web::{BodyProblems, Caller, CallerProblems, Json, Problem, PublicProblems};
 
-use super::{App, account::problem};
+use super::{App, account::problem, problems::RateProblems};
 
 /// The token of a mailed link.
 #[derive(Deserialize, ToSchema)]
@@ -25,8 +25,7 @@ pub(super) struct VerifyEmail {
     post, path = "/api/verify-email", request_body = VerifyEmail,
     responses(
         (status = 204, description = "The address is verified"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        PublicProblems, BodyProblems,
+        RateProblems, PublicProblems, BodyProblems,
     )
 )]
 pub(super) async fn verify_email(
@@ -49,8 +48,7 @@ pub(super) async fn verify_email(
     post, path = "/api/verify-email/send", security(("bearer" = [])),
     responses(
         (status = 202, description = "A mail is on its way, or the address is verified already"),
-        (status = 429, body = ProblemBody, content_type = "application/problem+json", description = "`too-many-requests`"),
-        CallerProblems,
+        RateProblems, CallerProblems,
     )
 )]
 pub(super) async fn send_verification(

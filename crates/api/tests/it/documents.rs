@@ -3,7 +3,8 @@
 use std::{collections::HashSet, fs, path::Path};
 
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use testkit::for_each_object;
 
 use crate::support::{Answer, Shop, filled, operations};
 
@@ -15,24 +16,12 @@ fn docs() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
-/// Calls `visit` on every object of the document.
-fn walk(value: &Value, visit: &mut impl FnMut(&Map<String, Value>)) {
-    match value {
-        Value::Object(object) => {
-            visit(object);
-            object.values().for_each(|value| walk(value, visit));
-        }
-        Value::Array(values) => values.iter().for_each(|value| walk(value, visit)),
-        _ => {}
-    }
-}
-
 #[test]
 fn the_document_is_whole() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut references = 0;
-    walk(&document, &mut |object| {
+    for_each_object(&document, &mut |object| {
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             let target = document.pointer(reference.trim_start_matches('#'));
             assert!(target.is_some(), "{reference} leads nowhere");
@@ -63,7 +52,7 @@ const CLOSED: [&str; 9] = [
 fn a_field_with_a_closed_set_of_values_is_an_enum() {
     let document = document();
     let mut enums = 0;
-    walk(&document["components"]["schemas"], &mut |object| {
+    for_each_object(&document["components"]["schemas"], &mut |object| {
         let properties = object.get("properties").and_then(Value::as_object);
         for (name, schema) in properties.into_iter().flatten() {
             if !CLOSED.contains(&name.as_str()) || schema["type"] == "integer" {

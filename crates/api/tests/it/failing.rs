@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use lapin::{
-    BasicProperties, Channel, Connection,
-    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions},
-    types::{AMQPValue, FieldTable},
+    Channel, Connection,
+    options::{BasicAckOptions, BasicGetOptions},
 };
 use messaging::{
     failed::DeadLetterSession,
@@ -72,36 +71,7 @@ impl Failing {
         body: &[u8],
         reason: &str,
     ) {
-        let mut headers = FieldTable::default();
-        if let Some(kind) = kind {
-            let kind = AMQPValue::LongString(kind.into());
-            headers.insert("x-failure-kind".into(), kind);
-        }
-        for (name, value) in [
-            ("x-original-queue", queue),
-            ("x-original-exchange", QUEUE),
-            ("x-original-routing-key", "send_welcome_email"),
-            ("x-reason", reason),
-        ] {
-            headers.insert(name.into(), AMQPValue::LongString(value.into()));
-        }
-        headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
-        let properties = BasicProperties::default()
-            .with_type("send_welcome_email".into())
-            // the consumer's own record, as the broker vouches for it
-            .with_user_id("shop".into())
-            .with_delivery_mode(2)
-            .with_headers(headers);
-        let properties = match id {
-            Some(id) => properties.with_message_id(id.into()),
-            None => properties,
-        };
-        let options = BasicPublishOptions::default();
-        let (exchange, key) = ("failed".into(), "send_welcome_email".into());
-        let published = self
-            .channel
-            .basic_publish(exchange, key, options, body, properties);
-        published.await.unwrap().await.unwrap();
+        testkit::publish_failed(&self.channel, kind, id, queue, body, reason).await;
     }
 
     /// The groups, once they hold this many messages: messages that one reader releases reach the

@@ -16,13 +16,14 @@ use contracts::{payments::SHOP_AUDIENCE, topology::TRANSACTION_COMPLETED};
 use db::{Bus, Lane};
 use kernel::{Clock, OrderId, ProductId, RetryPolicy, SagaId, SignalId, UserId};
 use messaging::Wakeup;
-use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
+use reqwest::{Client, Method, RequestBuilder};
 use saga::{
     Engine, EngineConfig, NewSignal, Verdict,
     claim::{EntryKind, claim_sagas},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
+pub(crate) use testkit::Answer;
 use testkit::FakePayments;
 use tokens::{Signer, Verifier};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -75,14 +76,6 @@ impl Default for Settings {
             shutdown: CancellationToken::new(),
         }
     }
-}
-
-/// The API's response.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
 }
 
 /// Row count of each table, and a digest of its contents.
@@ -423,55 +416,6 @@ impl Shop {
             assert!(traces.contains_key(needed), "{needed} is looked at");
         }
         traces
-    }
-}
-
-impl Answer {
-    pub(crate) async fn to(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
-        Self {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    /// The body, if it is JSON.
-    pub(crate) fn json_or_null(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Asserts that the answer is this problem, as RFC 9457 defines it, and returns the document.
-    #[track_caller]
-    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{}",
-            self.text
-        );
-        let problem = self.json();
-        assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
-        assert_eq!(problem["status"], status, "{problem}");
-        assert_eq!(problem["trace_id"].as_str().unwrap().len(), 32, "{problem}");
-        problem
-    }
-
-    /// Like `problem`, with a `Retry-After`.
-    #[track_caller]
-    pub(crate) fn problem_for_now(&self, status: u16, slug: &str) -> Value {
-        let seconds: u64 = self.header("retry-after").unwrap().parse().unwrap();
-        assert!((1..=60).contains(&seconds), "{seconds}");
-        self.problem(status, slug)
     }
 }
 

@@ -312,41 +312,6 @@ fn no_crate_names_a_workflow() {
     }
 }
 
-/// An abandoned `begin` would leave a transaction open on a pooled connection: see `db::begin`.
-#[test]
-fn no_process_begins_a_transaction_past_db() {
-    let mut files = Vec::new();
-    for name in [
-        "api",
-        "auth",
-        "commerce",
-        "doctor",
-        "messaging",
-        "operator",
-        "payments",
-        "saga",
-        "worker",
-    ] {
-        sources(&root().join("crates").join(name).join("src"), &mut files);
-    }
-    sources(&root().join("workflows/src"), &mut files);
-    let past: Vec<_> = files
-        .iter()
-        .filter(|path| {
-            let text = fs::read_to_string(path).unwrap();
-            [
-                "pool.begin()",
-                "pool().begin()",
-                "shop.begin()",
-                "payments.begin()",
-            ]
-            .iter()
-            .any(|call| text.contains(call))
-        })
-        .collect();
-    assert!(past.is_empty(), "{past:?}");
-}
-
 /// The client library's conversion into a short string panics above 255 bytes: names go through
 /// `record::short`.
 #[test]

@@ -1,5 +1,9 @@
 //! The whole system as real processes, on real PostgreSQL and RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests hold transactions open, and no client cancels them"
+)]
 
 mod accounts;
 mod authorization;

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use lapin::{
-    BasicProperties, Channel,
-    types::{AMQPValue, FieldTable},
-};
+use lapin::{BasicProperties, Channel};
 use regex::{Captures, Regex};
 use testkit::{System, SystemOptions, foreign_client, publish};
 
@@ -79,27 +76,7 @@ impl<'a> Transcript<'a> {
 
 /// Puts a message into `failed` as if its consumer of `messages` could not handle it.
 pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reason: &str) {
-    let mut headers = FieldTable::default();
-    for (name, value) in [
-        ("x-original-queue", "messages"),
-        ("x-original-exchange", "messages"),
-        ("x-original-routing-key", "send_welcome_email"),
-        ("x-reason", reason),
-    ] {
-        headers.insert(name.into(), AMQPValue::LongString(value.into()));
-    }
-    headers.insert("x-attempt".into(), AMQPValue::LongInt(4));
-    let properties = BasicProperties::default()
-        .with_type("send_welcome_email".into())
-        // the consumer's own record, which the broker vouches for
-        .with_user_id("shop".into())
-        .with_delivery_mode(2)
-        .with_headers(headers);
-    let properties = match id {
-        Some(id) => properties.with_message_id(id.into()),
-        None => properties,
-    };
-    publish(channel, "failed", "send_welcome_email", properties, body).await;
+    testkit::publish_failed(channel, None, id, "messages", body, reason).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

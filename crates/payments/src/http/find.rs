@@ -1,7 +1,7 @@
 use axum::extract::State;
 use contracts::payments::Transaction;
 use kernel::TransactionId;
-use web::{Caller, CallerProblems, Json, Path, Problem, ProblemBody};
+use web::{Caller, CallerProblems, IdProblems, Json, Path, Problem};
 
 use super::{App, not_found, reader};
 use crate::transaction;
@@ -12,9 +12,7 @@ use crate::transaction;
     params(("id" = TransactionId, Path, description = "The transaction")),
     responses(
         (status = 200, body = Transaction, description = "The transaction"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find(

@@ -3,7 +3,7 @@ use contracts::payments::Transaction;
 use kernel::OrderId;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use web::{Caller, CallerProblems, Json, Problem, ProblemBody, Query};
+use web::{Caller, CallerProblems, IdProblems, Json, Problem, Query};
 
 use super::{App, not_found, reader};
 use crate::transaction;
@@ -21,9 +21,7 @@ pub(super) struct ByOrder {
     get, path = "/transactions", tag = "payer", security(("bearer" = [])), params(ByOrder),
     responses(
         (status = 200, body = Transaction, description = "The transaction"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "`malformed`"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "`not-found`"),
-        CallerProblems,
+        IdProblems, CallerProblems,
     )
 )]
 pub(super) async fn find_by_order(

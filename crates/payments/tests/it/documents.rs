@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use testkit::for_each_object;
 
 use crate::support::Payments;
 
@@ -10,23 +11,11 @@ fn document() -> Value {
     serde_json::from_str(&payments::openapi()).unwrap()
 }
 
-/// Calls `visit` on every object of the document.
-fn walk(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
-    match value {
-        Value::Object(object) => {
-            visit(object);
-            object.values().for_each(|value| walk(value, visit));
-        }
-        Value::Array(values) => values.iter().for_each(|value| walk(value, visit)),
-        _ => {}
-    }
-}
-
 #[test]
 fn the_document_is_whole() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    walk(&document, &mut |object| {
+    for_each_object(&document, &mut |object| {
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             assert!(
                 document

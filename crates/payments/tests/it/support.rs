@@ -6,13 +6,14 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::Request,
-    http::{HeaderMap, Method, header},
+    http::{Method, header},
 };
-use contracts::payments::{AUDIENCE, SCOPE_SERVICE, Transaction};
+use contracts::payments::{AUDIENCE, SCOPE_SERVICE};
 use kernel::{Clock, OrderId, TransactionId, UserId};
 use messaging::Wakeup;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+pub(crate) use testkit::Answer;
 use tokens::{Identity, Signer, Verifier};
 use tower::ServiceExt;
 use web::{Gate, Layers, SessionCheck, Sessions};
@@ -31,14 +32,6 @@ pub(crate) struct Purchase {
     pub(crate) order: OrderId,
     pub(crate) user: UserId,
     pub(crate) transaction: TransactionId,
-}
-
-/// A response of the service.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
 }
 
 impl Payments {
@@ -170,37 +163,6 @@ impl Purchase {
             "amount": {"amount": 1999, "currency": "EUR"},
             "transaction_id": self.transaction,
         })
-    }
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    pub(crate) fn transaction(&self) -> Transaction {
-        serde_json::from_value(self.json()).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Asserts that the answer is this problem in the form of RFC 9457, and returns the document.
-    #[track_caller]
-    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{}",
-            self.text
-        );
-        let problem = self.json();
-        assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
-        assert_eq!(problem["status"], status, "{problem}");
-        assert_eq!(problem["trace_id"].as_str().unwrap().len(), 32, "{problem}");
-        problem
     }
 }
 

@@ -87,7 +87,10 @@ pub trait FirstStep<S: Saga>: Send + Sync + 'static {
         async move {
             let mut answers = Vec::with_capacity(sagas.len());
             for (input, details) in sagas {
-                // a savepoint, which takes back what the step did before it refused
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a savepoint of the caller's transaction: it takes back what the step did before it refused"
+                )]
                 let mut alone = conn.begin().await?;
                 let answer = match self.run(&mut alone, input, details).await {
                     Ok(()) => Ok(alone.commit().await?),

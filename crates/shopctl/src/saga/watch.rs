@@ -11,7 +11,7 @@ use operator::{
 };
 use saga::machine::StateKind;
 
-use super::{Which, duration, operator};
+use super::{Which, operator};
 use crate::{
     Common,
     exit::Failure,
@@ -33,7 +33,7 @@ pub(crate) struct Watch {
     #[command(flatten)]
     which: Which,
     /// Give up after this long.
-    #[arg(long, default_value = "10m", value_parser = duration)]
+    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 

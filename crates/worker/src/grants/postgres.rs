@@ -1,7 +1,7 @@
 //! Roles in PostgreSQL.
 
 use anyhow::Context;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 use super::Passwords;
 
@@ -66,8 +66,7 @@ impl Database {
     /// Creates missing roles, sets all passwords, and grants exactly the privileges in the file of
     /// grants. All of it is one transaction, so that a running process never lacks its privileges.
     pub(crate) async fn grant(&self, pool: &PgPool, passwords: &Passwords) -> anyhow::Result<()> {
-        let mut conn = pool.acquire().await?;
-        let mut tx = conn.begin().await?;
+        let mut tx = db::begin(pool).await?;
         run(&mut tx, LOCK).await?;
         for role in self.roles {
             let made: bool =
