@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod budget;
+mod canceling;
 mod create;
 mod fencing;
 mod four;

@@ -10,7 +10,7 @@ use tracing::{debug, error};
 use crate::{
     define::Milestone,
     engine::{EngineError, Inner, Known},
-    journal::{CompensationCause, JournalFact, JournalRow},
+    journal::CompensationCause,
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
     signal::Verdict,
@@ -377,7 +377,7 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
         before: saga.transition.before,
         after: saga.transition.after,
         breach: saga.transition.breach,
-        compensated: why_compensated(&saga.transition.save),
+        compensated: why_compensated(&saga.transition),
         reason: saga.transition.save.reason.clone(),
         at: saga.transition.save.at,
         input: saga.input.clone(),
@@ -404,20 +404,13 @@ fn signaled(inner: &Inner, moving: &[Moving<'_>], undecided: &[Save]) -> Signale
 }
 
 /// Why compensation began, as a metric label, if this write began it.
-fn why_compensated(save: &Save) -> Option<&'static str> {
-    let cause = save.journal.iter().find_map(|row| match row.fact {
-        JournalFact::CompensationBegun { cause } => Some(cause),
-        _ => None,
-    });
-    let by_operator = || {
-        let act = |row: &JournalRow| matches!(row.fact, JournalFact::Operator { .. });
-        save.journal.iter().any(act)
-    };
-    cause.map(|cause| match cause {
+fn why_compensated(transition: &Transition) -> Option<&'static str> {
+    let compensation = transition.compensation();
+    compensation.map(|why| match why.cause {
         CompensationCause::DeadlinePassed => "deadline",
         CompensationCause::Refused => "refused",
         CompensationCause::BudgetSpent => "budget_spent",
-        CompensationCause::Aborted | CompensationCause::Canceled if by_operator() => "operator",
+        CompensationCause::Aborted | CompensationCause::Canceled if why.by_operator => "operator",
         CompensationCause::Aborted | CompensationCause::Canceled => "canceled",
     })
 }
@@ -442,7 +435,7 @@ async fn run_ops(
             let sagas: Vec<_> = of_it
                 .iter()
                 .filter(|saga| saga.transition.ops.contains(&op))
-                .map(|saga| (&saga.input, saga.transition.reason()))
+                .map(|saga| (&saga.input, &saga.transition))
                 .collect();
             if !sagas.is_empty() {
                 let workflow = known.workflow;
