@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use commerce::order::{self, Basket, NewOrder, PaymentTerms, PlaceError};
+use commerce::order::{self, Basket, CancelCause, NewOrder, PaymentTerms, PlaceError};
 use contracts::{
     payment_event,
     payments::{InitTransaction, Status, Transaction},
@@ -14,9 +14,10 @@ use contracts::{
 use crashpoint::crash_point;
 use kernel::{Money, OrderId, SagaId, SignalId, TransactionId, UserId};
 use saga::{
-    Assertion, Complete, Description, FirstStep, FirstStepError, Local, LocalStep, Milestone,
-    Outcome, Plan, PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo, Saga, Signal,
-    StepCx, Undo, VerifyError, Wait, WaitStep, machine::StateKind,
+    Assertion, Compensation, Complete, Description, FirstStep, FirstStepError, Local, LocalStep,
+    Milestone, Outcome, Plan, PlannedEffect, Reasons, Refusal, Remote, RemoteStep, RemoteUndo,
+    Saga, Signal, StepCx, Undo, VerifyError, Wait, WaitStep, journal::CompensationCause,
+    machine::StateKind,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -58,7 +59,6 @@ impl Saga for Checkout {
     type Details = Basket; // stored as the order's lines
     type Ports = Ports;
     type View = dyn PaymentsView;
-    // the storefront knows these sentences (`frontend/src/lib/status.ts`)
     const REASONS: Reasons = Reasons {
         budget_spent: "it could not be done in time",
         deadline_passed: "it was not paid in time",
@@ -187,16 +187,19 @@ impl Saga for Checkout {
     async fn begin_compensation(
         conn: &mut PgConnection,
         input: &CheckoutInput,
-        reason: &str,
+        why: Compensation<'_>,
     ) -> sqlx::Result<()> {
-        order::begin_canceling(conn, &[(input.order_id, reason)]).await
+        Self::begin_compensation_all(conn, &[(input, why)]).await
     }
 
     async fn begin_compensation_all(
         conn: &mut PgConnection,
-        sagas: &[(&CheckoutInput, &str)],
+        sagas: &[(&CheckoutInput, Compensation<'_>)],
     ) -> sqlx::Result<()> {
-        order::begin_canceling(conn, &orders_with_reason(sagas)).await
+        let orders = sagas
+            .iter()
+            .map(|(input, why)| (input.order_id, cancel_cause(*why), why.reason));
+        order::begin_canceling(conn, &orders.collect::<Vec<_>>()).await
     }
 }
 
@@ -482,6 +485,17 @@ async fn lines(
 
 fn orders(inputs: &[&CheckoutInput]) -> Vec<OrderId> {
     inputs.iter().map(|input| input.order_id).collect()
+}
+
+fn cancel_cause(why: Compensation<'_>) -> CancelCause {
+    match why.cause {
+        CompensationCause::Canceled if why.by_operator => CancelCause::Operator,
+        CompensationCause::Canceled => CancelCause::Requested,
+        CompensationCause::Aborted => CancelCause::PaymentCanceled,
+        CompensationCause::DeadlinePassed => CancelCause::DeadlinePassed,
+        CompensationCause::Refused => CancelCause::Refused,
+        CompensationCause::BudgetSpent => CancelCause::BudgetSpent,
+    }
 }
 
 fn orders_with_reason<'a>(sagas: &[(&CheckoutInput, &'a str)]) -> Vec<(OrderId, &'a str)> {

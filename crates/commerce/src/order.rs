@@ -307,6 +307,49 @@ impl fmt::Display for HistoryStatus {
     }
 }
 
+/// Why an order is canceled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OrderCancelCause)]
+pub enum CancelCause {
+    /// The customer, or staff in the storefront, asked the shop to cancel the order.
+    Requested,
+    /// An operator's action on the order's saga canceled it.
+    Operator,
+    /// The transaction was canceled at payments.
+    PaymentCanceled,
+    /// The order was not paid in time.
+    DeadlinePassed,
+    /// Payments refused to create the transaction.
+    Refused,
+    /// Payments could not be reached in time.
+    BudgetSpent,
+}
+
+impl CancelCause {
+    /// The cause as stored and as written in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Operator => "operator",
+            Self::PaymentCanceled => "payment_canceled",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Refused => "refused",
+            Self::BudgetSpent => "budget_spent",
+        }
+    }
+
+    /// All causes.
+    pub const ALL: [Self; 6] = [
+        Self::Requested,
+        Self::Operator,
+        Self::PaymentCanceled,
+        Self::DeadlinePassed,
+        Self::Refused,
+        Self::BudgetSpent,
+    ];
+}
+
 /// One change of an order's status.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct StatusChange {
@@ -314,8 +357,10 @@ pub struct StatusChange {
     pub seq: i16,
     /// The new status.
     pub status: Stored<HistoryStatus>,
-    /// The reason for the change.
+    /// The reason for the change, for people.
     pub reason: Option<String>,
+    /// Why the order is canceled; `None` in other changes and in orders of earlier releases.
+    pub cancel_cause: Option<Stored<CancelCause>>,
     /// When the status changed.
     pub at: DateTime<Utc>,
 }
@@ -462,9 +507,17 @@ mod tests {
             seq: 2,
             status: Stored::read("on_hold".to_owned()),
             reason: None,
+            cancel_cause: None,
             at: DateTime::default(),
         };
         assert!(!unknown.is_final());
+    }
+
+    #[test]
+    fn a_cancel_cause_has_one_spelling_in_json_and_in_the_database() {
+        for cause in CancelCause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
     }
 
     #[test]

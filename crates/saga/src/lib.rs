@@ -47,8 +47,8 @@ pub use engine::{
 };
 pub use operator::{Operation, OperationResult, Preview, Resolution, Standing, Verb};
 pub use plan::{
-    BeforePivot, Complete, IntoCompensable, IntoPivot, IntoRetryable, Local, Plan, Remote, Saga,
-    Sleep, Wait,
+    BeforePivot, Compensation, Complete, IntoCompensable, IntoPivot, IntoRetryable, Local, Plan,
+    Remote, Saga, Sleep, Wait,
 };
 pub use preview::{Assertion, Description, PlannedEffect, VerifyError};
 pub use registry::{PlanVersion, Registry};

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
-import type { Order, StatusChange } from './api/orders';
+import type { CancelCause, Order, StatusChange } from './api/orders';
 import type { Transaction } from './api/payments';
-import { applyChange, describe, isOver } from './status';
+import { valuesOf } from './closed';
+import { applyChange, describe, describeReason, isOver } from './status';
 
 const at = '2026-01-01T00:00:00Z';
 
@@ -58,4 +59,25 @@ test('while it is being undone it keeps its status, until it is over', () => {
   expect([undone.status, undone.canceling, isOver(undone)]).toEqual(['awaiting_payment', true, false]);
   const canceled = applyChange(undone, 3, { status: 'canceled', at });
   expect([canceled.status, canceled.canceling, isOver(canceled)]).toEqual(['canceled', false, true]);
+});
+
+test('a cancellation is described by its cause, not by its sentence', () => {
+  const words: Record<CancelCause, [mine: string, staff: string]> = {
+    requested: ['This order was canceled.', 'This order was canceled.'],
+    operator: ['This order was canceled.', 'This order was canceled.'],
+    payment_canceled: ['You canceled this order.', 'The customer canceled this order.'],
+    deadline_passed: ['Payment wasn’t received in time.', 'Payment wasn’t received in time.'],
+    refused: ['Reason: so it is', 'Reason: so it is'],
+    budget_spent: ['Reason: so it is', 'Reason: so it is'],
+  };
+  for (const cause of valuesOf(words)) {
+    expect([true, false].map((mine) => describeReason('so it is', cause, mine))).toEqual(words[cause]);
+  }
+});
+
+test('a cancellation without a known cause shows its sentence', () => {
+  const newer = 'moved_away' as CancelCause;
+  for (const cause of [null, undefined, newer]) {
+    expect(describeReason('it was canceled', cause, true)).toBe('Reason: it was canceled');
+  }
 });

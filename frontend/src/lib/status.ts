@@ -1,5 +1,5 @@
 /** Labels for every state of an order. */
-import type { Order, StatusChange } from './api/orders';
+import type { CancelCause, Order, StatusChange } from './api/orders';
 import type { Transaction } from './api/payments';
 import { entryOf, valuesOf } from './closed';
 
@@ -109,17 +109,23 @@ export function describeChange(change: StatusChange): string {
 }
 
 /** The reason for a cancellation, described for the customer or for staff. */
-export function describeReason(reason: string, mine: boolean): string {
-  switch (reason) {
-    case 'it was canceled':
+export function describeReason(reason: string, cause: CancelCause | null | undefined, mine: boolean): string {
+  switch (cause) {
+    case 'requested':
+    case 'operator':
       return 'This order was canceled.';
-    case 'the payment was canceled':
+    case 'payment_canceled':
       return mine ? 'You canceled this order.' : 'The customer canceled this order.';
-    case 'it was not paid in time':
+    case 'deadline_passed':
       return 'Payment wasn’t received in time.';
-    default:
+    case 'refused':
+    case 'budget_spent':
+    case null:
+    case undefined: // an earlier release canceled it
       return `Reason: ${reason}`;
   }
+  cause satisfies never;
+  return `Reason: ${reason}`;
 }
 
 /** Applies a received change to the order. */

@@ -130,9 +130,9 @@ function Details({ order, staff, streaming, error }: {
 }
 
 function Reason({ order, mine }: { order: Order; mine: boolean }) {
-  const reason = order.history.findLast((change) => change.reason)?.reason;
-  if (!reason) return null;
-  return <p className="fine">{describeReason(reason, mine)}</p>;
+  const change = order.history.findLast((change) => change.reason);
+  if (!change?.reason) return null;
+  return <p className="fine">{describeReason(change.reason, change.cancel_cause, mine)}</p>;
 }
 
 function Timeline({ order }: { order: Order }) {

@@ -8,6 +8,7 @@
 )]
 
 mod budget;
+mod canceling;
 mod create;
 mod doctor_through_api;
 mod fencing;

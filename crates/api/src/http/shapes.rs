@@ -154,6 +154,10 @@ pub(super) struct StatusChange {
     at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Why the order is canceled; absent in other changes and in orders of earlier releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<order::CancelCause>)]
+    cancel_cause: Option<Stored<order::CancelCause>>,
 }
 
 impl From<order::StatusChange> for StatusChange {
@@ -162,6 +166,7 @@ impl From<order::StatusChange> for StatusChange {
             status: change.status,
             at: change.at,
             reason: change.reason,
+            cancel_cause: change.cancel_cause,
         }
     }
 }

@@ -37,6 +37,14 @@ async fn a_canceled_order_gives_back_its_stock_once_payments_agrees() {
         history,
         ["pending", "awaiting_payment", "canceling", "canceled"]
     );
+    for change in canceled["history"].as_array().unwrap() {
+        let cause = if change["status"] == "canceling" || change["status"] == "canceled" {
+            json!("requested")
+        } else {
+            json!(null)
+        };
+        assert_eq!(change["cancel_cause"], cause, "{change}");
+    }
 }
 
 #[tokio::test]

@@ -36,7 +36,8 @@ fn the_document_is_whole() {
 }
 
 /// Names of fields whose values are a closed set. `status` is also the number of an HTTP status.
-const CLOSED: [&str; 9] = [
+const CLOSED: [&str; 10] = [
+    "cancel_cause",
     "cause",
     "kind",
     "result",

@@ -10,7 +10,7 @@ use messaging::{Message, outbox};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{NewOrder, PlaceError};
+use super::{CancelCause, NewOrder, PlaceError};
 
 /// Inserts orders with their lines and reserves their stock. The answers are in the order of the
 /// orders, which is also the order in which they get what is left.
@@ -209,23 +209,29 @@ pub async fn await_payment(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
     all_moved(moved.rows_affected(), &ids, "await payment")
 }
 
-/// Marks orders as being compensated, each with its reason; their status stays.
+/// Marks orders as being compensated, each with its cause and its reason; their status stays.
 pub async fn begin_canceling(
     conn: &mut PgConnection,
-    orders: &[(OrderId, &str)],
+    orders: &[(OrderId, CancelCause, &str)],
 ) -> sqlx::Result<()> {
-    let (ids, reasons) = split(orders);
+    let causes: Vec<_> = orders
+        .iter()
+        .map(|(_, cause, _)| cause.as_str().to_owned())
+        .collect();
+    let orders = orders.iter().map(|(id, _, reason)| (*id, *reason));
+    let (ids, reasons) = split(&orders.collect::<Vec<_>>());
     let moved = sqlx::query!(
         r#"
         update commerce."order" o
         set canceling = true, canceling_at = clock_timestamp(), canceling_reason = r.reason,
-            updated_at = clock_timestamp()
-        from unnest($1::uuid[], $2::text[]) as r(order_id, reason)
+            canceling_cause = r.cause, updated_at = clock_timestamp()
+        from unnest($1::uuid[], $2::text[], $3::text[]) as r(order_id, reason, cause)
         where o.order_id = r.order_id
           and o.status in ('pending', 'awaiting_payment')
         "#,
         &ids,
         &reasons,
+        &causes,
     )
     .execute(conn)
     .await?;

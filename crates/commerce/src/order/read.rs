@@ -6,7 +6,7 @@ use kernel::{Currency, Money, OrderId, ProductId, SagaId, Stored, TransactionId,
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{Line, Order, PaymentTerms, Status, StatusChange};
+use super::{CancelCause, Line, Order, PaymentTerms, Status, StatusChange};
 use crate::page::{Cursor, Page};
 
 pub(super) struct Offer {
@@ -204,7 +204,9 @@ pub async fn changes_since(
     let (ids, seqs): (Vec<_>, Vec<_>) = seen.iter().map(|(id, seq)| (id.uuid(), *seq)).unzip();
     let rows = sqlx::query!(
         r#"
-        select o.order_id as "order_id: OrderId", h.seq as "seq!", h.status as "status!", h.reason, h.at as "at!"
+        select o.order_id as "order_id: OrderId", h.seq as "seq!", h.status as "status!", h.reason, h.at as "at!",
+               case when h.status in ('canceling', 'canceled') then o.canceling_cause end
+                   as "cancel_cause: Stored<CancelCause>"
         from unnest($1::uuid[], $2::smallint[]) as seen(order_id, seq)
         join commerce."order" o using (order_id)
         cross join lateral commerce.order_history(o) h
@@ -221,6 +223,7 @@ pub async fn changes_since(
             seq: row.seq,
             status: Stored::read(row.status),
             reason: row.reason,
+            cancel_cause: row.cancel_cause,
             at: row.at,
         };
         (row.order_id, change)
@@ -250,7 +253,9 @@ pub async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec
                                                   'unit_amount', l.unit_amount) order by l.line_no)
                 from commerce.order_line l
                 where l.order_id = o.order_id) as "lines: Json<Vec<LineRow>>",
-               (select json_agg(json_build_object('seq', h.seq, 'status', h.status, 'reason', h.reason, 'at', h.at)
+               (select json_agg(json_build_object('seq', h.seq, 'status', h.status, 'reason', h.reason, 'at', h.at,
+                                                  'cancel_cause', case when h.status in ('canceling', 'canceled')
+                                                                       then o.canceling_cause end)
                                 order by h.seq)
                 from commerce.order_history(o) h) as "history: Json<Vec<StatusChange>>"
         from commerce."order" o

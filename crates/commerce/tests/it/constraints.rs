@@ -128,6 +128,10 @@ async fn an_order_has_one_transaction_a_known_status_and_a_positive_total() {
             "order_canceling_only_live",
         ),
         (
+            r#"update commerce."order" set canceling_cause = 'moody'"#,
+            "order_canceling_cause_known",
+        ),
+        (
             "update commerce.order_line set quantity = 0",
             "order_line_quantity_positive",
         ),

@@ -1,7 +1,7 @@
 //! The transitions of an order: which are legal, and that illegal ones change nothing.
 
-use commerce::order::{self, HistoryStatus, Status};
-use kernel::{OrderId, TransactionId};
+use commerce::order::{self, CancelCause, HistoryStatus, Status};
+use kernel::{OrderId, Stored, TransactionId};
 use serde_json::{Value, json};
 
 use crate::shop::{Move, Shop, Stock, item};
@@ -166,6 +166,60 @@ async fn the_history_tells_every_change_in_order_and_why() {
         ]
     );
     assert!(history.is_sorted_by_key(|change| change.at));
+}
+
+#[tokio::test]
+async fn a_canceled_order_keeps_the_cause_of_its_cancellation() {
+    let shop = Shop::open().await;
+    let mug = shop.product("Mug", 1290, 10).await;
+    for cause in CancelCause::ALL {
+        let id = shop.order_at(Status::Pending, &[item(mug, 1)]).await;
+        let mut conn = shop.pool.acquire().await.unwrap();
+        order::begin_canceling(&mut conn, &[(id, cause, "a test")])
+            .await
+            .unwrap();
+        shop.go(Move::Cancel, &[id]).await.unwrap();
+        let history = shop.look(id).await.history;
+        let changes = order::changes_since(&mut conn, &[(id, 0)]).await.unwrap();
+        let changes = changes.into_iter().map(|(_, change)| change);
+        assert_eq!(changes.collect::<Vec<_>>(), history);
+        let causes = history.into_iter().map(|change| change.cancel_cause);
+        let expected = [None, Some(cause.into()), Some(cause.into())];
+        assert_eq!(causes.collect::<Vec<_>>(), expected, "{cause:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cause_of_a_newer_release_is_read_as_it_is_stored() {
+    let shop = Shop::open().await;
+    let mug = shop.product("Mug", 1290, 10).await;
+    let id = shop.order_at(Status::Pending, &[item(mug, 1)]).await;
+    shop.go(Move::BeginCanceling, &[id]).await.unwrap();
+    for sql in [
+        r#"alter table commerce."order" drop constraint order_canceling_cause_known"#,
+        r#"update commerce."order" set canceling_cause = 'moved_away'"#,
+    ] {
+        sqlx::query(sql).execute(&shop.pool).await.unwrap();
+    }
+    let history = shop.look(id).await.history;
+    let cause = history
+        .last()
+        .and_then(|change| change.cancel_cause.as_ref());
+    assert_eq!(cause, Some(&Stored::Unknown("moved_away".to_owned())));
+}
+
+#[tokio::test]
+async fn a_completed_order_shows_a_cause_only_where_canceling_began() {
+    let shop = Shop::open().await;
+    let mug = shop.product("Mug", 1290, 10).await;
+    let items = [item(mug, 1)];
+    let id = shop.order_at(Status::AwaitingPayment, &items).await;
+    shop.go(Move::BeginCanceling, &[id]).await.unwrap();
+    shop.go(Move::Complete, &[id]).await.unwrap();
+    for change in shop.look(id).await.history {
+        let began = change.status == HistoryStatus::Canceling;
+        assert_eq!(change.cancel_cause.is_some(), began, "{change:?}");
+    }
 }
 
 #[tokio::test]

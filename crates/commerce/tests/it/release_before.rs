@@ -107,6 +107,7 @@ async fn orders_that_the_release_before_moves_have_a_history() {
         for change in &history {
             let has_reason = matches!(change.status.known(), Some(Canceling | Canceled));
             assert_eq!(change.reason.is_some(), has_reason, "{change:?}");
+            assert_eq!(change.cancel_cause, None, "{change:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A shop with clients, catalog and orders, without the saga that executes them.
 
 use commerce::{
-    order::{self, Basket, Item, NewOrder, Order, PlaceError, PriceError, Status},
+    order::{self, Basket, CancelCause, Item, NewOrder, Order, PlaceError, PriceError, Status},
     product::{self, Draft, EditError, Product, StockEdit},
 };
 use futures::future::join_all;
@@ -147,7 +147,11 @@ impl Shop {
         let reasons: Vec<_> = ids.iter().map(|id| (*id, "a test")).collect();
         match step {
             Move::AwaitPayment => order::await_payment(&mut tx, ids).await,
-            Move::BeginCanceling => order::begin_canceling(&mut tx, &reasons).await,
+            Move::BeginCanceling => {
+                let cause = CancelCause::Requested;
+                let orders: Vec<_> = ids.iter().map(|id| (*id, cause, "a test")).collect();
+                order::begin_canceling(&mut tx, &orders).await
+            }
             Move::Complete => order::complete(&mut tx, ids).await,
             Move::Cancel => order::cancel(&mut tx, &reasons).await,
         }?;

@@ -10,6 +10,7 @@ use crate::{
     journal::{JournalFact, JournalRow},
     machine::{self, Event, NextEntry, Op, State},
     operator::{Operation, Resolution, Verb},
+    plan::Compensation,
     progress::{Input, PendingSignal, Progress},
     registry::PlanVersion,
     shape::Shape,
@@ -79,6 +80,21 @@ impl Transition {
     /// Why the saga is compensated; empty while it is not.
     pub(crate) fn reason(&self) -> &str {
         self.save.reason.as_deref().unwrap_or_default()
+    }
+
+    /// Why compensation begins, if it begins with this transition.
+    pub(crate) fn compensation(&self) -> Option<Compensation<'_>> {
+        let journal = &self.save.journal;
+        let cause = journal.iter().rev().find_map(|row| match row.fact {
+            JournalFact::CompensationBegun { cause } => Some(cause),
+            _ => None,
+        })?;
+        let act = |row: &JournalRow| matches!(row.fact, JournalFact::Operator { .. });
+        Some(Compensation {
+            cause,
+            by_operator: journal.iter().any(act),
+            reason: self.reason(),
+        })
     }
 }
 

@@ -13,11 +13,23 @@ use super::{
     milestone::Milestone,
 };
 use crate::{
+    journal::CompensationCause,
     preview::{Assertion, Description, PlannedEffect, VerifyError},
     shape::{Reasons, Role, Shape, SignalShape, StepShape},
     signal::Meaning,
     step::{FirstStep, LocalStep, LocalUndo, RemoteStep, RemoteUndo, SleepStep, WaitStep},
 };
+
+/// Why the compensation of a saga begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compensation<'a> {
+    /// The cause, for code.
+    pub cause: CompensationCause,
+    /// Whether an operator's action began it.
+    pub by_operator: bool,
+    /// The reason, for people.
+    pub reason: &'a str,
+}
 
 /// A durable job of several steps. The value itself holds the job's settings.
 pub trait Saga: Send + Sync + Sized + 'static {
@@ -89,19 +101,19 @@ pub trait Saga: Send + Sync + Sized + 'static {
     fn begin_compensation(
         _conn: &mut PgConnection,
         _input: &Self::Input,
-        _reason: &str,
+        _why: Compensation<'_>,
     ) -> impl Future<Output = sqlx::Result<()>> + Send {
         async { Ok(()) }
     }
 
-    /// Like [`Saga::begin_compensation`], for all sagas of a batch, each with its reason.
+    /// Like [`Saga::begin_compensation`], for all sagas of a batch.
     fn begin_compensation_all(
         conn: &mut PgConnection,
-        sagas: &[(&Self::Input, &str)],
+        sagas: &[(&Self::Input, Compensation<'_>)],
     ) -> impl Future<Output = sqlx::Result<()>> + Send {
         async move {
-            for (input, reason) in sagas {
-                Self::begin_compensation(conn, input, reason).await?;
+            for (input, why) in sagas {
+                Self::begin_compensation(conn, input, *why).await?;
             }
             Ok(())
         }

@@ -18,6 +18,7 @@ use crate::{
     shape::Shape,
     step::{Outcome, Refusal, StepCx, Undo},
     store::Row,
+    transition::Transition,
 };
 
 /// Writes the log line of a milestone: [`Saga::log`] of one workflow.
@@ -188,8 +189,8 @@ impl fmt::Debug for AnyInput {
 /// The details of a saga's first step with their type erased.
 pub(crate) type AnyDetails = dyn Any + Send + Sync;
 
-/// Sagas of one batch, each with the reason of its compensation.
-pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a str)];
+/// Sagas of one batch, each with its transition.
+pub(crate) type Batch<'a> = &'a [(&'a AnyInput, &'a Transition)];
 
 /// The part of a workflow that deciding and storing need.
 pub(crate) trait Definition: Send + Sync {
@@ -358,14 +359,18 @@ impl<S: Saga> Definition for Defined<S> {
         sagas: Batch<'a>,
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(async move {
+            let (Op::Record(at) | Op::Run(at) | Op::Undo(at)) = op else {
+                let begun = sagas.iter().filter_map(|(input, transition)| {
+                    Some((input.of::<S>(), transition.compensation()?))
+                });
+                let begun: Vec<_> = begun.collect();
+                return Ok(S::begin_compensation_all(conn, &begun).await?);
+            };
             let sagas: Vec<_> = sagas
                 .iter()
-                .map(|(input, reason)| (input.of::<S>(), *reason))
+                .map(|(input, transition)| (input.of::<S>(), transition.reason()))
                 .collect();
             let inputs: Vec<_> = sagas.iter().map(|(input, _)| *input).collect();
-            let (Op::Record(at) | Op::Run(at) | Op::Undo(at)) = op else {
-                return Ok(S::begin_compensation_all(conn, &sagas).await?);
-            };
             let step = &self.plans[version].steps[at];
             match (op, &step.body) {
                 (Op::Record(_), Body::Remote { run, .. }) => run.record(conn, &inputs).await?,

@@ -11,7 +11,7 @@ use crate::{
     codec::Unreadable,
     define::Milestone,
     engine::{EngineError, EngineShared, RegisteredPlan},
-    journal::{CompensationCause, JournalFact, JournalRow},
+    journal::CompensationCause,
     machine::{Op, State, StateKind},
     registry::{AnyInput, Logger},
     signal::Verdict,
@@ -381,7 +381,7 @@ fn signal_result(shared: &EngineShared, moving: &[Moving<'_>], undecided: &[Save
         before: saga.transition.before,
         after: saga.transition.after,
         breach: saga.transition.breach,
-        compensated: why_compensated(&saga.transition.save),
+        compensated: why_compensated(&saga.transition),
         reason: saga.transition.save.reason.clone(),
         at: saga.transition.save.at,
         input: saga.input.clone(),
@@ -408,20 +408,13 @@ fn signal_result(shared: &EngineShared, moving: &[Moving<'_>], undecided: &[Save
 }
 
 /// Why compensation began, as a metric label, if this write began it.
-fn why_compensated(save: &Save) -> Option<&'static str> {
-    let cause = save.journal.iter().find_map(|row| match row.fact {
-        JournalFact::CompensationBegun { cause } => Some(cause),
-        _ => None,
-    });
-    let by_operator = || {
-        let act = |row: &JournalRow| matches!(row.fact, JournalFact::Operator { .. });
-        save.journal.iter().any(act)
-    };
-    cause.map(|cause| match cause {
+fn why_compensated(transition: &Transition) -> Option<&'static str> {
+    let compensation = transition.compensation();
+    compensation.map(|why| match why.cause {
         CompensationCause::DeadlinePassed => "deadline",
         CompensationCause::Refused => "refused",
         CompensationCause::BudgetSpent => "budget_spent",
-        CompensationCause::Aborted | CompensationCause::Canceled if by_operator() => "operator",
+        CompensationCause::Aborted | CompensationCause::Canceled if why.by_operator => "operator",
         CompensationCause::Aborted | CompensationCause::Canceled => "canceled",
     })
 }
@@ -446,7 +439,7 @@ async fn run_ops(
             let sagas: Vec<_> = of_it
                 .iter()
                 .filter(|saga| saga.transition.ops.contains(&op))
-                .map(|saga| (&saga.input, saga.transition.reason()))
+                .map(|saga| (&saga.input, &saga.transition))
                 .collect();
             if !sagas.is_empty() {
                 let workflow = registered.workflow;

@@ -7,6 +7,7 @@ import { answer, api, refusal, sendAuthorized, Unreachable } from './client';
 export type Order = components['schemas']['Order'];
 export type StaffOrder = components['schemas']['StaffOrder'];
 export type StatusChange = components['schemas']['StatusChange'];
+export type CancelCause = components['schemas']['OrderCancelCause'];
 export type Line = components['schemas']['Line'];
 
 /**

@@ -1105,6 +1105,11 @@ export interface components {
             transaction_id: components["schemas"]["TransactionId"];
         };
         /**
+         * @description Why an order is canceled.
+         * @enum {string}
+         */
+        OrderCancelCause: "requested" | "operator" | "payment_canceled" | "deadline_passed" | "refused" | "budget_spent";
+        /**
          * @description The status that an entry of an order's history reports.
          * @enum {string}
          */
@@ -1507,6 +1512,7 @@ export interface components {
         StatusChange: {
             /** Format: date-time */
             at: string;
+            cancel_cause?: components["schemas"]["OrderCancelCause"] | null;
             reason?: string | null;
             /** @description The new status. */
             status: components["schemas"]["OrderHistoryStatus"];
