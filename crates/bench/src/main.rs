@@ -82,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
     say("starting PostgreSQL (its default durability) and RabbitMQ");
     let options = PostgresOptions {
         statements: args.statements,
+        max_connections: 400, // several processes of each kind
         ..PostgresOptions::default()
     };
     let postgres = Postgres::start(&args.dir.join("postgres"), options).map_err(text)?;
@@ -100,7 +101,7 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     let mut levels = args
         .concurrency
         .map_or_else(|| vec![1, 16, 64], |c| vec![c]);
-    if args.bill {
+    if args.bill && args.concurrency.is_none() {
         levels.push(256);
     }
     let mut report = Report::default();
