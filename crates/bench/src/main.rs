@@ -107,9 +107,6 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     let mut report = Report::default();
 
     let system = System::start(args, postgres, rabbitmq, "bench_shop").await?;
-    if args.statements {
-        statements::reset(&system.pool).await?;
-    }
     report.idle = system.idle().await;
     for &concurrency in &levels {
         if args.statements {

@@ -96,6 +96,10 @@ impl System {
         let drop = format!("drop database if exists {database} with (force)");
         postgres.psql("postgres", &drop).map_err(crate::text)?;
         postgres.create_database(database).map_err(crate::text)?;
+        if args.statements {
+            let count = "create extension pg_stat_statements";
+            postgres.psql(database, count).map_err(crate::text)?;
+        }
         let payments = payments_database(database);
         let drop = format!("drop database if exists {payments} with (force)");
         postgres.psql("postgres", &drop).map_err(crate::text)?;
@@ -192,7 +196,8 @@ impl System {
         if !self.counts_statements {
             return Ok(None);
         }
-        let sql = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements";
+        let sql = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements
+                   where dbid = (select oid from pg_database where datname = current_database())";
         sqlx::query_scalar(sql)
             .fetch_one(&self.pool)
             .await
