@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     eprintln!("building optimised");
     let mut build = vec!["build", "--release", "--bins"];
-    for name in ["api", "worker", "shopctl", "bench"] {
+    for name in ["api", "worker", "payments", "shopctl", "bench"] {
         build.extend(["-p", name]);
     }
     cargo::run(cargo(&build), "the build")?;

@@ -2,6 +2,7 @@
 //! retention would run during the measurement.
 
 use servers::Postgres;
+use sqlx::Connection;
 
 /// Sagas whose rows are inserted per statement.
 const STEP: u64 = 100_000;
@@ -23,8 +24,16 @@ pub(crate) async fn fill(postgres: &Postgres, database: &str, sagas: u64) -> any
     run(postgres, database, "checkpoint").await
 }
 
+/// Bytes of a database on disk.
+pub(crate) async fn size(postgres: &Postgres, database: &str) -> anyhow::Result<i64> {
+    let mut conn = sqlx::PgConnection::connect(&postgres.url(database)).await?;
+    let size = sqlx::query_scalar("select pg_database_size(current_database())");
+    let size = size.fetch_one(&mut conn).await?;
+    conn.close().await?;
+    Ok(size)
+}
+
 async fn run(postgres: &Postgres, database: &str, sql: &str) -> anyhow::Result<()> {
-    use sqlx::Connection;
     let mut conn = sqlx::PgConnection::connect(&postgres.url(database)).await?;
     // the text is ours and contains only two numbers
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))

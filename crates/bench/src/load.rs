@@ -50,21 +50,23 @@ pub(crate) struct Quantiles {
     pub(crate) p50: f64,
     pub(crate) p95: f64,
     pub(crate) p99: f64,
+    pub(crate) p999: f64,
 }
 
 impl Quantiles {
     pub(crate) fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
-        let at = |part: usize| {
-            let index = (times.len() * part / 100).min(times.len().saturating_sub(1));
+        let at = |permille: usize| {
+            let index = (times.len() * permille / 1000).min(times.len().saturating_sub(1));
             times
                 .get(index)
                 .map_or(0.0, |time| time.as_secs_f64() * 1e3)
         };
         Self {
-            p50: at(50),
-            p95: at(95),
-            p99: at(99),
+            p50: at(500),
+            p95: at(950),
+            p99: at(990),
+            p999: at(999),
         }
     }
 }
@@ -90,7 +92,7 @@ pub(crate) async fn run(
     for number in 0..concurrency {
         let client = Client {
             http: system.http.clone(),
-            api_url: system.api_url.clone(),
+            api_url: system.api_url(number).to_owned(),
             payments_url: system.payments_url.clone(),
             token: system.token(number),
             watch: watch.clone(),

@@ -20,6 +20,7 @@ mod finished;
 mod load;
 mod meter;
 mod raw;
+mod recovery;
 mod report;
 mod statements;
 mod stub;
@@ -35,7 +36,7 @@ use servers::{Postgres, PostgresOptions, RabbitMq};
 use crate::{
     load::Basket,
     report::{Report, Row, Turn},
-    system::System,
+    system::{System, Variant},
 };
 
 /// Number of turns of each comparison, its two sides alternating; the median turn is reported.
@@ -62,6 +63,10 @@ struct Args {
     /// Also count statements and report the most expensive; counting itself costs a little.
     #[arg(long)]
     statements: bool,
+    /// The whole bill: also 256 clients, the payments service itself, exported traces, several
+    /// processes of each kind, and recovery after all are killed.
+    #[arg(long, conflicts_with = "payments_url")]
+    bill: bool,
     /// Print one JSON document instead of tables.
     #[arg(long)]
     json: bool,
@@ -77,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
     print_step("starting PostgreSQL (its default durability) and RabbitMQ");
     let options = PostgresOptions {
         statements: args.statements,
+        max_connections: 400, // several processes of each kind
         ..PostgresOptions::default()
     };
     let postgres = Postgres::start(&args.dir.join("postgres"), options).map_err(text)?;
@@ -92,9 +98,12 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyhow::Result<Report> {
     let time = Duration::from_secs(args.seconds);
-    let levels = args
+    let mut levels = args
         .concurrency
         .map_or_else(|| vec![1, 16, 64], |c| vec![c]);
+    if args.bill && args.concurrency.is_none() {
+        levels.push(256);
+    }
     let mut report = Report::default();
 
     let system = System::start(args, postgres, rabbitmq, "bench_shop").await?;
@@ -132,41 +141,107 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     system.check().await?;
     system.stop();
 
+    let servers = Servers { postgres, rabbitmq };
     if args.finished > 0 {
-        compare(args, postgres, rabbitmq, busiest, &mut report).await?;
+        report.bytes_per_finished = Some(fill(args, servers).await?);
+        let sides = [
+            ("empty tables", "bench_empty", Variant::USUAL),
+            ("full tables", "bench_full", Variant::USUAL),
+        ];
+        compare(args, servers, busiest, &sides, &mut report).await?;
+    }
+    if args.bill {
+        System::prepare(args, postgres, rabbitmq, "bench_variants")?;
+        let sides = VARIANTS.map(|(label, variant)| (label, "bench_variants", variant));
+        for concurrency in [16, 64] {
+            compare(args, servers, concurrency, &sides, &mut report).await?;
+        }
+        System::prepare(args, postgres, rabbitmq, "bench_killed")?;
+        print_step("recovery after every process was killed");
+        report.recovery = Some(recovery::measure(args, servers, "bench_killed").await?);
     }
     Ok(report)
 }
 
-/// Measures empty and full tables in turn, so that disturbances of the machine affect both.
+/// What the bill compares with the usual system.
+const VARIANTS: [(&str, Variant); 5] = [
+    ("payments stub", Variant::USUAL),
+    (
+        "payments service",
+        Variant {
+            payments: true,
+            ..Variant::USUAL
+        },
+    ),
+    (
+        "traces exported",
+        Variant {
+            traced: true,
+            ..Variant::USUAL
+        },
+    ),
+    (
+        "2 of each process",
+        Variant {
+            replicas: 2,
+            ..Variant::USUAL
+        },
+    ),
+    (
+        "4 of each process",
+        Variant {
+            replicas: 4,
+            ..Variant::USUAL
+        },
+    ),
+];
+
+/// The benchmark's own servers.
+#[derive(Clone, Copy)]
+struct Servers<'a> {
+    postgres: &'a Postgres,
+    rabbitmq: &'a RabbitMq,
+}
+
+/// Prepares an empty and a full database; returns how many bytes a finished saga takes.
+async fn fill(args: &Args, servers: Servers<'_>) -> anyhow::Result<f64> {
+    let mut sizes = Vec::new();
+    for (name, rows) in [("bench_empty", 0), ("bench_full", args.finished)] {
+        print_step(&format!("filling {name} with {rows} finished sagas"));
+        System::prepare(args, servers.postgres, servers.rabbitmq, name)?;
+        finished::fill(servers.postgres, name, rows)
+            .await
+            .context("filling the tables")?;
+        sizes.push(finished::size(servers.postgres, name).await?);
+    }
+    Ok((sizes[1] - sizes[0]) as f64 / args.finished as f64)
+}
+
+/// Measures the sides in turn, so that disturbances of the machine affect all. The first one is what
+/// the others are compared with.
 async fn compare(
     args: &Args,
-    postgres: &Postgres,
-    rabbitmq: &RabbitMq,
+    Servers { postgres, rabbitmq }: Servers<'_>,
     concurrency: usize,
+    sides: &[(&str, &str, Variant)],
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let time = Duration::from_secs(args.seconds);
-    for (name, rows) in [("bench_empty", 0), ("bench_full", args.finished)] {
-        print_step(&format!("filling {name} with {rows} finished sagas"));
-        System::prepare(args, postgres, rabbitmq, name)?;
-        finished::fill(postgres, name, rows)
-            .await
-            .context("filling the tables")?;
-    }
+    let mut turns = Vec::new();
     for turn in 1..=TURNS {
-        for (name, label) in [
-            ("bench_empty", "empty tables"),
-            ("bench_full", "full tables"),
-        ] {
+        let mut measured = Vec::new();
+        for &(label, database, variant) in sides {
             print_step(&format!("{label}, {concurrency} at once, turn {turn}"));
-            let system = System::resume(args, postgres, rabbitmq, name).await?;
-            let measured = load::run(&system, concurrency, time, Basket::Any).await?;
+            let system = System::resume(args, postgres, rabbitmq, database, variant).await?;
+            measured.push(load::run(&system, concurrency, time, Basket::Any).await?);
+            system.drop_traces();
             system.check_live().await?;
             system.stop();
-            report.rows.push(Row::new(label, concurrency, measured));
         }
+        turns.push(measured);
     }
+    let labels: Vec<_> = sides.iter().map(|(label, ..)| *label).collect();
+    report.compare(concurrency, &labels, &turns);
     Ok(())
 }
 

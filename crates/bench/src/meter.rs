@@ -1,6 +1,6 @@
 //! The cost of a saga: processor time, commits, fsyncs and WAL.
 
-use std::{fs, time::Instant};
+use std::{collections::BTreeMap, fs, time::Instant};
 
 use serde::Serialize;
 use servers::Process;
@@ -12,10 +12,12 @@ use crate::system::System;
 const TICK_MS: f64 = 10.0;
 
 /// Costs of one saga.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Costs {
     /// Processor time of our processes, milliseconds.
     pub(crate) ours_ms: f64,
+    /// The same, by process.
+    pub(crate) processes_ms: BTreeMap<String, f64>,
     /// Processor time of PostgreSQL, milliseconds.
     pub(crate) postgres_ms: f64,
     /// Processor time of RabbitMQ, milliseconds.
@@ -28,13 +30,21 @@ pub(crate) struct Costs {
     pub(crate) wal_bytes: f64,
     /// Number of full-page images in the WAL, written after a checkpoint.
     pub(crate) full_page_images: f64,
+    /// Rows inserted.
+    pub(crate) inserted: f64,
+    /// Row versions that died: by updates and deletes.
+    pub(crate) dead_rows: f64,
+    /// Statements; only when PostgreSQL counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) statements: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Snapshot {
-    ours: f64,
+    ours: BTreeMap<String, f64>,
     postgres: f64,
     rabbitmq: f64,
+    statements: Option<i64>,
     database: Database,
 }
 
@@ -45,6 +55,8 @@ pub(crate) struct Database {
     fsyncs: i64,
     wal_bytes: i64,
     full_page_images: i64,
+    inserted: i64,
+    dead_rows: i64,
 }
 
 impl Database {
@@ -52,8 +64,10 @@ impl Database {
     pub(crate) async fn read(pool: &PgPool) -> sqlx::Result<Self> {
         sqlx::query_as(
             "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as transactions, wal_sync as fsyncs,
-                    (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint as wal_bytes, wal_fpi as full_page_images
-             from pg_stat_wal",
+                    (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint as wal_bytes, wal_fpi as full_page_images,
+                    tup_inserted as inserted, tup_updated + tup_deleted as dead_rows
+             from pg_stat_wal, pg_stat_database
+             where datname = current_database()",
         )
         .fetch_one(pool)
         .await
@@ -76,9 +90,23 @@ impl Meter {
 
     pub(crate) async fn stop(self, system: &System) -> sqlx::Result<Totals> {
         let (before, after) = (self.before, snapshot(system, self.watcher).await?);
+        let processes_ms: BTreeMap<_, _> = after
+            .ours
+            .into_iter()
+            .map(|(name, ms)| {
+                let earlier = before.ours.get(&name).copied().unwrap_or_default();
+                (name, ms - earlier)
+            })
+            .collect();
+        let statements = after
+            .statements
+            .zip(before.statements)
+            .map(|(after, before)| (after - before) as f64);
         let database = after.database.since(before.database);
         Ok(Totals(Costs {
-            ours_ms: after.ours - before.ours,
+            ours_ms: processes_ms.values().sum(),
+            processes_ms,
+            statements,
             postgres_ms: after.postgres - before.postgres,
             rabbitmq_ms: after.rabbitmq - before.rabbitmq,
             ..database
@@ -91,33 +119,47 @@ impl Database {
         let more = |after: i64, before: i64| (after - before) as f64;
         Costs {
             ours_ms: 0.0,
+            processes_ms: BTreeMap::new(),
+            statements: None,
             postgres_ms: 0.0,
             rabbitmq_ms: 0.0,
             commits: more(self.transactions, before.transactions),
             fsyncs: more(self.fsyncs, before.fsyncs),
             wal_bytes: more(self.wal_bytes, before.wal_bytes),
             full_page_images: more(self.full_page_images, before.full_page_images),
+            inserted: more(self.inserted, before.inserted),
+            dead_rows: more(self.dead_rows, before.dead_rows),
         }
     }
 }
 
 impl Totals {
-    pub(crate) fn per(&self, sagas: usize) -> Costs {
+    pub(crate) fn per(self, sagas: usize) -> Costs {
         self.0.per(sagas)
     }
 }
 
 impl Costs {
+    /// Processor time of all processes and servers, milliseconds.
+    pub(crate) fn processor_ms(&self) -> f64 {
+        self.ours_ms + self.postgres_ms + self.rabbitmq_ms
+    }
+
     pub(crate) fn per(self, sagas: usize) -> Self {
         let n = sagas as f64;
+        let processes = self.processes_ms.into_iter();
         Self {
             ours_ms: self.ours_ms / n,
+            processes_ms: processes.map(|(name, ms)| (name, ms / n)).collect(),
+            statements: self.statements.map(|statements| statements / n),
             postgres_ms: self.postgres_ms / n,
             rabbitmq_ms: self.rabbitmq_ms / n,
             commits: self.commits / n,
             fsyncs: self.fsyncs / n,
             wal_bytes: self.wal_bytes / n,
             full_page_images: self.full_page_images / n,
+            inserted: self.inserted / n,
+            dead_rows: self.dead_rows / n,
         }
     }
 }
@@ -125,9 +167,10 @@ impl Costs {
 async fn snapshot(system: &System, watcher: u32) -> sqlx::Result<Snapshot> {
     let database = Database::read(&system.pool).await?;
     Ok(Snapshot {
-        ours: system.ours().into_iter().map(cpu).sum(),
+        ours: system.each(cpu),
         postgres: family_cpu(system.postgres) - cpu(watcher),
         rabbitmq: family_cpu(system.rabbitmq),
+        statements: system.statements().await?,
         database,
     })
 }

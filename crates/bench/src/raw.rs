@@ -22,6 +22,8 @@ use crate::{
 };
 
 const DATABASE: &str = "bench_raw";
+/// The most connections that write: more only contend for the same processors.
+const MAX_WRITERS: usize = 64;
 
 /// The limit at one concurrency.
 #[derive(Debug, Clone, Serialize)]
@@ -116,7 +118,7 @@ pub(crate) async fn run(
         .await?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut writers = JoinSet::new();
-    for number in 0..concurrency {
+    for number in 0..concurrency.min(MAX_WRITERS) {
         let (url, products, stop) = (url.clone(), products.clone(), Arc::clone(&stop));
         writers.spawn(async move {
             let mut conn = PgConnection::connect(&url).await?;

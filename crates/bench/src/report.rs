@@ -1,17 +1,23 @@
 //! The measurements, for people and for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{Table, TableStyle};
 use serde::Serialize;
 
-use crate::{load::Measured, raw::Limit, statements::Statement, system::Versions};
+use crate::{
+    load::Measured, raw::Limit, recovery::Recovery, statements::Statement, system::Versions,
+};
 
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) versions: Versions,
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<Beside>,
+    pub(crate) comparisons: Vec<Comparison>,
+    /// Bytes on disk of each finished saga, its order and everything else that stays of it.
+    pub(crate) bytes_per_finished: Option<f64>,
+    pub(crate) recovery: Option<Recovery>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) statements: Vec<Statement>,
     /// Memory by process before any load, MiB.
@@ -67,6 +73,25 @@ pub(crate) struct Beside {
     ratios: Vec<f64>,
 }
 
+/// A system in comparison with another one, in turns.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    label: String,
+    with: String,
+    concurrency: usize,
+    /// Rate divided by that of the other system, in each turn, ascending.
+    rates: Vec<f64>,
+    /// Processor time, of servers too, divided by that of the other system, in each turn, ascending.
+    processor: Vec<f64>,
+}
+
+fn median(ascending: &[f64]) -> f64 {
+    ascending
+        .get(ascending.len() / 2)
+        .copied()
+        .unwrap_or_default()
+}
+
 #[expect(clippy::print_stdout, reason = "stdout is where data goes")]
 pub(crate) fn data(text: &str) {
     println!("{text}");
@@ -90,6 +115,31 @@ impl Report {
         });
     }
 
+    /// Adds the turn of each system whose rate is the median, and the comparison with the first.
+    pub(crate) fn compare(&mut self, concurrency: usize, labels: &[&str], turns: &[Vec<Measured>]) {
+        for (n, label) in labels.iter().enumerate() {
+            let ratios = |figure: fn(&Measured) -> f64| {
+                let ratios = turns.iter().map(|turn| figure(&turn[n]) / figure(&turn[0]));
+                let mut ratios: Vec<_> = ratios.collect();
+                ratios.sort_by(f64::total_cmp);
+                ratios
+            };
+            if n > 0 {
+                self.comparisons.push(Comparison {
+                    label: (*label).to_owned(),
+                    with: labels[0].to_owned(),
+                    concurrency,
+                    rates: ratios(|m| m.sagas_per_second),
+                    processor: ratios(|m| m.costs.processor_ms()),
+                });
+            }
+            let mut of: Vec<_> = turns.iter().map(|turn| turn[n].clone()).collect();
+            of.sort_by(|a, b| a.sagas_per_second.total_cmp(&b.sagas_per_second));
+            let row = Row::new(label, concurrency, of.swap_remove(of.len() / 2));
+            self.rows.push(row);
+        }
+    }
+
     pub(crate) fn print(&self) {
         let Versions {
             postgres,
@@ -103,9 +153,16 @@ impl Report {
         ));
         data(&self.speed().to_string());
         data(&self.costs().to_string());
+        data(&self.processor().to_string());
         data(&self.limits().to_string());
-        if let Some(table) = self.full() {
-            data(&table.to_string());
+        if !self.comparisons.is_empty() {
+            data(&self.comparisons().to_string());
+        }
+        if let Some(bytes) = self.bytes_per_finished {
+            data(&format!("{bytes:.0} bytes on disk per finished saga\n"));
+        }
+        if let Some(recovery) = &self.recovery {
+            data(&format!("{recovery}\n"));
         }
         if !self.statements.is_empty() {
             data(&self.statements().to_string());
@@ -136,9 +193,11 @@ impl Report {
             "201 p50 ms",
             "p95",
             "p99",
+            "p99.9",
             "COMPLETED p50 ms",
             "p95",
             "p99",
+            "p99.9",
         ]);
         for Row {
             run,
@@ -154,7 +213,8 @@ impl Report {
             ];
             for quantiles in [m.accepted, m.completed] {
                 row.extend(
-                    [quantiles.p50, quantiles.p95, quantiles.p99].map(|ms| format!("{ms:.1}")),
+                    [quantiles.p50, quantiles.p95, quantiles.p99, quantiles.p999]
+                        .map(|ms| format!("{ms:.1}")),
                 );
             }
             table.add_row(row);
@@ -173,6 +233,9 @@ impl Report {
             "FSYNCS",
             "WAL bytes",
             "FULL PAGES",
+            "STATEMENTS",
+            "INSERTED",
+            "DEAD ROWS",
         ]);
         for Row {
             run,
@@ -180,7 +243,7 @@ impl Report {
             measured,
         } in &self.rows
         {
-            let c = measured.costs;
+            let c = &measured.costs;
             let mut row = vec![run.clone(), concurrency.to_string()];
             row.extend(
                 [c.ours_ms, c.postgres_ms, c.rabbitmq_ms, c.commits, c.fsyncs]
@@ -189,8 +252,34 @@ impl Report {
             row.extend([
                 format!("{:.0}", c.wal_bytes),
                 format!("{:.2}", c.full_page_images),
+                c.statements
+                    .map_or_else(String::new, |statements| format!("{statements:.1}")),
+                format!("{:.2}", c.inserted),
+                format!("{:.2}", c.dead_rows),
             ]);
             table.add_row(row);
+        }
+        table
+    }
+
+    /// Processor time by process.
+    fn processor(&self) -> Table {
+        let names: BTreeSet<_> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.measured.costs.processes_ms.keys())
+            .collect();
+        let mut header = vec!["PROCESSOR ms", "CLIENTS"];
+        header.extend(names.iter().map(|name| name.as_str()));
+        let mut table = table(&header);
+        for row in &self.rows {
+            let mut cells = vec![row.run.clone(), row.concurrency.to_string()];
+            let processes = &row.measured.costs.processes_ms;
+            cells.extend(names.iter().map(|name| {
+                let ms = processes.get(*name);
+                ms.map_or_else(String::new, |ms| format!("{ms:.2}"))
+            }));
+            table.add_row(cells);
         }
         table
     }
@@ -227,25 +316,39 @@ impl Report {
         table
     }
 
-    /// Compares full tables with empty ones: turn by turn, and the median of the turns.
-    fn full(&self) -> Option<Table> {
-        let speeds = |run: &str| -> Vec<f64> {
-            let rows = self.rows.iter().filter(|row| row.run == run);
-            rows.map(|row| row.measured.sagas_per_second).collect()
+    fn comparisons(&self) -> Table {
+        let mut table = table(&[
+            "COMPARED",
+            "WITH",
+            "CLIENTS",
+            "SAGAS/S",
+            "ALL TURNS",
+            "PROCESSOR",
+            "ALL TURNS",
+        ]);
+        let list = |ratios: &[f64]| -> String {
+            let all: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+            all.join(" ")
         };
-        let mut ratios: Vec<_> = speeds("full tables")
-            .iter()
-            .zip(speeds("empty tables"))
-            .map(|(full, empty)| full / empty)
-            .collect();
-        let mut table = table(&["FULL / EMPTY TABLES", "RATIO"]);
-        for (turn, ratio) in ratios.iter().enumerate() {
-            table.add_row([format!("turn {}", turn + 1), format!("{ratio:.3}")]);
+        for comparison in &self.comparisons {
+            let Comparison {
+                label,
+                with,
+                concurrency,
+                rates,
+                processor,
+            } = comparison;
+            table.add_row([
+                label.clone(),
+                with.clone(),
+                concurrency.to_string(),
+                format!("{:.2}", median(rates)),
+                list(rates),
+                format!("{:.2}", median(processor)),
+                list(processor),
+            ]);
         }
-        ratios.sort_by(f64::total_cmp);
-        let median = ratios.get(ratios.len() / 2)?;
-        table.add_row(["median".to_owned(), format!("{median:.3}")]);
-        Some(table)
+        table
     }
 
     fn processes(&self) -> Table {

@@ -17,9 +17,6 @@ pub(crate) struct Statement {
 }
 
 pub(crate) async fn reset(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query("create extension if not exists pg_stat_statements")
-        .execute(pool)
-        .await?;
     sqlx::query("select pg_stat_statements_reset()")
         .execute(pool)
         .await

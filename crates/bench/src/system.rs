@@ -13,6 +13,7 @@ use kernel::{Clock, ProductId, UserId};
 use serde::Serialize;
 use servers::{Postgres, Process, RabbitMq, free_port};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use testkit::Collector;
 use tokens::Signer;
 use uuid::Uuid;
 
@@ -23,9 +24,29 @@ const WORKERS: [&str; 4] = ["saga", "payments", "async", "relay"];
 const USERS: usize = 256;
 const READY: Duration = Duration::from_mins(1);
 
+/// The parts of a system that are compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// Whether the real payments service answers, with a database of its own, in place of the stub.
+    pub(crate) payments: bool,
+    /// Whether all processes export traces.
+    pub(crate) traced: bool,
+    /// Number of api processes, and of workers of each role.
+    pub(crate) replicas: usize,
+}
+
+impl Variant {
+    /// The system of most runs.
+    pub(crate) const USUAL: Self = Self {
+        payments: false,
+        traced: false,
+        replicas: 1,
+    };
+}
+
 /// The running system.
 pub(crate) struct System {
-    pub(crate) api_url: String,
+    api_urls: Vec<String>,
     pub(crate) payments_url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) pool: PgPool,
@@ -34,6 +55,8 @@ pub(crate) struct System {
     pub(crate) rabbitmq: Process,
     signer: Signer,
     processes: Vec<(String, Child)>,
+    counts_statements: bool,
+    collector: Option<Collector>,
 }
 
 /// Versions and settings of the measured servers and machine.
@@ -52,7 +75,7 @@ struct Setting<'a> {
 }
 
 impl System {
-    /// Creates a new database and starts all processes on it.
+    /// Creates new databases and starts all processes on them.
     pub(crate) async fn start(
         args: &Args,
         postgres: &Postgres,
@@ -60,10 +83,10 @@ impl System {
         database: &str,
     ) -> anyhow::Result<Self> {
         Self::prepare(args, postgres, rabbitmq, database)?;
-        Self::resume(args, postgres, rabbitmq, database).await
+        Self::resume(args, postgres, rabbitmq, database, Variant::USUAL).await
     }
 
-    /// Creates a new, migrated database with the demo catalog.
+    /// Creates new, migrated databases with the demo catalog.
     pub(crate) fn prepare(
         args: &Args,
         postgres: &Postgres,
@@ -73,6 +96,14 @@ impl System {
         let drop = format!("drop database if exists {database} with (force)");
         postgres.psql("postgres", &drop).map_err(crate::text)?;
         postgres.create_database(database).map_err(crate::text)?;
+        if args.statements {
+            let count = "create extension pg_stat_statements";
+            postgres.psql(database, count).map_err(crate::text)?;
+        }
+        let payments = payments_database(database);
+        let drop = format!("drop database if exists {payments} with (force)");
+        postgres.psql("postgres", &drop).map_err(crate::text)?;
+        postgres.create_database(&payments).map_err(crate::text)?;
         let setting = Setting::new(args, postgres, rabbitmq, database)?;
         setting.once("worker", &["migrate"])?;
         setting.once("shopctl", &["seed"])?;
@@ -90,19 +121,30 @@ impl System {
         stock_up(postgres, database)
     }
 
-    /// Starts all processes on an existing database.
+    /// Starts all processes on existing databases.
     pub(crate) async fn resume(
         args: &Args,
         postgres: &Postgres,
         rabbitmq: &RabbitMq,
         database: &str,
+        variant: Variant,
     ) -> anyhow::Result<Self> {
         let mut setting = Setting::new(args, postgres, rabbitmq, database)?;
         let payments_url = match &args.payments_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
+            None if variant.payments => format!("http://{}", setting.env["PAYMENTS_LISTEN"]),
             None => stub::start(&rabbitmq.amqp_url("%2f")).await?,
         };
         setting.env.insert("PAYMENTS_URL", payments_url.clone());
+        let collector = if variant.traced {
+            Some(Collector::start().await)
+        } else {
+            None
+        };
+        if let Some(collector) = &collector {
+            let endpoint = collector.endpoint.clone();
+            setting.env.insert("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+        }
         let pem = fs::read_to_string(&setting.env["TOKEN_SIGNING_KEY_FILE"])?;
         let pool = PgPoolOptions::new()
             .max_connections(4)
@@ -113,7 +155,7 @@ impl System {
                 .fetch_all(&pool)
                 .await?;
         let mut system = Self {
-            api_url: format!("http://{}", setting.env["API_LISTEN"]),
+            api_urls: Vec::new(),
             payments_url,
             http: reqwest::Client::builder()
                 .pool_max_idle_per_host(256)
@@ -124,12 +166,49 @@ impl System {
             rabbitmq: rabbitmq.process().context("RabbitMQ runs")?,
             signer: Signer::from_pem(&pem, Clock::System)?,
             processes: Vec::new(),
+            counts_statements: args.statements,
+            collector,
         };
-        system.spawn(&setting, "api", &[]).await?;
-        for role in WORKERS {
-            system.spawn(&setting, "worker", &[role]).await?;
+        if variant.payments && args.payments_url.is_none() {
+            system.spawn(&setting, "payments", &[], 1).await?;
+        }
+        for replica in 1..=variant.replicas {
+            if replica > 1 {
+                setting.env.insert("API_LISTEN", free_address()?);
+            }
+            let url = format!("http://{}", setting.env["API_LISTEN"]);
+            system.api_urls.push(url);
+            system.spawn(&setting, "api", &[], replica).await?;
+            for role in WORKERS {
+                system.spawn(&setting, "worker", &[role], replica).await?;
+            }
         }
         Ok(system)
+    }
+
+    /// URL of the api process that this client uses.
+    pub(crate) fn api_url(&self, client: usize) -> &str {
+        &self.api_urls[client % self.api_urls.len()]
+    }
+
+    /// Number of statements that PostgreSQL has executed since it counts them, if it does.
+    pub(crate) async fn statements(&self) -> sqlx::Result<Option<i64>> {
+        if !self.counts_statements {
+            return Ok(None);
+        }
+        let sql = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements
+                   where dbid = (select oid from pg_database where datname = current_database())";
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.pool)
+            .await
+            .map(Some)
+    }
+
+    /// Discards the received traces.
+    pub(crate) fn drop_traces(&self) {
+        if let Some(collector) = &self.collector {
+            collector.clear();
+        }
     }
 
     async fn spawn(
@@ -137,14 +216,16 @@ impl System {
         setting: &Setting<'_>,
         binary: &str,
         arguments: &[&str],
+        replica: usize,
     ) -> anyhow::Result<()> {
-        let admin = format!("127.0.0.1:{}", free_port().map_err(crate::text)?);
+        let admin = free_address()?;
         let name = [&[binary], arguments].concat().join("-");
-        let log = File::create(setting.args.dir.join(format!("{name}.log")))?;
-        let variable = if binary == "api" {
-            "API_ADMIN_LISTEN"
-        } else {
-            "WORKER_ADMIN_LISTEN"
+        let log = setting.args.dir.join(format!("{name}-{replica}.log"));
+        let log = File::create(log)?;
+        let variable = match binary {
+            "api" => "API_ADMIN_LISTEN",
+            "payments" => "PAYMENTS_ADMIN_LISTEN",
+            _ => "WORKER_ADMIN_LISTEN",
         };
         let child = setting
             .command(binary)
@@ -174,11 +255,6 @@ impl System {
             .access_token(user(client % USERS), &[], Duration::from_hours(24))
     }
 
-    /// Process ids of the shop's processes.
-    pub(crate) fn ours(&self) -> Vec<u32> {
-        self.processes.iter().map(|(_, child)| child.id()).collect()
-    }
-
     /// Resident memory of each process after two idle seconds, MiB.
     pub(crate) async fn idle(&self) -> BTreeMap<String, f64> {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -198,11 +274,13 @@ impl System {
         memory
     }
 
-    fn each(&self, measure: impl Fn(u32) -> f64) -> BTreeMap<String, f64> {
-        let processes = self.processes.iter();
-        processes
-            .map(|(name, child)| (name.clone(), measure(child.id())))
-            .collect()
+    /// A figure of each process; that of replicas is their sum.
+    pub(crate) fn each(&self, measure: impl Fn(u32) -> f64) -> BTreeMap<String, f64> {
+        let mut figures = BTreeMap::new();
+        for (name, child) in &self.processes {
+            *figures.entry(name.clone()).or_default() += measure(child.id());
+        }
+        figures
     }
 
     pub(crate) async fn versions(&self) -> anyhow::Result<Versions> {
@@ -246,6 +324,16 @@ impl System {
         Ok(())
     }
 
+    /// Kills our processes, all at once.
+    pub(crate) fn kill(mut self) {
+        for (_, child) in &mut self.processes {
+            child.kill().ok(); // it may have exited by itself
+        }
+        for (_, child) in &mut self.processes {
+            child.wait().ok();
+        }
+    }
+
     /// Stops our processes in order.
     pub(crate) fn stop(mut self) {
         for (_, child) in &self.processes {
@@ -259,6 +347,16 @@ impl System {
             }
         }
     }
+}
+
+/// Name of the payments service's database beside the shop's.
+fn payments_database(shop: &str) -> String {
+    format!("{shop}_payments")
+}
+
+fn free_address() -> anyhow::Result<String> {
+    let port = free_port().map_err(crate::text)?;
+    Ok(format!("127.0.0.1:{port}"))
 }
 
 fn user(n: usize) -> UserId {
@@ -301,20 +399,27 @@ impl<'a> Setting<'a> {
         rabbitmq: &RabbitMq,
         database: &str,
     ) -> anyhow::Result<Self> {
-        let [key, service_key] = ["token.pem", "service.pem"].map(|name| args.dir.join(name));
-        for key in [&key, &service_key] {
+        let [key, service_key, event_key] =
+            ["token.pem", "service.pem", "event.pem"].map(|name| args.dir.join(name));
+        for key in [&key, &service_key, &event_key] {
             if !key.exists() {
                 fs::write(key, tokens::generate_key_pem())?;
             }
         }
-        let port = free_port().map_err(crate::text)?;
+        let api = free_address()?;
         let path = |path: &Path| path.display().to_string();
+        let payments = payments_database(database);
         let env = BTreeMap::from([
             ("SHOP_DATABASE_URL", postgres.url(database)),
+            ("PAYMENTS_DATABASE_URL", postgres.url(&payments)),
             ("AMQP_URL", rabbitmq.amqp_url("%2f")),
-            ("API_LISTEN", format!("127.0.0.1:{port}")),
+            ("JWKS_URL", format!("http://{api}/.well-known/jwks.json")),
+            ("API_LISTEN", api),
+            ("PAYMENTS_LISTEN", free_address()?),
+            ("PAYMENTS_SIMULATOR", "1".to_owned()),
             ("TOKEN_SIGNING_KEY_FILE", path(&key)),
             ("SERVICE_SIGNING_KEY_FILE", path(&service_key)),
+            ("EVENT_SIGNING_KEY_FILE", path(&event_key)),
             ("MAIL_DIR", path(&args.dir.join("mail"))),
             // each client orders more per second than a limit allows a person per hour
             ("ORDER_LIMIT_OPEN", "0".to_owned()),
@@ -327,7 +432,6 @@ impl<'a> Setting<'a> {
     fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(self.args.bin_dir.join(binary));
         command
-            .env_remove("PAYMENTS_DATABASE_URL")
             .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .envs(&self.env)
             .stdin(Stdio::null());

@@ -10,10 +10,10 @@ use crate::shop::{Shop, hasty, quick};
 
 /// Asserts that the order's cancellation has this cause, once it is canceled, too.
 async fn assert_cause(shop: &Shop, id: OrderId, cause: CancelCause) {
-    let begun = shop.look(id).await;
+    let begun = shop.find_order(id).await;
     assert!(begun.canceling, "{begun:?}");
     shop.work().await;
-    let canceled = shop.look(id).await;
+    let canceled = shop.find_order(id).await;
     assert_eq!(canceled.status.as_str(), "canceled");
     for order in [begun, canceled] {
         let last = order.history.last().unwrap();
@@ -34,7 +34,9 @@ async fn a_cancellation_by_the_customer_is_requested() {
 async fn a_cancellation_by_an_operator_names_the_operator() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
-    shop.operate(order.saga_id, Verb::Cancel).await.unwrap();
+    shop.apply_operation(order.saga_id, Verb::Cancel)
+        .await
+        .unwrap();
     assert_cause(&shop, order.id, CancelCause::Operator).await;
 }
 

@@ -348,7 +348,11 @@ async fn decide(
 
 /// Takes a message, or all that failed for the same reason, and holds them. Waits for messages that
 /// another reader holds.
-async fn hold(url: &str, id: &str, alike: Option<usize>) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
+async fn hold(
+    url: &str,
+    id: &str,
+    alike: Option<usize>,
+) -> Result<(DeadLetterSession, Vec<Held>), Problem> {
     let mut attempts = 0;
     loop {
         let group = match alike {

@@ -91,7 +91,7 @@ pub(super) struct ActionResult {
     post, path = "/api/sagas/{id}/retry", operation_id = "retry_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]
@@ -109,7 +109,7 @@ pub(super) async fn retry(
     post, path = "/api/sagas/{id}/pause", operation_id = "pause_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]
@@ -127,7 +127,7 @@ pub(super) async fn pause(
     post, path = "/api/sagas/{id}/resume", operation_id = "resume_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]
@@ -145,7 +145,7 @@ pub(super) async fn resume(
     post, path = "/api/sagas/{id}/cancel", operation_id = "cancel_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]
@@ -163,7 +163,7 @@ pub(super) async fn cancel(
     post, path = "/api/sagas/{id}/signal", operation_id = "signal_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]
@@ -192,7 +192,7 @@ pub(super) async fn signal(
     post, path = "/api/sagas/{id}/resolve", operation_id = "resolve_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Acted=body = ActionResult= Acted, description = "What it did, or would do"),
+        (status = 200, body = ActionResult, description = "What it did, or would do"),
         ActProblems, CallerProblems, BodyProblems,
     )
 )]

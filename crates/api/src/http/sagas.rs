@@ -197,7 +197,7 @@ pub(super) async fn list(
     get, path = "/api/sagas/{id}", operation_id = "find_saga", security(("bearer" = [])),
     params(("id" = SagaId, Path, description = "The saga")),
     responses(
-        (status = 200,  Life=body = SagaDetail= Life, description = "The saga as it is now"),
+        (status = 200, body = SagaDetail, description = "The saga as it is now"),
         IdProblems, CallerProblems,
     )
 )]

@@ -179,7 +179,7 @@ async fn a_canceled_order_keeps_the_cause_of_its_cancellation() {
             .await
             .unwrap();
         shop.go(Move::Cancel, &[id]).await.unwrap();
-        let history = shop.look(id).await.history;
+        let history = shop.find_order(id).await.history;
         let changes = order::changes_since(&mut conn, &[(id, 0)]).await.unwrap();
         let changes = changes.into_iter().map(|(_, change)| change);
         assert_eq!(changes.collect::<Vec<_>>(), history);
@@ -201,7 +201,7 @@ async fn a_cause_of_a_newer_release_is_read_as_it_is_stored() {
     ] {
         sqlx::query(sql).execute(&shop.pool).await.unwrap();
     }
-    let history = shop.look(id).await.history;
+    let history = shop.find_order(id).await.history;
     let cause = history
         .last()
         .and_then(|change| change.cancel_cause.as_ref());
@@ -216,7 +216,7 @@ async fn a_completed_order_shows_a_cause_only_where_canceling_began() {
     let id = shop.order_at(Status::AwaitingPayment, &items).await;
     shop.go(Move::BeginCanceling, &[id]).await.unwrap();
     shop.go(Move::Complete, &[id]).await.unwrap();
-    for change in shop.look(id).await.history {
+    for change in shop.find_order(id).await.history {
         let began = change.status == HistoryStatus::Canceling;
         assert_eq!(change.cancel_cause.is_some(), began, "{change:?}");
     }

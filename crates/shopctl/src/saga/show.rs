@@ -1,8 +1,8 @@
 //! `shopctl saga show`.
 
 use operator::{
-    sagas::{self, SagaDetail},
     saga_ref::AnyId,
+    sagas::{self, SagaDetail},
 };
 
 use super::{engine, operator};

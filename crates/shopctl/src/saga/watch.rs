@@ -6,8 +6,8 @@ use std::{
 };
 
 use operator::{
-    sagas::{self, SagaSummary},
     saga_ref::AnyId,
+    sagas::{self, SagaSummary},
 };
 use saga::machine::StateKind;
 
