@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use contracts::payments::{INSTANCE, SCOPE_SERVICE, Transaction};
+use db::Lane;
 use kernel::UserId;
 use messaging::Wakeup;
 use sqlx::PgPool;
@@ -31,7 +32,7 @@ pub use problems::KINDS;
 /// State shared by the handlers.
 #[derive(Clone)]
 pub struct App {
-    pool: PgPool,
+    lane: Lane,
     gate: Gate,
     simulator: bool,
     wakeup: Wakeup,
@@ -49,7 +50,7 @@ impl App {
     /// the relay.
     pub fn new(pool: PgPool, gate: Gate, simulator: bool, wakeup: Wakeup) -> Self {
         Self {
-            pool,
+            lane: Lane::new(pool),
             gate,
             simulator,
             wakeup,

@@ -7,9 +7,9 @@ use contracts::{
     topology,
 };
 use crashpoint::crash_point;
+use db::Lane;
 use kernel::{OrderId, TraceRef, TransactionId, UserId};
 use messaging::{Message, outbox};
-use sqlx::PgPool;
 use tracing::{Instrument, Span, info_span, warn};
 use uuid::Uuid;
 
@@ -52,18 +52,20 @@ pub enum Moved {
 /// # Errors
 /// When the database fails.
 pub async fn init(
-    pool: &PgPool,
+    lane: &Lane,
     request: &InitTransaction,
     trace: Option<&TraceRef>,
 ) -> sqlx::Result<Created> {
     let id = request.transaction_id.unwrap_or_else(TransactionId::new);
-    let mut conn = pool.acquire().await?;
+    let mut conn = lane.acquire().await?;
     crash_point!("payments.init.before_insert");
     if let Some(transaction) = store::insert(&mut conn, id, request, trace).await? {
         crash_point!("payments.init.after_insert");
+        conn.release();
         return Ok(Created::New(transaction));
     }
     let found = store::find_by_order(&mut conn, request.order_id).await?;
+    conn.release();
     Ok(match found {
         // the order has no transaction, so that another order has taken the id
         None => Created::Differs(None),
@@ -91,16 +93,16 @@ fn judge_repeat(found: Transaction, request: &InitTransaction) -> Created {
 /// # Errors
 /// When the database fails.
 pub async fn decide(
-    pool: &PgPool,
+    lane: &Lane,
     id: TransactionId,
     payer: Option<UserId>,
     outcome: Outcome,
 ) -> sqlx::Result<Moved> {
     for _ in 0..MAX_ATTEMPTS {
-        if let Some(moved) = try_move(pool, id, payer, outcome).await? {
+        if let Some(moved) = try_move(lane, id, payer, outcome).await? {
             return Ok(Moved::Applied(moved));
         }
-        match find(pool, id, payer).await? {
+        match find(lane, id, payer).await? {
             None => return Ok(Moved::NotFound),
             Some(found) if found.status == target(outcome) => {
                 return Ok(Moved::AlreadyApplied(found));
@@ -122,20 +124,20 @@ pub async fn decide(
 /// # Errors
 /// When the database fails.
 pub async fn cancel_by_order(
-    pool: &PgPool,
+    lane: &Lane,
     request: &CancelByOrder,
     payer: Option<UserId>,
 ) -> sqlx::Result<Moved> {
     let mut id = request.transaction_id.unwrap_or_else(TransactionId::new);
     for attempt in 0..MAX_ATTEMPTS {
-        let mut conn = pool.acquire().await?;
+        let mut conn = lane.acquire().await?;
         if let Some(found) = store::find_by_order(&mut conn, request.order_id).await? {
-            drop(conn);
+            conn.release();
             // a tombstone belongs to no user
             if payer.is_some() && found.user_id.is_some() && found.user_id != payer {
                 return Ok(Moved::NotFound);
             }
-            return decide(pool, found.transaction_id, None, Outcome::Canceled).await;
+            return decide(lane, found.transaction_id, None, Outcome::Canceled).await;
         }
         if attempt > 0 {
             warn!(order.id = %request.order_id, "Transaction id {id} is taken by another order: the tombstone gets a new one");
@@ -145,6 +147,7 @@ pub async fn cancel_by_order(
         crash_point!("payments.entomb.before_insert");
         if let Some(tombstone) = store::insert_tombstone(&mut conn, id, request.order_id).await? {
             crash_point!("payments.entomb.after_insert");
+            conn.release();
             return Ok(Moved::Applied(tombstone));
         }
     }
@@ -156,11 +159,13 @@ pub async fn cancel_by_order(
 /// # Errors
 /// When the database fails.
 pub async fn find(
-    pool: &PgPool,
+    lane: &Lane,
     id: TransactionId,
     payer: Option<UserId>,
 ) -> sqlx::Result<Option<Transaction>> {
-    let found = store::find(&mut *pool.acquire().await?, id).await?;
+    let mut conn = lane.acquire().await?;
+    let found = store::find(&mut conn, id).await?;
+    conn.release();
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
@@ -169,11 +174,13 @@ pub async fn find(
 /// # Errors
 /// When the database fails.
 pub async fn find_by_order(
-    pool: &PgPool,
+    lane: &Lane,
     id: OrderId,
     payer: Option<UserId>,
 ) -> sqlx::Result<Option<Transaction>> {
-    let found = store::find_by_order(&mut *pool.acquire().await?, id).await?;
+    let mut conn = lane.acquire().await?;
+    let found = store::find_by_order(&mut conn, id).await?;
+    conn.release();
     Ok(found.filter(|found| may_see(payer, found)))
 }
 
@@ -183,11 +190,13 @@ pub async fn find_by_order(
 /// # Errors
 /// When the database fails.
 pub async fn find_all(
-    pool: &PgPool,
+    lane: &Lane,
     ids: &[TransactionId],
     payer: Option<UserId>,
 ) -> sqlx::Result<Vec<Transaction>> {
-    let mut found = store::find_all(&mut *pool.acquire().await?, ids).await?;
+    let mut conn = lane.acquire().await?;
+    let mut found = store::find_all(&mut conn, ids).await?;
+    conn.release();
     found.retain(|found| may_see(payer, found));
     Ok(found)
 }
@@ -206,15 +215,19 @@ const fn target(outcome: Outcome) -> Status {
 /// Commits the decision and its event in one transaction. Returns `None` when no pending
 /// transaction matches.
 async fn try_move(
-    pool: &PgPool,
+    lane: &Lane,
     id: TransactionId,
     payer: Option<UserId>,
     outcome: Outcome,
 ) -> sqlx::Result<Option<Transaction>> {
-    let mut tx = db::begin(pool).await?;
+    let mut conn = lane.acquire().await?;
+    let mut tx = conn.begin().await?;
     let Some(Stored { transaction, trace }) =
         store::decide(&mut tx, id, payer, target(outcome)).await?
     else {
+        if db::rollback(tx).await {
+            conn.release();
+        }
         return Ok(None);
     };
     let span = decision_span(&transaction, trace.as_ref());
@@ -226,6 +239,7 @@ async fn try_move(
         tx.commit().await
     };
     committed.instrument(span).await?;
+    conn.release();
     crash_point!("payments.decide.after_commit");
     metrics::counter!("payments_decisions_total", "status" => transaction.status.as_str())
         .increment(1);

@@ -29,6 +29,6 @@ pub(super) async fn cancel(
 ) -> Result<Json<Transaction>, Problem> {
     let payer = app.deciding_payer(&caller)?;
     app.answer(
-        transaction::decide(&app.pool, request.transaction_id, payer, Outcome::Canceled).await?,
+        transaction::decide(&app.lane, request.transaction_id, payer, Outcome::Canceled).await?,
     )
 }

@@ -27,5 +27,5 @@ pub(super) async fn cancel_by_order(
     Json(request): Json<CancelByOrder>,
 ) -> Result<Json<Transaction>, Problem> {
     let payer = spoken_for(&caller)?;
-    app.answer(transaction::cancel_by_order(&app.pool, &request, payer).await?)
+    app.answer(transaction::cancel_by_order(&app.lane, &request, payer).await?)
 }

@@ -21,7 +21,7 @@ pub(super) async fn find(
     Path(id): Path<TransactionId>,
 ) -> Result<Json<Transaction>, Problem> {
     let payer = reader(&caller)?;
-    transaction::find(&app.pool, id, payer)
+    transaction::find(&app.lane, id, payer)
         .await?
         .map(Json)
         .ok_or_else(not_found)

@@ -30,7 +30,7 @@ pub(super) async fn find_by_order(
     Query(query): Query<ByOrder>,
 ) -> Result<Json<Transaction>, Problem> {
     let payer = reader(&caller)?;
-    transaction::find_by_order(&app.pool, query.order_id, payer)
+    transaction::find_by_order(&app.lane, query.order_id, payer)
         .await?
         .map(Json)
         .ok_or_else(not_found)

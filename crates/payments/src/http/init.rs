@@ -37,7 +37,7 @@ pub(super) async fn init(
             format!("must be from 1 to {MAX_AMOUNT}"),
         ));
     }
-    match transaction::init(&app.pool, &request, trace.as_ref()).await? {
+    match transaction::init(&app.lane, &request, trace.as_ref()).await? {
         Created::New(transaction) => {
             tracing::info!(order.id = %request.order_id, "Created transaction {}", transaction.transaction_id);
             Ok((StatusCode::CREATED, Json(transaction)))

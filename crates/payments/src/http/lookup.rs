@@ -32,6 +32,6 @@ pub(super) async fn lookup(
             format!("1 to {MAX_LOOKUP} ids"),
         ));
     }
-    let transactions = transaction::find_all(&app.pool, ids, payer).await?;
+    let transactions = transaction::find_all(&app.lane, ids, payer).await?;
     Ok(Json(Found { transactions }))
 }
