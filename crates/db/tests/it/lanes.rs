@@ -1,14 +1,19 @@
+use std::time::Duration;
+
 use db::{Lane, PoolConfig};
 use futures::FutureExt;
 use sqlx::{PgConnection, PgPool};
-use testkit::eventually;
+use testkit::{Fault, Proxy, eventually};
 
 /// Of four connections, a lane keeps one.
 const CONNECTIONS: u32 = 4;
 
 async fn lane() -> Lane {
-    let url = testkit::database("shop", &db::SHOP).await;
-    Lane::new(db::connect(&url, &PoolConfig::new("test", CONNECTIONS)).unwrap())
+    lane_to(&testkit::database("shop", &db::SHOP).await)
+}
+
+fn lane_to(url: &str) -> Lane {
+    Lane::new(db::connect(url, &PoolConfig::new("test", CONNECTIONS)).unwrap())
 }
 
 async fn process(conn: &mut PgConnection) -> i32 {
@@ -60,7 +65,12 @@ async fn a_dropped_transaction_is_rolled_back() {
 
 #[tokio::test]
 async fn a_connection_whose_begin_was_canceled_is_closed() {
-    let lane = lane().await;
+    let url = testkit::database("shop", &db::SHOP).await;
+    let address = url.split(['@', '/']).nth(3).unwrap();
+    // a fast database may answer before the caller gives up
+    let proxy = Proxy::new(address).await;
+    proxy.will(Fault::SlowAnswers(Duration::from_millis(5)));
+    let lane = lane_to(&url.replace(address, &proxy.address));
     let mut conn = lane.acquire().await.unwrap();
     let pid = process(&mut conn).await;
     assert!(
