@@ -163,7 +163,7 @@ async fn measure(args: &Args, postgres: &Postgres, rabbitmq: &RabbitMq) -> anyho
     Ok(report)
 }
 
-/// What the bill compares with the usual system.
+/// Systems that the bill compares with the usual one.
 const VARIANTS: [(&str, Variant); 5] = [
     ("payments stub", Variant::USUAL),
     (
