@@ -72,7 +72,7 @@ mutations! {
     UndoSkipped: "compensation leaves out the remote step" => I6,
     BudgetIgnored: "a step whose time is used up is asked again" => Budget,
     DeadlineIgnored: "the deadline does nothing" => Ends,
-    ResolvedUnseen: "an operator's word on a step is believed without a look at payments" => I2 | I3,
+    ResolvedUnseen: "an operator's claim about a step is accepted without verification by payments" => I2 | I3,
 }
 
 /// Production's decision, distorted by `mutation` if one is given.

@@ -52,7 +52,7 @@ struct Done {
     /// Ids of the garbage messages that the broker has confirmed.
     garbage: BTreeSet<String>,
     /// Requests that succeeded although they should have been refused.
-    believed: BTreeSet<String>,
+    accepted: BTreeSet<String>,
 }
 
 impl Attacker {
@@ -245,20 +245,20 @@ impl Attacker {
             return;
         };
         if !refused(answer.status()) {
-            let believed = format!("{what} was believed: {asked} {}", answer.status());
-            lock(&self.done).believed.insert(believed);
+            let accepted = format!("{what} was accepted: {asked} {}", answer.status());
+            lock(&self.done).accepted.insert(accepted);
         }
     }
 
     /// The violations, once the system is silent: garbage that is missing in `failed`, other
     /// messages in `failed`, and requests that succeeded.
     pub(crate) async fn verify(&self) -> Vec<String> {
-        let (garbage, believed) = {
+        let (garbage, accepted) = {
             let done = lock(&self.done);
-            (done.garbage.clone(), done.believed.clone())
+            (done.garbage.clone(), done.accepted.clone())
         };
         let until = Instant::now() + HANDLED;
-        let mut wrong: Vec<_> = believed.into_iter().collect();
+        let mut wrong: Vec<_> = accepted.into_iter().collect();
         loop {
             let failed = block_in_place(|| self.system.failed_ids());
             let failed: BTreeSet<_> = failed.into_iter().flatten().collect();

@@ -117,6 +117,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "db",
             "doctor",
             "servers",
+            "testkit",
             "tokens",
             "workflows",
         ],

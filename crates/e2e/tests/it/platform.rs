@@ -230,7 +230,7 @@ fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
         }
     };
     let worker = "crates/worker/src/lib.rs";
-    let drain = seconds("crates/web/src/server.rs", "DRAIN");
+    let drain = seconds("crates/web/src/server.rs", "DRAIN_TIMEOUT");
     let (grace, mails) = (seconds(worker, "GRACE_PERIOD"), seconds(worker, "MAILS"));
     let relay = seconds("crates/payments/src/lib.rs", "RELAY_DRAIN");
     // Kubernetes delays SIGTERM by this time
