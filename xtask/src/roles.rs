@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_of_an_exit_is_the_first_line_of_its_error() {
+    fn an_exits_reason_is_its_errors_first_line() {
         for (said, expected) in [
             (
                 "{\"level\":\"INFO\"}\nError: live sagas are of unknown plans\n\nCaused by:\n    0: an Error\n\nStack \

@@ -557,7 +557,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beside_a_foreign_payments_service_no_database_of_payments_is_named() {
+    fn beside_foreign_payments_no_payments_database_is_named() {
         let variables = |given, foreign| {
             let own = own_databases(given, foreign).ok()?;
             Some(

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_lower_case_and_of_the_length_that_is_asked_for() {
+    fn the_password_list_is_lower_case_and_of_valid_length() {
         let lines: Vec<_> = COMMON
             .lines()
             .filter(|line| !line.starts_with("# "))

@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_has_one_spelling_in_json_and_in_the_database() {
+    fn a_status_is_spelled_alike_in_json_and_database() {
         for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
             assert_eq!(Status::parse(status.as_str()), Some(status));
@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancel_cause_has_one_spelling_in_json_and_in_the_database() {
+    fn a_cancel_cause_is_spelled_alike_in_json_and_database() {
         for cause in CancelCause::ALL {
             assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
         }

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_event_and_a_command_without_an_id_are_refused() {
+    fn a_large_event_or_a_command_without_id_is_refused() {
         let large = wrong(PAYMENTS_EVENTS_QUEUE, &" ".repeat(MAX_EVENT + 1));
         assert!(large.reason.contains("at most 65536"), "{large}");
         let body = r#"{"command": "send_welcome_email", "user_id": "12b0d3e0-befa-11f0-aa62-2f547971bbe0"}"#;

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_meanwhile_is_the_next_batch_and_each_caller_has_its_own_answer() {
+    async fn waiting_callers_form_the_next_batch_with_individual_answers() {
         let held = held();
         let batcher = Batcher::new(Arc::clone(&held));
         let mut first = Box::pin(batcher.run(8));

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_is_counted_even_if_its_check_ran_in_part() {
+    fn a_violation_of_a_partial_check_is_counted() {
         let violation = Violation {
             check: "I5",
             subject: "saga 1".to_owned(),

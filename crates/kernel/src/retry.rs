@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_cap_and_stay_within_the_jitter() {
+    fn delays_double_up_to_the_cap_within_the_jitter() {
         let policy = RetryPolicy {
             jitter: 0.2,
             ..RetryPolicy::default()

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_still_for_longer_than_a_lease_is_an_idler() {
+    fn only_a_standstill_beyond_the_lease_counts_as_idle() {
         let lease = Duration::from_secs(1);
         let saga = |revision| vec![json!({"saga_id": "a", "revision": revision, "attempt": 0})];
         let mut seen = HashMap::new();

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn half_the_throughput_and_a_worker_that_does_nothing_are_found() {
+    fn half_the_throughput_and_an_idle_worker_are_found() {
         let violations = |before, after| Recovery::of(&before, &after).verify(10);
         assert!(violations(throughput(100, 10), throughput(50, 10)).is_empty());
         assert!(violations(throughput(100, 10), throughput(49, 10))[0].contains("throughput"));

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_a_page_in_the_runbooks_that_the_index_names() {
+    fn every_cause_has_a_runbook_page_in_the_index() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let index = std::fs::read_to_string(root.join("docs/runbooks/README.md")).unwrap();
         for code in Code::ALL {

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_whole_or_the_number_of_an_order_or_a_hash() {
+    fn an_id_is_whole_an_order_number_or_a_hash() {
         let whole = "01996e0e-0000-7000-8000-000000000001";
         assert_eq!(whole.parse(), Ok(AnyId::Whole(whole.parse().unwrap())));
         for number in ["1C1FB183", "#1c1fb183"] {

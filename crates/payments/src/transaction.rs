@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_is_the_same_only_when_user_amount_and_given_id_are() {
+    fn a_repeat_must_match_user_amount_and_id() {
         let found = pending();
         let same = request_of(&found);
         let unnamed = InitTransaction {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paid_one_is_still_the_same_and_a_canceled_one_is_canceled_whatever_is_asked() {
+    fn a_repeat_never_changes_a_decided_transaction() {
         let paid = Transaction {
             status: Status::Paid,
             ..pending()

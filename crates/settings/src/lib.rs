@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_from_the_file_that_its_variable_names() {
+    fn a_secret_is_read_from_its_variables_file() {
         let path = file("url", "amqp://app:hush@mq\n");
         let words = words(&[("TEST_ONLY_BROKER_URL_FILE", &path)]).unwrap();
         let cli = Cli::try_parse_from(["program".into()].into_iter().chain(words)).unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_empty_or_missing_or_one_too_many_is_refused_and_no_secret_is_told() {
+    fn a_bad_secret_file_is_refused_and_never_printed() {
         let empty = file("empty", "\n");
         let full = file("full", "hush");
         for set in [
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_cannot_be_read_is_named_by_its_variable() {
+    fn an_unreadable_setting_is_named_by_its_variable() {
         let error = Cli::try_parse_from(["program", "--many", "lots"]).unwrap_err();
         let sentence = misread(&error, Cli::command()).unwrap().to_string();
         assert!(sentence.starts_with("TEST_ONLY_MANY: "), "{sentence}");

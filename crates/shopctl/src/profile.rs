@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_know_is_refused_and_no_value_is_told() {
+    fn an_unknown_argument_is_refused_without_its_value() {
         for wrong in ["AMQP_URI=amqp://app:hush@mq", "amqp://app:hush@mq"] {
             let why = parse(wrong).unwrap_err();
             assert!(why.contains("line 1") && !why.contains("hush"), "{why}");

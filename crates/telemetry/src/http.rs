@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_continues_a_services_trace_under_a_span_of_its_own() {
+    async fn a_request_continues_a_services_trace_under_its_own_span() {
         let caller = TraceRef::random();
         let here = trace_of(Callers::Services, Some(&caller.to_string())).await;
         assert_eq!(here.trace_id(), caller.trace_id());

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_fields_of_its_spans_beside_its_own() {
+    fn a_line_has_its_spans_fields_beside_its_own() {
         let trace = TraceRef::random();
         let lines = lines(|| {
             let outer = info_span!(
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_in_a_span_that_begins_a_trace_names_it_and_one_outside_has_none() {
+    fn a_line_names_its_spans_trace_if_any() {
         let mut begun = None;
         let lines = lines(|| {
             info!("outside");

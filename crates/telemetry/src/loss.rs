@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_makes_room_and_what_is_not_does_too() {
+    fn exported_and_dropped_spans_free_their_room() {
         let exporter = InMemorySpanExporter::default();
         for (batches, sent) in [
             (Batches::new(exporter.clone(), "test"), 3),

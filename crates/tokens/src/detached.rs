@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_other_kinds_are_left_out_of_a_key_set() {
+    fn keys_of_other_kinds_are_left_out_of_key_sets() {
         let jwks = r#"{"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}, {"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "AA"}]}"#;
         assert!(DetachedKeys::from_jwks(jwks).unwrap().0.is_empty());
         assert!(DetachedKeys::from_jwks("[]").is_none());

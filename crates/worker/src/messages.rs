@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_for_a_mail_server_grow_from_a_minute_to_hours() {
+    fn waits_for_a_mail_server_grow_to_hours() {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let waits = [0, 9, 11, 119, 121, 1_439, 1_441];
         let waits = waits.map(|age| wait(minutes(age), minutes(1)).as_secs() / 60);

@@ -40,7 +40,7 @@ async fn a_refused_first_step_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn the_same_key_makes_the_same_order_and_another_request_is_refused() {
+async fn a_reused_key_returns_its_order_or_is_refused() {
     let shop = Shop::open(quick()).await;
     let Submitted::New { order_id, .. } = shop.try_submit(1, "key", false).await.unwrap() else {
         panic!("it is new")
@@ -59,7 +59,7 @@ async fn the_same_key_makes_the_same_order_and_another_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_is_free_as_soon_as_its_last_request_is_answered() {
+async fn a_key_is_free_after_its_last_answer() {
     let shop = Shop::open(quick()).await;
     for _ in 0..20 {
         let refused = shop.try_submit(501, "key", false).await.unwrap_err();
@@ -80,7 +80,7 @@ async fn a_key_is_free_as_soon_as_its_last_request_is_answered() {
 }
 
 #[tokio::test]
-async fn the_eager_attempt_is_the_committers_own_and_nobody_else_can_claim_it() {
+async fn the_eager_attempt_belongs_to_the_committer_alone() {
     let shop = Shop::open(quick()).await;
     let Submitted::New { order_id, attempt } = shop.try_submit(1, "key", true).await.unwrap()
     else {
@@ -145,7 +145,7 @@ async fn wherever_a_client_hangs_up_what_was_committed_is_begun() {
 /// A batch with orders that are placed, refused, and left to be placed alone, all in one
 /// transaction.
 #[tokio::test]
-async fn each_order_of_a_batch_has_its_own_answer_and_the_refused_leave_nothing() {
+async fn each_order_of_a_batch_has_its_own_answer() {
     let shop = Shop::open(quick()).await;
     let before = shop.submit().await;
     let limits = OrderLimits {

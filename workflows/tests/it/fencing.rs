@@ -30,7 +30,7 @@ async fn a_claim_filters_on_plan_version_and_hash() {
 }
 
 #[tokio::test]
-async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
+async fn an_operators_retry_fences_the_holder_and_renews_the_budget() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let held = shop.claim().await.pop().unwrap();
@@ -55,7 +55,7 @@ async fn an_operators_retry_fences_the_holder_and_begins_the_budget_again() {
 }
 
 #[tokio::test]
-async fn who_holds_a_saga_that_is_paused_writes_nothing_not_even_after_it_was_resumed() {
+async fn a_stale_lease_cannot_write_to_a_paused_saga() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let slow = shop.claim().await.pop().unwrap();
@@ -132,7 +132,7 @@ async fn signals_at_the_same_moment_are_applied_once() {
 }
 
 #[tokio::test]
-async fn sagas_are_locked_by_id_so_batches_in_opposite_order_do_not_wait_for_each_other() {
+async fn batches_in_opposite_order_do_not_wait_for_each_other() {
     let shop = Shop::open(quick()).await;
     let mut sagas = Vec::new();
     for _ in 0..12 {
@@ -177,7 +177,7 @@ async fn sagas_are_locked_by_id_so_batches_in_opposite_order_do_not_wait_for_eac
 /// together, and that one is not stored. On one thread: all of them end before the first batch
 /// begins.
 #[tokio::test]
-async fn outcomes_that_arrive_together_share_commits_and_a_fenced_one_falls_out() {
+async fn concurrent_outcomes_share_commits_and_fenced_ones_drop_out() {
     let shop = Shop::open(quick()).await;
     let fenced = shop.submit().await;
     let stale = shop.claim().await.pop().unwrap();

@@ -22,7 +22,7 @@ async fn assert_ended(shop: &Shop, order: OrderId, status: &str) {
 }
 
 #[tokio::test]
-async fn init_payment_twice_or_failing_once_makes_one_transaction_and_a_completed_order() {
+async fn a_repeated_init_payment_makes_one_transaction() {
     let shop = Shop::open(quick()).await;
     for mode in FAILURES {
         shop.payments.init_will(mode);
@@ -39,7 +39,7 @@ async fn init_payment_twice_or_failing_once_makes_one_transaction_and_a_complete
 }
 
 #[tokio::test]
-async fn its_undo_twice_or_failing_for_long_is_never_given_up_and_cancels_once() {
+async fn a_failing_undo_is_never_given_up_and_cancels_once() {
     let shop = Shop::open(quick()).await;
     for mode in FAILURES {
         let order = shop.awaiting().await;
@@ -113,7 +113,7 @@ async fn insist(shop: &Shop, saga: kernel::SagaId, name: &str) {
 /// Each write of each local step and undo is rolled back once, after the steps before it ran, and
 /// is then repeated.
 #[tokio::test]
-async fn every_local_step_and_undo_rolled_back_once_is_made_again_and_takes_effect_once() {
+async fn rolled_back_local_steps_are_repeated_with_one_effect() {
     for (word, ends) in [(TRANSACTION_COMPLETED, "completed"), (CANCEL, "canceled")] {
         let shop = Shop::open(quick()).await;
         let mut trips = 0;

@@ -32,7 +32,7 @@ async fn an_eager_entry_names_the_process_that_created_it() {
 }
 
 #[tokio::test]
-async fn a_process_is_alive_from_its_first_beat_until_it_stops() {
+async fn a_process_is_alive_between_first_beat_and_stop() {
     let shop = Shop::open(quick()).await;
     let list = || async {
         let mut conn = shop.pool.acquire().await.unwrap();

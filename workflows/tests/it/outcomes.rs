@@ -3,7 +3,7 @@ use testkit::Mode;
 use crate::shop::{Shop, hasty, quick};
 
 #[tokio::test]
-async fn a_time_out_is_unknown_and_is_asked_again_under_the_same_key() {
+async fn a_timeout_is_unknown_and_repeated_under_its_key() {
     let shop = Shop::open(quick()).await;
     shop.payments.init_will(Mode::Hang);
     let order = shop.submit().await;
@@ -128,7 +128,7 @@ async fn compensation_never_gives_up() {
 }
 
 #[tokio::test]
-async fn an_undo_whose_answer_is_lost_is_asked_again_under_its_own_key() {
+async fn an_undo_with_a_lost_answer_repeats_under_its_key() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     shop.signal(order.saga_id, saga::CANCEL).await;
@@ -176,7 +176,7 @@ async fn an_undo_overtaken_before_init_was_recorded_passes_both_arrows() {
 }
 
 #[tokio::test]
-async fn a_paid_answer_that_does_not_fit_the_order_moves_the_saga_in_neither_direction() {
+async fn a_paid_answer_for_another_order_moves_nothing() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     assert!(shop.payments.pay(order.id));

@@ -53,7 +53,7 @@ async fn signals_are_kept_always_with_a_verdict() {
 }
 
 #[tokio::test]
-async fn an_early_signal_is_kept_and_passes_both_arrows_with_the_outcome() {
+async fn an_early_signal_passes_both_arrows_with_its_outcome() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let claim = shop.claim().await.pop().unwrap();
@@ -110,7 +110,7 @@ async fn canceled_by_payments_compensates() {
 }
 
 #[tokio::test]
-async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way() {
+async fn a_cancel_before_the_pivot_fences_the_attempt() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let claim = shop.claim().await.pop().unwrap();
@@ -127,7 +127,7 @@ async fn cancel_acts_before_the_pivots_decision_and_fences_the_attempt_under_way
 }
 
 #[tokio::test]
-async fn paid_while_compensating_turns_forward_and_after_the_undo_it_is_a_breach() {
+async fn paid_turns_forward_before_the_undo_and_breaches_after() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     shop.signal(order.saga_id, saga::CANCEL).await;
@@ -249,7 +249,7 @@ async fn set_version(shop: &Shop, version: i32) {
 }
 
 #[tokio::test]
-async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
+async fn a_saga_of_an_unknown_plan_can_only_be_paused() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     set_version(&shop, 99).await;
@@ -297,7 +297,7 @@ async fn a_saga_of_an_unknown_plan_can_be_paused_but_not_moved() {
 }
 
 #[tokio::test]
-async fn a_signal_for_an_unknown_plan_is_stored_and_makes_the_entry_due() {
+async fn a_signal_for_an_unknown_plan_makes_the_entry_due() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     set_version(&shop, 99).await;

@@ -145,7 +145,7 @@ async fn waits_and_sleeps_stand_in_every_zone() {
 }
 
 #[tokio::test]
-async fn news_of_a_later_wait_is_kept_until_the_saga_comes_there() {
+async fn a_later_waits_signal_is_kept_until_then() {
     let bench = Bench::<Zones>::open().await;
     let saga = bench.start(WELL).await;
     bench.signal(saga, "delivered").await;
@@ -161,7 +161,7 @@ async fn news_of_a_later_wait_is_kept_until_the_saga_comes_there() {
 }
 
 #[tokio::test]
-async fn a_pivot_whose_answer_is_lost_is_asked_again_and_a_refused_one_is_compensated() {
+async fn an_unanswered_pivot_is_repeated_and_a_refused_one_compensated() {
     let bench = Bench::<Zones>::open().await;
     for how in [How::Lost, How::NoAnswer, How::NeverLeft, How::Panic] {
         let saga = bench.approved(fault(4, false, how, 2)).await;
@@ -176,7 +176,7 @@ async fn a_pivot_whose_answer_is_lost_is_asked_again_and_a_refused_one_is_compen
 }
 
 #[tokio::test]
-async fn before_the_pivot_a_cancel_a_refusal_or_its_deadline_ends_a_wait() {
+async fn a_cancel_refusal_or_deadline_ends_a_wait() {
     let bench = Bench::<Zones>::open().await;
     for end in ["declined", CANCEL, "the deadline"] {
         let saga = bench.start(WELL).await;

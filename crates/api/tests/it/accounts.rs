@@ -74,7 +74,7 @@ async fn registering_makes_user_client_and_welcome_mail_at_once() {
 }
 
 #[tokio::test]
-async fn two_registrations_with_one_address_are_answered_alike_and_make_one_account() {
+async fn two_registrations_with_one_address_make_one_account() {
     let shop = Shop::open().await;
     let body = json!({"email": "ada@shop.example", "password": PASSWORD, "name": "Ada"});
     let register = || Answer::to(shop.post("/api/register").json(&body));
@@ -105,7 +105,7 @@ async fn two_registrations_with_one_address_are_answered_alike_and_make_one_acco
 }
 
 #[tokio::test]
-async fn passwords_of_8_to_128_characters_are_taken_whatever_they_are() {
+async fn any_password_of_8_to_128_characters_is_accepted() {
     let shop = Shop::open().await;
     for (n, password) in [
         "eigh-888",
@@ -135,7 +135,7 @@ async fn passwords_of_8_to_128_characters_are_taken_whatever_they_are() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_and_a_wrong_password_get_the_same_answer() {
+async fn an_unknown_address_and_a_wrong_password_answer_alike() {
     let shop = Shop::open().await;
     shop.register("ada@shop.example").await;
     shop.register("gone@shop.example").await;
@@ -195,7 +195,7 @@ async fn the_refresh_token_is_kept_where_scripts_cannot_read_it() {
 }
 
 #[tokio::test]
-async fn a_session_is_renewed_once_and_a_second_use_of_its_token_ends_all_that_came_of_it() {
+async fn reuse_of_a_renewed_token_ends_the_session() {
     let shop = Shop::open().await;
     let first = refresh_token(&shop.register("ada@shop.example").await);
     let elsewhere = refresh_token(&shop.login("ada@shop.example", PASSWORD).await);
@@ -234,7 +234,7 @@ async fn without_a_good_refresh_cookie_there_is_no_session() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_and_is_no_error_without_one() {
+async fn logout_ends_the_session_and_needs_none() {
     let shop = Shop::open().await;
     let token = refresh_token(&shop.register("ada@shop.example").await);
     for request in [
@@ -306,7 +306,7 @@ async fn who_tries_too_often_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn an_account_that_makes_no_sense_is_refused_with_its_field_named() {
+async fn an_invalid_registration_names_the_field() {
     let shop = Shop::open().await;
     let good = json!({"email": "ada@shop.example", "password": "correct horse", "name": "Ada"});
     let local = format!("{}@shop.example", "x".repeat(250));

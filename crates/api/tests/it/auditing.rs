@@ -28,7 +28,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn an_admins_cancel_is_audited_with_its_reason_and_an_owners_is_not() {
+async fn an_admins_cancellation_is_audited_and_an_owners_is_not() {
     let shop = Shop::open().await;
     let buyer = shop.buyer();
     let admin = shop.person("admin@shop.example", &["admin"]).await;
@@ -115,7 +115,7 @@ async fn changes_of_the_catalog_are_audited_with_before_and_after() {
 }
 
 #[tokio::test]
-async fn logins_of_staff_are_audited_and_those_of_buyers_are_not() {
+async fn logins_of_staff_are_audited_and_those_of_customers_not() {
     let shop = Shop::open().await;
     for (email, roles, audited) in [
         ("ada@shop.example", &[][..], 0),

@@ -14,7 +14,7 @@ use crate::{
 const OTHER: &str = "french-press";
 
 #[tokio::test]
-async fn an_order_that_makes_no_sense_is_refused_with_its_field_named_and_leaves_nothing_behind() {
+async fn an_invalid_order_names_the_field_and_leaves_nothing_behind() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let other = shop.product(OTHER).await;
@@ -106,7 +106,7 @@ async fn an_order_that_makes_no_sense_is_refused_with_its_field_named_and_leaves
 }
 
 #[tokio::test]
-async fn a_basket_of_what_is_not_for_sale_together_is_refused() {
+async fn a_basket_of_unsellable_products_is_refused() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let mut foreign = product("Foreign mug", 1);
@@ -132,7 +132,7 @@ async fn a_basket_of_what_is_not_for_sale_together_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_refused_for_its_reason() {
+async fn an_unreadable_body_is_refused_for_its_reason() {
     let shop = Shop::open().await;
     let (token, admin) = (shop.buyer(), shop.admin());
     let good = basket(shop.product("enamel-mug").await, 1).to_string();
@@ -254,7 +254,7 @@ async fn an_order_without_a_good_idempotency_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_that_stands_for_another_basket_is_refused_and_the_first_order_stays() {
+async fn a_key_of_another_basket_is_refused() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let other = shop.product(OTHER).await;
@@ -275,7 +275,7 @@ async fn a_key_that_stands_for_another_basket_is_refused_and_the_first_order_sta
 }
 
 #[tokio::test]
-async fn a_basket_of_more_than_is_left_is_refused_and_says_how_much_is() {
+async fn an_oversold_basket_is_refused_with_the_available_quantity() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     shop.restock(mug, 3).await;
@@ -302,7 +302,7 @@ async fn a_basket_of_more_than_is_left_is_refused_and_says_how_much_is() {
 }
 
 #[tokio::test]
-async fn a_path_or_a_query_that_cannot_be_read_is_refused() {
+async fn an_unreadable_path_or_query_is_refused() {
     let shop = Shop::open().await;
     let (token, admin) = (shop.buyer(), shop.admin());
     let get = |path: &str, token: &str| shop.request(Method::GET, path).bearer_auth(token);

@@ -67,7 +67,7 @@ fn request(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder {
 }
 
 #[test]
-fn an_operation_is_either_public_or_for_callers_with_a_token() {
+fn every_operation_is_public_or_needs_a_token() {
     let mut public: Vec<_> = operations()
         .iter()
         .filter(|(.., operation)| operation["security"].is_null())
@@ -87,7 +87,7 @@ fn an_operation_is_either_public_or_for_callers_with_a_token() {
 }
 
 #[tokio::test]
-async fn whatever_is_not_public_is_refused_without_a_good_token_and_does_nothing() {
+async fn private_operations_are_refused_without_a_valid_token() {
     let shop = Shop::open().await;
     let tokens = strangers(&shop);
     let before = shop.traces().await;
@@ -152,7 +152,7 @@ async fn what_is_public_needs_no_token() {
 }
 
 #[tokio::test]
-async fn what_is_for_admins_or_operators_is_refused_to_others_and_does_nothing() {
+async fn staff_operations_are_refused_to_other_callers() {
     let shop = Shop::open().await;
     let operator = shop.operator();
     let before = shop.traces().await;

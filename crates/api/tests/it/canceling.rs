@@ -48,7 +48,7 @@ async fn a_canceled_order_gives_back_its_stock_once_payments_agrees() {
 }
 
 #[tokio::test]
-async fn an_order_that_payments_was_never_asked_about_can_be_canceled() {
+async fn an_order_unknown_to_payments_can_be_canceled() {
     let settings = Settings {
         eager_attempts: 0,
         ..Settings::default()
@@ -119,7 +119,7 @@ async fn canceling_again_says_what_is_so_and_does_nothing_more() {
 }
 
 #[tokio::test]
-async fn an_order_stays_canceling_and_holds_its_stock_while_payments_does_not_answer() {
+async fn an_order_stays_canceling_while_payments_does_not_answer() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let order = shop.awaiting(&token).await;

@@ -60,7 +60,7 @@ async fn end_of(mut command: Command, what: &str) -> Output {
 }
 
 #[tokio::test]
-async fn nonsense_stops_the_api_at_its_start_with_a_sentence_that_names_the_variable() {
+async fn an_invalid_setting_stops_the_api_and_is_named() {
     // this database never answers: a program that accepts the invalid value waits for it
     let good = Good::new("postgres://shop:hush@127.0.0.1:1/shop");
     let no_key = good.dir.join("no-key.pem");

@@ -96,7 +96,7 @@ async fn a_changed_password_begins_a_session_and_ends_the_others() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_password_or_a_link_is_said_at_its_field() {
+async fn errors_in_a_password_or_link_name_their_field() {
     let shop = Shop::open().await;
     let token = access_token(&shop.newcomer(ADA).await);
     let change = |current: &str, new: &str| {
@@ -235,7 +235,7 @@ async fn requests_for_mails_count_as_logins_do() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_of_strangers_do_not_delay_who_resets_the_password() {
+async fn failed_logins_of_others_do_not_delay_a_reset() {
     let shop = Shop::open().await;
     shop.newcomer(ADA).await;
     for _ in 0..6 {

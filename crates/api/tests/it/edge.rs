@@ -52,7 +52,7 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
 }
 
 #[tokio::test]
-async fn a_problem_names_the_trace_of_its_request_and_not_its_callers() {
+async fn a_problem_names_the_trace_of_its_own_request() {
     let shop = Shop::open().await;
     let trace = TraceRef::random();
     let request = shop.request(Method::GET, "/api/orders");

@@ -116,7 +116,7 @@ impl Failing {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failed_messages_are_grouped_by_queue_and_reason_and_only_one_by_one_show_what_they_say() {
+async fn failed_messages_are_grouped_and_show_bodies_one_by_one() {
     let failing = Failing::open().await;
     assert_eq!(failing.groups(0).await, [] as [Value; 0]);
     let secret = b"{\"user\": \"secret\"}";
@@ -174,7 +174,7 @@ async fn failed_messages_are_grouped_by_queue_and_reason_and_only_one_by_one_sho
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_message_is_sent_again_to_its_queue_or_dropped_and_the_audit_says_who_and_why() {
+async fn a_failed_message_is_redriven_or_dropped_and_audited() {
     let failing = Failing::open().await;
     failing.fail(Some("m-1"), QUEUE, b"first", "no mail").await;
     failing
@@ -279,7 +279,7 @@ async fn a_page_has_an_order_a_length_and_a_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_alike_is_decided_on_together_if_it_is_what_was_looked_at() {
+async fn a_group_of_failed_messages_is_decided_as_read() {
     let failing = Failing::open().await;
     for n in 1..=3 {
         let (id, reason) = (format!("m-{n}"), format!("no account {n}"));
@@ -353,7 +353,7 @@ async fn a_list_waits_for_what_another_reader_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_behind_more_than_a_page_is_found_and_sent_again() {
+async fn a_message_beyond_the_first_page_is_redriven() {
     let failing = Failing::open().await;
     let garbage = (0..1_001).map(|_| failing.fail(None, "other", b"garbage", "undecodable"));
     futures::future::join_all(garbage).await;
@@ -429,7 +429,7 @@ async fn a_message_of_any_text_is_decided_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_has_begun_is_done_though_its_caller_hangs_up() {
+async fn a_started_decision_survives_its_callers_disconnect() {
     let failing = Failing::open().await;
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     failing.groups(1).await;
@@ -460,7 +460,7 @@ async fn a_decision_that_has_begun_is_done_though_its_caller_hangs_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_makes_no_sense_names_the_field_and_does_nothing() {
+async fn an_invalid_decision_names_the_field_and_does_nothing() {
     let failing = Failing::open().await;
     failing.fail(Some("m-1"), QUEUE, b"{}", "no mail").await;
     let long = "x".repeat(1001);
@@ -486,7 +486,7 @@ async fn a_decision_that_makes_no_sense_names_the_field_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn without_rabbitmq_it_is_said_what_is_missing_and_nothing_is_done() {
+async fn without_rabbitmq_the_missing_part_is_named() {
     let blind = Shop::open().await;
     let operator = blind.operator();
     let told = blind.get("/api/failed", &operator).await;

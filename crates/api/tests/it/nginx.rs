@@ -297,7 +297,7 @@ async fn the_storefronts_web_server_says_what_the_api_says() {
 }
 
 #[tokio::test]
-async fn too_many_logins_from_an_address_are_refused_before_they_reach_the_api() {
+async fn too_many_logins_from_an_address_never_reach_the_api() {
     let shop = Shop::open().await;
     let nginx = Nginx::start(&shop.url, 1).await;
     let login = |address: &'static str| {
@@ -324,7 +324,7 @@ async fn login(web: &Nginx, address: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn logins_behind_edge_are_counted_by_the_address_that_a_trusted_proxy_names() {
+async fn logins_are_counted_by_the_trusted_proxys_address() {
     let home = Ipv4Addr::LOCALHOST;
     let (api, behind) = (testkit::free_port(), testkit::free_port());
     let api_at = format!("http://127.0.0.1:{api}");
@@ -391,7 +391,7 @@ async fn meets_its_limit(call: impl Fn(String) -> reqwest::RequestBuilder, burst
 }
 
 #[tokio::test]
-async fn refreshes_and_searches_are_limited_by_network_and_plain_lists_are_not() {
+async fn refreshes_and_searches_are_limited_and_plain_lists_not() {
     let api = testkit::free_port();
     let answering = stand_in(Ipv4Addr::LOCALHOST, api).await;
     let nginx = Nginx::start(&format!("http://127.0.0.1:{api}"), 60).await;
@@ -455,7 +455,7 @@ fn read_timeouts(config: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn only_streams_of_events_are_waited_for_longer_than_a_request_may_take() {
+fn only_event_streams_may_exceed_the_request_timeout() {
     const STREAMS: &str = "location ~ ^/api/orders/[^/]+/events$";
     let read = |file: &str| fs::read_to_string(root(file)).unwrap();
     let mut longest = 30; // the timeout of the API and of payments
@@ -578,7 +578,7 @@ async fn json_is_compressed_unless_a_token_is_in_it() {
 }
 
 #[tokio::test]
-async fn browsers_that_came_by_tls_are_told_to_stay_with_it() {
+async fn browsers_with_tls_get_strict_transport_security() {
     let nginx = Nginx::start("http://127.0.0.1:1", 60).await;
     let http = reqwest::Client::new();
     for path in ["/", "/assets/app-1.js", "/api/products", "/healthz"] {
@@ -659,7 +659,7 @@ fn the_apis_name_is_one_that_the_name_server_knows() {
 }
 
 #[test]
-fn the_web_server_listens_on_ipv6_only_where_the_kernel_has_it() {
+fn nginx_listens_on_ipv6_only_where_the_kernel_has_it() {
     let listen = |file: &str| {
         let found = found_out(&[("IF_INET6", file), ("RESOLV_CONF", "/dev/null")]);
         found["LISTEN_IPV6"].clone()
@@ -696,7 +696,7 @@ async fn a_container_that_has_gone_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_payer_reaches_payments_and_the_shops_own_calls_are_not_there() {
+async fn a_payer_reaches_payments_without_the_shops_own_routes() {
     let address = Ipv4Addr::LOCALHOST;
     let port = testkit::free_port();
     let names = Names::start(&[address]).await;

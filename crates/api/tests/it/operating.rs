@@ -20,7 +20,7 @@ async fn act(shop: &Shop, saga: &Value, verb: &str, body: Value, token: &str) ->
 }
 
 #[tokio::test]
-async fn sagas_are_listed_oldest_first_page_by_page_and_by_filter() {
+async fn sagas_are_listed_oldest_first_by_page_and_filter() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());
     let mut orders = Vec::new();
@@ -59,7 +59,7 @@ async fn sagas_are_listed_oldest_first_page_by_page_and_by_filter() {
 }
 
 #[tokio::test]
-async fn sagas_are_found_by_their_cause_and_by_being_stuck_page_by_page() {
+async fn sagas_are_found_by_cause_and_stuck_page_by_page() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());
     let get = async |query: &str| {
@@ -144,7 +144,7 @@ async fn why_leads_to_a_runbook_that_browsers_can_read() {
 }
 
 #[tokio::test]
-async fn an_act_is_shown_first_then_done_once_and_seen_in_the_sagas_life() {
+async fn an_action_is_previewed_executed_once_and_shown_afterwards() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());
     let order = shop.awaiting(&buyer).await;
@@ -216,7 +216,7 @@ async fn only_an_admin_resolves_and_only_what_payments_bears_out() {
 }
 
 #[tokio::test]
-async fn why_names_the_cause_and_what_could_not_be_seen_from_here() {
+async fn why_names_the_cause_and_unavailable_sources() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());
     let order = shop.awaiting(&buyer).await;
@@ -235,7 +235,7 @@ async fn why_names_the_cause_and_what_could_not_be_seen_from_here() {
 }
 
 #[tokio::test]
-async fn an_act_without_a_reason_or_with_nonsense_names_the_field_and_does_nothing() {
+async fn an_invalid_action_names_the_field_and_does_nothing() {
     let shop = Shop::open().await;
     let (buyer, admin) = (shop.buyer(), shop.admin());
     let order = shop.awaiting(&buyer).await;
@@ -316,7 +316,7 @@ async fn the_doctor_is_asked_by_http_too() {
 }
 
 #[tokio::test]
-async fn values_of_a_newer_release_are_shown_as_they_are_stored() {
+async fn values_of_a_newer_release_are_shown_as_stored() {
     let shop = Shop::open().await;
     let (buyer, operator) = (shop.buyer(), shop.operator());
     let order = shop.awaiting(&buyer).await;

@@ -14,7 +14,7 @@ use testkit::{Mode, eventually};
 use crate::support::{Answer, Settings, Shop, basket, id_of};
 
 #[tokio::test]
-async fn an_order_whose_payment_is_initialised_is_answered_with_its_transaction() {
+async fn an_order_with_an_initialised_payment_shows_its_transaction() {
     let shop = Shop::open().await;
     let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
     let press = shop.product("french-press").await;
@@ -64,7 +64,7 @@ async fn an_order_whose_payment_is_initialised_is_answered_with_its_transaction(
 }
 
 #[tokio::test]
-async fn an_order_keeps_the_price_and_the_name_of_its_moment() {
+async fn an_order_keeps_its_price_and_name() {
     let shop = Shop::open().await;
     let token = shop.buyer();
     let order = shop.awaiting(&token).await;
@@ -82,7 +82,7 @@ async fn an_order_keeps_the_price_and_the_name_of_its_moment() {
 }
 
 #[tokio::test]
-async fn an_order_is_accepted_as_pending_when_payments_does_not_answer_within_the_wait() {
+async fn an_order_is_pending_while_payments_is_slow() {
     let settings = Settings {
         order_wait: Duration::from_millis(1),
         ..Settings::default()
@@ -93,7 +93,7 @@ async fn an_order_is_accepted_as_pending_when_payments_does_not_answer_within_th
 }
 
 #[tokio::test]
-async fn an_order_is_accepted_as_pending_when_payments_cannot_be_reached() {
+async fn an_order_is_pending_while_payments_is_unreachable() {
     for mode in [
         Mode::Unreachable,
         Mode::Unknown,
@@ -140,7 +140,7 @@ async fn accepted_and_goes_on(shop: &Shop) {
 }
 
 #[tokio::test]
-async fn who_prefers_it_is_answered_at_once_and_a_worker_asks_payments() {
+async fn respond_async_answers_at_once_and_a_worker_calls_payments() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     for (count, prefer) in ["respond-async", "wait=10, Respond-Async"]
@@ -169,7 +169,7 @@ async fn who_prefers_it_is_answered_at_once_and_a_worker_asks_payments() {
 }
 
 #[tokio::test]
-async fn an_api_that_makes_all_the_attempts_it_may_leaves_the_next_one_to_a_worker() {
+async fn a_saturated_api_leaves_the_next_attempt_to_a_worker() {
     let settings = Settings {
         eager_attempts: 0,
         ..Settings::default()
@@ -229,7 +229,7 @@ async fn the_same_request_under_the_same_key_makes_one_order() {
 }
 
 #[tokio::test]
-async fn a_repeat_is_answered_from_the_order_as_it_is_by_then() {
+async fn a_repeat_is_answered_from_the_current_order() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let order = Answer::to(shop.ordering_under("key", &token, &basket(mug, 1)))
@@ -248,7 +248,7 @@ async fn a_repeat_is_answered_from_the_order_as_it_is_by_then() {
 }
 
 #[tokio::test]
-async fn the_same_request_sent_many_times_at_once_makes_one_order() {
+async fn concurrent_repeats_of_one_request_make_one_order() {
     let shop = Shop::open().await;
     let (token, mug) = (shop.buyer(), shop.product("enamel-mug").await);
     let body = basket(mug, 1);
@@ -270,7 +270,7 @@ async fn the_same_request_sent_many_times_at_once_makes_one_order() {
 }
 
 #[tokio::test]
-async fn a_repeat_that_comes_before_the_first_is_stored_is_told_to_come_back() {
+async fn a_repeat_before_the_first_is_stored_retries() {
     let shop = Shop::open().await;
     let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
     let token = shop.token_of(user);
@@ -309,7 +309,7 @@ async fn more_buyers_than_pieces_leave_none_sold_twice() {
 }
 
 #[tokio::test]
-async fn an_order_never_says_more_of_its_buyer_than_it_must() {
+async fn an_order_exposes_no_more_of_its_buyer_than_needed() {
     let shop = Shop::open().await;
     let order = shop.awaiting(&shop.buyer()).await;
     let members: Vec<_> = order
@@ -436,7 +436,7 @@ async fn one_account_holds_no_more_than_its_limits_allow() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_unpaid_for_hours_still_counts_as_unpaid() {
+async fn an_order_unpaid_for_hours_still_counts_as_unpaid() {
     let shop = Shop::open_with(Settings {
         order_limits: OrderLimits {
             open: 2,

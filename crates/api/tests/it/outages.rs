@@ -58,7 +58,7 @@ fn sensible(shop: &Shop, method: reqwest::Method, path: &str) -> RequestBuilder 
 }
 
 #[tokio::test]
-async fn while_the_database_is_down_every_operation_says_when_to_come_back() {
+async fn a_database_outage_answers_with_retry_after() {
     let nowhere = pool("postgres://nobody@127.0.0.1:1/nothing");
     let shop = Shop::open_on(nowhere, Settings::default()).await;
     for (method, path, operation) in operations() {
@@ -88,7 +88,7 @@ async fn while_the_database_is_down_every_operation_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_order_that_the_database_was_cut_off_from_can_be_repeated_and_is_one_order() {
+async fn an_order_cut_off_from_the_database_can_be_repeated() {
     let url = testkit::database("shop", &db::SHOP).await;
     let address = url.split(['@', '/']).nth(3).unwrap();
     let proxy = Proxy::new(address).await;

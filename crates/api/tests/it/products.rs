@@ -61,7 +61,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn an_admin_adds_edits_and_deletes_a_product_and_its_slug_stays() {
+async fn an_admin_adds_edits_and_deletes_a_product() {
     let shop = Shop::open().await;
     let answer = shop.create(&product(" Brown Betty ", 3)).await;
     assert_eq!((answer.status, answer.header("etag")), (201, Some("\"1\"")));
@@ -101,7 +101,7 @@ async fn an_admin_adds_edits_and_deletes_a_product_and_its_slug_stays() {
 }
 
 #[tokio::test]
-async fn products_of_one_name_have_slugs_of_their_own_even_when_made_at_once() {
+async fn products_of_one_name_get_different_slugs() {
     let shop = Shop::open().await;
     let body = product("Twin", 1);
     let (one, two) = tokio::join!(shop.create(&body), shop.create(&body));
@@ -134,7 +134,7 @@ async fn of_two_edits_of_one_version_one_wins() {
 }
 
 #[tokio::test]
-async fn a_stock_below_what_orders_hold_is_refused_and_nothing_is_edited() {
+async fn stock_below_what_orders_hold_is_refused() {
     let shop = Shop::open().await;
     let created = shop.create(&product("Mug", 5)).await.json();
     let id = created["id"].as_str().unwrap();
@@ -152,7 +152,7 @@ async fn a_stock_below_what_orders_hold_is_refused_and_nothing_is_edited() {
 }
 
 #[tokio::test]
-async fn a_search_finds_words_their_beginnings_and_in_spite_of_typing_mistakes() {
+async fn a_search_finds_words_prefixes_and_typing_mistakes() {
     let shop = Shop::open().await;
     for words in ["enamel mug", "Enamel", "enam", "enmael mug", "campfires"] {
         let request = shop
@@ -174,7 +174,7 @@ async fn a_search_finds_words_their_beginnings_and_in_spite_of_typing_mistakes()
 }
 
 #[tokio::test]
-async fn the_pages_of_the_catalog_hold_each_product_once_newest_first() {
+async fn catalog_pages_hold_each_product_once_newest_first() {
     let shop = Shop::open().await;
     let all = shop.count("select count(*) from commerce.product").await;
     let (mut ids, mut path) = (Vec::new(), "/api/products?limit=7".to_owned());
@@ -200,7 +200,7 @@ async fn the_pages_of_the_catalog_hold_each_product_once_newest_first() {
 }
 
 #[tokio::test]
-async fn a_product_that_makes_no_sense_is_refused_with_its_field_named() {
+async fn an_invalid_product_names_the_field() {
     let shop = Shop::open().await;
     let (admin, mug) = (shop.admin(), shop.product("enamel-mug").await);
     let mut table = Vec::new();
@@ -251,7 +251,7 @@ async fn a_product_that_makes_no_sense_is_refused_with_its_field_named() {
 }
 
 #[tokio::test]
-async fn an_edit_without_the_version_that_was_seen_or_of_an_old_one_is_refused() {
+async fn an_edit_without_the_current_version_is_refused() {
     let shop = Shop::open().await;
     let admin = shop.admin();
     let mug = shop.create(&product("Mug", 10)).await.json();
@@ -307,7 +307,7 @@ async fn an_edit_without_the_version_that_was_seen_or_of_an_old_one_is_refused()
 }
 
 #[tokio::test]
-async fn an_edit_never_takes_back_what_was_sold_since_the_form_was_opened() {
+async fn an_edit_never_takes_back_stock_sold_meanwhile() {
     let shop = Shop::open().await;
     let created = shop.create(&product("Mug", 10)).await.json();
     let id = created["id"].as_str().unwrap();

@@ -24,7 +24,7 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
 }
 
 #[tokio::test]
-async fn whoever_registers_is_a_client_of_commerce_by_the_same_transaction() {
+async fn registration_creates_the_commerce_client_in_its_transaction() {
     let pool = testkit::shop_db().await;
     let ada = accounts(&pool)
         .register("ada@shop.example", "Ada", "correct horse", None)

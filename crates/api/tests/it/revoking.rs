@@ -97,7 +97,7 @@ async fn a_session_that_is_over_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_with_each_token_that_was_exchanged_in_it() {
+async fn a_session_continues_with_each_exchanged_token() {
     let shop = Shop::open().await;
     let person = shop.person("ada@shop.example", &[]).await;
     let renewed = Answer::to(shop.renewing("/api/refresh", &person.refresh)).await;
@@ -117,7 +117,7 @@ async fn a_session_goes_on_with_each_token_that_was_exchanged_in_it() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_session_is_good_while_its_account_is() {
+async fn a_token_without_a_session_lives_as_its_account() {
     let shop = Shop::open().await;
     let person = shop.person("ada@shop.example", &[]).await;
     let token = shop

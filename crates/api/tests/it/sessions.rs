@@ -125,7 +125,7 @@ async fn a_session_ends_however_often_it_is_renewed() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_neither_renews_nor_ends_a_session() {
+async fn another_sites_page_cannot_renew_or_end_a_session() {
     let shop = Shop::open().await;
     let person = shop.person(ADA, &[]).await;
     for path in ["/api/refresh", "/api/logout"] {

@@ -113,7 +113,7 @@ async fn an_unknown_address_is_the_storefront_with_status_404() {
 }
 
 #[tokio::test]
-async fn assets_are_kept_for_ever_and_sent_as_small_as_the_caller_reads() {
+async fn assets_are_cached_forever_and_sent_compressed() {
     let folder = Folder::new();
     let shop = folder.shop().await;
     let asset = "/assets/app-1.js";

@@ -137,7 +137,7 @@ async fn attempts_at_once_are_no_way_round_the_delay() {
 }
 
 #[tokio::test]
-async fn a_known_device_has_a_counter_of_its_own_and_is_known_for_its_account_alone() {
+async fn a_known_device_has_its_own_counter_per_account() {
     let shop = Shop::open().await;
     shop.account(ADA, &[]).await;
     shop.account("eve@shop.example", &[]).await;

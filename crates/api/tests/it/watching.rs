@@ -84,7 +84,7 @@ fn numbered(statuses: &[&str]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_change_arrives_as_it_happens_and_the_stream_ends_with_the_last() {
+async fn each_change_arrives_and_the_last_ends_the_stream() {
     let shop = Shop::open().await;
     let token = shop.buyer();
     let order = shop.awaiting(&token).await;
@@ -98,7 +98,7 @@ async fn every_change_arrives_as_it_happens_and_the_stream_ends_with_the_last() 
 }
 
 #[tokio::test]
-async fn a_stream_is_resumed_behind_the_event_that_was_seen_last() {
+async fn a_stream_resumes_after_the_last_event_seen() {
     let shop = Shop::open().await;
     let token = shop.buyer();
     let order = shop.completed(&token).await;
@@ -128,7 +128,7 @@ async fn only_owners_and_admins_watch_an_order() {
 }
 
 #[tokio::test]
-async fn what_one_process_does_is_seen_by_those_who_watch_at_another() {
+async fn a_change_in_one_process_reaches_watchers_at_another() {
     let shop = Shop::open().await;
     let other = Shop::open_on(shop.pool.clone(), Settings::default()).await;
     let user = UserId::new();
@@ -185,7 +185,7 @@ async fn streams_end_when_the_process_stops() {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_and_comes_back_ends_no_stream() {
+async fn a_database_outage_ends_no_stream() {
     let shop = Shop::open().await;
     let token = shop.buyer();
     let order = shop.awaiting(&token).await;
@@ -205,7 +205,7 @@ async fn a_database_that_goes_away_and_comes_back_ends_no_stream() {
 }
 
 #[tokio::test]
-async fn f58_a_stream_survives_a_silent_database_connection() {
+async fn a_stream_survives_a_silent_database_connection_f58() {
     let url = testkit::database("shop", &db::SHOP).await;
     let address = url.split(['@', '/']).nth(3).unwrap();
     let proxy = Proxy::new(address).await;

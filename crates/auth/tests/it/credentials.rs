@@ -104,7 +104,7 @@ async fn a_password_change_ends_all_sessions_and_begins_one() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_changed_without_the_current_one_or_to_a_bad_one() {
+async fn a_password_change_needs_the_current_and_a_good_password() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await;
     let wrong = refused(accounts.change(&ada, "wrong horse", NEW).await);
@@ -193,7 +193,7 @@ async fn a_reset_link_works_once_and_only_the_newest() {
 }
 
 #[tokio::test]
-async fn a_request_for_a_reset_does_not_look_whether_there_is_an_account() {
+async fn a_reset_request_does_not_reveal_whether_an_account_exists() {
     let accounts = Accounts::open().await;
     accounts.ada().await;
     accounts.register("gone@shop.example").await.unwrap();
@@ -267,7 +267,7 @@ async fn an_address_is_verified_by_a_mailed_link_once() {
 }
 
 #[tokio::test]
-async fn another_verification_mail_is_sent_on_request_until_the_address_is_verified() {
+async fn verification_mails_are_resent_until_the_address_is_verified() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await.profile;
     for _ in 0..2 {
@@ -292,7 +292,7 @@ async fn another_verification_mail_is_sent_on_request_until_the_address_is_verif
 }
 
 #[tokio::test]
-async fn a_links_token_is_stored_as_a_hash_and_old_links_are_forgotten() {
+async fn a_link_token_is_stored_hashed_and_old_links_expire() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await.profile;
     let tokens = [

@@ -5,7 +5,7 @@ use auth::AuthError;
 use crate::accounts::{ADA, Accounts, PASSWORD, refused};
 
 #[tokio::test]
-async fn an_unknown_address_and_a_wrong_password_are_told_the_same() {
+async fn an_unknown_address_and_a_wrong_password_fail_alike() {
     let accounts = Accounts::open().await;
     accounts.ada().await;
     let mut told = Vec::new();
@@ -35,7 +35,7 @@ async fn an_unknown_address_and_a_wrong_password_are_told_the_same() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_address_is_told_the_same_too() {
+async fn a_malformed_address_gets_the_same_answer() {
     let accounts = Accounts::open().await;
     let long = "x".repeat(10_000);
     for email in ["", "ada", "ada\0@shop.example", "\u{feff}", &long] {
@@ -48,7 +48,7 @@ async fn a_text_that_is_no_address_is_told_the_same_too() {
 }
 
 #[tokio::test]
-async fn an_address_logs_in_whatever_its_case_and_the_token_names_its_user() {
+async fn login_ignores_the_case_of_an_address() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await;
     let bob = accounts.register("bob@shop.example").await.unwrap();

@@ -5,7 +5,7 @@ use auth::{AuthError, Session};
 use crate::accounts::{ADA, Accounts, PASSWORD, at_once, refused};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_uses_of_one_token_at_once_one_session_is_left() {
+async fn concurrent_uses_of_one_token_leave_one_session() {
     let accounts = Accounts::open().await;
     let session = accounts.ada().await;
     let outcomes = at_once(10, |_| {
@@ -40,7 +40,7 @@ async fn of_many_uses_of_one_token_at_once_one_session_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_token_ends_the_session_even_while_its_successor_is_exchanged() {
+async fn a_reused_token_ends_the_session_during_an_exchange() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;
     let second = accounts.next(&first).await;
@@ -70,7 +70,7 @@ async fn logout_ends_the_session_even_while_its_token_is_exchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_change_ends_a_session_even_while_its_token_is_exchanged() {
+async fn a_password_change_ends_sessions_during_an_exchange() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;
     let id = first.profile.id;
@@ -89,7 +89,7 @@ async fn a_password_change_ends_a_session_even_while_its_token_is_exchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logout_with_an_older_token_ends_the_session_even_while_the_newest_is_exchanged() {
+async fn logout_with_an_older_token_ends_the_session() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;
     let second = accounts.next(&first).await;
@@ -102,7 +102,7 @@ async fn logout_with_an_older_token_ends_the_session_even_while_the_newest_is_ex
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_ends_a_session_at_once_does_not_wait_for_each_other() {
+async fn concurrent_session_ends_do_not_wait_for_each_other() {
     let accounts = Accounts::open().await;
     accounts.ada().await;
     for _ in 0..10 {

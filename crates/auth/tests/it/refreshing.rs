@@ -59,7 +59,7 @@ async fn a_refresh_token_used_twice_revokes_its_whole_family() {
 }
 
 #[tokio::test]
-async fn a_token_whose_answer_was_lost_is_exchanged_again_for_a_while() {
+async fn a_token_whose_answer_was_lost_can_be_exchanged_again() {
     let accounts = Accounts::open().await;
     let first = accounts.ada().await;
     let lost = accounts.next(&first).await;
@@ -105,7 +105,7 @@ async fn logout_with_an_older_token_ends_the_session_too() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_never_issued_is_refused_and_ends_nothing() {
+async fn an_unissued_token_is_refused_and_ends_nothing() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await;
     for token in ["", "x", "\0", &ada.access_token, &ada.refresh_token[1..]] {

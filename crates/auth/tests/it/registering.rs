@@ -86,7 +86,7 @@ async fn twenty_registrations_of_one_address_at_once_make_one_user() {
 }
 
 #[tokio::test]
-async fn the_welcome_mail_holds_the_users_id_and_neither_address_nor_name() {
+async fn the_welcome_mail_holds_only_the_users_id() {
     let accounts = Accounts::open().await;
     let trace = TraceRef::random();
     let registered = accounts

@@ -37,7 +37,7 @@ async fn a_role_for_an_unknown_address_is_refused() {
 }
 
 #[tokio::test]
-async fn an_account_is_ensured_once_and_then_left_as_it_is() {
+async fn ensuring_an_account_never_changes_an_existing_one() {
     let accounts = Accounts::heard_by(Bus::default().with(WritesClient)).await;
     let ensure = async |email: &str, name: &str, password: &str, roles: &[Role]| {
         let mut tx = accounts.pool.begin().await.unwrap();

@@ -85,7 +85,7 @@ async fn an_edit_raises_the_version_and_keeps_the_slug() {
 }
 
 #[tokio::test]
-async fn an_edit_of_an_older_version_is_refused_and_told_the_current_one() {
+async fn an_edit_of_an_older_version_gets_the_current_one() {
     let shop = Shop::open().await;
     let made = shop.create(&draft("Mug", 1290, 10)).await;
     let current = shop
@@ -108,7 +108,7 @@ async fn an_edit_of_an_older_version_is_refused_and_told_the_current_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_edits_of_one_version_at_once_one_is_made() {
+async fn one_of_many_concurrent_edits_is_applied() {
     let shop = Shop::crowded(20).await;
     let made = shop.create(&draft("Mug", 1290, 10)).await;
     let outcomes = at_once(20, |n| {
@@ -134,7 +134,7 @@ async fn of_many_edits_of_one_version_at_once_one_is_made() {
 }
 
 #[tokio::test]
-async fn a_deleted_product_is_gone_from_the_catalog_but_not_from_orders() {
+async fn a_deleted_product_leaves_the_catalog_but_not_orders() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     let held = shop
@@ -184,7 +184,7 @@ async fn an_unknown_product_cannot_be_edited() {
 }
 
 #[tokio::test]
-async fn the_slug_of_a_deleted_product_is_not_given_out_again() {
+async fn a_deleted_products_slug_is_not_reused() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     shop.delete(mug.id, mug.version).await.unwrap();
@@ -192,7 +192,7 @@ async fn the_slug_of_a_deleted_product_is_not_given_out_again() {
 }
 
 #[tokio::test]
-async fn stock_is_set_to_what_lies_in_the_house_and_never_below_what_orders_hold() {
+async fn stock_is_set_to_the_count_and_never_below_reservations() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     shop.order_at(Status::Completed, &[item(mug.id, 4)]).await;
@@ -221,7 +221,7 @@ fn sorted(mut slugs: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_edit_changes_the_stock_by_the_difference_to_what_was_seen() {
+async fn an_edit_changes_stock_by_the_difference() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     // three are sold and one is reserved while the editor's form is open

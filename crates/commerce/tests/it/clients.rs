@@ -28,7 +28,7 @@ async fn a_registered_user_becomes_a_client_once() {
 }
 
 #[tokio::test]
-async fn a_client_is_made_in_the_transaction_that_tells_of_the_user() {
+async fn a_client_is_created_in_the_users_transaction() {
     let shop = Shop::open().await;
     let bus = Bus::default().with(CreateClientOnRegistration);
     let registered = UserRegistered {

@@ -95,7 +95,7 @@ async fn the_catalog_holds_products_that_can_be_sold() {
 }
 
 #[tokio::test]
-async fn an_order_has_one_transaction_a_known_status_and_a_positive_total() {
+async fn an_order_has_one_transaction_valid_status_and_positive_total() {
     check(&[
         (
             r#"insert into commerce."order" (order_id, user_id, saga_id, transaction_id, status, total_amount,

@@ -76,7 +76,7 @@ async fn the_same_key_repeats_its_order_and_refuses_another_request() {
 }
 
 #[tokio::test]
-async fn keys_of_different_users_have_nothing_to_do_with_each_other() {
+async fn keys_of_different_users_are_independent() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 100).await;
     for (user, key) in [
@@ -120,7 +120,7 @@ async fn twenty_requests_under_one_key_at_once_make_one_order() {
 }
 
 #[tokio::test]
-async fn whoever_comes_while_the_first_use_is_under_way_is_told_at_once() {
+async fn a_key_in_use_is_reported_at_once() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 100).await;
     let mut tx = shop.pool.begin().await.unwrap();

@@ -123,7 +123,7 @@ async fn the_database_itself_refuses_every_other_arrow() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_being_canceled_can_still_be_canceled_or_turn_out_paid() {
+async fn a_canceling_order_can_be_canceled_or_turn_out_paid() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 10).await;
     for from in [Status::Pending, Status::AwaitingPayment] {
@@ -190,7 +190,7 @@ async fn a_canceled_order_keeps_the_cause_of_its_cancellation() {
 }
 
 #[tokio::test]
-async fn a_cause_of_a_newer_release_is_read_as_it_is_stored() {
+async fn a_cause_of_a_newer_release_is_read_as_stored() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 10).await;
     let id = shop.order_at(Status::Pending, &[item(mug, 1)]).await;
@@ -248,7 +248,7 @@ async fn a_batch_moves_as_a_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn completing_queues_a_confirmation_that_holds_ids_only_in_the_same_transaction() {
+async fn completing_enqueues_the_confirmation_in_the_same_transaction() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 10).await;
     let id = shop.order_at(Status::Completed, &[item(mug, 1)]).await;

@@ -35,7 +35,7 @@ async fn products(shop: &Shop, cursor: Option<Cursor>, limit: u32) -> Page<Produ
 }
 
 #[tokio::test]
-async fn the_pages_of_the_catalog_hold_each_product_once_newest_first() {
+async fn catalog_pages_hold_each_product_once_newest_first() {
     let shop = Shop::open().await;
     let mut newest_first = Vec::new();
     for n in 0..23 {
@@ -128,7 +128,7 @@ async fn orders(
 }
 
 #[tokio::test]
-async fn the_pages_of_orders_hold_each_order_once_of_one_owner_or_all_and_one_status_or_all() {
+async fn order_pages_hold_each_order_once_by_owner_and_status() {
     let mine = Shop::open().await;
     let yours = Shop {
         user: UserId::new(),
@@ -165,7 +165,7 @@ async fn the_pages_of_orders_hold_each_order_once_of_one_owner_or_all_and_one_st
 }
 
 #[tokio::test]
-async fn an_order_in_a_list_is_the_same_as_by_itself() {
+async fn an_order_in_a_list_equals_the_single_order() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 1000).await;
     let kettle = shop.product("Kettle", 5490, 1000).await;

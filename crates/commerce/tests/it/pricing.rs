@@ -10,7 +10,7 @@ use kernel::{Money, ProductId};
 use crate::shop::{Shop, draft, eur, item};
 
 #[tokio::test]
-async fn an_order_costs_what_the_catalog_says_when_it_is_placed_and_keeps_that() {
+async fn an_order_keeps_the_catalog_price_of_its_placement() {
     let shop = Shop::open().await;
     let mug = shop.create(&draft("Mug", 1290, 10)).await;
     let kettle = shop.product("Kettle", 5490, 10).await;
@@ -95,7 +95,7 @@ async fn a_basket_has_from_1_to_100_lines() {
 }
 
 #[tokio::test]
-async fn a_product_that_is_unknown_or_deleted_is_refused_by_its_place_in_the_basket() {
+async fn an_unavailable_product_is_refused_by_its_basket_position() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 10).await;
     let kettle = shop.create(&draft("Kettle", 5490, 10)).await;

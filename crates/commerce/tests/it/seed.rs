@@ -20,7 +20,7 @@ async fn catalog(shop: &Shop) -> Vec<Product> {
 }
 
 #[tokio::test]
-async fn the_demo_catalog_is_loaded_once_however_often_it_is_asked_for() {
+async fn the_demo_catalog_is_loaded_once() {
     let shop = Shop::open().await;
     assert_eq!(seed(&shop).await, 24);
     let loaded = catalog(&shop).await;
@@ -31,7 +31,7 @@ async fn the_demo_catalog_is_loaded_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn every_database_has_the_demo_products_under_the_same_ids_and_slugs() {
+async fn demo_products_have_the_same_ids_and_slugs_everywhere() {
     let (one, other) = (Shop::open().await, Shop::open().await);
     seed(&one).await;
     seed(&other).await;
@@ -63,7 +63,7 @@ async fn what_was_edited_sold_or_deleted_since_stays_so() {
 }
 
 #[tokio::test]
-async fn the_demo_catalog_comes_behind_what_was_added_before_it_was_loaded() {
+async fn the_demo_catalog_comes_after_earlier_products() {
     let shop = Shop::open().await;
     let own = shop.product("Mug", 1290, 1).await;
     assert_eq!(seed(&shop).await, 24);

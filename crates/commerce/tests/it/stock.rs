@@ -27,7 +27,7 @@ async fn fifty_orders_at_once_never_oversell_a_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_orders_of_two_products_in_opposite_order_neither_deadlock_nor_oversell() {
+async fn opposite_orders_of_two_products_neither_deadlock_nor_oversell() {
     let shop = Shop::crowded(50).await;
     let mug = shop.product("Mug", 1290, 60).await;
     let kettle = shop.product("Kettle", 5490, 50).await;
@@ -58,7 +58,7 @@ fn accepted(outcomes: Vec<Result<OrderId, PlaceError>>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_move_locks_stock_in_product_order_whatever_the_order_of_its_lines() {
+async fn every_move_locks_stock_in_product_order() {
     for step in [None, Some(Move::Complete), Some(Move::Cancel)] {
         let shop = Shop::open().await;
         let first = shop.product("First", 100, 10).await;
@@ -93,7 +93,7 @@ async fn every_move_locks_stock_in_product_order_whatever_the_order_of_its_lines
 }
 
 #[tokio::test]
-async fn an_order_of_more_than_is_left_is_told_how_much_that_is() {
+async fn an_oversold_order_learns_the_available_quantity() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 5).await;
     let kettle = shop.product("Kettle", 5490, 5).await;
@@ -119,7 +119,7 @@ async fn an_order_of_more_than_is_left_is_told_how_much_that_is() {
 }
 
 #[tokio::test]
-async fn orders_of_one_batch_get_what_is_left_in_their_order() {
+async fn orders_of_a_batch_get_stock_in_their_order() {
     let shop = Shop::open().await;
     let mug = shop.product("Mug", 1290, 10).await;
     let kettle = shop.product("Kettle", 4900, 9).await;

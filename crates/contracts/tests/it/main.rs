@@ -61,7 +61,7 @@ fn the_channels_carry_what_is_bound() {
 }
 
 #[test]
-fn each_payload_has_the_fields_that_its_type_reads_and_writes() {
+fn each_payload_has_exactly_the_fields_of_its_type() {
     let document = document();
     for channel in [PAYMENTS_EVENTS, MESSAGES] {
         for name in messages(&document, channel) {

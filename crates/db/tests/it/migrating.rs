@@ -36,7 +36,7 @@ async fn waits(pool: &PgPool) -> bool {
 }
 
 #[tokio::test]
-async fn f57_a_migration_behind_a_reader_blocks_no_one_for_long() {
+async fn a_migration_behind_a_reader_blocks_no_one_for_long_f57() {
     LocalSet::new().run_until(behind_a_reader()).await;
 }
 
@@ -92,7 +92,7 @@ async fn behind(earlier: &Migrator, lock: &str) {
 }
 
 #[tokio::test]
-async fn f57_an_index_whose_building_was_interrupted_is_built_again() {
+async fn an_index_whose_building_was_interrupted_is_built_again_f57() {
     LocalSet::new().run_until(interrupted()).await;
 }
 

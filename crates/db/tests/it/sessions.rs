@@ -35,7 +35,7 @@ async fn all_write(pool: &PgPool) -> bool {
 }
 
 #[tokio::test]
-async fn f55_read_only_sessions_leave_the_pool_once_writes_work() {
+async fn read_only_sessions_leave_the_pool_once_writes_work_f55() {
     let url = testkit::database("shop", &db::SHOP).await;
     let database = url.rsplit_once('/').unwrap().1.to_owned();
     run(
@@ -62,7 +62,7 @@ async fn f55_read_only_sessions_leave_the_pool_once_writes_work() {
 }
 
 #[tokio::test]
-async fn f56_connections_to_a_silent_server_leave_the_pool() {
+async fn connections_to_a_silent_server_leave_the_pool_f56() {
     let url = testkit::database("shop", &db::SHOP).await;
     let address = url.split(['@', '/']).nth(3).unwrap().to_owned();
     let proxy = Proxy::new(address.clone()).await;

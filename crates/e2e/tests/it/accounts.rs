@@ -47,7 +47,7 @@ fn token(mail: &str, page: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_owner_of_an_address_takes_its_account_over_by_mail() {
+async fn the_address_owner_takes_the_account_over_by_mail() {
     let system = System::start(SystemOptions::default()).await;
     let account = json!({"email": ADA, "password": "correct horse", "name": NAME});
     let (status, _) = post(&system, "/api/register", &account).await;

@@ -342,7 +342,7 @@ fn assert_lines(written: &str, orders: &[(String, Uuid)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_any_log_line_or_span_and_each_line_is_one_object() {
+async fn log_lines_and_spans_contain_no_secret() {
     let collector = Collector::start().await;
     let mut options = hurried();
     let endpoint = collector.endpoint.clone();

@@ -15,7 +15,7 @@ use crate::layout::{root, sources};
 const PROCESSES: [&str; 3] = ["api", "worker", "payments"];
 
 #[test]
-fn every_crash_point_of_the_code_is_on_the_list_once_and_the_list_has_no_other() {
+fn crash_points_in_code_and_list_are_the_same() {
     let mut files = Vec::new();
     for folder in ["crates", "workflows"] {
         sources(&root().join(folder), &mut files);
@@ -73,7 +73,7 @@ fn names_in(program: &Path, names: &[&'static str]) -> BTreeSet<&'static str> {
 
 /// The same macro in a minimal program: takes seconds, and uses our release profile.
 #[test]
-fn a_release_build_of_a_crash_point_holds_neither_its_name_nor_the_variable() {
+fn release_builds_contain_no_crash_point() {
     let names = ["example.of_a_crash_point", "CRASH_DIR"];
     let example = ["-p", "crashpoint", "--example", "passes"];
     build(&example);

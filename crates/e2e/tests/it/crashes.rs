@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::hurried;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
+async fn a_worker_frozen_past_its_lease_is_fenced_out() {
     let mut options = SystemOptions {
         proxies: true,
         ..hurried()
@@ -52,7 +52,7 @@ async fn a_worker_that_was_frozen_past_its_lease_is_fenced_out() {
 /// stored. All that was committed is whole, the rest left nothing, and each client that asks again under
 /// its key has its own answer, and its order once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_orders_killed_at_its_commit_is_whole_or_not_there() {
+async fn a_killed_batch_of_orders_is_whole_or_absent() {
     let system = System::prepare(hurried()).await;
     let dev = std::env::var("TEST_DEV_DIR").expect("run the tests with `cargo xtask test`");
     let dir = PathBuf::from(dev)

@@ -430,7 +430,7 @@ async fn doctor_sees_a_session_that_idles_in_a_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn doctor_sees_queues_that_are_missing_unread_or_hold_what_failed() {
+async fn doctor_sees_missing_unread_and_failed_queues() {
     let system = System::start(hurried()).await;
     let management_url = std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap();
     let sources = Sources {

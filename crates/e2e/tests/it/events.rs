@@ -53,7 +53,7 @@ async fn a_minimal_event_sent_three_times_completes_the_order_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_messages_flow() {
+async fn an_unverified_event_ends_in_failed_while_later_messages_flow() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -115,7 +115,7 @@ async fn what_cannot_be_believed_ends_in_failed_with_its_reason_while_later_mess
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_fails_falls_out_of_its_batch_alone_and_is_not_lost() {
+async fn a_failing_message_leaves_its_batch_alone() {
     let system = System::prepare(SystemOptions::default()).await;
     for role in ["payments", "api", "worker saga async relay"] {
         system.spawn(role).await;

@@ -65,7 +65,7 @@ async fn end(system: &System, buyer: &Buyer<'_>, order: &Value, status: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_frozen_in_mid_step_past_its_lease_writes_nothing_when_it_wakes() {
+async fn a_worker_frozen_in_a_step_writes_nothing_afterwards() {
     let (system, at) = system_with("worker saga", "saga.step.after_call").await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -78,7 +78,7 @@ async fn a_worker_frozen_in_mid_step_past_its_lease_writes_nothing_when_it_wakes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_frozen_in_mid_undo_past_its_lease_writes_nothing_when_it_wakes() {
+async fn a_worker_frozen_in_an_undo_writes_nothing_afterwards() {
     let (system, at) = system_with("worker saga", "saga.undo.after_call").await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;

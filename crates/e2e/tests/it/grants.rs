@@ -21,7 +21,7 @@ const PROCESSES: [&str; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_process_does_its_work_in_a_role_of_its_own() {
+async fn each_process_works_with_its_own_role() {
     let rig = Rig::start().await;
     let system = &rig.system;
     for process in PROCESSES {
@@ -377,7 +377,7 @@ async fn only_payments_may_publish_payment_events_and_nobody_may_declare() {
 
 /// Autoscaling reads the shop's database in the doctor's role.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_queries_that_scale_workers_run_in_the_role_that_asks_them() {
+async fn the_scaling_queries_run_in_their_role() {
     let rig = Rig::start().await;
     let objects = manifests("components/keda");
     let triggers = objects

@@ -12,7 +12,7 @@ async fn roles(system: &System) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_runs_beats_who_ends_says_goodbye_and_who_is_killed_falls_silent() {
+async fn running_beats_ending_says_goodbye_and_killed_falls_silent() {
     let system = System::prepare(hurried()).await;
     for role in ["payments", "api", "worker saga relay", "worker async"] {
         system.spawn(role).await;

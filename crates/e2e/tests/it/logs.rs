@@ -38,7 +38,7 @@ async fn logged(system: &System, order: &str, message: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_can_be_followed_in_the_logs_to_its_end() {
+async fn an_order_can_be_followed_in_the_logs() {
     let mut options = SystemOptions::default();
     options.env.insert("RUST_LOG", "info".to_owned());
     let system = System::start(options).await;

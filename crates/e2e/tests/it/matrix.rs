@@ -114,13 +114,13 @@ fn first_hits(runs: &[Run]) -> Vec<Run> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_any_crash_point_loses_nothing_and_everything_comes_to_rest() {
+async fn a_process_killed_at_any_crash_point_loses_nothing() {
     let points = Box::pin(kill_at_each_point(Service::Ours, first_hits)).await;
     assert!(points >= 40, "{points} points");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_service_of_level_1_a_killed_process_loses_nothing() {
+async fn a_process_killed_beside_level_1_payments_loses_nothing() {
     let points = Box::pin(kill_at_each_point(Service::Level1, differences)).await;
     assert!(points >= 8, "{points} points");
 }

@@ -118,7 +118,7 @@ fn each_alert_leads_to_a_page() {
 }
 
 #[test]
-fn each_query_of_a_dashboard_parses_and_asks_for_what_is_published() {
+fn each_dashboard_query_parses_and_asks_for_published_metrics() {
     let queries = queries();
     assert!(queries.len() > 30, "{}", queries.len());
     let rules = queries.iter().enumerate().map(|(n, (title, query))| {
@@ -156,7 +156,7 @@ fn each_query_of_a_dashboard_parses_and_asks_for_what_is_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_running_system_publishes_is_documented_and_the_other_way_round() {
+async fn published_metrics_are_documented_and_documented_ones_published() {
     let mut options = hurried();
     options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
     let system = System::start(options).await;

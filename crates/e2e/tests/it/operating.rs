@@ -158,7 +158,7 @@ async fn whole(system: &System) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_saga_keeps_what_comes_in_and_resuming_applies_it() {
+async fn a_paused_saga_keeps_signals_and_resuming_applies_them() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;
@@ -229,7 +229,7 @@ async fn canceling_says_beforehand_what_moves_and_then_moves_just_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
+async fn an_operators_signal_must_agree_with_payments() {
     let mut options = hurried();
     options.env.insert("EAGER_ATTEMPTS", "1".to_owned());
     let system = System::prepare(options).await;
@@ -296,7 +296,7 @@ async fn a_saga_that_was_never_told_is_told_by_hand_and_only_the_truth() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_is_resolved_by_hand_as_payments_bears_it_out_and_in_no_other_way() {
+async fn an_operators_resolution_must_agree_with_payments() {
     resolved_as_payments_bears_it_out(true).await;
 }
 
@@ -508,7 +508,7 @@ async fn the_same_command_from_two_shells_takes_effect_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saga_that_lost_its_entry_gets_one_by_a_retry() {
+async fn a_retry_restores_a_lost_entry() {
     let system = System::start(stuck_for_long()).await;
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;

@@ -6,7 +6,7 @@ use testkit::{System, SystemOptions, eventually};
 use super::{hurried, impatient};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paid_order_completes_a_canceled_one_is_canceled_and_mails_are_sent() {
+async fn a_paid_order_completes_and_a_canceled_one_is_canceled() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let before = system.available("enamel-mug").await;
@@ -60,7 +60,7 @@ async fn a_paid_order_completes_a_canceled_one_is_canceled_and_mails_are_sent() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_down_gives_202_and_back_within_the_budget_gives_awaiting_payment() {
+async fn payments_back_within_the_budget_continues_the_order() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     system.kill("payments");
@@ -78,7 +78,7 @@ async fn payments_down_gives_202_and_back_within_the_budget_gives_awaiting_payme
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_back_after_the_budget_gives_canceled_and_a_late_creation_is_refused() {
+async fn payments_back_after_the_budget_leaves_the_order_canceled() {
     let system = System::start(impatient()).await;
     let buyer = system.buyer().await;
     let before = system.available("enamel-mug").await;
@@ -122,7 +122,7 @@ async fn payments_back_after_the_budget_gives_canceled_and_a_late_creation_is_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_idempotency_key_50_times_at_once_makes_one_order() {
+async fn fifty_concurrent_uses_of_one_key_make_one_order() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -154,7 +154,7 @@ async fn the_same_idempotency_key_50_times_at_once_makes_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pay_and_cancel_at_the_same_moment_200_times_exactly_one_wins() {
+async fn pay_and_cancel_race_200_times_with_one_winner() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     for round in 0..20 {
@@ -187,7 +187,7 @@ async fn pay_and_cancel_at_the_same_moment_200_times_exactly_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_cancels_and_the_loser_of_a_race_is_told_the_truth() {
+async fn a_customers_cancellation_races_payment_with_one_truth() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;

@@ -52,7 +52,7 @@ async fn completed(system: &System, orders: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rabbitmq_and_postgresql_are_killed_under_load_and_nothing_is_lost() {
+async fn killing_rabbitmq_and_postgresql_under_load_loses_nothing() {
     let system = System::start(SystemOptions {
         own_servers: true,
         ..hurried()
@@ -81,7 +81,7 @@ async fn rabbitmq_and_postgresql_are_killed_under_load_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_rabbitmq_refuses_is_not_ready_and_says_why() {
+async fn a_process_refused_by_rabbitmq_is_not_ready() {
     let system = System::prepare(SystemOptions::default()).await;
     let address = system.amqp_url.split('@').nth(1).unwrap();
     let refused = format!("amqp://nobody:wrong@{address}");
@@ -120,7 +120,7 @@ fn control(system: &System, arguments: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f59_a_blocked_relay_opens_no_connections_and_repeats_nothing() {
+async fn a_blocked_relay_opens_no_connections_and_repeats_nothing_f59() {
     const ORDERS: usize = 10;
     let system = System::start(SystemOptions {
         own_servers: true,

@@ -247,7 +247,7 @@ async fn a_second_workflow_is_listed_explained_paused_traced_and_replayed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operators_word_on_a_second_workflow_is_verified_by_its_own_participant() {
+async fn a_second_workflows_assertion_is_verified_by_its_own_participant() {
     let depot = Depot::open(hurried()).await;
     depot.system.spawn("worker saga").await;
     let parcel = Uuid::new_v4();

@@ -196,7 +196,7 @@ fn payments_report(system: &System) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_is_read_only_if_it_proves_to_be_payments_own() {
+async fn a_database_is_read_only_if_payments_owns_it() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     completed(&buyer).await;

@@ -216,7 +216,7 @@ fn a_process_is_told_only_what_it_knows() {
 }
 
 #[test]
-fn who_stops_a_process_waits_longer_than_it_may_take_to_end() {
+fn each_supervisor_waits_longer_than_a_process_needs() {
     let seconds = |file: &str, name: &str| -> u64 {
         let constant = format!("const {name}: Duration = Duration::from_(secs|mins)\\((\\d+)\\)");
         let text = read(file);

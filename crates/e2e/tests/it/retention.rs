@@ -7,7 +7,7 @@ use testkit::System;
 use crate::{hurried, text};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_sagas_at_rest_are_archived_whole_and_all_invariants_still_hold() {
+async fn old_finished_sagas_are_archived_and_invariants_hold() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (_, paid) = buyer.order().await;
@@ -71,7 +71,7 @@ async fn archived(system: &System) -> Vec<(String, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_shorter_than_a_sagas_life_is_refused_by_name() {
+async fn a_window_shorter_than_a_sagas_life_is_refused() {
     let system = System::prepare(hurried()).await;
     for variable in [
         "RETENTION_SAGAS_DAYS",

@@ -28,7 +28,7 @@ pub(crate) fn lines(out: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_finds_a_saga_that_waits_for_payments_and_gets_it_going_again() {
+async fn an_operator_finds_and_heals_a_saga_waiting_for_payments() {
     let mut options = hurried();
     // the next automatic attempt is an hour away
     options
@@ -148,7 +148,7 @@ pub(crate) fn shopctl_with(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_reached_is_named_and_an_error_is_json_where_json_is_asked_for() {
+async fn unreachable_services_are_named_and_errors_can_be_json() {
     let system = System::prepare(SystemOptions::default()).await;
     let nowhere = "postgres://app:hush@127.0.0.1:1/x";
     for (setting, url, arguments, named) in [
@@ -202,7 +202,7 @@ async fn what_cannot_be_reached_is_named_and_an_error_is_json_where_json_is_aske
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_is_used_only_if_nobody_else_can_read_it() {
+async fn a_profile_readable_by_others_is_refused() {
     let system = System::prepare(SystemOptions::default()).await;
     let url = system.setting("SHOP_DATABASE_URL");
     let path = system.log("profile");
@@ -292,7 +292,7 @@ fn terminal(system: &System, settings: &[(&str, &str)], line: &str) -> std::proc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_person_is_asked_others_see_what_failed_and_may_decide() {
+async fn a_prompt_holds_no_failed_message_from_others() {
     let system = System::prepare(SystemOptions::default()).await;
     let (_connection, channel) = testkit::foreign_client(&system.amqp_url).await;
     for id in ["one", "two"] {
@@ -334,7 +334,7 @@ async fn while_a_person_is_asked_others_see_what_failed_and_may_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asked_on_a_terminal_no_means_no_and_yes_means_yes() {
+async fn a_terminal_prompt_obeys_yes_and_no() {
     let system = System::prepare(SystemOptions::default()).await;
     let id = uuid::Uuid::now_v7();
     sqlx::query(

@@ -88,7 +88,7 @@ async fn arrived(channel: &Channel) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_that_is_killed_loses_no_message_and_is_done_again() {
+async fn a_killed_retry_loses_no_message_and_can_be_repeated() {
     let system = System::prepare(SystemOptions::default()).await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let all = with_many(&channel).await;
@@ -107,7 +107,7 @@ async fn a_retry_that_is_killed_loses_no_message_and_is_done_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drop_that_is_killed_has_an_audit_row_with_the_body_of_each_that_is_gone() {
+async fn a_killed_drop_has_audited_every_dropped_body() {
     let system = System::prepare(SystemOptions::default()).await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
     let all = with_many(&channel).await;

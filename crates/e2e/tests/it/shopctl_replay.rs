@@ -114,7 +114,7 @@ async fn an_exported_saga_says_who_nobody_is_and_replays_offline() {
 
 /// With any dependency down, each verb works or names the sources that it could not read.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_rabbitmq_payments_and_the_api_down_each_verb_works_or_says_what_it_could_not_see() {
+async fn during_outages_each_verb_works_or_names_the_missing_source() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;

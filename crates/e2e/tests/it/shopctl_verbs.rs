@@ -80,7 +80,7 @@ pub(crate) async fn fail(channel: &Channel, id: Option<&str>, body: &[u8], reaso
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failed_messages_are_listed_shown_sent_again_mended_and_dropped_with_an_audit_row() {
+async fn failed_messages_are_listed_shown_redriven_edited_and_dropped() {
     let system = System::prepare(SystemOptions::default()).await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;
     fail(&channel, Some("m-1"), b"{\"user\": 1}", "no account 4711").await;
@@ -218,7 +218,7 @@ async fn ten_thousand_failed_messages_are_looked_at_and_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_outbox_is_listed_and_its_messages_are_parked_and_sent_again() {
+async fn outbox_messages_are_listed_parked_and_retried() {
     let system = System::prepare(hurried()).await;
     system.spawn("payments").await;
     system.spawn("api").await;

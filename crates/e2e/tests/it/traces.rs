@@ -120,7 +120,7 @@ async fn ends(collector: &Collector, trace: &str, buyer: &Buyer<'_>, order: &Val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paid_and_a_canceled_order_give_one_whole_trace_each_and_can_be_told_again() {
+async fn a_paid_and_a_canceled_order_export_one_trace_each() {
     let collector = Collector::start().await;
     let mut options = traced(&collector);
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
@@ -186,7 +186,7 @@ async fn a_paid_and_a_canceled_order_give_one_whole_trace_each_and_can_be_told_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_worker_took_with_it_is_told_by_whoever_takes_over() {
+async fn spans_of_a_killed_worker_are_exported_by_its_successor() {
     let collector = Collector::start().await;
     let mut options = traced(&collector);
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
@@ -250,7 +250,7 @@ async fn what_a_killed_worker_took_with_it_is_told_by_whoever_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_is_not_sampled_only_what_goes_wrong_is_told_and_that_whole() {
+async fn unsampled_traces_are_exported_whole_only_on_errors() {
     let collector = Collector::start().await;
     let mut options = traced(&collector);
     options

@@ -202,7 +202,7 @@ async fn a_confirmed_event_carries_the_time_of_payments() {
     clippy::too_many_lines,
     reason = "a table of forgeries, and what becomes of them"
 )]
-async fn no_forged_event_moves_an_order_and_the_true_one_does() {
+async fn only_the_true_event_moves_an_order() {
     let system = System::start(SystemOptions::default()).await;
     let buyer = system.buyer().await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;

@@ -32,7 +32,7 @@ async fn transactions(system: &System) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
+async fn a_lost_answer_is_requested_again_for_one_transaction() {
     let system = System::start(proxied(hurried())).await;
     let buyer = system.buyer().await;
     system.fault(Upstream::Payments, Fault::NoAnswers);
@@ -56,7 +56,7 @@ async fn a_lost_answer_is_asked_for_again_and_one_transaction_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paid_event_that_overtakes_the_answer_of_its_own_init_completes_the_order() {
+async fn a_paid_event_that_overtakes_its_init_completes_the_order() {
     // the usual lease and timeouts: payments' answer takes three seconds
     let system = System::start(proxied(SystemOptions::default())).await;
     let buyer = system.buyer().await;
@@ -118,7 +118,7 @@ async fn init_unknown_budget_spent_and_paid_while_compensating_completes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undo_that_finds_the_transaction_paid_turns_the_saga_forward() {
+async fn an_undo_that_finds_the_payment_turns_forward() {
     let mut options = proxied(hurried());
     options.env.insert("PAYMENT_DEADLINE_MS", "1500".to_owned());
     let system = System::prepare(options).await;

@@ -86,7 +86,7 @@ fn old_worker(system: &System) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_with_another_plan_takes_over_and_none_that_would_orphan_a_saga_starts() {
+async fn a_release_that_would_orphan_sagas_does_not_start() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (first, second) = (

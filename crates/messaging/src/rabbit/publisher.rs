@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f13_a_channel_that_does_not_confirm_fails_at_its_first_publish() {
+    fn a_channel_without_confirms_fails_at_its_first_publish_f13() {
         let unconfirmed = classify(Confirmation::NotRequested);
         assert!(
             matches!(unconfirmed, Err(BrokerError::NoConfirms)),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_too_long_or_of_another_type_is_not_there() {
+    fn an_invalid_header_counts_as_absent() {
         let long = "a".repeat(300);
         for value in [
             text(&long),

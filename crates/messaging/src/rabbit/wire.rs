@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_library_hears_a_larger_frame_size_than_the_broker_offers() {
+    async fn the_library_accepts_a_larger_frame_than_offered() {
         let mut bytes = method([0, 10, 0, 10], 1); // stands for the longer connection.start
         bytes.extend(method(TUNE, 131_072));
         bytes.extend(b"rest");

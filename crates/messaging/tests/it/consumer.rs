@@ -128,8 +128,7 @@ async fn a_message_is_acked_only_after_the_handler_is_done() {
 }
 
 #[tokio::test]
-async fn handler_errors_go_up_the_ladder_of_three_rungs_and_then_to_failed_with_reason_and_origin()
-{
+async fn a_failing_message_passes_every_delay_then_reaches_failed() {
     let broker = Broker::open().await;
     broker.publish("1", b"{\"whole\": true}").await;
     let handler = Scripted::new(Verdict::Retry("it does not work".to_owned()));
@@ -174,7 +173,7 @@ async fn the_rungs_wait_1_2_and_4_seconds() {
 }
 
 #[tokio::test]
-async fn what_can_never_work_goes_to_failed_at_once_whole_while_later_messages_flow() {
+async fn a_poison_message_goes_to_failed_at_once() {
     let broker = Broker::open().await;
     let handler = Scripted::new(Verdict::Done).first([
         Verdict::Failed(Failure::new("garbage", "it is not JSON")),
@@ -213,7 +212,7 @@ async fn an_unreachable_database_is_no_attempt() {
 }
 
 #[tokio::test]
-async fn one_message_whose_participant_is_unreachable_stays_and_the_others_are_done() {
+async fn one_message_with_an_unreachable_participant_delays_no_other() {
     let broker = Broker::open().await;
     let unreachable = Verdict::Unreachable("payments is away".to_owned());
     let handler = Scripted {
@@ -237,7 +236,7 @@ async fn one_message_whose_participant_is_unreachable_stays_and_the_others_are_d
 }
 
 #[tokio::test]
-async fn one_that_makes_the_handler_panic_falls_out_of_its_batch() {
+async fn a_message_that_panics_the_handler_leaves_its_batch() {
     let broker = Broker::open().await;
     for (id, body) in [("1", "{}"), ("2", "panic"), ("3", "{}")] {
         broker.publish(id, body.as_bytes()).await;
@@ -306,7 +305,7 @@ async fn a_consumer_hears_again_soon_after_its_connection_fell_silent() {
 }
 
 #[tokio::test]
-async fn a_consumer_waits_for_a_topology_that_is_not_there_yet() {
+async fn a_consumer_waits_for_a_missing_topology() {
     let url = testkit::vhost().await;
     let handler = Scripted::new(Verdict::Done);
     let running = consume(&url, &handler);
@@ -339,7 +338,7 @@ async fn shutdown_waits_for_what_is_being_handled() {
 }
 
 #[tokio::test]
-async fn messages_that_wait_for_locks_leave_room_for_others_and_spend_no_attempt() {
+async fn messages_waiting_for_locks_leave_room_and_spend_no_attempt() {
     const LOCKED: usize = 12;
     let broker = Broker::open().await;
     for number in 0..LOCKED {

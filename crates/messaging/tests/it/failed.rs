@@ -26,7 +26,7 @@ async fn given_up() -> Broker {
 }
 
 #[tokio::test]
-async fn what_the_broker_gives_up_on_is_in_failed_whole_with_reason_and_origin() {
+async fn a_message_dropped_by_the_broker_is_whole_in_failed() {
     let broker = given_up().await;
     let message = failed::list(&broker.url, 10).await.unwrap().remove(0);
     assert_eq!(message.message_id.as_deref(), Some("1"));
@@ -114,7 +114,7 @@ async fn a_canceled_read_of_failed_leaves_no_subscription_behind() {
 }
 
 #[tokio::test]
-async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
+async fn an_edited_message_goes_to_its_queue_under_its_id() {
     let broker = given_up().await;
     let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
@@ -134,7 +134,7 @@ async fn a_message_goes_to_its_queue_with_another_body_under_its_id() {
 }
 
 #[tokio::test]
-async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
+async fn a_redriven_message_starts_like_a_new_one() {
     let broker = given_up().await;
     let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await
@@ -154,7 +154,7 @@ async fn a_redriven_message_goes_to_its_queue_as_if_for_the_first_time() {
 /// RabbitMQ 3 drops a message when its own headers, written when it gave the message up, suggest a
 /// cycle.
 #[tokio::test]
-async fn what_the_broker_gave_up_on_arrives_after_a_redrive_and_a_retry() {
+async fn a_message_dropped_by_the_broker_arrives_after_a_redrive() {
     let broker = given_up().await;
     let mut session = DeadLetterSession::open(&broker.url, "test", &[(QUEUE, "shop")])
         .await

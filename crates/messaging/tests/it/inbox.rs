@@ -21,7 +21,7 @@ async fn an_id_is_new_once_for_each_consumer() {
 }
 
 #[tokio::test]
-async fn an_id_is_recorded_with_its_effect_or_not_at_all() {
+async fn an_id_and_its_effect_are_recorded_together() {
     let pool = shop_db().await;
     let mut tx = pool.begin().await.unwrap();
     inbox::record(&mut tx, "a", &ids(&["1"])).await.unwrap();
@@ -32,7 +32,7 @@ async fn an_id_is_recorded_with_its_effect_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn the_same_batch_at_two_consumers_at_once_is_new_at_one() {
+async fn a_batch_at_two_consumers_is_new_at_one() {
     let pool = shop_db().await;
     let forward: Vec<_> = (0..50).map(|n| n.to_string()).collect();
     let backward: Vec<_> = forward.iter().rev().cloned().collect();

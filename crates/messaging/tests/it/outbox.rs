@@ -86,7 +86,7 @@ async fn what_another_is_claiming_right_now_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn a_claim_raises_epoch_and_attempt_and_moves_the_due_time_to_the_leases_end() {
+async fn a_claim_raises_epoch_attempt_and_due_time() {
     let pool = shop_db().await;
     enqueue(&pool, &[message(1)]).await;
     let first = claim(&pool, 1).await.remove(0);
@@ -139,7 +139,7 @@ async fn who_lost_the_lease_can_no_longer_write() {
 }
 
 #[tokio::test]
-async fn a_message_is_written_with_the_change_it_announces_or_not_at_all() {
+async fn a_message_and_its_change_are_written_together() {
     let pool = shop_db().await;
     let mut tx = pool.begin().await.unwrap();
     outbox::enqueue(&mut tx, &[message(1)]).await.unwrap();
@@ -154,7 +154,7 @@ async fn insert(pool: &PgPool, sql: &'static str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn only_messages_are_parked_and_a_saga_owns_one_entry_at_most() {
+async fn only_messages_are_parked_and_sagas_own_one_entry() {
     let pool = shop_db().await;
     let parked = "insert into messaging.outbox (entry_id, kind, saga_id, plan, plan_version, plan_hash, step, parked_at)
          values (gen_random_uuid(), 'step', gen_random_uuid(), 'p', 1, 'h', 's', now())";
@@ -197,7 +197,7 @@ async fn the_lag_counts_what_waits_and_what_is_parked() {
 /// A relay that cannot publish postpones its claims repeatedly, so that none of them is overdue for
 /// long.
 #[tokio::test]
-async fn the_lag_of_a_postponed_message_begins_when_it_was_enqueued() {
+async fn the_lag_of_a_postponed_message_begins_at_enqueueing() {
     let pool = shop_db().await;
     enqueue(&pool, &[message(1)]).await;
     let mut conn = pool.acquire().await.unwrap();
@@ -252,7 +252,7 @@ async fn a_postponed_message_outlives_the_relays_delete() {
 }
 
 #[tokio::test]
-async fn a_renewed_claim_is_no_one_elses_and_a_lost_one_is_not_renewed() {
+async fn a_claim_is_renewed_only_by_its_holder() {
     let pool = shop_db().await;
     enqueue(&pool, &[message(1), message(2)]).await;
     let mut conn = pool.acquire().await.unwrap();

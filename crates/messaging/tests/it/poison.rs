@@ -105,7 +105,7 @@ async fn a_message_whose_headers_fill_a_frame_moves_on() {
 }
 
 #[tokio::test]
-async fn what_the_broker_made_too_large_for_a_frame_is_read_and_decided_on() {
+async fn a_message_with_an_oversized_broker_header_is_read() {
     let broker = Broker::open().await;
     let full = headed(&[("pad", long(FRAME - 400))]).with_message_id("big".into());
     broker.send(EXCHANGE, KEY, full, b"{}").await;
@@ -148,7 +148,7 @@ async fn a_message_that_would_expire_stays_in_failed() {
 }
 
 #[tokio::test]
-async fn a_flood_of_garbage_does_not_hold_back_what_comes_behind_it() {
+async fn a_flood_of_garbage_delays_no_later_message() {
     let broker = Broker::open().await;
     broker.flood(10_000, b"garbage").await;
     broker.publish("real", b"{}").await;
@@ -220,7 +220,7 @@ async fn pages_follow_one_another() {
 }
 
 #[tokio::test]
-async fn large_bodies_are_cut_in_a_list_and_whole_where_they_go() {
+async fn large_bodies_are_cut_only_in_lists() {
     let broker = Broker::open().await;
     let bodies: Vec<_> = (0..5_u8).map(|n| vec![b'a' + n; 15 << 20]).collect();
     for (n, body) in bodies.iter().enumerate() {

@@ -68,7 +68,7 @@ async fn entry(pool: &PgPool, message: &Message) -> (i32, Option<String>, bool) 
 }
 
 #[tokio::test]
-async fn an_entry_is_published_whole_and_deleted_on_a_clean_ack() {
+async fn an_entry_is_published_and_deleted_on_ack() {
     let (pool, broker) = (shop_db().await, Broker::open().await);
     let trace = TraceRef::random();
     let body = serde_json::json!({ "n": 1 });
@@ -92,7 +92,7 @@ async fn an_entry_is_published_whole_and_deleted_on_a_clean_ack() {
 }
 
 #[tokio::test]
-async fn an_unroutable_message_is_refused_backs_off_and_is_parked_and_blocks_no_other() {
+async fn an_unroutable_message_backs_off_parks_and_blocks_no_other() {
     let (pool, broker) = (shop_db().await, Broker::open().await);
     let lost = Message {
         routing_key: "nobody_listens".to_owned(),
@@ -117,7 +117,7 @@ async fn an_unroutable_message_is_refused_backs_off_and_is_parked_and_blocks_no_
 }
 
 #[tokio::test]
-async fn a_message_that_the_broker_closes_the_channel_over_falls_out_of_its_batch() {
+async fn a_message_that_closes_the_channel_leaves_its_batch() {
     let (pool, broker) = (shop_db().await, Broker::open().await);
     let bad = Message {
         exchange: "not_there".to_owned(),

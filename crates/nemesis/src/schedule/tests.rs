@@ -7,7 +7,7 @@ fn rounds(mode: Mode, seed: u64) -> Vec<Round> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_schedule_and_another_seed_another_one() {
+fn a_seed_determines_the_schedule() {
     for mode in [
         Mode::Safety,
         Mode::Liveness,
@@ -24,7 +24,7 @@ fn the_same_seed_gives_the_same_schedule_and_another_seed_another_one() {
 }
 
 #[test]
-fn the_schedule_of_a_seed_is_the_same_in_every_version() {
+fn a_seeds_schedule_is_the_same_in_every_version() {
     let round = round(Mode::Liveness, 1, 0);
     let acts: Vec<_> = round
         .events
@@ -104,7 +104,7 @@ fn every_kind_of_outage_comes_up() {
 }
 
 #[test]
-fn every_worker_is_killed_and_stopped_and_every_process_replaced_once_a_round() {
+fn every_round_kills_and_stops_each_worker_once() {
     let acts = |mode, seed| -> Vec<_> {
         let rounds = rounds(mode, seed).into_iter();
         rounds
@@ -128,7 +128,7 @@ fn every_worker_is_killed_and_stopped_and_every_process_replaced_once_a_round() 
 }
 
 #[test]
-fn a_round_ends_all_that_it_breaks_and_liveness_leaves_one_worker_whole() {
+fn a_round_repairs_its_faults_and_liveness_spares_one_worker() {
     for seed in 0..200 {
         for event in round(Mode::Safety, seed, 0).events {
             let for_good = matches!(

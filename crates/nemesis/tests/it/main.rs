@@ -54,7 +54,7 @@ async fn run_with(options: Options) -> Summary {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_goes_wrong_every_answer_stays_true_and_all_comes_to_rest() {
+async fn random_faults_keep_every_answer_true() {
     let summary = run(Mode::Safety, 1).await;
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.orders_accepted > 0 && summary.completed > 0 && summary.canceled > 0);
@@ -63,7 +63,7 @@ async fn whatever_goes_wrong_every_answer_stays_true_and_all_comes_to_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn beside_a_payments_service_of_level_1_every_answer_stays_true() {
+async fn answers_stay_true_beside_level_1_payments() {
     let summary = run_with(Options {
         payments: PaymentsService::Level1,
         ..plain(Mode::Safety, 3)
@@ -75,7 +75,7 @@ async fn beside_a_payments_service_of_level_1_every_answer_stays_true() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn with_one_worker_dead_and_one_link_black_for_good_orders_go_on_and_all_comes_to_rest() {
+async fn one_dead_worker_and_link_stop_no_order() {
     let summary = run(Mode::Liveness, 1).await;
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.longest_gap.is_some() && summary.doctor_runs > 0);
@@ -83,7 +83,7 @@ async fn with_one_worker_dead_and_one_link_black_for_good_orders_go_on_and_all_c
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn ten_workers_killed_and_started_at_random_lose_nothing_recover_and_none_of_them_starves() {
+async fn ten_workers_killed_at_random_recover_and_none_starves() {
     let summary = run(Mode::Scaling, 1).await;
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert!(summary.done.kills > 0 && summary.done.stops > 0);
@@ -93,8 +93,7 @@ async fn ten_workers_killed_and_started_at_random_lose_nothing_recover_and_none_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_rolling_restart_of_every_process_under_load_fails_no_request_and_every_order_comes_to_rest()
- {
+async fn a_rolling_restart_under_load_fails_no_request() {
     let summary = run(Mode::Rolling, 1).await;
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
     assert_eq!(summary.done.replaced, 12 * summary.rounds);
@@ -103,7 +102,7 @@ async fn a_rolling_restart_of_every_process_under_load_fails_no_request_and_ever
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn outages_of_all_kinds_send_nothing_to_failed_and_repeat_no_mail() {
+async fn outages_send_nothing_to_failed_and_repeat_no_mail() {
     if !is_wide() {
         eprintln!("left to `--wide`: a busy machine stretches half a minute of outages to many");
         return;
@@ -117,7 +116,7 @@ async fn outages_of_all_kinds_send_nothing_to_failed_and_repeat_no_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_consumer_that_counts_an_outage_as_an_attempt_is_found() {
+async fn an_outage_counted_as_an_attempt_is_found() {
     if !is_wide() {
         eprintln!("left to `--wide`: it takes minutes");
         return;

@@ -248,7 +248,7 @@ fn at_rest_is_healthy_unless_the_payment_contradicts() {
 }
 
 #[test]
-fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
+fn a_paused_saga_is_in_an_operators_hands() {
     let mut paused = facts("waiting", None);
     paused.paused = true;
     paused.pause = Some(Pause {
@@ -273,7 +273,7 @@ fn a_paused_saga_is_in_somebodys_hands_whatever_else_is_true() {
 }
 
 #[test]
-fn a_plan_is_unknown_when_neither_this_program_nor_a_living_worker_knows_it() {
+fn a_plan_without_program_or_live_worker_is_unknown() {
     let mut foreign = running(-60, 0, &[]);
     foreign.plan.version = 2;
     let mut world = world();
@@ -322,7 +322,7 @@ fn what_was_paid_must_be_what_was_ordered() {
 }
 
 #[test]
-fn a_mismatch_of_an_unpaid_order_is_ended_by_canceling_it() {
+fn canceling_ends_the_mismatch_of_an_unpaid_order() {
     let mut facts = waiting("pending", None);
     facts.failed = failed(FailureKind::PaymentMismatch);
     let diagnosis = certainly(Code::PaymentMismatch, &facts, &world());
@@ -373,7 +373,7 @@ fn without_an_entry_nothing_wakes_it() {
 }
 
 #[test]
-fn an_attempt_that_has_not_ended_holds_the_lease_until_it_ends() {
+fn an_unfinished_attempt_holds_the_lease() {
     let held = running(3, 2, &[]);
     let diagnosis = certainly(Code::LeaseHeld, &held, &world());
     assert!(value(&diagnosis, "by").starts_with("worker-saga (saga on shop-1, pid 42"));
@@ -491,7 +491,7 @@ fn an_undecided_payment_is_waited_for() {
 }
 
 #[test]
-fn a_decision_is_sought_where_it_may_lie_on_its_way() {
+fn a_decision_is_sought_along_its_way() {
     let decided = || waiting("paid", Some(60));
     let mut facts = decided();
     facts.unpublished = message(false, None);
@@ -585,7 +585,7 @@ fn a_message_with_a_broken_body_is_edited_first() {
 }
 
 #[test]
-fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
+fn messages_left_behind_by_a_finished_order_are_closed() {
     let mut facts = facts("completed", None);
     facts.payment = Observed::Available(Some(payment("paid", Some(60))));
     let rest = certainly(Code::Healthy, &facts, &world());
@@ -611,7 +611,7 @@ fn messages_that_an_order_at_rest_left_behind_are_named_and_closed() {
 }
 
 #[test]
-fn an_id_that_a_shell_would_read_otherwise_is_not_pasted() {
+fn an_id_unsafe_for_a_shell_is_not_pasted() {
     let mut facts = waiting("paid", Some(60));
     facts.failed = Observed::Available(vec![FailedMessage {
         kind: None,

@@ -436,7 +436,7 @@ async fn a_bulk_read_answers_in_the_order_of_the_ids() {
 }
 
 #[tokio::test]
-async fn after_a_bulk_read_without_an_answer_each_transaction_is_asked_about() {
+async fn without_a_bulk_read_transactions_are_asked_one_by_one() {
     for (singles, calls) in [(true, 21), (false, 9)] {
         let asked = Arc::<Mutex<usize>>::default();
         let counter = Arc::clone(&asked);
@@ -503,7 +503,7 @@ async fn a_change_names_its_user_and_a_read_names_none() {
 }
 
 #[tokio::test]
-async fn the_parts_of_level_2_are_found_by_calls_without_effect() {
+async fn the_parts_of_level_2_are_probed_without_effect() {
     let (level_1, canned) = payments(404, "no such page".to_owned()).await;
     assert_eq!(level_1.support().await, Ok(Support::default()));
     let names_an_order = |(_, _, body): &(String, HeaderMap, Bytes)| {

@@ -57,7 +57,7 @@ async fn the_other_outcome_is_refused_with_the_state() {
 }
 
 #[tokio::test]
-async fn a_move_and_its_event_are_written_together_and_belong_to_the_trace_of_the_creation() {
+async fn a_decision_and_its_event_share_transaction_and_trace() {
     let payments = Payments::start().await;
     let (purchase, saga) = (Purchase::new(), TraceRef::random());
     let mut init = post("/transactions", &payments.service(), &purchase.init());
@@ -173,7 +173,7 @@ async fn without_the_simulator_people_cannot_decide_but_services_can() {
 }
 
 #[tokio::test]
-async fn cancel_by_order_cancels_a_pending_transaction_and_says_so_once() {
+async fn cancel_by_order_cancels_pending_and_publishes_once() {
     let payments = Payments::start().await;
     let purchase = payments.pending().await;
     let first = payments.cancel_by_order(purchase).await;
@@ -190,7 +190,7 @@ async fn cancel_by_order_cancels_a_pending_transaction_and_says_so_once() {
 }
 
 #[tokio::test]
-async fn cancel_by_order_leaves_a_tombstone_where_nothing_has_arrived_and_publishes_nothing() {
+async fn cancel_by_order_leaves_a_silent_tombstone() {
     let payments = Payments::start().await;
     let purchase = Purchase::new();
     let first = payments.cancel_by_order(purchase).await;
@@ -223,7 +223,7 @@ async fn cancel_by_order_leaves_a_tombstone_where_nothing_has_arrived_and_publis
 }
 
 #[tokio::test]
-async fn cancel_by_order_of_a_paid_transaction_is_refused_with_the_transaction() {
+async fn cancel_by_order_of_a_paid_transaction_is_refused() {
     let payments = Payments::start().await;
     let purchase = payments.pending().await;
     let paid = payments.decide("complete", purchase).await;
@@ -239,7 +239,7 @@ async fn cancel_by_order_of_a_paid_transaction_is_refused_with_the_transaction()
 }
 
 #[tokio::test]
-async fn a_tombstone_whose_id_is_taken_by_another_order_gets_one_of_its_own() {
+async fn a_tombstone_with_a_taken_id_gets_a_new_one() {
     let payments = Payments::start().await;
     let taken = payments.pending().await;
     let other = Purchase {

@@ -49,7 +49,7 @@ fn the_document_is_whole() {
 }
 
 #[tokio::test]
-async fn it_is_published_and_can_be_read_under_a_policy_that_lets_no_stranger_in() {
+async fn the_document_is_served_under_a_strict_policy() {
     let payments = Payments::start().await;
     let published = payments.get("/openapi.json", "").await;
     assert_eq!((published.status, published.json()), (200, document()));

@@ -15,7 +15,7 @@ use tokens::Verifier;
 use crate::support::{Payments, Purchase, post, router};
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_refused_for_its_reason() {
+async fn an_unreadable_body_is_refused_for_its_reason() {
     let payments = Payments::start().await;
     let good = Purchase::new().init().to_string();
     let large = json!({"order_id": "x".repeat(64 * 1024)}).to_string();
@@ -59,7 +59,7 @@ async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
 }
 
 #[tokio::test]
-async fn a_problem_names_the_trace_of_its_request_and_how_to_log_in() {
+async fn a_problem_names_its_trace_and_how_to_log_in() {
     let payments = Payments::start().await;
     let trace = TraceRef::random();
     let mut request = post("/transactions", "", &json!({}));
@@ -134,7 +134,7 @@ async fn only_the_pages_of_configured_origins_may_call() {
 }
 
 #[tokio::test]
-async fn while_the_database_is_down_callers_are_told_to_come_back() {
+async fn during_a_database_outage_callers_are_told_to_retry() {
     let nowhere = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(200))
         .connect_lazy("postgres://nobody@127.0.0.1:1/nothing")
@@ -165,7 +165,7 @@ async fn while_the_database_is_down_callers_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn while_the_keys_cannot_be_had_nobody_is_called_a_stranger() {
+async fn missing_keys_make_no_caller_unauthorized() {
     let payments = Payments::start().await;
     let keyless = Verifier::from_jwks_url("http://127.0.0.1:1/jwks.json").unwrap();
     let payments = Payments {

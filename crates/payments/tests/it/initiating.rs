@@ -8,7 +8,7 @@ use tokens::Signer;
 use crate::support::{Payments, Purchase};
 
 #[tokio::test]
-async fn the_first_is_created_and_a_repeat_is_answered_with_the_same_transaction() {
+async fn a_repeated_creation_returns_the_same_transaction() {
     let payments = Payments::start().await;
     let purchase = Purchase::new();
     let first = payments.init(purchase).await;
@@ -35,7 +35,7 @@ async fn the_first_is_created_and_a_repeat_is_answered_with_the_same_transaction
 }
 
 #[tokio::test]
-async fn without_an_id_payments_chooses_one_and_a_repeat_learns_it() {
+async fn without_a_proposed_id_payments_chooses_one() {
     let payments = Payments::start().await;
     let mut request = Purchase::new().init();
     request.as_object_mut().unwrap().remove("transaction_id");
@@ -50,7 +50,7 @@ async fn without_an_id_payments_chooses_one_and_a_repeat_learns_it() {
 }
 
 #[tokio::test]
-async fn a_creation_that_differs_from_what_stands_under_its_order_is_refused() {
+async fn a_differing_creation_for_the_same_order_is_refused() {
     let payments = Payments::start().await;
     let purchase = payments.pending().await;
     for (field, value) in [
@@ -112,7 +112,7 @@ async fn a_canceled_or_tombstoned_order_gets_no_transaction_any_more() {
 }
 
 #[tokio::test]
-async fn only_a_service_with_the_scope_may_create_and_only_for_whom_it_speaks() {
+async fn only_a_scoped_service_may_create_transactions() {
     let payments = Payments::start().await;
     let purchase = Purchase::new();
     let stranger = Signer::from_pem(&tokens::generate_key_pem(), kernel::Clock::System).unwrap();
@@ -156,7 +156,7 @@ async fn only_a_service_with_the_scope_may_create_and_only_for_whom_it_speaks() 
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_by_field_and_leaves_nothing_behind() {
+async fn an_invalid_creation_names_the_field_and_stores_nothing() {
     let payments = Payments::start().await;
     let with = |field: &str, value: Value| {
         let mut request = Purchase::new().init();

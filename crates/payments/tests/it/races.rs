@@ -7,7 +7,7 @@ use crate::support::{Payments, Purchase};
 const ROUNDS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn complete_and_cancel_at_once_have_one_winner_and_one_event() {
+async fn concurrent_decisions_have_one_winner_and_one_event() {
     let payments = Payments::start().await;
     for _ in 0..ROUNDS {
         let purchase = payments.pending().await;
@@ -29,7 +29,7 @@ async fn complete_and_cancel_at_once_have_one_winner_and_one_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_creation_and_a_cancellation_by_order_at_once_never_leave_it_pending() {
+async fn a_concurrent_creation_and_cancellation_never_stay_pending() {
     let payments = Payments::start().await;
     for _ in 0..ROUNDS {
         let purchase = Purchase::new();
@@ -57,7 +57,7 @@ async fn a_creation_and_a_cancellation_by_order_at_once_never_leave_it_pending()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_and_a_cancellation_by_order_at_once_have_one_winner() {
+async fn a_concurrent_payment_and_cancellation_have_one_winner() {
     let payments = Payments::start().await;
     for _ in 0..ROUNDS {
         let purchase = payments.pending().await;

@@ -34,7 +34,7 @@ async fn payer_and_service_see_a_transaction_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn unknown_ids_are_not_found_and_malformed_ones_are_said_to_be() {
+async fn unknown_ids_are_not_found_and_malformed_ones_refused() {
     let payments = Payments::start().await;
     for (path, status, slug) in [
         (

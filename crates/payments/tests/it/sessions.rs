@@ -115,7 +115,7 @@ async fn a_payer_decides_while_the_shop_restarts() {
 }
 
 #[tokio::test]
-async fn a_payer_is_told_to_come_back_when_the_shop_cannot_say() {
+async fn a_payer_is_told_to_retry_during_a_shop_outage() {
     let mut silent = beside(None).await;
     let failing = beside(Some(StatusCode::INTERNAL_SERVER_ERROR)).await;
     let mut nowhere = silent.clone();

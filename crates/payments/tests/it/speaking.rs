@@ -197,7 +197,7 @@ async fn a_service_without_a_user_reads_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_services_key_makes_no_user_and_a_users_key_no_service() {
+async fn service_and_user_keys_are_not_interchangeable() {
     let split = Split::start().await;
     let purchase = split.pending().await;
     let minute = std::time::Duration::from_mins(1);

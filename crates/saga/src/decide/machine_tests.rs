@@ -115,7 +115,7 @@ const UNDOING: State = State::Compensating { step: 1, from: 1 };
 const COMPENSATED: State = State::Compensated { from: 1 };
 
 #[test]
-fn creating_runs_the_local_steps_and_stops_at_the_first_remote_one() {
+fn creation_runs_local_steps_up_to_the_first_remote_one() {
     let decision = advance_one(&checkout(), State::Running { step: 0 }, Event::Begun);
     assert_eq!(
         (decision.state, decision.next_entry),
@@ -135,7 +135,7 @@ fn a_done_step_is_recorded_and_the_saga_waits() {
 }
 
 #[test]
-fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
+fn consecutive_steps_without_a_wait_share_one_commit() {
     let decision = after_signal(&checkout(), WAITING, SignalKind::Proceed);
     assert_eq!(
         (decision.state, decision.next_entry),
@@ -146,7 +146,7 @@ fn steps_that_follow_each_other_without_a_wait_share_one_commit() {
 }
 
 #[test]
-fn an_early_signal_is_kept_and_consumed_by_the_next_transition() {
+fn an_early_signal_is_consumed_by_the_next_transition() {
     let early = after_signal(&checkout(), INIT, SignalKind::Proceed);
     assert_eq!(
         (early.state, early.next_entry, early.verdict),
@@ -280,7 +280,7 @@ fn cancel_acts_in_any_state_before_the_pivots_decision() {
 }
 
 #[test]
-fn an_overtaken_undo_turns_the_saga_forward_while_nothing_is_undone() {
+fn an_overtaken_undo_turns_forward_before_anything_is_undone() {
     let from_wait = advance_one(
         &checkout(),
         State::Compensating { step: 1, from: 2 },
@@ -309,7 +309,7 @@ fn a_paid_signal_while_compensating_turns_the_saga_forward() {
 }
 
 #[test]
-fn a_paid_signal_after_an_undo_is_a_breach_and_moves_nothing() {
+fn a_paid_signal_after_an_undo_is_a_breach() {
     for state in [COMPENSATED, State::Compensating { step: 1, from: 3 }] {
         let shape = if state == COMPENSATED {
             checkout()
@@ -412,7 +412,7 @@ fn explore(
 }
 
 #[test]
-fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
+fn every_reachable_state_has_an_exit_and_an_entry() {
     for shape in [checkout(), voyage(), shipped()] {
         let mut exits: HashSet<State> = HashSet::new();
         let states = explore(&shape, |state, event, pending, decision| {
@@ -437,7 +437,7 @@ fn every_reachable_state_has_a_way_out_and_a_matching_entry() {
 }
 
 #[test]
-fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
+fn no_path_undoes_past_the_pivot_or_repeats_before_it() {
     for shape in [checkout(), voyage(), shipped()] {
         let pivot = shape.pivot();
         explore(&shape, |state, event, pending, decision| {
@@ -463,7 +463,7 @@ fn no_path_undoes_a_step_after_the_pivot_or_runs_one_before_it_again() {
 }
 
 #[test]
-fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
+fn a_signal_proves_only_its_declared_step() {
     let reserving = State::Running { step: 2 };
     for event in [
         Event::Refused("no truck".into()),
@@ -489,7 +489,7 @@ fn a_signal_never_proves_a_step_that_it_says_nothing_of() {
 }
 
 #[test]
-fn a_saga_whose_proven_step_was_overtaken_goes_on_with_the_steps_behind_it() {
+fn an_overtaken_proven_step_continues_with_the_next_steps() {
     let reserving = State::Running { step: 2 };
     // init's answer never came, and the order is paid
     let not_done = Event::NotDone {
@@ -610,7 +610,7 @@ fn a_signal_ends_only_the_wait_that_lists_it() {
 }
 
 #[test]
-fn a_sleep_ends_with_its_time_and_a_cancel_ends_it_early() {
+fn a_sleep_ends_on_time_or_by_a_cancel() {
     let decision = advance_one(&parcel(), COOLING_OFF, Event::DeadlinePassed);
     assert_eq!(
         (decision.state, decision.next_entry),
@@ -645,7 +645,7 @@ fn a_remote_pivot_is_asked_until_it_answers() {
 }
 
 #[test]
-fn a_refused_remote_pivot_is_compensated_without_an_undo_of_its_own() {
+fn a_refused_remote_pivot_needs_no_undo() {
     let refused = advance_one(&parcel(), BUYING, Event::Refused("sold out".into()));
     let undoing = State::Compensating { step: 3, from: 4 };
     assert_eq!(
@@ -718,7 +718,7 @@ fn slow_checkout() -> Shape {
 }
 
 #[test]
-fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
+fn a_sleeping_canceled_saga_turns_forward_when_paid() {
     let asleep = State::Waiting { step: 2 };
     let canceled = with_pending(
         &slow_checkout(),
@@ -739,7 +739,7 @@ fn a_paid_saga_that_was_canceled_in_its_sleep_turns_forward() {
 }
 
 #[test]
-fn a_kept_signal_of_a_wait_is_faster_than_its_deadline() {
+fn a_pending_signal_beats_its_deadline() {
     let approved = parcel().meaning("yes").unwrap();
     let pending = [InterpretedSignal {
         id: 0u8,

@@ -255,7 +255,7 @@ fn each_corruption_is_found() {
 }
 
 #[test]
-fn a_row_of_the_release_before_says_by_what_followed_whether_the_budget_was_spent() {
+fn a_former_releases_row_reveals_whether_the_budget_was_spent() {
     let shape = checkout();
     for spent in [false, true] {
         let (mut rows, position) = record(&shape, vec![vec![begun()], vec![not_done(spent)]]);

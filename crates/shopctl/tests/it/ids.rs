@@ -39,7 +39,7 @@ fn saga_of(ran: &Ran) -> Value {
 }
 
 #[tokio::test]
-async fn each_verb_takes_the_id_of_a_saga_an_order_or_a_transaction() {
+async fn each_verb_takes_saga_order_or_transaction_ids() {
     let order = Order::stuck().await;
     let run = |arguments: &[&str]| order.place.run(arguments);
     let (saga, number) = (order.saga.as_str(), order.number());
@@ -109,7 +109,7 @@ async fn a_message_leads_to_its_saga() {
 }
 
 #[tokio::test]
-async fn an_id_of_nothing_is_exit_code_3_and_no_id_is_2() {
+async fn an_unknown_id_exits_3_and_a_malformed_one_2() {
     let place = Place::open().await;
     let unknown = uuid::Uuid::now_v7().to_string();
     for verb in ["why", "show", "trace", "watch"] {

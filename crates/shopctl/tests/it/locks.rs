@@ -108,7 +108,7 @@ const STOCK_ROW: &str = r#"
     where saga_id = '{saga}' for update of stock"#;
 
 #[tokio::test]
-async fn a_locked_row_is_the_cause_of_its_saga_and_of_no_other() {
+async fn a_locked_row_is_its_own_sagas_cause_only() {
     let shop = Shop::open().await;
     for (statement, locked) in [
         (SAGA_ROW, "the saga's row"),
@@ -167,7 +167,7 @@ async fn a_locked_table_is_the_cause_of_every_live_saga() {
 }
 
 #[tokio::test]
-async fn a_table_locked_against_readers_ends_each_command_with_its_session() {
+async fn a_table_locked_against_readers_names_its_session() {
     let shop = Shop::open().await;
     let prompt = shop.prompt("lock table saga.saga").await;
     for saga in [&shop.blocked, &shop.innocent] {
@@ -183,7 +183,7 @@ async fn a_table_locked_against_readers_ends_each_command_with_its_session() {
 }
 
 #[tokio::test]
-async fn idle_workers_beside_a_lock_are_not_said_to_be_too_few() {
+async fn workers_idle_behind_a_lock_are_not_too_few() {
     let shop = Shop::open().await;
     // a worker is there, and the second saga is due and never claimed
     sqlx::query(
@@ -301,7 +301,7 @@ async fn acts_on_a_locked_saga_end_and_name_the_session() {
 }
 
 #[tokio::test]
-async fn an_act_on_a_locked_message_ends_and_names_the_session() {
+async fn an_action_on_a_locked_message_names_the_session() {
     let shop = Shop::open().await;
     let message = uuid::Uuid::now_v7();
     sqlx::query(

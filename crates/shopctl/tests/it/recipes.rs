@@ -30,7 +30,7 @@ async fn the_batch_for_an_outage_of_payments_selects_its_sagas() {
 }
 
 #[tokio::test]
-async fn a_saga_that_fails_for_long_is_found_although_attempts_move_it() {
+async fn a_long_failing_saga_is_found_between_its_attempts() {
     let place = Place::open().await;
     let saga = place.stuck("participant-unreachable");
     let list = |filter: &[&str]| {
@@ -62,7 +62,7 @@ async fn a_saga_that_fails_for_long_is_found_although_attempts_move_it() {
 }
 
 #[tokio::test]
-async fn a_stuck_saga_is_found_by_how_long_it_has_been_in_its_state() {
+async fn a_stuck_saga_is_found_by_its_time_in_state() {
     let place = Place::open().await;
     let saga = place.stuck("paused-by");
     let list = |filter: &str| {
@@ -77,7 +77,7 @@ async fn a_stuck_saga_is_found_by_how_long_it_has_been_in_its_state() {
 }
 
 #[tokio::test]
-async fn a_saga_of_an_unknown_plan_is_parked_by_the_command_of_its_page() {
+async fn a_saga_of_an_unknown_plan_is_parked_by_command() {
     let place = Place::open().await;
     let saga = place.stuck("unknown-plan-version");
     let page = place.run(&["runbook", "unknown-plan-version", &saga]);

@@ -32,7 +32,7 @@ fn signer_key(signer: &Signer) -> EncodingKey {
 }
 
 #[tokio::test]
-async fn a_users_token_is_good_for_the_shop_and_for_payments() {
+async fn a_users_token_works_at_shop_and_payments() {
     let signer = signer(&generate_key_pem(), 0);
     let user = UserId::new();
     let token = signer.access_token(user, &["admin".to_owned()], Duration::from_mins(1));
@@ -112,7 +112,7 @@ impl Good {
 }
 
 #[tokio::test]
-async fn a_token_that_was_not_signed_by_us_as_it_stands_is_refused() {
+async fn a_token_not_signed_by_us_is_refused() {
     let good = Good::new();
     let (token, kid) = (good.token(), good.header["kid"].clone());
     let parts: Vec<&str> = token.split('.').collect();
@@ -159,7 +159,7 @@ async fn a_token_that_was_not_signed_by_us_as_it_stands_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_lacks_a_claim_or_has_a_wrong_one_is_refused() {
+async fn a_token_with_a_missing_or_wrong_claim_is_refused() {
     let good = Good::new();
     let now = Clock::System.now().timestamp();
     for (what, key, value) in [
@@ -372,7 +372,7 @@ async fn a_key_in_both_files_signs_for_both() {
 }
 
 #[test]
-fn a_key_without_marks_signs_for_both_and_an_odd_one_for_none() {
+fn an_unmarked_key_signs_for_both_services() {
     let mut jwks = signer(&generate_key_pem(), 0).jwks();
     for (signs, expected) in [
         (None, Some(Signs::Both)),
@@ -459,7 +459,7 @@ async fn keys_are_fetched_once_for_many_callers() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_delays_neither_a_known_nor_a_new_one() {
+async fn an_unknown_key_delays_no_other_key() {
     let (old, new) = (generate_key_pem(), generate_key_pem());
     let (publisher, verifier) = Publisher::of(signer(&old, 0).jwks().to_string()).await;
     let known = users_token(&signer(&old, 0));
@@ -512,7 +512,7 @@ async fn a_key_that_is_no_longer_published_is_forgotten() {
 }
 
 #[tokio::test]
-async fn while_no_keys_can_be_had_nothing_is_said_about_the_token() {
+async fn without_keys_no_token_is_judged() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

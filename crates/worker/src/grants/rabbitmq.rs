@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_consumers_of_the_topology_are_the_roles_that_read_their_queues() {
+    fn consumers_of_the_topology_match_the_roles() {
         for (queue, consumer) in CONSUMERS {
             let readers = permissions().into_iter();
             let readers = readers.filter(|role| role.read.iter().any(|read| read == queue));

@@ -27,7 +27,7 @@ fn refused(roles: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn configuration_that_makes_no_sense_is_refused_with_a_sentence_that_names_the_variable() {
+fn an_invalid_setting_is_refused_by_its_name() {
     for (variable, nonsense) in [
         ("SHOP_DATABASE_URL", "mysql://nowhere"),
         ("SHOP_DATABASE_MAX_CONNECTIONS", "1"),
@@ -62,14 +62,14 @@ fn configuration_that_makes_no_sense_is_refused_with_a_sentence_that_names_the_v
 }
 
 #[test]
-fn migrate_goes_with_no_other_role_and_a_role_must_be_named() {
+fn migrate_runs_alone_and_a_role_is_required() {
     assert!(refused(&["migrate", "saga"], &[]).contains("migrate"));
     assert!(refused(&[], &[]).contains("required"));
     assert!(refused(&["cook"], &[]).contains("cook"));
 }
 
 #[test]
-fn a_worker_that_sends_mails_has_no_default_for_their_way() {
+fn a_mail_worker_has_no_default_transport() {
     let said = refused(&["async"], &[]);
     assert!(said.contains("SMTP_URL is not set"), "{said}");
     assert!(said.contains("MAIL_DIR"), "{said}");

@@ -20,7 +20,7 @@ async fn publish(channel: &Channel, body: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
+async fn a_lost_decision_is_found_where_it_lies() {
     let system = System::prepare(hurried()).await;
     for role in ["payments", "api", "worker saga async relay"] {
         system.spawn(role).await;
@@ -64,7 +64,7 @@ async fn a_decision_that_was_not_heard_of_is_found_where_it_lies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_without_a_broker_keeps_the_decision_in_payments_outbox() {
+async fn a_relay_without_broker_keeps_the_decision_in_the_outbox() {
     let system = System::start(with(&[], true)).await;
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;

@@ -68,7 +68,7 @@ fn advice(why: &Value) -> Option<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_cause_can_be_drilled_and_its_advice_gets_the_saga_going() {
+async fn the_advice_of_each_drilled_cause_heals_its_saga() {
     let system = System::start(with(&[("SHOP_DEV", "1")], false)).await;
     let mut advised = 0;
     for code in Code::ALL {
@@ -172,7 +172,7 @@ async fn each_drill_says_what_it_does_and_is_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_saga_of_an_unknown_plan_keeps_no_worker_from_starting() {
+async fn a_parked_saga_of_an_unknown_plan_blocks_no_worker() {
     let system = System::start(with(&[("SHOP_DEV", "1")], false)).await;
     let (saga, drill) = drill(&system, Code::UnknownPlanVersion);
     end(drill);

@@ -15,7 +15,7 @@ const PATIENT: [(&str, &str); 3] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saga_that_waits_is_paused_or_rests_says_so_and_is_not_stuck_by_itself() {
+async fn a_waiting_paused_or_finished_saga_is_not_stuck() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;
@@ -37,7 +37,7 @@ async fn a_saga_that_waits_is_paused_or_rests_says_so_and_is_not_stuck_by_itself
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_that_cannot_be_reached_or_does_not_answer_is_named_after_three_attempts() {
+async fn unreachable_payments_is_named_after_three_attempts() {
     for (fault, cause) in [
         (None, "participant-unreachable"),
         (Some(Fault::CutAnswers), "outcome-unknown"),
@@ -66,7 +66,7 @@ async fn payments_that_cannot_be_reached_or_does_not_answer_is_named_after_three
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_failed_attempt_is_a_backoff_and_a_lost_entry_is_lost() {
+async fn a_failed_attempt_is_backoff_a_missing_entry_is_lost() {
     let system = System::prepare(with(&PATIENT, false)).await;
     for role in ["api", "worker"] {
         system.spawn(role).await;
@@ -101,7 +101,7 @@ async fn a_first_failed_attempt_is_a_backoff_and_a_lost_entry_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_worker_a_due_saga_says_so_and_of_an_unknown_plan_too() {
+async fn a_due_saga_without_a_worker_says_so() {
     let system = System::prepare(with(&[("EAGER_ATTEMPTS", "0")], false)).await;
     for role in ["payments", "api"] {
         system.spawn(role).await;
@@ -125,7 +125,7 @@ async fn without_a_worker_a_due_saga_says_so_and_of_an_unknown_plan_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_worker_is_at_it_the_lease_tells_by_whom_and_until_when() {
+async fn a_running_attempt_shows_the_lease_holder_and_end() {
     let long = [
         ("EAGER_ATTEMPTS", "0"),
         ("SAGA_LEASE_MS", "30000"),
@@ -145,7 +145,7 @@ async fn while_a_worker_is_at_it_the_lease_tells_by_whom_and_until_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_whose_worker_died_has_expired_until_it_is_taken_over() {
+async fn a_dead_workers_claim_is_expired_until_takeover() {
     let system = System::prepare(with(&[("EAGER_ATTEMPTS", "0")], true)).await;
     for role in ["payments", "api", "worker saga", "worker"] {
         system.spawn(role).await;
@@ -230,7 +230,7 @@ async fn workers_that_do_not_keep_up_leave_a_backlog() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undo_that_takes_longer_than_a_quarter_of_an_hour_is_overdue() {
+async fn an_undo_of_over_fifteen_minutes_is_overdue() {
     let system = System::start(with(&PATIENT, true)).await;
     let buyer = system.buyer().await;
     let order = awaiting(&buyer).await;

@@ -41,7 +41,7 @@ async fn unpublished(system: &System) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f10_a_lost_confirm_publishes_again_and_takes_effect_once() {
+async fn a_lost_confirm_publishes_again_and_takes_effect_once_f10() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
@@ -70,7 +70,7 @@ async fn f10_a_lost_confirm_publishes_again_and_takes_effect_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f11_what_a_full_queue_refuses_stays_in_the_outbox_until_there_is_room() {
+async fn a_message_refused_by_a_full_queue_stays_outboxed_f11() {
     let system = with(&["worker saga async relay"]).await;
     let vhost = system.amqp_url.rsplit('/').next().unwrap();
     let vhost = vhost.split('?').next().unwrap();
@@ -98,7 +98,7 @@ async fn f11_what_a_full_queue_refuses_stays_in_the_outbox_until_there_is_room()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f12_an_event_that_no_queue_is_bound_for_is_kept_until_one_is() {
+async fn an_unroutable_event_is_kept_until_a_queue_is_bound_f12() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -131,7 +131,7 @@ async fn f12_an_event_that_no_queue_is_bound_for_is_kept_until_one_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_without_a_broker_orders_are_taken_and_paid_and_the_backlog_drains_afterwards() {
+async fn orders_are_taken_without_a_broker_and_the_backlog_drains_f15() {
     let system = super::prepared().await;
     system.fault(Upstream::RabbitMq, Fault::Cut);
     for role in ["payments", "api"] {
@@ -171,7 +171,7 @@ async fn half_open(break_link: impl Fn(&System)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f16_a_consumer_cut_off_from_the_broker_without_a_word_is_replaced() {
+async fn a_consumer_silently_cut_from_the_broker_is_replaced_f16() {
     let broken = |fault| {
         move |system: &System| {
             let link = system.link("worker payments", Upstream::RabbitMq);
@@ -186,7 +186,7 @@ async fn f16_a_consumer_cut_off_from_the_broker_without_a_word_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f16_a_consumer_cut_off_from_its_database_without_a_word_gives_back_what_it_holds() {
+async fn a_consumer_silently_cut_from_its_database_returns_its_messages_f16() {
     let link = |system: &System| system.link("worker payments", Upstream::Postgres);
     tokio::join!(
         half_open(|system| link(system).will(Fault::Stall)),
@@ -195,7 +195,7 @@ async fn f16_a_consumer_cut_off_from_its_database_without_a_word_gives_back_what
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f17_a_broker_without_disk_space_delays_events_and_nothing_else() {
+async fn a_broker_without_disk_space_delays_events_and_nothing_else_f17() {
     let system = System::start(SystemOptions {
         own_servers: true,
         ..hurried()
@@ -230,7 +230,7 @@ async fn f17_a_broker_without_disk_space_delays_events_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f18_a_queue_deleted_while_it_is_consumed_is_consumed_again_once_it_is_declared() {
+async fn a_deleted_queue_is_consumed_again_once_declared_f18() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
@@ -249,7 +249,7 @@ async fn f18_a_queue_deleted_while_it_is_consumed_is_consumed_again_once_it_is_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
+async fn the_same_fact_under_a_new_event_id_changes_nothing_f20() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -281,7 +281,7 @@ async fn f20_the_same_fact_under_a_new_event_id_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_poison_of_any_kind_is_in_failed_whole_while_later_messages_flow() {
+async fn poison_messages_are_whole_in_failed_while_others_flow_f24() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_connection, channel) = foreign_client(&system.amqp_url).await;

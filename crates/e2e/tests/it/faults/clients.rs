@@ -7,7 +7,7 @@ use super::{completes, count, whole, with};
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f01_a_client_whose_answer_is_lost_asks_again_and_has_one_order() {
+async fn a_client_with_a_lost_answer_gets_one_order_f01() {
     let mut system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let token = buyer.token.clone();
@@ -37,7 +37,7 @@ async fn f01_a_client_whose_answer_is_lost_asks_again_and_has_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f32_a_payer_whose_answer_is_lost_pays_once_and_cannot_cancel_any_more() {
+async fn a_payer_with_a_lost_answer_pays_once_f32() {
     let mut system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let token = buyer.token.clone();

@@ -9,7 +9,7 @@ use super::{completes, count, left_to, transactions, whole, with};
 use crate::{outages::load, text};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f37_sessions_ended_one_by_one_lose_nothing_and_do_nothing_twice() {
+async fn terminated_sessions_lose_nothing_and_repeat_nothing_f37() {
     let system = with(&["worker"]).await;
     let end_one = |pool: &PgPool| {
         let pool = pool.clone();
@@ -58,7 +58,7 @@ async fn f37_sessions_ended_one_by_one_lose_nothing_and_do_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f38_an_order_whose_commit_is_never_answered_is_found_again_by_its_key() {
+async fn an_order_with_an_unanswered_commit_is_found_by_key_f38() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -87,7 +87,7 @@ async fn f38_an_order_whose_commit_is_never_answered_is_found_again_by_its_key()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f38_a_step_whose_commit_is_never_answered_is_recorded_once() {
+async fn a_step_whose_commit_is_never_answered_is_recorded_once_f38() {
     let system = left_to(&["worker saga", "worker payments async relay"]).await;
     let buyer = system.buyer().await;
     let link = system.link("worker saga", Upstream::Postgres);
@@ -104,7 +104,7 @@ async fn f38_a_step_whose_commit_is_never_answered_is_recorded_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f38_a_payment_whose_commit_is_never_answered_is_repeated_and_is_one_event() {
+async fn a_payment_with_an_unanswered_commit_is_one_event_f38() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -130,7 +130,7 @@ async fn f38_a_payment_whose_commit_is_never_answered_is_repeated_and_is_one_eve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f38_an_event_whose_commit_is_never_answered_takes_effect_once() {
+async fn an_event_whose_commit_is_never_answered_takes_effect_once_f38() {
     let system = with(&["worker saga async relay", "worker payments"]).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;
@@ -154,7 +154,7 @@ async fn f38_an_event_whose_commit_is_never_answered_takes_effect_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothing_half_done() {
+async fn a_read_only_database_refuses_orders_cleanly_f40() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
@@ -218,7 +218,7 @@ async fn f40_a_database_that_only_reads_refuses_orders_for_now_and_leaves_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f16_a_saga_worker_whose_connections_were_forgotten_without_a_word_goes_on() {
+async fn a_saga_worker_survives_silently_dropped_connections_f16() {
     let system = left_to(&["worker saga", "worker payments async relay"]).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;
@@ -233,7 +233,7 @@ async fn f16_a_saga_worker_whose_connections_were_forgotten_without_a_word_goes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f16_a_relay_whose_connections_were_forgotten_without_a_word_goes_on() {
+async fn a_relay_survives_silently_dropped_connections_f16() {
     let system = with(&["worker saga payments async", "worker relay"]).await;
     let buyer = system.buyer().await;
     let (_, first) = buyer.order().await;

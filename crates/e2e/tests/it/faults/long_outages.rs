@@ -126,7 +126,7 @@ fn control(system: &System, arguments: &[&str]) {
 /// Read-only, then locked, then a blocked broker. Each outage is over before the next begins, but
 /// not the work that it delayed.
 #[tokio::test(flavor = "multi_thread")]
-async fn f63_three_long_outages_lose_no_payment_and_repeat_no_mail() {
+async fn three_long_outages_lose_no_payment_and_repeat_no_mail_f63() {
     let Some(time) = outage_length() else { return };
     let orders = usize::try_from(time.as_secs()).unwrap().clamp(20, 300);
     let mail = MailServer::start().await;
@@ -226,7 +226,7 @@ async fn f63_three_long_outages_lose_no_payment_and_repeat_no_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f64_one_held_saga_delays_none_of_two_hundred_other_orders() {
+async fn one_held_saga_delays_none_of_two_hundred_other_orders_f64() {
     const ORDERS: usize = 200;
     let Some(time) = outage_length() else { return };
     let mut options = hurried();

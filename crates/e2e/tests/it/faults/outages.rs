@@ -76,7 +76,7 @@ async fn logged_like(system: &System, what: &Regex) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail() {
+async fn a_read_only_database_spends_no_delivery_repeats_no_mail_f60() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -160,7 +160,7 @@ async fn f60_a_database_that_only_reads_spends_no_delivery_and_repeats_no_mail()
 
 /// The database raises the error of a full disk.
 #[tokio::test(flavor = "multi_thread")]
-async fn f41_a_full_disk_spends_no_delivery() {
+async fn a_full_disk_spends_no_delivery_f41() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -189,7 +189,7 @@ async fn f41_a_full_disk_spends_no_delivery() {
 
 /// Three forgotten sessions lock a saga's row, an order's row and a product's stock.
 #[tokio::test(flavor = "multi_thread")]
-async fn f61_a_locked_row_delays_its_own_order_alone() {
+async fn a_locked_row_delays_its_own_order_alone_f61() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (mug, lamp) = (
@@ -232,7 +232,7 @@ async fn f61_a_locked_row_delays_its_own_order_alone() {
 
 /// Behind a locked table all orders wait, and the session that holds it is named.
 #[tokio::test(flavor = "multi_thread")]
-async fn f61_a_locked_table_delays_every_order_and_is_named_as_their_cause() {
+async fn a_locked_table_delays_all_orders_and_is_named_f61() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -297,7 +297,7 @@ async fn placed(buyer: &Buyer<'_>, orders: usize) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f61_a_locked_saga_delays_no_step_of_others() {
+async fn a_locked_saga_delays_no_step_of_others_f61() {
     let mut options = hurried();
     options.env.insert("EAGER_ATTEMPTS", "0".to_owned());
     let system = System::prepare(options).await;
@@ -322,7 +322,7 @@ async fn f61_a_locked_saga_delays_no_step_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f61_a_locked_saga_delays_no_deadline_of_others() {
+async fn a_locked_saga_delays_no_deadline_of_others_f61() {
     let mut options = hurried();
     let deadline = ("PAYMENT_DEADLINE_MS", "6000".to_owned());
     options.env.extend([deadline]);
@@ -343,7 +343,7 @@ async fn f61_a_locked_saga_delays_no_deadline_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f62_a_mail_server_that_falls_silent_repeats_no_other_mail() {
+async fn a_mail_server_that_falls_silent_repeats_no_other_mail_f62() {
     let server = MailServer::start().await;
     let system = System::prepare(hurried()).await;
     for role in ["payments", "api"] {

@@ -31,7 +31,7 @@ use super::{
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f27_slow_payments_slow_nobody_else_and_hold_no_connection() {
+async fn slow_payments_slow_nobody_else_and_hold_no_connection_f27() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let mug = system.product("enamel-mug").await;
@@ -68,7 +68,7 @@ async fn f27_slow_payments_slow_nobody_else_and_hold_no_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f29_a_call_that_is_cut_after_it_went_through_makes_one_transaction() {
+async fn a_call_cut_after_its_effect_makes_one_transaction_f29() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let link = system.link("api", Upstream::Payments);
@@ -88,7 +88,7 @@ async fn f29_a_call_that_is_cut_after_it_went_through_makes_one_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f30_a_creation_that_its_cancellation_overtook_is_refused() {
+async fn a_creation_that_its_cancellation_overtook_is_refused_f30() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let link = system.link("api", Upstream::Payments);
@@ -126,7 +126,7 @@ async fn f30_a_creation_that_its_cancellation_overtook_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f08_an_undo_that_cannot_be_done_is_shown_to_operators_and_done_when_it_can() {
+async fn a_failing_undo_is_shown_and_done_when_possible_f08() {
     let mut options = crate::impatient();
     options.proxies = true;
     let system = testkit::System::start(options).await;
@@ -252,14 +252,14 @@ async fn unsigned_events(bulk_read: bool) -> Arc<Reads> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f73_slow_payments_are_asked_about_many_events_at_once() {
+async fn slow_payments_are_asked_about_many_events_at_once_f73() {
     let reads = unsigned_events(true).await;
     let reads = reads.all.load(Ordering::Relaxed);
     assert!(reads < 20, "{reads} reads for 60 events");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f73_slow_payments_without_a_bulk_read_are_asked_beside_each_other() {
+async fn slow_payments_without_bulk_read_are_asked_concurrently_f73() {
     let reads = unsigned_events(false).await;
     let all = reads.all.load(Ordering::Relaxed);
     assert!(all >= 60, "{all} reads for 60 events");

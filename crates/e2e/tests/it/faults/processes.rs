@@ -12,7 +12,7 @@ use super::{completes, left_to, transactions, whole, with};
 use crate::{hurried, text};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f04_a_worker_killed_in_the_middle_of_a_recovery_is_replaced_as_well() {
+async fn a_worker_killed_during_a_recovery_is_replaced_f04() {
     let system = left_to(&["worker saga"]).await;
     let buyer = system.buyer().await;
     system.fault(Upstream::Payments, Fault::NoAnswers);
@@ -38,7 +38,7 @@ async fn f04_a_worker_killed_in_the_middle_of_a_recovery_is_replaced_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f34_every_write_of_a_worker_that_was_frozen_past_its_lease_hits_the_fence() {
+async fn a_worker_frozen_past_its_lease_hits_the_fence_f34() {
     const ORDERS: i64 = 5;
     let mut options = hurried();
     options.proxies = true;
@@ -87,7 +87,7 @@ async fn f34_every_write_of_a_worker_that_was_frozen_past_its_lease_hits_the_fen
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f44_an_api_told_to_stop_answers_what_it_has_begun() {
+async fn an_api_told_to_stop_answers_what_it_has_begun_f44() {
     let system = with(&["worker"]).await;
     let buyer = system.buyer().await;
     let link = system.link("api", Upstream::Payments);
@@ -110,7 +110,7 @@ async fn f44_an_api_told_to_stop_answers_what_it_has_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
+async fn a_stopping_worker_ends_the_step_it_has_begun_f44() {
     let system = left_to(&["worker saga"]).await;
     let buyer = system.buyer().await;
     let link = system.link("worker saga", Upstream::Payments);
@@ -130,7 +130,7 @@ async fn f44_a_worker_told_to_stop_ends_the_step_it_has_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f47_a_collector_that_never_answers_holds_up_no_order_and_no_stop() {
+async fn a_silent_collector_delays_no_order_and_no_stop_f47() {
     // connections are accepted, and nothing is ever read
     let black_hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", black_hole.local_addr().unwrap());

@@ -19,7 +19,7 @@ const EXCHANGE: &str = "payments_events";
 const PAID: &str = "transaction_completed";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f65_a_lost_binding_is_noticed_while_another_queue_is_bound_and_made_again() {
+async fn a_lost_binding_is_noticed_and_restored_f65() {
     let mut options = hurried();
     let management = std::env::var("TEST_RABBITMQ_MANAGEMENT_URL").unwrap();
     options.env.extend([
@@ -82,7 +82,7 @@ async fn f65_a_lost_binding_is_noticed_while_another_queue_is_bound_and_made_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f66_gauges_survive_a_frozen_process_that_published_them() {
+async fn gauges_survive_a_frozen_process_that_published_them_f66() {
     let mut options = hurried();
     options.env.insert("CENSUS_INTERVAL_MS", "200".to_owned());
     let system = System::prepare(options).await;
@@ -173,7 +173,7 @@ pub(super) async fn without_payment_events() -> System {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alone() {
+async fn a_500_for_one_transaction_is_one_messages_trouble_f67() {
     let system = without_payment_events().await;
     let buyer = system.buyer().await;
     let orders = awaiting(&buyer, 12).await;
@@ -200,7 +200,7 @@ async fn f67_a_500_of_payments_for_one_transaction_is_that_messages_trouble_alon
 
 /// Payments still answers 404 about unknown transactions, which says nothing about known ones.
 #[tokio::test(flavor = "multi_thread")]
-async fn f67_a_500_of_payments_for_every_known_transaction_is_an_outage() {
+async fn a_500_for_every_known_transaction_is_an_outage_f67() {
     let system = without_payment_events().await;
     let buyer = system.buyer().await;
     let orders = awaiting(&buyer, 12).await;

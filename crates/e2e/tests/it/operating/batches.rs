@@ -53,7 +53,7 @@ fn without_haste() -> SystemOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
+async fn two_hundred_stuck_sagas_are_healed_by_one_batch() {
     let system = System::prepare(without_haste()).await;
     let often = [("SAGA_RETRY_BASE_MS", "200"), ("SAGA_RETRY_CAP_MS", "1000")];
     for role in ["api", "worker"] {
@@ -156,7 +156,7 @@ async fn two_hundred_stuck_sagas_come_to_rest_by_one_dry_run_and_one_apply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_whose_worker_is_killed_goes_on_elsewhere_and_acts_on_no_saga_twice() {
+async fn a_batch_with_a_killed_worker_continues_without_repeats() {
     let system = System::prepare(stuck_for_long()).await;
     for role in ["api", "worker saga relay", "worker async"] {
         system.spawn(role).await;

@@ -276,7 +276,7 @@ fn replicas_are_the_autoscalers_where_there_is_one() {
 }
 
 #[test]
-fn pods_say_what_they_are_part_of_and_get_no_service_links() {
+fn pods_are_labelled_and_get_no_service_links() {
     for overlay in Overlay::all() {
         for pod in overlay.pods() {
             let called = format!("{}: {}", overlay.name, pod.called());

@@ -95,7 +95,7 @@ fn a_documented_run_is_a_command_that_the_program_knows() {
 }
 
 #[test]
-fn one_service_builds_an_image_and_no_registry_is_asked_for_it() {
+fn one_service_builds_each_image_without_a_registry() {
     for image in ["shop-system:dev", "shop-frontend:dev"] {
         let all = services(FILES[0]);
         let of_it = || all.iter().filter(|(_, service)| service["image"] == image);
@@ -210,7 +210,7 @@ fn the_web_servers_workers_fit_the_memory_of_their_containers() {
 }
 
 #[test]
-fn only_what_has_a_port_is_on_the_network_with_a_way_out() {
+fn only_services_with_a_port_can_reach_outside() {
     let compose = files::compose();
     for network in ["web", "back"] {
         assert_eq!(compose["networks"][network]["internal"], true, "{network}");
@@ -254,7 +254,7 @@ fn nothing_exports_traces_where_no_collector_runs() {
 }
 
 #[test]
-fn every_setting_of_the_compose_files_is_explained_in_the_example() {
+fn every_compose_setting_is_explained_in_the_example() {
     let used = Regex::new(r"\$\{(\w+)(?::-|\})").unwrap();
     let example = read(".env.example");
     for file in FILES {
@@ -269,7 +269,7 @@ fn every_setting_of_the_compose_files_is_explained_in_the_example() {
 }
 
 #[test]
-fn the_servers_of_names_are_asked_for_every_process_to_scrape() {
+fn every_process_to_scrape_is_found_by_name() {
     let prometheus: Value = serde_saphyr::from_str(&read("observability/prometheus.yml")).unwrap();
     let mut scraped = BTreeSet::new();
     for found in prometheus["scrape_configs"][0]["dns_sd_configs"]
@@ -288,7 +288,7 @@ fn the_servers_of_names_are_asked_for_every_process_to_scrape() {
 }
 
 #[test]
-fn the_ports_web_server_is_of_the_version_that_the_storefront_is_built_on() {
+fn both_web_servers_are_of_the_same_version() {
     let base = Regex::new("ARG RUNTIME_IMAGE=(\\S+)").unwrap();
     let dockerfile = read("frontend/Dockerfile");
     assert_eq!(
@@ -299,7 +299,7 @@ fn the_ports_web_server_is_of_the_version_that_the_storefront_is_built_on() {
 
 /// The migrations of both databases, after an upgrade was rolled back.
 #[tokio::test]
-async fn an_earlier_release_starts_on_the_migrations_of_a_later_one() {
+async fn an_earlier_release_starts_on_later_migrations() {
     for (pool, migrator) in [
         (testkit::shop_db().await, &db::SHOP),
         (testkit::payments_db().await, &db::PAYMENTS),

@@ -119,7 +119,7 @@ impl Place {
 }
 
 #[test]
-fn an_upgrade_replaces_services_one_by_one_in_the_order_in_which_releases_fit() {
+fn an_upgrade_replaces_services_in_compatible_order() {
     let place = Place::new();
     let ran = place.upgrade(&["2.0.0"], &[]);
     assert!(ran.status.success(), "{ran:?}");
@@ -155,7 +155,7 @@ fn an_upgrade_replaces_services_one_by_one_in_the_order_in_which_releases_fit() 
 }
 
 #[test]
-fn a_step_that_fails_ends_an_upgrade_before_the_next_one() {
+fn a_failed_step_ends_an_upgrade() {
     for (failing, last) in [
         ("INCOMPATIBLE", "saga check-compat"),
         ("NOT_MIGRATED", "--exit-code-from migrate migrate"),
@@ -171,7 +171,7 @@ fn a_step_that_fails_ends_an_upgrade_before_the_next_one() {
 }
 
 #[test]
-fn an_old_container_stays_where_the_new_one_does_not_become_healthy() {
+fn an_old_container_stays_until_the_new_one_is_healthy() {
     let place = Place::new();
     let ran = place.upgrade(&["2.0.0"], &[("UNHEALTHY", "api")]);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");

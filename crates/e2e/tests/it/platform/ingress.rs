@@ -60,7 +60,7 @@ fn only_the_calls_of_payers_lead_to_payments() {
 /// The controller refuses a larger body with a page of HTML; the servers behind it, with a problem
 /// document.
 #[test]
-fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
+fn an_ingress_leaves_large_bodies_to_its_servers() {
     let config = read("frontend/nginx/nginx.conf");
     let (_, limit) = config.split_once("client_max_body_size ").unwrap();
     let (limit, _) = limit.split_once("k;").unwrap();
@@ -80,7 +80,7 @@ fn an_ingress_leaves_it_to_the_servers_behind_it_to_refuse_a_large_body() {
 }
 
 #[test]
-fn every_annotation_of_an_ingress_is_one_that_its_controller_has() {
+fn every_ingress_annotation_exists_at_its_controller() {
     // the annotations that we use, from
     // https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations
     const KNOWN: [&str; 2] = [

@@ -33,7 +33,7 @@ fn of<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_composed_process_has_the_keys_that_it_signs_with_alone() {
+fn a_composed_process_has_only_its_own_signing_keys() {
     let mut found = BTreeMap::new();
     for file in compose::FILES {
         let composed = files::composed(file);

@@ -15,7 +15,7 @@ use super::{
 const OTHERS: u64 = 950 + 100 + 100;
 
 #[test]
-fn all_of_the_local_overlay_fits_two_processors_during_a_rollout() {
+fn the_local_overlay_fits_two_processors_during_a_rollout() {
     let overlay = Overlay::read("local");
     let (mut processors, mut memory) = (OTHERS, 512 << 20);
     for pod in overlay.pods() {

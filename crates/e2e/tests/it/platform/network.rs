@@ -375,7 +375,7 @@ fn decoded(text: &str) -> String {
 }
 
 #[test]
-fn every_address_that_a_process_is_given_is_a_service_it_may_reach() {
+fn every_configured_address_is_a_reachable_service() {
     let overlay = Overlay::read("local");
     let policies: Vec<_> = overlay.of_kind("NetworkPolicy").collect();
     let ends = ends(&overlay);

@@ -85,7 +85,7 @@ fn mounted(overlay: &Overlay, pod: &Pod, container: &Value) -> BTreeSet<String> 
 }
 
 #[test]
-fn every_file_that_a_process_reads_is_mounted_and_no_other_secret() {
+fn every_file_read_is_mounted_and_no_other_secret() {
     for overlay in Overlay::all() {
         let documented = documented_secrets();
         let mut used = BTreeMap::<String, BTreeSet<String>>::new();

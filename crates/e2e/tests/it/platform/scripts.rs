@@ -111,7 +111,7 @@ impl Place {
 }
 
 #[test]
-fn a_command_of_the_operator_gets_a_pod_in_that_persons_name() {
+fn an_operators_command_gets_a_pod_in_their_name() {
     let place = Place::new();
     let ran = place.run(
         "shopctl.sh",

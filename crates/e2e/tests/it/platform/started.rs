@@ -139,7 +139,7 @@ async fn is_told_enough(process: &Process, folder: &Path) {
 }
 
 #[tokio::test]
-async fn a_process_is_told_all_that_it_needs_and_has_the_pages_that_probes_ask() {
+async fn a_process_gets_its_settings_and_answers_its_probes() {
     let folder = std::env::temp_dir().join(format!("told-{}", uuid::Uuid::new_v4()));
     fs::create_dir_all(&folder).unwrap();
     secrets(&folder);

@@ -124,7 +124,7 @@ fn rotate(step: &str, file: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_tokens_are_rotated_under_traffic_without_a_refused_request() {
+async fn token_keys_rotate_under_traffic_without_a_refused_request() {
     let system = Arc::new(System::start(SystemOptions::default()).await);
     system.spawn("api#2").await;
     let token = system.buyer().await.token;
@@ -169,7 +169,7 @@ async fn keys_of_tokens_are_rotated_under_traffic_without_a_refused_request() {
 /// The first step of an upgrade from a release in which a single key signed everything: the
 /// workers' old key is the first of the services' keys.
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_the_one_key_of_before_go_on_beside_new_ones() {
+async fn workers_with_the_former_single_key_continue_beside_new_ones() {
     let system = System::prepare(SystemOptions::default()).await;
     let (old, new) = (system.signing_key(), system.service_signing_key());
     std::fs::write(

@@ -36,7 +36,7 @@ fn locked(mut facts: Facts, row: Row) -> Facts {
 }
 
 #[test]
-fn a_session_that_locks_what_a_saga_needs_is_certainly_the_cause() {
+fn a_session_locking_a_sagas_rows_is_the_certain_cause() {
     let beside = prompt(&["saga.saga"], &[]);
     let rows = [
         Row::Saga,
