@@ -287,6 +287,23 @@ pub(crate) fn tests(text: &str) -> impl Iterator<Item = &str> {
     found.into_iter()
 }
 
+/// A test's name is a rule; the number of its fault, `_f61`, comes on top.
+#[test]
+fn a_test_name_has_at_most_ten_words() {
+    let mut files = Vec::new();
+    for folder in ["crates", "workflows", "xtask"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let fault = Regex::new(r"_f\d+$").unwrap();
+    let mut long = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let names = tests(&text).map(|name| fault.replace(name, "").into_owned());
+        long.extend(names.filter(|name| name.split('_').count() > 10));
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
 /// A second workflow is a file and a line in the registry: no program names a workflow's type.
 #[test]
 fn no_crate_names_a_workflow() {
