@@ -292,7 +292,7 @@ async fn verification_mails_are_resent_until_the_address_is_verified() {
 }
 
 #[tokio::test]
-async fn a_link_token_is_stored_hashed_and_old_links_expire() {
+async fn link_tokens_are_stored_hashed_and_old_links_purged() {
     let accounts = Accounts::open().await;
     let ada = accounts.ada().await.profile;
     let tokens = [
