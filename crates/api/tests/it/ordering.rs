@@ -270,7 +270,7 @@ async fn concurrent_repeats_of_one_request_make_one_order() {
 }
 
 #[tokio::test]
-async fn a_repeat_before_the_first_is_stored_retries() {
+async fn a_repeat_of_an_order_in_flight_is_refused() {
     let shop = Shop::open().await;
     let (user, mug) = (UserId::new(), shop.product("enamel-mug").await);
     let token = shop.token_of(user);
