@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_argument_is_refused_without_its_value() {
+    fn an_unknown_profile_line_is_refused_without_its_value() {
         for wrong in ["AMQP_URI=amqp://app:hush@mq", "amqp://app:hush@mq"] {
             let why = parse(wrong).unwrap_err();
             assert!(why.contains("line 1") && !why.contains("hush"), "{why}");

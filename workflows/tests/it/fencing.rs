@@ -55,7 +55,7 @@ async fn an_operators_retry_fences_the_holder_and_renews_the_budget() {
 }
 
 #[tokio::test]
-async fn a_stale_lease_cannot_write_to_a_paused_saga() {
+async fn a_stale_lease_cannot_write_to_a_resumed_saga() {
     let shop = Shop::open(quick()).await;
     let order = shop.submit().await;
     let slow = shop.claim().await.pop().unwrap();

@@ -176,7 +176,7 @@ async fn an_undo_overtaken_before_init_was_recorded_passes_both_arrows() {
 }
 
 #[tokio::test]
-async fn a_paid_answer_for_another_order_moves_nothing() {
+async fn a_paid_answer_with_a_wrong_amount_moves_nothing() {
     let shop = Shop::open(quick()).await;
     let order = shop.awaiting().await;
     assert!(shop.payments.pay(order.id));

@@ -12,7 +12,7 @@ async fn roles(system: &System) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn running_beats_ending_says_goodbye_and_killed_falls_silent() {
+async fn a_stopped_process_says_goodbye_a_killed_one_falls_silent() {
     let system = System::prepare(hurried()).await;
     for role in ["payments", "api", "worker saga relay", "worker async"] {
         system.spawn(role).await;

@@ -187,7 +187,7 @@ async fn pay_and_cancel_race_200_times_with_one_winner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_customers_cancellation_races_payment_with_one_truth() {
+async fn a_cancellation_and_a_payment_conflict_in_either_order() {
     let system = System::start(hurried()).await;
     let buyer = system.buyer().await;
     let (_, order) = buyer.order().await;

@@ -104,7 +104,7 @@ fn every_kind_of_outage_comes_up() {
 }
 
 #[test]
-fn every_round_kills_and_stops_each_worker_once() {
+fn a_schedule_kills_stops_and_replaces_every_process() {
     let acts = |mode, seed| -> Vec<_> {
         let rounds = rounds(mode, seed).into_iter();
         rounds

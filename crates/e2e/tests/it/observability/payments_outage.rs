@@ -76,7 +76,7 @@ async fn orders_during(system: &System, buyer: &Buyer<'_>, time: Duration) -> Ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_of_payments_pages_for_payments_alone() {
+async fn an_outage_of_payments_pages_and_breaks_no_invariant() {
     let Some(time) = outage_length() else { return };
     let mut options = hurried();
     options.env.extend([
